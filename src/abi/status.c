@@ -20,24 +20,12 @@ static const struct {
 };
 
 static const char *const classes[] = {
-	[0x00] = "generic, TD exit",
-	[0x01] = "operand",
-	[0x02] = "busy, resource",
-	[0x03] = "page metadata",
-	[0x04] = "dependent pages",
-	[0x05] = "module state",
-	[0x06] = "TD state",
-	[0x07] = "vCPU state",
-	[0x08] = "keys and KeyIDs",
-	[0x09] = "platform",
-	[0x0a] = "TDMR and CMR",
-	[0x0b] = "Secure-EPT",
-	[0x0c] = "metadata fields",
-	[0x0d] = "service TD",
-	[0x0e] = "migration",
-	[0x10] = "report",
-	[0x11] = "TD partitioning",
-	[0xff] = "software",
+	[0x00] = "generic, TD exit", [0x01] = "operand",	 [0x02] = "busy, resource",
+	[0x03] = "page metadata",    [0x04] = "dependent pages", [0x05] = "module state",
+	[0x06] = "TD state",	     [0x07] = "vCPU state",	 [0x08] = "keys and KeyIDs",
+	[0x09] = "platform",	     [0x0a] = "TDMR and CMR",	 [0x0b] = "Secure-EPT",
+	[0x0c] = "metadata fields",  [0x0d] = "service TD",	 [0x0e] = "migration",
+	[0x10] = "report",	     [0x11] = "TD partitioning", [0xff] = "software",
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
