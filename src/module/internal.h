@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* Module-global state: what the real module keeps in its own range, not in host pages.
+ *
+ * TDs, vCPUs, S-EPT and PAMT live in machine memory (module/td.h, module/pamt.h). Written only
+ * under the lock named beside the field, or once during bring-up. */
+#ifndef MODULE_INTERNAL_H
+#define MODULE_INTERNAL_H
+
+#include "abi/tdmr.h"
+#include "machine/machine.h"
+#include "module/module.h"
+#include "module/td.h"
+
+enum sys_state { SYSINIT_PENDING, SYSINIT_DONE, SYSCONFIG_DONE, SYS_READY, SYS_SHUTDOWN };
+
+enum {
+	MODULE_MAX_HKIDS = 2048,
+	MODULE_MAX_TDMRS = 64,
+	MODULE_MAX_RESERVED = 16,
+	MODULE_MAX_CPUID = TD_MAX_CPUID,
+};
+
+struct kot_entry {
+	uint32_t wbinvd_bitmap; /* packages that still have to write back; atomic */
+	uint8_t state;          /* enum kot_state */
+};
+
+struct wbt_entry {
+	uint64_t intr_point; /* next sub-block of an interrupted cycle, 0 none */
+	uint8_t hkid_flushed[MODULE_MAX_HKIDS];
+	uint8_t lock; /* mutex */
+};
+
+struct tdmr {
+	uint64_t base, size, last_initialized;
+	uint64_t pamt_1g_base, pamt_2m_base, pamt_4k_base; /* 4K: the page bitmap with dynamic PAMT */
+	uint32_t num_rsvd;
+	struct machine_range rsvd[MODULE_MAX_RESERVED]; /* offsets from base */
+	uint8_t lock;                                   /* mutex */
+};
+
+/* VMX capabilities, features and CPUID of the platform, read and checked by TDH.SYS.INIT. */
+struct platform_info {
+	uint64_t tsc_adjust, misc_enable, vmx_basic, vmx_misc, pinbased, procbased, procbased2,
+		procbased3, exit_ctls, entry_ctls, ept_vpid_cap, cr0_fixed0, cr0_fixed1, cr4_fixed0,
+		cr4_fixed1, mtrrcap, arch_capabilities, xapic_disable_status, core_capabilities,
+		perf_capabilities, tme_capability, tme_activate, keyid_partitioning,
+		misc_package_ctls;
+	struct machine_range smrr[2];
+	uint64_t crystal_hz, tsc_hz;
+	uint32_t xcr0_mask, xss_mask, xfd_mask;
+	struct {
+		uint32_t size;
+		bool align;
+	} xsave_comp[TD_XBUFF_OFFSETS];
+	bool waitpkg, xfd, hle, rtm, ddpd, la57, lam, perfmon_ext_leaf, lass, kl_no_backup, arch_pebs;
+	uint32_t core_id_shift, core_id_mask, pkg_id_shift;
+	uint32_t cpuid_last_base, cpuid_last_ext;
+	struct cpuid_regs cpuid[MODULE_MAX_CPUID]; /* by row of the CPUID table */
+	uint32_t max_lbr_depth, num_fixed_ctrs, fc_bitmap;
+	uint32_t fms, native_model_info;
+	struct {
+		uint32_t pinbased, procbased, procbased2, exit_ctls, entry_ctls;
+		uint64_t procbased3;
+	} td_vmcs, l2_vmcs;
+};
+
+/* Per logical processor. Touched only by the thread on it, except `busy`. */
+struct lp {
+	struct machine_lp *hw;
+	struct module *mod;
+	unsigned id, package;
+	bool initialized;
+	_Atomic bool busy; /* inside the module or a guest */
+	bool in_guest;
+	bool dead;
+	uint32_t lpid;
+	struct tdx_regs host;  /* registers of the SEAMCALL in progress, then its results */
+	struct tdx_regs guest; /* registers of the entered guest */
+	struct module_entry entry;
+	struct vmexit exit; /* the VM exit being handled */
+	/* the entered vCPU: pages and the locks a running guest keeps */
+	hpa_t tdr_pa, tdvpr_pa;
+	hpa_t last_tdvpr_pa; /* whose VMCS was last current here */
+	struct tdr *tdr;
+	struct tdcs *tdcs;
+	struct tdcs_ext *ext;
+	struct tdvps *vps;
+	struct vmcs *vmcs;
+	uint16_t *guest_locks[4]; /* PAMT words kept shared while the guest runs */
+	unsigned nguest_locks;
+	uint64_t guest_rcx_on_entry;
+};
+
+struct module {
+	struct machine *m;
+	uint16_t global_lock; /* sharex */
+	_Atomic uint8_t sys_state; /* enum sys_state */
+	/* set by SYS.INIT and SYS.CONFIG under the global lock */
+	uint64_t hkid_mask;
+	unsigned hkid_shift;
+	unsigned max_pa; /* physical address bits, KeyID included */
+	unsigned num_lps, num_pkgs;
+	_Atomic unsigned num_init_lps;
+	_Atomic uint32_t init_pkgs; /* packages with an initialised LP */
+	uint32_t pkg_config_bitmap; /* packages whose global key is configured */
+	unsigned private_hkid_min, private_hkid_max;
+	uint16_t hkid; /* the global KeyID */
+	bool dynamic_pamt;
+	uint64_t seamrr_base, seamrr_size;
+	uint64_t num_cached_sub_blocks;
+	uint64_t attributes_fixed0, attributes_fixed1, config_flags_fixed0, config_flags_fixed1;
+	uint64_t fatal_info_config_hpa;
+	uint64_t twenty_usec_in_tsc;
+	_Atomic uint16_t td_build_count;
+	bool update_compatibility;
+	uint16_t module_hv, min_update_hv, no_downgrade, num_handoff_pages;
+	struct platform_info plat;
+
+	uint16_t kot_lock; /* sharex */
+	struct kot_entry kot[MODULE_MAX_HKIDS];
+	struct wbt_entry wbt[MACHINE_MAX_PKGS];
+	struct tdmr tdmr[MODULE_MAX_TDMRS];
+	uint32_t num_tdmrs;
+	struct tdmr_info tdmr_info[MODULE_MAX_TDMRS]; /* as given to SYS.CONFIG, for metadata */
+
+	const struct module_hooks *hooks;
+	void *hooks_arg;
+	struct lp lp[MACHINE_MAX_LPS];
+};
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* The TDX module as the processors see it: a SEAMCALL comes in, a guest's VM exit comes in.
+ *
+ * VP.ENTER does not run guest code: it returns MODULE_TO_GUEST, from then on the caller is the
+ * guest on that processor, and hands each VM exit (a TDCALL is one) to module_vmexit(), until that
+ * returns MODULE_TO_HOST with the host's registers as TDH.VP.ENTER leaves them.
+ *
+ * Calls on different processors may run at the same time; one processor is one thread at a time. */
+#ifndef MODULE_MODULE_H
+#define MODULE_MODULE_H
+
+#include <swtdx/types.h>
+
+struct machine;
+struct module;
+struct vmcs;
+struct tx;
+
+enum module_next {
+	MODULE_TO_HOST,  /* registers of the host are final */
+	MODULE_TO_GUEST, /* the guest runs (on), see module_entry() for an event to deliver first */
+	MODULE_SHUTDOWN, /* a fatal error of the module: this processor is dead */
+};
+
+/* One VM exit as the VMCS exit-information fields describe it (SDM vol. 3, 25.9). */
+struct vmexit {
+	uint32_t reason; /* basic exit reason and flags */
+	uint64_t qualification, gpa, gla;
+	uint32_t intr_info, intr_error;
+	uint32_t instr_len, instr_info;
+	uint32_t idt_vectoring_info, idt_vectoring_error;
+	bool stall; /* RIP has not moved since the last entry */
+};
+
+/* The event to deliver at VM entry: valid when bit 31 of info is set (SDM 25.8.3). */
+struct module_entry {
+	uint32_t info, error, instr_len;
+};
+
+/* A freshly loaded module, SYSINIT pending. NULL when out of memory. The machine outlives it. */
+struct module *module_load(struct machine *m);
+void module_unload(struct module *mod);
+
+enum module_next module_seamcall(struct module *mod, unsigned lp, struct tdx_regs *regs);
+
+/* `guest`: the guest's registers, in and out. On MODULE_TO_HOST, module_host_regs() has the
+ * registers SEAMRET leaves. */
+enum module_next module_vmexit(struct module *mod, unsigned lp, const struct vmexit *exit,
+			       struct tdx_regs *guest);
+const struct tdx_regs *module_host_regs(const struct module *mod, unsigned lp);
+
+/* While a guest is entered on the processor: its event, registers and VMCS. */
+struct module_entry module_entry(const struct module *mod, unsigned lp);
+struct tdx_regs *module_guest_regs(struct module *mod, unsigned lp);
+struct vmcs *module_vmcs(struct module *mod, unsigned lp);
+
+/* Listening to (and interfering with) every call and lock; see module/tx.h. */
+struct module_hooks;
+void module_set_hooks(struct module *mod, const struct module_hooks *hooks, void *arg);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* The transaction of one call: what it has locked, undone in reverse on every way out.
+ *
+ * A leaf is `decode`, which asks its questions in the module's order, takes locks through the
+ * functions below and may return at any point with a status; and `commit`, which changes state and
+ * cannot fail. Neither releases anything: the dispatcher ends the transaction when the leaf returns.
+ * All tx_*() return the complete status, operand included. */
+#ifndef MODULE_TX_H
+#define MODULE_TX_H
+
+#include <swtdx/leaf.h>
+#include <swtdx/status.h>
+#include "abi/sept.h"
+#include "module/internal.h"
+#include "module/lock.h"
+#include "module/pamt.h"
+
+enum { TX_MAX_HELD = 24 };
+
+struct tx_held {
+	void *word;
+	uint64_t key;
+	uint8_t res;  /* enum lock_resource */
+	uint8_t mode; /* enum lock_mode */
+};
+
+struct tx {
+	struct module *mod;
+	struct machine *m;
+	struct lp *lp;
+	bool guest; /* on behalf of a guest: fails on host priority */
+	unsigned nheld;
+	struct tx_held held[TX_MAX_HELD];
+};
+
+/* A TD located and locked by a call. */
+struct td {
+	hpa_t pa; /* TDR, without KeyID */
+	struct tdr *tdr;
+	struct tdcs *tdcs;     /* set by tx_tdcs() */
+	struct tdcs_ext *ext;  /* ditto */
+	struct pamt_entry *pamt; /* of the TDR page */
+};
+
+/* A vCPU located by a call. */
+struct vp {
+	hpa_t pa; /* TDVPR, without KeyID */
+	struct tdvps *vps;
+	struct vmcs *vmcs;
+};
+
+/* Every lock event of the module; any member may be NULL.
+ * `acquire` before an attempt: a non-zero status refuses it with that code instead (fault injection,
+ * schedule explorer may also block in it). `acquired` after one (ok or not), `released` after a
+ * release. `enter`/`leave` around each call with its registers; guest says whose. A non-success
+ * status from `enter` is returned to the caller without running the leaf. */
+struct module_hooks {
+	struct tdx_status (*enter)(void *arg, struct lp *lp, bool guest, struct tdx_regs *regs);
+	void (*leave)(void *arg, struct lp *lp, bool guest, const struct tdx_regs *in,
+		      const struct tdx_regs *out);
+	enum lock_result (*acquire)(void *arg, struct lp *lp, enum lock_resource res, uint64_t key,
+				    enum lock_mode mode, bool guest);
+	void (*acquired)(void *arg, struct lp *lp, enum lock_resource res, uint64_t key,
+			 enum lock_mode mode, bool guest, enum lock_result result);
+	void (*released)(void *arg, struct lp *lp, enum lock_resource res, uint64_t key,
+			 enum lock_mode mode);
+};
+
+static inline void tx_begin(struct tx *tx, struct lp *lp, bool guest)
+{
+	tx->mod = lp->mod;
+	tx->m = lp->mod->m;
+	tx->lp = lp;
+	tx->guest = guest;
+	tx->nheld = 0;
+}
+
+/* Release everything still held, newest first. */
+void tx_end(struct tx *tx);
+
+/* Take any lock; remembered and released by tx_end(). LOCK_BUSY -> code with the operand:
+ * TDX_OPERAND_BUSY|op for the host; a guest that failed on host priority also reports
+ * TDX_OPERAND_BUSY_HOST_PRIORITY|op (tdcall dispatch shows it as TDX_OPERAND_BUSY after the timeout
+ * bookkeeping). */
+struct tdx_status tx_lock(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
+			  enum lock_mode mode, enum tdx_operand op);
+enum lock_result tx_try(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
+			enum lock_mode mode);
+/* Make the sharex-hp lock held shared at `word` exclusive. */
+enum lock_result tx_promote(struct tx *tx, void *word);
+/* Release one lock early (VP.ENTER, LP.INIT and few others do). */
+void tx_unlock(struct tx *tx, void *word);
+/* Stop tracking a lock without releasing it (VP.ENTER hands PAMT locks to the running guest). */
+void tx_forget(struct tx *tx, void *word);
+
+/* --- pages --- */
+
+/* Lock the PAMT path of an explicit operand: `size`-aligned, KeyID 0, in a TDMR, page of `type`.
+ * The leaf entry is locked in `mode`, its ancestors shared. Statuses carry `op`. */
+struct tdx_status tx_page(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
+			  enum tdx_page_type type, enum tdx_page_size size, struct pamt_ref *ref);
+/* The same for a page to be given to the module: free, exclusive; 2M: all 512 4K entries free. */
+struct tdx_status tx_free_page(struct tx *tx, hpa_t pa, enum tdx_operand op,
+			       enum tdx_page_size size, struct pamt_ref *ref);
+/* Alignment and range of an operand that must be an HPA with KeyID 0. */
+bool tx_hpa_valid(const struct tx *tx, hpa_t pa, uint64_t size);
+/* An operand that is memory shared with the host: power-of-two `size` alignment, any shared KeyID,
+ * below MAXPA, outside SEAMRR. The pointer may be NULL when the address is no RAM. */
+struct tdx_status tx_shared(const struct tx *tx, hpa_t pa, uint64_t size, enum tdx_operand op,
+			    void **ptr);
+
+/* --- TDs --- */
+
+/* TDR given by the host: lock its page (PT_TDR) in mode, map it. */
+struct tdx_status tx_tdr(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
+			 struct td *td);
+/* TDR reached through an owner field: only its 4K PAMT entry is locked, operand TDR. */
+struct tdx_status tx_tdr_implicit(struct tx *tx, hpa_t pa, enum lock_mode mode, struct td *td);
+/* TD fatal / keys configured / TDCS allocated; then OP_STATE locked (LOCK_NONE: not) and the leaf
+ * allowed in it by the leaf table. Maps TDCS. */
+struct tdx_status tx_tdcs(struct tx *tx, struct td *td, enum lock_mode op_state_mode,
+			  enum tdh_leaf leaf);
+/* The three build-state questions alone. */
+struct tdx_status tx_td_built(const struct td *td);
+void tx_map_tdcs(const struct tx *tx, struct td *td);
+void *tx_tdcs_page(const struct tx *tx, const struct td *td, unsigned index);
+
+/* TDVPR given by the host (PT_TDVPR in mode) plus its owner TDR implicitly in tdr_mode. */
+struct tdx_status tx_vp(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
+			enum lock_mode tdr_mode, struct vp *vp, struct td *td);
+/* Map all TDVPS pages; false when fewer than the TD's L2 VMs need have been added. */
+bool tx_map_vp(const struct tx *tx, const struct td *td, struct vp *vp);
+
+/* --- S-EPT --- */
+
+/* An entry found by a walk: where it is, what it was when read. */
+struct sept_ref {
+	uint64_t *entry; /* NULL when the walk failed */
+	uint64_t value;  /* as read; refreshed by tx_sept_lock() */
+	enum tdx_level level;
+	gpa_t gpa;
+};
+
+/* Is the GPA private and within the TD's width (and MAXPA as virtualised)? */
+bool td_gpa_valid(const struct tdcs *tdcs, gpa_t gpa, bool must_be_private);
+
+/* Decode "GPA | level": reserved bits, level in [min, max], alignment. False: OPERAND_INVALID. */
+bool sept_operand_valid(uint64_t raw, enum tdx_level min, enum tdx_level max);
+
+/* GPA checks, tree lock in mode, walk to exactly ref->level (set by the caller). On
+ * TDX_EPT_WALK_FAILED ref has the entry and level where the walk stopped. set_d: mark D bits. */
+struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa, enum tdx_operand op,
+			       enum lock_mode tree_mode, struct sept_ref *ref);
+/* Walk without locks or checks as far as ref->level; true when that level was reached. */
+bool sept_walk(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa, struct sept_ref *ref);
+/* GPA checked, walked to a present leaf of any size, nothing locked (guest accesses). */
+struct tdx_status sept_walk_to_leaf(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa,
+				    enum tdx_operand op, struct sept_ref *ref);
+/* Lock the entry (host or guest way per tx) and read it again; BUSY|RCX. */
+struct tdx_status tx_sept_lock(struct tx *tx, const struct td *td, struct sept_ref *ref);
+
+/* Write the entry and drop its lock in the same store (clears the lock and keeps host priority). */
+void tx_sept_store(struct tx *tx, struct sept_ref *ref, uint64_t value);
+
+/* Extended error words RCX and RDX of the memory leaves, from the entry and level of ref. */
+void sept_error_regs(const struct tx *tx, const struct sept_ref *ref, struct tdx_regs *regs);
+
+/* TLB tracking needed and not done for a blocked entry with this BEPOCH? (HOST facts, 12) */
+bool td_tlb_tracked(const struct tdcs *tdcs, uint64_t bepoch);
+
+/* --- small --- */
+static inline void td_add_children(struct td *td, int64_t pages4k)
+{
+	__atomic_fetch_add(&td->tdr->chldcnt, (uint64_t)pages4k, __ATOMIC_RELAXED);
+}
+
+#endif
