@@ -22,7 +22,7 @@ enum {
 
 struct kot_entry {
 	uint32_t wbinvd_bitmap; /* packages that still have to write back; atomic */
-	uint8_t state;          /* enum kot_state */
+	uint8_t state;          /* enum tdx_kot_state */
 };
 
 struct wbt_entry {

@@ -12,6 +12,8 @@
 #include "module/internal.h"
 #include "module/lock.h"
 
+struct tx;
+
 struct pamt_entry {
 	uint16_t lock;
 	uint8_t type; /* enum tdx_page_type in bits 4:0 */
@@ -25,7 +27,7 @@ static_assert(sizeof(struct pamt_entry) == 16, "PAMT entry");
 struct pamt_ref {
 	struct pamt_entry *entry; /* the leaf reached */
 	struct pamt_entry *node;  /* the 2M entry above it, NULL when the leaf is not 4K */
-	enum tdx_page_size level;
+	enum tdx_level level;
 	hpa_t pa;
 };
 
@@ -48,7 +50,7 @@ struct tdmr *pamt_tdmr(struct module *mod, uint64_t pa);
 struct pamt_entry *pamt_1g(struct module *mod, uint64_t pa);
 struct pamt_entry *pamt_2m(struct module *mod, uint64_t pa);
 struct pamt_entry *pamt_4k(struct module *mod, uint64_t pa);
-struct pamt_entry *pamt_of_size(struct module *mod, uint64_t pa, enum tdx_page_size size);
+struct pamt_entry *pamt_of_size(struct module *mod, uint64_t pa, enum tdx_level size);
 
 /* Are all 512 4K entries of the 2M range free (PT_NDA, and with dynamic PAMT no entries at all)? */
 bool pamt_range_2m_free(struct module *mod, uint64_t pa);

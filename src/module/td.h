@@ -52,7 +52,7 @@ struct tdr {
 	uint8_t fatal;
 	uint8_t pad0[3];
 	uint32_t num_tdcx;
-	uint32_t lifecycle_state; /* enum td_lifecycle_state */
+	uint32_t lifecycle_state; /* enum tdx_lifecycle */
 	uint16_t hkid;
 	uint16_t handoff_version;
 	uint64_t pkg_config_bitmap;
@@ -103,7 +103,7 @@ struct tdcs {
 	/* management */
 	uint32_t num_vcpus;       /* atomic */
 	uint32_t num_assoc_vcpus; /* atomic */
-	uint32_t op_state;        /* enum td_op_state */
+	uint32_t op_state;        /* enum tdx_op_state */
 	uint16_t op_state_lock;   /* sharex-hp */
 	uint16_t num_l2_vms;
 	/* execution controls */
@@ -181,7 +181,6 @@ struct tdcs_ext {
 };
 static_assert(sizeof(struct tdcs_ext) <= 4096, "TDCS page 1");
 
-enum { VCPU_UNINITIALIZED = 0, VCPU_READY = 2, VCPU_ACTIVE = 4, VCPU_DISABLED = 8, VCPU_IMPORT = 16 };
 enum { LAST_EXIT_ASYNC_FAULT = 0, LAST_EXIT_ASYNC_TRAP = 1, LAST_EXIT_TDVMCALL = 2 };
 #define VE_INFO_VALID 0xffffffffu
 
@@ -210,7 +209,7 @@ struct tdvps_msrs {
 struct tdvps {
 	struct tdvps_ve_info ve_info;
 	/* management */
-	uint8_t state, last_td_exit, num_pages, pend_nmi;
+	uint8_t state /* enum tdx_vcpu_state */, last_td_exit, num_pages, pend_nmi;
 	uint32_t vcpu_index;
 	uint64_t page_pa[TDVPS_MAX_PAGES];
 	uint32_t assoc_lpid; /* ~0: none */

@@ -28,6 +28,7 @@ struct tx {
 	struct module *mod;
 	struct machine *m;
 	struct lp *lp;
+	const struct tdx_leaf_info *leaf; /* the row of the call being served */
 	bool guest; /* on behalf of a guest: fails on host priority */
 	unsigned nheld;
 	struct tx_held held[TX_MAX_HELD];
@@ -66,8 +67,9 @@ struct module_hooks {
 			 enum lock_mode mode);
 };
 
-static inline void tx_begin(struct tx *tx, struct lp *lp, bool guest)
+static inline void tx_begin(struct tx *tx, struct lp *lp, const struct tdx_leaf_info *leaf, bool guest)
 {
+	tx->leaf = leaf;
 	tx->mod = lp->mod;
 	tx->m = lp->mod->m;
 	tx->lp = lp;
@@ -98,10 +100,10 @@ void tx_forget(struct tx *tx, void *word);
 /* Lock the PAMT path of an explicit operand: `size`-aligned, KeyID 0, in a TDMR, page of `type`.
  * The leaf entry is locked in `mode`, its ancestors shared. Statuses carry `op`. */
 struct tdx_status tx_page(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
-			  enum tdx_page_type type, enum tdx_page_size size, struct pamt_ref *ref);
+			  enum tdx_page_type type, enum tdx_level size, struct pamt_ref *ref);
 /* The same for a page to be given to the module: free, exclusive; 2M: all 512 4K entries free. */
 struct tdx_status tx_free_page(struct tx *tx, hpa_t pa, enum tdx_operand op,
-			       enum tdx_page_size size, struct pamt_ref *ref);
+			       enum tdx_level size, struct pamt_ref *ref);
 /* Alignment and range of an operand that must be an HPA with KeyID 0. */
 bool tx_hpa_valid(const struct tx *tx, hpa_t pa, uint64_t size);
 /* An operand that is memory shared with the host: power-of-two `size` alignment, any shared KeyID,
@@ -117,9 +119,8 @@ struct tdx_status tx_tdr(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock
 /* TDR reached through an owner field: only its 4K PAMT entry is locked, operand TDR. */
 struct tdx_status tx_tdr_implicit(struct tx *tx, hpa_t pa, enum lock_mode mode, struct td *td);
 /* TD fatal / keys configured / TDCS allocated; then OP_STATE locked (LOCK_NONE: not) and the leaf
- * allowed in it by the leaf table. Maps TDCS. */
-struct tdx_status tx_tdcs(struct tx *tx, struct td *td, enum lock_mode op_state_mode,
-			  enum tdh_leaf leaf);
+ * allowed in it by its row (tx->leaf). Maps TDCS. */
+struct tdx_status tx_tdcs(struct tx *tx, struct td *td, enum lock_mode op_state_mode);
 /* The three build-state questions alone. */
 struct tdx_status tx_td_built(const struct td *td);
 void tx_map_tdcs(const struct tx *tx, struct td *td);
