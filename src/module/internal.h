@@ -8,6 +8,7 @@
 
 #include "abi/tdmr.h"
 #include "machine/machine.h"
+#include "module/lock.h"
 #include "module/module.h"
 #include "module/td.h"
 
@@ -65,6 +66,17 @@ struct platform_info {
 	} td_vmcs, l2_vmcs;
 };
 
+/* Where the processor goes when a leaf or VM exit handler has returned; see module/transition.h. */
+enum lp_fate {
+	FATE_NONE,     /* back to the caller: the status in RAX, the instruction completed */
+	FATE_TD_EXIT,  /* from the guest to the host */
+	FATE_INJECTED, /* the guest goes on with an event instead of completing the instruction */
+	FATE_REPEAT,   /* the guest executes the same TDCALL again */
+	FATE_ENTERED,  /* from the host into the guest */
+	FATE_REFUSED,  /* TDH.VP.ENTER answers as if the guest had been entered and had exited */
+	FATE_SHUTDOWN, /* the module is broken */
+};
+
 /* Per logical processor. Touched only by the thread on it, except `busy`. */
 struct lp {
 	struct machine_lp *hw;
@@ -87,9 +99,15 @@ struct lp {
 	struct tdcs_ext *ext;
 	struct tdvps *vps;
 	struct vmcs *vmcs;
-	uint16_t *guest_locks[4]; /* PAMT words kept shared while the guest runs */
+	struct tx_held guest_locks[4]; /* PAMT words kept shared while the guest runs */
 	unsigned nguest_locks;
-	uint64_t guest_rcx_on_entry;
+	bool bus_lock_preempted; /* seen in an exit reason, not yet told to the host */
+	enum lp_fate fate;
+	struct {
+		uint8_t vcpu_state, last_td_exit;
+		bool dead; /* the TD's private memory must not be touched any more */
+		bool trap; /* RIP goes past the instruction */
+	} leaving; /* how, with FATE_TD_EXIT */
 };
 
 struct module {

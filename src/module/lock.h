@@ -40,6 +40,14 @@ enum lock_kind { LOCK_KIND_SHAREX, LOCK_KIND_MUTEX, LOCK_KIND_SHAREX_HP, LOCK_KI
 
 enum lock_result { LOCK_OK, LOCK_BUSY, LOCK_BUSY_HOST_PRIORITY };
 
+/* A lock a call or a running guest holds. */
+struct tx_held {
+	void *word;
+	uint64_t key;
+	uint8_t res;  /* enum lock_resource */
+	uint8_t mode; /* enum lock_mode */
+};
+
 const char *lock_resource_name(enum lock_resource res);
 enum lock_kind lock_resource_kind(enum lock_resource res);
 

@@ -1,33 +1,72 @@
 /* SPDX-License-Identifier: MIT */
 /* Between host and guest: what a handler calls when the answer is not a status in RAX.
  *
- * Each of these decides where the processor goes next; the dispatcher that called the handler
- * returns that to the machine. After calling one a handler returns success, its status is unused. */
+ * Each of these decides the fate of the processor and returns; the handler then returns too, any
+ * status, at once. The dispatcher releases the call's locks and carries the decision out. The first
+ * decision of a call stands: later ones are ignored, as the real functions do not return. */
 #ifndef MODULE_TRANSITION_H
 #define MODULE_TRANSITION_H
 
 #include "module/tx.h"
 
-/* --- the entered vCPU, from inside TDCALLs and VM exits: its pages are lp->{tdr,tdcs,ext,vps,vmcs} --- */
+/* What TDG.VP.VEINFO.GET version 1 tells about the origin of a #VE. */
+enum ve_category {
+	VE_ARCH = 0x00,
+	VE_PENDING = 0x01,
+	VE_RESERVED_GPA_BITS = 0x02,
+	VE_CONFIG_PARAVIRT = 0x10,
+	VE_NON_CONFIG_PARAVIRT = 0x11,
+	VE_UNSUPPORTED_FEATURE = 0x80,
+};
+
+/* Type of the extended exit qualification, RDX bits 3:0 of a TD exit. */
+enum ext_qualification {
+	EXT_QUAL_NONE = 0,
+	EXT_QUAL_ACCEPT = 1,
+	EXT_QUAL_GPA_DETAILS = 2,
+	EXT_QUAL_MSR_LOAD_FAILURE = 3,
+	EXT_QUAL_XSTATE_LOAD_FAILURE = 4,
+	EXT_QUAL_ATTR_WR = 5,
+	EXT_QUAL_PENDING = 6,
+};
+
+static inline bool lp_decided(const struct lp *lp)
+{
+	return lp->fate != FATE_NONE;
+}
+
+/* --- the entered vCPU, from TDCALLs and VM exits: its pages are lp->{tdr,tdcs,ext,vps,vmcs} --- */
 
 /* Asynchronous TD exit: RAX = code | exit reason, RCX qualification, RDX extended qualification,
- * R8 GPA, R9 interruption information, the rest cleared; saves the vCPU, drops its locks. */
-void td_exit(struct lp *lp, struct tdx_status rax, uint64_t qualification, uint64_t ext_qualification,
-	     uint64_t gpa_, uint64_t intr_info);
-/* The exit of a TDCALL that a host must resolve (ACCEPT, ATTR.WR): looks like an EPT violation with
- * write access at gpa; RIP is not advanced so that the guest repeats the call. */
-void td_exit_ept_violation(struct lp *lp, gpa_t gpa_, uint64_t ext_qualification);
+ * R8 GPA, R9 interruption information, the rest cleared. The class bits of the code say what
+ * becomes of the vCPU (non-recoverable) and the TD (fatal). */
+void td_exit(struct lp *lp, uint64_t code, uint32_t exit_reason, uint64_t qualification,
+	     uint64_t ext_qualification, uint64_t gpa_, uint64_t intr_info);
+/* The same without an exit reason to report (a preempted bus lock stays unreported too). */
+void td_exit_plain(struct lp *lp, uint64_t code);
+/* An EPT violation or misconfiguration the host must resolve; page offset and the qualification
+ * bits about the linear address are hidden. */
+void td_exit_ept_violation(struct lp *lp, gpa_t gpa_, uint32_t exit_reason, uint64_t qualification,
+			   uint64_t ext_qualification);
+void td_exit_ept_misconfig(struct lp *lp, gpa_t gpa_);
+/* The exit of TDG.MEM.PAGE.ACCEPT and ATTR.WR: a write that violated the entry in ref, told with
+ * the level asked for and the entry's level and state. The guest repeats the call later. */
+void td_exit_page_call(struct lp *lp, gpa_t gpa_, enum tdx_level asked, const struct sept_ref *ref,
+		       enum ext_qualification type);
+/* TDG.VP.VMCALL: registers are in lp->host already, RIP goes past the TDCALL. */
+void td_exit_vmcall(struct lp *lp);
 
-/* Deliver to the guest at the next entry instead of completing the call. */
-void guest_inject_ve(struct lp *lp, uint32_t exit_reason, uint64_t qualification, uint64_t gpa_,
-		     uint64_t gla, uint8_t category);
-void guest_inject_gp0(struct lp *lp);
-void guest_inject_ud(struct lp *lp);
+/* The guest is to execute the interrupted TDCALL again: no register changes, RIP stays. */
+void guest_repeat(struct lp *lp);
+
+/* --- the module --- */
 
 /* The module found its own state broken or was asked the impossible: this processor is dead. */
 void module_fatal(struct lp *lp);
 
-/* Was the fate of this processor decided by one of the above during this call? */
-enum lp_fate { FATE_NONE, FATE_TD_EXIT, FATE_INJECTED, FATE_ENTERED, FATE_SHUTDOWN };
+/* --- carrying it out, for the dispatchers --- */
+
+/* After a TD exit: saves what the exit reports, gives the vCPU and its locks up. */
+void guest_leave(struct lp *lp);
 
 #endif

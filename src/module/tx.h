@@ -17,13 +17,6 @@
 
 enum { TX_MAX_HELD = 24 };
 
-struct tx_held {
-	void *word;
-	uint64_t key;
-	uint8_t res;  /* enum lock_resource */
-	uint8_t mode; /* enum lock_mode */
-};
-
 struct tx {
 	struct module *mod;
 	struct machine *m;
