@@ -13,6 +13,7 @@
 #ifndef MODULE_LOCK_H
 #define MODULE_LOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum lock_mode { LOCK_NONE, LOCK_SHARED, LOCK_EXCLUSIVE };
@@ -49,7 +50,32 @@ struct tx_held {
 };
 
 const char *lock_resource_name(enum lock_resource res);
-enum lock_kind lock_resource_kind(enum lock_resource res);
+
+static inline enum lock_kind lock_resource_kind(enum lock_resource res)
+{
+	switch (res) {
+	case LOCK_GLOBAL:
+	case LOCK_KOT:
+	case LOCK_EPOCH:
+	case LOCK_MIG:
+		return LOCK_KIND_SHAREX;
+	case LOCK_WBT:
+	case LOCK_TDMR:
+		return LOCK_KIND_MUTEX;
+	case LOCK_SEPT_ENTRY:
+		return LOCK_KIND_SEPT;
+	case LOCK_PAMT_1G:
+	case LOCK_PAMT_2M:
+	case LOCK_PAMT_4K:
+	case LOCK_OP_STATE:
+	case LOCK_SEPT_TREE:
+	case LOCK_RTMR:
+	case LOCK_SERVTD_BINDINGS:
+	case LOCK_NUM_RESOURCES:
+		break;
+	}
+	return LOCK_KIND_SHAREX_HP;
+}
 
 #define SHAREX_EXCLUSIVE 1u
 #define SHAREX_READER    2u

@@ -42,6 +42,23 @@ static inline void pamt_set_owner(struct pamt_entry *e, hpa_t tdr)
 	e->owner1 = (uint32_t)(tdr.v >> 20);
 }
 
+/* Dynamic PAMT: the pages with the 4K entries of the two halves of a node's range. */
+static inline hpa_t pamt_node_page0(const struct pamt_entry *e)
+{
+	uint64_t w;
+
+	__builtin_memcpy(&w, e, 8);
+	return hpa(w >> 28 << 12);
+}
+
+static inline hpa_t pamt_node_page1(const struct pamt_entry *e)
+{
+	return hpa(e->bepoch >> 28 << 12);
+}
+
+/* In R9 of a leaf that freed a page: no page below its PAMT pair is in use any more. */
+#define PAMT_REMOVAL_HINT (1ull << 62)
+
 /* The TDMR covering a page, NULL when none does. */
 struct tdmr *pamt_tdmr(struct module *mod, uint64_t pa);
 

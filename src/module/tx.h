@@ -94,6 +94,14 @@ void tx_forget(struct tx *tx, void *word);
  * The leaf entry is locked in `mode`, its ancestors shared. Statuses carry `op`. */
 struct tdx_status tx_page(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
 			  enum tdx_page_type type, enum tdx_level size, struct pamt_ref *ref);
+/* The walk under it: lock the path of a covered page down to `target` (exactly: a leaf met above it
+ * ends the walk there), nothing else asked. With LEVEL_4K this finds the leaf of any size. */
+struct tdx_status tx_pamt_walk(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
+			       enum tdx_level target, struct pamt_ref *ref);
+/* Only the entry of a page the module itself refers to (owner, removed page), at its known size.
+ * Broken state when it has none. */
+struct tdx_status tx_pamt_implicit(struct tx *tx, hpa_t pa, enum tdx_operand op,
+				   enum lock_mode mode, enum tdx_level size, struct pamt_ref *ref);
 /* The same for a page to be given to the module: free, exclusive; 2M: all 512 4K entries free. */
 struct tdx_status tx_free_page(struct tx *tx, hpa_t pa, enum tdx_operand op,
 			       enum tdx_level size, struct pamt_ref *ref);

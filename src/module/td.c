@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding a TD or vCPU from an operand: lock its page, check its state, map its pages. */
+#include "module/tx.h"
+
+static void *page_ptr(const struct tx *tx, uint64_t pa)
+{
+	return machine_ptr(tx->m, machine_strip(tx->m, pa));
+}
+
+void *tx_tdcs_page(const struct tx *tx, const struct td *td, unsigned index)
+{
+	return page_ptr(tx, td->tdr->tdcx_pa[index]);
+}
+
+void tx_map_tdcs(const struct tx *tx, struct td *td)
+{
+	td->tdcs = tx_tdcs_page(tx, td, TDCS_PAGE_MAIN);
+	td->ext = tx_tdcs_page(tx, td, TDCS_PAGE_EXT);
+}
+
+struct tdx_status tx_shared(const struct tx *tx, hpa_t pa, uint64_t size, enum tdx_operand op,
+			    void **ptr)
+{
+	const struct module *mod = tx->mod;
+	uint64_t a = machine_strip(tx->m, pa.v);
+
+	*ptr = NULL;
+	if ((pa.v & (size - 1)) != 0 || pa.v >> mod->max_pa != 0)
+		return tdx_error_op(TDX_OPERAND_INVALID, op);
+	if (a < mod->seamrr_base + mod->seamrr_size && mod->seamrr_base < a + size)
+		return tdx_error_op(TDX_OPERAND_INVALID, op);
+	if (machine_hkid_of(tx->m, pa.v) >= mod->private_hkid_min)
+		return tdx_error_op(TDX_OPERAND_INVALID, op);
+	if (machine_is_ram(tx->m, a, size))
+		*ptr = machine_ptr(tx->m, a);
+	return tdx_success();
+}
+
+struct tdx_status tx_tdr(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
+			 struct td *td)
+{
+	struct pamt_ref ref;
+	struct tdx_status s = tx_page(tx, pa, op, mode, TDX_PT_TDR, TDX_LEVEL_4K, &ref);
+
+	*td = (struct td){.pa = pa, .pamt = ref.entry};
+	if (tdx_is_success(s))
+		td->tdr = page_ptr(tx, pa.v);
+	return s;
+}
+
+struct tdx_status tx_tdr_implicit(struct tx *tx, hpa_t pa, enum lock_mode mode, struct td *td)
+{
+	struct pamt_ref ref;
+	struct tdx_status s =
+		tx_pamt_implicit(tx, pa, TDX_OPERAND_ID_TDR, mode, TDX_LEVEL_4K, &ref);
+
+	*td = (struct td){.pa = pa, .pamt = ref.entry};
+	if (tdx_is_success(s))
+		td->tdr = page_ptr(tx, pa.v);
+	return s;
+}
+
+struct tdx_status tx_td_built(const struct td *td)
+{
+	if (__atomic_load_n(&td->tdr->fatal, __ATOMIC_RELAXED))
+		return tdx_error(TDX_TD_FATAL);
+	if (td->tdr->lifecycle_state != TDX_LIFECYCLE_KEYS_CONFIGURED)
+		return tdx_error(TDX_TD_KEYS_NOT_CONFIGURED);
+	if (td->tdr->num_tdcx < TDCS_MIN_PAGES)
+		return tdx_error(TDX_TDCS_NOT_ALLOCATED);
+	return tdx_success();
+}
+
+struct tdx_status tx_tdcs(struct tx *tx, struct td *td, enum lock_mode op_state_mode)
+{
+	struct tdx_status s = tx_td_built(td);
+	uint32_t op_state;
+
+	if (!tdx_is_success(s))
+		return s;
+	tx_map_tdcs(tx, td);
+	if (op_state_mode != LOCK_NONE) {
+		s = tx_lock(tx, LOCK_OP_STATE, td->pa.v, &td->tdcs->op_state_lock, op_state_mode,
+			    TDX_OPERAND_ID_OP_STATE);
+		if (!tdx_is_success(s))
+			return s;
+	}
+	op_state = __atomic_load_n(&td->tdcs->op_state, __ATOMIC_RELAXED);
+	if (!(tx->leaf->op_states & TDX_OP_STATE_BIT(op_state)))
+		return tdx_error_num(TDX_OP_STATE_INCORRECT, op_state);
+	return s;
+}
+
+struct tdx_status tx_vp(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
+			enum lock_mode tdr_mode, struct vp *vp, struct td *td)
+{
+	struct pamt_ref ref;
+	struct tdx_status s = tx_page(tx, pa, op, mode, TDX_PT_TDVPR, TDX_LEVEL_4K, &ref);
+
+	*vp = (struct vp){.pa = pa};
+	if (!tdx_is_success(s))
+		return s;
+	return tx_tdr_implicit(tx, pamt_owner(ref.entry), tdr_mode, td);
+}
+
+bool tx_map_vp(const struct tx *tx, const struct td *td, struct vp *vp)
+{
+	struct tdvps *vps = page_ptr(tx, vp->pa.v);
+
+	if (vps->num_pages < TDVPS_MIN_PAGES + td->tdcs->num_l2_vms * TDVPS_PAGES_PER_L2_VM)
+		return false;
+	vp->vps = vps;
+	vp->vmcs = page_ptr(tx, vps->page_pa[TDVPS_PAGE_VMCS]);
+	return true;
+}
