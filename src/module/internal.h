@@ -6,7 +6,6 @@
 #ifndef MODULE_INTERNAL_H
 #define MODULE_INTERNAL_H
 
-#include "abi/tdmr.h"
 #include "machine/machine.h"
 #include "module/lock.h"
 #include "module/module.h"
@@ -86,6 +85,7 @@ struct lp {
 	_Atomic bool busy; /* inside the module or a guest */
 	bool in_guest;
 	bool dead;
+	uint8_t fate; /* enum lp_fate: how the call in progress ends */
 	uint32_t lpid;
 	struct tdx_regs host;  /* registers of the SEAMCALL in progress, then its results */
 	struct tdx_regs guest; /* registers of the entered guest */
@@ -140,7 +140,6 @@ struct module {
 	struct wbt_entry wbt[MACHINE_MAX_PKGS];
 	struct tdmr tdmr[MODULE_MAX_TDMRS];
 	uint32_t num_tdmrs;
-	struct tdmr_info tdmr_info[MODULE_MAX_TDMRS]; /* as given to SYS.CONFIG, for metadata */
 
 	const struct module_hooks *hooks;
 	void *hooks_arg;

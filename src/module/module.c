@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Loading a module into a machine, and who listens to it. */
+#include "module/internal.h"
+
+#include <stdlib.h>
+
+struct module *module_load(struct machine *m)
+{
+	struct module *mod = calloc(1, sizeof(*mod));
+
+	if (!mod)
+		return NULL;
+	mod->m = m;
+	mod->num_lps = m->cfg.lps;
+	mod->num_pkgs = m->cfg.pkgs;
+	mod->hkid_mask = m->hkid_mask;
+	mod->hkid_shift = m->hkid_shift;
+	mod->max_pa = m->cfg.maxpa;
+	mod->private_hkid_min = m->private_hkid_min;
+	mod->private_hkid_max = m->private_hkid_max;
+	mod->seamrr_base = m->cfg.platform->seamrr.base;
+	mod->seamrr_size = m->cfg.platform->seamrr.size;
+	for (unsigned i = 0; i < m->cfg.lps; i++)
+		mod->lp[i] = (struct lp){
+			.hw = &m->lp[i],
+			.mod = mod,
+			.id = i,
+			.package = m->lp[i].package,
+		};
+	return mod;
+}
+
+void module_unload(struct module *mod)
+{
+	free(mod);
+}
+
+void module_set_hooks(struct module *mod, const struct module_hooks *hooks, void *arg)
+{
+	mod->hooks_arg = arg;
+	mod->hooks = hooks;
+}
+
+const struct tdx_regs *module_host_regs(const struct module *mod, unsigned lp)
+{
+	return &mod->lp[lp].host;
+}
+
+struct module_entry module_entry(const struct module *mod, unsigned lp)
+{
+	return mod->lp[lp].entry;
+}
+
+struct tdx_regs *module_guest_regs(struct module *mod, unsigned lp)
+{
+	return &mod->lp[lp].guest;
+}
+
+struct vmcs *module_vmcs(struct module *mod, unsigned lp)
+{
+	return mod->lp[lp].vmcs;
+}
