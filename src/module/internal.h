@@ -85,7 +85,6 @@ struct lp {
 	_Atomic bool busy; /* inside the module or a guest */
 	bool in_guest;
 	bool dead;
-	uint8_t fate; /* enum lp_fate: how the call in progress ends */
 	uint32_t lpid;
 	struct tdx_regs host;  /* registers of the SEAMCALL in progress, then its results */
 	struct tdx_regs guest; /* registers of the entered guest */
