@@ -1,145 +1,133 @@
 /* SPDX-License-Identifier: MIT */
 /* A refused image in one line: which section, which words of the file, what they said, what the
- * limit was. */
+ * limit was.
+ *
+ * In the texts, % and a letter stands for a number of the error: v value, s size, l limit in hex,
+ * e the end of value + size, V and L value and limit in decimal, o the other section, t the end of
+ * the words at fault. */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "measure/internal.h"
 
-#define X "0x%" PRIx64
-
-/* The part of the line after "section N (TYPE) at 0x...: ". */
-static int describe(const struct tdvf_error *e, char *buf, size_t len)
+static const char *text_of(enum tdvf_fault fault)
 {
-	uint64_t end = e->value + e->size;
-
-	switch (e->fault) {
+	switch (fault) {
 	case TDVF_OK:
-		return snprintf(buf, len, "no error");
+		return "no error";
 	case TDVF_IMAGE_TOO_SMALL:
-		return snprintf(buf, len,
-				"%" PRIu64
-				" bytes are too few for a firmware image (at least %" PRIu64 ")",
-				e->value, e->limit);
+		return "%V bytes are too few for a firmware image, which needs %L";
 	case TDVF_IMAGE_TOO_LARGE:
-		return snprintf(buf, len, "image of " X " bytes, at most " X " are believable",
-				e->value, e->limit);
+		return "image of %v bytes, at most %l are believable";
 	case TDVF_NO_METADATA:
-		return snprintf(buf, len,
-				"no TDX metadata: no entry in a GUID table at the end, and "
-				"the word " X " does not point to a descriptor",
-				e->value);
+		return "no TDX metadata: no entry in a GUID table at the end of the image, and the "
+		       "word here (%v) does not point to a descriptor";
 	case TDVF_TABLE_LENGTH:
-		return snprintf(buf, len,
-				"GUID table says it has " X " bytes, between 0x12 and " X
-				" are possible",
-				e->value, e->limit);
+		return "GUID table of %v bytes, between 0x12 and %l are possible";
 	case TDVF_TABLE_ENTRY:
-		return snprintf(buf, len,
-				"GUID table entry of " X " bytes where " X " are due or left",
-				e->value, e->limit);
+		return "GUID table entry of %v bytes where %l are due or left";
 	case TDVF_DESCRIPTOR_OUTSIDE:
-		return snprintf(buf, len,
-				"descriptor said to be " X
-				" bytes before the end of an image of " X,
-				e->value, e->limit);
+		return "descriptor said to be %v bytes before the end of an image of %l";
 	case TDVF_SIGNATURE:
-		return snprintf(buf, len, "descriptor signature is " X ", not \"TDVF\" (" X ")",
-				e->value, e->limit);
+		return "descriptor signature %v is not \"TDVF\" (%l)";
 	case TDVF_VERSION:
-		return snprintf(buf, len, "descriptor version " X ", only " X " is known", e->value,
-				e->limit);
+		return "descriptor version %V, only %L is known";
 	case TDVF_SECTION_COUNT:
-		return snprintf(buf, len,
-				"%" PRIu64 " sections, between 1 and %" PRIu64 " are believable",
-				e->value, e->limit);
+		return "%V sections, between 1 and %L are believable";
 	case TDVF_LENGTH:
-		return snprintf(buf, len,
-				"descriptor length " X " does not match its section count (" X ")",
-				e->value, e->limit);
+		return "descriptor length %v does not match the section count, which makes it %l";
 	case TDVF_SECTIONS_OUTSIDE:
-		return snprintf(buf, len,
-				"%" PRIu64 " sections end at " X ", beyond the image's end " X,
-				e->value, e->at + e->size, e->limit);
+		return "%V sections end at %t, beyond the image's end %l";
 	case TDVF_NO_BFV:
-		return snprintf(buf, len, "none of %" PRIu64 " sections is a BFV", e->value);
+		return "none of %V sections is a BFV";
 	case TDVF_NO_RESET_VECTOR:
-		return snprintf(buf, len, "no BFV has data at the reset vector " X, e->limit);
+		return "no BFV has data at the reset vector %l";
 	case TDVF_TYPE_UNKNOWN:
-		return snprintf(buf, len, "type " X ", the last known is " X, e->value, e->limit);
+		return "type %v, the last known is %l";
 	case TDVF_DUPLICATE:
-		return snprintf(buf, len, "only one such section may exist, section %d is one",
-				e->other);
+		return "only one such section may exist, section %o is one";
 	case TDVF_ATTRIBUTES_UNKNOWN:
-		return snprintf(buf, len, "attributes " X ", known bits are " X, e->value,
-				e->limit);
+		return "attributes %v, known bits are %l";
 	case TDVF_ATTRIBUTES_WRONG:
-		return snprintf(buf, len, "attributes " X ", this type may have " X, e->value,
-				e->limit);
+		return "attributes %v, this type may have %l";
 	case TDVF_DATA_OUTSIDE:
-		return snprintf(buf, len,
-				"data " X "+" X " ends at " X ", beyond the image's end " X,
-				e->value, e->size, end, e->limit);
+		return "data %v+%s ends at %e, beyond the image's end %l";
 	case TDVF_DATA_MISSING:
-		return snprintf(buf, len, "no data in the image, this type must have some");
+		return "no data in the image, this type must have some";
 	case TDVF_DATA_UNEXPECTED:
-		return snprintf(buf, len, "data of " X " bytes, this type must have none",
-				e->value);
+		return "data of %v bytes, this type must have none";
 	case TDVF_DATA_OFFSET_STRAY:
-		return snprintf(buf, len, "data offset " X " but no data", e->value);
+		return "data offset %v but no data";
 	case TDVF_DATA_LARGER:
-		return snprintf(buf, len, "data of " X " bytes for memory of " X, e->value,
-				e->limit);
+		return "data of %v bytes for memory of %l";
 	case TDVF_DATA_OVERLAP:
-		return snprintf(buf, len, "data " X "+" X " overlaps that of section %d at " X,
-				e->value, e->size, e->other, e->limit);
+		return "data %v+%s overlaps that of section %o at %l";
 	case TDVF_MEMORY_EMPTY:
-		return snprintf(buf, len, "memory of 0 bytes");
+		return "memory of 0 bytes";
 	case TDVF_MEMORY_UNEXPECTED:
-		return snprintf(buf, len, "memory " X "+" X ", this type must have none", e->value,
-				e->size);
+		return "memory %v+%s, this type must have none";
 	case TDVF_MEMORY_UNALIGNED:
-		return snprintf(buf, len, "memory address " X " is not a multiple of " X, e->value,
-				e->limit);
+		return "memory address %v is not a multiple of %l";
 	case TDVF_MEMORY_SIZE_UNALIGNED:
-		return snprintf(buf, len, "memory size " X " is not a multiple of " X, e->value,
-				e->limit);
+		return "memory size %v is not a multiple of %l";
 	case TDVF_MEMORY_WRAPS:
-		return snprintf(buf, len, "memory " X "+" X " wraps around", e->value, e->size);
+		return "memory %v+%s wraps around";
 	case TDVF_MEMORY_OUTSIDE:
-		return snprintf(buf, len,
-				"memory " X "+" X " ends at " X
-				", beyond the last private address " X,
-				e->value, e->size, end, e->limit);
+		return "memory %v+%s ends at %e, beyond the private addresses' end %l";
 	case TDVF_MEMORY_ABSURD:
-		return snprintf(buf, len,
-				"memory of " X " bytes makes " X " to add, at most " X
-				" are believable",
-				e->value, e->size, e->limit);
+		return "memory of %v bytes makes %s to add, at most %l are believable";
 	case TDVF_MEMORY_OVERLAP:
-		return snprintf(buf, len, "memory " X "+" X " overlaps that of section %d at " X,
-				e->value, e->size, e->other, e->limit);
+		return "memory %v+%s overlaps that of section %o at %l";
 	case TDVF_MEASURED_NOT_IN_IMAGE:
-		return snprintf(buf, len,
-				"contents are measured but not in the image (memory " X "+" X ")",
-				e->value, e->size);
+		return "contents are measured but not in the image (memory %v+%s)";
 	}
-	return snprintf(buf, len, "unknown fault %d", (int)e->fault);
+	return "unknown fault";
+}
+
+static int number(const struct tdvf_error *e, char letter, char *buf, size_t len)
+{
+	switch (letter) {
+	case 'v':
+		return snprintf(buf, len, "0x%" PRIx64, e->value);
+	case 's':
+		return snprintf(buf, len, "0x%" PRIx64, e->size);
+	case 'l':
+		return snprintf(buf, len, "0x%" PRIx64, e->limit);
+	case 'e':
+		return snprintf(buf, len, "0x%" PRIx64, e->value + e->size);
+	case 't':
+		return snprintf(buf, len, "0x%" PRIx64, e->at + e->size);
+	case 'V':
+		return snprintf(buf, len, "%" PRIu64, e->value);
+	case 'L':
+		return snprintf(buf, len, "%" PRIu64, e->limit);
+	default:
+		return snprintf(buf, len, "%d", e->other);
+	}
 }
 
 const char *tdvf_error_text(const struct tdvf_error *e, char *buf, size_t len)
 {
-	int n = 0;
+	size_t n = 0;
+	int k = 0;
 
 	if (!len)
 		return buf;
 	buf[0] = 0;
 	if (e->section >= 0)
-		n = snprintf(buf, len, "section %d (%s) at offset " X ": ", e->section,
+		k = snprintf(buf, len, "section %d (%s) at offset 0x%" PRIx64 ": ", e->section,
 			     tdvf_type_name(e->type), e->at);
 	else if (e->fault != TDVF_OK)
-		n = snprintf(buf, len, "offset " X ": ", e->at);
-	if (n >= 0 && (size_t)n < len)
-		describe(e, buf + n, len - (size_t)n);
+		k = snprintf(buf, len, "offset 0x%" PRIx64 ": ", e->at);
+	n = k > 0 ? (size_t)k : 0;
+	for (const char *t = text_of(e->fault); *t && n + 1 < len; t++) {
+		if (*t == '%' && t[1]) {
+			k = number(e, *++t, buf + n, len - n);
+			n += k > 0 ? (size_t)k : 0;
+		} else {
+			buf[n++] = *t;
+			buf[n] = 0;
+		}
+	}
 	return buf;
 }
