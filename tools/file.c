@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads by growing: standard input and pipes have no length to ask for. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "file.h"
+
+static int read_all(FILE *f, size_t max, size_t guess, uint8_t **data, size_t *size)
+{
+	size_t room = guess < max ? guess : max;
+	uint8_t *buf = malloc(room + 1);
+	size_t n = 0;
+
+	while (buf) {
+		uint8_t *larger;
+		size_t got;
+
+		errno = 0;
+		got = fread(buf + n, 1, room - n, f);
+		n += got;
+		if (ferror(f)) {
+			free(buf);
+			return errno ? -errno : -EIO;
+		}
+		if (n == max || feof(f)) {
+			*data = buf;
+			*size = n;
+			return 0;
+		}
+		if (n < room)
+			continue;
+		room = room > max / 2 ? max : 2 * room;
+		larger = realloc(buf, room + 1);
+		if (!larger)
+			free(buf);
+		buf = larger;
+	}
+	return -ENOMEM;
+}
+
+int file_read(const char *path, size_t max, uint8_t **data, size_t *size)
+{
+	struct stat st;
+	size_t guess = 64 * 1024;
+	FILE *f;
+	int rc;
+
+	if (!strcmp(path, "-"))
+		return read_all(stdin, max, guess, data, size);
+	f = fopen(path, "rb");
+	if (!f)
+		return -errno;
+	/* One more than the file has, so that its end is met in the first read. */
+	if (!fstat(fileno(f), &st) && S_ISREG(st.st_mode) && (uintmax_t)st.st_size < max)
+		guess = (size_t)st.st_size + 1;
+	rc = read_all(f, max, guess, data, size);
+	fclose(f);
+	return rc;
+}

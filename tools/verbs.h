@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* The verbs of the swtdx command: one function each, called with argv[0] = the verb's name, and the
+ * four ways in which they end. */
+#ifndef TOOLS_VERBS_H
+#define TOOLS_VERBS_H
+
+enum verb_exit {
+	VERB_OK = 0,
+	VERB_DIFFERENCE = 1,  /* a difference, a violation, a bad input */
+	VERB_USAGE = 2,	      /* wrong words on the command line */
+	VERB_ENVIRONMENT = 3, /* a file that is not there, no memory, ... */
+};
+
+int verb_measure(int argc, char **argv);
+
+#endif
