@@ -21,18 +21,12 @@
 #ifndef SWTDX_MEASURE_H
 #define SWTDX_MEASURE_H
 
+#include <swtdx/structs.h>
 #include <swtdx/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#define TDX_SHA384_SIZE 48
-
-/* One register of the measurement: MRTD, an RTMR, a digest of an event. */
-struct tdx_digest {
-	uint8_t b[TDX_SHA384_SIZE];
-};
 
 /* What a section is for. Types 7 and 8 are td-shim's: data about the image, no memory of the TD. */
 enum tdvf_type {
