@@ -130,6 +130,18 @@ void tx_forget(struct tx *tx, void *word)
 		held[0] = held[1];
 }
 
+void tx_released(struct tx *tx, void *word)
+{
+	const struct module_hooks *h = tx->mod->hooks;
+
+	if (__builtin_expect(h && h->released, 0)) {
+		const struct tx_held *held = find(tx, word);
+
+		h->released(tx->mod->hooks_arg, tx->lp, held->res, held->key, held->mode);
+	}
+	tx_forget(tx, word);
+}
+
 void tx_unlock(struct tx *tx, void *word)
 {
 	give_back(tx, find(tx, word));

@@ -87,6 +87,8 @@ enum lock_result tx_promote(struct tx *tx, void *word);
 void tx_unlock(struct tx *tx, void *word);
 /* Stop tracking a lock without releasing it (VP.ENTER hands PAMT locks to the running guest). */
 void tx_forget(struct tx *tx, void *word);
+/* The lock at `word` was released by a store of the caller's own. */
+void tx_released(struct tx *tx, void *word);
 
 /* --- pages --- */
 
@@ -135,39 +137,63 @@ bool tx_map_vp(const struct tx *tx, const struct td *td, struct vp *vp);
 
 /* --- S-EPT --- */
 
+/* Bits that make an entry present to the processor: read, write, execute. */
+#define SEPT_PRESENT (SEPT_R | SEPT_W | SEPT_XS)
+
 /* An entry found by a walk: where it is, what it was when read. */
 struct sept_ref {
-	uint64_t *entry; /* NULL when the walk failed */
-	uint64_t value;  /* as read; refreshed by tx_sept_lock() */
+	uint64_t *entry;
+	uint64_t value; /* as read; refreshed by tx_sept_lock() */
 	enum tdx_level level;
 	gpa_t gpa;
 };
 
-/* Is the GPA private and within the TD's width (and MAXPA as virtualised)? */
-bool td_gpa_valid(const struct tdcs *tdcs, gpa_t gpa, bool must_be_private);
+/* The level of the root's entries, the highest an operand may name. */
+static inline enum tdx_level td_sept_top(const struct tdcs *tdcs)
+{
+	return (enum tdx_level)(tdcs->eptp >> 3 & 7u);
+}
 
-/* Decode "GPA | level": reserved bits, level in [min, max], alignment. False: OPERAND_INVALID. */
+/* Is the GPA within the TD's width (and MAXPA as virtualised)? */
+bool td_gpa_valid(const struct module *mod, const struct tdcs *tdcs, gpa_t gpa_,
+		  bool must_be_private);
+
+/* An operand "GPA | level": are reserved bits zero, the level in [min, max], the GPA aligned? */
 bool sept_operand_valid(uint64_t raw, enum tdx_level min, enum tdx_level max);
 
+static inline enum tdx_level sept_operand_level(uint64_t raw)
+{
+	return (enum tdx_level)(raw & 7u);
+}
+
+static inline gpa_t sept_operand_gpa(uint64_t raw)
+{
+	return gpa(raw & SEPT_HPA_MASK);
+}
+
 /* GPA checks, tree lock in mode, walk to exactly ref->level (set by the caller). On
- * TDX_EPT_WALK_FAILED ref has the entry and level where the walk stopped. set_d: mark D bits. */
-struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa, enum tdx_operand op,
+ * TDX_EPT_WALK_FAILED ref has the entry and level where the walk stopped. */
+struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa_, enum tdx_operand op,
 			       enum lock_mode tree_mode, struct sept_ref *ref);
-/* Walk without locks or checks as far as ref->level; true when that level was reached. */
-bool sept_walk(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa, struct sept_ref *ref);
-/* GPA checked, walked to a present leaf of any size, nothing locked (guest accesses). */
-struct tdx_status sept_walk_to_leaf(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa,
+/* Walk without locks or checks as far as ref->level; true when that level was reached, else ref is
+ * where it stopped: an entry that is not present or a leaf. */
+bool sept_walk(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct sept_ref *ref);
+/* GPA checked, walked to a present leaf of any size, nothing locked; TDX_EPT_WALK_FAILED|op. */
+struct tdx_status sept_walk_to_leaf(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_,
 				    enum tdx_operand op, struct sept_ref *ref);
 /* Lock the entry (host or guest way per tx) and read it again; BUSY|RCX. */
-struct tdx_status tx_sept_lock(struct tx *tx, const struct td *td, struct sept_ref *ref);
+struct tdx_status tx_sept_lock(struct tx *tx, struct sept_ref *ref);
 
 /* Write the entry and drop its lock in the same store (clears the lock and keeps host priority). */
-void tx_sept_store(struct tx *tx, struct sept_ref *ref, uint64_t value);
+void tx_sept_store(struct tx *tx, const struct sept_ref *ref, uint64_t value);
 
 /* Extended error words RCX and RDX of the memory leaves, from the entry and level of ref. */
 void sept_error_regs(const struct tx *tx, const struct sept_ref *ref, struct tdx_regs *regs);
 
-/* TLB tracking needed and not done for a blocked entry with this BEPOCH? (HOST facts, 12) */
+/* The byte a leaf entry maps ref->gpa to, without KeyID. */
+hpa_t sept_leaf_pa(const struct tx *tx, const struct sept_ref *ref);
+
+/* Has every vCPU that may have cached a translation blocked in this epoch left the guest since? */
 bool td_tlb_tracked(const struct tdcs *tdcs, uint64_t bepoch);
 
 /* --- small --- */

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* The Secure EPT of a TD: operands that name an entry, walks to it, its lock.
+ *
+ * Tables are pages the host gave (TDH.MEM.SEPT.ADD), found from TDCS.EPTP; an entry is one 64-bit
+ * word with the architectural bits, KeyID included (abi/sept.h). Every load and store of an entry is
+ * atomic: guests lock and accept entries while the host walks past them, and walks on behalf of a
+ * guest hold no lock at all. What keeps a table alive during such a walk is TLB tracking: it goes
+ * only after every vCPU that could be in the middle of one has left the guest. */
+#include "module/tx.h"
+
+#include "module/transition.h"
+
+
+bool td_gpa_valid(const struct module *mod, const struct tdcs *tdcs, gpa_t gpa_,
+		  bool must_be_private)
+{
+	unsigned width = tdcs->gpaw ? 52 : 48;
+	unsigned maxpa = tdcs->virt_maxpa ? tdcs->virt_maxpa : mod->max_pa;
+	uint64_t shared = 1ull << (width - 1);
+	unsigned limit = maxpa < width ? maxpa : width;
+
+	if (must_be_private && (gpa_.v & shared))
+		return false;
+	return (gpa_.v & ~shared) >> limit == 0;
+}
+
+bool sept_operand_valid(uint64_t raw, enum tdx_level min, enum tdx_level max)
+{
+	enum tdx_level level = sept_operand_level(raw);
+
+	if (raw & ~(SEPT_HPA_MASK | 7u) || level < min || level > max)
+		return false;
+	return ((raw & SEPT_HPA_MASK) & (tdx_level_size(level) - 1)) == 0;
+}
+
+bool sept_walk(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct sept_ref *ref)
+{
+	uint64_t address = tx->mod->hkid_mask ^ SEPT_HPA_MASK;
+	uint64_t table = tdcs->eptp & address;
+	enum tdx_level want = ref->level, level = td_sept_top(tdcs);
+
+	ref->gpa = gpa_;
+	for (;; level--) {
+		uint64_t *entry = machine_ptr(tx->m, table);
+
+		entry += gpa_.v >> (12 + 9 * (unsigned)level) & 511;
+		ref->entry = entry;
+		ref->value = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+		if (level == want || !(ref->value & SEPT_PRESENT) || sept_is_leaf(ref->value))
+			break;
+		table = ref->value & address;
+		if (__builtin_expect(!machine_is_ram(tx->m, table, TDX_PAGE_SIZE), 0)) {
+			module_fatal(tx->lp);
+			break;
+		}
+	}
+	ref->level = level;
+	return level == want;
+}
+
+struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa_, enum tdx_operand op,
+			       enum lock_mode tree_mode, struct sept_ref *ref)
+{
+	struct tdx_status s;
+
+	if (!td_gpa_valid(tx->mod, td->tdcs, gpa_, true))
+		return tdx_error_op(TDX_OPERAND_INVALID, op);
+	s = tx_lock(tx, LOCK_SEPT_TREE, td->pa.v, &td->tdcs->sept_lock, tree_mode,
+		    TDX_OPERAND_ID_SEPT_TREE);
+	if (!tdx_is_success(s))
+		return s;
+	if (!sept_walk(tx, td->tdcs, gpa_, ref))
+		return tdx_error_op(TDX_EPT_WALK_FAILED, op);
+	return s;
+}
+
+struct tdx_status sept_walk_to_leaf(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_,
+				    enum tdx_operand op, struct sept_ref *ref)
+{
+	if (!td_gpa_valid(tx->mod, tdcs, gpa_, true))
+		return tdx_error_op(TDX_OPERAND_INVALID, op);
+	ref->level = TDX_LEVEL_4K;
+	sept_walk(tx, tdcs, gpa_, ref);
+	if (!sept_is_leaf(ref->value) || !(ref->value & SEPT_PRESENT))
+		return tdx_error_op(TDX_EPT_WALK_FAILED, op);
+	return tdx_success();
+}
+
+struct tdx_status tx_sept_lock(struct tx *tx, struct sept_ref *ref)
+{
+	uint64_t page = ref->gpa.v & ~(tdx_level_size(ref->level) - 1);
+	struct tdx_status s = tx_lock(tx, LOCK_SEPT_ENTRY, page | (unsigned)ref->level, ref->entry,
+				      LOCK_EXCLUSIVE, TDX_OPERAND_ID_RCX);
+
+	if (tdx_is_success(s))
+		ref->value = __atomic_load_n(ref->entry, __ATOMIC_RELAXED);
+	return s;
+}
+
+void tx_sept_store(struct tx *tx, const struct sept_ref *ref, uint64_t value)
+{
+	uint64_t seen = __atomic_load_n(ref->entry, __ATOMIC_RELAXED), next;
+
+	value &= ~(SEPT_LOCK | SEPT_HOST_PRIORITY);
+	do {
+		next = value | (seen & SEPT_HOST_PRIORITY);
+	} while (!__atomic_compare_exchange_n(ref->entry, &seen, next, true, __ATOMIC_RELEASE,
+					      __ATOMIC_RELAXED));
+	tx_released(tx, ref->entry);
+}
+
+void sept_error_regs(const struct tx *tx, const struct sept_ref *ref, struct tdx_regs *regs)
+{
+	regs->rcx = sept_arch_entry(ref->value, tx->mod->hkid_mask);
+	regs->rdx = sept_arch_info(ref->value, ref->level, 0);
+}
+
+hpa_t sept_leaf_pa(const struct tx *tx, const struct sept_ref *ref)
+{
+	uint64_t offset = tdx_level_size(ref->level) - 1;
+	uint64_t page = machine_strip(tx->m, sept_address(ref->value)) & ~offset;
+
+	return hpa(page | (ref->gpa.v & offset));
+}
+
+/* A vCPU that entered before the page was blocked holds a count of that epoch. Reading the two
+ * words one after the other is safe: the epoch moves on only when the older count is zero. */
+bool td_tlb_tracked(const struct tdcs *tdcs, uint64_t bepoch)
+{
+	uint64_t epoch = __atomic_load_n(&tdcs->td_epoch, __ATOMIC_ACQUIRE);
+
+	if (bepoch >> 63)
+		return false;
+	if (bepoch == epoch - 1)
+		return __atomic_load_n(&tdcs->refcount[bepoch & 1], __ATOMIC_ACQUIRE) == 0;
+	return bepoch < epoch - 1;
+}
