@@ -16,6 +16,14 @@ enum {
 	MACHINE_MAX_LPS = 256,
 	MACHINE_MAX_PKGS = 8,
 	MACHINE_MAX_MSR_OVERRIDES = 64,
+	MACHINE_MAX_WC = 8,
+};
+
+/* machine_lp.call: SEAMCALL leaf n, TDCALL leaf n, or the host (the guest) itself. */
+enum {
+	MACHINE_CALL_HOST = 0xff,
+	MACHINE_CALL_GUEST = 0xfe,
+	MACHINE_CALL_TDCALL = 0x80, /* | leaf */
 };
 
 struct machine_range {
@@ -75,6 +83,9 @@ struct machine_lp {
 	_Atomic bool irq;            /* a host interrupt is pending now */
 	uint64_t rng_state;
 	uint64_t xcr0;
+	uint8_t call; /* what this processor is doing, for reports: MACHINE_CALL_* */
+	struct machine_range wc[MACHINE_MAX_WC]; /* direct stores no barrier has ordered yet */
+	unsigned nwc;
 	struct msr_row msr_override[MACHINE_MAX_MSR_OVERRIDES];
 	unsigned nmsr_override;
 	struct {
@@ -84,23 +95,35 @@ struct machine_lp {
 	} cpuid_xor;
 };
 
-/* What a page's lines hold and where: the KeyID of the last write, the packages whose caches may
- * still have dirty lines of it, and whether its lines are poisoned. One word, updated atomically. */
+/* What a page's lines hold and where they are. One word, changed atomically:
+ *   15:0  KeyID of the last write       23:16 packages whose caches may hold dirty lines of it
+ *   24    poisoned                      25    direct stores pending
+ *   39:32 who dirtied it (machine_lp.call)
+ *   47:40, 63:48  packages holding dirty lines of another KeyID, which will go over this one's data
+ * Kept only while the machine is tracking (integrity on, or watched; see machine/coherency.h).
+ * Whole pages, not lines: the last writer of a line is taken for the writer of its page. */
 struct machine_page {
-	_Atomic uint32_t word;
+	_Atomic uint64_t word;
 };
-#define PAGE_HKID_MASK   0x0000ffffu
-#define PAGE_DIRTY_SHIFT 16 /* 8 bits, one a package */
-#define PAGE_DIRTY_MASK  0x00ff0000u
-#define PAGE_POISON      0x01000000u
-#define PAGE_WC_PENDING  0x02000000u /* direct stores not yet ordered by a barrier */
+#define PAGE_HKID_MASK	      0x0000ffffull
+#define PAGE_DIRTY_SHIFT      16
+#define PAGE_DIRTY_MASK	      0x00ff0000ull
+#define PAGE_POISON	      0x01000000ull
+#define PAGE_WC_PENDING	      0x02000000ull
+#define PAGE_CALL_SHIFT	      32
+#define PAGE_CALL_MASK	      (0xffull << 32)
+#define PAGE_STALE_DIRTY_SHIFT 40
+#define PAGE_STALE_DIRTY_MASK (0xffull << 40)
+#define PAGE_STALE_HKID_SHIFT 48
 
-struct coherency_report; /* machine/coherency.h */
+struct coherency; /* machine/coherency.h */
 
 struct machine {
 	struct machine_config cfg;
 	uint8_t *ram;               /* mem_end bytes, zero, reserved lazily */
 	struct machine_page *page;  /* one a 4K page */
+	uint8_t *touched;           /* one a 2M range: some page of it has ever been written */
+	bool tracking;              /* page words are kept */
 	uint64_t hkid_mask;         /* the KeyID bits of an HPA */
 	unsigned hkid_shift;
 	unsigned private_hkid_min, private_hkid_max;
@@ -149,27 +172,41 @@ static inline void *machine_ptr(const struct machine *m, uint64_t pa)
 
 /* Record that this processor wrote (whole lines of) the page under the KeyID: it owns the lines now
  * and they are dirty in its package's cache. Cheap; called by the module at its commit points. */
+void machine_wrote_tracked(const struct machine_lp *lp, uint64_t pa, unsigned hkid_);
 static inline void machine_wrote(const struct machine_lp *lp, uint64_t pa, unsigned hkid_)
 {
-	uint32_t w = (hkid_ & PAGE_HKID_MASK) | 1u << (PAGE_DIRTY_SHIFT + lp->package);
-	_Atomic uint32_t *word = &lp->m->page[pa >> 12].word;
-	uint32_t old = atomic_load_explicit(word, memory_order_relaxed);
-
-	if ((old & (PAGE_HKID_MASK | PAGE_POISON)) == (hkid_ & PAGE_HKID_MASK))
-		w |= old & PAGE_DIRTY_MASK;
-	if (w != old)
-		atomic_store_explicit(word, w, memory_order_relaxed);
+	if (lp->m->tracking)
+		machine_wrote_tracked(lp, pa, hkid_);
 }
 
-/* --- memory as the host sees it: pa carries a KeyID; 0 or -EFAULT (no RAM), -EIO (machine check) --- */
+/* The module takes [pa, pa+len) from the host without writing it yet (TDH.MEM.PAGE.AUG): report
+ * lines the host left dirty. */
+void machine_handover_tracked(const struct machine_lp *lp, uint64_t pa, uint64_t len, unsigned hkid_);
+static inline void machine_handover(const struct machine_lp *lp, uint64_t pa, uint64_t len,
+				    unsigned hkid_)
+{
+	if (lp->m->tracking)
+		machine_handover_tracked(lp, pa, len, hkid_);
+}
+
+/* Would a read of this page under the KeyID, in SEAM or by a TD, pass its integrity check? */
+bool machine_intact(const struct machine_lp *lp, uint64_t pa, unsigned hkid_);
+
+/* The KeyID will be given to somebody else: no cache may hold dirty lines of it any more. */
+void machine_hkid_freed(const struct machine_lp *lp, unsigned hkid_);
+
+/* --- memory as the host sees it: pa carries a KeyID ---
+ * 0; -EFAULT: no RAM, or a KeyID the host may not use; -EIO: machine check, poison was read.
+ * A read of private lines gives zeros, or a machine check on a processor with the partial-write
+ * erratum. Without integrity the bytes are simply there, under whatever KeyID. */
 int machine_read(struct machine_lp *lp, uint64_t pa, void *buf, size_t len);
 int machine_write(struct machine_lp *lp, uint64_t pa, const void *buf, size_t len);
 int machine_movdir64b_zero(struct machine_lp *lp, uint64_t pa, size_t len);
 void machine_mfence(struct machine_lp *lp);
 void machine_clflush(struct machine_lp *lp, uint64_t pa, size_t len);
 void machine_wbinvd(struct machine_lp *lp);
-/* SEAM's write-back of the lines of one KeyID (block of wb_blocks) in the processor's package. */
-void machine_wb_hkid_block(struct machine_lp *lp, unsigned hkid_, unsigned block);
+/* SEAM's write-back of one of the wb_blocks blocks of the cache of the processor's package. */
+void machine_wb_block(struct machine_lp *lp, unsigned block);
 
 /* --- instructions and events --- */
 struct cpuid_regs machine_cpuid(const struct machine_lp *lp, uint32_t leaf, uint32_t subleaf);

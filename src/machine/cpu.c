@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* What instructions and events give on a processor of the machine: CPUID, RDMSR, RDTSC, RDRAND,
+ * PCONFIG, a pending interrupt. Deterministic from the configuration and what the tests set. */
+#include "machine/coherency.h"
+#include "machine/machine.h"
+
+static const struct cpuid_row *find_cpuid(const struct machine_platform *p, uint32_t leaf,
+					  uint32_t subleaf)
+{
+	for (size_t i = 0; i < p->ncpuid; i++)
+		if (p->cpuid[i].leaf == leaf &&
+		    (p->cpuid[i].subleaf == subleaf || p->cpuid[i].subleaf == ~0u))
+			return &p->cpuid[i];
+	return NULL;
+}
+
+struct cpuid_regs machine_cpuid(const struct machine_lp *lp, uint32_t leaf, uint32_t subleaf)
+{
+	const struct cpuid_row *row = find_cpuid(lp->m->cfg.platform, leaf, subleaf);
+	struct cpuid_regs r = {0, 0, 0, 0};
+
+	if (row)
+		r = row->r;
+	switch (leaf) {
+	case 1:
+		r.ebx = (r.ebx & 0x00ffffff) | lp->x2apic_id << 24;
+		break;
+	case 0xb:
+	case 0x1f:
+		r.edx = lp->x2apic_id;
+		break;
+	case 0x80000008:
+		r.eax = (r.eax & ~0xffu) | lp->m->cfg.maxpa;
+		break;
+	}
+	if (lp->cpuid_xor.on && lp->cpuid_xor.leaf == leaf) {
+		r.eax ^= lp->cpuid_xor.mask.eax;
+		r.ebx ^= lp->cpuid_xor.mask.ebx;
+		r.ecx ^= lp->cpuid_xor.mask.ecx;
+		r.edx ^= lp->cpuid_xor.mask.edx;
+	}
+	return r;
+}
+
+/* MSRs that follow from the configuration: TME and KeyIDs, blocks of a cache write-back. */
+static bool config_msr(const struct machine_config *c, uint32_t addr, uint64_t *value)
+{
+	switch (addr) {
+	case 0x87: /* MKTME_KEYID_PARTITIONING: shared KeyIDs besides 0, private ones */
+		*value = (uint64_t)c->tdx_keyids << 32 | (c->keyids - c->tdx_keyids - 1);
+		return true;
+	case 0x98: /* WBINVDP, WBNOINVDP */
+	case 0x99:
+		*value = c->wb_blocks;
+		return true;
+	case 0x981: /* TME_CAPABILITY: 35:32 KeyID bits, 50:36 KeyIDs but the first */
+		*value = (*value & ~(0x7ffffull << 32)) | (uint64_t)c->keyid_bits << 32 |
+			 (uint64_t)(c->keyids - 1) << 36;
+		return true;
+	case 0x982: /* TME_ACTIVATE: 35:32 KeyID bits, 39:36 those of them set aside for TDX */
+		*value = (*value & ~(0xffull << 32)) | (uint64_t)c->keyid_bits << 32 |
+			 (uint64_t)(c->keyid_bits - 1) << 36;
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool machine_rdmsr(const struct machine_lp *lp, uint32_t addr, uint64_t *value)
+{
+	const struct machine_platform *p = lp->m->cfg.platform;
+	bool found = false;
+
+	*value = 0;
+	for (unsigned i = 0; i < lp->nmsr_override; i++) {
+		if (lp->msr_override[i].addr == addr) {
+			*value = lp->msr_override[i].value;
+			return true;
+		}
+	}
+	for (size_t i = 0; i < p->nmsr && !found; i++) {
+		if (p->msr[i].addr == addr) {
+			*value = p->msr[i].value;
+			found = true;
+		}
+	}
+	return config_msr(&lp->m->cfg, addr, value) || found;
+}
+
+static void override_on(struct machine_lp *lp, uint32_t addr, uint64_t value)
+{
+	unsigned i;
+
+	for (i = 0; i < lp->nmsr_override && lp->msr_override[i].addr != addr; i++)
+		;
+	if (i == MACHINE_MAX_MSR_OVERRIDES)
+		return;
+	if (i == lp->nmsr_override)
+		lp->nmsr_override++;
+	lp->msr_override[i] = (struct msr_row){addr, value};
+}
+
+void machine_override_msr(struct machine *m, int lp, uint32_t addr, uint64_t value)
+{
+	for (unsigned i = 0; i < m->cfg.lps; i++)
+		if (lp < 0 || (unsigned)lp == i)
+			override_on(&m->lp[i], addr, value);
+}
+
+uint64_t machine_rdtsc(struct machine_lp *lp)
+{
+	struct machine *m = lp->m;
+	uint64_t step = atomic_load_explicit(&m->tsc_step, memory_order_relaxed);
+
+	return atomic_fetch_add_explicit(&m->tsc, step, memory_order_relaxed);
+}
+
+static uint64_t splitmix64(uint64_t *state)
+{
+	uint64_t z = (*state += 0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	return z ^ z >> 31;
+}
+
+bool machine_rdrand(struct machine_lp *lp, uint64_t *value)
+{
+	int left = atomic_load_explicit(&lp->m->rng_fail, memory_order_relaxed);
+
+	*value = 0;
+	while (left > 0)
+		if (atomic_compare_exchange_weak_explicit(&lp->m->rng_fail, &left, left - 1,
+							  memory_order_relaxed, memory_order_relaxed))
+			return false;
+	*value = splitmix64(&lp->rng_state);
+	return true;
+}
+
+bool machine_rdseed(struct machine_lp *lp, uint64_t *value)
+{
+	return machine_rdrand(lp, value);
+}
+
+int machine_pconfig(struct machine_lp *lp, unsigned hkid_)
+{
+	struct machine *m = lp->m;
+	int r = atomic_load_explicit(&m->pconfig_result, memory_order_relaxed);
+
+	if (r)
+		return r;
+	machine_hkid_freed(lp, hkid_);
+	atomic_fetch_or_explicit(&m->key_programmed[lp->package * 64 + hkid_ / 32 % 64],
+				 1u << hkid_ % 32, memory_order_relaxed);
+	return 0;
+}
+
+bool machine_irq_pending(struct machine_lp *lp)
+{
+	int64_t left;
+
+	if (!lp->rflags_if)
+		return false;
+	if (atomic_load_explicit(&lp->irq, memory_order_relaxed))
+		return true;
+	left = atomic_load_explicit(&lp->irq_countdown, memory_order_relaxed);
+	if (left > 0)
+		atomic_store_explicit(&lp->irq_countdown, left - 1, memory_order_relaxed);
+	return left == 0;
+}
