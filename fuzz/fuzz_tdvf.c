@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* The TDX metadata parser on arbitrary bytes.
+ *
+ * An odd first byte means the rest is a whole image; an even one means it is a descriptor with its
+ * sections, put into an image that is sound up to there, so that the fuzzer need not find GUIDs.
+ * Stops when a section that passed points anywhere it may not, or a refusal carries a digest. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <swtdx/measure.h>
+
+#include "tests/tdvf_image.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static bool apart(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+	return a + a_size <= b || b + b_size <= a;
+}
+
+static uint64_t check_sections(const struct tdvf *t, size_t len)
+{
+	uint64_t added = 0;
+
+	must(t->nr_sections >= 1 && t->nr_sections <= TDVF_MAX_SECTIONS);
+	for (unsigned i = 0; i < t->nr_sections; i++) {
+		const struct tdvf_section *s = &t->section[i];
+
+		must((uint64_t)s->data_offset + s->raw_size <= len);
+		must(!s->memory_size || s->raw_size <= s->memory_size);
+		must(s->memory.v % 4096 == 0 && s->memory_size % 4096 == 0);
+		must(s->memory.v + s->memory_size >= s->memory.v);
+		must(s->memory.v + s->memory_size <= TDVF_MAX_GPA);
+		for (unsigned k = 0; k < i; k++)
+			must(!s->memory_size || !t->section[k].memory_size ||
+			     apart(s->memory.v, s->memory_size, t->section[k].memory.v,
+				   t->section[k].memory_size));
+		added += tdvf_is_added(s) ? s->memory_size : 0;
+	}
+	must(added <= TDVF_MAX_ADDED);
+	return added;
+}
+
+static void one_image(const uint8_t *image, size_t len)
+{
+	static const struct tdvf_measurement nothing;
+	struct tdvf_measurement m;
+	char line[TDVF_ERROR_TEXT];
+	struct tdvf_error err;
+	struct tdvf t;
+
+	if (tdvf_parse(image, len, &t, &err)) {
+		must(err.fault != TDVF_OK);
+		must(strlen(tdvf_error_text(&err, line, sizeof(line))) > 0);
+		must(tdvf_mrtd(image, len, TDVF_ORDER_PAGE, &m, &err) != 0);
+		must(!memcmp(&m, &nothing, sizeof(m)));
+		return;
+	}
+	/* Hashing gigabytes finds nothing that hashing a megabyte does not. */
+	if (check_sections(&t, len) > 1u << 20)
+		return;
+	for (int o = TDVF_ORDER_PAGE; o <= TDVF_ORDER_ALL; o++)
+		(void)tdvf_mrtd(image, len, (enum tdvf_order)o, &m, &err);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	size_t len = size ? size - 1 : 0;
+	uint8_t *image;
+
+	if (!size)
+		return 0;
+	if (data[0] & 1) {
+		image = malloc(len ? len : 1);
+		memcpy(image, data + 1, len);
+	} else {
+		if (len > IMG_OTHER - IMG_DESC)
+			return 0;
+		image = malloc(IMG_SIZE);
+		img_make(image);
+		memcpy(image + IMG_DESC, data + 1, len);
+		len = IMG_SIZE;
+	}
+	one_image(image, len);
+	free(image);
+	return 0;
+}
