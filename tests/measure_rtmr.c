@@ -32,7 +32,7 @@ static void extend_is_what_the_module_answered(void **state)
 static void replay_extends_each_register_in_the_order_of_the_log(void **state)
 {
 	struct rtmr_event log[4] = {{.rtmr = 3}, {.rtmr = 0}, {.rtmr = 3}, {.rtmr = 1}};
-	struct tdx_digest rtmr[TDX_NUM_RTMRS], expected[TDX_NUM_RTMRS] = {{{0}}};
+	struct tdx_digest rtmr[TDX_RTMRS], expected[TDX_NUM_RTMRS] = {{{0}}};
 	size_t bad;
 
 	(void)state;
@@ -50,7 +50,7 @@ static void replay_extends_each_register_in_the_order_of_the_log(void **state)
 static void a_fifth_register_is_an_error_with_its_place(void **state)
 {
 	struct rtmr_event log[2] = {{.rtmr = 0}, {.rtmr = 4}};
-	struct tdx_digest rtmr[TDX_NUM_RTMRS];
+	struct tdx_digest rtmr[TDX_RTMRS];
 	size_t bad = 99;
 
 	(void)state;

@@ -174,7 +174,6 @@ struct tdvf_measurement {
 int tdvf_mrtd(const void *image, size_t len, enum tdvf_order order, struct tdvf_measurement *out,
 	      struct tdvf_error *err);
 
-#define TDX_NUM_RTMRS 4
 
 /* One entry of an event log: what TDG.MR.RTMR.EXTEND was given, and why. */
 struct rtmr_event {
@@ -191,7 +190,7 @@ int rtmr_extend(struct tdx_digest *rtmr, const struct tdx_digest *digest);
 
 /* Replays a log over RTMRs that start at zero. -ERANGE and *bad for an index that does not exist.
  */
-int rtmr_replay(const struct rtmr_event *events, size_t n, struct tdx_digest rtmr[TDX_NUM_RTMRS],
+int rtmr_replay(const struct rtmr_event *events, size_t n, struct tdx_digest rtmr[TDX_RTMRS],
 		size_t *bad);
 
 /* The digest of an EV_SEPARATOR event: four zero bytes. */

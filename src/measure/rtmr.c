@@ -25,14 +25,14 @@ int rtmr_extend(struct tdx_digest *rtmr, const struct tdx_digest *digest)
 	return tdx_sha384(both, sizeof(both), rtmr);
 }
 
-int rtmr_replay(const struct rtmr_event *events, size_t n, struct tdx_digest rtmr[TDX_NUM_RTMRS],
+int rtmr_replay(const struct rtmr_event *events, size_t n, struct tdx_digest rtmr[TDX_RTMRS],
 		size_t *bad)
 {
 	int rc;
 
-	memset(rtmr, 0, TDX_NUM_RTMRS * sizeof(*rtmr));
+	memset(rtmr, 0, TDX_RTMRS * sizeof(*rtmr));
 	for (size_t i = 0; i < n; i++) {
-		if (events[i].rtmr >= TDX_NUM_RTMRS) {
+		if (events[i].rtmr >= TDX_RTMRS) {
 			*bad = i;
 			return -ERANGE;
 		}
