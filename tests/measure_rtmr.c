@@ -32,7 +32,7 @@ static void extend_is_what_the_module_answered(void **state)
 static void replay_extends_each_register_in_the_order_of_the_log(void **state)
 {
 	struct rtmr_event log[4] = {{.rtmr = 3}, {.rtmr = 0}, {.rtmr = 3}, {.rtmr = 1}};
-	struct tdx_digest rtmr[TDX_RTMRS], expected[TDX_NUM_RTMRS] = {{{0}}};
+	struct tdx_digest rtmr[TDX_RTMRS], expected[TDX_RTMRS] = {{{0}}};
 	size_t bad;
 
 	(void)state;
