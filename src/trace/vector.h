@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The vector language: recorded calls and what a module answered, one step a line.
+ *
+ * ABI-level text format, version 1 (docs/vectors.md). This part only reads lines; running them is
+ * trace/vecrun.h. */
+#ifndef TRACE_VECTOR_H
+#define TRACE_VECTOR_H
+
+#include <swtdx/types.h>
+
+/* Some of the sixteen registers: those in `mask`; in `any` the ones recorded as "?". */
+struct vec_regs {
+	uint32_t mask, any;
+	struct tdx_regs v;
+};
+
+enum vec_kind {
+	VEC_COMMENT,
+	VEC_PLATFORM,
+	VEC_WRITE,
+	VEC_FILL,
+	VEC_EXPECT,
+	VEC_ENV,
+	VEC_SEAMCALL,
+	VEC_TDMR_INIT,
+	VEC_ENTER,
+	VEC_GUEST,
+	VEC_GUEST_MODE64,
+	VEC_GUEST_REGS,
+	VEC_TDCALL,
+	VEC_EXIT,
+	VEC_HOLD,
+	VEC_RELEASE,
+};
+
+enum vec_outcome { VEC_OUT_REGS, VEC_OUT_RESUME, VEC_OUT_INJECT, VEC_OUT_EXIT, VEC_OUT_SHUTDOWN };
+
+enum vec_lock_mode { VEC_LOCK_SHARED, VEC_LOCK_EXCLUSIVE, VEC_LOCK_HP };
+
+/* One line. Strings point into the line, which the parser cuts at blanks. */
+struct vec_step {
+	enum vec_kind kind;
+	const char *label;  /* leaf as written, kind of guest step, env name, lock resource */
+	unsigned lp;
+	unsigned repeat;
+	uint64_t addr, len; /* write, fill, expect; TDVPR of enter and tdcall; base, end of tdmr_init */
+	const char *hex;
+	uint64_t rax;       /* of a call */
+	struct vec_regs in, out;
+	enum vec_outcome outcome;
+	unsigned vector;
+	bool has_error;
+	uint32_t error;
+	/* guest steps */
+	uint32_t reason;
+	uint64_t qual, gpa, gla, intr, ilen;
+	bool stall;
+	/* env: numbers after the name; platform: none; locks: key, gpa, level */
+	int64_t num[8];
+	unsigned nnum;
+	enum vec_lock_mode lock_mode;
+	struct {
+		uint64_t mem_end;
+		struct {
+			uint64_t base, size;
+		} cmr[32];
+		unsigned ncmr, maxpa, keyid_bits, keyids, tdx_keyids, lps, pkgs, wb_blocks;
+		uint64_t seed;
+	} platform;
+};
+
+/* Parse one line in place. False: err says what is wrong. */
+bool vec_parse(char *line, struct vec_step *step, char *err, size_t errlen);
+
+/* "rax", "rcx", ... in x86 order. */
+extern const char *const vec_reg_names[16];
+
+#endif
