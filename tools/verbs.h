@@ -12,5 +12,6 @@ enum verb_exit {
 };
 
 int verb_measure(int argc, char **argv);
+int verb_replay(int argc, char **argv);
 
 #endif

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+# A front for people who want to type one word; the build is Meson's.
+BUILD   ?= build
+SWTDX   := $(BUILD)/tools/swtdx
+OVMF    ?= /usr/share/ovmf/OVMF.fd
+
+.PHONY: all setup run test bench check-vectors install clean
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+# Debian packages the project needs; installs only what is missing.
+setup:
+	@scripts/setup
+
+$(BUILD)/build.ninja: | setup
+	@meson setup $(BUILD) >/dev/null
+
+run: setup all
+	@scripts/run $(BUILD)
+
+test: setup
+	@scripts/test
+
+bench: setup
+	@scripts/bench
+
+install: all
+	@meson install -C $(BUILD)
+
+clean:
+	rm -rf build build-*
