@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* A whole simulated TDX machine: memory, processors, the module, and a port for each processor.
+ *
+ * Everything a host library or monitor needs to run without TDX hardware. Several models may live in
+ * one process. A processor's port is used by one thread at a time, different processors by
+ * different threads in parallel; the other functions may be called from any thread. Everything it
+ * answers is simulated, reports and keys included. */
+#ifndef SWTDX_MODEL_H
+#define SWTDX_MODEL_H
+
+#include <swtdx/leaf.h>
+#include <swtdx/port.h>
+#include <swtdx/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tdx_model;
+struct machine_config; /* machine/machine.h; NULL: the default machine */
+struct engine;	       /* cpu/engine.h */
+
+/* A range of the machine's memory map: usable RAM (and convertible memory), in order. */
+struct tdx_memory_range {
+	hpa_t base;
+	uint64_t size;
+};
+
+struct tdx_model_stats {
+	uint64_t calls[TDX_SEAMCALL_LEAVES]; /* SEAMCALLs by leaf */
+	uint64_t ns[TDX_SEAMCALL_LEAVES];    /* time in them; VP.ENTER includes the guest */
+	uint64_t errors[TDX_SEAMCALL_LEAVES];
+};
+
+/* Power on with a freshly loaded module. cpus, packages: 0 for the default (2, 1). NULL with a
+ * sentence in err when it cannot be done. */
+struct tdx_model *tdx_model_new(uint64_t memory, unsigned cpus, unsigned packages, uint64_t seed,
+				char *err, size_t errlen);
+struct tdx_model *tdx_model_new_from(const struct machine_config *cfg, char *err, size_t errlen);
+void tdx_model_free(struct tdx_model *model);
+
+/* What executes guest code; owned by the model from now on. Without one, a vCPU that is entered
+ * stands still until its processor is interrupted. */
+void tdx_model_set_engine(struct tdx_model *model, struct engine *engine);
+
+unsigned tdx_model_cpus(const struct tdx_model *model);
+unsigned tdx_model_packages(const struct tdx_model *model);
+const struct tdx_port *tdx_model_port(struct tdx_model *model, unsigned cpu);
+
+/* The memory map; returns how many ranges there are, at most max are written. */
+unsigned tdx_model_memory(const struct tdx_model *model, struct tdx_memory_range *range,
+			  unsigned max);
+
+/* An interrupt for the host arrives on a processor: a guest on it exits, a long call is
+ * interrupted. */
+void tdx_model_interrupt(struct tdx_model *model, unsigned cpu);
+
+void tdx_model_stats(const struct tdx_model *model, struct tdx_model_stats *stats);
+
+/* 4K pages the module owns now, by enum tdx_page_type; the sum is returned. */
+uint64_t tdx_model_pages(struct tdx_model *model, uint64_t count[16]);
+
+/* Lines dirty in some cache under a KeyID that is free now: must be none after a clean teardown. */
+uint64_t tdx_model_stale_lines(struct tdx_model *model);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

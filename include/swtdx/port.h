@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* The port: how the host library reaches the module and the processor it runs on.
+ *
+ * A kernel supplies one with the real instruction; the model, the recorder and the replayer are
+ * ports too. All that host/ knows of the world is here. A port value stands for the logical
+ * processor that executes the call: a kernel passes the same one everywhere and must not migrate
+ * between taking it and the end of the call; the model has one a processor.
+ *
+ * Physical addresses carry no KeyID unless said. Every member must be set. Members are called by
+ * one thread at a time for one port value. */
+#ifndef SWTDX_PORT_H
+#define SWTDX_PORT_H
+
+#include <swtdx/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tdx_port;
+
+struct tdx_port_ops {
+	/* SEAMCALL: regs are the processor's, in and out. A fault of the instruction becomes one of
+	 * the software codes of <swtdx/status.h> in RAX (VMFAILINVALID, GP, UD). */
+	void (*seamcall)(const struct tdx_port *port, struct tdx_regs *regs);
+	/* Write back and invalidate the cache lines of [pa, pa+len) under KeyID 0. */
+	void (*flush)(const struct tdx_port *port, hpa_t pa, size_t len);
+	/* Clear with 64-byte direct stores (MOVDIR64B): no read, no partial line. */
+	void (*direct_clear)(const struct tdx_port *port, hpa_t pa, size_t len);
+	/* Order the stores above before every later access. */
+	void (*barrier)(const struct tdx_port *port);
+	/* WBINVD on the current processor. */
+	void (*wbinvd)(const struct tdx_port *port);
+	/* Memory of the host, by KeyID 0. */
+	void (*read)(const struct tdx_port *port, hpa_t pa, void *buf, size_t len);
+	void (*write)(const struct tdx_port *port, hpa_t pa, const void *buf, size_t len);
+	/* An MSR of the current processor; false when it faults. */
+	bool (*rdmsr)(const struct tdx_port *port, uint32_t msr, uint64_t *value);
+	/* Number of the processor this port stands for, and its package. */
+	unsigned (*cpu)(const struct tdx_port *port);
+	unsigned (*package)(const struct tdx_port *port);
+	/* Give way between two attempts or in a long loop (a reschedule point). */
+	void (*relax)(const struct tdx_port *port);
+};
+
+struct tdx_port {
+	const struct tdx_port_ops *ops;
+	void *ctx; /* the implementation's */
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

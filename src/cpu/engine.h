@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* What executes a TD's code once TDH.VP.ENTER has entered it. */
+#ifndef CPU_ENGINE_H
+#define CPU_ENGINE_H
+
+#include "module/module.h"
+
+struct engine;
+
+struct engine_ops {
+	/* The guest is entered on this processor: execute it, hand its VM exits to the module,
+	 * until that says that the host is next. Called on the processor's thread. */
+	enum module_next (*run)(struct engine *e, struct module *mod, unsigned lp);
+	/* Forget a vCPU: its TDVPR is not one any more. */
+	void (*forget)(struct engine *e, uint64_t tdvpr_pa);
+	void (*free)(struct engine *e);
+};
+
+struct engine {
+	const struct engine_ops *ops;
+};
+
+#endif

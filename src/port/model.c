@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/* The model behind a port: SEAMCALLs go to the module, guests to the engine. */
+#include "port/model.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <swtdx/status.h>
+
+#include "module/internal.h"
+#include "module/pamt.h"
+
+static struct model_cpu *cpu_of(const struct tdx_port *port)
+{
+	return port->ctx;
+}
+
+static struct machine_lp *lp_of(const struct tdx_port *port)
+{
+	struct model_cpu *c = port->ctx;
+
+	return &c->model->m->lp[c->id];
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* No engine: the vCPU does nothing until the host interrupts it. */
+static enum module_next stand_still(struct module *mod, unsigned lp)
+{
+	struct machine_lp *hw = mod->lp[lp].hw;
+	struct vmexit x = {.reason = 1, .intr_info = 1u << 31 | 0xf2};
+
+	while (!atomic_load(&hw->irq))
+		sched_yield();
+	atomic_store(&hw->irq, false);
+	return module_vmexit(mod, lp, &x, module_guest_regs(mod, lp));
+}
+
+static void seamcall(const struct tdx_port *port, struct tdx_regs *regs)
+{
+	struct model_cpu *c = cpu_of(port);
+	struct tdx_model *model = c->model;
+	unsigned leaf = tdx_rax_leaf(regs->rax) % TDX_SEAMCALL_LEAVES;
+	uint64_t t = now_ns();
+	enum module_next n = module_seamcall(model->mod, c->id, regs);
+
+	if (n == MODULE_TO_GUEST) {
+		n = model->engine ? model->engine->ops->run(model->engine, model->mod, c->id) :
+				    stand_still(model->mod, c->id);
+		*regs = *module_host_regs(model->mod, c->id);
+	}
+	if (n == MODULE_SHUTDOWN)
+		*regs = (struct tdx_regs){.rax = TDX_SEAMCALL_VMFAILINVALID};
+	__atomic_fetch_add(&c->stats.calls[leaf], 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&c->stats.ns[leaf], now_ns() - t, __ATOMIC_RELAXED);
+	if (regs->rax >> 63)
+		__atomic_fetch_add(&c->stats.errors[leaf], 1, __ATOMIC_RELAXED);
+}
+
+static void flush(const struct tdx_port *port, hpa_t pa, size_t len)
+{
+	machine_clflush(lp_of(port), pa.v, len);
+}
+
+static void direct_clear(const struct tdx_port *port, hpa_t pa, size_t len)
+{
+	machine_movdir64b_zero(lp_of(port), pa.v, len);
+}
+
+static void barrier(const struct tdx_port *port)
+{
+	machine_mfence(lp_of(port));
+}
+
+static void wbinvd(const struct tdx_port *port)
+{
+	machine_wbinvd(lp_of(port));
+}
+
+static void port_read(const struct tdx_port *port, hpa_t pa, void *buf, size_t len)
+{
+	machine_read(lp_of(port), pa.v, buf, len);
+}
+
+static void port_write(const struct tdx_port *port, hpa_t pa, const void *buf, size_t len)
+{
+	machine_write(lp_of(port), pa.v, buf, len);
+}
+
+static bool rdmsr(const struct tdx_port *port, uint32_t msr, uint64_t *value)
+{
+	return machine_rdmsr(lp_of(port), msr, value);
+}
+
+static unsigned cpu_number(const struct tdx_port *port)
+{
+	return cpu_of(port)->id;
+}
+
+static unsigned package(const struct tdx_port *port)
+{
+	return lp_of(port)->package;
+}
+
+static void relax(const struct tdx_port *port)
+{
+	(void)port;
+	sched_yield();
+}
+
+static const struct tdx_port_ops model_ops = {
+	.seamcall = seamcall,
+	.flush = flush,
+	.direct_clear = direct_clear,
+	.barrier = barrier,
+	.wbinvd = wbinvd,
+	.read = port_read,
+	.write = port_write,
+	.rdmsr = rdmsr,
+	.cpu = cpu_number,
+	.package = package,
+	.relax = relax,
+};
+
+struct tdx_model *tdx_model_new_from(const struct machine_config *cfg, char *err, size_t errlen)
+{
+	struct tdx_model *model = calloc(1, sizeof(*model));
+	struct machine_config dflt;
+
+	if (!cfg) {
+		machine_default_config(&dflt);
+		cfg = &dflt;
+	}
+	if (!model) {
+		snprintf(err, errlen, "out of memory");
+		return NULL;
+	}
+	model->m = machine_new(cfg, err, errlen);
+	if (!model->m) {
+		free(model);
+		return NULL;
+	}
+	model->mod = module_load(model->m);
+	if (!model->mod) {
+		snprintf(err, errlen, "out of memory");
+		machine_free(model->m);
+		free(model);
+		return NULL;
+	}
+	for (unsigned i = 0; i < model->m->cfg.lps; i++) {
+		model->cpu[i].port = (struct tdx_port){&model_ops, &model->cpu[i]};
+		model->cpu[i].model = model;
+		model->cpu[i].id = i;
+	}
+	return model;
+}
+
+struct tdx_model *tdx_model_new(uint64_t memory, unsigned cpus, unsigned packages, uint64_t seed,
+				char *err, size_t errlen)
+{
+	struct machine_config cfg;
+
+	machine_default_config(&cfg);
+	cfg.integrity = true;
+	if (cpus)
+		cfg.lps = cpus;
+	if (packages)
+		cfg.pkgs = packages;
+	if (seed)
+		cfg.seed = seed;
+	if (memory) {
+		/* The second CMR, above 4 GiB, takes what the first leaves. */
+		uint64_t low = cfg.cmr[0].size;
+		uint64_t high = memory > low ? (memory - low + TDX_SIZE_1G - 1) & ~(TDX_SIZE_1G - 1) :
+					       TDX_SIZE_1G;
+
+		cfg.cmr[1].size = high;
+		cfg.mem_end = cfg.cmr[1].base + high;
+	}
+	return tdx_model_new_from(&cfg, err, errlen);
+}
+
+void tdx_model_free(struct tdx_model *model)
+{
+	if (!model)
+		return;
+	if (model->engine)
+		model->engine->ops->free(model->engine);
+	module_unload(model->mod);
+	machine_free(model->m);
+	free(model);
+}
+
+void tdx_model_set_engine(struct tdx_model *model, struct engine *engine)
+{
+	if (model->engine)
+		model->engine->ops->free(model->engine);
+	model->engine = engine;
+}
+
+unsigned tdx_model_cpus(const struct tdx_model *model)
+{
+	return model->m->cfg.lps;
+}
+
+unsigned tdx_model_packages(const struct tdx_model *model)
+{
+	return model->m->cfg.pkgs;
+}
+
+const struct tdx_port *tdx_model_port(struct tdx_model *model, unsigned cpu)
+{
+	return cpu < model->m->cfg.lps ? &model->cpu[cpu].port : NULL;
+}
+
+unsigned tdx_model_memory(const struct tdx_model *model, struct tdx_memory_range *range,
+			  unsigned max)
+{
+	const struct machine_config *cfg = &model->m->cfg;
+
+	for (unsigned i = 0; i < cfg->ncmr && i < max; i++)
+		range[i] = (struct tdx_memory_range){hpa(cfg->cmr[i].base), cfg->cmr[i].size};
+	return cfg->ncmr;
+}
+
+void tdx_model_interrupt(struct tdx_model *model, unsigned cpu)
+{
+	atomic_store(&model->m->lp[cpu].irq, true);
+}
+
+void tdx_model_stats(const struct tdx_model *model, struct tdx_model_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	for (unsigned c = 0; c < model->m->cfg.lps; c++)
+		for (unsigned i = 0; i < TDX_SEAMCALL_LEAVES; i++) {
+			stats->calls[i] += __atomic_load_n(&model->cpu[c].stats.calls[i],
+							   __ATOMIC_RELAXED);
+			stats->ns[i] +=
+				__atomic_load_n(&model->cpu[c].stats.ns[i], __ATOMIC_RELAXED);
+			stats->errors[i] += __atomic_load_n(&model->cpu[c].stats.errors[i],
+							    __ATOMIC_RELAXED);
+		}
+}
+
+uint64_t tdx_model_pages(struct tdx_model *model, uint64_t count[16])
+{
+	struct module *mod = model->mod;
+	uint64_t sum = 0;
+
+	memset(count, 0, 16 * sizeof(count[0]));
+	for (uint32_t i = 0; i < mod->num_tdmrs; i++)
+		for (uint64_t a = mod->tdmr[i].base; a < mod->tdmr[i].base + mod->tdmr[i].size;) {
+			static const enum tdx_level levels[] = {TDX_LEVEL_1G, TDX_LEVEL_2M,
+								TDX_LEVEL_4K};
+			uint64_t step = TDX_PAGE_SIZE;
+
+			for (unsigned l = 0; l < 3; l++) {
+				const struct pamt_entry *e = pamt_of_size(mod, a, levels[l]);
+				unsigned type = e ? e->type & 15u : TDX_PT_NDA;
+				uint64_t size = tdx_level_size(levels[l]);
+
+				if (!e) {
+					step = size;
+					break;
+				}
+				if ((a & (size - 1)) || type == TDX_PT_NDA || type == TDX_PT_PAMT)
+					continue;
+				step = size;
+				count[type] += size / TDX_PAGE_SIZE;
+				sum += type == TDX_PT_RSVD ? 0 : size / TDX_PAGE_SIZE;
+				break;
+			}
+			a += step;
+		}
+	return sum;
+}
+
+uint64_t tdx_model_stale_lines(struct tdx_model *model)
+{
+	const struct machine *m = model->m;
+	uint64_t n = 0;
+
+	for (uint64_t page = 0; page < m->cfg.mem_end >> 12; page++) {
+		uint32_t w = atomic_load_explicit(&m->page[page].word, memory_order_relaxed);
+		unsigned hkid_ = w & PAGE_HKID_MASK;
+
+		if (!(w & PAGE_DIRTY_MASK) || hkid_ < model->mod->private_hkid_min)
+			continue;
+		n += model->mod->kot[hkid_].state == TDX_KOT_FREE ? TDX_PAGE_SIZE / 64 : 0;
+	}
+	return n;
+}
