@@ -290,8 +290,8 @@ uint64_t tdx_model_stale_lines(struct tdx_model *model)
 	uint64_t n = 0;
 
 	for (uint64_t page = 0; page < m->cfg.mem_end >> 12; page++) {
-		uint32_t w = atomic_load_explicit(&m->page[page].word, memory_order_relaxed);
-		unsigned hkid_ = w & PAGE_HKID_MASK;
+		uint64_t w = atomic_load_explicit(&m->page[page].word, memory_order_relaxed);
+		unsigned hkid_ = (unsigned)(w & PAGE_HKID_MASK);
 
 		if (!(w & PAGE_DIRTY_MASK) || hkid_ < model->mod->private_hkid_min)
 			continue;
