@@ -4,6 +4,7 @@
 #define MODULE_LEAVES_H
 
 #include <swtdx/types.h>
+#include "module/leaf_names.h"
 
 struct tx;
 
