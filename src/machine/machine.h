@@ -53,6 +53,7 @@ struct machine_platform {
 	struct machine_range seamrr;
 	uint64_t seamops_capabilities;
 	uint64_t tsc_hz;
+	uint32_t fms; /* lowest family, model and stepping of any package */
 };
 
 extern const struct machine_platform machine_platform_spr;

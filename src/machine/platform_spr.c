@@ -115,4 +115,5 @@ const struct machine_platform machine_platform_spr = {
 	.seamrr = {0x7c000000, 0x4000000},
 	.seamops_capabilities = 0x7f,
 	.tsc_hz = 2100000000,
+	.fms = 0x806f8,
 };

@@ -39,6 +39,12 @@ struct tdmr {
 	uint8_t lock;                                   /* mutex */
 };
 
+/* Execution controls a VMCS starts with on this platform. */
+struct vmx_ctls {
+	uint32_t pinbased, procbased, procbased2, exit_ctls, entry_ctls;
+	uint64_t procbased3;
+};
+
 /* VMX capabilities, features and CPUID of the platform, read and checked by TDH.SYS.INIT. */
 struct platform_info {
 	uint64_t tsc_adjust, misc_enable, vmx_basic, vmx_misc, pinbased, procbased, procbased2,
@@ -46,7 +52,7 @@ struct platform_info {
 		cr4_fixed1, mtrrcap, arch_capabilities, xapic_disable_status, core_capabilities,
 		perf_capabilities, tme_capability, tme_activate, keyid_partitioning,
 		misc_package_ctls;
-	struct machine_range smrr[2];
+	uint64_t smrr_base[2], smrr_mask[2]; /* as the MSRs have them */
 	uint64_t crystal_hz, tsc_hz;
 	uint32_t xcr0_mask, xss_mask, xfd_mask;
 	struct {
@@ -59,10 +65,7 @@ struct platform_info {
 	struct cpuid_regs cpuid[MODULE_MAX_CPUID]; /* by row of the CPUID table */
 	uint32_t max_lbr_depth, num_fixed_ctrs, fc_bitmap;
 	uint32_t fms, native_model_info;
-	struct {
-		uint32_t pinbased, procbased, procbased2, exit_ctls, entry_ctls;
-		uint64_t procbased3;
-	} td_vmcs, l2_vmcs;
+	struct vmx_ctls td_vmcs, l2_vmcs;
 };
 
 /* Where the processor goes when a leaf or VM exit handler has returned; see module/transition.h. */

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.PHYMEM.PAGE.RECLAIM: take a page back from a TD being torn down; the TDR last.
+ * Locks: the page's PAMT path, exclusive; its TDR's entry, shared. TD: TEARDOWN.
+ *
+ * Type, owner and size are told even when the TD is not to be torn down. */
+#include "module/leaves.h"
+#include "module/tx.h"
+
+static struct tdx_status decode(struct tx *tx, hpa_t pa, struct tdx_regs *regs, struct pamt_ref *ref,
+				struct td *td)
+{
+	enum tdx_page_type type;
+	struct tdx_status s;
+
+	if (!tx_hpa_valid(tx, pa, TDX_PAGE_SIZE))
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	s = tx_pamt_walk(tx, pa, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, TDX_LEVEL_4K, ref);
+	if (!tdx_is_success(s))
+		return s;
+	type = tdx_page_type(ref->entry->type);
+	if (type == TDX_PT_NDA || type == TDX_PT_RSVD)
+		return tdx_error_op(TDX_PAGE_METADATA_INCORRECT, TDX_OPERAND_ID_RCX);
+	regs->rcx = (uint64_t)type;
+	regs->rdx = pamt_owner(ref->entry).v;
+	regs->r8 = ref->level;
+	if (!tx_hpa_valid(tx, pa, tdx_level_size(ref->level)))
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	if (type == TDX_PT_TDR)
+		td->tdr = machine_ptr(tx->m, pa.v);
+	else
+		s = tx_tdr_implicit(tx, pamt_owner(ref->entry), LOCK_SHARED, td);
+	if (!tdx_is_success(s))
+		return s;
+	if (td->tdr->lifecycle_state != TDX_LIFECYCLE_TEARDOWN)
+		return tdx_error(TDX_LIFECYCLE_STATE_INCORRECT);
+	if (type == TDX_PT_TDR && __atomic_load_n(&td->tdr->chldcnt, __ATOMIC_RELAXED))
+		return tdx_error(TDX_TD_ASSOCIATED_PAGES_EXIST);
+	return s;
+}
+
+struct tdx_status tdh_phymem_page_reclaim(struct tx *tx, struct tdx_regs *regs)
+{
+	hpa_t pa = hpa(regs->rcx);
+	struct pamt_ref ref;
+	struct tdx_status s;
+	struct td td;
+
+	regs->rcx = regs->rdx = regs->r8 = regs->r9 = regs->r10 = regs->r11 = 0;
+	s = decode(tx, pa, regs, &ref, &td);
+	if (!tdx_is_success(s))
+		return s;
+	if (regs->rcx != TDX_PT_TDR) {
+		td_add_children(&td, -(int64_t)(tdx_level_size(ref.level) / TDX_PAGE_SIZE));
+		machine_wrote(tx->lp->hw, td.pa.v, tx->mod->hkid);
+	}
+	__atomic_store_n(&ref.entry->type, TDX_PT_NDA, __ATOMIC_RELAXED);
+	regs->r9 = pamt_count_dec(tx, &ref);
+	return s;
+}

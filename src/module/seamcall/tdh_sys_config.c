@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.SYS.CONFIG: which memory TDs may use, the module's KeyID, static or dynamic PAMT.
+ * Locks: the module, exclusive. State: after LP.INIT on all processors.
+ *
+ * A failure in a TDMR leaves the KeyID reserved, as the real module does. */
+#include <string.h>
+#include "abi/operand.h"
+#include "module/kot.h"
+#include "module/leaves.h"
+#include "module/sys.h"
+#include "module/tdmr.h"
+
+enum { LIST_ALIGN = 512, MAX_DYNAMIC_PAMT_HKID_SHIFT = 48 };
+
+static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs)
+{
+	struct module *mod = tx->mod;
+	unsigned hkid_ = (unsigned)(regs->r8 & SYS_CONFIG_HKID_MASK);
+	struct tdx_status s = global_lock(tx, LOCK_EXCLUSIVE);
+	void *list;
+
+	if (!tdx_is_success(s))
+		return s;
+	if (mod->sys_state != SYSINIT_DONE || mod->num_init_lps < mod->num_lps)
+		return tdx_error(TDX_SYS_CONFIG_NOT_PENDING);
+	s = tx_shared(tx, hpa(regs->rcx), LIST_ALIGN, TDX_OPERAND_ID_RCX, &list);
+	if (!tdx_is_success(s))
+		return s;
+	if (regs->rdx < 1 || regs->rdx > TDX_MAX_TDMRS)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
+	if (regs->r8 & SYS_CONFIG_RESERVED || !hkid_is_private(mod, hkid_))
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);
+	return s;
+}
+
+/* The host may change memory meanwhile: each word is read once. */
+static struct tdx_status read_tdmrs(struct tx *tx, const struct tdx_regs *regs)
+{
+	struct tdx_tdmr_info info[TDX_MAX_TDMRS];
+	uint64_t list[TDX_MAX_TDMRS] = {0};
+	struct tdx_status s;
+	void *ptr;
+
+	s = tx_shared(tx, hpa(regs->rcx), LIST_ALIGN, TDX_OPERAND_ID_RCX, &ptr);
+	if (ptr)
+		memcpy(list, ptr, regs->rdx * sizeof(list[0]));
+	for (unsigned i = 0; tdx_is_success(s) && i < regs->rdx; i++) {
+		s = tx_shared(tx, hpa(list[i]), LIST_ALIGN, TDX_OPERAND_ID_RCX, &ptr);
+		if (!tdx_is_success(s))
+			return s;
+		if (ptr)
+			memcpy(&info[i], ptr, sizeof(info[i]));
+		else
+			memset(&info[i], 0, sizeof(info[i]));
+		s = tdmr_check(tx->mod, info, i);
+		if (tdx_is_success(s))
+			tdmr_set(&tx->mod->tdmr[i], &info[i]);
+	}
+	return s;
+}
+
+struct tdx_status tdh_sys_config(struct tx *tx, struct tdx_regs *regs)
+{
+	struct module *mod = tx->mod;
+	struct tdx_status s = decode(tx, regs);
+
+	if (!tdx_is_success(s))
+		return s;
+	mod->hkid = (uint16_t)(regs->r8 & SYS_CONFIG_HKID_MASK);
+	mod->kot[mod->hkid].state = TDX_KOT_RESERVED;
+	mod->dynamic_pamt = regs->r8 & SYS_CONFIG_DYNAMIC_PAMT;
+	if (mod->dynamic_pamt && mod->hkid_shift > MAX_DYNAMIC_PAMT_HKID_SHIFT)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);
+	s = read_tdmrs(tx, regs);
+	if (!tdx_is_success(s))
+		return s;
+
+	mod->num_tdmrs = (uint32_t)regs->rdx;
+	sys_complete_cpuid(mod);
+	mod->pkg_config_bitmap = 0;
+	atomic_store_explicit(&mod->sys_state, SYSCONFIG_DONE, memory_order_release);
+	return s;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.SYS.INIT: look at the platform once, on any processor. Version 1 also says where a fatal
+ * error of the module is to be reported.
+ * Locks: the module, exclusive. State: pending; a failure leaves it so. */
+#include "module/leaves.h"
+#include "module/sys.h"
+#include "module/transition.h"
+#include "module/version.h"
+
+/* Leaves of SEAMOPS that give a module its database entry: GETREF, REPORT. */
+#define SEAMOPS_SEAMDB (1ull << 4 | 1ull << 5)
+
+#define ATTRIBUTES_ALLOWED  0x8000000070010001ull
+#define ATTRIBUTE_LASS	    (1ull << 27)
+#define CONFIG_FLAGS_KNOWN  0x1full
+#define TWENTY_USEC_PER_SEC 50000
+
+/* R8: 51:6 address or all ones for none, 55:54 interrupt, 63:56 its vector. */
+#define FATAL_INFO_HPA	    0x000fffffffffffc0ull
+#define FATAL_INFO_RESERVED 0x003000000000003full
+enum { FATAL_INTR_NONE = 0, FATAL_INTR_FIXED = 1, FATAL_MIN_VECTOR = 16, LINE = 64 };
+
+static struct tdx_status fatal_info(struct tx *tx, uint64_t r8)
+{
+	struct tdx_status bad = tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);
+	void *line;
+
+	if (r8 & FATAL_INFO_RESERVED)
+		return bad;
+	if ((r8 & FATAL_INFO_HPA) != FATAL_INFO_HPA) {
+		if (!tdx_is_success(tx_shared(tx, hpa(r8 & FATAL_INFO_HPA), LINE,
+					      TDX_OPERAND_ID_R8, &line)))
+			return bad;
+		tx->mod->fatal_info_config_hpa = r8 & FATAL_INFO_HPA;
+	}
+	if ((r8 >> 54 & 3) == FATAL_INTR_FIXED && r8 >> 56 < FATAL_MIN_VECTOR)
+		return bad;
+	return tdx_success();
+}
+
+static struct tdx_status check_platform(struct lp *lp, struct tdx_regs *regs)
+{
+	struct platform_info *plat = &lp->mod->plat;
+	struct tdx_status s = sys_check_features(lp, plat);
+
+	if (tdx_is_success(s))
+		s = sys_sample_cpuid(lp, plat, regs);
+	if (tdx_is_success(s))
+		s = sys_check_vmx(lp, plat);
+	if (tdx_is_success(s))
+		s = sys_check_keys(lp, plat);
+	if (tdx_is_success(s))
+		s = sys_check_cmrs(lp);
+	if (tdx_is_success(s))
+		s = sys_check_smrr(lp, plat);
+	return s;
+}
+
+static struct tdx_status decode(struct tx *tx, const struct tdx_regs *in, struct tdx_regs *regs)
+{
+	struct module *mod = tx->mod;
+	unsigned version = tdx_rax_version(in->rax);
+	struct tdx_status s;
+	uint64_t canary;
+
+	if (version > 1)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
+	s = global_lock(tx, LOCK_EXCLUSIVE);
+	if (!tdx_is_success(s))
+		return s;
+	if (in->rcx)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	if (mod->sys_state != SYSINIT_PENDING)
+		return tdx_error(TDX_SYS_INIT_NOT_PENDING);
+	s = check_platform(tx->lp, regs);
+	if (!tdx_is_success(s))
+		return s;
+	if ((tx->m->cfg.platform->seamops_capabilities & SEAMOPS_SEAMDB) != SEAMOPS_SEAMDB)
+		return tdx_error(TDX_INCOMPATIBLE_SEAM_CAPABILITIES);
+	if (!machine_rdrand(tx->lp->hw, &canary))
+		return tdx_error(TDX_RND_NO_ENTROPY);
+	mod->fatal_info_config_hpa = ~0ull;
+	return version ? fatal_info(tx, in->r8) : s;
+}
+
+static void commit(struct module *mod)
+{
+	mod->attributes_fixed0 = ATTRIBUTES_ALLOWED | (mod->plat.lass ? ATTRIBUTE_LASS : 0);
+	mod->attributes_fixed1 = 0;
+	mod->config_flags_fixed0 = CONFIG_FLAGS_KNOWN;
+	mod->config_flags_fixed1 = 0;
+	mod->module_hv = MODULE_HV;
+	mod->min_update_hv = MODULE_MIN_UPDATE_HV;
+	mod->no_downgrade = MODULE_NO_DOWNGRADE;
+	mod->num_handoff_pages = MODULE_HANDOFF_PAGES;
+	mod->twenty_usec_in_tsc = mod->plat.tsc_hz / TWENTY_USEC_PER_SEC;
+	mod->pkg_config_bitmap = 0;
+	mod->num_init_lps = 0;
+	mod->init_pkgs = 0;
+	mod->td_build_count = 0;
+	atomic_store_explicit(&mod->sys_state, SYSINIT_DONE, memory_order_release);
+}
+
+struct tdx_status tdh_sys_init(struct tx *tx, struct tdx_regs *regs)
+{
+	struct tdx_regs in = *regs;
+	struct tdx_status s;
+
+	regs->rcx = regs->rdx = regs->r8 = regs->r9 = regs->r10 = 0;
+	s = decode(tx, &in, regs);
+	if (tdx_is_success(s))
+		commit(tx->mod);
+	return s;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.SYS.TDMR.INIT: initialise the next piece of a TDMR's PAMT; a 1G block becomes usable when all
+ * of it is. One call takes a bounded time, the host repeats it until RDX reaches the end.
+ * Locks: the TDMR. */
+#include "module/leaves.h"
+#include "module/tdmr.h"
+
+struct tdx_status tdh_sys_tdmr_init(struct tx *tx, struct tdx_regs *regs)
+{
+	struct tdx_status invalid = tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX), s;
+	hpa_t base = hpa(regs->rcx);
+	struct tdmr *t;
+	uint64_t next;
+
+	regs->rdx = 0;
+	if (!tx_hpa_valid(tx, base, TDX_SIZE_1G))
+		return invalid;
+	t = pamt_tdmr(tx->mod, base.v);
+	if (!t || t->base != base.v)
+		return invalid;
+	s = tx_lock(tx, LOCK_TDMR, (uint64_t)(t - tx->mod->tdmr), &t->lock, LOCK_EXCLUSIVE,
+		    TDX_OPERAND_ID_RCX);
+	if (!tdx_is_success(s))
+		return s;
+	if (t->last_initialized >= t->base + t->size)
+		return tdx_error(TDX_TDMR_ALREADY_INITIALIZED);
+
+	next = t->last_initialized + tdmr_init_pamt(tx, t);
+	/* Others find pages by this without taking the lock: the entries must be there first. */
+	__atomic_store_n(&t->last_initialized, next, __ATOMIC_RELEASE);
+	regs->rdx = next & ~(TDX_SIZE_1G - 1);
+	return s;
+}
