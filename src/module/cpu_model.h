@@ -17,4 +17,10 @@ uint32_t cpu_model_entry(uint32_t platform, unsigned index);
 /* How many entries are not zero. */
 unsigned cpu_model_count(uint32_t platform);
 
+/* First steppings that some features do not work on; the module leaves these alone there. */
+static inline bool cpu_model_first_stepping(uint32_t fms)
+{
+	return fms == 0xa06d0 || fms == 0xa06e0;
+}
+
 #endif

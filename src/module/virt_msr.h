@@ -32,6 +32,7 @@ static inline uint64_t efer_with_cr0(uint64_t efer, uint64_t cr0)
 }
 
 /* IA32_MISC_ENABLE. */
+#define MISC_ENABLE_FAST_STRINGS      (1ull << 0)
 #define MISC_ENABLE_PERFMON_AVAILABLE (1ull << 7)
 #define MISC_ENABLE_BTS_UNAVAILABLE   (1ull << 11)
 #define MISC_ENABLE_PEBS_UNAVAILABLE  (1ull << 12)

@@ -13,13 +13,12 @@
 #include <stdint.h>
 #include "abi/vmcs.h"
 
-enum { VMCS_SLOTS = 508 };
+enum { VMCS_SLOTS = 320 };
 
 struct vmcs {
 	uint32_t revision, abort_indicator;
-	uint64_t launched; /* by VMLAUNCH since the last VMCLEAR */
 	uint64_t slot[VMCS_SLOTS];
-	uint64_t reserved[2];
+	uint64_t reserved[511 - VMCS_SLOTS];
 };
 static_assert(sizeof(struct vmcs) == 4096, "a VMCS is one page");
 

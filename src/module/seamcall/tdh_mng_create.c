@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.MNG.CREATE: a free page becomes the TDR of a new TD, a free KeyID becomes its own.
+ *
+ * Locks: the page's PAMT entry exclusive, KOT exclusive. States: none before it. */
+#include <string.h>
+
+#include "module/entropy.h"
+#include "module/kot.h"
+#include "module/leaves.h"
+
+#define HKID_RESERVED (~0xffffull)
+
+struct plan {
+	struct pamt_ref page;
+	unsigned hkid;
+	uint64_t uuid[4];
+};
+
+static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+{
+	struct tdx_status s;
+
+	plan->hkid = (unsigned)(regs->rdx & 0xffff);
+	if ((regs->rdx & HKID_RESERVED) || !hkid_is_private(tx->mod, plan->hkid))
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
+	s = tx_free_page(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, TDX_LEVEL_4K, &plan->page);
+	if (!tdx_is_success(s))
+		return s;
+	s = kot_lock(tx, LOCK_EXCLUSIVE);
+	if (!tdx_is_success(s))
+		return s;
+	if (kot_state(tx->mod, plan->hkid) != TDX_KOT_FREE)
+		return tdx_error(TDX_HKID_NOT_FREE);
+	if (!entropy_fill(tx->lp->hw, plan->uuid, 4))
+		return tdx_error(TDX_RND_NO_ENTROPY);
+	return tdx_success();
+}
+
+static void commit(struct tx *tx, const struct plan *plan)
+{
+	struct tdr *tdr = machine_ptr(tx->m, plan->page.pa.v);
+
+	memset(tdr, 0, sizeof(*tdr));
+	memcpy(tdr->td_uuid, plan->uuid, sizeof(tdr->td_uuid));
+	tdr->hkid = (uint16_t)plan->hkid;
+	tdr->lifecycle_state = TDX_LIFECYCLE_HKID_ASSIGNED;
+	tdr->handoff_version = tx->mod->module_hv;
+	/* TDRs are the module's, not the TD's: they live under the global KeyID */
+	machine_wrote(tx->lp->hw, plan->page.pa.v, tx->mod->hkid);
+	kot_assign(tx->mod, plan->hkid);
+	plan->page.entry->type = TDX_PT_TDR;
+	pamt_set_owner(plan->page.entry, hpa(0));
+	pamt_count_inc(tx, &plan->page);
+}
+
+struct tdx_status tdh_mng_create(struct tx *tx, struct tdx_regs *regs)
+{
+	struct plan plan;
+	struct tdx_status s = decode(tx, regs, &plan);
+
+	if (tdx_is_success(s))
+		commit(tx, &plan);
+	return s;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.MNG.KEY.CONFIG: program the TD's key on the caller's package; the last package completes it.
+ *
+ * Locks: TDR exclusive. State: KeyID assigned. */
+#include "module/leaves.h"
+#include "module/transition.h"
+
+/* PCONFIG's answers. */
+enum { PCONFIG_OK = 0, PCONFIG_NO_ENTROPY = 2, PCONFIG_BUSY = 5 };
+
+static struct tdx_status program_key(struct tx *tx, const struct td *td)
+{
+	switch (machine_pconfig(tx->lp->hw, td->tdr->hkid)) {
+	case PCONFIG_OK:
+		return tdx_success();
+	case PCONFIG_BUSY:
+		return tdx_error_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_KET);
+	case PCONFIG_NO_ENTROPY:
+		return tdx_error(TDX_KEY_GENERATION_FAILED);
+	default: /* the command itself was refused: nothing a host could do causes that */
+		module_fatal(tx->lp);
+		return tdx_error(TDX_KEY_GENERATION_FAILED);
+	}
+}
+
+static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
+{
+	struct tdx_status s =
+		tx_tdr(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
+
+	if (!tdx_is_success(s))
+		return s;
+	if (td->tdr->fatal)
+		return tdx_error(TDX_TD_FATAL);
+	if (td->tdr->lifecycle_state != TDX_LIFECYCLE_HKID_ASSIGNED)
+		return tdx_error(TDX_LIFECYCLE_STATE_INCORRECT);
+	if (td->tdr->pkg_config_bitmap >> tx->lp->package & 1)
+		return tdx_error(TDX_KEY_CONFIGURED);
+	return program_key(tx, td);
+}
+
+static void commit(struct tx *tx, struct td *td)
+{
+	td->tdr->pkg_config_bitmap |= 1ull << tx->lp->package;
+	if (td->tdr->pkg_config_bitmap == tx->mod->pkg_config_bitmap)
+		td->tdr->lifecycle_state = TDX_LIFECYCLE_KEYS_CONFIGURED;
+}
+
+struct tdx_status tdh_mng_key_config(struct tx *tx, struct tdx_regs *regs)
+{
+	struct td td;
+	struct tdx_status s = decode(tx, regs, &td);
+
+	if (tdx_is_success(s))
+		commit(tx, &td);
+	return s;
+}

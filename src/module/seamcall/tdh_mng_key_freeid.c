@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.MNG.KEY.FREEID: every package has written its caches back, the KeyID is free for another TD;
+ * of this one only pages to reclaim are left.
+ *
+ * Locks: TDR exclusive, KOT exclusive. State: blocked. */
+#include "module/kot.h"
+#include "module/leaves.h"
+
+static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
+{
+	struct tdx_status s =
+		tx_tdr(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
+
+	if (!tdx_is_success(s))
+		return s;
+	if (td->tdr->lifecycle_state != TDX_LIFECYCLE_BLOCKED)
+		return tdx_error(TDX_LIFECYCLE_STATE_INCORRECT);
+	s = kot_lock(tx, LOCK_EXCLUSIVE);
+	if (!tdx_is_success(s))
+		return s;
+	if (!kot_written_back(tx->mod, td->tdr->hkid))
+		return tdx_error(TDX_WBCACHE_NOT_COMPLETE);
+	return tdx_success();
+}
+
+struct tdx_status tdh_mng_key_freeid(struct tx *tx, struct tdx_regs *regs)
+{
+	struct td td;
+	struct tdx_status s = decode(tx, regs, &td);
+
+	if (tdx_is_success(s)) {
+		kot_free(tx->mod, td.tdr->hkid);
+		td.tdr->lifecycle_state = TDX_LIFECYCLE_TEARDOWN;
+	}
+	return s;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.MNG.VPFLUSHDONE: no vCPU of the TD is on any processor: block the TD, let caches be written
+ * back under its KeyID.
+ *
+ * Locks: TDR exclusive, KOT exclusive. States: KeyID assigned or keys configured. */
+#include "module/kot.h"
+#include "module/leaves.h"
+
+static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
+{
+	struct tdx_status s =
+		tx_tdr(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
+
+	if (!tdx_is_success(s))
+		return s;
+	s = kot_lock(tx, LOCK_EXCLUSIVE);
+	if (!tdx_is_success(s))
+		return s;
+	if (td->tdr->lifecycle_state != TDX_LIFECYCLE_KEYS_CONFIGURED &&
+	    td->tdr->lifecycle_state != TDX_LIFECYCLE_HKID_ASSIGNED)
+		return tdx_error(TDX_LIFECYCLE_STATE_INCORRECT);
+	if (td->tdr->num_tdcx < TDCS_MIN_PAGES)
+		return tdx_success();
+	tx_map_tdcs(tx, td);
+	if ((TDX_OP_STATES_INITIALIZED & TDX_OP_STATE_BIT(td->tdcs->op_state)) &&
+	    __atomic_load_n(&td->tdcs->num_assoc_vcpus, __ATOMIC_ACQUIRE) != 0)
+		return tdx_error(TDX_FLUSHVP_NOT_DONE);
+	return tdx_success();
+}
+
+static void commit(struct tx *tx, struct td *td)
+{
+	/* an unfinished build ends here and holds up no module update any longer */
+	if (td->tdcs && td->tdcs->mrtd_context_version) {
+		td->tdcs->mrtd_context_version = 0;
+		atomic_fetch_sub_explicit(&tx->mod->td_build_count, 1, memory_order_relaxed);
+	}
+	kot_flush(tx->mod, td->tdr->hkid);
+	td->tdr->lifecycle_state = TDX_LIFECYCLE_BLOCKED;
+}
+
+struct tdx_status tdh_mng_vpflushdone(struct tx *tx, struct tdx_regs *regs)
+{
+	struct td td;
+	struct tdx_status s = decode(tx, regs, &td);
+
+	if (tdx_is_success(s))
+		commit(tx, &td);
+	return s;
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.VP.INIT: bring a vCPU whose pages are all there to its initial state; it is then associated
+ * with the caller's processor.
+ *
+ * Version 1 takes the vCPU's x2APIC id in R8, unique in the TD, and therefore keeps other callers
+ * out. Locks: TDVPR exclusive, TDR shared (version 1: exclusive), OP_STATE shared. */
+#include <swtdx/structs.h>
+#include "module/cpu_model.h"
+#include "module/cpuid_table.h"
+#include "module/leaves.h"
+#include "module/td_vmcs.h"
+#include "module/vcpu.h"
+#include "module/virt_msr.h"
+#include "module/vmcs.h"
+
+#define NO_PA		 (~0ull)
+#define MSR_TSC_ADJUST	 0x3bu
+#define XFAM_LBR	 (1ull << 15)
+#define XCR0_RESET	 1ull
+#define DR6_RESET	 0xffff0ff0ull
+#define FMASK_RESET	 0x20200ull
+#define XCOMP_BV_COMPACT (1ull << 63)
+
+enum { XSAVE_XCOMP_BV = 520 / 8 }; /* in words */
+
+struct plan {
+	struct td td;
+	struct vp vp;
+	uint32_t index;
+};
+
+static struct tdx_status find_vp(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+{
+	const unsigned version = tdx_rax_version(regs->rax);
+	uint64_t adjust = 0;
+	struct tdx_status s;
+
+	machine_rdmsr(tx->lp->hw, MSR_TSC_ADJUST, &adjust);
+	if (adjust != tx->mod->plat.tsc_adjust)
+		return tdx_error_num(TDX_INCONSISTENT_MSR, MSR_TSC_ADJUST);
+	if (version > 1)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
+	s = tx_vp(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE,
+		  version ? LOCK_EXCLUSIVE : LOCK_SHARED, &plan->vp, &plan->td);
+	if (!tdx_is_success(s))
+		return s;
+	s = tx_tdcs(tx, &plan->td, LOCK_SHARED);
+	if (!tdx_is_success(s))
+		return s;
+	if (!tx_map_vp(tx, &plan->td, &plan->vp))
+		return tdx_error(TDX_TDCX_NUM_INCORRECT);
+	if (plan->vp.vps->state != TDX_VCPU_UNINITIALIZED)
+		return tdx_error_num(TDX_VCPU_STATE_INCORRECT, plan->vp.vps->state);
+	return s;
+}
+
+/* Give the vCPU an x2APIC id, which no other of the TD may have. */
+static struct tdx_status take_x2apic_id(struct td *td, uint32_t index, uint64_t id)
+{
+	struct tdcs_ext *ext = td->ext;
+
+	if (id > UINT32_MAX)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);
+	for (uint32_t i = 0; i < index; i++)
+		if (ext->x2apic_ids[i] == id)
+			return tdx_error_num(TDX_X2APIC_ID_NOT_UNIQUE, (uint32_t)id);
+	ext->x2apic_ids[index] = (uint32_t)id;
+	return tdx_success();
+}
+
+/* Take the next index; given back when the vCPU cannot have it. */
+static struct tdx_status take_index(const struct tdx_regs *regs, struct plan *plan)
+{
+	struct tdcs *tdcs = plan->td.tdcs;
+	struct tdx_status s = tdx_success();
+
+	plan->index = __atomic_fetch_add(&tdcs->num_vcpus, 1, __ATOMIC_RELAXED);
+	if (plan->index >= tdcs->max_vcpus)
+		s = tdx_error(TDX_MAX_VCPUS_EXCEEDED);
+	else if (tdx_rax_version(regs->rax) > 0)
+		s = take_x2apic_id(&plan->td, plan->index, regs->r8);
+	if (!tdx_is_success(s))
+		__atomic_fetch_sub(&tdcs->num_vcpus, 1, __ATOMIC_RELAXED);
+	return s;
+}
+
+static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+{
+	struct tdx_status s = find_vp(tx, regs, plan);
+
+	return tdx_is_success(s) ? take_index(regs, plan) : s;
+}
+
+static void init_registers(const struct module *mod, const struct tdcs *tdcs, struct tdvps *vps,
+			   uint64_t rcx)
+{
+	vps->gpr.rbx = tdcs->gpaw ? 52 : 48;
+	vps->gpr.rcx = rcx;
+	vps->gpr.r8 = rcx;
+	vps->gpr.rdx = mod->plat.cpuid[cpuid_row(1, CPUID_ANY_SUBLEAF)].eax;
+	vps->gpr.rsi = vps->vcpu_index;
+	vps->xcr0 = XCR0_RESET;
+	vps->dr6 = DR6_RESET;
+}
+
+static void init_msrs(const struct module *mod, const struct tdcs *tdcs, struct tdvps *vps)
+{
+	const uint64_t native = mod->plat.misc_enable;
+	uint64_t misc = native & (MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_BTS_UNAVAILABLE);
+
+	vps->msr.fmask = FMASK_RESET;
+	if (tdcs->xfam & XFAM_LBR)
+		vps->msr.lbr_depth = mod->plat.max_lbr_depth;
+	if (cpu_model_first_stepping(mod->plat.fms))
+		return;
+	if (tdcs->attributes & TDX_ATTR_PERFMON)
+		misc |= MISC_ENABLE_PERFMON_AVAILABLE;
+	else
+		misc |= native & MISC_ENABLE_PEBS_UNAVAILABLE;
+	if (tdcs->cpuid_flags.est)
+		misc |= MISC_ENABLE_EST;
+	if (tdcs->cpuid_flags.monitor_mwait)
+		misc |= MISC_ENABLE_MONITOR;
+	vps->msr.misc_enable = misc;
+	vps->msr.spec_ctrl = spec_ctrl_real(mod, tdcs, 0);
+}
+
+/* What the TDVPS remembers of controls that host and L1 may change, and of addresses not given yet. */
+static void init_management(const struct module *mod, const struct tdcs *tdcs, struct tdvps *vps)
+{
+	const struct platform_info *plat = &mod->plat;
+	const uint64_t cr0_pe_pg = 1ull << 0 | 1ull << 31;
+	const uint64_t cr0_kept = 1ull << 5 | 3ull << 29 | 0xffffffffull << 32 | 0x3ffull << 19 |
+				  1ull << 17 | 0x3ffull << 6;
+
+	vps->shadow_pid_hpa[0] = NO_PA;
+	vps->shadow_pinbased[0] = plat->td_vmcs.pinbased;
+	vps->shadow_posted_int_vector = 0xffff;
+	for (unsigned vm = 0; vm <= tdcs->num_l2_vms; vm++) {
+		vps->shadow_procbased2[vm] = vm ? plat->l2_vmcs.procbased2 :
+						  plat->td_vmcs.procbased2;
+		vps->shadow_shared_eptp[vm] = NO_PA;
+		vps->l2_enter_guest_state_gpa[vm] = NO_PA;
+		vps->l2_enter_guest_state_hpa[vm] = NO_PA;
+		vps->l2_vapic_gpa[vm] = NO_PA;
+		vps->l2_vapic_hpa[vm] = NO_PA;
+		vps->tsc_deadline[vm] = ~0ull;
+	}
+	vps->base_l2_cr0_guest_host_mask =
+		((plat->cr0_fixed0 | ~plat->cr0_fixed1) & ~cr0_pe_pg) | cr0_kept;
+	vps->base_l2_cr0_read_shadow = (plat->cr0_fixed0 & ~cr0_pe_pg) | 1ull << 5;
+	vps->base_l2_cr4_guest_host_mask = ~td_l2_cr4_writable(mod, tdcs);
+	vps->base_l2_cr4_read_shadow = plat->cr4_fixed0 | 1ull << 6 | 1ull << 13;
+}
+
+static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+{
+	const struct td *td = &plan->td;
+	struct tdcs *tdcs = td->tdcs;
+	struct tdvps *vps = plan->vp.vps;
+	uint64_t *xbuff = machine_ptr(tx->m, machine_strip(tx->m, vps->page_pa[TDVPS_PAGE_XBUFF]));
+
+	if (tdx_rax_version(regs->rax) == 0) {
+		__atomic_store_n(&tdcs->topology_enum_configured, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&tdcs->ve_reduction_valid, 0, __ATOMIC_RELAXED);
+	}
+	vps->vcpu_index = plan->index;
+	vps->last_exit_tsc = machine_rdtsc(tx->lp->hw);
+	init_registers(tx->mod, tdcs, vps, regs->rdx);
+	init_msrs(tx->mod, tdcs, vps);
+	init_management(tx->mod, tdcs, vps);
+	xbuff[XSAVE_XCOMP_BV] = XCOMP_BV_COMPACT;
+	for (unsigned vm = 0; vm <= tdcs->num_l2_vms; vm++)
+		td_vmcs_init(tx, td, &plan->vp, vm);
+	for (unsigned page = 0; page < vps->num_pages; page++)
+		machine_wrote(tx->lp->hw, machine_strip(tx->m, vps->page_pa[page]), td->tdr->hkid);
+	vps->last_td_exit = LAST_EXIT_ASYNC_FAULT;
+	__atomic_store_n(&vps->assoc_lpid, tx->lp->lpid, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&tdcs->num_assoc_vcpus, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&vps->state, TDX_VCPU_READY, __ATOMIC_RELEASE);
+}
+
+struct tdx_status tdh_vp_init(struct tx *tx, struct tdx_regs *regs)
+{
+	struct plan plan;
+	struct tdx_status s = decode(tx, regs, &plan);
+
+	if (tdx_is_success(s))
+		commit(tx, regs, &plan);
+	return s;
+}
