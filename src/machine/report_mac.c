@@ -3,15 +3,16 @@
  * this machine proves nothing, which is the point. */
 #include <openssl/hmac.h>
 #include <string.h>
-#include "machine/machine.h"
 
-static const char simulated_key[32] = "TDX-ORACLE-REPORT-MAC-KEY-000001";
+#include <swtdx/simulated.h>
+
+#include "machine/machine.h"
 
 void machine_report_mac(const struct machine *m, const void *data, size_t len, uint8_t mac[32])
 {
 	unsigned out = 32;
 
-	HMAC(EVP_sha256(), simulated_key, sizeof(simulated_key), data, len, mac, &out);
+	HMAC(EVP_sha256(), SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, data, len, mac, &out);
 }
 
 void machine_cpusvn(const struct machine *m, uint8_t svn[16])
