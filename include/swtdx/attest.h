@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* Evidence: TDREPORTs and quotes, their decoding and verification, and a test quote service.
+ *
+ * A TDREPORT is MACed for its own platform; a quote is the same statement signed for everybody. The
+ * service here signs DCAP version 4 quotes with a certificate chain of its own making. Its quotes
+ * have the real format and are marked as simulated throughout (<swtdx/simulated.h>); they verify
+ * only for those who choose to trust its root.
+ *
+ * Errors: 0 or a negative errno. -EINVAL: not the format; -EBADMSG: the format, but it does not
+ * verify; both come with a struct attest_error. -ENOMEM and -EIO are the crypto library's. All
+ * functions are reentrant and, once a service exists, its functions may run on any thread.
+ *
+ * Source: TDX Module ABI (TDREPORT_STRUCT), Intel TDX DCAP Quoting Library API (quote version 4).
+ *
+ *	struct attest_error err;
+ *	struct tdx_quote q;
+ *
+ *	if (!quote_parse(bytes, len, &q, &err) &&
+ *	    !quote_verify(&q, root, root_len, time(NULL), &err))
+ *		...q.body is what the TD said
+ */
+#ifndef SWTDX_ATTEST_H
+#define SWTDX_ATTEST_H
+
+#include <stdbool.h>
+
+#include <swtdx/simulated.h>
+#include <swtdx/structs.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum attest_fault {
+	ATTEST_OK,
+	REPORT_LENGTH,
+	REPORT_TYPE,
+	REPORT_SUBTYPE,
+	REPORT_VERSION,
+	REPORT_RESERVED,
+	REPORT_TCB_INFO_HASH,
+	REPORT_TD_INFO_HASH,
+	REPORT_MAC,
+	QUOTE_TOO_SHORT,
+	QUOTE_TOO_LONG,
+	QUOTE_VERSION,
+	QUOTE_KEY_TYPE,
+	QUOTE_TEE_TYPE,
+	QUOTE_LENGTH,
+	QUOTE_CERT_TYPE,
+	QUOTE_CERT_LENGTH,
+	QUOTE_AUTH_LENGTH,
+	QUOTE_CHAIN_TYPE,
+	QUOTE_CHAIN_LENGTH,
+	QUOTE_KEY,
+	QUOTE_SIGNATURE,
+	QUOTE_QE_REPORT_DATA,
+	QUOTE_QE_SIGNATURE,
+	QUOTE_CHAIN_FORMAT,
+	QUOTE_CHAIN_NAMES,
+	QUOTE_CHAIN_KEY,
+	QUOTE_CHAIN_ROOT,
+	QUOTE_CHAIN_INVALID,
+	QUOTE_ROOT_FORMAT,
+};
+
+struct attest_error {
+	enum attest_fault fault;
+	uint64_t at;	 /* offset in the input */
+	uint64_t value;	 /* what stood there ... */
+	uint64_t limit;	 /* ... and what would have been right, or how much was left */
+	const char *why; /* the certificate check's own words, or NULL */
+};
+
+#define ATTEST_ERROR_TEXT 192
+
+/* One line of text without a newline; returns buf. */
+const char *attest_error_text(const struct attest_error *err, char *buf, size_t len);
+
+/* A named part of a report or quote, for those who print them. */
+struct attest_field {
+	const char *name;
+	uint16_t offset;
+	uint16_t size;
+	bool word; /* a little-endian number rather than a string of bytes */
+};
+
+/* The fields of a TDREPORT; of a quote's header and body. */
+const struct attest_field *tdreport_fields(size_t *n);
+const struct attest_field *quote_fields(size_t *n);
+
+/* Copies a TDREPORT out of bytes, checking its form: length, type, reserved bytes. */
+int tdreport_parse(const void *bytes, size_t len, struct tdx_report *out, struct attest_error *err);
+
+/* Checks both hashes, and the MAC unless key is NULL. */
+int tdreport_verify(const struct tdx_report *r, const void *key, size_t key_len,
+		    struct attest_error *err);
+
+/* Fills in hashes and MAC of a report whose other fields stand. */
+int tdreport_seal(struct tdx_report *r, const void *key, size_t key_len);
+
+#define QUOTE_HEADER_SIZE    48
+#define QUOTE_BODY_SIZE	     584
+#define QUOTE_SIGNATURE_SIZE 64
+#define QUOTE_KEY_SIZE	     64
+#define QUOTE_QE_REPORT_SIZE 384
+#define QUOTE_MAX	     16384
+
+/* The body: what the TDREPORT said, without what only its platform can check. */
+struct tdx_quote_body {
+	uint8_t tee_tcb_svn[16];
+	struct tdx_digest mrseam;
+	struct tdx_digest mrsignerseam;
+	uint64_t seam_attributes;
+	uint64_t attributes;
+	uint64_t xfam;
+	struct tdx_digest mrtd;
+	struct tdx_digest mrconfigid;
+	struct tdx_digest mrowner;
+	struct tdx_digest mrownerconfig;
+	struct tdx_digest rtmr[TDX_RTMRS];
+	uint8_t reportdata[TDX_REPORTDATA_SIZE];
+};
+TDX_ABI_AT(tdx_quote_body, attributes, 120);
+TDX_ABI_AT(tdx_quote_body, reportdata, 520);
+TDX_ABI_ASSERT(sizeof(struct tdx_quote_body) == QUOTE_BODY_SIZE);
+
+/* A quote in the caller's bytes, which must outlive it. Parsed is not verified. */
+struct tdx_quote {
+	const uint8_t *bytes; /* header, body, ... */
+	size_t len;
+	struct tdx_quote_body body;
+	const uint8_t *signature; /* of header and body, by key */
+	const uint8_t *key;
+	const uint8_t *qe_report;
+	const uint8_t *qe_signature; /* of the QE report, by the leaf certificate */
+	const uint8_t *qe_auth;
+	size_t qe_auth_len;
+	const char *chain; /* PEM: leaf, intermediate, root */
+	size_t chain_len;
+	bool simulated; /* carries our vendor id */
+};
+
+/* bytes must hold one quote and nothing after it. */
+int quote_parse(const void *bytes, size_t len, struct tdx_quote *out, struct attest_error *err);
+
+/* How many of len bytes the quote at their beginning says it has, 0 if they are too few to say: for
+ * buffers that are larger than what is in them. */
+size_t quote_length(const void *bytes, size_t len);
+
+/* Both signatures, what binds them, and the chain up to root_pem at a time in seconds since 1970.
+ * Every byte counts: a quote with any bit changed does not verify. Revocation is not looked at,
+ * nor whether the platform's security version is current. */
+int quote_verify(const struct tdx_quote *q, const char *root_pem, size_t root_len, int64_t now,
+		 struct attest_error *err);
+
+/* The test quote service: a leaf certificate with its chain, and an attestation key. Creating it
+ * makes new keys; the keys of root and intermediate are forgotten at once, so that the chain
+ * certifies nothing else, ever. */
+struct quote_service;
+
+int quote_service_create(int64_t now, struct quote_service **out);
+/* A text that quote_service_load() takes, keys included; the caller frees it. */
+int quote_service_save(const struct quote_service *s, char **text, size_t *len);
+int quote_service_load(const char *text, size_t len, struct quote_service **out);
+void quote_service_free(struct quote_service *s);
+
+/* The root certificate in PEM, which a verifier must be told to trust. Lives as long as s. */
+const char *quote_service_root(const struct quote_service *s, size_t *len);
+
+/* Verifies the report, its MAC by the key, and signs a quote of it into out. -ENOSPC if cap is too
+ * small; QUOTE_MAX never is. */
+int quote_service_sign(const struct quote_service *s, const struct tdx_report *r, const void *key,
+		       size_t key_len, uint8_t *out, size_t cap, size_t *len,
+		       struct attest_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by the files that read, verify and write quotes: where its parts lie, and the wrappers of
+ * the crypto library that both sides use. */
+#ifndef MEASURE_ATTEST_H
+#define MEASURE_ATTEST_H
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+#include <swtdx/attest.h>
+
+#include "measure/internal.h"
+
+/* Header. */
+#define QH_VERSION     0
+#define QH_KEY_TYPE    2
+#define QH_TEE_TYPE    4
+#define QH_VENDOR      12
+#define QH_USER_DATA   28
+#define QUOTE_V4       4
+#define KEY_ECDSA_P256 2
+#define TEE_TDX	       0x81
+
+/* After header and body: the length of the rest, then the rest. */
+#define Q_BODY	    QUOTE_HEADER_SIZE
+#define Q_LENGTH    (Q_BODY + QUOTE_BODY_SIZE)
+#define Q_SIGNATURE (Q_LENGTH + 4)
+#define Q_KEY	    (Q_SIGNATURE + QUOTE_SIGNATURE_SIZE)
+#define Q_CERT_TYPE (Q_KEY + QUOTE_KEY_SIZE)
+#define Q_CERT_SIZE (Q_CERT_TYPE + 2)
+#define Q_QE_REPORT (Q_CERT_SIZE + 4)
+#define Q_QE_SIG    (Q_QE_REPORT + QUOTE_QE_REPORT_SIZE)
+#define Q_AUTH_SIZE (Q_QE_SIG + QUOTE_SIGNATURE_SIZE)
+#define Q_AUTH	    (Q_AUTH_SIZE + 2)
+#define CHAIN_FRAME 6 /* type and size before the certificates */
+#define CERT_QE	    6 /* certification data: a QE report with its own */
+#define CERT_CHAIN  5 /* certification data: a chain in PEM */
+
+/* QE report: an SGX report. */
+#define QE_ATTRIBUTES 48
+#define QE_MRENCLAVE  64
+#define QE_MRSIGNER   128
+#define QE_ISVPRODID  256
+#define QE_ISVSVN     258
+#define QE_REPORTDATA 320
+#define QE_ATTR_INIT  1u
+#define QE_ATTR_DEBUG 2u
+#define QE_ATTR_64BIT 4u
+
+/* What the certificates of our chains are called, leaf first; verifiers look for these names. */
+#define CHAIN_CERTS 3
+extern const char *const chain_names[CHAIN_CERTS];
+
+int attest_fail(struct attest_error *err, int rc, enum attest_fault fault, uint64_t at,
+		uint64_t value, uint64_t limit);
+
+/* SHA-256 of the attestation key and the authentication data, as the QE report binds them. */
+int qe_binding(const uint8_t *key, const void *auth, size_t auth_len, uint8_t out[32]);
+
+/* ECDSA P-256 over SHA-256, signatures and keys as two 32-byte big-endian numbers. */
+int p256_sign(EVP_PKEY *key, const void *data, size_t len, uint8_t sig[QUOTE_SIGNATURE_SIZE]);
+int p256_verify(EVP_PKEY *key, const void *data, size_t len,
+		const uint8_t sig[QUOTE_SIGNATURE_SIZE]);
+EVP_PKEY *p256_from_raw(const uint8_t raw[QUOTE_KEY_SIZE]);
+int p256_to_raw(EVP_PKEY *key, uint8_t raw[QUOTE_KEY_SIZE]);
+bool p256_is(EVP_PKEY *key);
+
+/* The three certificates, leaf first, made at now; *leaf_key is the leaf's. */
+int chain_create(int64_t now, X509 *certs[CHAIN_CERTS], EVP_PKEY **leaf_key);
+void chain_free(X509 *certs[CHAIN_CERTS]);
+/* PEM in memory, which the caller frees. */
+int chain_to_pem(X509 *const certs[], unsigned n, char **pem, size_t *len);
+/* Checks a chain in PEM; on success *leaf is the leaf's key and the caller's to free. */
+int chain_verify(const char *pem, size_t len, const char *root_pem, size_t root_len, int64_t now,
+		 EVP_PKEY **leaf, struct attest_error *err);
+
+#endif

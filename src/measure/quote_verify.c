@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Does a quote say what its root of trust stands for?
+ *
+ * The attestation key signs header and body; the QE report binds that key and the authentication
+ * data by a hash; the leaf certificate signs the QE report; the chain leads to the root. Cheap
+ * checks come first, the chain last. */
+#include <errno.h>
+#include <string.h>
+
+#include "measure/attest.h"
+
+static int check_signature(const struct tdx_quote *q, struct attest_error *err)
+{
+	EVP_PKEY *key = p256_from_raw(q->key);
+	int rc;
+
+	if (!key)
+		return attest_fail(err, -EBADMSG, QUOTE_KEY, Q_KEY, 0, 0);
+	rc = p256_verify(key, q->bytes, QUOTE_HEADER_SIZE + QUOTE_BODY_SIZE, q->signature);
+	EVP_PKEY_free(key);
+	if (rc == -EBADMSG)
+		return attest_fail(err, rc, QUOTE_SIGNATURE, Q_SIGNATURE, 0, 0);
+	return rc;
+}
+
+static int check_binding(const struct tdx_quote *q, struct attest_error *err)
+{
+	uint8_t expected[64] = {0};
+	int rc;
+
+	rc = qe_binding(q->key, q->qe_auth, q->qe_auth_len, expected);
+	if (rc)
+		return rc;
+	if (memcmp(q->qe_report + QE_REPORTDATA, expected, sizeof(expected)))
+		return attest_fail(err, -EBADMSG, QUOTE_QE_REPORT_DATA, Q_QE_REPORT + QE_REPORTDATA,
+				   0, 0);
+	return 0;
+}
+
+int quote_verify(const struct tdx_quote *q, const char *root_pem, size_t root_len, int64_t now,
+		 struct attest_error *err)
+{
+	EVP_PKEY *leaf = NULL;
+	int rc;
+
+	*err = (struct attest_error){0};
+	rc = check_signature(q, err);
+	if (!rc)
+		rc = check_binding(q, err);
+	if (rc)
+		return rc;
+	rc = chain_verify(q->chain, q->chain_len, root_pem, root_len, now, &leaf, err);
+	err->at +=
+		rc && err->fault != QUOTE_ROOT_FORMAT ? (uint64_t)(q->chain - (char *)q->bytes) : 0;
+	if (rc)
+		return rc;
+	rc = p256_verify(leaf, q->qe_report, QUOTE_QE_REPORT_SIZE, q->qe_signature);
+	EVP_PKEY_free(leaf);
+	if (rc == -EBADMSG)
+		return attest_fail(err, rc, QUOTE_QE_SIGNATURE, Q_QE_SIG, 0, 0);
+	return rc;
+}
