@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* The test quote service and the verifier, against each other and against forgeries. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <swtdx/attest.h>
+
+#include "recorded_report.h"
+
+#define KEY SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE
+#define NOW 1800000000ll
+#define DAY 86400ll
+
+static struct quote_service *service;
+static struct tdx_report report;
+static uint8_t quote[QUOTE_MAX];
+static size_t quote_len;
+static const char *root;
+static size_t root_len;
+static struct attest_error err;
+
+static int set_up(void **state)
+{
+	uint8_t bytes[1024];
+
+	(void)state;
+	recorded_report(bytes);
+	return quote_service_create(NOW, &service) ||
+	       tdreport_parse(bytes, sizeof(bytes), &report, &err) ||
+	       quote_service_sign(service, &report, KEY, quote, sizeof(quote), &quote_len, &err) ||
+	       !(root = quote_service_root(service, &root_len));
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	quote_service_free(service);
+	return 0;
+}
+
+static int judge_at(const uint8_t *bytes, size_t len, int64_t now)
+{
+	struct tdx_quote q;
+	int rc = quote_parse(bytes, len, &q, &err);
+
+	return rc ? rc : quote_verify(&q, root, root_len, now, &err);
+}
+
+/* From heap memory of exactly the quote's length, so that a sanitizer sees any read past it. */
+static int judge(const uint8_t *bytes, size_t len)
+{
+	uint8_t *copy = malloc(len ? len : 1);
+	int rc;
+
+	assert_non_null(copy);
+	memcpy(copy, bytes, len);
+	rc = judge_at(copy, len, NOW);
+	free(copy);
+	return rc;
+}
+
+static unsigned word(size_t at, unsigned width)
+{
+	unsigned v = 0;
+
+	while (width--)
+		v = v << 8 | quote[at + width];
+	return v;
+}
+
+static void a_quote_says_what_the_report_said(void **state)
+{
+	struct tdx_quote q;
+
+	(void)state;
+	assert_int_equal(quote_parse(quote, quote_len, &q, &err), 0);
+	assert_int_equal(quote_verify(&q, root, root_len, NOW, &err), 0);
+	assert_memory_equal(&q.body.mrtd, &report.td_info.mrtd, 48);
+	assert_memory_equal(q.body.rtmr, report.td_info.rtmr, 4 * 48);
+	assert_memory_equal(&q.body.mrseam, &report.tee_tcb_info.mrseam, 48);
+	assert_memory_equal(q.body.tee_tcb_svn, report.tee_tcb_info.tee_tcb_svn, 16);
+	assert_memory_equal(q.body.reportdata, report.mac.reportdata, 64);
+	assert_int_equal(q.body.attributes, report.td_info.attributes);
+	assert_int_equal(q.body.xfam, report.td_info.xfam);
+}
+
+static void the_layout_is_that_of_version_4(void **state)
+{
+	unsigned auth = word(0x244 + 0x38 + 0x80 + 6 + 384 + 64, 2);
+	size_t chain = 0x27c + 0x80 + 6 + 384 + 64 + 2 + auth;
+
+	(void)state;
+	assert_int_equal(word(0, 2), 4);
+	assert_int_equal(word(2, 2), 2);
+	assert_int_equal(word(4, 4), 0x81);
+	assert_memory_equal(quote + 0x30 + 0x88, &report.td_info.mrtd, 48);
+	assert_memory_equal(quote + 0x30 + 0x208, report.mac.reportdata, 64);
+	assert_int_equal(word(0x278, 4), quote_len - 0x27c);
+	assert_int_equal(word(0x27c + 0x80, 2), 6);
+	assert_int_equal(word(0x27c + 0x82, 4), quote_len - 0x27c - 0x86);
+	assert_int_equal(word(chain, 2), 5);
+	assert_int_equal(word(chain + 2, 4), quote_len - chain - 6);
+	assert_memory_equal(quote + chain + 6, "-----BEGIN CERTIFICATE-----\n", 28);
+	assert_int_equal(quote_length(quote, sizeof(quote)), quote_len);
+}
+
+static void it_is_marked_as_simulated_wherever_one_may_look(void **state)
+{
+	struct tdx_quote q;
+	unsigned auth;
+
+	(void)state;
+	assert_int_equal(quote_parse(quote, quote_len, &q, &err), 0);
+	assert_true(q.simulated);
+	assert_memory_equal(quote + 12, "SWTDX-SIMULATED!", 16);
+	assert_memory_equal(q.qe_report + 64, "SWTDX-SIMULATED!", 16);
+	assert_memory_equal(q.qe_report + 128, "SWTDX-SIMULATED!", 16);
+	assert_true(q.qe_report[48] & 2); /* a debug enclave */
+	auth = (unsigned)q.qe_auth_len;
+	assert_true(auth > 20 && !memcmp(q.qe_auth, "Simulated by swtdx", 18));
+}
+
+static void no_byte_may_be_missing_or_added(void **state)
+{
+	uint8_t longer[QUOTE_MAX];
+
+	(void)state;
+	for (size_t len = 0; len < quote_len; len++)
+		assert_int_equal(judge(quote, len), -EINVAL);
+	memcpy(longer, quote, quote_len);
+	longer[quote_len] = 0;
+	assert_int_equal(judge(longer, quote_len + 1), -EINVAL);
+	assert_int_equal(judge(longer, sizeof(longer)), -EINVAL);
+}
+
+/* Sets the three lengths that cover the chain after it grew or shrank by delta. */
+static void relength(uint8_t *q, size_t chain_size_at, int delta)
+{
+	static const size_t fixed[] = {0x278, 0x27c + 0x82};
+	size_t at[3] = {fixed[0], fixed[1], chain_size_at};
+
+	for (unsigned i = 0; i < 3; i++) {
+		uint32_t v;
+
+		memcpy(&v, q + at[i], 4);
+		v += (uint32_t)delta;
+		memcpy(q + at[i], &v, 4);
+	}
+}
+
+/* Writes a quote whose chain is another text, with all lengths in order. */
+static size_t with_chain(uint8_t *out, const char *chain, size_t len)
+{
+	struct tdx_quote q;
+	size_t at;
+
+	assert_int_equal(quote_parse(quote, quote_len, &q, &err), 0);
+	at = (size_t)(q.chain - (const char *)quote);
+	assert_true(at + len <= QUOTE_MAX);
+	memcpy(out, quote, at);
+	memcpy(out + at, chain, len);
+	relength(out, at - 4, (int)len - (int)q.chain_len);
+	return at + len;
+}
+
+static void a_chain_in_another_spelling_is_refused_except_for_one_zero_byte(void **state)
+{
+	char chain[QUOTE_MAX];
+	uint8_t forged[QUOTE_MAX];
+	struct tdx_quote q;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(quote_parse(quote, quote_len, &q, &err), 0);
+	n = q.chain_len;
+	memcpy(chain, q.chain, n);
+	chain[n] = 0;
+	assert_int_equal(judge(forged, with_chain(forged, chain, n)), 0);
+	assert_int_equal(judge(forged, with_chain(forged, chain, n + 1)), 0);
+	chain[n] = '\n';
+	assert_int_equal(judge(forged, with_chain(forged, chain, n + 1)), -EBADMSG);
+	assert_int_equal(err.fault, QUOTE_CHAIN_FORMAT);
+	chain[n] = chain[n + 1] = 0;
+	assert_int_equal(judge(forged, with_chain(forged, chain, n + 2)), -EBADMSG);
+	memmove(chain + 1, chain, n);
+	chain[0] = '\n';
+	assert_int_equal(judge(forged, with_chain(forged, chain, n + 1)), -EBADMSG);
+	chain[0] = '#';
+	assert_int_equal(judge(forged, with_chain(forged, chain, n + 1)), -EBADMSG);
+	assert_int_equal(judge(forged, with_chain(forged, "", 0)), -EBADMSG);
+}
+
+static void certificates_in_another_order_are_refused(void **state)
+{
+	char *cert[3], chain[QUOTE_MAX], text[QUOTE_MAX];
+	uint8_t forged[QUOTE_MAX];
+	struct tdx_quote q;
+	size_t len[3];
+
+	(void)state;
+	assert_int_equal(quote_parse(quote, quote_len, &q, &err), 0);
+	snprintf(text, sizeof(text), "%.*s", (int)q.chain_len, q.chain);
+	cert[0] = text;
+	cert[1] = strstr(cert[0] + 1, "-----BEGIN");
+	cert[2] = strstr(cert[1] + 1, "-----BEGIN");
+	len[0] = (size_t)(cert[1] - cert[0]);
+	len[1] = (size_t)(cert[2] - cert[1]);
+	len[2] = strlen(cert[2]);
+	for (unsigned p = 0; p < 27; p++) {
+		unsigned order[3] = {p / 9, p / 3 % 3, p % 3};
+		size_t n = 0;
+		int rc;
+
+		for (unsigned i = 0; i < 3; i++) {
+			memcpy(chain + n, cert[order[i]], len[order[i]]);
+			n += len[order[i]];
+		}
+		rc = judge(forged, with_chain(forged, chain, n));
+		assert_int_equal(rc, p == 5 ? 0 : -EBADMSG); /* 5 is 0, 1, 2 */
+	}
+}
+
+static void another_root_does_not_vouch_for_it(void **state)
+{
+	struct quote_service *other;
+	const char *own = root;
+	size_t own_len = root_len;
+
+	(void)state;
+	assert_int_equal(quote_service_create(NOW, &other), 0);
+	root = quote_service_root(other, &root_len);
+	assert_int_equal(judge(quote, quote_len), -EBADMSG);
+	assert_int_equal(err.fault, QUOTE_CHAIN_ROOT);
+	root = "not a certificate";
+	root_len = strlen(root);
+	assert_int_equal(judge(quote, quote_len), -EINVAL);
+	assert_int_equal(err.fault, QUOTE_ROOT_FORMAT);
+	root = own;
+	root_len = own_len;
+	quote_service_free(other);
+}
+
+/* The chain of the trusted service on a quote that another one signed. */
+static void a_borrowed_chain_does_not_help(void **state)
+{
+	struct quote_service *other;
+	uint8_t alien[QUOTE_MAX];
+	struct tdx_quote a, q;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(quote_service_create(NOW, &other), 0);
+	assert_int_equal(quote_service_sign(other, &report, KEY, alien, sizeof(alien), &len, &err),
+			 0);
+	assert_int_equal(quote_parse(alien, len, &a, &err), 0);
+	assert_int_equal(quote_parse(quote, quote_len, &q, &err), 0);
+	a.chain = q.chain;
+	a.chain_len = q.chain_len;
+	assert_int_equal(quote_verify(&a, root, root_len, NOW, &err), -EBADMSG);
+	assert_int_equal(err.fault, QUOTE_QE_SIGNATURE);
+	quote_service_free(other);
+}
+
+static void certificates_hold_for_their_time_only(void **state)
+{
+	(void)state;
+	assert_int_equal(judge_at(quote, quote_len, NOW + 9 * 365 * DAY), 0);
+	assert_int_equal(judge_at(quote, quote_len, NOW + 11 * 365 * DAY), -EBADMSG);
+	assert_int_equal(err.fault, QUOTE_CHAIN_INVALID);
+	assert_non_null(strstr(err.why, "expired"));
+	assert_int_equal(judge_at(quote, quote_len, NOW - 2 * DAY), -EBADMSG);
+	assert_int_equal(err.fault, QUOTE_CHAIN_INVALID);
+}
+
+static void a_report_that_does_not_verify_is_not_signed(void **state)
+{
+	struct tdx_report bad = report;
+	static const uint8_t zero[64];
+	uint8_t out[QUOTE_MAX] = {0};
+	size_t len = 1;
+
+	(void)state;
+	bad.td_info.mrtd.b[0] ^= 1;
+	assert_int_equal(quote_service_sign(service, &bad, KEY, out, sizeof(out), &len, &err),
+			 -EBADMSG);
+	assert_int_equal(len, 0);
+	bad = report;
+	bad.mac.mac[0] ^= 1;
+	assert_int_equal(quote_service_sign(service, &bad, KEY, out, sizeof(out), &len, &err),
+			 -EBADMSG);
+	assert_int_equal(err.fault, REPORT_MAC);
+	assert_int_equal(quote_service_sign(service, &report, KEY, out, quote_len - 1, &len, &err),
+			 -ENOSPC);
+	assert_memory_equal(out, zero, sizeof(zero));
+}
+
+static void a_saved_service_is_the_same_service(void **state)
+{
+	struct quote_service *again;
+	uint8_t out[QUOTE_MAX];
+	size_t len, n;
+	char *text;
+
+	(void)state;
+	assert_int_equal(quote_service_save(service, &text, &len), 0);
+	assert_int_equal(quote_service_load(text, len, &again), 0);
+	assert_string_equal(quote_service_root(again, &n), root);
+	assert_int_equal(quote_service_sign(again, &report, KEY, out, sizeof(out), &n, &err), 0);
+	assert_int_equal(judge(out, n), 0);
+	quote_service_free(again);
+	/* Cut anywhere, it is none; the last line's newline alone does not count. */
+	for (size_t cut = 2; cut < len; cut += 37)
+		assert_int_equal(quote_service_load(text, len - cut, &again), -EINVAL);
+	assert_null(again);
+	free(text);
+}
+
+static void a_saved_service_with_another_key_is_refused(void **state)
+{
+	struct quote_service *other, *mixed;
+	char *mine, *theirs, *swap;
+	size_t n, m, key;
+
+	(void)state;
+	assert_int_equal(quote_service_create(NOW, &other), 0);
+	assert_int_equal(quote_service_save(service, &mine, &n), 0);
+	assert_int_equal(quote_service_save(other, &theirs, &m), 0);
+	key = (size_t)(strstr(mine + 1, "-----BEGIN") - mine);
+	swap = strstr(theirs + 1, "-----BEGIN");
+	assert_int_equal((size_t)(swap - theirs), key);
+	memcpy(mine, theirs, key);
+	assert_int_equal(quote_service_load(mine, n, &mixed), -EINVAL);
+	free(mine);
+	free(theirs);
+	quote_service_free(other);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_quote_says_what_the_report_said),
+		cmocka_unit_test(the_layout_is_that_of_version_4),
+		cmocka_unit_test(it_is_marked_as_simulated_wherever_one_may_look),
+		cmocka_unit_test(no_byte_may_be_missing_or_added),
+		cmocka_unit_test(a_chain_in_another_spelling_is_refused_except_for_one_zero_byte),
+		cmocka_unit_test(certificates_in_another_order_are_refused),
+		cmocka_unit_test(another_root_does_not_vouch_for_it),
+		cmocka_unit_test(a_borrowed_chain_does_not_help),
+		cmocka_unit_test(certificates_hold_for_their_time_only),
+		cmocka_unit_test(a_report_that_does_not_verify_is_not_signed),
+		cmocka_unit_test(a_saved_service_is_the_same_service),
+		cmocka_unit_test(a_saved_service_with_another_key_is_refused),
+	};
+
+	return cmocka_run_group_tests_name("measure: quote", tests, set_up, tear_down);
+}
