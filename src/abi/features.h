@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Bits of the TDX_FEATURES0 metadata field: what a module can do. ABI: "TDX_FEATURES0", 1.5.25.
+ * Freestanding. */
+#ifndef SWTDX_ABI_FEATURES_H
+#define SWTDX_ABI_FEATURES_H
+
+#define TDX_FEATURE_TD_MIGRATION		 (1ull << 0)
+#define TDX_FEATURE_TD_PRESERVING		 (1ull << 1)
+#define TDX_FEATURE_SERVICE_TD			 (1ull << 2)
+#define TDX_FEATURE_TDG_VP_RDWR			 (1ull << 3)
+#define TDX_FEATURE_RELAXED_MEM_MNG_CONCURRENCY	 (1ull << 4)
+#define TDX_FEATURE_CPUID_VIRT_GUEST_CTRL	 (1ull << 5)
+#define TDX_FEATURE_TDX_IO			 (1ull << 6)
+#define TDX_FEATURE_TD_PARTITIONING		 (1ull << 7)
+#define TDX_FEATURE_LOCAL_ATTESTATION		 (1ull << 8)
+#define TDX_FEATURE_TD_ENTRY_ENHANCEMENTS	 (1ull << 9)
+#define TDX_FEATURE_HOST_PRIORITY_LOCKS		 (1ull << 10)
+#define TDX_FEATURE_CONFIG_IA32_ARCH_CAP	 (1ull << 11)
+#define TDX_FEATURE_PENDING_EPT_VIOLATION_V2	 (1ull << 16)
+#define TDX_FEATURE_FMS_CONFIG			 (1ull << 17)
+#define TDX_FEATURE_NO_RBP_MOD			 (1ull << 18)
+#define TDX_FEATURE_L2_TLB_INVD_OPT		 (1ull << 19)
+#define TDX_FEATURE_TOPOLOGY_ENUM		 (1ull << 20)
+#define TDX_FEATURE_PARTITIONED_TD_MIGRATION	 (1ull << 21)
+#define TDX_FEATURE_EVENT_FILTERING		 (1ull << 24)
+#define TDX_FEATURE_ICSSD			 (1ull << 25)
+#define TDX_FEATURE_FIXED_CTR12_PROF		 (1ull << 26)
+#define TDX_FEATURE_MAXPA_VIRT			 (1ull << 27)
+#define TDX_FEATURE_APX				 (1ull << 28)
+#define TDX_FEATURE_CPUID2_VIRT			 (1ull << 29)
+#define TDX_FEATURE_VE_REDUCTION		 (1ull << 30)
+#define TDX_FEATURE_ENHANCED_EVENT_FILTERING	 (1ull << 31)
+#define TDX_FEATURE_TDX_CONNECT_PARTITIONING	 (1ull << 32)
+#define TDX_FEATURE_MAXGPA_VIRT			 (1ull << 33)
+#define TDX_FEATURE_DYNAMIC_PAMT		 (1ull << 36)
+#define TDX_FEATURE_FATAL_DIAGNOSTICS		 (1ull << 37)
+#define TDX_FEATURE_PAGE_RELEASE		 (1ull << 38)
+#define TDX_FEATURE_NRX				 (1ull << 39)
+#define TDX_FEATURE_ENHANCED_INTR_STATE		 (1ull << 40)
+#define TDX_FEATURE_NON_BLOCKING_EXPORT		 (1ull << 41)
+#define TDX_FEATURE_PERF_MASK			 (1ull << 42)
+#define TDX_FEATURE_SCAN_EXPORT_RESTORE		 (1ull << 43)
+#define TDX_FEATURE_IMPORT_PAGE_STATUS		 (1ull << 44)
+#define TDX_FEATURE_ENHANCED_INTR_VIRTUALIZATION (1ull << 45)
+#define TDX_FEATURE_VE_INFO_INTR_STATE		 (1ull << 46)
+#define TDX_FEATURE_UPDATE_COMPATIBILITY	 (1ull << 47)
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* TDG.SYS.RD: read a field of the module that TDs may see. Locks: none. In: RDX field, MD_ID_NONE
+ * for the first. Out: RDX the next field, R8 the value. */
+#include "module/leaves.h"
+#include "module/metadata.h"
+
+struct tdx_status tdg_sys_rd(struct tx *tx, struct tdx_regs *regs)
+{
+	const struct md md = md_of_system(tx);
+
+	return md_rd(&md, regs->rdx, &regs->r8, &regs->rdx);
+}
