@@ -157,10 +157,13 @@ int machine_pconfig(struct machine_lp *lp, unsigned hkid_)
 
 bool machine_irq_pending(struct machine_lp *lp)
 {
+	return lp->rflags_if && machine_irq_pending_guest(lp);
+}
+
+bool machine_irq_pending_guest(struct machine_lp *lp)
+{
 	int64_t left;
 
-	if (!lp->rflags_if)
-		return false;
 	if (atomic_load_explicit(&lp->irq, memory_order_relaxed))
 		return true;
 	left = atomic_load_explicit(&lp->irq_countdown, memory_order_relaxed);

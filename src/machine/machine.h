@@ -222,6 +222,8 @@ bool machine_rdseed(struct machine_lp *lp, uint64_t *value);
 int machine_pconfig(struct machine_lp *lp, unsigned hkid_);
 /* The poll long calls make between blocks: NMI/SMI/INTR (INTR masked by rflags_if) pending? */
 bool machine_irq_pending(struct machine_lp *lp);
+/* The same on behalf of a guest, whose own RFLAGS.IF does not mask host interrupts. */
+bool machine_irq_pending_guest(struct machine_lp *lp);
 
 /* SEAMREPORT / SEAMVERIFYREPORT: HMAC-SHA256 under the platform's (marked, simulated) key. */
 void machine_report_mac(const struct machine *m, const void *data, size_t len, uint8_t mac[32]);

@@ -8,6 +8,7 @@
  * only after every vCPU that could be in the middle of one has left the guest. */
 #include "module/tx.h"
 
+#include "abi/operand.h"
 #include "module/transition.h"
 
 
@@ -26,18 +27,17 @@ bool td_gpa_valid(const struct module *mod, const struct tdcs *tdcs, gpa_t gpa_,
 
 bool sept_operand_valid(uint64_t raw, enum tdx_level min, enum tdx_level max)
 {
-	enum tdx_level level = sept_operand_level(raw);
+	unsigned level = gpa_level_level(raw);
 
-	if (raw & ~(SEPT_HPA_MASK | 7u) || level < min || level > max)
-		return false;
-	return ((raw & SEPT_HPA_MASK) & (tdx_level_size(level) - 1)) == 0;
+	return gpa_level_valid(raw) && level >= (unsigned)min && level <= (unsigned)max;
 }
 
-bool sept_walk(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct sept_ref *ref)
+bool sept_walk_from(const struct tx *tx, uint64_t root, enum tdx_level top, gpa_t gpa_,
+		    uint64_t present, struct sept_ref *ref)
 {
-	uint64_t address = tx->mod->hkid_mask ^ SEPT_HPA_MASK;
-	uint64_t table = tdcs->eptp & address;
-	enum tdx_level want = ref->level, level = td_sept_top(tdcs);
+	uint64_t address = SEPT_HPA_MASK & ~tx->mod->hkid_mask;
+	uint64_t table = root & address;
+	enum tdx_level want = ref->level, level = top;
 
 	ref->gpa = gpa_;
 	for (;; level--) {
@@ -46,7 +46,7 @@ bool sept_walk(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct 
 		entry += gpa_.v >> (12 + 9 * (unsigned)level) & 511;
 		ref->entry = entry;
 		ref->value = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
-		if (level == want || !(ref->value & SEPT_PRESENT) || sept_is_leaf(ref->value))
+		if (level == want || !(ref->value & present) || sept_is_leaf(ref->value))
 			break;
 		table = ref->value & address;
 		if (__builtin_expect(!machine_is_ram(tx->m, table, TDX_PAGE_SIZE), 0)) {
@@ -56,6 +56,11 @@ bool sept_walk(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct 
 	}
 	ref->level = level;
 	return level == want;
+}
+
+bool sept_walk(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct sept_ref *ref)
+{
+	return sept_walk_from(tx, tdcs->eptp, td_sept_top(tdcs), gpa_, SEPT_PRESENT, ref);
 }
 
 struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa_, enum tdx_operand op,

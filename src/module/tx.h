@@ -161,16 +161,6 @@ bool td_gpa_valid(const struct module *mod, const struct tdcs *tdcs, gpa_t gpa_,
 /* An operand "GPA | level": are reserved bits zero, the level in [min, max], the GPA aligned? */
 bool sept_operand_valid(uint64_t raw, enum tdx_level min, enum tdx_level max);
 
-static inline enum tdx_level sept_operand_level(uint64_t raw)
-{
-	return (enum tdx_level)(raw & 7u);
-}
-
-static inline gpa_t sept_operand_gpa(uint64_t raw)
-{
-	return gpa(raw & SEPT_HPA_MASK);
-}
-
 /* GPA checks, tree lock in mode, walk to exactly ref->level (set by the caller). On
  * TDX_EPT_WALK_FAILED ref has the entry and level where the walk stopped. */
 struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa_, enum tdx_operand op,
@@ -178,6 +168,10 @@ struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa_, e
 /* Walk without locks or checks as far as ref->level; true when that level was reached, else ref is
  * where it stopped: an entry that is not present or a leaf. */
 bool sept_walk(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct sept_ref *ref);
+/* The same in any tree of Secure-EPT tables with entries of level `top` in its root; goes on below
+ * an entry that has one of the bits in `present` and is no leaf. */
+bool sept_walk_from(const struct tx *tx, uint64_t root, enum tdx_level top, gpa_t gpa_,
+		    uint64_t present, struct sept_ref *ref);
 /* GPA checked, walked to a present leaf of any size, nothing locked; TDX_EPT_WALK_FAILED|op. */
 struct tdx_status sept_walk_to_leaf(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_,
 				    enum tdx_operand op, struct sept_ref *ref);

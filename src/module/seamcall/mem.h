@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* What the TDH.MEM.* leaves have in common: their operands, the entry they work on, its page.
+ *
+ * RCX "GPA | level" and RDX the TD come in; RCX and RDX go out on every path: zero, the entry a call
+ * failed at, or the page it freed. An interrupted call gives both back as they came. */
+#ifndef MODULE_SEAMCALL_MEM_H
+#define MODULE_SEAMCALL_MEM_H
+
+#include "abi/operand.h"
+#include "module/l2_sept.h"
+#include "module/tx.h"
+
+/* RCX and RDX as they came. */
+struct mem_in {
+	uint64_t rcx, rdx;
+};
+
+static inline struct mem_in mem_take(struct tdx_regs *regs)
+{
+	struct mem_in in = {regs->rcx, regs->rdx};
+
+	regs->rcx = 0;
+	regs->rdx = 0;
+	return in;
+}
+
+/* An entry of a TD's Secure EPT, locked by the call. */
+struct mem {
+	struct td td;
+	struct sept_ref ref;
+};
+
+/* The levels a leaf works on and how it locks the tree. */
+struct mem_reach {
+	enum tdx_level min, max;
+	enum lock_mode tree;
+};
+#define MEM_TO_ROOT TDX_LEVEL_256T /* max: as far up as the TD's tree goes */
+
+/* The TD, its page and OP_STATE locked shared; operand RDX. */
+struct tdx_status mem_td(struct tx *tx, hpa_t tdr, struct td *td);
+/* The entry that RCX names in m->td: walked to, and locked, with the tree locked as in reach. */
+struct tdx_status mem_entry(struct tx *tx, uint64_t rcx, const struct mem_reach *reach,
+			    struct mem *m, struct tdx_regs *regs);
+/* Both, and the state of the entry is one the leaf works on. */
+struct tdx_status mem_locate(struct tx *tx, const struct mem_in *in, const struct mem_reach *reach,
+			     struct mem *m, struct tdx_regs *regs);
+
+/* A status about the entry, which RCX and RDX then show. */
+struct tdx_status mem_refuse(const struct tx *tx, const struct mem *m, uint64_t code,
+			     struct tdx_regs *regs);
+
+/* The entry may change: it is blocked and no TLB holds it any more, or no vCPU could have run. */
+struct tdx_status mem_quiet(const struct tx *tx, const struct mem *m,
+			    const struct pamt_entry *page, struct tdx_regs *regs);
+
+/* The KeyID of the TD in an address. */
+static inline uint64_t mem_private(const struct tx *tx, const struct td *td, hpa_t pa)
+{
+	return machine_with_hkid(tx->m, pa.v, td->tdr->hkid);
+}
+
+/* The page is the TD's from now on. */
+void mem_give(const struct tx *tx, struct td *td, const struct pamt_ref *page,
+	      enum tdx_page_type type);
+/* And what an earlier owner blocked it at is forgotten. */
+static inline void mem_give_fresh(const struct tx *tx, struct td *td, const struct pamt_ref *page,
+				  enum tdx_page_type type)
+{
+	__atomic_store_n(&page->entry->bepoch, 0, __ATOMIC_RELAXED);
+	mem_give(tx, td, page, type);
+}
+/* The page is free; its address with the PAMT hint, as the leaf reports it. */
+uint64_t mem_free(const struct tx *tx, struct td *td, const struct pamt_ref *page);
+
+/* A new table page, every entry `fill`. */
+void mem_init_table(const struct tx *tx, const struct td *td, hpa_t pa, uint64_t fill);
+/* The module wrote the 4K page under the TD's key. */
+static inline void mem_wrote(const struct tx *tx, const struct td *td, hpa_t pa)
+{
+	machine_wrote(tx->lp->hw, pa.v, td->tdr->hkid);
+}
+
+/* Asked between the parts of a long call: give up for an interrupt, or for a host call that waits
+ * for the tree? */
+struct tdx_status mem_poll(const struct tx *tx, const struct td *td, uint64_t interrupted);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.MEM.PAGE.ADD: copy a page into a TD being built and measure its address.
+ *
+ * Locks: TDR exclusive, which keeps everything else about the TD still; the new page exclusive.
+ * The source may be any memory under a shared KeyID; its PAMT is not asked. */
+#include "module/leaves.h"
+#include "module/measurement.h"
+#include "module/seamcall/mem.h"
+
+struct plan {
+	struct mem m;
+	struct pamt_ref page;
+	const void *source; /* NULL: no memory there */
+};
+
+static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
+				struct plan *p)
+{
+	struct tdx_status s =
+		tx_tdr(tx, hpa(in->rdx), TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, &p->m.td);
+	gpa_t page = gpa_level_gpa(in->rcx);
+	void *source;
+
+	if (!tdx_is_success(s))
+		return s;
+	s = tx_tdcs(tx, &p->m.td, LOCK_NONE);
+	if (!tdx_is_success(s))
+		return s;
+	if (!sept_operand_valid(in->rcx, TDX_LEVEL_4K, TDX_LEVEL_4K) ||
+	    !td_gpa_valid(tx->mod, p->m.td.tdcs, page, true))
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	p->m.ref.level = TDX_LEVEL_4K;
+	if (!sept_walk(tx, p->m.td.tdcs, page, &p->m.ref))
+		return mem_refuse(tx, &p->m, TDX_EPT_WALK_FAILED, regs);
+	if (!sept_allows(tx->leaf, p->m.ref.value))
+		return mem_refuse(tx, &p->m, TDX_EPT_ENTRY_STATE_INCORRECT, regs);
+	s = tx_shared(tx, hpa(regs->r9), TDX_PAGE_SIZE, TDX_OPERAND_ID_R9, &source);
+	if (!tdx_is_success(s))
+		return s;
+	p->source = source;
+	return tx_free_page(tx, hpa(regs->r8), TDX_OPERAND_ID_R8, TDX_LEVEL_4K, &p->page);
+}
+
+static void commit(struct tx *tx, struct plan *p)
+{
+	void *target = machine_ptr(tx->m, p->page.pa.v);
+	uint64_t page = mem_private(tx, &p->m.td, p->page.pa);
+
+	if (p->source)
+		__builtin_memcpy(target, p->source, TDX_PAGE_SIZE);
+	else
+		__builtin_memset(target, 0xff, TDX_PAGE_SIZE); /* as an empty bus reads */
+	mem_wrote(tx, &p->m.td, p->page.pa);
+	__atomic_store_n(p->m.ref.entry, sept_make_leaf(TDX_SEPT_MAPPED, page, SEPT_RWX),
+			 __ATOMIC_RELEASE);
+	tdcs_mrtd_page_add(p->m.td.tdcs, p->m.ref.gpa);
+	mem_give_fresh(tx, &p->m.td, &p->page, TDX_PT_REG);
+}
+
+struct tdx_status tdh_mem_page_add(struct tx *tx, struct tdx_regs *regs)
+{
+	struct mem_in in = mem_take(regs);
+	struct plan plan;
+	struct tdx_status s = decode(tx, &in, regs, &plan);
+
+	if (tdx_is_success(s))
+		commit(tx, &plan);
+	return s;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.MEM.PAGE.AUG: map a 4K or 2M page the TD has not accepted yet.
+ *
+ * Locks: TDR shared, OP_STATE shared, tree shared, the entry (host), the new page exclusive.
+ * The page is not touched: its content is the guest's business when it accepts. */
+#include "module/leaves.h"
+#include "module/seamcall/mem.h"
+
+struct plan {
+	struct mem m;
+	struct pamt_ref page;
+};
+
+static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
+				struct plan *p)
+{
+	static const struct mem_reach reach = {TDX_LEVEL_4K, TDX_LEVEL_2M, LOCK_SHARED};
+	struct tdx_status s = mem_locate(tx, in, &reach, &p->m, regs);
+
+	if (!tdx_is_success(s))
+		return s;
+	return tx_free_page(tx, hpa(regs->r8), TDX_OPERAND_ID_R8, p->m.ref.level, &p->page);
+}
+
+static void commit(struct tx *tx, struct plan *p)
+{
+	uint64_t page = mem_private(tx, &p->m.td, p->page.pa);
+
+	tx_sept_store(tx, &p->m.ref, sept_make_leaf(TDX_SEPT_PENDING, page, 0));
+	mem_give_fresh(tx, &p->m.td, &p->page, TDX_PT_REG);
+}
+
+struct tdx_status tdh_mem_page_aug(struct tx *tx, struct tdx_regs *regs)
+{
+	struct mem_in in = mem_take(regs);
+	struct plan plan;
+	struct tdx_status s = decode(tx, &in, regs, &plan);
+
+	if (tdx_is_success(s))
+		commit(tx, &plan);
+	return s;
+}

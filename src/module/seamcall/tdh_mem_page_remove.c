@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.MEM.PAGE.REMOVE: take a page of any size from a TD.
+ *
+ * Locks: TDR shared, OP_STATE shared, tree shared, the entry (host), the page's PAMT entry exclusive.
+ * While a vCPU may run the page must have been blocked and tracked; before TDH.MR.FINALIZE not. */
+#include "module/leaves.h"
+#include "module/seamcall/mem.h"
+
+struct plan {
+	struct mem m;
+	struct pamt_ref page;
+};
+
+static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
+				struct plan *p)
+{
+	static const struct mem_reach reach = {TDX_LEVEL_4K, TDX_LEVEL_1G, LOCK_SHARED};
+	struct tdx_status s = mem_locate(tx, in, &reach, &p->m, regs);
+
+	if (!tdx_is_success(s))
+		return s;
+	s = tx_pamt_implicit(tx, sept_leaf_pa(tx, &p->m.ref), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE,
+			     p->m.ref.level, &p->page);
+	if (!tdx_is_success(s))
+		return s;
+	return mem_quiet(tx, &p->m, p->page.entry, regs);
+}
+
+static void commit(struct tx *tx, struct tdx_regs *regs, struct plan *p)
+{
+	struct td *td = &p->m.td;
+
+	for (unsigned vm = 1; vm <= td->tdcs->num_l2_vms; vm++) {
+		uint64_t *alias;
+
+		if (!l2_aliased(p->m.ref.value, vm))
+			continue;
+		alias = l2_alias(tx, td->tdr, td->tdcs, vm, &p->m.ref, false);
+		if (!alias)
+			return;
+		l2_sept_write(alias, L2_SEPT_FREE_ENTRY);
+	}
+	tx_sept_store(tx, &p->m.ref, SEPT_FREE_ENTRY);
+	regs->rcx = mem_free(tx, td, &p->page);
+}
+
+struct tdx_status tdh_mem_page_remove(struct tx *tx, struct tdx_regs *regs)
+{
+	struct mem_in in = mem_take(regs);
+	struct plan plan;
+	struct tdx_status s = decode(tx, &in, regs, &plan);
+
+	if (tdx_is_success(s))
+		commit(tx, regs, &plan);
+	return s;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.MEM.RD and TDH.MEM.WR: eight bytes of the private memory of a TD under debug.
+ *
+ * Locks: TDR shared, OP_STATE shared, tree shared, the entry (host). */
+#include <swtdx/structs.h>
+
+#include "module/leaves.h"
+#include "module/seamcall/mem.h"
+
+static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
+				struct mem *m)
+{
+	struct tdx_status s = mem_td(tx, hpa(in->rdx), &m->td);
+
+	if (!tdx_is_success(s))
+		return s;
+	if (!(m->td.tdcs->attributes & TDX_ATTR_DEBUG))
+		return tdx_error(TDX_TD_NON_DEBUG);
+	if (in->rcx % sizeof(uint64_t))
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	s = tx_lock(tx, LOCK_SEPT_TREE, m->td.pa.v, &m->td.tdcs->sept_lock, LOCK_SHARED,
+		    TDX_OPERAND_ID_SEPT_TREE);
+	if (!tdx_is_success(s))
+		return s;
+	s = sept_walk_to_leaf(tx, m->td.tdcs, gpa(in->rcx), TDX_OPERAND_ID_RCX, &m->ref);
+	if (tdx_is(s, TDX_EPT_WALK_FAILED))
+		return mem_refuse(tx, m, TDX_EPT_ENTRY_NOT_PRESENT, regs);
+	if (!tdx_is_success(s))
+		return s;
+	s = tx_sept_lock(tx, &m->ref);
+	if (!tdx_is_success(s))
+		sept_error_regs(tx, &m->ref, regs);
+	else if (!sept_allows(tx->leaf, m->ref.value))
+		return mem_refuse(tx, m, TDX_EPT_ENTRY_STATE_INCORRECT, regs);
+	return s;
+}
+
+static uint64_t *data(const struct tx *tx, const struct mem *m)
+{
+	return machine_ptr(tx->m, sept_leaf_pa(tx, &m->ref).v);
+}
+
+struct tdx_status tdh_mem_rd(struct tx *tx, struct tdx_regs *regs)
+{
+	struct mem_in in = mem_take(regs);
+	struct mem m;
+	struct tdx_status s = decode(tx, &in, regs, &m);
+
+	regs->r8 = tdx_is_success(s) ? __atomic_load_n(data(tx, &m), __ATOMIC_RELAXED) : 0;
+	return s;
+}
+
+struct tdx_status tdh_mem_wr(struct tx *tx, struct tdx_regs *regs)
+{
+	struct mem_in in = mem_take(regs);
+	uint64_t value = regs->r8;
+	struct mem m;
+	struct tdx_status s = decode(tx, &in, regs, &m);
+
+	regs->r8 = 0;
+	if (tdx_is_success(s)) {
+		hpa_t pa = sept_leaf_pa(tx, &m.ref);
+
+		regs->r8 = __atomic_load_n(data(tx, &m), __ATOMIC_RELAXED);
+		__atomic_store_n(data(tx, &m), value, __ATOMIC_RELAXED);
+		mem_wrote(tx, &m.td, pa);
+	}
+	return s;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.MR.FINALIZE: close the measurement; the TD can run from now on.
+ *
+ * Locks: TDR exclusive. SERVTD_HASH stays zero, as no service TD can have been bound. */
+#include "module/leaves.h"
+#include "module/measurement.h"
+#include "module/tx.h"
+
+static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
+{
+	struct tdx_status s = tx_tdr(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
+
+	if (!tdx_is_success(s))
+		return s;
+	s = tx_tdcs(tx, td, LOCK_NONE);
+	if (!tdx_is_success(s))
+		return s;
+	if (__atomic_load_n(&td->tdcs->num_vcpus, __ATOMIC_RELAXED) == 0)
+		return tdx_error(TDX_NO_VCPUS);
+	return s;
+}
+
+static void commit(struct tx *tx, struct td *td)
+{
+	if (td->tdcs->mrtd_context_version) {
+		td->tdcs->mrtd_context_version = 0;
+		atomic_fetch_sub(&tx->mod->td_build_count, 1);
+	}
+	tdcs_mrtd_finalize(td->tdcs);
+	__atomic_store_n(&td->tdcs->op_state, TDX_OP_STATE_RUNNABLE, __ATOMIC_RELEASE);
+}
+
+struct tdx_status tdh_mr_finalize(struct tx *tx, struct tdx_regs *regs)
+{
+	struct td td;
+	struct tdx_status s = decode(tx, regs, &td);
+
+	if (tdx_is_success(s))
+		commit(tx, &td);
+	return s;
+}

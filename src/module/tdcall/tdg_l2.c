@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* TDG.VP.ENTER, TDG.VP.INVEPT, TDG.VP.INVVPID: TD partitioning. L2 guests do not run here, so what is
+ * implemented is the operands' checks; a call that passes them is answered as one on a VM that its
+ * L1 has not made ready. */
+#include "module/guest_memory.h"
+#include "module/leaves.h"
+
+#define VM_SHIFT      52
+#define VM_MASK	      (3ull << VM_SHIFT)
+#define ENTER_INVEPT  3ull
+#define INVVPID_LIST  1ull
+#define ENTER_ALIGN   256
+
+/* INVVPID's list: first entry 8:0, GPA 51:12, number of entries 61:52. */
+#define LIST_RESERVED	 0xc000000000000e00ull
+#define LIST_MAX_ENTRIES 512
+
+static bool vm_valid(const struct lp *lp, uint64_t rcx, uint64_t flags)
+{
+	unsigned vm = (unsigned)((rcx & VM_MASK) >> VM_SHIFT);
+
+	return vm != 0 && vm <= lp->tdcs->num_l2_vms && !(rcx & ~(VM_MASK | flags));
+}
+
+struct tdx_status tdg_vp_enter(struct tx *tx, struct tdx_regs *regs)
+{
+	if (regs->rdx % ENTER_ALIGN ||
+	    !td_gpa_valid(tx->mod, tx->lp->tdcs, gpa(regs->rdx), true))
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
+	if (!vm_valid(tx->lp, regs->rcx, ENTER_INVEPT))
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_L2_VAPIC_GPA);
+}
+
+struct tdx_status tdg_vp_invept(struct tx *tx, struct tdx_regs *regs)
+{
+	if (regs->rcx & 1 || regs->rcx >> (tx->lp->tdcs->num_l2_vms + 1))
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	return tdx_success();
+}
+
+static bool canonical(uint64_t gla)
+{
+	int64_t sign = (int64_t)gla >> 47;
+
+	return sign == 0 || sign == -1;
+}
+
+/* A list entry: GLA of the first page, and in 11:0 the number of further ones. */
+static struct tdx_status invalidate(uint64_t entry)
+{
+	uint64_t first = entry & ~(TDX_PAGE_SIZE - 1);
+	uint64_t last = first + (entry & (TDX_PAGE_SIZE - 1)) * TDX_PAGE_SIZE;
+
+	return canonical(first) && canonical(last) ? tdx_success() :
+						     tdx_error(TDX_GLA_NOT_CANONICAL);
+}
+
+struct tdx_status tdg_vp_invvpid(struct tx *tx, struct tdx_regs *regs)
+{
+	unsigned at = (unsigned)regs->rdx & 0x1ffu, left = (unsigned)(regs->rdx >> 52) & 0x3ffu;
+	struct tdx_status s = tdx_success();
+	const uint64_t *list;
+
+	if (!vm_valid(tx->lp, regs->rcx, INVVPID_LIST))
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	if (!(regs->rcx & INVVPID_LIST))
+		return invalidate(regs->rdx);
+	if (regs->rdx & LIST_RESERVED || at + left > LIST_MAX_ENTRIES)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
+	list = guest_memory(tx, gpa(regs->rdx & SEPT_HPA_MASK), false, GPA_PRIVATE,
+			    TDX_OPERAND_ID_RDX, &s);
+	if (!list)
+		return s;
+	for (; left > 0; at++, left--) {
+		s = invalidate(__atomic_load_n(&list[at], __ATOMIC_RELAXED));
+		if (!tdx_is_success(s))
+			return s;
+	}
+	regs->rdx = (regs->rdx & SEPT_HPA_MASK) | at;
+	return s;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* TDG.SERVTD.RD and TDG.SERVTD.WR: a service TD looks at the TD it is bound to. No TD can be bound
+ * here, so no binding handle is right. */
+#include "module/leaves.h"
+#include "module/tx.h"
+
+struct tdx_status tdg_servtd_rd(struct tx *tx, struct tdx_regs *regs)
+{
+	regs->rdx = ~0ull;
+	regs->r8 = 0;
+	return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+}
+
+struct tdx_status tdg_servtd_wr(struct tx *tx, struct tdx_regs *regs)
+{
+	regs->r8 = 0;
+	return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+}
