@@ -111,7 +111,9 @@ static struct tdx_status call(struct lp *lp, struct tdx_regs *regs)
 	if (!tdx_is_success(s))
 		return s;
 	tx_begin(&tx, lp, leaf, false);
+	lp->hw->call = (uint8_t)leaf->number;
 	s = handlers[leaf->number](&tx, regs);
+	lp->hw->call = lp->fate == FATE_ENTERED ? MACHINE_CALL_GUEST : MACHINE_CALL_HOST;
 	tx_end(&tx);
 	return s;
 }
