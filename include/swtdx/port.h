@@ -36,6 +36,8 @@ struct tdx_port_ops {
 	void (*write)(const struct tdx_port *port, hpa_t pa, const void *buf, size_t len);
 	/* An MSR of the current processor; false when it faults. */
 	bool (*rdmsr)(const struct tdx_port *port, uint32_t msr, uint64_t *value);
+	/* The CPUID instruction: eax, ebx, ecx, edx into out[4]. */
+	void (*cpuid)(const struct tdx_port *port, uint32_t leaf, uint32_t subleaf, uint32_t *out);
 	/* Number of the processor this port stands for, and its package. */
 	unsigned (*cpu)(const struct tdx_port *port);
 	unsigned (*package)(const struct tdx_port *port);

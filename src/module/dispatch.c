@@ -154,8 +154,7 @@ enum module_next module_seamcall(struct module *mod, unsigned lp_id, struct tdx_
 	case FATE_SHUTDOWN:
 		lp->dead = true;
 		return MODULE_SHUTDOWN;
-	case FATE_TD_EXIT:
-	case FATE_REFUSED: /* the entry was answered like an exit */
+	case FATE_TD_EXIT: /* the entry was answered like an exit */
 		*regs = lp->host;
 		break;
 	case FATE_NONE:

@@ -42,6 +42,8 @@ void guest_inject_ud(struct lp *lp);
 /* #PF; #DF or a triple fault exit when an exception was being delivered already. */
 void guest_inject_pf(struct lp *lp, uint64_t gla, uint32_t error);
 
+void guest_inject_nmi(struct lp *lp);
+
 /* A debugged TD: would the event about to be injected hit the exception bitmap? */
 bool guest_event_intercepted(const struct lp *lp);
 

@@ -71,11 +71,10 @@ struct platform_info {
 /* Where the processor goes when a leaf or VM exit handler has returned; see module/transition.h. */
 enum lp_fate {
 	FATE_NONE,     /* back to the caller: the status in RAX, the instruction completed */
-	FATE_TD_EXIT,  /* from the guest to the host */
+	FATE_TD_EXIT,  /* to the host, whose registers are in lp.host */
 	FATE_INJECTED, /* the guest goes on with an event instead of completing the instruction */
 	FATE_REPEAT,   /* the guest executes the same TDCALL again */
 	FATE_ENTERED,  /* from the host into the guest */
-	FATE_REFUSED,  /* TDH.VP.ENTER answers as if the guest had been entered and had exited */
 	FATE_SHUTDOWN, /* the module is broken */
 };
 
@@ -90,8 +89,6 @@ struct lp {
 	bool dead;
 	uint32_t lpid;
 	struct tdx_regs host;  /* registers of the SEAMCALL in progress, then its results */
-	struct tdx_regs guest; /* registers of the entered guest */
-	struct module_entry entry;
 	struct vmexit exit; /* the VM exit being handled */
 	/* the entered vCPU: pages and the locks a running guest keeps */
 	hpa_t tdr_pa, tdvpr_pa;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Loading a module into a machine, and who listens to it. */
 #include "module/internal.h"
+#include "module/vmcs.h"
 
 #include <stdlib.h>
 
@@ -48,12 +49,18 @@ const struct tdx_regs *module_host_regs(const struct module *mod, unsigned lp)
 
 struct module_entry module_entry(const struct module *mod, unsigned lp)
 {
-	return mod->lp[lp].entry;
+	const struct vmcs *vmcs = mod->lp[lp].vmcs;
+
+	return (struct module_entry){
+		.info = (uint32_t)vmcs_read(vmcs, VMCS_ENTRY_INTERRUPTION_INFO),
+		.error = (uint32_t)vmcs_read(vmcs, VMCS_ENTRY_EXCEPTION_ERROR),
+		.instr_len = (uint32_t)vmcs_read(vmcs, VMCS_ENTRY_INSTRUCTION_LENGTH),
+	};
 }
 
 struct tdx_regs *module_guest_regs(struct module *mod, unsigned lp)
 {
-	return &mod->lp[lp].guest;
+	return &mod->lp[lp].vps->gpr;
 }
 
 struct vmcs *module_vmcs(struct module *mod, unsigned lp)

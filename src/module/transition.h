@@ -7,6 +7,7 @@
 #ifndef MODULE_TRANSITION_H
 #define MODULE_TRANSITION_H
 
+#include "abi/vmx.h"
 #include "module/tx.h"
 
 /* What TDG.VP.VEINFO.GET version 1 tells about the origin of a #VE. */
@@ -17,17 +18,6 @@ enum ve_category {
 	VE_CONFIG_PARAVIRT = 0x10,
 	VE_NON_CONFIG_PARAVIRT = 0x11,
 	VE_UNSUPPORTED_FEATURE = 0x80,
-};
-
-/* Type of the extended exit qualification, RDX bits 3:0 of a TD exit. */
-enum ext_qualification {
-	EXT_QUAL_NONE = 0,
-	EXT_QUAL_ACCEPT = 1,
-	EXT_QUAL_GPA_DETAILS = 2,
-	EXT_QUAL_MSR_LOAD_FAILURE = 3,
-	EXT_QUAL_XSTATE_LOAD_FAILURE = 4,
-	EXT_QUAL_ATTR_WR = 5,
-	EXT_QUAL_PENDING = 6,
 };
 
 static inline bool lp_decided(const struct lp *lp)
@@ -52,7 +42,7 @@ void td_exit_ept_misconfig(struct lp *lp, gpa_t gpa_);
 /* The exit of TDG.MEM.PAGE.ACCEPT and ATTR.WR: a write that violated the entry in ref, told with
  * the level asked for and the entry's level and state. The guest repeats the call later. */
 void td_exit_page_call(struct lp *lp, gpa_t gpa_, enum tdx_level asked, const struct sept_ref *ref,
-		       enum ext_qualification type);
+		       enum tdx_eeq type);
 /* TDG.VP.VMCALL: registers are in lp->host already, RIP goes past the TDCALL. */
 void td_exit_vmcall(struct lp *lp);
 
@@ -68,5 +58,9 @@ void module_fatal(struct lp *lp);
 
 /* After a TD exit: saves what the exit reports, gives the vCPU and its locks up. */
 void guest_leave(struct lp *lp);
+/* The guest's instruction is completed. */
+void guest_advance_rip(struct lp *lp);
+/* It is not, but interrupts may be taken before it is tried again. */
+void guest_clear_blocking(struct lp *lp);
 
 #endif

@@ -101,6 +101,16 @@ static bool rdmsr(const struct tdx_port *port, uint32_t msr, uint64_t *value)
 	return machine_rdmsr(lp_of(port), msr, value);
 }
 
+static void port_cpuid(const struct tdx_port *port, uint32_t leaf, uint32_t subleaf, uint32_t *out)
+{
+	struct cpuid_regs r = machine_cpuid(lp_of(port), leaf, subleaf);
+
+	out[0] = r.eax;
+	out[1] = r.ebx;
+	out[2] = r.ecx;
+	out[3] = r.edx;
+}
+
 static unsigned cpu_number(const struct tdx_port *port)
 {
 	return cpu_of(port)->id;
@@ -126,6 +136,7 @@ static const struct tdx_port_ops model_ops = {
 	.read = port_read,
 	.write = port_write,
 	.rdmsr = rdmsr,
+	.cpuid = port_cpuid,
 	.cpu = cpu_number,
 	.package = package,
 	.relax = relax,

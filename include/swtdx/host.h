@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* The host library: TDX as a kernel uses it. Bring-up of the module, and one typed function for
+ * each leaf of SEAMCALL.
+ *
+ * Freestanding: no libc, no allocation, no locks of its own; it reaches the world through a
+ * `struct tdx_port` (<swtdx/port.h>), whose value stands for the logical processor that executes
+ * the call.
+ *
+ * Rules of all tdh_*() functions
+ *  - One SEAMCALL each. Only a lack of entropy is tried again (10 attempts in all; TDH.VP.ENTER
+ *    never), and for key configuration also TDX_KEY_GENERATION_FAILED and TDX_OPERAND_BUSY|KET,
+ *    which the module names as retryable. Any other busy is the caller's policy.
+ *  - The result is the module's status, unabridged, and must be looked at. Faults of the
+ *    instruction are the software codes of <swtdx/status.h>.
+ *  - Output structures may be NULL. They carry typed values and `raw`, all registers as the module
+ *    left them, because a newer module may set bits that have no name here. They are written on
+ *    every path on which the module writes them.
+ *  - A page handed to the module is written back (CLFLUSH) first, by the function itself.
+ *  - The raw call is not part of the library, and the global KeyID is never shown.
+ *  - Physical addresses are page addresses without KeyID. Page memory belongs to the module from
+ *    success of the call until the call that takes it back has succeeded.
+ *  - Thread-safe: functions keep no state. Calls that contend for a lock of the module return busy.
+ *
+ *	struct tdx_mem_result r;
+ *	struct tdx_status s = tdh_mem_page_aug(cpu, &td, gpa(0x1000), TDX_LEVEL_4K, page, &r);
+ *	if (tdx_is_busy(s))
+ *		return -EBUSY;
+ */
+#ifndef SWTDX_HOST_H
+#define SWTDX_HOST_H
+
+#include <swtdx/leaf.h>
+#include <swtdx/port.h>
+#include <swtdx/status.h>
+#include <swtdx/structs.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define TDX_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define TDX_MUST_CHECK
+#endif
+
+#define TDX_ENTROPY_ATTEMPTS 10
+
+/* --- handles --- */
+
+/* A TD: its TDR page and the private KeyID that encrypts it. Filled by the caller. */
+struct tdx_td {
+	hpa_t tdr;
+	hkid_t hkid;
+};
+
+/* A vCPU: its TDVPR page. */
+struct tdx_vp {
+	hpa_t tdvpr;
+};
+
+/* --- bring-up --- */
+
+/* What TDH.SYS.RD tells about the module; read by tdx_host_discover(). */
+struct tdx_host_info {
+	uint16_t major, minor, update;
+	uint64_t features0;
+	unsigned max_tdmrs, max_reserved_per_tdmr;
+	unsigned pamt_entry_size[3]; /* by enum tdx_level: 4K, 2M, 1G; bytes */
+	unsigned tdr_base_size, tdcs_base_size, tdvps_base_size; /* bytes */
+	uint64_t attributes_fixed0, attributes_fixed1, xfam_fixed0, xfam_fixed1;
+	unsigned num_cpuid_config, max_vcpus_per_td;
+	unsigned num_cmrs;
+	struct tdx_host_range {
+		hpa_t base;
+		uint64_t size;
+	} cmr[TDX_MAX_CMRS];
+	struct tdx_host_cpuid_config {
+		uint32_t leaf, subleaf; /* subleaf ~0: none */
+		struct tdx_cpuid_values mask;
+	} cpuid_config[64];
+};
+
+/* One host. The caller provides the memory; the contents are the library's. One thread at a time,
+ * until tdx_host_enable() has returned; read-only afterwards. */
+struct tdx_host {
+	uint64_t private_[1152];
+};
+
+/* Memory for PAMTs and TDMR descriptions: physically contiguous, below no KeyID, not used for
+ * anything else. `near` is a hint (the TDMR it serves). ~0 when there is none. */
+struct tdx_host_allocator {
+	hpa_t (*alloc)(void *ctx, uint64_t size, uint64_t align, hpa_t near);
+	void (*free)(void *ctx, hpa_t pa, uint64_t size);
+	void *ctx;
+};
+
+enum {
+	TDX_HOST_PARTIAL_WRITE_MCE = 1 << 0, /* SPR/EMR: clear pages before the host uses them */
+};
+
+/* cpus[i] is the port of processor i; all online processors, in any order; must outlive the host.
+ * -ENODEV: fewer than two private KeyIDs, -EINVAL: no processors. */
+int tdx_host_init(struct tdx_host *host, const struct tdx_port *const *cpus, unsigned ncpus,
+		  unsigned errata) TDX_MUST_CHECK;
+
+/* TDH.SYS.INIT, TDH.SYS.LP.INIT on every processor, then the metadata. Errors: -ENODEV no module,
+ * -EOPNOTSUPP/-EACCES the instruction faults, -EINVAL a feature the library needs is missing, -EIO
+ * else; the status that caused it is in tdx_host_last_status(). */
+int tdx_host_discover(struct tdx_host *host, struct tdx_host_info *info) TDX_MUST_CHECK;
+
+/* TDMRs over the memory given (ascending ranges the host will use for TDs, within CMRs), PAMTs from
+ * the allocator, TDH.SYS.CONFIG, key configuration on every package, TDH.SYS.TDMR.INIT to the end.
+ * progress, if not NULL, is told bytes done of bytes in all. On failure everything is given back
+ * clean: -ENOMEM, -ENOSPC (too few TDMRs or reserved areas), -EIO (module, see last status). */
+int tdx_host_enable(struct tdx_host *host, const struct tdx_host_info *info,
+		    const struct tdx_host_range *memory, unsigned nranges,
+		    const struct tdx_host_allocator *mem,
+		    void (*progress)(void *arg, uint64_t done, uint64_t all), void *arg) TDX_MUST_CHECK;
+
+struct tdx_status tdx_host_last_status(const struct tdx_host *host);
+enum tdx_seamcall tdx_host_last_leaf(const struct tdx_host *host);
+
+/* Private KeyIDs for TDs: [*first, *first + *count). The global one is not among them. */
+void tdx_host_guest_hkids(const struct tdx_host *host, hkid_t *first, unsigned *count);
+unsigned tdx_host_num_cpus(const struct tdx_host *host);
+const struct tdx_port *tdx_host_cpu(const struct tdx_host *host, unsigned i);
+/* Is the page part of a PAMT? (for a machine-check handler) */
+bool tdx_host_is_pamt(const struct tdx_host *host, hpa_t pa);
+
+/* Make pages that were the module's usable again: 64-byte direct stores and a barrier on platforms
+ * with the partial-write erratum, nothing elsewhere. */
+void tdx_host_reset_pages(const struct tdx_host *host, const struct tdx_port *cpu, hpa_t pa,
+			  uint64_t size);
+
+/* --- typed outputs --- */
+
+/* TDH.MEM.*: the S-EPT entry that stopped the call (ABI: extended error). state is
+ * TDX_SEPT_UNKNOWN and level meaningless when the call did not report one. */
+struct tdx_mem_result {
+	uint64_t entry; /* architectural view */
+	enum tdx_sept_state state;
+	enum tdx_level level;
+	hpa_t page; /* the page freed by REMOVE, RELOCATE, SEPT.REMOVE, PROMOTE */
+	struct tdx_regs raw;
+};
+
+/* PHYMEM.PAGE.RECLAIM and RDMD: what PAMT says of the page. */
+struct tdx_page_metadata {
+	enum tdx_page_type type;
+	hpa_t owner; /* TDR; 0 for a TDR itself */
+	enum tdx_level size;
+	uint64_t bepoch; /* RDMD only */
+	struct tdx_regs raw;
+};
+
+/* A metadata field. */
+struct tdx_field_value {
+	uint64_t field_next;
+	uint64_t value;
+	struct tdx_regs raw;
+};
+
+/* TDH.MNG.INIT: which CPUID leaf and subleaf was refused, when the operand is CPUID_CONFIG. */
+struct tdx_init_result {
+	uint32_t cpuid_leaf, cpuid_subleaf;
+	struct tdx_regs raw;
+};
+
+/* TDH.VP.ENTER: what came back; meaning by exit reason, raw has all. */
+struct tdx_enter_result {
+	uint32_t exit_reason; /* status bits 31:0 */
+	struct tdx_regs raw;
+};
+
+/* --- the module --- */
+struct tdx_status tdh_sys_rd(const struct tdx_port *cpu, uint64_t field,
+			     struct tdx_field_value *out) TDX_MUST_CHECK;
+struct tdx_status tdh_sys_lp_shutdown(const struct tdx_port *cpu) TDX_MUST_CHECK;
+struct tdx_status tdh_sys_shutdown(const struct tdx_port *cpu,
+				   uint16_t handoff_version) TDX_MUST_CHECK;
+
+/* --- TDs --- */
+struct tdx_status tdh_mng_create(const struct tdx_port *cpu, const struct tdx_td *td) TDX_MUST_CHECK;
+struct tdx_status tdh_mng_key_config(const struct tdx_port *cpu,
+				     const struct tdx_td *td) TDX_MUST_CHECK;
+struct tdx_status tdh_mng_addcx(const struct tdx_port *cpu, const struct tdx_td *td,
+				hpa_t tdcx) TDX_MUST_CHECK;
+/* td_params: physical address of a struct tdx_td_params, 1024-aligned. */
+struct tdx_status tdh_mng_init(const struct tdx_port *cpu, const struct tdx_td *td, hpa_t td_params,
+			       struct tdx_init_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mng_rd(const struct tdx_port *cpu, const struct tdx_td *td, uint64_t field,
+			     struct tdx_field_value *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mng_wr(const struct tdx_port *cpu, const struct tdx_td *td, uint64_t field,
+			     uint64_t value, uint64_t mask,
+			     struct tdx_field_value *old) TDX_MUST_CHECK;
+struct tdx_status tdh_mng_vpflushdone(const struct tdx_port *cpu,
+				      const struct tdx_td *td) TDX_MUST_CHECK;
+struct tdx_status tdh_mng_key_freeid(const struct tdx_port *cpu,
+				     const struct tdx_td *td) TDX_MUST_CHECK;
+struct tdx_status tdh_mng_key_reclaimid(const struct tdx_port *cpu,
+					const struct tdx_td *td) TDX_MUST_CHECK;
+struct tdx_status tdh_mr_extend(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
+				struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mr_finalize(const struct tdx_port *cpu,
+				  const struct tdx_td *td) TDX_MUST_CHECK;
+
+/* --- vCPUs --- */
+struct tdx_status tdh_vp_create(const struct tdx_port *cpu, const struct tdx_td *td,
+				const struct tdx_vp *vp) TDX_MUST_CHECK;
+struct tdx_status tdh_vp_addcx(const struct tdx_port *cpu, const struct tdx_vp *vp,
+			       hpa_t tdcx) TDX_MUST_CHECK;
+/* Version 1: with the x2APIC id; takes the TDR exclusively. */
+struct tdx_status tdh_vp_init(const struct tdx_port *cpu, const struct tdx_vp *vp,
+			      uint64_t initial_rcx, uint32_t x2apic_id) TDX_MUST_CHECK;
+struct tdx_status tdh_vp_flush(const struct tdx_port *cpu, const struct tdx_vp *vp) TDX_MUST_CHECK;
+struct tdx_status tdh_vp_rd(const struct tdx_port *cpu, const struct tdx_vp *vp, uint64_t field,
+			    struct tdx_field_value *out) TDX_MUST_CHECK;
+struct tdx_status tdh_vp_wr(const struct tdx_port *cpu, const struct tdx_vp *vp, uint64_t field,
+			    uint64_t value, uint64_t mask,
+			    struct tdx_field_value *old) TDX_MUST_CHECK;
+/* regs: in, the registers for a guest waiting in TDG.VP.VMCALL (RAX and RCX are the library's);
+ * out, what the exit left. Never repeated. */
+struct tdx_status tdh_vp_enter(const struct tdx_port *cpu, const struct tdx_vp *vp,
+			       struct tdx_regs *regs, struct tdx_enter_result *out) TDX_MUST_CHECK;
+
+/* --- memory of a TD --- */
+struct tdx_status tdh_mem_sept_add(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
+				   enum tdx_level level, hpa_t page,
+				   struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_sept_rd(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
+				  enum tdx_level level, struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_sept_remove(const struct tdx_port *cpu, const struct tdx_td *td,
+				      gpa_t gpa_, enum tdx_level level,
+				      struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_page_add(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
+				   hpa_t page, hpa_t source,
+				   struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_page_aug(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
+				   enum tdx_level level, hpa_t page,
+				   struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_page_remove(const struct tdx_port *cpu, const struct tdx_td *td,
+				      gpa_t gpa_, enum tdx_level level,
+				      struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_page_relocate(const struct tdx_port *cpu, const struct tdx_td *td,
+					gpa_t gpa_, hpa_t page,
+					struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_page_promote(const struct tdx_port *cpu, const struct tdx_td *td,
+				       gpa_t gpa_, enum tdx_level level,
+				       struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_page_demote(const struct tdx_port *cpu, const struct tdx_td *td,
+				      gpa_t gpa_, enum tdx_level level, hpa_t sept_page,
+				      struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_range_block(const struct tdx_port *cpu, const struct tdx_td *td,
+				      gpa_t gpa_, enum tdx_level level,
+				      struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_range_unblock(const struct tdx_port *cpu, const struct tdx_td *td,
+					gpa_t gpa_, enum tdx_level level,
+					struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_track(const struct tdx_port *cpu, const struct tdx_td *td) TDX_MUST_CHECK;
+/* Debug TDs only; 8-byte aligned. */
+struct tdx_status tdh_mem_rd(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
+			     uint64_t *value, struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_wr(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
+			     uint64_t value, uint64_t *old,
+			     struct tdx_mem_result *out) TDX_MUST_CHECK;
+
+/* --- physical memory --- */
+struct tdx_status tdh_phymem_page_rdmd(const struct tdx_port *cpu, hpa_t page,
+				       struct tdx_page_metadata *out) TDX_MUST_CHECK;
+struct tdx_status tdh_phymem_page_reclaim(const struct tdx_port *cpu, hpa_t page,
+					  struct tdx_page_metadata *out) TDX_MUST_CHECK;
+struct tdx_status tdh_phymem_cache_wb(const struct tdx_port *cpu, bool resume) TDX_MUST_CHECK;
+/* Write back a page that was private memory of the TD, under its KeyID. */
+struct tdx_status tdh_phymem_page_wbinvd_hkid(const struct tdx_host *host,
+					      const struct tdx_port *cpu, hpa_t page,
+					      hkid_t hkid_) TDX_MUST_CHECK;
+/* Write back a reclaimed TDR, under the global KeyID. */
+struct tdx_status tdh_phymem_page_wbinvd_tdr(const struct tdx_host *host,
+					     const struct tdx_port *cpu,
+					     const struct tdx_td *td) TDX_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.PHYMEM.*: pages on their way back to the host. */
+#include "host/call.h"
+#include "host/internal.h"
+
+static void metadata(const struct tdx_regs *r, struct tdx_page_metadata *out)
+{
+	if (out)
+		*out = (struct tdx_page_metadata){
+			.type = tdx_page_type(r->rcx),
+			.owner = hpa(r->rdx),
+			.size = (enum tdx_level)(r->r8 & 7),
+			.bepoch = r->r9,
+			.raw = *r,
+		};
+}
+
+struct tdx_status tdh_phymem_page_rdmd(const struct tdx_port *cpu, hpa_t page,
+				       struct tdx_page_metadata *out)
+{
+	struct tdx_regs r = {.rcx = page.v};
+	struct tdx_status s = host_call(cpu, TDH_PHYMEM_PAGE_RDMD, 0, &r);
+
+	metadata(&r, out);
+	return s;
+}
+
+struct tdx_status tdh_phymem_page_reclaim(const struct tdx_port *cpu, hpa_t page,
+					  struct tdx_page_metadata *out)
+{
+	struct tdx_regs r = {.rcx = page.v};
+	struct tdx_status s = host_call(cpu, TDH_PHYMEM_PAGE_RECLAIM, 0, &r);
+
+	metadata(&r, out);
+	return s;
+}
+
+struct tdx_status tdh_phymem_cache_wb(const struct tdx_port *cpu, bool resume)
+{
+	struct tdx_regs r = {.rcx = resume};
+
+	return host_call(cpu, TDH_PHYMEM_CACHE_WB, 0, &r);
+}
+
+/* The KeyID sits right above the bits of the physical address. */
+static struct tdx_status wbinvd(const struct tdx_host *host, const struct tdx_port *cpu, hpa_t page,
+				hkid_t k)
+{
+	struct tdx_regs r = {.rcx = page.v | (uint64_t)k.v << host_of_const(host)->keyid_shift};
+
+	return host_call(cpu, TDH_PHYMEM_PAGE_WBINVD, 0, &r);
+}
+
+struct tdx_status tdh_phymem_page_wbinvd_hkid(const struct tdx_host *host,
+					      const struct tdx_port *cpu, hpa_t page, hkid_t k)
+{
+	return wbinvd(host, cpu, page, k);
+}
+
+struct tdx_status tdh_phymem_page_wbinvd_tdr(const struct tdx_host *host,
+					     const struct tdx_port *cpu, const struct tdx_td *td)
+{
+	return wbinvd(host, cpu, td->tdr, host_of_const(host)->global_hkid);
+}
+
+void tdx_host_reset_pages(const struct tdx_host *host, const struct tdx_port *cpu, hpa_t pa,
+			  uint64_t size)
+{
+	if (!(host_of_const(host)->errata & TDX_HOST_PARTIAL_WRITE_MCE))
+		return;
+	cpu->ops->direct_clear(cpu, pa, (size_t)size);
+	/* Direct stores are write-combining: a later load must not meet the old, poisoned lines. */
+	cpu->ops->barrier(cpu);
+}

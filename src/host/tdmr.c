@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* TDMRs from a memory map: 1 GiB granules over the ranges, holes and PAMTs reserved.
+ *
+ * The rules the module checks are in the ABI, TDH.SYS.CONFIG; the construction is the one every
+ * kernel uses: one TDMR a memory range, rounded outwards, minus what an earlier one covers. */
+#include "host/errno.h"
+#include "host/internal.h"
+
+#define GIB TDX_SIZE_1G
+
+enum { MAX_TDMRS = sizeof(((struct host_state *)0)->tdmr) / sizeof(struct host_tdmr) };
+
+static uint64_t page_align(uint64_t n)
+{
+	return (n + TDX_PAGE_SIZE - 1) & ~(TDX_PAGE_SIZE - 1);
+}
+
+int host_tdmrs_cover(struct host_state *h, const struct tdx_host_info *info,
+		     const struct tdx_host_range *memory, unsigned nranges)
+{
+	uint64_t covered = 0;
+
+	h->ntdmrs = 0;
+	for (unsigned i = 0; i < nranges; i++) {
+		uint64_t start = memory[i].base.v & ~(GIB - 1);
+		uint64_t end = (memory[i].base.v + memory[i].size + GIB - 1) & ~(GIB - 1);
+		struct host_tdmr *t = &h->tdmr[h->ntdmrs];
+
+		if (!memory[i].size || memory[i].base.v + memory[i].size < memory[i].base.v ||
+		    (i && memory[i].base.v < memory[i - 1].base.v + memory[i - 1].size))
+			return -EINVAL;
+		if (start < covered)
+			start = covered;
+		if (start >= end)
+			continue;
+		if (h->ntdmrs == MAX_TDMRS || h->ntdmrs == info->max_tdmrs)
+			return -ENOSPC;
+		*t = (struct host_tdmr){.base = hpa(start), .size = end - start};
+		for (unsigned level = 0; level < 3; level++)
+			t->pamt_size[level] =
+				page_align((t->size >> (12 + 9 * level)) * info->pamt_entry_size[level]);
+		covered = end;
+		h->ntdmrs++;
+	}
+	return h->ntdmrs ? 0 : -EINVAL;
+}
+
+/* Insert [base, end) into t's areas in order. */
+static int reserve(struct host_tdmr *t, const struct tdx_host_info *info, uint64_t base, uint64_t end)
+{
+	unsigned max = info->max_reserved_per_tdmr, i;
+
+	if (base < t->base.v)
+		base = t->base.v;
+	if (end > t->base.v + t->size)
+		end = t->base.v + t->size;
+	if (base >= end)
+		return 0;
+	if (t->nreserved == TDX_MAX_RESERVED_AREAS || t->nreserved == max)
+		return -ENOSPC;
+	for (i = t->nreserved++; i > 0 && t->reserved[i - 1].base.v > base; i--)
+		t->reserved[i] = t->reserved[i - 1];
+	t->reserved[i] = (struct tdx_host_range){hpa(base), end - base};
+	return 0;
+}
+
+static int reserve_holes(struct host_tdmr *t, const struct tdx_host_info *info,
+			 const struct tdx_host_range *memory, unsigned nranges)
+{
+	uint64_t at = t->base.v, end = t->base.v + t->size;
+
+	for (unsigned i = 0; i < nranges; i++) {
+		uint64_t mem_end = memory[i].base.v + memory[i].size;
+
+		if (mem_end <= at)
+			continue;
+		if (memory[i].base.v >= end)
+			break;
+		if (memory[i].base.v > at && reserve(t, info, at, memory[i].base.v))
+			return -ENOSPC;
+		at = mem_end;
+	}
+	return reserve(t, info, at, end);
+}
+
+int host_tdmrs_reserve(struct host_state *h, const struct tdx_host_info *info,
+		       const struct tdx_host_range *memory, unsigned nranges)
+{
+	for (unsigned i = 0; i < h->ntdmrs; i++) {
+		struct host_tdmr *t = &h->tdmr[i];
+		int err = reserve_holes(t, info, memory, nranges);
+
+		for (unsigned p = 0; p < h->ntdmrs && !err; p++)
+			err = reserve(t, info, h->tdmr[p].pamt.v,
+				      h->tdmr[p].pamt.v + host_pamt_size(&h->tdmr[p]));
+		if (err)
+			return err;
+	}
+	return 0;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* CPUID: the values TDH.MNG.INIT computed, with what depends on the moment filled in, or a #VE.
+ *
+ * ABI: "CPUID Virtualization". A #VE is raised for the hypervisor's range always, for everything
+ * when the guest asked for it (TDG.VP.CPUIDVE.SET, CPUID_CONTROL), and for leaves the module does
+ * not virtualise, of which TD_CTLS leaves fewer: REDUCE_VE, VIRT_CPUID2, ENUM_TOPOLOGY. */
+#include "module/cpuid_table.h"
+#include "module/exits.h"
+#include "module/inject.h"
+#include "module/vmcs.h"
+#include <swtdx/structs.h>
+
+#define L1_ECX_EST	    (1u << 7)
+#define L1_ECX_TM2	    (1u << 8)
+#define L1_ECX_DCA	    (1u << 18)
+#define L1_ECX_TSC_DEADLINE (1u << 24)
+#define L1_ECX_OSXSAVE	    (1u << 27)
+#define L1_EDX_MCE	    (1u << 7)
+#define L1_EDX_MTRR	    (1u << 12)
+#define L1_EDX_MCA	    (1u << 14)
+#define L1_EDX_ACPI	    (1u << 22)
+#define L7_EBX_HLE	    (1u << 4)
+#define L7_EBX_RTM	    (1u << 11)
+#define L7_EBX_RDT_M	    (1u << 12)
+#define L7_EBX_RDT_A	    (1u << 15)
+#define L7_ECX_OSPKE	    (1u << 4)
+#define L7_ECX_TME	    (1u << 13)
+#define L7_EDX_PCONFIG	    (1u << 18)
+#define L7_EDX_CORE_CAPS    (1u << 30)
+#define EXT1_EDX_SYSCALL    (1u << 11)
+
+/* Leaf 4 EAX: counts of sharing IDs, as the host configured them. */
+#define L4_EAX_CONFIGURED    0xffffc000u
+
+#define CR4_OSXSAVE	     (1ull << 18)
+#define CR4_PKE		     (1ull << 22)
+#define TSX_CTRL_CPUID_CLEAR (1ull << 1)
+
+enum { CPUID_CONTROL_SUPERVISOR = 1, CPUID_CONTROL_USER = 2 };
+
+struct query {
+	struct lp *lp;
+	uint32_t leaf, subleaf;
+	bool reduce_ve;
+	struct tdcs_cpuid_value v;
+};
+
+static void set_bit(uint32_t *word, uint32_t bit, bool on)
+{
+	*word = on ? *word | bit : *word & ~bit;
+}
+
+static uint32_t x2apic_id(const struct lp *lp)
+{
+	return lp->ext->x2apic_ids[lp->vps->vcpu_index];
+}
+
+/* Last leaves of the two ranges; TDs made by older modules have zero there. */
+static uint32_t last_base_leaf(const struct lp *lp)
+{
+	return lp->ext->cpuid_last_base_leaf ? lp->ext->cpuid_last_base_leaf
+					     : (uint32_t)CPUID_LAST_BASE_LEAF;
+}
+
+static uint32_t last_ext_leaf(const struct lp *lp)
+{
+	return lp->ext->cpuid_last_ext_leaf ? lp->ext->cpuid_last_ext_leaf : CPUID_LAST_EXT_LEAF;
+}
+
+static void leaf_1(struct query *q)
+{
+	const struct lp *lp = q->lp;
+	const struct tdcs_cpuid_flags *f = &lp->tdcs->cpuid_flags;
+	bool topology = (lp->tdcs->td_ctls & TDX_TD_CTLS_ENUM_TOPOLOGY) != 0;
+	uint32_t id = topology ? x2apic_id(lp) : lp->vps->vcpu_index;
+
+	q->v.ebx = (q->v.ebx & 0x00ffffffu) | id << 24;
+	set_bit(&q->v.ecx, L1_ECX_DCA, f->dca);
+	set_bit(&q->v.ecx, L1_ECX_TSC_DEADLINE, f->tsc_deadline);
+	set_bit(&q->v.ecx, L1_ECX_EST, f->est);
+	set_bit(&q->v.ecx, L1_ECX_TM2, f->tm2);
+	set_bit(&q->v.ecx, L1_ECX_OSXSAVE,
+		(vmcs_read(lp->vmcs, VMCS_GUEST_CR4) & CR4_OSXSAVE) != 0);
+	set_bit(&q->v.edx, L1_EDX_MCE, !f->no_mce);
+	set_bit(&q->v.edx, L1_EDX_MCA, !f->no_mca);
+	set_bit(&q->v.edx, L1_EDX_MTRR, !f->no_mtrr);
+	set_bit(&q->v.edx, L1_EDX_ACPI, f->acpi);
+}
+
+/* With fewer #VEs the guest sees the caches of the platform. */
+static void leaf_4(struct query *q)
+{
+	uint32_t configured = q->v.eax & L4_EAX_CONFIGURED;
+
+	if (!q->reduce_ve || q->subleaf >= 4)
+		return;
+	q->v = q->lp->ext->cpuid4_native_values[q->subleaf];
+	q->v.eax = (q->v.eax & ~L4_EAX_CONFIGURED) | configured;
+}
+
+static void leaf_7(struct query *q)
+{
+	const struct lp *lp = q->lp;
+	const struct tdcs_cpuid_flags *f = &lp->tdcs->cpuid_flags;
+
+	set_bit(&q->v.ebx, L7_EBX_RDT_A, f->rdt_a);
+	set_bit(&q->v.ebx, L7_EBX_RDT_M, f->rdt_m);
+	set_bit(&q->v.ecx, L7_ECX_TME, f->tme);
+	set_bit(&q->v.edx, L7_EDX_PCONFIG, f->pconfig);
+	set_bit(&q->v.edx, L7_EDX_CORE_CAPS, !f->no_core_capabilities);
+	if (f->tsx && lp->vps->msr.tsx_ctrl & TSX_CTRL_CPUID_CLEAR)
+		q->v.ebx &= ~(L7_EBX_HLE | L7_EBX_RTM);
+	set_bit(&q->v.ecx, L7_ECX_OSPKE, (vmcs_read(lp->vmcs, VMCS_GUEST_CR4) & CR4_PKE) != 0);
+}
+
+/* What depends on the moment, for leaves with a row. False: #VE. */
+static bool complete(struct query *q)
+{
+	const struct tdcs *tdcs = q->lp->tdcs;
+	const struct tdcs_cpuid_flags *f = &tdcs->cpuid_flags;
+
+	switch (q->leaf) {
+	case 0x1:
+		leaf_1(q);
+		break;
+	case 0x2:
+		return (tdcs->td_ctls & TDX_TD_CTLS_VIRT_CPUID2) != 0;
+	case 0x4:
+		leaf_4(q);
+		break;
+	case 0x6:
+	case 0xc:
+	case 0x16:
+	case 0x17:
+	case 0x80000002:
+	case 0x80000003:
+	case 0x80000004:
+	case 0x80000005:
+		return q->reduce_ve;
+	case 0x7:
+		if (q->subleaf == 0)
+			leaf_7(q);
+		break;
+	case 0x9:
+		return q->reduce_ve && !f->dca;
+	case 0xb:
+	case 0x1f:
+		q->v.edx = x2apic_id(q->lp);
+		return (tdcs->td_ctls & TDX_TD_CTLS_ENUM_TOPOLOGY) != 0;
+	case 0xd:
+		if (q->subleaf <= 1)
+			q->v.ebx = machine_cpuid(q->lp->hw, q->leaf, q->subleaf).ebx;
+		break;
+	case 0xf:
+		return q->reduce_ve && !f->rdt_m;
+	case 0x10:
+		return q->reduce_ve && !f->rdt_a;
+	case 0x1b:
+		return q->reduce_ve && !f->pconfig;
+	case 0x80000001:
+		set_bit(&q->v.edx, EXT1_EDX_SYSCALL, guest_in_64bit_mode(q->lp));
+		break;
+	}
+	return true;
+}
+
+/* A leaf or sub-leaf the tables do not have: zeros, when they may be given. */
+static bool without_row(struct query *q)
+{
+	const struct lp *lp = q->lp;
+
+	if (cpuid_fixed0(lp->ext->cpuid_fixed0_bitmap, q->leaf))
+		return complete(q);
+	if (!q->reduce_ve)
+		return false;
+	if (q->leaf == 0xb || q->leaf == 0x1f) {
+		q->v.ecx = q->subleaf & 0xff;
+		q->v.edx = x2apic_id(lp);
+	}
+	return true;
+}
+
+/* False: #VE. */
+static bool answer(struct query *q)
+{
+	const struct lp *lp = q->lp;
+	bool user = guest_cpl(lp) > 0;
+	unsigned row;
+
+	if (user ? lp->vps->cpuid_user_ve : lp->vps->cpuid_supervisor_ve)
+		return false;
+	if (q->leaf > last_ext_leaf(lp) ||
+	    (q->leaf > last_base_leaf(lp) && q->leaf < CPUID_FIRST_EXT_LEAF))
+		q->leaf = last_base_leaf(lp);
+	row = cpuid_row(q->leaf, q->subleaf);
+	if (row == CPUID_NO_ROW)
+		return without_row(q);
+	if (!q->reduce_ve && !lp->tdcs->cpuid_valid[row])
+		return false;
+	if (lp->vps->cpuid_control[row] & (user ? CPUID_CONTROL_USER : CPUID_CONTROL_SUPERVISOR))
+		return false;
+	q->v = lp->tdcs->cpuid_values[row];
+	return complete(q);
+}
+
+void exit_cpuid(struct lp *lp)
+{
+	struct tdx_regs *regs = &lp->vps->gpr;
+	struct query q = {
+		.lp = lp,
+		.leaf = (uint32_t)regs->rax,
+		.subleaf = (uint32_t)regs->rcx,
+		.reduce_ve = (lp->tdcs->td_ctls & TDX_TD_CTLS_REDUCE_VE) != 0,
+	};
+
+	if (q.leaf >= CPUID_RESERVED_FIRST && q.leaf <= CPUID_RESERVED_LAST) {
+		guest_inject_ve(lp, VMX_EXIT_CPUID, 0, 0, 0, VE_NON_CONFIG_PARAVIRT);
+		return;
+	}
+	if (!answer(&q)) {
+		guest_inject_ve(lp, VMX_EXIT_CPUID, 0, 0, 0, VE_CONFIG_PARAVIRT);
+		return;
+	}
+	regs->rax = q.v.eax;
+	regs->rbx = q.v.ebx;
+	regs->rcx = q.v.ecx;
+	regs->rdx = q.v.edx;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* See module/report.h. The module's own measurements are those of the simulated platform: a report
+ * never passes for one of real hardware. */
+#include "module/report.h"
+
+#include "module/sha384.h"
+
+#include <string.h>
+
+/* TDCS.LAST_TEEINFO_HASH_VALID. Several vCPUs may hold the RTMRs shared; one of them writes. */
+enum { HASH_STALE = 0, HASH_VALID = 1, HASH_BEING_WRITTEN = 2 };
+
+#define TEE_TCB_INFO_VALID 0x301ffull
+
+static const uint8_t tee_tcb_svn[3] = {13, 1, 2};
+
+static void fill_tcb_info(struct tdx_tee_tcb_info *tcb)
+{
+	*tcb = (struct tdx_tee_tcb_info){.valid = TEE_TCB_INFO_VALID};
+	memcpy(tcb->tee_tcb_svn, tee_tcb_svn, sizeof(tee_tcb_svn));
+	for (unsigned i = 0; i < TDX_SHA384_SIZE; i++)
+		tcb->mrseam.b[i] = (uint8_t)(0xa0 + i);
+}
+
+static void fill_td_info(const struct tdcs *tdcs, struct tdx_td_info *info)
+{
+	*info = (struct tdx_td_info){.attributes = tdcs->attributes, .xfam = tdcs->xfam};
+	memcpy(info->mrtd.b, tdcs->mrtd, TDX_SHA384_SIZE);
+	memcpy(info->mrconfigid.b, tdcs->mrconfigid, TDX_SHA384_SIZE);
+	memcpy(info->mrowner.b, tdcs->mrowner, TDX_SHA384_SIZE);
+	memcpy(info->mrownerconfig.b, tdcs->mrownerconfig, TDX_SHA384_SIZE);
+	memcpy(info->rtmr, tdcs->rtmr, sizeof(info->rtmr));
+	memcpy(info->servtd_hash.b, tdcs->servtd_hash, TDX_SHA384_SIZE);
+}
+
+static bool hash_info(struct tdcs *tdcs, const struct tdx_td_info *info,
+		      uint8_t hash[TDX_SHA384_SIZE])
+{
+	uint8_t *valid = &tdcs->last_teeinfo_hash_valid, stale = HASH_STALE;
+
+	if (__atomic_load_n(valid, __ATOMIC_ACQUIRE) == HASH_VALID) {
+		memcpy(hash, tdcs->last_teeinfo_hash, TDX_SHA384_SIZE);
+		return false;
+	}
+	sha384(info, sizeof(*info), hash);
+	if (__atomic_compare_exchange_n(valid, &stale, HASH_BEING_WRITTEN, false, __ATOMIC_RELAXED,
+					__ATOMIC_RELAXED)) {
+		memcpy(tdcs->last_teeinfo_hash, hash, TDX_SHA384_SIZE);
+		__atomic_store_n(valid, HASH_VALID, __ATOMIC_RELEASE);
+	}
+	return true;
+}
+
+struct tdx_status td_info_read(struct tx *tx, hpa_t tdr_pa, struct tdcs *tdcs,
+			       struct tdx_td_info *info, uint8_t hash[TDX_SHA384_SIZE],
+			       bool *computed)
+{
+	struct tdx_status s = tx_lock(tx, LOCK_RTMR, tdr_pa.v, &tdcs->rtmr_lock, LOCK_SHARED,
+				      TDX_OPERAND_ID_RTMR);
+	bool fresh;
+
+	if (!tdx_is_success(s))
+		return s;
+	fill_td_info(tdcs, info);
+	fresh = hash_info(tdcs, info, hash);
+	if (computed)
+		*computed = fresh;
+	tx_unlock(tx, &tdcs->rtmr_lock);
+	return s;
+}
+
+void report_sign(const struct machine *m, struct tdx_report *report, const uint8_t *reportdata,
+		 const uint8_t hash[TDX_SHA384_SIZE], bool bound)
+{
+	struct tdx_report_mac *mac = &report->mac;
+
+	*mac = (struct tdx_report_mac){
+		.type = TDX_REPORT_TYPE_TDX,
+		.version = bound ? TDX_REPORT_VERSION_BOUND : TDX_REPORT_VERSION,
+	};
+	fill_tcb_info(&report->tee_tcb_info);
+	memset(report->zero, 0, sizeof(report->zero));
+	machine_cpusvn(m, mac->cpusvn);
+	sha384(&report->tee_tcb_info, sizeof(report->tee_tcb_info), mac->tee_tcb_info_hash.b);
+	memcpy(mac->tee_info_hash.b, hash, TDX_SHA384_SIZE);
+	memcpy(mac->reportdata, reportdata, TDX_REPORTDATA_SIZE);
+	machine_report_mac(m, mac, offsetof(struct tdx_report_mac, mac), mac->mac);
+}
+
+struct tdx_status report_verify(const struct machine *m, const struct tdx_report_mac *mac)
+{
+	uint8_t cpusvn[sizeof(mac->cpusvn)], expected[TDX_REPORT_MAC_SIZE];
+
+	machine_cpusvn(m, cpusvn);
+	if (memcmp(cpusvn, mac->cpusvn, sizeof(cpusvn)) != 0)
+		return tdx_error(TDX_INVALID_CPUSVN);
+	machine_report_mac(m, mac, offsetof(struct tdx_report_mac, mac), expected);
+	if (memcmp(expected, mac->mac, sizeof(expected)) != 0)
+		return tdx_error(TDX_INVALID_REPORTMACSTRUCT);
+	return tdx_success();
+}

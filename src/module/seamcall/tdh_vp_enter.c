@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+/* TDH.VP.ENTER: run a vCPU until it has something for the host.
+ *
+ * Locks: TDVPR and TDR shared, kept while the guest runs; OP_STATE shared, given back before; the
+ * epoch shared for a moment; the S-EPT tree shared when the zero-step defence looks. States: as the
+ * leaf table says. On success the call goes on in module/vmexit.c, and its outputs are those of the
+ * TD exit. A refused entry (zero-step) leaves outputs that look like one. */
+#include "abi/operand.h"
+#include "module/guest_memory.h"
+#include "module/inject.h"
+#include "module/leaves.h"
+#include "module/stepping.h"
+#include "module/vcpu.h"
+#include "module/vmcs.h"
+#include <swtdx/structs.h>
+
+#define MSR_TSC_ADJUST		   0x3bu
+#define MSR_MISC_ENABLE		   0x1a0u
+#define MSR_PERF_GLOBAL_CTRL	   0x38fu
+
+#define MISC_ENABLE_MONITOR	   (1ull << 18)
+#define MISC_ENABLE_LIMIT_CPUID	   (1ull << 22)
+#define DEBUGCTL_ENABLE_UNCORE_PMI (1ull << 13)
+#define PERF_GLOBAL_FIXED0	   (1ull << 32)
+#define SPEC_CTRL_DDPD_U	   (1ull << 8)
+#define VECTORING_VALID		   (1u << 31)
+
+struct plan {
+	struct td td;
+	struct vp vp;
+	bool new_association;
+	bool host_hint;
+	gpa_t fault_gpa; /* of the fault the defence found, else of the last exit */
+	enum stepping_verdict verdict;
+};
+
+static uint64_t msr(const struct tx *tx, uint32_t addr)
+{
+	uint64_t v = 0;
+
+	(void)machine_rdmsr(tx->lp->hw, addr, &v);
+	return v;
+}
+
+static struct tdx_status find_vcpu(struct tx *tx, uint64_t handle, struct plan *plan)
+{
+	hpa_t tdvpr = hpa(handle & ~(VP_ENTER_RESERVED | VP_ENTER_HOST_RECOVERABILITY_HINT |
+				     VP_ENTER_RESUME_L1));
+	struct tdx_status s;
+
+	if (handle & VP_ENTER_RESERVED)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	s = tx_vp(tx, tdvpr, TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_SHARED, &plan->vp, &plan->td);
+	if (!tdx_is_success(s))
+		return s;
+	s = tx_tdcs(tx, &plan->td, LOCK_SHARED);
+	if (!tdx_is_success(s))
+		return s;
+	if (!tx_map_vp(tx, &plan->td, &plan->vp))
+		return tdx_error(TDX_TDCX_NUM_INCORRECT);
+	return vp_check_and_associate(tx, &plan->td, &plan->vp, false, &plan->new_association);
+}
+
+static struct tdx_status check_flags(uint64_t handle, struct plan *plan)
+{
+	plan->host_hint = (handle & VP_ENTER_HOST_RECOVERABILITY_HINT) != 0;
+	if (plan->host_hint && plan->vp.vps->last_td_exit != LAST_EXIT_ASYNC_TRAP)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	if (handle & VP_ENTER_RESUME_L1 && plan->vp.vps->curr_vm == 0)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	return tdx_success();
+}
+
+/* Time must not have been turned back, neither openly nor by an offset. */
+static struct tdx_status check_time(const struct tx *tx, const struct plan *plan)
+{
+	if (msr(tx, MSR_TSC_ADJUST) != tx->mod->plat.tsc_adjust)
+		return tdx_error_num(TDX_INCONSISTENT_MSR, MSR_TSC_ADJUST);
+	if ((int64_t)(machine_rdtsc(tx->lp->hw) - plan->vp.vps->last_exit_tsc) < 0)
+		return tdx_error(TDX_TSC_ROLLBACK);
+	return tdx_success();
+}
+
+/* From here the vCPU counts as one whose TLB may hold translations of this epoch. */
+static struct tdx_status join_epoch(struct tx *tx, struct plan *plan)
+{
+	struct tdcs *tdcs = plan->td.tdcs;
+	struct tdx_status s = tx_lock(tx, LOCK_EPOCH, plan->td.pa.v, &tdcs->epoch_lock, LOCK_SHARED,
+				      TDX_OPERAND_ID_TD_EPOCH);
+
+	if (!tdx_is_success(s))
+		return s;
+	plan->vp.vps->vcpu_epoch = tdcs->td_epoch;
+	__atomic_fetch_add(&tdcs->refcount[tdcs->td_epoch & 1], 1, __ATOMIC_ACQUIRE);
+	tx_unlock(tx, &tdcs->epoch_lock);
+	return s;
+}
+
+static void leave_epoch(struct plan *plan)
+{
+	__atomic_fetch_sub(&plan->td.tdcs->refcount[plan->vp.vps->vcpu_epoch & 1], 1,
+			   __ATOMIC_RELEASE);
+}
+
+static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+{
+	uint64_t misc_enable = msr(tx, MSR_MISC_ENABLE);
+	struct tdx_status s;
+
+	if (misc_enable & MISC_ENABLE_LIMIT_CPUID)
+		return tdx_error(TDX_LIMIT_CPUID_MAXVAL_SET);
+	s = find_vcpu(tx, regs->rcx, plan);
+	if (!tdx_is_success(s))
+		return s;
+	s = check_flags(regs->rcx, plan);
+	if (!tdx_is_success(s))
+		return s;
+	s = check_time(tx, plan);
+	if (!tdx_is_success(s))
+		return s;
+	if (plan->td.tdcs->cpuid_flags.monitor_mwait && !(misc_enable & MISC_ENABLE_MONITOR))
+		return tdx_error_num(TDX_INCORRECT_MSR_VALUE, MSR_MISC_ENABLE);
+	s = join_epoch(tx, plan);
+	if (!tdx_is_success(s))
+		return s;
+	plan->fault_gpa = gpa(vmcs_read(plan->vp.vmcs, VMCS_GUEST_PHYSICAL_ADDRESS));
+	plan->verdict = stepping_entry(tx, &plan->td, &plan->vp, &plan->fault_gpa);
+	if (plan->verdict == STEPPING_TREE_BUSY) {
+		leave_epoch(plan);
+		return tdx_error_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_SEPT_TREE);
+	}
+	return s;
+}
+
+/* The entry that was not made looks to the host like one that ended in the same fault again. */
+static void refuse(struct lp *lp, const struct tdx_regs *regs, struct plan *plan)
+{
+	bool keep_rbp = (plan->td.tdcs->config_flags & TDX_CONFIG_NO_RBP_MOD) != 0;
+
+	leave_epoch(plan);
+	plan->vp.vps->last_td_exit = LAST_EXIT_ASYNC_FAULT;
+	lp->host = (struct tdx_regs){
+		.rax = VMX_EXIT_EPT_VIOLATION,
+		.rcx = EPT_VIOLATION_WRITE,
+		.rsp = regs->rsp,
+		.rbp = keep_rbp ? regs->rbp : 0,
+		.r8 = plan->fault_gpa.v & ~(TDX_PAGE_SIZE - 1),
+	};
+	lp->fate = FATE_TD_EXIT;
+}
+
+/* Nothing of the last exit is in the way of delivering a #VE now. */
+static bool ve_deliverable(const struct vp *vp)
+{
+	const struct vmcs *vmcs = vp->vmcs;
+
+	return !(vmcs_read(vmcs, VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_NMI) &&
+	       !(vmcs_read(vmcs, VMCS_EXIT_QUALIFICATION) & EVENT_NMI_UNBLOCKED) &&
+	       !(vmcs_read(vmcs, VMCS_IDT_VECTORING_INFO) & VECTORING_VALID) &&
+	       vp->vps->ve_info.valid == 0;
+}
+
+static void notify_guest(struct lp *lp, const struct plan *plan)
+{
+	const struct vmcs *vmcs = plan->vp.vmcs;
+	uint32_t reason = (uint32_t)vmcs_read(vmcs, VMCS_EXIT_REASON);
+
+	if ((reason & VMX_EXIT_BASIC_MASK) != VMX_EXIT_EPT_VIOLATION ||
+	    td_gpa_is_shared(plan->td.tdcs, plan->fault_gpa) || !ve_deliverable(&plan->vp))
+		return;
+	guest_inject_ve(lp, reason, vmcs_read(vmcs, VMCS_EXIT_QUALIFICATION), plan->fault_gpa.v, 0,
+			VE_ARCH);
+}
+
+/* The registers the guest let its host change in TDG.VP.VMCALL. */
+static void return_from_vmcall(struct tdvps *vps, const struct tdx_regs *regs)
+{
+	uint64_t mask = vps->gpr.rcx;
+	const uint64_t *from = &regs->rax;
+
+	for (unsigned i = 2; i < 16; i++)
+		if (mask >> i & 1)
+			*tdx_reg(&vps->gpr, i) = from[i];
+	vps->gpr.rax = TDX_SUCCESS;
+}
+
+static void return_to_guest(struct plan *plan, const struct tdx_regs *regs)
+{
+	struct tdvps *vps = plan->vp.vps;
+
+	if (vps->last_td_exit == LAST_EXIT_TDVMCALL) {
+		return_from_vmcall(vps, regs);
+	} else if (vps->last_td_exit == LAST_EXIT_ASYNC_TRAP) {
+		vps->gpr.rax &= ~TDX_STATUS_HOST_RECOVERABLE;
+		if (plan->host_hint)
+			vps->gpr.rax |= TDX_STATUS_HOST_RECOVERABLE;
+	}
+}
+
+static void set_vmcs(const struct tx *tx, const struct plan *plan)
+{
+	const struct tdcs *tdcs = plan->td.tdcs;
+	struct vmcs *vmcs = plan->vp.vmcs;
+
+	if (plan->vp.vps->pend_nmi && plan->vp.vps->ve_info.valid == 0)
+		vmcs_set_bits(vmcs, VMCS_PROCBASED_CTLS, PROCBASED_NMI_WINDOW);
+	vmcs_clear_bits(vmcs, VMCS_GUEST_DEBUGCTL, DEBUGCTL_ENABLE_UNCORE_PMI);
+	if (!(tdcs->attributes & TDX_ATTR_PERFMON))
+		vmcs_write(vmcs, VMCS_GUEST_PERF_GLOBAL_CTRL,
+			   msr(tx, MSR_PERF_GLOBAL_CTRL) | PERF_GLOBAL_FIXED0);
+	if (tx->mod->plat.ddpd && !tdcs->cpuid_flags.ddpd)
+		vmcs_write(vmcs, VMCS_SPEC_CTRL_SHADOW,
+			   plan->vp.vps->msr.spec_ctrl & ~SPEC_CTRL_DDPD_U);
+}
+
+/* The page locks go over to the running guest; see guest_leave(). */
+static void keep_page_locks(struct tx *tx)
+{
+	struct lp *lp = tx->lp;
+
+	lp->nguest_locks = 0;
+	for (unsigned i = 0; i < tx->nheld;) {
+		const struct tx_held *held = &tx->held[i];
+
+		if (held->res != LOCK_PAMT_1G && held->res != LOCK_PAMT_2M &&
+		    held->res != LOCK_PAMT_4K) {
+			i++;
+			continue;
+		}
+		lp->guest_locks[lp->nguest_locks++] = *held;
+		tx_forget(tx, held->word);
+	}
+}
+
+static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+{
+	struct lp *lp = tx->lp;
+
+	lp->tdr_pa = plan->td.pa;
+	lp->tdvpr_pa = lp->last_tdvpr_pa = plan->vp.pa;
+	lp->tdr = plan->td.tdr;
+	lp->tdcs = plan->td.tdcs;
+	lp->ext = plan->td.ext;
+	lp->vps = plan->vp.vps;
+	lp->vmcs = plan->vp.vmcs;
+	lp->host = *regs;
+	if (plan->verdict == STEPPING_NOTIFY)
+		notify_guest(lp, plan);
+	return_to_guest(plan, regs);
+	set_vmcs(tx, plan);
+	keep_page_locks(tx);
+	lp->vps->last_entry_tsc = machine_rdtsc(lp->hw);
+	__atomic_store_n(&lp->vps->state, TDX_VCPU_ACTIVE, __ATOMIC_RELEASE);
+	lp->in_guest = true;
+	lp->fate = FATE_ENTERED;
+}
+
+struct tdx_status tdh_vp_enter(struct tx *tx, struct tdx_regs *regs)
+{
+	struct plan plan = {0};
+	struct tdx_status s = decode(tx, regs, &plan);
+
+	if (!tdx_is_success(s))
+		return s;
+	if (plan.verdict == STEPPING_REFUSE)
+		refuse(tx->lp, regs, &plan);
+	else
+		commit(tx, regs, &plan);
+	return s;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* TDG.MR.REPORT: a TDREPORT of the calling TD.
+ *
+ * Locks: the RTMRs shared, for a moment. Hashing the TD's state is long: when it had to be done and
+ * an interrupt waits, the guest repeats the call and finds the hash done. */
+#include "module/guest_memory.h"
+#include "module/leaves.h"
+#include "module/report.h"
+
+#include <string.h>
+
+static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs,
+				const uint8_t **reportdata)
+{
+	struct tdx_status s;
+
+	*reportdata = NULL;
+	if (regs->rcx % sizeof(struct tdx_report) != 0)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	if (regs->rdx % TDX_REPORTDATA_SIZE != 0)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
+	*reportdata = guest_memory(tx, gpa(regs->rdx), false, GPA_PRIVATE_OR_SHARED,
+				   TDX_OPERAND_ID_RDX, &s);
+	if (*reportdata && regs->r8 != 0)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);
+	return s;
+}
+
+struct tdx_status tdg_mr_report(struct tx *tx, struct tdx_regs *regs)
+{
+	struct lp *lp = tx->lp;
+	const uint8_t *reportdata;
+	uint8_t hash[TDX_SHA384_SIZE];
+	struct tdx_report report;
+	bool computed;
+	void *target;
+	struct tdx_status s = decode(tx, regs, &reportdata);
+
+	if (!tdx_is_success(s) || !reportdata)
+		return s;
+	s = td_info_read(tx, lp->tdr_pa, lp->tdcs, &report.td_info, hash, &computed);
+	if (!tdx_is_success(s))
+		return s;
+	if (computed && machine_irq_pending(lp->hw)) {
+		guest_repeat(lp);
+		return s;
+	}
+	report_sign(tx->m, &report, reportdata, hash, lp->tdcs->servtd_num > 0);
+	target = guest_memory(tx, gpa(regs->rcx), true, GPA_PRIVATE_OR_SHARED, TDX_OPERAND_ID_RCX,
+			      &s);
+	if (target)
+		memcpy(target, &report, sizeof(report));
+	return s;
+}

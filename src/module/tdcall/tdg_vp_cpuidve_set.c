@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* TDG.VP.CPUIDVE.SET: have every CPUID of this vCPU raise a #VE, by privilege. No locks.
+ *
+ * A TD that locked its TD_CTLS can only repeat what is set. */
+#include "module/leaves.h"
+#include "module/tx.h"
+#include <swtdx/structs.h>
+
+enum { SUPERVISOR = 1, USER = 2 };
+
+struct tdx_status tdg_vp_cpuidve_set(struct tx *tx, struct tdx_regs *regs)
+{
+	struct tdvps *vps = tx->lp->vps;
+	bool supervisor = regs->rcx & SUPERVISOR, user = regs->rcx & USER;
+	bool same = vps->cpuid_supervisor_ve == supervisor && vps->cpuid_user_ve == user;
+
+	if (regs->rcx & ~(uint64_t)(SUPERVISOR | USER))
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	if (tx->lp->tdcs->td_ctls & TDX_TD_CTLS_LOCK && !same)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	vps->cpuid_supervisor_ve = supervisor;
+	vps->cpuid_user_ve = user;
+	return tdx_success();
+}
