@@ -82,6 +82,8 @@ static inline bool md_changes_readonly(uint64_t seen, uint64_t value, uint64_t a
 uint64_t md_load(const void *where, unsigned size);
 
 uint64_t md_sys_value(const struct md *md, const struct md_field *f, uint64_t id);
+/* How many elements of a field a list gets; the words of the others stay as they are. */
+unsigned md_sys_elements(const struct md_field *f, uint64_t id);
 struct tdx_status md_td_element(const struct md *md, const struct md_field *f, uint64_t id,
 				bool write, struct md_element *e);
 struct tdx_status md_td_write(const struct md *md, const struct md_field *f, uint64_t id,

@@ -51,8 +51,9 @@ static bool sequence(const struct md *md, struct md_cursor *c, struct list *l)
 		const uint64_t id = c->id, rd = md_mask(md, f).rd;
 
 		if (rd) {
-			for (unsigned i = 0; i < md_elements(f); i++)
-				l->word[l->used++] = md_sys_value(md, f, id + i) & rd;
+			for (unsigned i = 0; i < md_sys_elements(f, id); i++)
+				l->word[l->used + i] = md_sys_value(md, f, id + i) & rd;
+			l->used += md_elements(f);
 			fields++;
 		}
 		md_advance(md, c, MD_STEP_FIELD);

@@ -44,6 +44,14 @@ static uint64_t cpuid_config_value(const struct module *mod, unsigned config, un
 	       (rule->direct.ecx | (rule->allowed.ecx & native->ecx));
 }
 
+/* Measured: of a CPUID_CONFIG_VALUES field without a leaf only the first element is written. */
+unsigned md_sys_elements(const struct md_field *f, uint64_t id)
+{
+	if (f == &md_sys.row[MD_SYS_CPUID_CONFIG_VALUES] && md_index(f, id) / 2 >= CPUID_CONFIGS)
+		return 1;
+	return md_elements(f);
+}
+
 uint64_t md_sys_value(const struct md *md, const struct md_field *f, uint64_t id)
 {
 	const struct module *mod = md->tx->mod;

@@ -17,10 +17,31 @@ struct place {
 	uint16_t offset;
 };
 
-#define TDR(field_, member_)  [MD_TD_##field_] = {IN_TDR, offsetof(struct tdr, member_)}
-#define MAIN(field_, member_) [MD_TD_##field_] = {TDCS_PAGE_MAIN, offsetof(struct tdcs, member_)}
-#define EXT(field_, member_)  [MD_TD_##field_] = {TDCS_PAGE_EXT, offsetof(struct tdcs_ext, member_)}
-#define PAGE(field_, page_)   [MD_TD_##field_] = {page_, 0}
+/* BYTES_x: what field x takes by its row. */
+#define FIELDS(n)   *(n)
+#define ELEMENTS(n) *(n)
+#define HOST(...)
+#define DEBUG(...)
+#define GUEST(...)
+#define X(name_, id_, ...) BYTES_##name_ = (int)(1u << ((id_) >> 32 & 3)) __VA_ARGS__,
+enum {
+#include "abi/metadata_td.def"
+};
+#undef X
+
+/* The offset of a member that has room for the field. */
+#define AT(type_, member_, bytes_)                                                                 \
+	offsetof(type_, member_) +                                                                 \
+		0 * sizeof(struct {                                                                \
+			static_assert(sizeof(((type_ *)0)->member_) >= bytes_, "room");            \
+			char c;                                                                    \
+		})
+#define TDR(field_, member_) [MD_TD_##field_] = {IN_TDR, AT(struct tdr, member_, BYTES_##field_)}
+#define MAIN(field_, member_)                                                                      \
+	[MD_TD_##field_] = {TDCS_PAGE_MAIN, AT(struct tdcs, member_, BYTES_##field_)}
+#define EXT(field_, member_)                                                                       \
+	[MD_TD_##field_] = {TDCS_PAGE_EXT, AT(struct tdcs_ext, member_, BYTES_##field_)}
+#define PAGE(field_, page_) [MD_TD_##field_] = {page_, 0}
 
 /* clang-format off */
 static const struct place places[MD_TD_FIELDS] = {

@@ -135,7 +135,7 @@ struct tdx_status md_vmcs_check(const struct md *md, struct vmcs *vmcs, uint32_t
 	case VMCS_POSTED_INTERRUPT_VECTOR:
 		if (*value > POSTED_VECTOR_MAX)
 			return not_valid();
-		vps->shadow_posted_int_vector = (uint16_t)*value;
+		vps->shadow_posted_int_vector[0] = (uint16_t)*value;
 		break;
 	case VMCS_PROCBASED_CTLS2:
 		return procbased2(md, vmcs, mask, *value);

@@ -11,7 +11,26 @@ struct place {
 	uint16_t offset;
 };
 
-#define MAIN(field_, member_) [MD_VP_##field_] = {TDVPS_PAGE_MAIN, offsetof(struct tdvps, member_)}
+/* BYTES_x: what field x takes by its row. */
+#define FIELDS(n) *(n)
+#define HOST(...)
+#define DEBUG(...)
+#define GUEST(...)
+#define ADDR(a)
+#define X(name_, id_, ...) BYTES_##name_ = (int)(1u << ((id_) >> 32 & 3)) __VA_ARGS__,
+enum {
+#include "abi/metadata_vp.def"
+};
+#undef X
+
+/* The offset of a member that has room for the field. */
+#define AT(member_, bytes_)                                                                        \
+	offsetof(struct tdvps, member_) +                                                          \
+		0 * sizeof(struct {                                                                \
+			static_assert(sizeof(((struct tdvps *)0)->member_) >= bytes_, "room");     \
+			char c;                                                                    \
+		})
+#define MAIN(field_, member_) [MD_VP_##field_] = {TDVPS_PAGE_MAIN, AT(member_, BYTES_##field_)}
 #define MSR(field_, member_)  MAIN(field_, msr.member_)
 #define PAGE(field_, page_)   [MD_VP_##field_] = {page_, 0}
 #define L2_PAGE(vm_, page_)   (TDVPS_PAGE_L2 + TDVPS_PAGES_PER_L2_VM * ((vm_)-1) + (page_))

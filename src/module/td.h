@@ -234,7 +234,7 @@ struct tdvps {
 	uint64_t shadow_pid_hpa[TD_MAX_VMS];
 	uint32_t shadow_pinbased[TD_MAX_VMS], shadow_ple_gap[TD_MAX_VMS],
 		shadow_ple_window[TD_MAX_VMS], shadow_procbased2[TD_MAX_VMS];
-	uint16_t shadow_posted_int_vector, pad2[3];
+	uint16_t shadow_posted_int_vector[TD_MAX_VMS];
 	uint64_t shadow_shared_eptp[TD_MAX_VMS];
 	uint64_t l2_enter_guest_state_gpa[TD_MAX_VMS], l2_enter_guest_state_hpa[TD_MAX_VMS];
 	uint64_t l2_ve_info_gpa[TD_MAX_VMS], l2_ve_info_hpa[TD_MAX_VMS];

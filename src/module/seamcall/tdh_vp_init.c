@@ -135,7 +135,7 @@ static void init_management(const struct module *mod, const struct tdcs *tdcs, s
 
 	vps->shadow_pid_hpa[0] = NO_PA;
 	vps->shadow_pinbased[0] = plat->td_vmcs.pinbased;
-	vps->shadow_posted_int_vector = 0xffff;
+	vps->shadow_posted_int_vector[0] = 0xffff;
 	for (unsigned vm = 0; vm <= tdcs->num_l2_vms; vm++) {
 		vps->shadow_procbased2[vm] = vm ? plat->l2_vmcs.procbased2 :
 						  plat->td_vmcs.procbased2;
