@@ -38,6 +38,11 @@ struct tdx_port_ops {
 	bool (*rdmsr)(const struct tdx_port *port, uint32_t msr, uint64_t *value);
 	/* The CPUID instruction: eax, ebx, ecx, edx into out[4]. */
 	void (*cpuid)(const struct tdx_port *port, uint32_t leaf, uint32_t subleaf, uint32_t *out);
+	/* The host's own mapping of its memory (KeyID 0); page tables are changed atomically in it. */
+	void *(*va)(const struct tdx_port *port, hpa_t pa);
+	/* An interrupt to the processor this port stands for, from any other: a guest on it exits, an
+	 * interruptible call is interrupted. Any thread. */
+	void (*interrupt)(const struct tdx_port *port);
 	/* Number of the processor this port stands for, and its package. */
 	unsigned (*cpu)(const struct tdx_port *port);
 	unsigned (*package)(const struct tdx_port *port);

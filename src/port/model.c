@@ -111,6 +111,16 @@ static void port_cpuid(const struct tdx_port *port, uint32_t leaf, uint32_t subl
 	out[3] = r.edx;
 }
 
+static void *va(const struct tdx_port *port, hpa_t pa)
+{
+	return machine_ptr(lp_of(port)->m, pa.v);
+}
+
+static void interrupt(const struct tdx_port *port)
+{
+	atomic_store(&lp_of(port)->irq, true);
+}
+
 static unsigned cpu_number(const struct tdx_port *port)
 {
 	return cpu_of(port)->id;
@@ -137,6 +147,8 @@ static const struct tdx_port_ops model_ops = {
 	.write = port_write,
 	.rdmsr = rdmsr,
 	.cpuid = port_cpuid,
+	.va = va,
+	.interrupt = interrupt,
 	.cpu = cpu_number,
 	.package = package,
 	.relax = relax,

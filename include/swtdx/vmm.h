@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* The monitor: TDs as KVM keeps them. VMs, vCPUs, memslots, private and shared memory, exits.
+ *
+ * Sits on the host library alone; processors and memory come through ports. Names, states and
+ * errors are KVM's: functions return 0 or a negative errno, and the module's status that caused a
+ * failure is in the VM (tdx_vm_error()). A VM whose state cannot be trusted any more is "bugged":
+ * one line is logged saying why, it is dead, every later call gives -EIO, and its pages that could
+ * not be reclaimed are quarantined, never reused.
+ *
+ * Threads: any number may call; one thread runs one vCPU. Locks are inside. */
+#ifndef SWTDX_VMM_H
+#define SWTDX_VMM_H
+
+#include <swtdx/host.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct tdx_vmm; /* a host that runs TDs */
+struct tdx_vm;
+struct tdx_vcpu;
+
+/* --- the host --- */
+
+struct tdx_vmm_config {
+	const struct tdx_port *const *cpus; /* all processors; outlive the vmm */
+	unsigned ncpus;
+	const struct tdx_host_range *memory; /* usable RAM, ascending; the vmm allocates from it */
+	unsigned nranges;
+	unsigned errata; /* TDX_HOST_PARTIAL_WRITE_MCE */
+	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t all);
+	void (*log)(void *arg, const char *line); /* one line, no newline */
+	void *arg;
+};
+
+/* Brings the module up and takes over the memory. 0 with *vmm, or a negative errno with a sentence
+ * in err. */
+int tdx_vmm_new(const struct tdx_vmm_config *cfg, struct tdx_vmm **vmm, char *err, size_t errlen);
+/* All VMs must be gone. */
+void tdx_vmm_free(struct tdx_vmm *vmm);
+
+const struct tdx_host_info *tdx_vmm_info(const struct tdx_vmm *vmm);
+
+struct tdx_vmm_memory {
+	uint64_t free_pages, used_pages; /* 4K */
+	uint64_t pamt_pages;
+	uint64_t quarantined_pages; /* could not be reclaimed: never used again */
+	unsigned free_hkids, leaked_hkids;
+};
+void tdx_vmm_memory(struct tdx_vmm *vmm, struct tdx_vmm_memory *m);
+
+/* Host memory for the user's own buffers (images, shared memory); 4K pages, contiguous. */
+int tdx_vmm_alloc(struct tdx_vmm *vmm, uint64_t pages, hpa_t *pa);
+void tdx_vmm_dealloc(struct tdx_vmm *vmm, hpa_t pa, uint64_t pages);
+void tdx_vmm_write(struct tdx_vmm *vmm, hpa_t pa, const void *buf, size_t len);
+void tdx_vmm_read(struct tdx_vmm *vmm, hpa_t pa, void *buf, size_t len);
+
+/* --- VMs (KVM_CREATE_VM, KVM_TDX_*) --- */
+
+enum tdx_vm_state { TDX_VM_UNINITIALIZED, TDX_VM_INITIALIZED, TDX_VM_RUNNABLE, TDX_VM_DEAD };
+
+/* KVM_TDX_INIT_VM. */
+struct tdx_vm_params {
+	uint64_t attributes, xfam;
+	unsigned max_vcpus;
+	bool gpaw52; /* 52-bit GPAs (5-level), else 48 */
+	unsigned tsc_khz; /* 0: the host's */
+	struct tdx_digest mrconfigid, mrowner, mrownerconfig;
+	unsigned ncpuid;
+	struct tdx_vm_cpuid {
+		uint32_t leaf, subleaf;
+		struct tdx_cpuid_values value;
+	} cpuid[64];
+};
+
+/* What tdx_vm_error() tells of the last failure. */
+struct tdx_vm_error {
+	enum tdx_seamcall leaf;
+	struct tdx_status status;
+	bool bugged;
+	char text[200];
+};
+
+int tdx_vm_new(struct tdx_vmm *vmm, struct tdx_vm **vm);
+int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *params);
+/* Measured: TDH.MR.EXTEND over the page after TDH.MEM.PAGE.ADD, in page order. */
+int tdx_vm_add_page(struct tdx_vm *vm, gpa_t gpa_, const void *data, bool measure);
+/* TDH.MR.EXTEND of 256 bytes already added; for other measuring orders. */
+int tdx_vm_measure(struct tdx_vm *vm, gpa_t gpa_);
+int tdx_vm_finalize(struct tdx_vm *vm);
+/* Stops vCPUs, tears the TD down in the order the hardware demands, frees everything. */
+void tdx_vm_destroy(struct tdx_vm *vm);
+enum tdx_vm_state tdx_vm_state(const struct tdx_vm *vm);
+void tdx_vm_error(const struct tdx_vm *vm, struct tdx_vm_error *e);
+struct tdx_td tdx_vm_td(const struct tdx_vm *vm);
+gpa_t tdx_vm_shared_bit(const struct tdx_vm *vm);
+
+/* --- memory --- */
+
+/* KVM_SET_USER_MEMORY_REGION2: guest memory [gpa, gpa+size), no shared bit; size 0 deletes. Private
+ * pages come on demand, shared ones are the vmm's and zero at first. -EINVAL, -EEXIST. */
+int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, gpa_t gpa_, uint64_t size);
+/* KVM_SET_MEMORY_ATTRIBUTES. What is left behind is zapped. */
+int tdx_vm_set_private(struct tdx_vm *vm, gpa_t gpa_, uint64_t size, bool private_);
+/* Shared memory as the host sees it. -EFAULT where nothing shared is. */
+int tdx_vm_read_shared(struct tdx_vm *vm, gpa_t gpa_, void *buf, size_t len);
+int tdx_vm_write_shared(struct tdx_vm *vm, gpa_t gpa_, const void *buf, size_t len);
+
+/* --- vCPUs (KVM_CREATE_VCPU, KVM_TDX_INIT_VCPU, KVM_RUN) --- */
+
+int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **vcpu);
+int tdx_vcpu_init(struct tdx_vcpu *vcpu, uint64_t initial_rcx);
+
+enum tdx_exit {
+	TDX_EXIT_INTR,         /* interrupted, run again */
+	TDX_EXIT_IO,           /* io: answer data of a read, run again */
+	TDX_EXIT_MMIO,         /* mmio: likewise */
+	TDX_EXIT_HLT,          /* nothing to do until an event */
+	TDX_EXIT_MAP_GPA,      /* a chunk of a conversion the user may refuse (ret) */
+	TDX_EXIT_GET_QUOTE,    /* tdvmcall */
+	TDX_EXIT_TDVMCALL,     /* another one that is the user's: set ret, r11.. */
+	TDX_EXIT_SYSTEM_EVENT, /* the guest reports a fatal error: data */
+	TDX_EXIT_MEMORY_FAULT, /* access of a kind the attributes do not say; memory_fault */
+	TDX_EXIT_SHUTDOWN,     /* triple fault */
+	TDX_EXIT_FAIL_ENTRY,
+	TDX_EXIT_INTERNAL_ERROR, /* status says why; the VM or vCPU is dead */
+};
+
+struct tdx_run {
+	enum tdx_exit exit;
+	struct tdx_status status; /* of TDH.VP.ENTER */
+	union {
+		struct {
+			uint16_t port;
+			uint8_t size;
+			bool write;
+			uint32_t data;
+		} io;
+		struct {
+			gpa_t gpa;
+			uint8_t size;
+			bool write;
+			uint64_t data;
+		} mmio;
+		struct {
+			bool irq_blocked;
+		} hlt;
+		struct {
+			gpa_t gpa;
+			uint64_t size;
+			bool private_;
+			int ret; /* 0, -EAGAIN, -EINVAL */
+		} map_gpa;
+		struct {
+			gpa_t gpa;
+			uint64_t size;
+			uint64_t ret;
+		} get_quote;
+		struct {
+			uint64_t leaf;
+			uint64_t ret;
+			uint64_t in[4];  /* R12..R15 */
+			uint64_t out[4]; /* R11..R14 */
+		} tdvmcall;
+		struct {
+			gpa_t gpa;
+			uint64_t size;
+			bool private_;
+		} memory_fault;
+		struct {
+			uint64_t data[16];
+		} system_event;
+	};
+};
+
+/* Run on a processor (-1: any free one) until something is the user's to handle. 0, or -EIO when the
+ * VM is dead, -EINVAL when it cannot run yet. */
+int tdx_vcpu_run(struct tdx_vcpu *vcpu, int cpu, struct tdx_run *run);
+/* Make tdx_vcpu_run() of another thread return TDX_EXIT_INTR soon. */
+void tdx_vcpu_kick(struct tdx_vcpu *vcpu);
+struct tdx_vp tdx_vcpu_vp(const struct tdx_vcpu *vcpu);
+unsigned tdx_vcpu_id(const struct tdx_vcpu *vcpu);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
