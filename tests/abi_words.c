@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Words with fields in them: GPA and level, field ids, exit qualifications, TDVMCALL names. */
+/* Words with fields in them: GPA and level, exit qualifications; names of TDVMCALLs and TD bits. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,6 @@
 
 #include <swtdx/structs.h>
 
-#include "abi/field_id.h"
 #include "abi/ghci.h"
 #include "abi/operand.h"
 #include "abi/vmx.h"
@@ -33,57 +32,6 @@ static void a_word_with_a_stray_bit_is_refused(void **state)
 	assert_false(gpa_level_valid(5));
 	assert_false(gpa_level_valid(0x401001)); /* not a multiple of 2M */
 	assert_true(gpa_level_valid(0));
-}
-
-static void a_known_field_id_is_taken_apart(void **state)
-{
-	const uint64_t op_state = 0x9010000200000004ull;
-
-	assert_int_equal(field_id_class(op_state), 16);
-	assert_int_equal(field_id_code(op_state), 4);
-	assert_int_equal(field_id_context(op_state), FIELD_CONTEXT_TD);
-	assert_int_equal(field_id_element_size(op_state), 4);
-	assert_int_equal(op_state & FIELD_ID_RESERVED, 0);
-	assert_int_equal(field_id_make(FIELD_CONTEXT_TD, 16, 4, 4), op_state & ~FIELD_ID_IGNORED);
-	assert_true(field_id_same(op_state, field_id_make(FIELD_CONTEXT_SYS, 16, 4, 1)));
-	assert_false(field_id_same(op_state, field_id_make(FIELD_CONTEXT_TD, 17, 4, 4)));
-}
-
-static void element_sizes_go_round(void **state)
-{
-	for (unsigned size = 1; size <= 8; size *= 2)
-		assert_int_equal(field_id_element_size(field_id_make(FIELD_CONTEXT_VP, 1, 2, size)),
-				 size);
-}
-
-static void fields_of_an_id_do_not_overlap(void **state)
-{
-	const uint64_t parts[] = {
-		FIELD_ID_CODE_MASK,
-		3ull << FIELD_ID_SIZE_SHIFT,
-		FIELD_ID_LAST_ELEMENT,
-		FIELD_ID_LAST_FIELD,
-		FIELD_ID_INC_SIZE,
-		FIELD_ID_WRITE_MASK_VALID,
-		7ull << FIELD_ID_CONTEXT_SHIFT,
-		0x3full << FIELD_ID_CLASS_SHIFT,
-		FIELD_ID_IGNORED,
-		FIELD_ID_RESERVED,
-	};
-	uint64_t all = 0;
-
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		assert_int_equal(all & parts[i], 0);
-		all |= parts[i];
-	}
-	assert_int_equal(all, ~0ull);
-}
-
-static void cpuid_codes_hold_leaf_subleaf_and_half(void **state)
-{
-	assert_int_equal(field_cpuid_code(7, 0, 1), 7 << 9 | 1);
-	assert_int_equal(field_cpuid_code(0x80000008, 0xffffffff, 0),
-			 1 << 16 | 8 << 9 | 1 << 8 | 0x7f << 1);
 }
 
 static void exits_have_names(void **state)
@@ -151,10 +99,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gpa_and_level_share_a_word),
 		cmocka_unit_test(a_word_with_a_stray_bit_is_refused),
-		cmocka_unit_test(a_known_field_id_is_taken_apart),
-		cmocka_unit_test(element_sizes_go_round),
-		cmocka_unit_test(fields_of_an_id_do_not_overlap),
-		cmocka_unit_test(cpuid_codes_hold_leaf_subleaf_and_half),
 		cmocka_unit_test(exits_have_names),
 		cmocka_unit_test(an_accept_exit_tells_what_stopped_it),
 		cmocka_unit_test(qualifications_are_put_in_words),

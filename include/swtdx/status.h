@@ -218,6 +218,9 @@ extern "C" {
 #define TDX_NON_RECOVERABLE_TD_WRONG_APIC_MODE	  0xe000000700000000ull
 #define TDX_TD_FATAL				  0xe000060400000000ull
 
+/* What the module holds in place of a status before it has one. Never returned; the 183rd name. */
+#define TDX_UNINITIALIZE_ERROR 0xffffffffffffffffull
+
 /* What a host's call instruction reports when the module never ran: chosen by host software, after
  * Linux. A status is one of these only when every bit of the mask is set; bit 63 alone is any
  * error of the module. */

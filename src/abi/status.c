@@ -39,9 +39,13 @@ const struct tdx_status_info *tdx_status_info(struct tdx_status s)
 {
 	const uint64_t recoverability = 0xf000000000000000ull;
 
-	for (size_t i = 0; i < COUNT(codes); i++)
-		if (!((codes[i].code ^ tdx_code(s)) & ~recoverability))
+	for (size_t i = 0; i < COUNT(codes); i++) {
+		/* An error whose class and name are zero is no kind of success. */
+		uint64_t compared = codes[i].code == TDX_SUCCESS ? ~0ull : ~recoverability;
+
+		if (!((codes[i].code ^ tdx_code(s)) & compared))
 			return &codes[i];
+	}
 	return NULL;
 }
 
@@ -56,9 +60,12 @@ const struct tdx_status_info *tdx_status_by_name(const char *name)
 	return NULL;
 }
 
-static const char *sw_name(struct tdx_status s)
+/* Names of values that are no codes of the table. */
+static const char *other_name(struct tdx_status s)
 {
 	switch (s.raw) {
+	case TDX_UNINITIALIZE_ERROR:
+		return "UNINITIALIZE_ERROR";
 	case TDX_SEAMCALL_VMFAILINVALID:
 		return "TDX_SEAMCALL_VMFAILINVALID";
 	case TDX_SEAMCALL_GP:
@@ -73,7 +80,7 @@ static const char *sw_name(struct tdx_status s)
 const char *tdx_status_name(struct tdx_status s)
 {
 	const struct tdx_status_info *info = tdx_status_info(s);
-	const char *name = info ? info->name : sw_name(s);
+	const char *name = info ? info->name : other_name(s);
 
 	return name ? name : "TDX_STATUS_UNKNOWN";
 }
@@ -106,7 +113,7 @@ const char *tdx_status_format(struct tdx_status s, char *buf, size_t len)
 
 	text_add(&t, tdx_status_name(s));
 	if (!info) {
-		if (!sw_name(s)) {
+		if (!other_name(s)) {
 			text_char(&t, '(');
 			text_hex(&t, s.raw, 16);
 			text_char(&t, ')');

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines of logs that speak of TDX calls; see <swtdx/decode.h>. Freestanding.
+ *
+ * One pass over the words of a line. A word names a leaf, or a register, or announces a leaf number
+ * or a status; a number is what the word before it announced. Understood so far:
+ *
+ *	SEAMCALL (0x000000000000001c) failed: 0xc000030000000001 [RCX 0x... RDX 0x... ...]
+ *	SEAMCALL (28) failed: 0x..
+ *	RCX 0x... RDX 0x... R08 0x...				(the line after)
+ *	SEAMCALL failed: CPU 94: leaf 33, error 0xc000092100000122.
+ *	additional output: rcx 0x0, rdx 0x0, ...
+ *	SEAMCALL TDH_MEM_PAGE_AUG failed: 0x..., entry 0x..., level_state 0x...
+ *	SEAMCALL[TDH_MNG_INIT] failed on cpu 3: TDX_OPERAND_INVALID (0x...)
+ *	SEAMCALL[0x1c] failed: 0x...
+ *	TDX ioctl KVM_TDX_INIT_VM failed, hw_errors: 0x...
+ *	TDH.MNG.INIT failed with status: 0xc000010000000045
+ *
+ * and any number that is an error of the module as it stands. A number elsewhere is left alone: a
+ * status must have a known class and name and its reserved bits clear, so addresses do not match.
+ * What must stay true: nothing outside the line is read, whatever its bytes are. */
+#include <swtdx/decode.h>
+
+#include "abi/text.h"
+
+struct word {
+	const char *at;
+	size_t len;
+};
+
+struct number {
+	uint64_t value;
+	bool hex;  /* written with 0x */
+	bool wide; /* has more digits than 32 bits need */
+};
+
+/* What the next number will be. */
+enum expected { NOTHING, LEAF_NUMBER, STATUS, REGISTER };
+
+struct scan {
+	const char *line;
+	struct tdx_log_note *note;
+	enum expected expected;
+	unsigned reg;
+	bool tdx;  /* the line speaks of TDX */
+	bool call; /* of a call: SEAMCALL or TDCALL */
+	bool guest;
+	bool named; /* the leaf was named in words */
+};
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool is_word_char(char c)
+{
+	return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+	       c == '.';
+}
+
+static bool is(struct word w, const char *s)
+{
+	size_t i = 0;
+
+	for (; i < w.len && s[i]; i++)
+		if (lower(w.at[i]) != s[i])
+			return false;
+	return i == w.len && !s[i];
+}
+
+static bool is_any_of(struct word w, const char *const *list)
+{
+	for (; *list; list++)
+		if (is(w, *list))
+			return true;
+	return false;
+}
+
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The whole word is a number: decimal, or hex after 0x, of at most 64 bits. */
+static bool parse_number(struct word w, struct number *n)
+{
+	size_t i = 0;
+
+	n->hex = w.len > 2 && w.at[0] == '0' && lower(w.at[1]) == 'x';
+	n->value = 0;
+	if (n->hex)
+		i = 2;
+	n->wide = w.len - i > 8;
+	if (i == w.len || w.len - i > 16)
+		return false;
+	for (; i < w.len; i++) {
+		int d = digit(w.at[i]);
+
+		if (d < 0 || (!n->hex && d > 9))
+			return false;
+		n->value = n->value * (n->hex ? 16 : 10) + (unsigned)d;
+	}
+	return true;
+}
+
+/* "tdh_mem_page_aug", "TDH.MEM.PAGE.AUG": a name with its prefix. */
+static const struct tdx_leaf_info *named_leaf(struct word w)
+{
+	char name[40];
+
+	if (w.len < 5 || w.len >= sizeof(name) || lower(w.at[0]) != 't' || lower(w.at[1]) != 'd' ||
+	    (lower(w.at[2]) != 'h' && lower(w.at[2]) != 'g'))
+		return NULL;
+	for (size_t i = 0; i < w.len; i++)
+		name[i] = w.at[i];
+	name[w.len] = 0;
+	return tdx_leaf_by_name(name);
+}
+
+/* The register a word names, as an x86 encoding; KVM's names for RCX and RDX of a failed walk too.
+ */
+static int named_register(struct word w)
+{
+	static const struct {
+		const char *name;
+		int reg;
+	} names[] = {
+		{"rcx", 1},  {"rdx", 2},   {"rbx", 3},	 {"rbp", 5},	     {"rsi", 6},
+		{"rdi", 7},  {"r8", 8},	   {"r08", 8},	 {"r9", 9},	     {"r09", 9},
+		{"r10", 10}, {"r11", 11},  {"r12", 12},	 {"r13", 13},	     {"r14", 14},
+		{"r15", 15}, {"entry", 1}, {"septe", 1}, {"level_state", 2},
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (is(w, names[i].name))
+			return names[i].reg;
+	return -1;
+}
+
+static bool known_error(uint64_t value)
+{
+	const struct tdx_status_info *info = tdx_status_info(tdx_status(value));
+
+	return info && info->code == tdx_code(tdx_status(value)) &&
+	       (value & (TDX_STATUS_ERROR | TDX_STATUS_NON_RECOVERABLE));
+}
+
+static bool any_status(uint64_t value)
+{
+	return tdx_status_info(tdx_status(value)) || tdx_is_sw_error(tdx_status(value));
+}
+
+static void take_status(struct scan *s, struct word w, uint64_t value)
+{
+	s->note->has_status = true;
+	s->note->status = tdx_status(value);
+	s->note->at = (size_t)(w.at - s->line);
+	s->note->len = w.len;
+	s->expected = NOTHING;
+}
+
+static void take_leaf_number(struct scan *s, uint64_t value)
+{
+	s->expected = NOTHING;
+	if (value == SEAMLDR_INFO || value == SEAMLDR_INSTALL)
+		s->note->seamldr = true;
+	else if (!tdx_rax_reserved(value) && !s->named)
+		s->note->leaf = s->guest ? tdx_tdcall_leaf(tdx_rax_leaf(value))
+					 : tdx_seamcall_leaf(tdx_rax_leaf(value));
+}
+
+static void on_number(struct scan *s, struct word w, struct number n)
+{
+	if (s->expected == LEAF_NUMBER) {
+		take_leaf_number(s, n.value);
+	} else if (s->expected == REGISTER && n.hex) {
+		*tdx_reg(&s->note->regs, s->reg) = n.value;
+		s->note->shown |= TDX_REG_BIT(s->reg);
+		s->expected = NOTHING;
+	} else if (!n.hex || s->note->has_status) {
+		return;
+	} else if (s->expected == STATUS && s->tdx && (n.wide || !n.value) && any_status(n.value)) {
+		take_status(s, w, n.value);
+	} else if (s->expected == STATUS && s->call && n.wide) {
+		take_status(s, w, n.value);
+	} else if (n.wide && known_error(n.value)) {
+		take_status(s, w, n.value);
+	}
+}
+
+static void on_word(struct scan *s, struct word w)
+{
+	static const char *const announces_status[] = {"failed",   "fail",	"error",    "err",
+						       "status",   "ret",	"returned", "rc",
+						       "hw_error", "hw_errors", "rax",	    NULL};
+	const struct tdx_leaf_info *leaf = named_leaf(w);
+	int reg = named_register(w);
+
+	if (leaf) {
+		s->note->leaf = leaf;
+		s->named = s->tdx = s->call = true;
+		/* "SEAMCALL TDH_X failed": what was announced is here. */
+		if (s->expected == LEAF_NUMBER)
+			s->expected = NOTHING;
+	} else if (is(w, "seamcall") || is(w, "tdcall")) {
+		s->tdx = s->call = true;
+		s->guest = is(w, "tdcall");
+		s->expected = LEAF_NUMBER;
+	} else if (is(w, "leaf") && s->call) {
+		s->expected = LEAF_NUMBER;
+	} else if (is(w, "tdx") || is(w, "hw_error") || is(w, "hw_errors")) {
+		s->tdx = true;
+		if (!is(w, "tdx"))
+			s->expected = STATUS;
+	} else if (reg >= 0) {
+		s->expected = REGISTER;
+		s->reg = (unsigned)reg;
+	} else if (is_any_of(w, announces_status)) {
+		s->expected = STATUS;
+	} else if (s->expected == REGISTER) {
+		s->expected = NOTHING;
+	}
+}
+
+static void scan_words(struct scan *s, size_t len)
+{
+	size_t i = 0;
+
+	while (i < len) {
+		struct word w = {s->line + i, 0};
+		struct number n;
+
+		if (!is_word_char(s->line[i])) {
+			i++;
+			continue;
+		}
+		while (i < len && is_word_char(s->line[i]))
+			i++;
+		w.len = (size_t)(s->line + i - w.at);
+		while (w.len && w.at[w.len - 1] == '.')
+			w.len--;
+		if (parse_number(w, &n))
+			on_number(s, w, n);
+		else if (w.len)
+			on_word(s, w);
+	}
+}
+
+/* A line that only adds registers may come this much later: other processors log in between. */
+#define LINES_BETWEEN 8
+
+static bool continues(const struct tdx_log *log, const struct tdx_log_note *note)
+{
+	return log->valid && log->lines_since <= LINES_BETWEEN && note->shown && !note->leaf &&
+	       !note->has_status;
+}
+
+bool tdx_log_line(struct tdx_log *log, const char *line, size_t len, struct tdx_log_note *note)
+{
+	struct scan s = {.line = line, .note = note};
+
+	*note = (struct tdx_log_note){0};
+	log->lines_since++;
+	scan_words(&s, len);
+	if (continues(log, note)) {
+		note->belongs = true;
+		note->leaf = log->last.leaf;
+		note->seamldr = log->last.seamldr;
+		note->status = log->last.status;
+		log->lines_since = 0;
+		return true;
+	}
+	if (!note->has_status)
+		return false;
+	log->last = *note;
+	log->lines_since = 0;
+	log->valid = true;
+	return true;
+}
