@@ -125,7 +125,7 @@ const char *tdx_details_text(struct tdx_status s, const struct tdx_leaf_info *le
 			text_add(&t, "exit ");
 			text_dec(&t, d & VMX_EXIT_BASIC_MASK);
 			in_brackets(&t, vmx_exit_name(d & VMX_EXIT_BASIC_MASK));
-			if (d & VMX_EXIT_BUS_LOCK)
+			if (d & VMX_EXIT_BUS_LOCK_PREEMPTED)
 				text_add(&t, ", after a bus lock");
 			if (d & VMX_EXIT_ENTRY_FAILURE)
 				text_add(&t, ", entry failed");

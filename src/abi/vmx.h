@@ -17,9 +17,9 @@ enum vmx_exit {
 };
 
 /* Bits of the reason beside the basic reason in 15:0. */
-#define VMX_EXIT_BASIC_MASK    0xffffu
-#define VMX_EXIT_BUS_LOCK      (1u << 26)
-#define VMX_EXIT_ENTRY_FAILURE (1u << 31)
+#define VMX_EXIT_BASIC_MASK	    0xffffu
+#define VMX_EXIT_BUS_LOCK_PREEMPTED (1u << 26)
+#define VMX_EXIT_ENTRY_FAILURE	    (1u << 31)
 
 /* Qualification of an EPT violation. */
 #define EPT_VIOLATION_READ	     (1ull << 0)

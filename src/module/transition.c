@@ -79,7 +79,7 @@ void td_exit(struct lp *lp, uint64_t code, uint32_t exit_reason, uint64_t qualif
 	if (already_leaving(lp))
 		return;
 	if (lp->bus_lock_preempted)
-		exit_reason |= VMX_EXIT_BUS_LOCK;
+		exit_reason |= VMX_EXIT_BUS_LOCK_PREEMPTED;
 	exit_async(lp, code, exit_reason, qualification, ext_qualification, gpa_, intr_info);
 }
 
@@ -122,7 +122,7 @@ void td_exit_vmcall(struct lp *lp)
 		return;
 	lp->host.rax = VMX_EXIT_TDCALL;
 	if (lp->bus_lock_preempted)
-		lp->host.rax |= VMX_EXIT_BUS_LOCK;
+		lp->host.rax |= VMX_EXIT_BUS_LOCK_PREEMPTED;
 	lp->bus_lock_preempted = false;
 	lp->leaving.vcpu_state = TDX_VCPU_READY;
 	lp->leaving.last_td_exit = LAST_EXIT_TDVMCALL;

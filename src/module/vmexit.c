@@ -179,7 +179,7 @@ static void prologue(struct lp *lp)
 		to_host_event(lp, TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE);
 		return;
 	}
-	if (reason & VMX_EXIT_BUS_LOCK)
+	if (reason & VMX_EXIT_BUS_LOCK_PREEMPTED)
 		lp->bus_lock_preempted = true;
 	if (reason & REASON_IMPOSSIBLE && !debugged(lp)) {
 		module_fatal(lp);
