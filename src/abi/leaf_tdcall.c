@@ -26,7 +26,7 @@ static const struct tdx_leaf_info tdcalls[TDX_TDCALL_LEAVES] = {
 	[TDG_VP_VEINFO_GET] = {
 		.name = "TDG.VP.VEINFO.GET",
 		.number = TDG_VP_VEINFO_GET,
-		.max_version = 1,
+		.max_version = 2,
 		.out = RCX | RDX | R8 | R9 | R10,
 		.out_v1 = R11 | R12,
 	},

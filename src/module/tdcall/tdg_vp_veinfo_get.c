@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* TDG.VP.VEINFO.GET: why the last #VE was raised; from then on another can be.
  *
- * Version 1 tells the category of the #VE in the upper half of RCX too. No locks: the information
- * belongs to the calling vCPU. */
+ * Version 1 tells the category of the #VE in the upper half of RCX too, version 2 the interruptibility
+ * the guest had in R12. No locks: the information belongs to the calling vCPU. */
 #include "module/leaves.h"
 #include "module/tx.h"
 
-enum { MAX_VERSION = 1 };
+enum { MAX_VERSION = 2 };
 
 struct tdx_status tdg_vp_veinfo_get(struct tx *tx, struct tdx_regs *regs)
 {
@@ -25,6 +25,10 @@ struct tdx_status tdg_vp_veinfo_get(struct tx *tx, struct tdx_regs *regs)
 	regs->r8 = ve->gla;
 	regs->r9 = ve->gpa;
 	regs->r10 = (uint64_t)ve->instruction_information << 32 | ve->instruction_length;
+	if (version >= 2) {
+		regs->r11 = 0;
+		regs->r12 = ve->interruptibility_state;
+	}
 	ve->valid = 0;
 	return tdx_success();
 }
