@@ -8,6 +8,7 @@
 
 #include "abi/vmx.h"
 #include "module/vmcs.h"
+#include "module/xbuff.h"
 #include <swtdx/structs.h>
 
 /* Bits of an EPT violation's qualification about the linear address and NMI unblocking. */
@@ -174,6 +175,7 @@ static void save_vcpu(struct lp *lp)
 {
 	struct tdvps *vps = lp->vps;
 
+	xbuff_set_components(lp->mod->m, vps, lp->tdcs->xfam);
 	vps->vcpu_state_details = state_details(lp);
 	if (wants_resume_hint(lp, vps->vcpu_state_details))
 		lp->host.rcx |= TD_EXIT_RESUME_HINT;

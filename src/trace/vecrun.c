@@ -22,7 +22,7 @@
 enum {
 	EXIT_REASON_TDCALL = 77,
 	TDCALL_LENGTH = 4,
-	GUEST_PROGRESS = 0x40, /* bytes of code a guest runs between two steps */
+	GUEST_PROGRESS = 0x100, /* bytes of code a guest runs between two steps */
 	GUEST_STEP_TSC = 10000000,
 	MAX_HOLDS = 64,
 };
@@ -349,7 +349,8 @@ static void guest(struct vecrun *r, const struct vec_step *s)
 		vmcs = module_vmcs(r->mod, s->lp);
 		vmcs_write(vmcs, VMCS_GUEST_EFER, 0xd01);
 		vmcs_set_bits(vmcs, VMCS_GUEST_CR0, 1u << 31 | 1u);
-		vmcs_set_bits(vmcs, VMCS_GUEST_CS_AR, 1u << 13);
+		vmcs_set_bits(vmcs, VMCS_GUEST_CS_AR, 1u << 13);   /* L */
+		vmcs_clear_bits(vmcs, VMCS_GUEST_CS_AR, 1u << 14); /* D/B */
 		break;
 	case VEC_GUEST_REGS:
 		compare(r, s->label, &s->out, s->out.mask, module_guest_regs(r->mod, s->lp));

@@ -7,6 +7,7 @@
 #include "module/entropy.h"
 #include "module/kot.h"
 #include "module/leaves.h"
+#include "module/version.h"
 
 #define HKID_RESERVED (~0xffffull)
 
@@ -44,6 +45,7 @@ static void commit(struct tx *tx, const struct plan *plan)
 	memcpy(tdr->td_uuid, plan->uuid, sizeof(tdr->td_uuid));
 	tdr->hkid = (uint16_t)plan->hkid;
 	tdr->lifecycle_state = TDX_LIFECYCLE_HKID_ASSIGNED;
+	tdr->seamdb_index = MODULE_SEAMDB_INDEX;
 	tdr->handoff_version = tx->mod->module_hv;
 	/* TDRs are the module's, not the TD's: they live under the global KeyID */
 	machine_wrote(tx->lp->hw, plan->page.pa.v, tx->mod->hkid);

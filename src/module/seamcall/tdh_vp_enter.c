@@ -199,11 +199,15 @@ static void return_to_guest(struct plan *plan, const struct tdx_regs *regs)
 
 static void set_vmcs(const struct tx *tx, const struct plan *plan)
 {
+	const uint16_t vm = plan->vp.vps->curr_vm;
 	const struct tdcs *tdcs = plan->td.tdcs;
 	struct vmcs *vmcs = plan->vp.vmcs;
 
 	if (plan->vp.vps->pend_nmi && plan->vp.vps->ve_info.valid == 0)
 		vmcs_set_bits(vmcs, VMCS_PROCBASED_CTLS, PROCBASED_NMI_WINDOW);
+	/* its host state is that of this processor and this module from now on */
+	plan->vp.vps->lp_dependent_updated[vm] = 1;
+	plan->vp.vps->module_dependent_updated[vm] = 1;
 	vmcs_clear_bits(vmcs, VMCS_GUEST_DEBUGCTL, DEBUGCTL_ENABLE_UNCORE_PMI);
 	if (!(tdcs->attributes & TDX_ATTR_PERFMON))
 		vmcs_write(vmcs, VMCS_GUEST_PERF_GLOBAL_CTRL,

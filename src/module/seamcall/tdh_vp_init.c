@@ -10,8 +10,10 @@
 #include "module/leaves.h"
 #include "module/td_vmcs.h"
 #include "module/vcpu.h"
+#include "module/version.h"
 #include "module/virt_msr.h"
 #include "module/vmcs.h"
+#include "module/xbuff.h"
 
 #define NO_PA		 (~0ull)
 #define MSR_TSC_ADJUST	 0x3bu
@@ -19,9 +21,6 @@
 #define XCR0_RESET	 1ull
 #define DR6_RESET	 0xffff0ff0ull
 #define FMASK_RESET	 0x20200ull
-#define XCOMP_BV_COMPACT (1ull << 63)
-
-enum { XSAVE_XCOMP_BV = 520 / 8 }; /* in words */
 
 struct plan {
 	struct td td;
@@ -158,7 +157,6 @@ static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan
 	const struct td *td = &plan->td;
 	struct tdcs *tdcs = td->tdcs;
 	struct tdvps *vps = plan->vp.vps;
-	uint64_t *xbuff = machine_ptr(tx->m, machine_strip(tx->m, vps->page_pa[TDVPS_PAGE_XBUFF]));
 
 	if (tdx_rax_version(regs->rax) == 0) {
 		__atomic_store_n(&tdcs->topology_enum_configured, 0, __ATOMIC_RELAXED);
@@ -166,10 +164,11 @@ static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan
 	}
 	vps->vcpu_index = plan->index;
 	vps->last_exit_tsc = machine_rdtsc(tx->lp->hw);
+	vps->last_seamdb_index = MODULE_SEAMDB_INDEX;
 	init_registers(tx->mod, tdcs, vps, regs->rdx);
 	init_msrs(tx->mod, tdcs, vps);
 	init_management(tx->mod, tdcs, vps);
-	xbuff[XSAVE_XCOMP_BV] = XCOMP_BV_COMPACT;
+	xbuff_set_components(tx->m, vps, 0);
 	for (unsigned vm = 0; vm <= tdcs->num_l2_vms; vm++)
 		td_vmcs_init(tx, td, &plan->vp, vm);
 	for (unsigned page = 0; page < vps->num_pages; page++)
