@@ -198,7 +198,8 @@ static uint64_t seen(const struct md *md, enum md_vp_field field, bool write, ui
 	if (field == MD_VP_IA32_SPEC_CTRL)
 		return spec_ctrl_seen(md->tx->mod, md->td.tdcs, value);
 	if (field == MD_VP_VCPU_STATE_DETAILS && md->by == MD_BY_GUEST && !write) {
-		vp_update_state_details(md->tx, &md->vp, true);
+		md->vp.vps->vcpu_state_details =
+			vp_state_details(md->tx->m, md->vp.vps, md->vp.vmcs);
 		return md->vp.vps->vcpu_state_details;
 	}
 	return value;

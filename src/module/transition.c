@@ -7,6 +7,7 @@
 #include "module/transition.h"
 
 #include "abi/vmx.h"
+#include "module/vcpu.h"
 #include "module/vmcs.h"
 #include "module/xbuff.h"
 #include <swtdx/structs.h>
@@ -22,12 +23,6 @@
 #define VM_CTLS_HINT_VINTR_PENDING    (1ull << 1)
 #define VM_CTLS_HINT_VINTR_IN_SERVICE (1ull << 2)
 #define VM_CTLS_HINT_VNMI_PENDING     (1ull << 3)
-
-#define DETAILS_VINTR_PENDING	      (1ull << 0)
-#define DETAILS_VINTR_IN_SERVICE      (1ull << 4)
-#define DETAILS_VNMI_PENDING	      (1ull << 8)
-
-enum { VAPIC_PPR = 0xa0 };
 
 static bool already_leaving(const struct lp *lp)
 {
@@ -145,30 +140,14 @@ void module_fatal(struct lp *lp)
 }
 
 /* What virtual interrupts and NMIs wait for the guest, as VCPU_STATE_DETAILS tells. */
-static uint64_t state_details(const struct lp *lp)
-{
-	const struct machine *m = lp->mod->m;
-	const uint8_t *vapic = machine_ptr(m, machine_strip(m, lp->vps->page_pa[TDVPS_PAGE_VAPIC]));
-	uint64_t status = vmcs_read(lp->vmcs, VMCS_GUEST_INTERRUPT_STATUS);
-	uint64_t details = lp->vps->vcpu_state_details;
-
-	details &= ~(DETAILS_VINTR_PENDING | DETAILS_VINTR_IN_SERVICE | DETAILS_VNMI_PENDING);
-	if ((status & 0xf0) > (vapic[VAPIC_PPR] & 0xf0u))
-		details |= DETAILS_VINTR_PENDING;
-	if ((status >> 8 & 0xff) > 30)
-		details |= DETAILS_VINTR_IN_SERVICE;
-	if (lp->vps->pend_nmi)
-		details |= DETAILS_VNMI_PENDING;
-	return details;
-}
-
 static bool wants_resume_hint(const struct lp *lp, uint64_t details)
 {
 	uint64_t ctls = lp->tdcs->vm_ctls[0];
 
-	return (ctls & VM_CTLS_HINT_VINTR_PENDING && details & DETAILS_VINTR_PENDING) ||
-	       (ctls & VM_CTLS_HINT_VINTR_IN_SERVICE && details & DETAILS_VINTR_IN_SERVICE) ||
-	       (ctls & VM_CTLS_HINT_VNMI_PENDING && details & DETAILS_VNMI_PENDING);
+	return (ctls & VM_CTLS_HINT_VINTR_PENDING && details & VCPU_DETAILS_INTERRUPT_PENDING) ||
+	       (ctls & VM_CTLS_HINT_VINTR_IN_SERVICE &&
+		details & VCPU_DETAILS_INTERRUPT_IN_SERVICE) ||
+	       (ctls & VM_CTLS_HINT_VNMI_PENDING && details & VCPU_DETAILS_NMI_PENDING);
 }
 
 static void save_vcpu(struct lp *lp)
@@ -176,7 +155,7 @@ static void save_vcpu(struct lp *lp)
 	struct tdvps *vps = lp->vps;
 
 	xbuff_set_components(lp->mod->m, vps, lp->tdcs->xfam);
-	vps->vcpu_state_details = state_details(lp);
+	vps->vcpu_state_details = vp_state_details(lp->mod->m, vps, lp->vmcs);
 	if (wants_resume_hint(lp, vps->vcpu_state_details))
 		lp->host.rcx |= TD_EXIT_RESUME_HINT;
 	if (lp->leaving.trap)

@@ -39,23 +39,20 @@ struct tdx_status vp_check_and_associate(struct tx *tx, const struct td *td, con
 
 enum { VAPIC_PPR = 0xa0, FIRST_SERVICEABLE_VECTOR = 31, PRIORITY_CLASS = 0xf0 };
 
-static void set_or_clear(uint64_t *word, uint64_t bit, bool set)
+uint64_t vp_state_details(const struct machine *m, const struct tdvps *vps, const struct vmcs *vmcs)
 {
-	*word = set ? *word | bit : *word & ~bit;
-}
-
-void vp_update_state_details(const struct tx *tx, const struct vp *vp, bool nmi)
-{
-	const uint8_t *vapic =
-		machine_ptr(tx->m, machine_strip(tx->m, vp->vps->page_pa[TDVPS_PAGE_VAPIC]));
-	const uint64_t status = vmcs_read(vp->vmcs, VMCS_GUEST_INTERRUPT_STATUS);
+	const uint8_t *vapic = machine_ptr(m, machine_strip(m, vps->page_pa[TDVPS_PAGE_VAPIC]));
+	const uint64_t status = vmcs_read(vmcs, VMCS_GUEST_INTERRUPT_STATUS);
 	const unsigned requested = status & 0xff, in_service = status >> 8 & 0xff;
-	uint64_t *details = &vp->vps->vcpu_state_details;
+	uint64_t details = vps->vcpu_state_details &
+			   ~(VCPU_DETAILS_INTERRUPT_PENDING | VCPU_DETAILS_INTERRUPT_IN_SERVICE |
+			     VCPU_DETAILS_NMI_PENDING);
 
-	set_or_clear(details, VCPU_DETAILS_INTERRUPT_PENDING,
-		     (requested & PRIORITY_CLASS) > (vapic[VAPIC_PPR] & PRIORITY_CLASS));
-	set_or_clear(details, VCPU_DETAILS_INTERRUPT_IN_SERVICE,
-		     in_service >= FIRST_SERVICEABLE_VECTOR);
-	if (nmi)
-		set_or_clear(details, VCPU_DETAILS_NMI_PENDING, vp->vps->pend_nmi);
+	if ((requested & PRIORITY_CLASS) > (vapic[VAPIC_PPR] & PRIORITY_CLASS))
+		details |= VCPU_DETAILS_INTERRUPT_PENDING;
+	if (in_service >= FIRST_SERVICEABLE_VECTOR)
+		details |= VCPU_DETAILS_INTERRUPT_IN_SERVICE;
+	if (vps->pend_nmi)
+		details |= VCPU_DETAILS_NMI_PENDING;
+	return details;
 }

@@ -19,11 +19,12 @@ struct tdx_status vp_check_and_associate(struct tx *tx, const struct td *td, con
 struct tdx_status vp_associate(struct tx *tx, const struct td *td, const struct vp *vp,
 			       bool *newly);
 
-/* VCPU_STATE_DETAILS as it is at a TD exit or when the TD reads it: does an interrupt wait that the
- * virtual APIC would deliver, is one in service; with `nmi`, does an NMI wait. */
+/* What VCPU_STATE_DETAILS is at a TD exit or when the TD reads it: does an interrupt wait that the
+ * virtual APIC would deliver, is one in service, does an NMI wait. */
 #define VCPU_DETAILS_INTERRUPT_PENDING	  (1ull << 0)
 #define VCPU_DETAILS_INTERRUPT_IN_SERVICE (1ull << 4)
 #define VCPU_DETAILS_NMI_PENDING	  (1ull << 8)
-void vp_update_state_details(const struct tx *tx, const struct vp *vp, bool nmi);
+uint64_t vp_state_details(const struct machine *m, const struct tdvps *vps,
+			  const struct vmcs *vmcs);
 
 #endif
