@@ -14,7 +14,9 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{"measure", verb_measure, "compute the MRTD of a TDVF image, without a machine"},
+	{"quote", verb_quote, "sign a TDREPORT with the test quote service, or show its root"},
 	{"replay", verb_replay, "play recorded module calls against the model"},
+	{"report", verb_report, "decode and verify a TDREPORT or a quote"},
 };
 
 #define NUM_VERBS (sizeof(verbs) / sizeof(verbs[0]))

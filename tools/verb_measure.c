@@ -10,8 +10,9 @@
 
 #include <swtdx/measure.h>
 
-#include "file.h"
-#include "verbs.h"
+#include "tools/file.h"
+#include "tools/hex.h"
+#include "tools/verbs.h"
 
 static const char usage[] =
 	"usage: swtdx measure [--order page|section|all] [--json] IMAGE\n"
@@ -21,12 +22,6 @@ static const char usage[] =
 	"  --order section  all pages of a section added, then all extended\n"
 	"  --order all      page order, every added page extended\n"
 	"  --json           the same as JSON\n";
-
-static void hex(char *out, const uint8_t *p, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		sprintf(out + 2 * i, "%02x", p[i]);
-}
 
 static void attributes_text(char *out, size_t len, uint32_t attributes)
 {
@@ -43,7 +38,7 @@ static void print_text(const char *name, size_t size, enum tdvf_order order,
 	char mrtd[2 * TDX_SHA384_SIZE + 1];
 	char attributes[16];
 
-	hex(mrtd, m->mrtd.b, sizeof(m->mrtd.b));
+	hex_text(mrtd, m->mrtd.b, sizeof(m->mrtd.b));
 	printf("image      %s, %zu bytes, metadata at 0x%" PRIx32 "\n\n", name, size,
 	       m->tdvf.descriptor_offset);
 	printf("section  type          data in image            memory of the TD          "
@@ -97,7 +92,7 @@ static int print_json(const char *name, size_t size, enum tdvf_order order,
 	json_t *root;
 	int rc;
 
-	hex(mrtd, m->mrtd.b, sizeof(m->mrtd.b));
+	hex_text(mrtd, m->mrtd.b, sizeof(m->mrtd.b));
 	for (unsigned i = 0; i < m->tdvf.nr_sections; i++)
 		json_array_append_new(sections, section_json(i, &m->tdvf.section[i]));
 	root = json_pack("{s:s,s:o,s:I,s:o,s:o,s:s,s:I,s:I,s:s}", "schema", "swtdx.measure/1",

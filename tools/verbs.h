@@ -12,6 +12,8 @@ enum verb_exit {
 };
 
 int verb_measure(int argc, char **argv);
+int verb_quote(int argc, char **argv);
 int verb_replay(int argc, char **argv);
+int verb_report(int argc, char **argv);
 
 #endif

@@ -14,74 +14,74 @@ int attest_fail(struct attest_error *err, int rc, enum attest_fault fault, uint6
 
 struct text {
 	const char *what;
-	bool numbers; /* "is <value>, not <limit>" follows */
+	const char *than; /* "is <value>, <than> <limit>" follows, unless NULL */
 };
 
 static struct text text_of(enum attest_fault fault)
 {
 	switch (fault) {
 	case ATTEST_OK:
-		return (struct text){"no error", false};
+		return (struct text){"no error", NULL};
 	case REPORT_LENGTH:
-		return (struct text){"TDREPORT: length", true};
+		return (struct text){"TDREPORT: length", "not"};
 	case REPORT_TYPE:
-		return (struct text){"TDREPORT: type", true};
+		return (struct text){"TDREPORT: type", "not"};
 	case REPORT_SUBTYPE:
-		return (struct text){"TDREPORT: subtype", true};
+		return (struct text){"TDREPORT: subtype", "not"};
 	case REPORT_VERSION:
-		return (struct text){"TDREPORT: version", true};
+		return (struct text){"TDREPORT: version", "more than"};
 	case REPORT_RESERVED:
-		return (struct text){"TDREPORT: reserved bytes are not zero", false};
+		return (struct text){"TDREPORT: reserved bytes are not zero", NULL};
 	case REPORT_TCB_INFO_HASH:
-		return (struct text){"TDREPORT: hash of TEE_TCB_INFO does not match", false};
+		return (struct text){"TDREPORT: hash of TEE_TCB_INFO does not match", NULL};
 	case REPORT_TD_INFO_HASH:
-		return (struct text){"TDREPORT: hash of TDINFO does not match", false};
+		return (struct text){"TDREPORT: hash of TDINFO does not match", NULL};
 	case REPORT_MAC:
-		return (struct text){"TDREPORT: MAC does not match", false};
+		return (struct text){"TDREPORT: MAC does not match", NULL};
 	case QUOTE_TOO_SHORT:
-		return (struct text){"quote: number of bytes", true};
+		return (struct text){"quote: number of bytes", "less than"};
 	case QUOTE_TOO_LONG:
-		return (struct text){"quote: number of bytes", true};
+		return (struct text){"quote: number of bytes", "more than"};
 	case QUOTE_VERSION:
-		return (struct text){"quote: version", true};
+		return (struct text){"quote: version", "not"};
 	case QUOTE_KEY_TYPE:
-		return (struct text){"quote: attestation key type", true};
+		return (struct text){"quote: attestation key type", "not"};
 	case QUOTE_TEE_TYPE:
-		return (struct text){"quote: TEE type", true};
+		return (struct text){"quote: TEE type", "not"};
 	case QUOTE_LENGTH:
-		return (struct text){"quote: length of the signature data", true};
+		return (struct text){"quote: length of the signature data", "not"};
 	case QUOTE_CERT_TYPE:
-		return (struct text){"quote: certification data type", true};
+		return (struct text){"quote: certification data type", "not"};
 	case QUOTE_CERT_LENGTH:
-		return (struct text){"quote: length of the certification data", true};
+		return (struct text){"quote: length of the certification data", "not"};
 	case QUOTE_AUTH_LENGTH:
-		return (struct text){"quote: length of the authentication data", true};
+		return (struct text){"quote: length of the authentication data", "more than"};
 	case QUOTE_CHAIN_TYPE:
-		return (struct text){"quote: type of the certificates", true};
+		return (struct text){"quote: type of the certificates", "not"};
 	case QUOTE_CHAIN_LENGTH:
-		return (struct text){"quote: length of the certificates", true};
+		return (struct text){"quote: length of the certificates", "not"};
 	case QUOTE_KEY:
-		return (struct text){"quote: attestation key is not a point of P-256", false};
+		return (struct text){"quote: attestation key is not a point of P-256", NULL};
 	case QUOTE_SIGNATURE:
-		return (struct text){"quote: signature of header and body does not verify", false};
+		return (struct text){"quote: signature of header and body does not verify", NULL};
 	case QUOTE_QE_REPORT_DATA:
-		return (struct text){"quote: QE report does not bind the attestation key", false};
+		return (struct text){"quote: QE report does not bind the attestation key", NULL};
 	case QUOTE_QE_SIGNATURE:
-		return (struct text){"quote: signature of the QE report does not verify", false};
+		return (struct text){"quote: signature of the QE report does not verify", NULL};
 	case QUOTE_CHAIN_FORMAT:
-		return (struct text){"quote: not three certificates in plain PEM", false};
+		return (struct text){"quote: not three certificates in plain PEM", NULL};
 	case QUOTE_CHAIN_NAMES:
-		return (struct text){"quote: certificate of another name", false};
+		return (struct text){"quote: certificate of another name", NULL};
 	case QUOTE_CHAIN_KEY:
-		return (struct text){"quote: certificate with a key that is not P-256", false};
+		return (struct text){"quote: certificate with a key that is not P-256", NULL};
 	case QUOTE_CHAIN_ROOT:
-		return (struct text){"quote: root certificate is not the trusted one", false};
+		return (struct text){"quote: root certificate is not the trusted one", NULL};
 	case QUOTE_CHAIN_INVALID:
-		return (struct text){"quote: certificate chain does not verify", false};
+		return (struct text){"quote: certificate chain does not verify", NULL};
 	case QUOTE_ROOT_FORMAT:
-		return (struct text){"trusted root: not a certificate in PEM", false};
+		return (struct text){"trusted root: not a certificate in PEM", NULL};
 	}
-	return (struct text){"unknown fault", false};
+	return (struct text){"unknown fault", NULL};
 }
 
 const char *attest_error_text(const struct attest_error *e, char *buf, size_t len)
@@ -90,9 +90,9 @@ const char *attest_error_text(const struct attest_error *e, char *buf, size_t le
 
 	if (e->fault == ATTEST_OK || e->fault == QUOTE_ROOT_FORMAT)
 		snprintf(buf, len, "%s", t.what);
-	else if (t.numbers)
-		snprintf(buf, len, "offset 0x%" PRIx64 ": %s is 0x%" PRIx64 ", not 0x%" PRIx64,
-			 e->at, t.what, e->value, e->limit);
+	else if (t.than)
+		snprintf(buf, len, "offset 0x%" PRIx64 ": %s is 0x%" PRIx64 ", %s 0x%" PRIx64,
+			 e->at, t.what, e->value, t.than, e->limit);
 	else
 		snprintf(buf, len, "offset 0x%" PRIx64 ": %s%s%s", e->at, t.what,
 			 e->why ? ": " : "", e->why ? e->why : "");

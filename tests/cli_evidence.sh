@@ -1,0 +1,98 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The verbs measure, quote and report as a user meets them: what is printed where, how they end.
+# Usage: cli_evidence.sh SWTDX RECORDED_REPORT
+set -u
+swtdx=$1
+dir=$(mktemp -d) || exit 99
+trap 'rm -rf "$dir"' EXIT
+export SWTDX_STATE="$dir/state"
+failed=0
+
+# ends STATUS NAME COMMAND...: runs with output in $dir/out and $dir/err.
+ends() {
+	want=$1 name=$2
+	shift 2
+	"$@" >"$dir/out" 2>"$dir/err" </dev/null
+	got=$?
+	if [ $got -ne "$want" ]; then
+		echo "not ok: $name: exit $got, not $want: $(head -n1 "$dir/err")"
+		failed=1
+	fi
+}
+
+says() { # says FILE PATTERN NAME
+	grep -q -e "$2" "$dir/$1" || { echo "not ok: $3: no '$2' in $1"; failed=1; }
+}
+
+silent() { # silent FILE NAME
+	[ ! -s "$dir/$1" ] || { echo "not ok: $2: $1 is not empty"; failed=1; }
+}
+
+one_line() {
+	[ "$(wc -l <"$dir/err")" -eq 1 ] || { echo "not ok: $1: not one line on stderr"; failed=1; }
+}
+
+"$2" >"$dir/report.bin"
+
+ends 2 "measure without an image" "$swtdx" measure
+silent out "measure without an image"
+ends 2 "measure in an unknown order" "$swtdx" measure --order any image
+ends 3 "measure a file that is not there" "$swtdx" measure "$dir/none"
+one_line "measure a file that is not there"
+ends 1 "measure nothing" "$swtdx" measure -
+silent out "measure nothing"
+one_line "measure nothing"
+ovmf=/usr/share/ovmf/OVMF.fd
+if [ -r $ovmf ]; then
+	ends 0 "measure OVMF" "$swtdx" measure $ovmf
+	says out "^mrtd  *[0-9a-f]\{96\}$" "measure OVMF"
+	silent err "measure OVMF"
+	ends 0 "measure OVMF as JSON" "$swtdx" measure --json --order section $ovmf
+	says out '"schema": "swtdx.measure/1"' "measure OVMF as JSON"
+	says out '"order": "section"' "measure OVMF as JSON"
+	head -c 1000000 $ovmf >"$dir/cut"
+	ends 1 "measure OVMF cut at its end" "$swtdx" measure "$dir/cut"
+	silent out "measure OVMF cut at its end"
+	tail -c 1000000 $ovmf >"$dir/cut"
+	ends 1 "measure OVMF cut at its beginning" "$swtdx" measure "$dir/cut"
+	silent out "measure OVMF cut at its beginning"
+	one_line "measure OVMF cut at its beginning"
+	says err "section 0 (BFV) at offset 0x" "measure OVMF cut at its beginning"
+	ends 3 "measure to a full disk" sh -c "'$swtdx' measure $ovmf >/dev/full"
+else
+	echo "skipped: $ovmf is not installed"
+fi
+
+ends 0 "report of a TDREPORT" "$swtdx" report "$dir/report.bin"
+says out "^verdict  *verified$" "report of a TDREPORT"
+says out "^simulated  *yes" "report of a TDREPORT"
+ends 1 "report of zeros" sh -c "head -c 4000 /dev/zero | '$swtdx' report -"
+ends 0 "quote" "$swtdx" quote --output "$dir/quote.bin" "$dir/report.bin"
+says err "simulated" "quote"
+ends 0 "report of a quote" "$swtdx" report "$dir/quote.bin"
+says out "^verdict  *verified$" "report of a quote"
+ends 0 "root of the service" "$swtdx" quote --root
+cp "$dir/out" "$dir/root.pem"
+says out "BEGIN CERTIFICATE" "root of the service"
+ends 0 "report under a named root" env SWTDX_STATE=/nonexistent "$swtdx" report --root "$dir/root.pem" "$dir/quote.bin"
+ends 0 "report as JSON" "$swtdx" report --json "$dir/quote.bin"
+says out '"verdict": "verified"' "report as JSON"
+ends 0 "root of another service" "$swtdx" quote --state "$dir/other" --root
+cp "$dir/out" "$dir/other.pem"
+ends 1 "report under another root" "$swtdx" report --root "$dir/other.pem" "$dir/quote.bin"
+says out "^verdict  *refused: " "report under another root"
+ends 3 "report without any root" "$swtdx" report --state "$dir/empty" "$dir/quote.bin"
+ends 0 "report without verifying" "$swtdx" report --state "$dir/empty" --no-verify "$dir/quote.bin"
+says out "^verdict  *not checked$" "report without verifying"
+{ cat "$dir/report.bin" | head -c 600; printf 'x'; tail -c 423 "$dir/report.bin"; } >"$dir/bad.bin"
+ends 1 "report of a changed TDREPORT" "$swtdx" report "$dir/bad.bin"
+says out "^verdict  *refused: .*TDINFO" "report of a changed TDREPORT"
+ends 1 "quote of a changed TDREPORT" "$swtdx" quote --output "$dir/no.bin" "$dir/bad.bin"
+[ ! -e "$dir/no.bin" ] || { echo "not ok: a changed TDREPORT was quoted"; failed=1; }
+[ "$(stat -c %a "$dir/state/quote-service.pem")" = 600 ] || { echo "not ok: others may read the keys"; failed=1; }
+echo broken >"$dir/state/quote-service.pem"
+ends 3 "quote with a broken service" "$swtdx" quote --root
+says err "not a quote service" "quote with a broken service"
+[ $failed -eq 0 ] && echo "ok"
+exit $failed

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* swtdx report: what a TDREPORT or a quote says, and whether it may be believed. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <swtdx/attest.h>
+
+#include "tools/file.h"
+#include "tools/hex.h"
+#include "tools/quote_state.h"
+#include "tools/verbs.h"
+
+static const char usage[] =
+	"usage: swtdx report [--root FILE] [--state DIR] [--no-verify] [--json] FILE\n"
+	"\n"
+	"Decodes and verifies a TDREPORT or a quote (- is standard input).\n"
+	"  --root FILE   the root certificate to trust for a quote, in PEM; without it,\n"
+	"                that of the test quote service\n"
+	"  --state DIR   where the test quote service is kept\n"
+	"  --no-verify   decode only\n"
+	"  --json        the same as JSON\n";
+
+struct options {
+	const char *root;
+	const char *state;
+	bool verify;
+	bool json;
+};
+
+/* What is known about the input by the time it is printed. */
+struct evidence {
+	const char *kind;
+	const char *name;
+	const uint8_t *bytes;
+	size_t len;
+	const struct attest_field *fields;
+	size_t nr_fields;
+	bool simulated;
+	const char *verdict; /* "verified", "refused", "not checked" */
+	char why[ATTEST_ERROR_TEXT];
+};
+
+#define MAX_FIELD 64
+
+static void field_text(char *out, const uint8_t *bytes, const struct attest_field *f)
+{
+	uint64_t v = 0;
+
+	if (!f->word) {
+		hex_text(out, bytes + f->offset, f->size);
+		return;
+	}
+	for (unsigned i = f->size; i-- > 0;)
+		v = v << 8 | bytes[f->offset + i];
+	snprintf(out, 2 * MAX_FIELD + 1, "0x%" PRIx64, v);
+}
+
+/* The names of the bits of ATTRIBUTES that are set, which decide about trust. */
+static void print_attributes(uint64_t v)
+{
+	const char *sep = " (";
+
+	for (unsigned bit = 0; bit < 64; bit++) {
+		const char *name = tdx_attribute_name(bit);
+
+		if (!(v >> bit & 1))
+			continue;
+		if (name)
+			printf("%s%s", sep, name);
+		else
+			printf("%sbit %u", sep, bit);
+		sep = ", ";
+	}
+	if (v)
+		putchar(')');
+}
+
+static void print_text(const struct evidence *e)
+{
+	char value[2 * MAX_FIELD + 1];
+
+	printf("%-20s %s, %zu bytes\n", "kind", e->kind, e->len);
+	printf("%-20s %s\n", "simulated",
+	       e->simulated ? "yes: made by swtdx, not by TDX hardware" : "no mark of swtdx");
+	for (size_t i = 0; i < e->nr_fields; i++) {
+		field_text(value, e->bytes, &e->fields[i]);
+		printf("%-20s %s", e->fields[i].name, value);
+		if (!strcmp(e->fields[i].name, "attributes"))
+			print_attributes(strtoull(value, NULL, 16));
+		putchar('\n');
+	}
+	printf("%-20s %s%s%s\n", "verdict", e->verdict, e->why[0] ? ": " : "", e->why);
+}
+
+static int print_json(const struct evidence *e)
+{
+	json_t *fields = json_object();
+	char value[2 * MAX_FIELD + 1];
+	json_t *name = json_string(e->name);
+	json_t *root;
+	int rc;
+
+	for (size_t i = 0; i < e->nr_fields; i++) {
+		field_text(value, e->bytes, &e->fields[i]);
+		json_object_set_new(fields, e->fields[i].name, json_string(value));
+	}
+	root = json_pack("{s:s,s:o,s:s,s:I,s:b,s:o,s:s,s:s}", "schema", "swtdx.report/1", "file",
+			 name ? name : json_string("(not UTF-8)"), "kind", e->kind, "size",
+			 (json_int_t)e->len, "simulated", (int)e->simulated, "fields", fields,
+			 "verdict", e->verdict, "why", e->why);
+	rc = root ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : -1;
+	putchar('\n');
+	json_decref(root);
+	return rc;
+}
+
+static int complain(const char *what, int rc)
+{
+	fprintf(stderr, "swtdx report: %s: %s\n", what, strerror(-rc));
+	return VERB_ENVIRONMENT;
+}
+
+/* Whether a check came out one way or the other; anything else is the environment's fault. */
+static int judge(struct evidence *e, int rc, const struct attest_error *err)
+{
+	if (rc && rc != -EBADMSG && !(rc == -EINVAL && err->fault != ATTEST_OK))
+		return complain("verification", rc);
+	e->verdict = rc ? "refused" : "verified";
+	if (rc)
+		attest_error_text(err, e->why, sizeof(e->why));
+	return rc ? VERB_DIFFERENCE : VERB_OK;
+}
+
+static int malformed(const char *name, const struct attest_error *err)
+{
+	char line[ATTEST_ERROR_TEXT];
+
+	fprintf(stderr, "swtdx report: %s: %s\n", name, attest_error_text(err, line, sizeof(line)));
+	return VERB_DIFFERENCE;
+}
+
+static int do_report(const struct options *o, struct evidence *e)
+{
+	struct attest_error err;
+	struct tdx_report r;
+	int rc;
+
+	if (tdreport_parse(e->bytes, e->len, &r, &err))
+		return malformed(e->name, &err);
+	e->kind = "TDREPORT";
+	e->fields = tdreport_fields(&e->nr_fields);
+	/* Whose MAC it is says whose report it is. */
+	rc = tdreport_verify(&r, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, &err);
+	e->simulated = rc == 0;
+	if (!o->verify)
+		return VERB_OK;
+	return judge(e, rc, &err);
+}
+
+/* The root to trust, in PEM: the file named, or the local test service's. */
+static int get_root(const struct options *o, uint8_t **pem, size_t *len)
+{
+	struct quote_service *s;
+	char path[4096];
+	const char *root;
+	int rc;
+
+	if (o->root) {
+		rc = file_read(o->root, 65536, pem, len);
+		return rc ? complain(o->root, rc) : VERB_OK;
+	}
+	rc = quote_state_path(o->state, path, sizeof(path));
+	if (!rc)
+		rc = quote_state_open(path, false, &s);
+	if (rc) {
+		fprintf(stderr, "swtdx report: no root to verify under: name one with --root, or "
+				"decode only with --no-verify\n");
+		return VERB_ENVIRONMENT;
+	}
+	root = quote_service_root(s, len);
+	*pem = malloc(*len + 1);
+	if (*pem)
+		memcpy(*pem, root, *len + 1);
+	quote_service_free(s);
+	return *pem ? VERB_OK : complain("root", -ENOMEM);
+}
+
+static int do_quote(const struct options *o, struct evidence *e)
+{
+	size_t own = quote_length(e->bytes, e->len), root_len;
+	struct attest_error err;
+	struct tdx_quote q;
+	uint8_t *root;
+	int rc;
+
+	if (!own || own > e->len)
+		own = e->len;
+	if (quote_parse(e->bytes, own, &q, &err))
+		return malformed(e->name, &err);
+	if (own < e->len)
+		fprintf(stderr, "swtdx report: %s: %zu bytes after the quote are ignored\n",
+			e->name, e->len - own);
+	e->len = own;
+	e->kind = "quote";
+	e->fields = quote_fields(&e->nr_fields);
+	e->simulated = q.simulated;
+	if (!o->verify)
+		return VERB_OK;
+	rc = get_root(o, &root, &root_len);
+	if (rc)
+		return rc;
+	rc = quote_verify(&q, (const char *)root, root_len, time(NULL), &err);
+	free(root);
+	if (rc == -EINVAL && err.fault == QUOTE_ROOT_FORMAT) {
+		fprintf(stderr, "swtdx report: %s: not a certificate in PEM\n", o->root);
+		return VERB_ENVIRONMENT;
+	}
+	return judge(e, rc, &err);
+}
+
+static int report(const struct options *o, const char *path)
+{
+	struct evidence e = {.verdict = "not checked"};
+	uint8_t *bytes;
+	int rc;
+
+	e.name = strcmp(path, "-") ? path : "<stdin>";
+	rc = file_read(path, 1u << 20, &bytes, &e.len);
+	if (rc)
+		return complain(e.name, rc);
+	e.bytes = bytes;
+	/* A TDREPORT has one length; a quote is always longer than that. */
+	rc = e.len <= sizeof(struct tdx_report) ? do_report(o, &e) : do_quote(o, &e);
+	if (e.kind && rc != VERB_ENVIRONMENT) {
+		if (o->json ? print_json(&e) : (print_text(&e), 0))
+			rc = VERB_ENVIRONMENT;
+		if (fflush(stdout) || ferror(stdout))
+			rc = complain("standard output", -errno);
+	}
+	free(bytes);
+	return rc;
+}
+
+int verb_report(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"root", required_argument, NULL, 'r'}, {"state", required_argument, NULL, 's'},
+		{"no-verify", no_argument, NULL, 'n'},	{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},	{NULL, 0, NULL, 0},
+	};
+	struct options o = {.verify = true};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		switch (c) {
+		case 'r':
+			o.root = optarg;
+			break;
+		case 's':
+			o.state = optarg;
+			break;
+		case 'n':
+			o.verify = false;
+			break;
+		case 'j':
+			o.json = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return VERB_OK;
+		default:
+			fputs(usage, stderr);
+			return VERB_USAGE;
+		}
+	}
+	if (argc - optind != 1) {
+		fputs(usage, stderr);
+		return VERB_USAGE;
+	}
+	return report(&o, argv[optind]);
+}
