@@ -12,6 +12,7 @@
 #include "module/stepping.h"
 #include "module/vcpu.h"
 #include "module/vmcs.h"
+#include "module/xbuff.h"
 #include <swtdx/structs.h>
 
 #define MSR_TSC_ADJUST		   0x3bu
@@ -184,12 +185,14 @@ static void return_from_vmcall(struct tdvps *vps, const struct tdx_regs *regs)
 	vps->gpr.rax = TDX_SUCCESS;
 }
 
-static void return_to_guest(struct plan *plan, const struct tdx_regs *regs)
+static void return_to_guest(const struct machine *m, struct plan *plan, const struct tdx_regs *regs)
 {
 	struct tdvps *vps = plan->vp.vps;
 
 	if (vps->last_td_exit == LAST_EXIT_TDVMCALL) {
 		return_from_vmcall(vps, regs);
+		if (vps->gpr.rcx & VMCALL_XMM_MASK)
+			xbuff_header(m, vps)->xstate_bv |= XSTATE_BV_SSE;
 	} else if (vps->last_td_exit == LAST_EXIT_ASYNC_TRAP) {
 		vps->gpr.rax &= ~TDX_STATUS_HOST_RECOVERABLE;
 		if (plan->host_hint)
@@ -250,8 +253,13 @@ static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan
 	lp->host = *regs;
 	if (plan->verdict == STEPPING_NOTIFY)
 		notify_guest(lp, plan);
-	return_to_guest(plan, regs);
+	return_to_guest(tx->m, plan, regs);
 	set_vmcs(tx, plan);
+	if (!xbuff_loadable(tx->m, lp->vps, lp->tdcs->xfam)) {
+		td_exit(lp, TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE, VMX_EXIT_ENTRY_FAIL_GUEST_STATE,
+			0, TDX_EEQ_XSTATE_LOAD_FAILURE, 0, 0);
+		return;
+	}
 	keep_page_locks(tx);
 	lp->vps->lp_dependent_updated[0] = 1;
 	lp->vps->module_dependent_updated[0] = 1;
