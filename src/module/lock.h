@@ -206,4 +206,38 @@ static inline void sept_entry_release(uint64_t *e)
 	__atomic_fetch_and(e, ~SEPT_LOCK_BIT, __ATOMIC_RELEASE);
 }
 
+static inline enum lock_result lock_acquire(enum lock_resource res, void *word, enum lock_mode mode,
+					    bool guest)
+{
+	switch (lock_resource_kind(res)) {
+	case LOCK_KIND_SHAREX_HP:
+		return hp_acquire((uint16_t *)word, mode, guest);
+	case LOCK_KIND_SEPT:
+		return sept_entry_acquire((uint64_t *)word, guest);
+	case LOCK_KIND_SHAREX:
+		return sharex_acquire((uint16_t *)word, mode);
+	case LOCK_KIND_MUTEX:
+		return mutex_acquire((uint8_t *)word);
+	}
+	return LOCK_BUSY;
+}
+
+static inline void lock_release(enum lock_resource res, void *word, enum lock_mode mode)
+{
+	switch (lock_resource_kind(res)) {
+	case LOCK_KIND_SHAREX_HP:
+		hp_release((uint16_t *)word, mode);
+		break;
+	case LOCK_KIND_SEPT:
+		sept_entry_release((uint64_t *)word);
+		break;
+	case LOCK_KIND_SHAREX:
+		sharex_release((uint16_t *)word, mode);
+		break;
+	case LOCK_KIND_MUTEX:
+		mutex_release((uint8_t *)word);
+		break;
+	}
+}
+
 #endif

@@ -2,42 +2,8 @@
 /* Taking and giving back locks, and the listeners on both. */
 #include "module/tx.h"
 
-static enum lock_result acquire(struct tx *tx, enum lock_resource res, void *word,
-				enum lock_mode mode)
-{
-	switch (lock_resource_kind(res)) {
-	case LOCK_KIND_SHAREX_HP:
-		return hp_acquire(word, mode, tx->guest);
-	case LOCK_KIND_SEPT:
-		return sept_entry_acquire(word, tx->guest);
-	case LOCK_KIND_SHAREX:
-		return sharex_acquire(word, mode);
-	case LOCK_KIND_MUTEX:
-		return mutex_acquire(word);
-	}
-	return LOCK_BUSY;
-}
-
-static void release(enum lock_resource res, void *word, enum lock_mode mode)
-{
-	switch (lock_resource_kind(res)) {
-	case LOCK_KIND_SHAREX_HP:
-		hp_release(word, mode);
-		break;
-	case LOCK_KIND_SEPT:
-		sept_entry_release(word);
-		break;
-	case LOCK_KIND_SHAREX:
-		sharex_release(word, mode);
-		break;
-	case LOCK_KIND_MUTEX:
-		mutex_release(word);
-		break;
-	}
-}
-
-static enum lock_result acquire_heard(struct tx *tx, enum lock_resource res, uint64_t key,
-				      void *word, enum lock_mode mode)
+enum lock_result tx_acquire_heard(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
+				  enum lock_mode mode)
 {
 	const struct module_hooks *h = tx->mod->hooks;
 	enum lock_result r = LOCK_OK;
@@ -45,38 +11,10 @@ static enum lock_result acquire_heard(struct tx *tx, enum lock_resource res, uin
 	if (h->acquire)
 		r = h->acquire(tx->mod->hooks_arg, tx->lp, res, key, mode, tx->guest);
 	if (r == LOCK_OK)
-		r = acquire(tx, res, word, mode);
+		r = lock_acquire(res, word, mode, tx->guest);
 	if (h->acquired)
 		h->acquired(tx->mod->hooks_arg, tx->lp, res, key, mode, tx->guest, r);
 	return r;
-}
-
-enum lock_result tx_try(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
-			enum lock_mode mode)
-{
-	enum lock_result r = __builtin_expect(tx->mod->hooks != NULL, 0) ?
-				     acquire_heard(tx, res, key, word, mode) :
-				     acquire(tx, res, word, mode);
-
-	if (r == LOCK_OK) {
-		assert(tx->nheld < TX_MAX_HELD);
-		tx->held[tx->nheld++] = (struct tx_held){word, key, (uint8_t)res, (uint8_t)mode};
-	}
-	return r;
-}
-
-struct tdx_status tx_lock(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
-			  enum lock_mode mode, enum tdx_operand op)
-{
-	switch (tx_try(tx, res, key, word, mode)) {
-	case LOCK_OK:
-		return tdx_success();
-	case LOCK_BUSY:
-		return tdx_error_op(TDX_OPERAND_BUSY, op);
-	case LOCK_BUSY_HOST_PRIORITY:
-		break;
-	}
-	return tdx_error_op(TDX_OPERAND_BUSY_HOST_PRIORITY, op);
 }
 
 static struct tx_held *find(struct tx *tx, const void *word)
@@ -111,15 +49,25 @@ static void give_back(struct tx *tx, const struct tx_held *held)
 {
 	const struct module_hooks *h = tx->mod->hooks;
 
-	release(held->res, held->word, held->mode);
-	if (__builtin_expect(h && h->released, 0))
+	lock_release(held->res, held->word, held->mode);
+	if (h && h->released)
 		h->released(tx->mod->hooks_arg, tx->lp, held->res, held->key, held->mode);
 }
 
 void tx_end(struct tx *tx)
 {
-	while (tx->nheld > 0)
-		give_back(tx, &tx->held[--tx->nheld]);
+	if (__builtin_expect(tx->mod->hooks != NULL, 0)) {
+		while (tx->nheld > 0)
+			give_back(tx, &tx->held[--tx->nheld]);
+		return;
+	}
+	for (const struct tx_held *held = tx->held + tx->nheld; held-- > tx->held;) {
+		if (held->mode == LOCK_SHARED && lock_resource_kind(held->res) == LOCK_KIND_SHAREX_HP)
+			hp_release(held->word, LOCK_SHARED); /* nearly all are this */
+		else
+			lock_release(held->res, held->word, held->mode);
+	}
+	tx->nheld = 0;
 }
 
 void tx_forget(struct tx *tx, void *word)

@@ -73,14 +73,43 @@ static inline void tx_begin(struct tx *tx, struct lp *lp, const struct tdx_leaf_
 /* Release everything still held, newest first. */
 void tx_end(struct tx *tx);
 
+/* One attempt with the listeners told. */
+enum lock_result tx_acquire_heard(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
+				  enum lock_mode mode);
+
+/* Inline, so that at the call the kind of lock is known: locking is most of a short leaf. */
+static inline enum lock_result tx_try(struct tx *tx, enum lock_resource res, uint64_t key,
+				      void *word, enum lock_mode mode)
+{
+	enum lock_result r = __builtin_expect(tx->mod->hooks != NULL, 0) ?
+				     tx_acquire_heard(tx, res, key, word, mode) :
+				     lock_acquire(res, word, mode, tx->guest);
+
+	if (r == LOCK_OK) {
+		assert(tx->nheld < TX_MAX_HELD);
+		tx->held[tx->nheld++] = (struct tx_held){word, key, (uint8_t)res, (uint8_t)mode};
+	}
+	return r;
+}
+
 /* Take any lock; remembered and released by tx_end(). LOCK_BUSY -> code with the operand:
  * TDX_OPERAND_BUSY|op for the host; a guest that failed on host priority also reports
  * TDX_OPERAND_BUSY_HOST_PRIORITY|op (tdcall dispatch shows it as TDX_OPERAND_BUSY after the timeout
  * bookkeeping). */
-struct tdx_status tx_lock(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
-			  enum lock_mode mode, enum tdx_operand op);
-enum lock_result tx_try(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
-			enum lock_mode mode);
+static inline struct tdx_status tx_lock(struct tx *tx, enum lock_resource res, uint64_t key,
+					void *word, enum lock_mode mode, enum tdx_operand op)
+{
+	switch (tx_try(tx, res, key, word, mode)) {
+	case LOCK_OK:
+		return tdx_success();
+	case LOCK_BUSY:
+		return tdx_error_op(TDX_OPERAND_BUSY, op);
+	case LOCK_BUSY_HOST_PRIORITY:
+		break;
+	}
+	return tdx_error_op(TDX_OPERAND_BUSY_HOST_PRIORITY, op);
+}
+
 /* Make the sharex-hp lock held shared at `word` exclusive. */
 enum lock_result tx_promote(struct tx *tx, void *word);
 /* Release one lock early (VP.ENTER, LP.INIT and few others do). */
