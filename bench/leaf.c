@@ -16,6 +16,7 @@
 #include <time.h>
 #include "machine/machine.h"
 #include "module/module.h"
+#include "module/vmcs.h"
 
 #define TDMR	   0x100000000ull
 #define PAMT	   0x2000000ull
@@ -241,6 +242,73 @@ static void create_td(void)
 		must(TDH_MEM_SEPT_ADD, i << 30 | 2, TDR, page(), 0);
 }
 
+/* --- a guest: in and out, and calls that stay inside --- */
+
+enum { EXIT_INTERRUPT = 1, EXIT_CPUID = 10, EXIT_TDCALL = 77 };
+
+static enum module_next guest_exit(uint32_t reason, uint64_t rax, uint64_t rcx)
+{
+	struct vmexit e = {.reason = reason, .instr_len = 4};
+	struct tdx_regs guest = {.rax = rax, .rcx = rcx};
+
+	return module_vmexit(mod, 0, &e, &guest);
+}
+
+static void enter(void)
+{
+	regs = (struct tdx_regs){.rax = TDH_VP_ENTER, .rcx = TDVPR};
+	if (module_seamcall(mod, 0, &regs) != MODULE_TO_GUEST)
+		exit(1);
+}
+
+static void enter_and_exit(void)
+{
+	enter();
+	guest_exit(EXIT_INTERRUPT, 0, 0);
+}
+
+static void vmcall(void)
+{
+	enter();
+	guest_exit(EXIT_TDCALL, TDG_VP_VMCALL, 0xfc00);
+}
+
+static void vp_info(void)
+{
+	guest_exit(EXIT_TDCALL, TDG_VP_INFO, 0);
+}
+
+static void cpuid(void)
+{
+	guest_exit(EXIT_CPUID, 7, 0);
+}
+
+static void timed_guest(const char *name, void (*step)(void))
+{
+	for (unsigned i = 0; i < MAX_SAMPLES; i++) {
+		int64_t start = now();
+
+		step();
+		sample[i] = now() - start;
+	}
+	report(name, MAX_SAMPLES, 0);
+}
+
+static void run_guest(void)
+{
+	struct vmcs *vmcs;
+
+	enter();
+	vmcs = module_vmcs(mod, 0);
+	vmcs_write(vmcs, VMCS_GUEST_EFER, 0xd01);
+	vmcs_set_bits(vmcs, VMCS_GUEST_CS_AR, 1u << 13);
+	timed_guest("TDG.VP.INFO", vp_info);
+	timed_guest("CPUID exit", cpuid);
+	guest_exit(EXIT_INTERRUPT, 0, 0);
+	timed_guest("VP.ENTER, interrupt exit", enter_and_exit);
+	timed_guest("VP.ENTER, VP.VMCALL", vmcall);
+}
+
 static void run(void)
 {
 	timed("(invalid leaf)", 100000, 127, nothing, 40);
@@ -250,6 +318,7 @@ static void run(void)
 	timed("MEM.PAGE.ADD 4K", ADDED, TDH_MEM_PAGE_ADD, page_add, 872);
 	timed("MR.EXTEND", ADDED, TDH_MR_EXTEND, mr_extend, 621);
 	must(TDH_MR_FINALIZE, TDR, 0, 0, 0);
+	run_guest();
 	timed("MNG.RD", 100000, TDH_MNG_RD, mng_rd, 150);
 	timed("MEM.SEPT.RD", 100000, TDH_MEM_SEPT_RD, sept_rd, 170);
 	timed("PHYMEM.PAGE.RDMD", 100000, TDH_PHYMEM_PAGE_RDMD, rdmd, 80);
