@@ -475,8 +475,13 @@ static void run_step(struct vecrun *r, struct vec_step *s)
 static void check_invariants(struct vecrun *r)
 {
 	char why[256];
+	bool held = false;
 
-	if (r->opt->paranoid && r->mod && !module_check_invariants(r->mod, why, sizeof(why)))
+	if (!r->opt->paranoid || !r->mod)
+		return;
+	for (unsigned i = 0; i < MAX_HOLDS; i++)
+		held |= r->hold[i].used;
+	if (!(held ? module_check_state : module_check_invariants)(r->mod, why, sizeof(why)))
 		differ(r, "invariant broken: %s", why);
 }
 
