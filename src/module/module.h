@@ -29,7 +29,7 @@ struct vmexit {
 	uint32_t intr_info, intr_error;
 	uint32_t instr_len, instr_info;
 	uint32_t idt_vectoring_info, idt_vectoring_error;
-	bool stall; /* RIP has not moved since the last entry */
+	bool stall; /* RIP is still that of the last TDH.VP.ENTER */
 };
 
 /* The event to deliver at VM entry: valid when bit 31 of info is set (SDM 25.8.3). */
@@ -53,6 +53,12 @@ const struct tdx_regs *module_host_regs(const struct module *mod, unsigned lp);
 struct module_entry module_entry(const struct module *mod, unsigned lp);
 struct tdx_regs *module_guest_regs(struct module *mod, unsigned lp);
 struct vmcs *module_vmcs(struct module *mod, unsigned lp);
+/* Does the guest's RDMSR or WRMSR exit? */
+bool module_msr_intercepted(const struct module *mod, unsigned lp, uint32_t msr, bool write);
+/* The guest's value of an MSR that no VMCS field and no XSAVE component holds; else NULL. */
+uint64_t *module_guest_msr(struct module *mod, unsigned lp, uint32_t msr);
+/* Where the guest stood at TDH.VP.ENTER: an exit at the same RIP is a stall. */
+uint64_t module_entry_rip(const struct module *mod, unsigned lp);
 
 /* Listening to (and interfering with) every call and lock; see module/tx.h. */
 struct module_hooks;
