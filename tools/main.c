@@ -13,6 +13,7 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
+	{"decode", verb_decode, "say what a status, a field, a structure or a log means"},
 	{"measure", verb_measure, "compute the MRTD of a TDVF image, without a machine"},
 	{"quote", verb_quote, "sign a TDREPORT with the test quote service, or show its root"},
 	{"replay", verb_replay, "play recorded module calls against the model"},

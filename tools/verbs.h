@@ -11,6 +11,7 @@ enum verb_exit {
 	VERB_ENVIRONMENT = 3, /* a file that is not there, no memory, ... */
 };
 
+int verb_decode(int argc, char **argv);
 int verb_measure(int argc, char **argv);
 int verb_quote(int argc, char **argv);
 int verb_replay(int argc, char **argv);

@@ -66,6 +66,9 @@ const char *tdx_attribute_name(unsigned bit);
 const char *tdx_config_flag_name(unsigned bit);
 const char *tdx_td_ctls_name(unsigned bit);
 
+/* The state components of XFAM and XCR0 ("AVX"), NULL for bits without. */
+const char *tdx_xfam_name(unsigned bit);
+
 /* What one CPUID leaf returns. */
 struct tdx_cpuid_values {
 	uint32_t eax, ebx, ecx, edx;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of the bits in ATTRIBUTES, CONFIG_FLAGS and TD_CTLS; see <swtdx/structs.h>. Freestanding.
+/* Names of the bits in ATTRIBUTES, CONFIG_FLAGS, TD_CTLS and XFAM; see <swtdx/structs.h>.
+ * Freestanding.
  */
 #include <swtdx/structs.h>
 
@@ -41,6 +42,29 @@ static const struct bit_name td_ctls[] = {
 	{TDX_TD_CTLS_LOCK, "LOCK"},
 };
 
+static const char *const xfam[] = {
+	[0] = "X87",
+	[1] = "SSE",
+	[2] = "AVX",
+	[3] = "MPX_BNDREGS",
+	[4] = "MPX_BNDCSR",
+	[5] = "AVX512_K",
+	[6] = "AVX512_ZMM_HI256",
+	[7] = "AVX512_HI16_ZMM",
+	[8] = "PT",
+	[9] = "PKRU",
+	[10] = "PASID",
+	[11] = "CET_U",
+	[12] = "CET_S",
+	[13] = "HDC",
+	[14] = "UINTR",
+	[15] = "LBR",
+	[16] = "HWP",
+	[17] = "AMX_TILECFG",
+	[18] = "AMX_TILEDATA",
+	[19] = "APX",
+};
+
 static const char *find(const struct bit_name *names, size_t n, unsigned bit)
 {
 	for (size_t i = 0; i < n; i++)
@@ -64,4 +88,9 @@ const char *tdx_config_flag_name(unsigned bit)
 const char *tdx_td_ctls_name(unsigned bit)
 {
 	return FIND(td_ctls, bit);
+}
+
+const char *tdx_xfam_name(unsigned bit)
+{
+	return bit < sizeof(xfam) / sizeof(xfam[0]) ? xfam[bit] : NULL;
 }

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Parts of swtdx decode: a sheet is what is known of one thing, in the order it is shown.
+ *
+ * A sheet is a JSON object of strings and of arrays of strings. Text is printed from it, so that
+ * --json has the same content by construction. */
+#ifndef TOOLS_DECODE_H
+#define TOOLS_DECODE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <swtdx/decode.h>
+
+/* Adds a line; nothing for a NULL or empty value. */
+void sheet_text(json_t *sheet, const char *key, const char *value);
+void sheet_hex(json_t *sheet, const char *key, uint64_t value);
+void sheet_number(json_t *sheet, const char *key, uint64_t value);
+
+/* Adds the value in hex, and the names of its bits as an array. */
+void sheet_bits(json_t *sheet, const char *key, uint64_t value, const char *(*name)(unsigned bit));
+
+void sheet_print(const json_t *sheet);
+
+/* One thing each, from n >= 1 words. The caller owns the result; NULL when the words do not name
+ * such a thing, and for files after a message, with *missing set when the file could not be read.
+ */
+typedef json_t *decode_fn(char **words, int n, bool *missing);
+decode_fn decode_status, decode_leaf, decode_operand, decode_field, decode_entry, decode_exit;
+decode_fn decode_attributes, decode_xfam, decode_config_flags, decode_td_ctls;
+decode_fn decode_report, decode_params, decode_image;
+
+/* What a single word most likely is. */
+decode_fn decode_guess;
+
+/* Standard input to standard output, annotated. 0 or a negative errno. */
+int decode_log(bool json, bool only);
+
+/* A whole word as a number: decimal, or hex after 0x. */
+bool parse_word(const char *word, uint64_t *value);
+
+#endif
