@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# swtdx decode by its man page: values, files, a log, JSON, exit status. Usage: tool_decode SWTDX
-swtdx=$1
+# swtdx decode by its man page: values, files, a log, JSON, exit status.
+# Usage: cli_decode.sh SWTDX PUT_REPORT
+swtdx=$1 put_report=$2
 tmp=$(mktemp -d) || exit 99
 trap 'rm -rf "$tmp"' EXIT
 failed=0
@@ -62,6 +63,13 @@ exits 2 status
 exits 2 leaf 1 2
 exits 2 --no-such-option
 exits 3 report "$tmp/none"
+
+"$put_report" >"$tmp/report"
+says 'both match' report "$tmp/report"
+says 'simulated: the MAC' report "$tmp/report"
+printf '\001' | dd of="$tmp/report" bs=1 seek=600 conv=notrunc 2>/dev/null
+says 'not this simulation' report "$tmp/report"
+"$swtdx" decode report "$tmp/report" | grep -q 'both match' && fail 'a changed report has both hashes'
 
 head -c 1024 /dev/zero >"$tmp/zero"
 exits 1 report "$tmp/zero"
