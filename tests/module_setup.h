@@ -69,6 +69,11 @@ static inline void setup_expect(struct tdx_status got, uint64_t raw)
 	assert_int_equal(got.raw, raw);
 }
 
+static inline unsigned setup_lps_per_package(const struct setup *s)
+{
+	return (s->m->cfg.lps + s->m->cfg.pkgs - 1) / s->m->cfg.pkgs;
+}
+
 /* Two acceptable TDMRs; PAMTs of the first from 0x2000000, of the second from 0x3000000. */
 static inline void setup_tdmrs(struct tdx_tdmr_info info[2])
 {
@@ -109,19 +114,70 @@ static inline void setup_init(struct setup *s)
 
 static inline void setup_ready(struct setup *s, uint64_t config_r8)
 {
-	unsigned per_pkg = (s->m->cfg.lps + s->m->cfg.pkgs - 1) / s->m->cfg.pkgs;
 	struct tdx_tdmr_info info[2];
 
 	setup_init(s);
 	setup_tdmrs(info);
 	setup_expect(setup_config(s, info, 2, config_r8), TDX_SUCCESS);
-	for (unsigned lp = 0; lp < s->m->cfg.lps; lp += per_pkg)
+	for (unsigned lp = 0; lp < s->m->cfg.lps; lp += setup_lps_per_package(s))
 		setup_expect(setup_call(s, lp, TDH_SYS_KEY_CONFIG), TDX_SUCCESS);
 	for (unsigned i = 0; i < 2; i++)
 		do
 			setup_expect(setup_call(s, 0, TDH_SYS_TDMR_INIT, .rcx = info[i].base),
 				     TDX_SUCCESS);
 		while (s->regs.rdx < info[i].base + info[i].size);
+}
+
+/* Where setup_td() puts a TD's pages, from its TDR on. */
+enum { SETUP_PARAMS = 0x1008000, SETUP_SOURCE = 0x1010000 };
+#define SETUP_TDCX(i)  (0x1000ull * (1 + (i)))	/* 6 */
+#define SETUP_TDVPR    0x7000ull		/* 6 with its TDCX */
+#define SETUP_SEPT(i)  (0x13000ull + 0x1000ull * (i)) /* levels 3, 2, 1 */
+#define SETUP_PAGE     0x16000ull
+
+/* A TD with one vCPU, S-EPT down to 4K at GPA 0 and a page there, finalised. */
+static inline void setup_td(struct setup *s, uint64_t tdr, unsigned hkid_)
+{
+	struct tdx_td_params *params = machine_ptr(s->m, SETUP_PARAMS);
+
+	setup_expect(setup_call(s, 0, TDH_MNG_CREATE, .rcx = tdr, .rdx = hkid_), TDX_SUCCESS);
+	for (unsigned lp = 0; lp < s->m->cfg.lps; lp += setup_lps_per_package(s))
+		setup_expect(setup_call(s, lp, TDH_MNG_KEY_CONFIG, .rcx = tdr), TDX_SUCCESS);
+	for (unsigned i = 0; i < 6; i++)
+		setup_expect(setup_call(s, 0, TDH_MNG_ADDCX, .rcx = tdr + SETUP_TDCX(i), .rdx = tdr),
+			     TDX_SUCCESS);
+	memset(params, 0, sizeof(*params));
+	params->attributes = TDX_ATTR_SEPT_VE_DISABLE;
+	params->xfam = 3;
+	params->max_vcpus = 4;
+	params->eptp_controls = 0x1e;
+	params->tsc_frequency = 100;
+	setup_expect(setup_call(s, 0, TDH_MNG_INIT, .rcx = tdr, .rdx = SETUP_PARAMS), TDX_SUCCESS);
+	setup_expect(setup_call(s, 0, TDH_VP_CREATE, .rcx = tdr + SETUP_TDVPR, .rdx = tdr),
+		     TDX_SUCCESS);
+	for (unsigned i = 1; i < 6; i++)
+		setup_expect(setup_call(s, 0, TDH_VP_ADDCX, .rcx = tdr + SETUP_TDVPR + i * 0x1000,
+					.rdx = tdr + SETUP_TDVPR),
+			     TDX_SUCCESS);
+	setup_expect(setup_call(s, 0, TDH_VP_INIT, .rcx = tdr + SETUP_TDVPR), TDX_SUCCESS);
+	for (unsigned i = 0; i < 3; i++)
+		setup_expect(setup_call(s, 0, TDH_MEM_SEPT_ADD, .rcx = 3 - i, .rdx = tdr,
+					.r8 = tdr + SETUP_SEPT(i)),
+			     TDX_SUCCESS);
+	setup_expect(setup_call(s, 0, TDH_MEM_PAGE_ADD, .rcx = 0, .rdx = tdr, .r8 = tdr + SETUP_PAGE,
+				.r9 = SETUP_SOURCE),
+		     TDX_SUCCESS);
+	setup_expect(setup_call(s, 0, TDH_MR_FINALIZE, .rcx = tdr), TDX_SUCCESS);
+}
+
+/* The KeyID is given back: flush, write back on every package, free. */
+static inline void setup_free_hkid(struct setup *s, uint64_t tdr)
+{
+	setup_expect(setup_call(s, 0, TDH_VP_FLUSH, .rcx = tdr + SETUP_TDVPR), TDX_SUCCESS);
+	setup_expect(setup_call(s, 0, TDH_MNG_VPFLUSHDONE, .rcx = tdr), TDX_SUCCESS);
+	for (unsigned lp = 0; lp < s->m->cfg.lps; lp += setup_lps_per_package(s))
+		setup_expect(setup_call(s, lp, TDH_PHYMEM_CACHE_WB), TDX_SUCCESS);
+	setup_expect(setup_call(s, 0, TDH_MNG_KEY_FREEID, .rcx = tdr), TDX_SUCCESS);
 }
 
 #endif

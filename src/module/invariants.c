@@ -36,14 +36,10 @@ struct td_sum *sum_of(struct check *c, uint64_t tdr_pa)
 	return &c->td[c->ntd++];
 }
 
-static bool check_owner(struct check *c, const struct td_sum *s)
+static bool check_tdr(struct check *c, const struct td_sum *s)
 {
-	const struct tdr *tdr;
+	const struct tdr *tdr = machine_ptr(c->mod->m, s->tdr_pa);
 
-	if (!s->is_tdr)
-		return broken(c, "pages are owned by 0x%llx, which is no TDR",
-			      (unsigned long long)s->tdr_pa);
-	tdr = machine_ptr(c->mod->m, s->tdr_pa);
 	if (tdr->chldcnt != s->children)
 		return broken(c, "TDR 0x%llx counts %llu child pages, the PAMT has %llu",
 			      (unsigned long long)s->tdr_pa, (unsigned long long)tdr->chldcnt,
@@ -166,7 +162,11 @@ static bool check_builds(struct check *c)
 static bool check_tds(struct check *c)
 {
 	for (unsigned i = 0; i < c->ntd; i++)
-		if (!check_owner(c, &c->td[i]))
+		if (!c->td[i].is_tdr)
+			return broken(c, "pages are owned by 0x%llx, which is no TDR",
+				      (unsigned long long)c->td[i].tdr_pa);
+	for (unsigned i = 0; i < c->ntd; i++)
+		if (!check_tdr(c, &c->td[i]))
 			return false;
 	if (!check_processors(c) || !check_kot(c) || !check_builds(c))
 		return false;

@@ -113,7 +113,8 @@ static bool check_locks(struct check *c, const struct td_sum *s, const struct td
 		      tdcs->rtmr_lock, tdcs->servtd_bindings_lock, tdcs->epoch_lock, tdcs->mig_lock);
 }
 
-static bool check_vcpus(struct check *c, const struct td_sum *s, const struct tdcs *tdcs)
+static bool check_vcpus(struct check *c, const struct td_sum *s, const struct tdr *tdr,
+			const struct tdcs *tdcs)
 {
 	unsigned running = (unsigned)tdcs->refcount[0] + tdcs->refcount[1];
 
@@ -121,7 +122,8 @@ static bool check_vcpus(struct check *c, const struct td_sum *s, const struct td
 		return broken(c, "TD 0x%llx counts %u vCPUs, %u associated; there are %u and %u",
 			      (unsigned long long)s->tdr_pa, tdcs->num_vcpus, tdcs->num_assoc_vcpus,
 			      s->vcpus, s->associated);
-	if (running != s->entered)
+	/* a vCPU that took its TD down with it was never written back */
+	if (running != s->entered && !tdr->fatal)
 		return broken(c, "TD 0x%llx counts %u vCPUs running, there are %u",
 			      (unsigned long long)s->tdr_pa, running, s->entered);
 	if (s->last_vcpu_epoch > tdcs->td_epoch)
@@ -153,5 +155,5 @@ bool check_td(struct check *c, const struct td_sum *sum)
 	t.tdcs = machine_ptr(m, machine_strip(m, tdr->tdcx_pa[TDCS_PAGE_MAIN]));
 	if (t.tdcs->op_state == TDX_OP_STATE_UNINITIALIZED)
 		return true;
-	return check_locks(c, sum, t.tdcs) && check_vcpus(c, sum, t.tdcs) && check_sept(c, &t);
+	return check_locks(c, sum, t.tdcs) && check_vcpus(c, sum, tdr, t.tdcs) && check_sept(c, &t);
 }

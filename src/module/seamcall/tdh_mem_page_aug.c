@@ -26,6 +26,9 @@ static void commit(struct tx *tx, struct plan *p)
 {
 	uint64_t page = mem_private(tx, &p->m.td, p->page.pa);
 
+	/* nothing is written until the guest accepts, but the host must have flushed by now */
+	machine_handover(tx->lp->hw, p->page.pa.v, tdx_level_size(p->m.ref.level),
+			 p->m.td.tdr->hkid);
 	tx_sept_store(tx, &p->m.ref, sept_make_leaf(TDX_SEPT_PENDING, page, 0));
 	mem_give_fresh(tx, &p->m.td, &p->page, TDX_PT_REG);
 }
