@@ -261,8 +261,6 @@ static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan
 		return;
 	}
 	keep_page_locks(tx);
-	lp->vps->lp_dependent_updated[0] = 1;
-	lp->vps->module_dependent_updated[0] = 1;
 	lp->vps->last_entry_tsc = machine_rdtsc(lp->hw);
 	__atomic_store_n(&lp->vps->state, TDX_VCPU_ACTIVE, __ATOMIC_RELEASE);
 	lp->in_guest = true;
