@@ -227,6 +227,19 @@ static void more_memory_than_believable_is_refused_before_hashing_it(void **stat
 	assert_int_equal(err.section, 2);
 }
 
+static void more_measured_memory_than_believable_is_refused_before_hashing_it(void **state)
+{
+	struct tdvf_measurement m;
+	struct tdvf_error err;
+
+	(void)state;
+	img_put(image, S(1, IMG_MEMORY), 8, 1ull << 40);
+	img_put(image, S(1, IMG_MEMORY_SIZE), 8, 256ull << 20);
+	assert_refused(measure_copy(image, sizeof(image), &m, &err), &m, &err);
+	assert_int_equal(err.fault, TDVF_MEASURED_ABSURD);
+	assert_int_equal(err.section, 1);
+}
+
 static void augmented_memory_may_be_large_because_nothing_of_it_is_hashed(void **state)
 {
 	struct tdvf_measurement m;
@@ -337,6 +350,8 @@ int main(void)
 		cmocka_unit_test_setup(sections_past_the_end_are_refused, make),
 		cmocka_unit_test_setup(more_memory_than_believable_is_refused_before_hashing_it,
 				       make),
+		cmocka_unit_test_setup(
+			more_measured_memory_than_believable_is_refused_before_hashing_it, make),
 		cmocka_unit_test_setup(
 			augmented_memory_may_be_large_because_nothing_of_it_is_hashed, make),
 		cmocka_unit_test_setup(a_measured_payload_that_the_host_brings_has_no_mrtd, make),

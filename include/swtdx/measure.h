@@ -47,7 +47,8 @@ enum tdvf_type {
 /* Limits beyond which an image is refused; real ones have about ten sections and 16 MiB. */
 #define TDVF_MAX_SECTIONS 64
 #define TDVF_MAX_IMAGE	  (256ull << 20)
-#define TDVF_MAX_ADDED	  (4ull << 30)
+#define TDVF_MAX_ADDED	  (1ull << 30)	 /* memory added before FINALIZE */
+#define TDVF_MAX_EXTENDED (256ull << 20) /* of which measured */
 #define TDVF_MAX_GPA	  (1ull << 51)
 #define TDVF_RESET_VECTOR 0xfffffff0ull
 
@@ -101,6 +102,7 @@ enum tdvf_fault {
 	TDVF_MEMORY_WRAPS,
 	TDVF_MEMORY_OUTSIDE,
 	TDVF_MEMORY_ABSURD,
+	TDVF_MEASURED_ABSURD,
 	TDVF_MEMORY_OVERLAP,
 	TDVF_MEASURED_NOT_IN_IMAGE,
 };
@@ -173,7 +175,6 @@ struct tdvf_measurement {
 /* MRTD of an image. On error *out is all zero: there is no digest to mistake for one. */
 int tdvf_mrtd(const void *image, size_t len, enum tdvf_order order, struct tdvf_measurement *out,
 	      struct tdvf_error *err);
-
 
 /* One entry of an event log: what TDG.MR.RTMR.EXTEND was given, and why. */
 struct rtmr_event {

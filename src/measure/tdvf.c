@@ -142,11 +142,33 @@ static bool meet(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 	return a < b + b_size && b < a + a_size;
 }
 
+/* What the sections up to this one make a host add and measure: an image must not cost minutes. */
+static int check_sum(const struct cursor *c, const struct tdvf_section *s)
+{
+	uint64_t added = 0, extended = 0;
+
+	for (unsigned i = 0; i <= c->index; i++) {
+		const struct tdvf_section *o = &c->tdvf->section[i];
+
+		if (!tdvf_is_added(o))
+			continue;
+		/* Each is below 2^51 and there are few: the sums cannot wrap. */
+		added += o->memory_size;
+		if (o->attributes & TDVF_ATTR_MR_EXTEND)
+			extended += o->memory_size;
+	}
+	if (added > TDVF_MAX_ADDED)
+		return fail(c, TDVF_MEMORY_ABSURD, W_MEMORY_SIZE, s->memory_size, added,
+			    TDVF_MAX_ADDED);
+	if (extended > TDVF_MAX_EXTENDED)
+		return fail(c, TDVF_MEASURED_ABSURD, W_MEMORY_SIZE, s->memory_size, extended,
+			    TDVF_MAX_EXTENDED);
+	return 0;
+}
+
 /* Against the sections before it; those without memory only describe bytes of others. */
 static int check_neighbours(const struct cursor *c, const struct tdvf_section *s)
 {
-	uint64_t added = tdvf_is_added(s) ? s->memory_size : 0;
-
 	for (unsigned i = 0; i < c->index; i++) {
 		const struct tdvf_section *o = &c->tdvf->section[i];
 
@@ -169,12 +191,7 @@ static int check_neighbours(const struct cursor *c, const struct tdvf_section *s
 			c->err->other = (int)i;
 			return -EINVAL;
 		}
-		if (tdvf_is_added(o))
-			added += o->memory_size;
 	}
-	if (added > TDVF_MAX_ADDED)
-		return fail(c, TDVF_MEMORY_ABSURD, W_MEMORY_SIZE, s->memory_size, added,
-			    TDVF_MAX_ADDED);
 	return 0;
 }
 
@@ -199,7 +216,9 @@ static int parse_section(struct cursor *c, const uint8_t *image, size_t len, str
 		rc = check_data(c, s, len);
 	if (!rc)
 		rc = check_memory(c, s);
-	return rc ? rc : check_neighbours(c, s);
+	if (!rc)
+		rc = check_neighbours(c, s);
+	return rc ? rc : check_sum(c, s);
 }
 
 static int parse_descriptor(const uint8_t *image, size_t len, struct tdvf *t,

@@ -76,6 +76,8 @@ static const char *text_of(enum tdvf_fault fault)
 		return "memory %v+%s ends at %e, beyond the private addresses' end %l";
 	case TDVF_MEMORY_ABSURD:
 		return "memory of %v bytes makes %s to add, at most %l are believable";
+	case TDVF_MEASURED_ABSURD:
+		return "memory of %v bytes makes %s to measure, at most %l are believable";
 	case TDVF_MEMORY_OVERLAP:
 		return "memory %v+%s overlaps that of section %o at %l";
 	case TDVF_MEASURED_NOT_IN_IMAGE:
