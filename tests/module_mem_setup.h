@@ -38,8 +38,9 @@ static inline uint64_t mem_status(struct setup *s, unsigned lp, uint64_t leaf, u
 	return s->regs.rax;
 }
 
+/* The host calls on processor 1: guests are entered on 0. */
 #define mem_expect(s, raw, leaf, rcx, rdx, r8) \
-	setup_expect(tdx_status(mem_status(s, 0, leaf, rcx, rdx, r8)), raw)
+	setup_expect(tdx_status(mem_status(s, 1, leaf, rcx, rdx, r8)), raw)
 #define mem_must(s, leaf, rcx, rdx, r8) mem_expect(s, TDX_SUCCESS, leaf, rcx, rdx, r8)
 
 static inline uint64_t td_page(struct test_td *td)
@@ -84,6 +85,7 @@ static inline struct test_td td_build(struct setup *s, unsigned n, uint64_t attr
 	for (unsigned i = 1; i < TD_TDVPS_PAGES + 3 * l2_vms; i++)
 		mem_must(s, TDH_VP_ADDCX, td_page(&td), td.tdvpr, 0);
 	mem_must(s, TDH_VP_INIT, td.tdvpr, 0, 0);
+	mem_must(s, TDH_VP_FLUSH, td.tdvpr, 0, 0); /* not the processor that will enter it */
 	td_add_tables(s, &td);
 	return td;
 }

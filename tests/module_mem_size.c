@@ -98,14 +98,14 @@ static void interrupted_demote_gives_its_operands_back_and_changes_nothing(void 
 	uint64_t table = td_page(&td);
 
 	td_block_and_track(&s, &td, AT_2M);
-	atomic_store(&s.m->lp[0].irq, true);
+	atomic_store(&s.m->lp[1].irq, true);
 	mem_expect(&s, TDX_INTERRUPTED_RESTARTABLE, TDH_MEM_PAGE_DEMOTE, AT_2M, td.tdr, table);
 	assert_int_equal(s.regs.rcx, AT_2M);
 	assert_int_equal(s.regs.rdx, td.tdr);
 	td_expect_state(&s, &td, AT_2M, TDX_SEPT_PENDING_BLOCKED);
 	page_expect(&s, table, TDX_PT_NDA, 0, TDX_LEVEL_4K);
 	/* An interrupt the host has masked does not stop it. */
-	s.m->lp[0].rflags_if = false;
+	s.m->lp[1].rflags_if = false;
 	mem_must(&s, TDH_MEM_PAGE_DEMOTE, AT_2M, td.tdr, table);
 	setup_free(&s);
 }
