@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* What a monitor, a VM and a vCPU hold, and the order of their locks.
+ *
+ *   vm->lock (states, memslots)  >  vm->mmu_lock  >  a processor's lock  >  pages.lock
+ *   vmm->tdx_lock (KeyIDs: TDH.MNG.CREATE, VPFLUSHDONE .. FREEID) is taken under vm->lock.
+ *
+ * A processor's lock is held around SEAMCALLs only; while a vCPU runs it is held by that vCPU's
+ * thread, and whoever wants the processor sends it an interrupt first (cpus.c). Nothing that can
+ * block is done under it. */
+#ifndef VMM_INTERNAL_H
+#define VMM_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <swtdx/vmm.h>
+
+#include "vmm/pages.h"
+
+enum { VMM_MAX_CPUS = 256, VM_MAX_SLOTS = 32, VM_MAX_VCPUS = 576, VM_MAX_TDCS = 16 };
+
+struct vmm_cpu {
+	const struct tdx_port *port;
+	unsigned index;
+	pthread_mutex_t lock;
+	_Atomic unsigned waiting; /* who wants the processor; a vCPU on it lets them go first */
+};
+
+struct tdx_vmm {
+	struct tdx_vmm_config cfg;
+	const struct tdx_port *port[VMM_MAX_CPUS];
+	struct tdx_host host;
+	struct tdx_host_info info;
+	struct pages pages;
+	uint64_t pamt_pages;
+	unsigned ncpus;
+	struct vmm_cpu cpu[VMM_MAX_CPUS];
+	pthread_mutex_t tdx_lock;
+	hkid_t hkid_first;
+	unsigned nhkids, leaked_hkids;
+	uint8_t hkid_used[4096];
+};
+
+struct mmu_page;
+
+struct memslot {
+	uint64_t gfn, npages; /* npages 0: empty */
+	uint8_t *private_;    /* a byte a page: the attribute */
+	_Atomic uint64_t *shared_pa; /* a word a page: the host's page, 0 none yet */
+};
+
+struct tdx_vm {
+	struct tdx_vmm *vmm;
+	struct tdx_td td;
+	bool hkid_assigned;
+	_Atomic int state; /* enum tdx_vm_state */
+	_Atomic bool bugged;
+	pthread_mutex_t lock;
+	pthread_rwlock_t mmu_lock; /* read: installs; write: removals, attributes, slots */
+	pthread_mutex_t error_lock;
+	struct tdx_vm_error error;
+
+	uint64_t tdcs[VM_MAX_TDCS];
+	unsigned ntdcs;
+	bool tdr_created;
+	bool gpaw52;
+	uint64_t attributes;
+	struct memslot slot[VM_MAX_SLOTS];
+	struct mmu_page *mirror_root, *direct_root;
+	struct page_cache cache; /* for callers that are no vCPU; under vm->lock */
+	_Atomic bool wait_for_sept_zap; /* no vCPU may enter */
+	struct tdx_vcpu *vcpu[VM_MAX_VCPUS];
+	_Atomic unsigned nvcpus;
+};
+
+struct tdx_vcpu {
+	struct tdx_vm *vm;
+	unsigned id;
+	struct tdx_vp vp;
+	bool created, initialized;
+	uint64_t tdcx[16];
+	unsigned ntdcx;
+	_Atomic int cpu; /* associated with, -1 none */
+	_Atomic bool in_guest, kicked;
+	_Atomic uint64_t exits;
+	struct page_cache cache;
+	struct tdx_regs regs; /* to and from TDH.VP.ENTER */
+	struct {
+		int kind; /* enum tdx_exit whose answer is awaited, -1 none */
+		uint64_t gpa, end; /* conversion in progress; bits with the shared bit stripped */
+		uint64_t chunk;
+		bool to_private;
+	} pending;
+	struct tdx_run *run;
+};
+
+/* --- cpus.c --- */
+
+/* A processor to make calls on; any, preferably `hint` (-1: none). Returned by vmm_put_cpu(). */
+struct vmm_cpu *vmm_get_cpu(struct tdx_vmm *vmm, int hint);
+/* That processor and no other: what an IPI does. */
+struct vmm_cpu *vmm_get_this_cpu(struct tdx_vmm *vmm, unsigned index);
+void vmm_put_cpu(struct vmm_cpu *cpu);
+/* Every vCPU that is in the guest now leaves it before this returns. */
+void vm_kick_vcpus(struct tdx_vm *vm);
+
+/* --- errors.c --- */
+
+/* The VM cannot be trusted any more: dead, one line in the log. Returns -EIO. */
+int vm_bug(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s, const struct tdx_regs *raw,
+	   const char *where);
+/* Remember a status that is the user's problem, return err. */
+int vm_fail(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s, int err);
+void vmm_log(struct tdx_vmm *vmm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* --- reclaim.c --- */
+
+/* TDH.PHYMEM.PAGE.RECLAIM a control page, clear it, free it; quarantined when that fails. */
+int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa);
+/* Flush vCPUs, give the KeyID back. 0, or -EIO: KeyID and pages are leaked. */
+int vm_release_hkid(struct tdx_vm *vm);
+/* What a call needs a removed private page to go through: write-back, clear. */
+int vm_clean_private_page(struct tdx_vm *vm, struct vmm_cpu *cpu, uint64_t pa, enum tdx_level level);
+
+/* --- vcpu.c --- */
+void vcpu_flush(struct tdx_vcpu *vcpu);
+void vcpu_free(struct tdx_vcpu *vcpu);
+
+/* --- exits.c --- */
+
+/* What to do after TDH.VP.ENTER: 1 enter again, 0 the user's turn (run is filled), negative errno. */
+int vcpu_handle_exit(struct tdx_vcpu *vcpu, struct tdx_status s, struct tdx_run *run);
+/* Complete what the user was asked for before entering again; same values. */
+int vcpu_complete(struct tdx_vcpu *vcpu, struct tdx_run *run);
+
+/* --- memslot.c --- */
+struct memslot *vm_slot_of(struct tdx_vm *vm, uint64_t gfn);
+void vm_free_slots(struct tdx_vm *vm);
+
+static inline bool vm_is_dead(const struct tdx_vm *vm)
+{
+	return atomic_load(&vm->bugged) || atomic_load(&vm->state) == TDX_VM_DEAD;
+}
+
+static inline uint64_t vm_shared_mask(const struct tdx_vm *vm)
+{
+	return 1ull << (vm->gpaw52 ? 51 : 47);
+}
+
+#endif

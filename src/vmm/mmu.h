@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* The two trees of a VM: the mirror of its Secure EPT, and the direct EPT of its shared memory.
+ *
+ * Each page of the mirror has a host-readable table and an external page that was given to the
+ * module and is never read. An entry that is being changed is FROZEN meanwhile; whoever meets it
+ * comes back later. Installs run in parallel under mmu_lock for reading, removals under it for
+ * writing. Two hooks carry every change of the mirror to the module: mmu_set_external() for an
+ * entry, mmu_free_external() for a table. Page-table kind (mirror) and page kind (private) are two
+ * different things. */
+#ifndef VMM_MMU_H
+#define VMM_MMU_H
+
+#include "vmm/internal.h"
+
+#define SPTE_NONPRESENT (1ull << 63) /* suppress #VE */
+#define SPTE_FROZEN     (SPTE_NONPRESENT | 0x1a0)
+#define SPTE_MMIO       0ull /* no access, #VE: the guest emulates */
+#define SPTE_PRESENT    (1ull << 11)
+#define SPTE_LEAF       (1ull << 7)
+#define SPTE_RWX        7ull
+#define SPTE_WB         (6ull << 3)
+#define SPTE_ADDR       0x000ffffffffff000ull
+
+struct mmu_page {
+	_Atomic uint64_t *spt;      /* 512 entries */
+	struct mmu_page *_Atomic child[512];
+	uint64_t pa;                /* direct: the table itself; mirror: the external page, 0 for the root */
+	uint64_t gfn;
+	enum tdx_level level;       /* of its entries */
+	bool is_mirror;
+};
+
+enum mmu_result {
+	MMU_OK,      /* mapped, or was already */
+	MMU_RETRY,   /* somebody else is changing it, or a lock of the module was taken */
+	MMU_NO_MEMORY,
+	MMU_DEAD,    /* the VM is bugged */
+};
+
+/* A private page of this size at gfn: `source` NULL: AUG (or nothing yet to add), else ADD of these
+ * 4096 bytes at physical address *source. mmu_lock held for reading. */
+enum mmu_result mmu_map_private(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
+				enum tdx_level level, const hpa_t *source, int cpu_hint);
+/* The shared page pa at gfn (with the shared bit), or SPTE_MMIO. mmu_lock held for reading. */
+enum mmu_result mmu_map_shared(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
+			       uint64_t spte);
+
+enum mmu_filter { MMU_SHARED = 1, MMU_PRIVATE = 2 };
+
+/* Leaves of [gfn, gfn+n) out of the trees the filter names. mmu_lock held for writing. */
+int mmu_zap(struct tdx_vm *vm, uint64_t gfn, uint64_t n, unsigned filter);
+/* kvm_zap_gfn_range(): direct tree only; it cannot reach private mappings. */
+void mmu_zap_direct(struct tdx_vm *vm, uint64_t gfn, uint64_t n);
+/* At the end of the VM: tables bottom-up; the KeyID must have been released before. */
+void mmu_free_direct(struct tdx_vm *vm);
+void mmu_free_mirror(struct tdx_vm *vm);
+int mmu_init(struct tdx_vm *vm);
+hpa_t mmu_shared_root(const struct tdx_vm *vm);
+/* Promote 512 4K leaves to one 2M, or demote; mmu_lock held for writing. */
+int mmu_promote(struct tdx_vm *vm, uint64_t gfn);
+int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn);
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* The host's memory. */
+#include "vmm/pages.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK TDX_SIZE_2M
+
+int pages_init(struct pages *p, const struct tdx_host_range *memory, unsigned nranges)
+{
+	memset(p, 0, sizeof(*p));
+	for (unsigned i = 0; i < nranges && p->nruns < TDX_MAX_CMRS; i++) {
+		uint64_t base = (memory[i].base.v + TDX_PAGE_SIZE - 1) & ~(TDX_PAGE_SIZE - 1);
+		uint64_t end = (memory[i].base.v + memory[i].size) & ~(TDX_PAGE_SIZE - 1);
+
+		base = base ? base : TDX_PAGE_SIZE;
+		if (base >= end)
+			continue;
+		p->run[p->nruns++] = (struct page_run){base, end, base};
+		p->maxpage += (end - base) / TDX_PAGE_SIZE;
+		p->maxblock += (end - base) / BLOCK;
+		p->free_pages += (end - base) / TDX_PAGE_SIZE;
+	}
+	p->page = malloc((p->maxpage + 1) * sizeof(*p->page));
+	p->block = malloc((p->maxblock + 1) * sizeof(*p->block));
+	if (!p->page || !p->block) {
+		free(p->page);
+		free(p->block);
+		return -ENOMEM;
+	}
+	pthread_mutex_init(&p->lock, NULL);
+	return 0;
+}
+
+void pages_destroy(struct pages *p)
+{
+	pthread_mutex_destroy(&p->lock);
+	free(p->page);
+	free(p->block);
+}
+
+static void account(struct pages *p, uint64_t n)
+{
+	p->free_pages -= n;
+	p->used_pages += n;
+}
+
+/* Untouched memory, `align`ed; what is skipped goes to the lists. 0: none. */
+static uint64_t carve(struct pages *p, uint64_t size, uint64_t align)
+{
+	for (unsigned i = p->nruns; i-- > 0;) {
+		struct page_run *r = &p->run[i];
+		uint64_t at = (r->at + align - 1) & ~(align - 1);
+
+		if (at > r->end || r->end - at < size)
+			continue;
+		for (; r->at < at; r->at += TDX_PAGE_SIZE)
+			p->page[p->npage++] = r->at;
+		r->at = at + size;
+		return at;
+	}
+	return 0;
+}
+
+static uint64_t get_block(struct pages *p)
+{
+	return p->nblock ? p->block[--p->nblock] : carve(p, BLOCK, BLOCK);
+}
+
+static uint64_t get_page(struct pages *p)
+{
+	if (!p->npage) {
+		uint64_t block = get_block(p);
+
+		/* Highest first, so that they are handed out in ascending order. */
+		for (uint64_t a = block + BLOCK; block && a > block;)
+			p->page[p->npage++] = a -= TDX_PAGE_SIZE;
+	}
+	return p->npage ? p->page[--p->npage] : carve(p, TDX_PAGE_SIZE, TDX_PAGE_SIZE);
+}
+
+uint64_t pages_get(struct pages *p)
+{
+	uint64_t pa;
+
+	pthread_mutex_lock(&p->lock);
+	pa = get_page(p);
+	account(p, pa ? 1 : 0);
+	pthread_mutex_unlock(&p->lock);
+	return pa;
+}
+
+uint64_t pages_get_block(struct pages *p)
+{
+	uint64_t pa;
+
+	pthread_mutex_lock(&p->lock);
+	pa = get_block(p);
+	account(p, pa ? BLOCK / TDX_PAGE_SIZE : 0);
+	pthread_mutex_unlock(&p->lock);
+	return pa;
+}
+
+uint64_t pages_get_run(struct pages *p, uint64_t size, uint64_t align)
+{
+	uint64_t pa;
+
+	pthread_mutex_lock(&p->lock);
+	pa = carve(p, size, align);
+	account(p, pa ? size / TDX_PAGE_SIZE : 0);
+	pthread_mutex_unlock(&p->lock);
+	return pa;
+}
+
+static void put_page(struct pages *p, uint64_t pa)
+{
+	p->page[p->npage++] = pa;
+	p->free_pages++;
+	p->used_pages--;
+}
+
+void pages_put(struct pages *p, uint64_t pa)
+{
+	pthread_mutex_lock(&p->lock);
+	put_page(p, pa);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void pages_put_block(struct pages *p, uint64_t pa)
+{
+	pthread_mutex_lock(&p->lock);
+	p->block[p->nblock++] = pa;
+	p->free_pages += BLOCK / TDX_PAGE_SIZE;
+	p->used_pages -= BLOCK / TDX_PAGE_SIZE;
+	pthread_mutex_unlock(&p->lock);
+}
+
+void pages_put_run(struct pages *p, uint64_t pa, uint64_t size)
+{
+	pthread_mutex_lock(&p->lock);
+	for (uint64_t a = pa + size; a > pa;)
+		put_page(p, a -= TDX_PAGE_SIZE);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void pages_quarantine(struct pages *p, uint64_t pa, uint64_t size)
+{
+	(void)pa;
+	pthread_mutex_lock(&p->lock);
+	p->used_pages -= size / TDX_PAGE_SIZE;
+	p->quarantined += size / TDX_PAGE_SIZE;
+	pthread_mutex_unlock(&p->lock);
+}
+
+bool page_cache_fill(struct pages *p, struct page_cache *c, unsigned want)
+{
+	if (c->n >= want)
+		return true;
+	pthread_mutex_lock(&p->lock);
+	while (c->n < PAGE_CACHE_SIZE / 2 || c->n < want) {
+		uint64_t pa = get_page(p);
+
+		if (!pa)
+			break;
+		account(p, 1);
+		c->page[c->n++] = pa;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return c->n >= want;
+}
+
+uint64_t page_cache_get(struct page_cache *c)
+{
+	return c->page[--c->n];
+}
+
+void page_cache_put(struct pages *p, struct page_cache *c, uint64_t pa)
+{
+	if (c->n < PAGE_CACHE_SIZE)
+		c->page[c->n++] = pa;
+	else
+		pages_put(p, pa);
+}
+
+void page_cache_drain(struct pages *p, struct page_cache *c)
+{
+	while (c->n)
+		pages_put(p, c->page[--c->n]);
+}
