@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages and KeyIDs on their way back. One call each, no retry: whatever does not come back is lost
+ * on purpose, because the next owner would find another's data or a machine check in it. */
+#include "vmm/internal.h"
+
+#include <errno.h>
+
+enum { CACHE_WB_ROUNDS = 10000 };
+
+int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	struct tdx_page_metadata md;
+	struct vmm_cpu *c = vmm_get_cpu(vmm, -1);
+	struct tdx_status s = tdh_phymem_page_reclaim(c->port, hpa(pa), &md);
+
+	/* No flush: the write-back before the KeyID was freed covered the TD's KeyID. */
+	if (tdx_is_success(s))
+		tdx_host_reset_pages(&vmm->host, c->port, hpa(pa), TDX_PAGE_SIZE);
+	vmm_put_cpu(c);
+	if (tdx_is_success(s)) {
+		pages_put(&vmm->pages, pa);
+		return 0;
+	}
+	pages_quarantine(&vmm->pages, pa, TDX_PAGE_SIZE);
+	return vm_bug(vm, TDH_PHYMEM_PAGE_RECLAIM, s, &md.raw, "reclaiming a control page");
+}
+
+int vm_clean_private_page(struct tdx_vm *vm, struct vmm_cpu *cpu, uint64_t pa, enum tdx_level level)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	uint64_t size = tdx_level_size(level);
+
+	for (uint64_t a = pa; a < pa + size; a += TDX_PAGE_SIZE) {
+		struct tdx_status s = tdh_phymem_page_wbinvd_hkid(&vmm->host, cpu->port, hpa(a),
+								  vm->td.hkid);
+
+		if (!tdx_is_success(s))
+			return vm_bug(vm, TDH_PHYMEM_PAGE_WBINVD, s, NULL,
+				      "writing back a removed page");
+	}
+	tdx_host_reset_pages(&vmm->host, cpu->port, hpa(pa), size);
+	return 0;
+}
+
+/* Write the caches of one package back, in as many pieces as interrupts make of it. */
+static struct tdx_status cache_wb(struct vmm_cpu *c)
+{
+	struct tdx_status s = tdx_success();
+
+	for (unsigned i = 0; i < CACHE_WB_ROUNDS; i++) {
+		s = tdh_phymem_cache_wb(c->port, i > 0);
+		if (!tdx_is(s, TDX_INTERRUPTED_RESUMABLE))
+			break;
+		c->port->ops->relax(c->port);
+	}
+	/* Somebody else did it already. */
+	return tdx_is(s, TDX_NO_HKID_READY_TO_WBCACHE) ? tdx_success() : s;
+}
+
+static int write_back_packages(struct tdx_vm *vm)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	uint64_t done = 0;
+
+	for (unsigned i = 0; i < vmm->ncpus; i++) {
+		uint64_t package = 1ull << (vmm->port[i]->ops->package(vmm->port[i]) & 63);
+		struct vmm_cpu *c;
+		struct tdx_status s;
+
+		if (done & package)
+			continue;
+		c = vmm_get_this_cpu(vmm, i);
+		s = cache_wb(c);
+		vmm_put_cpu(c);
+		if (tdx_is_error(s))
+			return vm_bug(vm, TDH_PHYMEM_CACHE_WB, s, NULL, "releasing the KeyID");
+		done |= package;
+	}
+	return 0;
+}
+
+static int on_td(struct tdx_vm *vm, enum tdx_seamcall leaf,
+		 struct tdx_status (*fn)(const struct tdx_port *, const struct tdx_td *))
+{
+	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
+	struct tdx_status s = fn(c->port, &vm->td);
+
+	vmm_put_cpu(c);
+	return tdx_is_success(s) ? 0 : vm_bug(vm, leaf, s, NULL, "releasing the KeyID");
+}
+
+int vm_release_hkid(struct tdx_vm *vm)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	unsigned n = atomic_load(&vm->nvcpus);
+	int err;
+
+	for (unsigned i = 0; i < n; i++)
+		vcpu_flush(vm->vcpu[i]);
+	pthread_mutex_lock(&vmm->tdx_lock);
+	err = on_td(vm, TDH_MNG_VPFLUSHDONE, tdh_mng_vpflushdone);
+	if (!err)
+		err = write_back_packages(vm);
+	if (!err)
+		err = on_td(vm, TDH_MNG_KEY_FREEID, tdh_mng_key_freeid);
+	if (!err) {
+		vmm->hkid_used[vm->td.hkid.v - vmm->hkid_first.v] = 0;
+		vm->hkid_assigned = false;
+	} else
+		vmm->leaked_hkids++;
+	pthread_mutex_unlock(&vmm->tdx_lock);
+	return err;
+}

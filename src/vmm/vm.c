@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* A TD from TDH.MNG.CREATE to the last page back. The order of calls is that of KVM (HOST facts, 6
+ * and 7); a failure on the way runs the same teardown as the end. */
+#include "vmm/internal.h"
+#include "vmm/mmu.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int tdx_vm_new(struct tdx_vmm *vmm, struct tdx_vm **out)
+{
+	struct tdx_vm *vm = calloc(1, sizeof(*vm));
+	pthread_rwlockattr_t attr;
+
+	*out = NULL;
+	if (!vm)
+		return -ENOMEM;
+	vm->vmm = vmm;
+	pthread_mutex_init(&vm->lock, NULL);
+	pthread_mutex_init(&vm->error_lock, NULL);
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&vm->mmu_lock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	atomic_store(&vm->state, TDX_VM_UNINITIALIZED);
+	*out = vm;
+	return 0;
+}
+
+enum tdx_vm_state tdx_vm_state(const struct tdx_vm *vm)
+{
+	return (enum tdx_vm_state)atomic_load(&((struct tdx_vm *)(uintptr_t)vm)->state);
+}
+
+struct tdx_td tdx_vm_td(const struct tdx_vm *vm)
+{
+	return vm->td;
+}
+
+gpa_t tdx_vm_shared_bit(const struct tdx_vm *vm)
+{
+	return gpa(vm_shared_mask(vm));
+}
+
+/* --- KeyIDs --- */
+
+static int hkid_get(struct tdx_vmm *vmm, hkid_t *k)
+{
+	for (unsigned i = 0; i < vmm->nhkids; i++)
+		if (!vmm->hkid_used[i]) {
+			vmm->hkid_used[i] = 1;
+			*k = hkid(vmm->hkid_first.v + i);
+			return 0;
+		}
+	return -ENOSPC;
+}
+
+static void hkid_put(struct tdx_vmm *vmm, hkid_t k)
+{
+	vmm->hkid_used[k.v - vmm->hkid_first.v] = 0;
+}
+
+/* TDR page and KeyID; -EAGAIN when there is no entropy. */
+static int create(struct tdx_vm *vm)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	struct vmm_cpu *c;
+	struct tdx_status s;
+	int err = hkid_get(vmm, &vm->td.hkid);
+
+	if (err)
+		return err;
+	vm->td.tdr = hpa(pages_get(&vmm->pages));
+	if (!vm->td.tdr.v) {
+		hkid_put(vmm, vm->td.hkid);
+		return -ENOMEM;
+	}
+	c = vmm_get_cpu(vmm, -1);
+	s = tdh_mng_create(c->port, &vm->td);
+	vmm_put_cpu(c);
+	if (tdx_is_success(s)) {
+		vm->tdr_created = vm->hkid_assigned = true;
+		return 0;
+	}
+	pages_put(&vmm->pages, vm->td.tdr.v);
+	hkid_put(vmm, vm->td.hkid);
+	vm->td = (struct tdx_td){0};
+	return vm_fail(vm, TDH_MNG_CREATE, s, tdx_is(s, TDX_RND_NO_ENTROPY) ? -EAGAIN : -EIO);
+}
+
+/* On one processor of each package, one after the other. */
+static int configure_keys(struct tdx_vm *vm)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	uint64_t done = 0;
+
+	for (unsigned i = 0; i < vmm->ncpus; i++) {
+		uint64_t package = 1ull << (vmm->port[i]->ops->package(vmm->port[i]) & 63);
+		struct vmm_cpu *c;
+		struct tdx_status s;
+
+		if (done & package)
+			continue;
+		c = vmm_get_this_cpu(vmm, i);
+		s = tdh_mng_key_config(c->port, &vm->td);
+		vmm_put_cpu(c);
+		if (tdx_is_error(s))
+			return vm_fail(vm, TDH_MNG_KEY_CONFIG, s, -EIO);
+		done |= package;
+	}
+	return 0;
+}
+
+static int add_tdcs(struct tdx_vm *vm)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	unsigned n = vmm->info.tdcs_base_size / (unsigned)TDX_PAGE_SIZE;
+
+	while (vm->ntdcs < n && vm->ntdcs < VM_MAX_TDCS) {
+		uint64_t pa = pages_get(&vmm->pages);
+		struct vmm_cpu *c;
+		struct tdx_status s;
+
+		if (!pa)
+			return -ENOMEM;
+		c = vmm_get_cpu(vmm, -1);
+		s = tdh_mng_addcx(c->port, &vm->td, hpa(pa));
+		vmm_put_cpu(c);
+		if (!tdx_is_success(s)) {
+			pages_put(&vmm->pages, pa);
+			return vm_fail(vm, TDH_MNG_ADDCX, s,
+				       tdx_is(s, TDX_RND_NO_ENTROPY) ? -EAGAIN : -EIO);
+		}
+		vm->tdcs[vm->ntdcs++] = pa;
+	}
+	return 0;
+}
+
+static const struct tdx_vm_cpuid *wanted(const struct tdx_vm_params *p, uint32_t leaf,
+					 uint32_t subleaf)
+{
+	for (unsigned i = 0; i < p->ncpuid; i++)
+		if (p->cpuid[i].leaf == leaf && p->cpuid[i].subleaf == subleaf)
+			return &p->cpuid[i];
+	return NULL;
+}
+
+static int fill_params(const struct tdx_vm *vm, const struct tdx_vm_params *p,
+		       struct tdx_td_params *t)
+{
+	const struct tdx_host_info *info = &vm->vmm->info;
+	unsigned matched = 0;
+
+	if ((p->attributes & ~info->attributes_fixed0) || (p->xfam & ~info->xfam_fixed0) ||
+	    (p->xfam & info->xfam_fixed1) != info->xfam_fixed1 || !p->max_vcpus ||
+	    p->max_vcpus > info->max_vcpus_per_td || p->ncpuid > 64 || p->tsc_khz % 25000)
+		return -EINVAL;
+	memset(t, 0, sizeof(*t));
+	t->attributes = p->attributes;
+	t->xfam = p->xfam;
+	t->max_vcpus = (uint16_t)p->max_vcpus;
+	t->eptp_controls = TDX_EPTP_MT_WB | (p->gpaw52 ? TDX_EPTP_WALK_5 : TDX_EPTP_WALK_4);
+	t->config_flags = TDX_CONFIG_NO_RBP_MOD | (p->gpaw52 ? TDX_CONFIG_GPAW : 0);
+	t->tsc_frequency = (uint16_t)((p->tsc_khz ? p->tsc_khz : 2100000) / 25000);
+	t->mrconfigid = p->mrconfigid;
+	t->mrowner = p->mrowner;
+	t->mrownerconfig = p->mrownerconfig;
+	for (unsigned i = 0; i < info->num_cpuid_config && i < TDX_TD_PARAMS_CPUIDS; i++) {
+		const struct tdx_host_cpuid_config *c = &info->cpuid_config[i];
+		const struct tdx_vm_cpuid *w = wanted(p, c->leaf, c->subleaf);
+
+		if (!w)
+			continue;
+		matched++;
+		t->cpuid[i] = (struct tdx_cpuid_values){
+			w->value.eax & c->mask.eax, w->value.ebx & c->mask.ebx,
+			w->value.ecx & c->mask.ecx, w->value.edx & c->mask.edx};
+	}
+	/* An entry that no configurable leaf takes would silently be lost. */
+	return matched == p->ncpuid ? 0 : -EINVAL;
+}
+
+static int init(struct tdx_vm *vm, const struct tdx_td_params *params)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	uint64_t pa = pages_get(&vmm->pages);
+	struct tdx_init_result r;
+	struct vmm_cpu *c;
+	struct tdx_status s;
+
+	if (!pa)
+		return -ENOMEM;
+	c = vmm_get_cpu(vmm, -1);
+	c->port->ops->write(c->port, hpa(pa), params, sizeof(*params));
+	s = tdh_mng_init(c->port, &vm->td, hpa(pa), &r);
+	vmm_put_cpu(c);
+	pages_put(&vmm->pages, pa);
+	if (tdx_is_success(s))
+		return 0;
+	return vm_fail(vm, TDH_MNG_INIT, s, tdx_is(s, TDX_OPERAND_INVALID) ? -EINVAL : -EIO);
+}
+
+/* The TDCS and TDR pages; the KeyID must be free. */
+static void reclaim_control_pages(struct tdx_vm *vm)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	struct tdx_page_metadata md;
+	struct vmm_cpu *c;
+	struct tdx_status s;
+	bool whole = true;
+
+	if (!vm->tdr_created)
+		return;
+	if (vm->hkid_assigned) { /* leaked: nothing can be reclaimed */
+		pages_quarantine(&vmm->pages, vm->td.tdr.v, TDX_PAGE_SIZE * (1 + (uint64_t)vm->ntdcs));
+		return;
+	}
+	while (vm->ntdcs > 0)
+		if (vm_reclaim_page(vm, vm->tdcs[--vm->ntdcs]))
+			whole = false;
+	c = vmm_get_cpu(vmm, -1);
+	s = tdh_phymem_page_reclaim(c->port, vm->td.tdr, &md);
+	/* The module touched the TDR under the global KeyID until now. */
+	if (tdx_is_success(s))
+		s = tdh_phymem_page_wbinvd_tdr(&vmm->host, c->port, &vm->td);
+	if (tdx_is_success(s))
+		tdx_host_reset_pages(&vmm->host, c->port, vm->td.tdr, TDX_PAGE_SIZE);
+	vmm_put_cpu(c);
+	if (tdx_is_success(s)) {
+		pages_put(&vmm->pages, vm->td.tdr.v);
+	} else {
+		if (whole)
+			vm_bug(vm, TDH_PHYMEM_PAGE_RECLAIM, s, &md.raw, "reclaiming the TDR");
+		pages_quarantine(&vmm->pages, vm->td.tdr.v, TDX_PAGE_SIZE);
+	}
+	vm->tdr_created = false;
+}
+
+static void unwind(struct tdx_vm *vm)
+{
+	if (vm->hkid_assigned)
+		vm_release_hkid(vm);
+	reclaim_control_pages(vm);
+	vm->td = (struct tdx_td){0};
+}
+
+int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
+{
+	struct tdx_td_params params;
+	int err = -EINVAL;
+
+	pthread_mutex_lock(&vm->lock);
+	if (atomic_load(&vm->state) == TDX_VM_UNINITIALIZED)
+		err = atomic_load(&vm->nvcpus) ? -EBUSY : fill_params(vm, p, &params);
+	if (err)
+		goto out;
+	vm->gpaw52 = p->gpaw52;
+	vm->attributes = p->attributes;
+	pthread_mutex_lock(&vm->vmm->tdx_lock);
+	err = create(vm);
+	pthread_mutex_unlock(&vm->vmm->tdx_lock);
+	if (!err)
+		err = configure_keys(vm);
+	if (!err)
+		err = add_tdcs(vm);
+	if (!err)
+		err = init(vm, &params);
+	if (!err)
+		err = mmu_init(vm);
+	if (err)
+		unwind(vm);
+	else
+		atomic_store(&vm->state, TDX_VM_INITIALIZED);
+out:
+	pthread_mutex_unlock(&vm->lock);
+	return err;
+}
+
+int tdx_vm_finalize(struct tdx_vm *vm)
+{
+	struct vmm_cpu *c;
+	struct tdx_status s;
+	int err = 0;
+
+	pthread_mutex_lock(&vm->lock);
+	if (atomic_load(&vm->state) != TDX_VM_INITIALIZED)
+		err = vm_is_dead(vm) ? -EIO : -EINVAL;
+	if (!err) {
+		c = vmm_get_cpu(vm->vmm, -1);
+		s = tdh_mr_finalize(c->port, &vm->td);
+		vmm_put_cpu(c);
+		if (tdx_is_success(s))
+			atomic_store(&vm->state, TDX_VM_RUNNABLE);
+		else if (tdx_is_busy(s))
+			err = vm_fail(vm, TDH_MR_FINALIZE, s, -EBUSY);
+		else if (tdx_is(s, TDX_NO_VCPUS))
+			err = vm_fail(vm, TDH_MR_FINALIZE, s, -EINVAL);
+		else
+			err = vm_bug(vm, TDH_MR_FINALIZE, s, NULL, "finalize");
+	}
+	pthread_mutex_unlock(&vm->lock);
+	return err;
+}
+
+void tdx_vm_destroy(struct tdx_vm *vm)
+{
+	struct tdx_vmm *vmm;
+	unsigned n;
+
+	if (!vm)
+		return;
+	vmm = vm->vmm;
+	n = atomic_load(&vm->nvcpus);
+	/* Private pages go while the KeyID is assigned, control pages after it is free. */
+	pthread_rwlock_wrlock(&vm->mmu_lock);
+	if (vm->mirror_root)
+		mmu_zap(vm, 0, ~0ull >> 12, MMU_PRIVATE | MMU_SHARED);
+	pthread_rwlock_unlock(&vm->mmu_lock);
+	if (vm->hkid_assigned)
+		vm_release_hkid(vm);
+	for (unsigned i = 0; i < n; i++)
+		vcpu_free(vm->vcpu[i]);
+	mmu_free_mirror(vm);
+	mmu_free_direct(vm);
+	vm_free_slots(vm);
+	reclaim_control_pages(vm);
+	page_cache_drain(&vmm->pages, &vm->cache);
+	pthread_rwlock_destroy(&vm->mmu_lock);
+	pthread_mutex_destroy(&vm->error_lock);
+	pthread_mutex_destroy(&vm->lock);
+	free(vm);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* The host that runs TDs: bring-up through the host library, its memory, its processors. */
+#include "vmm/internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static hpa_t alloc(void *ctx, uint64_t size, uint64_t align, hpa_t near)
+{
+	struct tdx_vmm *vmm = ctx;
+	uint64_t pa = pages_get_run(&vmm->pages, (size + TDX_PAGE_SIZE - 1) & ~(TDX_PAGE_SIZE - 1),
+				    align);
+
+	(void)near;
+	return hpa(pa ? pa : ~0ull);
+}
+
+static void dealloc(void *ctx, hpa_t pa, uint64_t size)
+{
+	struct tdx_vmm *vmm = ctx;
+
+	pages_put_run(&vmm->pages, pa.v, (size + TDX_PAGE_SIZE - 1) & ~(TDX_PAGE_SIZE - 1));
+}
+
+static void tdmr_progress(void *arg, uint64_t done, uint64_t all)
+{
+	struct tdx_vmm *vmm = arg;
+
+	if (vmm->cfg.progress)
+		vmm->cfg.progress(vmm->cfg.arg, "initialising PAMTs", done, all);
+}
+
+static int explain(struct tdx_vmm *vmm, int e, const char *what, char *err, size_t errlen)
+{
+	struct tdx_status s = tdx_host_last_status(&vmm->host);
+	char name[96];
+
+	if (tdx_is_error(s))
+		snprintf(err, errlen, "%s: %s: %s", what,
+			 tdx_seamcall_leaf(tdx_host_last_leaf(&vmm->host))->name,
+			 tdx_status_format(s, name, sizeof(name)));
+	else
+		snprintf(err, errlen, "%s: %s", what, strerror(-e));
+	return e;
+}
+
+static int bring_up(struct tdx_vmm *vmm, char *err, size_t errlen)
+{
+	const struct tdx_vmm_config *cfg = &vmm->cfg;
+	const struct tdx_host_allocator mem = {alloc, dealloc, vmm};
+	int e = tdx_host_init(&vmm->host, vmm->port, vmm->ncpus, cfg->errata);
+
+	if (e)
+		return explain(vmm, e, "this machine has no TDX", err, errlen);
+	e = tdx_host_discover(&vmm->host, &vmm->info);
+	if (e)
+		return explain(vmm, e, "the TDX module does not start", err, errlen);
+	e = tdx_host_enable(&vmm->host, &vmm->info, cfg->memory, cfg->nranges, &mem, tdmr_progress,
+			    vmm);
+	if (e)
+		return explain(vmm, e, "the TDX module is not configured", err, errlen);
+	tdx_host_guest_hkids(&vmm->host, &vmm->hkid_first, &vmm->nhkids);
+	vmm->pamt_pages = vmm->pages.used_pages;
+	return 0;
+}
+
+int tdx_vmm_new(const struct tdx_vmm_config *cfg, struct tdx_vmm **out, char *err, size_t errlen)
+{
+	struct tdx_vmm *vmm = calloc(1, sizeof(*vmm));
+	int e;
+
+	*out = NULL;
+	if (!vmm || cfg->ncpus > VMM_MAX_CPUS) {
+		free(vmm);
+		snprintf(err, errlen, vmm ? "more than %d processors" : "out of memory",
+			 VMM_MAX_CPUS);
+		return vmm ? -EINVAL : -ENOMEM;
+	}
+	vmm->cfg = *cfg;
+	vmm->ncpus = cfg->ncpus;
+	for (unsigned i = 0; i < cfg->ncpus; i++) {
+		vmm->port[i] = cfg->cpus[i];
+		vmm->cpu[i].port = cfg->cpus[i];
+		vmm->cpu[i].index = i;
+		pthread_mutex_init(&vmm->cpu[i].lock, NULL);
+	}
+	pthread_mutex_init(&vmm->tdx_lock, NULL);
+	e = pages_init(&vmm->pages, cfg->memory, cfg->nranges);
+	if (e) {
+		snprintf(err, errlen, "out of memory");
+		free(vmm);
+		return e;
+	}
+	e = bring_up(vmm, err, errlen);
+	if (e) {
+		tdx_vmm_free(vmm);
+		return e;
+	}
+	*out = vmm;
+	return 0;
+}
+
+void tdx_vmm_free(struct tdx_vmm *vmm)
+{
+	if (!vmm)
+		return;
+	for (unsigned i = 0; i < vmm->ncpus; i++)
+		pthread_mutex_destroy(&vmm->cpu[i].lock);
+	pthread_mutex_destroy(&vmm->tdx_lock);
+	pages_destroy(&vmm->pages);
+	free(vmm);
+}
+
+const struct tdx_host_info *tdx_vmm_info(const struct tdx_vmm *vmm)
+{
+	return &vmm->info;
+}
+
+void tdx_vmm_memory(struct tdx_vmm *vmm, struct tdx_vmm_memory *m)
+{
+	unsigned used = 0;
+
+	pthread_mutex_lock(&vmm->tdx_lock);
+	for (unsigned i = 0; i < vmm->nhkids; i++)
+		used += vmm->hkid_used[i];
+	m->free_hkids = vmm->nhkids - used;
+	m->leaked_hkids = vmm->leaked_hkids;
+	pthread_mutex_unlock(&vmm->tdx_lock);
+	pthread_mutex_lock(&vmm->pages.lock);
+	m->free_pages = vmm->pages.free_pages;
+	m->used_pages = vmm->pages.used_pages - vmm->pamt_pages;
+	m->pamt_pages = vmm->pamt_pages;
+	m->quarantined_pages = vmm->pages.quarantined;
+	pthread_mutex_unlock(&vmm->pages.lock);
+}
+
+int tdx_vmm_alloc(struct tdx_vmm *vmm, uint64_t pages, hpa_t *pa)
+{
+	*pa = hpa(pages == 1 ? pages_get(&vmm->pages) :
+			       pages_get_run(&vmm->pages, pages * TDX_PAGE_SIZE, TDX_PAGE_SIZE));
+	return pa->v ? 0 : -ENOMEM;
+}
+
+void tdx_vmm_dealloc(struct tdx_vmm *vmm, hpa_t pa, uint64_t pages)
+{
+	pages_put_run(&vmm->pages, pa.v, pages * TDX_PAGE_SIZE);
+}
+
+void tdx_vmm_write(struct tdx_vmm *vmm, hpa_t pa, const void *buf, size_t len)
+{
+	struct vmm_cpu *c = vmm_get_cpu(vmm, -1);
+
+	c->port->ops->write(c->port, pa, buf, len);
+	vmm_put_cpu(c);
+}
+
+void tdx_vmm_read(struct tdx_vmm *vmm, hpa_t pa, void *buf, size_t len)
+{
+	struct vmm_cpu *c = vmm_get_cpu(vmm, -1);
+
+	c->port->ops->read(c->port, pa, buf, len);
+	vmm_put_cpu(c);
+}
