@@ -65,7 +65,8 @@ struct tdx_vm_params {
 	uint64_t attributes, xfam;
 	unsigned max_vcpus;
 	bool gpaw52; /* 52-bit GPAs (5-level), else 48 */
-	unsigned tsc_khz; /* 0: the host's */
+	bool huge_pages;  /* 2M private pages where the guest accepts 2M */
+	unsigned tsc_khz; /* a multiple of 25000; 0: the host's */
 	struct tdx_digest mrconfigid, mrowner, mrownerconfig;
 	unsigned ncpuid;
 	struct tdx_vm_cpuid {

@@ -63,7 +63,7 @@ struct tdx_vm {
 	uint64_t tdcs[VM_MAX_TDCS];
 	unsigned ntdcs;
 	bool tdr_created;
-	bool gpaw52;
+	bool gpaw52, huge_pages;
 	uint64_t attributes;
 	struct memslot slot[VM_MAX_SLOTS];
 	struct mmu_page *mirror_root, *direct_root;
@@ -133,9 +133,19 @@ int vcpu_handle_exit(struct tdx_vcpu *vcpu, struct tdx_status s, struct tdx_run 
 /* Complete what the user was asked for before entering again; same values. */
 int vcpu_complete(struct tdx_vcpu *vcpu, struct tdx_run *run);
 
+/* The guest's TDVMCALL is done: R10 and R11. Returns 1. */
+int vcpu_answer(struct tdx_vcpu *vcpu, uint64_t status, uint64_t r11);
+
+/* --- msr.c --- */
+
+/* RDMSR and WRMSR by TDVMCALL; returns what to do next, as vcpu_handle_exit(). */
+int vcpu_msr(struct tdx_vcpu *vcpu, bool write, uint32_t msr, uint64_t value);
+
 /* --- memslot.c --- */
 struct memslot *vm_slot_of(struct tdx_vm *vm, uint64_t gfn);
 void vm_free_slots(struct tdx_vm *vm);
+/* The host page behind a shared page, made (zero) if there is none; 0: no memory. */
+uint64_t vm_shared_page(struct tdx_vm *vm, struct memslot *s, uint64_t gfn);
 
 static inline bool vm_is_dead(const struct tdx_vm *vm)
 {

@@ -31,7 +31,7 @@ struct mmu_page {
 };
 
 enum mmu_result {
-	MMU_OK,      /* mapped, or was already */
+	MMU_OK,      /* mapped, or was already (by a page of any size) */
 	MMU_RETRY,   /* somebody else is changing it, or a lock of the module was taken */
 	MMU_NO_MEMORY,
 	MMU_DEAD,    /* the VM is bugged */

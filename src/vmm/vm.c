@@ -256,6 +256,7 @@ int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
 	if (err)
 		goto out;
 	vm->gpaw52 = p->gpaw52;
+	vm->huge_pages = p->huge_pages;
 	vm->attributes = p->attributes;
 	pthread_mutex_lock(&vm->vmm->tdx_lock);
 	err = create(vm);

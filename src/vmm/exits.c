@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/* After TDH.VP.ENTER: what the module says happened, and what the guest asked for.
+ *
+ * Private faults are resolved here and retried here while the module is busy, so that the vCPU is
+ * not entered again and again without progress (the module counts that as an attack). */
+#include "vmm/mmu.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "abi/ghci.h"
+#include "abi/vmx.h"
+
+enum { NONE = -1, MAP_CHUNK = 2 << 20 };
+
+/* --- faults --- */
+
+static int memory_fault(struct tdx_vcpu *v, struct tdx_run *run, uint64_t gpa_, bool private_)
+{
+	(void)v;
+	run->exit = TDX_EXIT_MEMORY_FAULT;
+	run->memory_fault.gpa = gpa(gpa_ & ~(TDX_PAGE_SIZE - 1));
+	run->memory_fault.size = TDX_PAGE_SIZE;
+	run->memory_fault.private_ = private_;
+	return 0;
+}
+
+/* May a private 2M page be put here? All of it in one slot, all private. */
+static bool fits_2m(const struct memslot *s, uint64_t gfn)
+{
+	uint64_t first = gfn & ~511ull;
+
+	if (first < s->gfn || first + 512 > s->gfn + s->npages)
+		return false;
+	for (uint64_t i = 0; i < 512; i++)
+		if (!s->private_[first - s->gfn + i])
+			return false;
+	return true;
+}
+
+static enum mmu_result private_fault(struct tdx_vcpu *v, uint64_t gfn, uint64_t eeq, bool *is_private)
+{
+	struct tdx_vm *vm = v->vm;
+	struct memslot *s = vm_slot_of(vm, gfn);
+	bool huge = tdx_eeq_type(eeq) == TDX_EEQ_ACCEPT &&
+		    tdx_eeq_entry(eeq).requested_level == TDX_LEVEL_2M;
+
+	*is_private = s && s->private_[gfn - s->gfn];
+	if (!*is_private)
+		return MMU_OK;
+	if (huge && vm->huge_pages && fits_2m(s, gfn)) {
+		enum mmu_result r = mmu_map_private(vm, &v->cache, gfn & ~511ull, TDX_LEVEL_2M, NULL,
+						    atomic_load(&v->cpu));
+
+		if (r != MMU_NO_MEMORY)
+			return r;
+	}
+	return mmu_map_private(vm, &v->cache, gfn, TDX_LEVEL_4K, NULL, atomic_load(&v->cpu));
+}
+
+static enum mmu_result shared_fault(struct tdx_vcpu *v, uint64_t gfn, bool *is_shared)
+{
+	struct tdx_vm *vm = v->vm;
+	struct memslot *s = vm_slot_of(vm, gfn);
+	uint64_t pa;
+
+	*is_shared = !s || !s->private_[gfn - s->gfn];
+	if (!*is_shared)
+		return MMU_OK;
+	if (!s) /* no memory there: the guest gets #VE and asks for the device */
+		return mmu_map_shared(vm, &v->cache, gfn, SPTE_MMIO);
+	pa = vm_shared_page(vm, s, gfn);
+	if (!pa)
+		return MMU_NO_MEMORY;
+	return mmu_map_shared(vm, &v->cache, gfn,
+			      pa | SPTE_PRESENT | SPTE_LEAF | SPTE_WB | SPTE_RWX);
+}
+
+static int fault(struct tdx_vcpu *v, struct tdx_run *run)
+{
+	struct tdx_vm *vm = v->vm;
+	uint64_t gpa_ = v->regs.r8, eeq = v->regs.rdx;
+	bool shared = (gpa_ & vm_shared_mask(vm)) != 0, right;
+	uint64_t gfn = (gpa_ & ~vm_shared_mask(vm)) >> 12;
+	enum mmu_result r;
+
+	if (!shared && tdx_eeq_type(eeq) == TDX_EEQ_PENDING_EPT_VIOLATION) {
+		vm_bug(vm, TDH_VP_ENTER, tdx_status(v->regs.rax), &v->regs,
+		       "the guest touched memory it has not accepted");
+		return -EIO;
+	}
+	do {
+		pthread_rwlock_rdlock(&vm->mmu_lock);
+		r = shared ? shared_fault(v, gfn, &right) : private_fault(v, gfn, eeq, &right);
+		pthread_rwlock_unlock(&vm->mmu_lock);
+		if (r != MMU_RETRY)
+			break;
+		sched_yield();
+	} while (!atomic_load(&v->kicked) && !vm_is_dead(vm));
+	if (!right)
+		return memory_fault(v, run, gpa_ & ~vm_shared_mask(vm), !shared);
+	switch (r) {
+	case MMU_OK:
+	case MMU_RETRY:
+		return 1;
+	case MMU_NO_MEMORY:
+		return -ENOMEM;
+	case MMU_DEAD:
+		break;
+	}
+	return -EIO;
+}
+
+/* --- TDG.VP.VMCALL --- */
+
+static int answer(struct tdx_vcpu *v, uint64_t status, uint64_t r11)
+{
+	memset(&v->regs, 0, sizeof(v->regs));
+	v->regs.r10 = status;
+	v->regs.r11 = r11;
+	return 1;
+}
+
+static int ask(struct tdx_vcpu *v, struct tdx_run *run, enum tdx_exit what)
+{
+	v->pending.kind = (int)what;
+	run->exit = what;
+	return 0;
+}
+
+static bool size_valid(uint64_t size, uint64_t max)
+{
+	return size && size <= max && !(size & (size - 1));
+}
+
+static int call_io(struct tdx_vcpu *v, struct tdx_run *run)
+{
+	const struct tdx_regs *r = &v->regs;
+
+	if (!size_valid(r->r12, 4) || r->r13 > 1 || r->r14 > 0xffff)
+		return answer(v, TDVMCALL_INVALID_OPERAND, 0);
+	run->io.size = (uint8_t)r->r12;
+	run->io.write = r->r13 == TDVMCALL_WRITE;
+	run->io.port = (uint16_t)r->r14;
+	run->io.data = run->io.write ? (uint32_t)r->r15 & (uint32_t)(~0ull >> (64 - 8 * r->r12)) : 0;
+	return ask(v, run, TDX_EXIT_IO);
+}
+
+static int call_mmio(struct tdx_vcpu *v, struct tdx_run *run)
+{
+	const struct tdx_regs *r = &v->regs;
+	uint64_t mask = vm_shared_mask(v->vm);
+
+	if (!size_valid(r->r12, 8) || r->r13 > 1 || !(r->r14 & mask) || r->r14 >= mask << 1)
+		return answer(v, TDVMCALL_INVALID_OPERAND, 0);
+	run->mmio.size = (uint8_t)r->r12;
+	run->mmio.write = r->r13 == TDVMCALL_WRITE;
+	run->mmio.gpa = gpa(r->r14 & ~mask);
+	run->mmio.data = run->mmio.write ? r->r15 : 0;
+	return ask(v, run, TDX_EXIT_MMIO);
+}
+
+static int next_chunk(struct tdx_vcpu *v, struct tdx_run *run)
+{
+	uint64_t left = v->pending.end - v->pending.gpa;
+	/* Chunks end at 2 MiB boundaries. */
+	uint64_t chunk = MAP_CHUNK - (v->pending.gpa & (MAP_CHUNK - 1));
+
+	v->pending.chunk = left < chunk ? left : chunk;
+	run->map_gpa.gpa = gpa(v->pending.gpa);
+	run->map_gpa.size = v->pending.chunk;
+	run->map_gpa.private_ = v->pending.to_private;
+	run->map_gpa.ret = 0;
+	return ask(v, run, TDX_EXIT_MAP_GPA);
+}
+
+static int call_map_gpa(struct tdx_vcpu *v, struct tdx_run *run)
+{
+	uint64_t mask = vm_shared_mask(v->vm), g = v->regs.r12, size = v->regs.r13;
+
+	if (g + size <= g || (g & mask) != ((g + size - 1) & mask) || g + size - 1 >= mask << 1)
+		return answer(v, TDVMCALL_INVALID_OPERAND, g);
+	if ((g | size) & (TDX_PAGE_SIZE - 1))
+		return answer(v, TDVMCALL_ALIGN_ERROR, g);
+	v->pending.to_private = !(g & mask);
+	v->pending.gpa = g & ~mask;
+	v->pending.end = v->pending.gpa + size;
+	return next_chunk(v, run);
+}
+
+/* The user has had its say about a chunk: convert it, then the next or the answer. */
+static int map_gpa_done(struct tdx_vcpu *v, struct tdx_run *run)
+{
+	uint64_t mask = v->pending.to_private ? 0 : vm_shared_mask(v->vm);
+	int err = run->map_gpa.ret;
+
+	if (!err)
+		err = tdx_vm_set_private(v->vm, gpa(v->pending.gpa), v->pending.chunk,
+					 v->pending.to_private);
+	v->pending.kind = NONE;
+	if (err == -EAGAIN)
+		return answer(v, TDVMCALL_RETRY, v->pending.gpa | mask);
+	if (err == -EINVAL)
+		return answer(v, TDVMCALL_INVALID_OPERAND, v->pending.gpa | mask);
+	if (err)
+		return err;
+	v->pending.gpa += v->pending.chunk;
+	if (v->pending.gpa >= v->pending.end)
+		return answer(v, TDVMCALL_SUCCESS, 0);
+	/* Work that waits for this vCPU comes first; the guest asks again for the rest. */
+	if (atomic_load(&v->kicked))
+		return answer(v, TDVMCALL_RETRY, v->pending.gpa | mask);
+	return next_chunk(v, run);
+}
+
+static int call_get_quote(struct tdx_vcpu *v, struct tdx_run *run)
+{
+	uint64_t mask = vm_shared_mask(v->vm), g = v->regs.r12, size = v->regs.r13;
+
+	if (!(g & mask) || g >= mask << 1 || ((g | size) & (TDX_PAGE_SIZE - 1)) || !size)
+		return answer(v, TDVMCALL_INVALID_OPERAND, 0);
+	run->get_quote.gpa = gpa(g & ~mask);
+	run->get_quote.size = size;
+	run->get_quote.ret = TDVMCALL_SUBFUNC_UNSUPPORTED;
+	return ask(v, run, TDX_EXIT_GET_QUOTE);
+}
+
+static int call_users(struct tdx_vcpu *v, struct tdx_run *run)
+{
+	const struct tdx_regs *r = &v->regs;
+
+	run->tdvmcall.leaf = r->r11;
+	run->tdvmcall.ret = TDVMCALL_SUBFUNC_UNSUPPORTED;
+	memset(run->tdvmcall.out, 0, sizeof(run->tdvmcall.out));
+	run->tdvmcall.in[0] = r->r12;
+	run->tdvmcall.in[1] = r->r13;
+	run->tdvmcall.in[2] = r->r14;
+	run->tdvmcall.in[3] = r->r15;
+	return ask(v, run, TDX_EXIT_TDVMCALL);
+}
+
+static int fatal_error(struct tdx_vcpu *v, struct tdx_run *run)
+{
+	run->exit = TDX_EXIT_SYSTEM_EVENT;
+	memcpy(run->system_event.data, &v->regs, sizeof(run->system_event.data));
+	run->system_event.data[0] = v->regs.rax;
+	return 0;
+}
+
+static int tdvmcall(struct tdx_vcpu *v, struct tdx_run *run)
+{
+	const struct tdx_regs *r = &v->regs;
+
+	if (r->r10 != 0) /* a vendor's call: none is offered */
+		return answer(v, TDVMCALL_SUBFUNC_UNSUPPORTED, 0);
+	switch (r->r11) {
+	case TDVMCALL_CPUID: /* no leaf is the host's to answer: all zero */
+		return answer(v, TDVMCALL_SUCCESS, 0);
+	case TDVMCALL_HLT:
+		run->hlt.irq_blocked = r->r12 != 0;
+		return ask(v, run, TDX_EXIT_HLT);
+	case TDVMCALL_IO:
+		return call_io(v, run);
+	case TDVMCALL_MMIO:
+		return call_mmio(v, run);
+	case TDVMCALL_GET_TD_VM_CALL_INFO:
+		if (r->r12 > 1)
+			return answer(v, TDVMCALL_INVALID_OPERAND, 0);
+		return r->r12 == 0 ? answer(v, TDVMCALL_SUCCESS, 0) : call_users(v, run);
+	case TDVMCALL_MAP_GPA:
+		return call_map_gpa(v, run);
+	case TDVMCALL_GET_QUOTE:
+		return call_get_quote(v, run);
+	case TDVMCALL_REPORT_FATAL_ERROR:
+		return fatal_error(v, run);
+	case TDVMCALL_SETUP_EVENT_NOTIFY_INTERRUPT:
+		if (r->r12 < 32 || r->r12 > 255)
+			return answer(v, TDVMCALL_INVALID_OPERAND, 0);
+		return call_users(v, run);
+	case TDVMCALL_RDMSR:
+	case TDVMCALL_WRMSR:
+		return vcpu_msr(v, r->r11 == TDVMCALL_WRMSR, (uint32_t)r->r12, r->r13);
+	default:
+		break;
+	}
+	return answer(v, TDVMCALL_SUBFUNC_UNSUPPORTED, 0);
+}
+
+int vcpu_answer(struct tdx_vcpu *v, uint64_t status, uint64_t r11)
+{
+	return answer(v, status, r11);
+}
+
+int vcpu_complete(struct tdx_vcpu *v, struct tdx_run *run)
+{
+	int kind = v->pending.kind;
+
+	if (kind == (int)TDX_EXIT_MAP_GPA)
+		return map_gpa_done(v, run);
+	v->pending.kind = NONE;
+	switch (kind) {
+	case TDX_EXIT_IO:
+		return answer(v, TDVMCALL_SUCCESS, run->io.write ? 0 : run->io.data);
+	case TDX_EXIT_MMIO:
+		return answer(v, TDVMCALL_SUCCESS, run->mmio.write ? 0 : run->mmio.data);
+	case TDX_EXIT_HLT:
+		return answer(v, TDVMCALL_SUCCESS, 0);
+	case TDX_EXIT_GET_QUOTE:
+		return answer(v, run->get_quote.ret, 0);
+	case TDX_EXIT_TDVMCALL:
+		answer(v, run->tdvmcall.ret, run->tdvmcall.out[0]);
+		v->regs.r12 = run->tdvmcall.out[1];
+		v->regs.r13 = run->tdvmcall.out[2];
+		v->regs.r14 = run->tdvmcall.out[3];
+		return 1;
+	default:
+		return 1;
+	}
+}
+
+/* --- exits --- */
+
+static int internal_error(struct tdx_run *run)
+{
+	run->exit = TDX_EXIT_INTERNAL_ERROR;
+	return 0;
+}
+
+static int failed_entry(struct tdx_vcpu *v, struct tdx_status s, struct tdx_run *run)
+{
+	/* The zero-step defence takes the S-EPT, TRACK the epoch: enter again, interrupts in between. */
+	if (tdx_is_busy(s) || tdx_is(s, TDX_HOST_PRIORITY_BUSY_TIMEOUT)) {
+		sched_yield();
+		return 1;
+	}
+	vm_bug(v->vm, TDH_VP_ENTER, s, &v->regs, "entering a vCPU");
+	return internal_error(run);
+}
+
+int vcpu_handle_exit(struct tdx_vcpu *v, struct tdx_status s, struct tdx_run *run)
+{
+	uint32_t reason = tdx_details(s) & 0xffff;
+
+	run->status = s;
+	if (tdx_is_error(s))
+		return failed_entry(v, s, run);
+	if (tdx_is_non_recoverable(s)) {
+		if (reason == VMX_EXIT_TRIPLE_FAULT) {
+			run->exit = TDX_EXIT_SHUTDOWN;
+			return 0;
+		}
+		vm_fail(v->vm, TDH_VP_ENTER, s, 0);
+		return internal_error(run);
+	}
+	if (tdx_details(s) >> 31) {
+		run->exit = TDX_EXIT_FAIL_ENTRY;
+		return 0;
+	}
+	switch (reason) {
+	case VMX_EXIT_EXTERNAL_INTERRUPT:
+	case VMX_EXIT_EXCEPTION_NMI:
+	case VMX_EXIT_OTHER_SMI:
+		memset(&v->regs, 0, sizeof(v->regs));
+		return 1;
+	case VMX_EXIT_TRIPLE_FAULT:
+		run->exit = TDX_EXIT_SHUTDOWN;
+		return 0;
+	case VMX_EXIT_EPT_VIOLATION:
+		return fault(v, run);
+	case VMX_EXIT_TDCALL:
+		return tdvmcall(v, run);
+	default:
+		vm_fail(v->vm, TDH_VP_ENTER, s, 0);
+		return internal_error(run);
+	}
+}

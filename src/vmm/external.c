@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* The mirror's changes as calls to the module, and what a busy module means for each.
+ *
+ * Installs: busy is contention with a guest or another install; the fault handler comes back.
+ * Removals hold mmu_lock for writing, so only vCPUs can be in the way: one attempt, then all vCPUs
+ * are kicked and kept out, and one more attempt, which must succeed. Busy is judged by class of
+ * status: the conflict may be on the tree, the entry, the TDR or the epoch. */
+#include "vmm/external.h"
+
+#include <errno.h>
+
+static enum tdx_seamcall leaf_of(enum external_op op)
+{
+	switch (op) {
+	case EXTERNAL_LINK:
+		return TDH_MEM_SEPT_ADD;
+	case EXTERNAL_ADD:
+		return TDH_MEM_PAGE_ADD;
+	case EXTERNAL_AUG:
+		break;
+	}
+	return TDH_MEM_PAGE_AUG;
+}
+
+enum mmu_result mmu_set_external(struct tdx_vm *vm, enum external_op op, uint64_t gfn,
+				 enum tdx_level level, uint64_t pa, const hpa_t *source, int cpu_hint)
+{
+	gpa_t g = gpa((gfn << 12) & ~(tdx_level_size(level) - 1));
+	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, cpu_hint);
+	struct tdx_mem_result r;
+	struct tdx_status s;
+
+	switch (op) {
+	case EXTERNAL_LINK:
+		s = tdh_mem_sept_add(c->port, &vm->td, g, level, hpa(pa), &r);
+		break;
+	case EXTERNAL_ADD:
+		s = tdh_mem_page_add(c->port, &vm->td, g, hpa(pa), *source, &r);
+		break;
+	case EXTERNAL_AUG:
+		s = tdh_mem_page_aug(c->port, &vm->td, g, level, hpa(pa), &r);
+		break;
+	}
+	vmm_put_cpu(c);
+	if (tdx_is_success(s))
+		return MMU_OK;
+	if (tdx_is_busy(s))
+		return vm_is_dead(vm) ? MMU_DEAD : MMU_RETRY;
+	vm_bug(vm, leaf_of(op), s, &r.raw, "mapping private memory");
+	return MMU_DEAD;
+}
+
+/* --- removals --- */
+
+struct removal {
+	struct tdx_vm *vm;
+	const struct external_leaf *leaf;
+	uint64_t table_pa;
+	struct tdx_mem_result r;
+};
+
+typedef struct tdx_status removal_fn(const struct tdx_port *port, struct removal *a);
+
+static struct tdx_status do_block(const struct tdx_port *port, struct removal *a)
+{
+	return tdh_mem_range_block(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level, &a->r);
+}
+
+static struct tdx_status do_track(const struct tdx_port *port, struct removal *a)
+{
+	return tdh_mem_track(port, &a->vm->td);
+}
+
+static struct tdx_status do_remove(const struct tdx_port *port, struct removal *a)
+{
+	return tdh_mem_page_remove(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level, &a->r);
+}
+
+static struct tdx_status do_promote(const struct tdx_port *port, struct removal *a)
+{
+	return tdh_mem_page_promote(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
+				    &a->r);
+}
+
+static struct tdx_status do_demote(const struct tdx_port *port, struct removal *a)
+{
+	return tdh_mem_page_demote(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
+				   hpa(a->table_pa), &a->r);
+}
+
+static struct tdx_status once(struct tdx_vm *vm, removal_fn *fn, struct removal *a)
+{
+	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
+	struct tdx_status s = fn(c->port, a);
+
+	vmm_put_cpu(c);
+	return s;
+}
+
+static bool contended(struct tdx_status s)
+{
+	return tdx_is_busy(s) || tdx_is(s, TDX_PREVIOUS_TLB_EPOCH_BUSY);
+}
+
+/* KVM's tdh_do_no_vcpus(). */
+static int no_vcpus(struct tdx_vm *vm, enum tdx_seamcall leaf, removal_fn *fn, struct removal *a,
+		    const char *what)
+{
+	struct tdx_status s = once(vm, fn, a);
+
+	if (contended(s)) {
+		atomic_store(&vm->wait_for_sept_zap, true);
+		vm_kick_vcpus(vm);
+		s = once(vm, fn, a);
+		atomic_store(&vm->wait_for_sept_zap, false);
+	}
+	return tdx_is_success(s) ? 0 : vm_bug(vm, leaf, s, &a->r.raw, what);
+}
+
+int mmu_external_block(struct tdx_vm *vm, const struct external_leaf *leaf)
+{
+	struct removal a = {.vm = vm, .leaf = leaf};
+
+	return no_vcpus(vm, TDH_MEM_RANGE_BLOCK, do_block, &a, "removing private memory");
+}
+
+int mmu_external_track(struct tdx_vm *vm)
+{
+	struct removal a = {.vm = vm};
+	int err;
+
+	/* No TLB has anything of a TD that has never run. */
+	if (atomic_load(&vm->state) == TDX_VM_INITIALIZED)
+		return 0;
+	err = no_vcpus(vm, TDH_MEM_TRACK, do_track, &a, "removing private memory");
+	if (!err)
+		vm_kick_vcpus(vm);
+	return err;
+}
+
+int mmu_external_remove(struct tdx_vm *vm, const struct external_leaf *leaf)
+{
+	struct removal a = {.vm = vm, .leaf = leaf};
+	struct vmm_cpu *c;
+	int err = no_vcpus(vm, TDH_MEM_PAGE_REMOVE, do_remove, &a, "removing private memory");
+
+	if (err)
+		return err;
+	c = vmm_get_cpu(vm->vmm, -1);
+	err = vm_clean_private_page(vm, c, leaf->pa, leaf->level);
+	vmm_put_cpu(c);
+	return err;
+}
+
+int mmu_external_promote(struct tdx_vm *vm, uint64_t gfn, enum tdx_level level, uint64_t *table_pa)
+{
+	const struct external_leaf leaf = {.gfn = gfn, .level = level};
+	struct removal a = {.vm = vm, .leaf = &leaf};
+	struct vmm_cpu *c;
+	int err;
+
+	for (;;) { /* interrupted calls start anew */
+		struct tdx_status s = once(vm, do_promote, &a);
+
+		if (tdx_is_success(s))
+			break;
+		if (tdx_is(s, TDX_INTERRUPTED_RESTARTABLE))
+			continue;
+		if (tdx_is(s, TDX_EPT_INVALID_PROMOTE_CONDITIONS))
+			return -EINVAL;
+		err = no_vcpus(vm, TDH_MEM_PAGE_PROMOTE, do_promote, &a, "promoting a range");
+		if (err)
+			return err;
+		break;
+	}
+	*table_pa = a.r.page.v;
+	c = vmm_get_cpu(vm->vmm, -1);
+	err = vm_clean_private_page(vm, c, *table_pa, TDX_LEVEL_4K);
+	vmm_put_cpu(c);
+	return err;
+}
+
+int mmu_external_demote(struct tdx_vm *vm, uint64_t gfn, enum tdx_level level, uint64_t table_pa)
+{
+	const struct external_leaf leaf = {.gfn = gfn, .level = level};
+	struct removal a = {.vm = vm, .leaf = &leaf, .table_pa = table_pa};
+
+	for (;;) {
+		struct tdx_status s = once(vm, do_demote, &a);
+
+		if (tdx_is_success(s))
+			return 0;
+		if (!tdx_is(s, TDX_INTERRUPTED_RESTARTABLE))
+			return no_vcpus(vm, TDH_MEM_PAGE_DEMOTE, do_demote, &a, "demoting a page");
+	}
+}
+
+void mmu_free_external(struct tdx_vm *vm, struct mmu_page *p)
+{
+	if (!p->pa)
+		return; /* the root is part of the TDCS */
+	if (vm->hkid_assigned)
+		pages_quarantine(&vm->vmm->pages, p->pa, TDX_PAGE_SIZE);
+	else
+		vm_reclaim_page(vm, p->pa);
+}

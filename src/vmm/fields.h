@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Metadata fields of a vCPU that the monitor writes. */
+#ifndef VMM_FIELDS_H
+#define VMM_FIELDS_H
+
+#include "abi/metadata.h"
+
+/* A 64-bit field of the TD VMCS by its encoding. */
+#define VP_FIELD_VMCS_64(encoding)                                                                 \
+	((uint64_t)MD_CTX_VP << 52 | (uint64_t)MD_VP_CLASS_VMCS << 56 | 3ull << 32 | (encoding))
+
+#endif

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* Guest memory as the user lays it out: slots, the private attribute of each page, and the host's
+ * pages behind shared memory. Changed under mmu_lock for writing, read under it for reading. */
+#include "vmm/mmu.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct memslot *vm_slot_of(struct tdx_vm *vm, uint64_t gfn)
+{
+	for (unsigned i = 0; i < VM_MAX_SLOTS; i++)
+		if (gfn - vm->slot[i].gfn < vm->slot[i].npages)
+			return &vm->slot[i];
+	return NULL;
+}
+
+static void free_slot(struct tdx_vm *vm, struct memslot *s)
+{
+	for (uint64_t i = 0; i < s->npages; i++)
+		if (s->shared_pa[i])
+			pages_put(&vm->vmm->pages, s->shared_pa[i]);
+	free(s->private_);
+	free((void *)s->shared_pa);
+	*s = (struct memslot){0};
+}
+
+void vm_free_slots(struct tdx_vm *vm)
+{
+	for (unsigned i = 0; i < VM_MAX_SLOTS; i++)
+		if (vm->slot[i].npages)
+			free_slot(vm, &vm->slot[i]);
+}
+
+static int delete_slot(struct tdx_vm *vm, struct memslot *s)
+{
+	int err;
+
+	if (!s->npages)
+		return -EINVAL;
+	/* The slot says nothing of which tree its pages are in: both lose exactly its leaves. */
+	err = mmu_zap(vm, s->gfn, s->npages, MMU_SHARED | MMU_PRIVATE);
+	free_slot(vm, s);
+	return err;
+}
+
+static int add_slot(struct tdx_vm *vm, struct memslot *s, uint64_t gfn, uint64_t npages)
+{
+	for (unsigned i = 0; i < VM_MAX_SLOTS; i++) {
+		const struct memslot *o = &vm->slot[i];
+
+		if (o->npages && gfn < o->gfn + o->npages && o->gfn < gfn + npages)
+			return -EEXIST;
+	}
+	s->private_ = calloc(npages, 1);
+	s->shared_pa = calloc(npages, sizeof(*s->shared_pa));
+	if (!s->private_ || !s->shared_pa) {
+		free(s->private_);
+		free((void *)s->shared_pa);
+		*s = (struct memslot){0};
+		return -ENOMEM;
+	}
+	memset(s->private_, 1, npages);
+	s->gfn = gfn;
+	s->npages = npages;
+	return 0;
+}
+
+/* A range of whole pages below the shared bit. */
+static bool range_valid(const struct tdx_vm *vm, uint64_t gpa_, uint64_t size)
+{
+	return !((gpa_ | size) & (TDX_PAGE_SIZE - 1)) && gpa_ + size >= gpa_ &&
+	       gpa_ + size <= vm_shared_mask(vm);
+}
+
+int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, gpa_t g, uint64_t size)
+{
+	struct memslot *s;
+	int err;
+
+	if (slot >= VM_MAX_SLOTS || !range_valid(vm, g.v, size))
+		return -EINVAL;
+	if (tdx_vm_state(vm) == TDX_VM_UNINITIALIZED)
+		return -EINVAL;
+	s = &vm->slot[slot];
+	pthread_rwlock_wrlock(&vm->mmu_lock);
+	if (vm_is_dead(vm))
+		err = -EIO;
+	else if (!size)
+		err = delete_slot(vm, s);
+	else
+		err = s->npages ? -EEXIST : add_slot(vm, s, g.v >> 12, size >> 12);
+	pthread_rwlock_unlock(&vm->mmu_lock);
+	return err;
+}
+
+int tdx_vm_set_private(struct tdx_vm *vm, gpa_t g, uint64_t size, bool private_)
+{
+	uint64_t gfn = g.v >> 12, end = gfn + (size >> 12);
+	int err = 0;
+
+	if (!size || !range_valid(vm, g.v, size))
+		return -EINVAL;
+	pthread_rwlock_wrlock(&vm->mmu_lock);
+	for (uint64_t f = gfn; f < end && !err; f++)
+		err = vm_slot_of(vm, f) ? 0 : -EINVAL;
+	/* Runs of pages that change leave the tree they were in. */
+	while (gfn < end && !err) {
+		uint64_t first;
+
+		while (gfn < end && vm_slot_of(vm, gfn)->private_[gfn - vm_slot_of(vm, gfn)->gfn] == private_)
+			gfn++;
+		for (first = gfn; gfn < end; gfn++) {
+			struct memslot *s = vm_slot_of(vm, gfn);
+
+			if (s->private_[gfn - s->gfn] == private_)
+				break;
+			s->private_[gfn - s->gfn] = private_;
+		}
+		if (gfn > first)
+			err = mmu_zap(vm, first, gfn - first, private_ ? MMU_SHARED : MMU_PRIVATE);
+	}
+	if (vm_is_dead(vm))
+		err = -EIO;
+	pthread_rwlock_unlock(&vm->mmu_lock);
+	return err;
+}
+
+uint64_t vm_shared_page(struct tdx_vm *vm, struct memslot *s, uint64_t gfn)
+{
+	_Atomic uint64_t *slot = &s->shared_pa[gfn - s->gfn];
+	uint64_t pa = atomic_load(slot), none = 0;
+
+	if (pa)
+		return pa;
+	pa = pages_get(&vm->vmm->pages);
+	if (!pa)
+		return 0;
+	memset(vm->vmm->port[0]->ops->va(vm->vmm->port[0], hpa(pa)), 0, TDX_PAGE_SIZE);
+	if (atomic_compare_exchange_strong(slot, &none, pa))
+		return pa;
+	pages_put(&vm->vmm->pages, pa);
+	return none;
+}
+
+static int shared_access(struct tdx_vm *vm, gpa_t g, uint8_t *buf, size_t len, bool write)
+{
+	uint64_t a = g.v & ~vm_shared_mask(vm);
+	int err = 0;
+
+	pthread_rwlock_rdlock(&vm->mmu_lock);
+	while (len && !err) {
+		size_t n = TDX_PAGE_SIZE - (a & (TDX_PAGE_SIZE - 1));
+		struct memslot *s = vm_slot_of(vm, a >> 12);
+		const struct tdx_port *port = vm->vmm->port[0];
+		uint64_t pa;
+		uint8_t *p;
+
+		if (!s || s->private_[(a >> 12) - s->gfn]) {
+			err = -EFAULT;
+			break;
+		}
+		pa = vm_shared_page(vm, s, a >> 12);
+		if (!pa) {
+			err = -ENOMEM;
+			break;
+		}
+		n = n < len ? n : len;
+		p = (uint8_t *)port->ops->va(port, hpa(pa)) + (a & (TDX_PAGE_SIZE - 1));
+		if (write)
+			memcpy(p, buf, n);
+		else
+			memcpy(buf, p, n);
+		buf += n;
+		a += n;
+		len -= n;
+	}
+	pthread_rwlock_unlock(&vm->mmu_lock);
+	return err;
+}
+
+int tdx_vm_read_shared(struct tdx_vm *vm, gpa_t g, void *buf, size_t len)
+{
+	return shared_access(vm, g, buf, len, false);
+}
+
+int tdx_vm_write_shared(struct tdx_vm *vm, gpa_t g, const void *buf, size_t len)
+{
+	return shared_access(vm, g, (uint8_t *)(uintptr_t)buf, len, true);
+}

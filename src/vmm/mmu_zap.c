@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* Removing: leaves while the TD lives, tables at its end, and 2M pages made and broken.
+ *
+ * Everything here holds mmu_lock for writing. Private leaves go in batches: all blocked, one
+ * tracking with one round of kicks, all removed. */
+#include "vmm/external.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+enum { BATCH = 512 };
+
+struct zap {
+	struct tdx_vm *vm;
+	uint64_t first, end; /* gfns */
+	struct external_leaf leaf[BATCH];
+	unsigned n;
+	int err;
+};
+
+static void lose(struct zap *z, const struct external_leaf *l)
+{
+	/* The module may still have it. */
+	pages_quarantine(&z->vm->vmm->pages, l->pa, tdx_level_size(l->level));
+}
+
+static void flush_batch(struct zap *z)
+{
+	struct tdx_vm *vm = z->vm;
+	unsigned blocked = 0;
+	int err = 0;
+
+	while (blocked < z->n && !err)
+		err = mmu_external_block(vm, &z->leaf[blocked++]);
+	if (!err && z->n)
+		err = mmu_external_track(vm);
+	for (unsigned i = 0; i < z->n; i++) {
+		const struct external_leaf *l = &z->leaf[i];
+
+		if (!err)
+			err = mmu_external_remove(vm, l);
+		if (err)
+			lose(z, l);
+		else if (l->level == TDX_LEVEL_2M)
+			pages_put_block(&vm->vmm->pages, l->pa);
+		else
+			pages_put(&vm->vmm->pages, l->pa);
+	}
+	z->n = 0;
+	z->err = z->err ? z->err : err;
+}
+
+static void zap_leaf(struct zap *z, struct mmu_page *p, unsigned i, uint64_t gfn, uint64_t spte)
+{
+	atomic_store(&p->spt[i], SPTE_NONPRESENT);
+	if (!p->is_mirror)
+		return; /* shared pages belong to the slot */
+	z->leaf[z->n++] = (struct external_leaf){gfn, spte & SPTE_ADDR, p->level};
+	if (z->n == BATCH)
+		flush_batch(z);
+}
+
+static void zap_table(struct zap *z, struct mmu_page *p)
+{
+	uint64_t span = 1ull << (9 * (unsigned)p->level); /* gfns of an entry */
+
+	for (unsigned i = 0; i < 512; i++) {
+		uint64_t gfn = p->gfn + i * span;
+		uint64_t spte = atomic_load(&p->spt[i]);
+
+		if (gfn >= z->end || gfn + span <= z->first || spte == SPTE_NONPRESENT)
+			continue;
+		if (spte & SPTE_PRESENT && !(spte & SPTE_LEAF) && p->level > TDX_LEVEL_4K)
+			zap_table(z, p->child[i]);
+		else
+			zap_leaf(z, p, i, gfn, spte);
+	}
+}
+
+static int zap_root(struct tdx_vm *vm, struct mmu_page *root, uint64_t gfn, uint64_t n)
+{
+	struct zap *z = calloc(1, sizeof(*z));
+	int err;
+
+	if (!z)
+		return -ENOMEM;
+	z->vm = vm;
+	z->first = gfn;
+	z->end = n > ~0ull - gfn ? ~0ull : gfn + n;
+	zap_table(z, root);
+	flush_batch(z);
+	err = z->err;
+	free(z);
+	return err;
+}
+
+void mmu_zap_direct(struct tdx_vm *vm, uint64_t gfn, uint64_t n)
+{
+	zap_root(vm, vm->direct_root, gfn | vm_shared_mask(vm) >> 12, n);
+	vm_kick_vcpus(vm); /* TLBs: the next entry flushes them */
+}
+
+int mmu_zap(struct tdx_vm *vm, uint64_t gfn, uint64_t n, unsigned filter)
+{
+	int err = 0;
+
+	if (filter & MMU_SHARED && vm->direct_root)
+		mmu_zap_direct(vm, gfn, n);
+	if (filter & MMU_PRIVATE && vm->mirror_root)
+		err = zap_root(vm, vm->mirror_root, gfn, n);
+	return err;
+}
+
+/* --- 2M --- */
+
+static struct mmu_page *table_of(struct tdx_vm *vm, uint64_t gfn, enum tdx_level level)
+{
+	struct mmu_page *p = vm->mirror_root;
+
+	while (p && p->level > level)
+		p = p->child[(gfn >> (9 * (unsigned)p->level)) & 511];
+	return p;
+}
+
+int mmu_promote(struct tdx_vm *vm, uint64_t gfn)
+{
+	struct mmu_page *p = table_of(vm, gfn, TDX_LEVEL_2M), *child;
+	unsigned i = (unsigned)(gfn >> 9) & 511u;
+	const struct external_leaf range = {gfn & ~511ull, 0, TDX_LEVEL_2M};
+	uint64_t first, table_pa;
+	int err;
+
+	child = p ? p->child[i] : NULL;
+	if (!child)
+		return -EINVAL;
+	first = child->spt[0] & SPTE_ADDR;
+	for (unsigned k = 0; k < 512; k++)
+		if (!(child->spt[k] & SPTE_PRESENT) || (child->spt[k] & SPTE_ADDR) != first + k * 4096ull)
+			return -EINVAL;
+	if (first & (TDX_SIZE_2M - 1))
+		return -EINVAL;
+	err = mmu_external_block(vm, &range);
+	if (!err)
+		err = mmu_external_track(vm);
+	if (!err)
+		err = mmu_external_promote(vm, range.gfn, TDX_LEVEL_2M, &table_pa);
+	if (err)
+		return err;
+	pages_put(&vm->vmm->pages, table_pa);
+	p->child[i] = NULL;
+	atomic_store(&p->spt[i], first | SPTE_PRESENT | SPTE_LEAF | SPTE_RWX);
+	mmu_page_free(child);
+	return 0;
+}
+
+int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)
+{
+	struct mmu_page *p = table_of(vm, gfn, TDX_LEVEL_2M), *child;
+	unsigned i = (unsigned)(gfn >> 9) & 511u;
+	const struct external_leaf range = {gfn & ~511ull, 0, TDX_LEVEL_2M};
+	uint64_t spte = p ? atomic_load(&p->spt[i]) : 0, table_pa;
+	int err;
+
+	if (!(spte & SPTE_PRESENT) || !(spte & SPTE_LEAF))
+		return -EINVAL;
+	if (!page_cache_fill(&vm->vmm->pages, cache, 1))
+		return -ENOMEM;
+	child = mmu_mirror_page_new(range.gfn, TDX_LEVEL_4K);
+	if (!child)
+		return -ENOMEM;
+	table_pa = page_cache_get(cache);
+	err = mmu_external_block(vm, &range);
+	if (!err)
+		err = mmu_external_track(vm);
+	if (!err)
+		err = mmu_external_demote(vm, range.gfn, TDX_LEVEL_2M, table_pa);
+	if (err) {
+		mmu_page_free(child);
+		pages_quarantine(&vm->vmm->pages, table_pa, TDX_PAGE_SIZE);
+		return err;
+	}
+	child->pa = table_pa;
+	for (unsigned k = 0; k < 512; k++)
+		atomic_store(&child->spt[k], ((spte & SPTE_ADDR) + k * 4096ull) | SPTE_PRESENT |
+						     SPTE_LEAF | SPTE_RWX);
+	p->child[i] = child;
+	atomic_store(&p->spt[i], table_pa | SPTE_PRESENT | SPTE_RWX);
+	return 0;
+}
+
+/* --- the end --- */
+
+static void free_tables(struct tdx_vm *vm, struct mmu_page *p)
+{
+	for (unsigned i = 0; i < 512; i++) {
+		uint64_t spte = atomic_exchange(&p->spt[i], SPTE_FROZEN);
+
+		if (p->level > TDX_LEVEL_4K && spte & SPTE_PRESENT && !(spte & SPTE_LEAF))
+			free_tables(vm, p->child[i]);
+	}
+	if (p->is_mirror)
+		mmu_free_external(vm, p);
+	else
+		pages_put(&vm->vmm->pages, p->pa);
+	mmu_page_free(p);
+}
+
+void mmu_free_mirror(struct tdx_vm *vm)
+{
+	if (vm->mirror_root)
+		free_tables(vm, vm->mirror_root);
+	vm->mirror_root = NULL;
+}
+
+void mmu_free_direct(struct tdx_vm *vm)
+{
+	if (vm->direct_root)
+		free_tables(vm, vm->direct_root);
+	vm->direct_root = NULL;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* A vCPU: its pages, the processor it is associated with, and the run loop.
+ *
+ * A vCPU may run on one processor at a time and must be flushed from the old one before it runs on
+ * another. Its thread holds the processor's lock while it is in the guest and lets go between two
+ * entries when somebody waits for it. */
+#include "vmm/internal.h"
+#include "vmm/mmu.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "abi/vmcs.h"
+#include "vmm/fields.h"
+
+int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **out)
+{
+	struct tdx_vcpu *v;
+	unsigned n;
+	int err = 0;
+
+	*out = NULL;
+	pthread_mutex_lock(&vm->lock);
+	n = atomic_load(&vm->nvcpus);
+	if (atomic_load(&vm->state) != TDX_VM_INITIALIZED)
+		err = -EIO;
+	for (unsigned i = 0; i < n && !err; i++)
+		if (vm->vcpu[i]->id == id)
+			err = -EEXIST;
+	v = err || n == VM_MAX_VCPUS ? NULL : calloc(1, sizeof(*v));
+	if (!err && !v)
+		err = -ENOMEM;
+	if (v) {
+		v->vm = vm;
+		v->id = id;
+		v->pending.kind = -1;
+		atomic_store(&v->cpu, -1);
+		vm->vcpu[n] = v;
+		atomic_store(&vm->nvcpus, n + 1);
+		*out = v;
+	}
+	pthread_mutex_unlock(&vm->lock);
+	return err;
+}
+
+static struct tdx_status write_field(const struct tdx_port *port, const struct tdx_vp *vp,
+				     uint64_t id, uint64_t value)
+{
+	return tdh_vp_wr(port, vp, id, value, ~0ull, NULL);
+}
+
+/* The pages of a TDVPS, one after the other. */
+static int create(struct tdx_vcpu *v)
+{
+	struct tdx_vm *vm = v->vm;
+	struct tdx_vmm *vmm = vm->vmm;
+	unsigned pages = vmm->info.tdvps_base_size / (unsigned)TDX_PAGE_SIZE;
+	struct vmm_cpu *c;
+	struct tdx_status s;
+	uint64_t pa = pages_get(&vmm->pages);
+
+	if (!pa)
+		return -ENOMEM;
+	v->vp.tdvpr = hpa(pa);
+	c = vmm_get_cpu(vmm, -1);
+	s = tdh_vp_create(c->port, &vm->td, &v->vp);
+	vmm_put_cpu(c);
+	if (!tdx_is_success(s)) {
+		pages_put(&vmm->pages, pa);
+		return vm_fail(vm, TDH_VP_CREATE, s, -EIO);
+	}
+	v->created = true;
+	while (v->ntdcx + 1 < pages) {
+		pa = pages_get(&vmm->pages);
+		if (!pa)
+			return -ENOMEM;
+		c = vmm_get_cpu(vmm, -1);
+		s = tdh_vp_addcx(c->port, &v->vp, hpa(pa));
+		vmm_put_cpu(c);
+		if (!tdx_is_success(s)) {
+			pages_put(&vmm->pages, pa);
+			return vm_fail(vm, TDH_VP_ADDCX, s, -EIO);
+		}
+		v->tdcx[v->ntdcx++] = pa;
+	}
+	return 0;
+}
+
+static int init(struct tdx_vcpu *v, uint64_t initial_rcx)
+{
+	struct tdx_vm *vm = v->vm;
+	struct vmm_cpu *c;
+	struct tdx_status s;
+	int err = 0;
+
+	/* Version 1 takes the TDR exclusively: nothing else may be calling. */
+	pthread_rwlock_wrlock(&vm->mmu_lock);
+	c = vmm_get_cpu(vm->vmm, -1);
+	s = tdh_vp_init(c->port, &v->vp, initial_rcx, v->id);
+	if (tdx_is_success(s)) {
+		atomic_store(&v->cpu, (int)c->index);
+		s = write_field(c->port, &v->vp, VP_FIELD_VMCS_64(VMCS_SHARED_EPT_POINTER),
+				mmu_shared_root(vm).v);
+		if (!tdx_is_success(s))
+			err = vm_bug(vm, TDH_VP_WR, s, NULL, "setting the shared EPT");
+	} else
+		err = vm_fail(vm, TDH_VP_INIT, s, -EIO);
+	vmm_put_cpu(c);
+	pthread_rwlock_unlock(&vm->mmu_lock);
+	return err;
+}
+
+int tdx_vcpu_init(struct tdx_vcpu *v, uint64_t initial_rcx)
+{
+	struct tdx_vm *vm = v->vm;
+	int err = -EINVAL;
+
+	pthread_mutex_lock(&vm->lock);
+	if (atomic_load(&vm->state) == TDX_VM_INITIALIZED && !v->initialized) {
+		err = v->created ? -EIO : create(v);
+		if (!err)
+			err = init(v, initial_rcx);
+		v->initialized = !err;
+	}
+	pthread_mutex_unlock(&vm->lock);
+	return err;
+}
+
+void vcpu_flush(struct tdx_vcpu *v)
+{
+	int cpu = atomic_load(&v->cpu);
+	struct vmm_cpu *c;
+	struct tdx_status s;
+
+	if (cpu < 0)
+		return;
+	c = vmm_get_this_cpu(v->vm->vmm, (unsigned)cpu);
+	s = tdh_vp_flush(c->port, &v->vp);
+	vmm_put_cpu(c);
+	if (tdx_is_error(s) && !tdx_is(s, TDX_VCPU_NOT_ASSOCIATED))
+		vm_bug(v->vm, TDH_VP_FLUSH, s, NULL, "flushing a vCPU");
+	atomic_store(&v->cpu, -1);
+}
+
+void vcpu_free(struct tdx_vcpu *v)
+{
+	struct tdx_vm *vm = v->vm;
+	struct pages *pages = &vm->vmm->pages;
+
+	if (vm->hkid_assigned && v->created) { /* leaked with the KeyID */
+		pages_quarantine(pages, v->vp.tdvpr.v, TDX_PAGE_SIZE * (1 + (uint64_t)v->ntdcx));
+	} else {
+		while (v->ntdcx > 0)
+			vm_reclaim_page(vm, v->tdcx[--v->ntdcx]);
+		if (v->created)
+			vm_reclaim_page(vm, v->vp.tdvpr.v);
+	}
+	page_cache_drain(pages, &v->cache);
+	free(v);
+}
+
+/* Come to run on a processor, whose lock is held on return. NULL: not now, ask again. */
+static struct vmm_cpu *load(struct tdx_vcpu *v, int cpu)
+{
+	struct tdx_vmm *vmm = v->vm->vmm;
+	int was = atomic_load(&v->cpu);
+	unsigned want = cpu >= 0 ? (unsigned)cpu % vmm->ncpus :
+			was >= 0 ? (unsigned)was :
+				   v->id % vmm->ncpus;
+	struct vmm_cpu *c = &vmm->cpu[want];
+
+	if (was >= 0 && (unsigned)was != want)
+		vcpu_flush(v);
+	while (atomic_load(&c->waiting))
+		sched_yield();
+	c = vmm_get_this_cpu(vmm, want);
+	atomic_store(&v->cpu, (int)want);
+	atomic_store(&v->in_guest, true);
+	if (atomic_load(&v->vm->wait_for_sept_zap) || atomic_load(&v->kicked) || vm_is_dead(v->vm)) {
+		atomic_store(&v->in_guest, false);
+		vmm_put_cpu(c);
+		return NULL;
+	}
+	return c;
+}
+
+int tdx_vcpu_run(struct tdx_vcpu *v, int cpu, struct tdx_run *run)
+{
+	struct tdx_vm *vm = v->vm;
+	int r = vcpu_complete(v, run);
+
+	if (!v->initialized || atomic_load(&vm->state) == TDX_VM_INITIALIZED)
+		return -EINVAL;
+	while (r == 1) {
+		struct vmm_cpu *c;
+		struct tdx_status s;
+
+		if (vm_is_dead(vm))
+			return -EIO;
+		if (atomic_exchange(&v->kicked, false)) {
+			run->exit = TDX_EXIT_INTR;
+			return 0;
+		}
+		c = load(v, cpu);
+		if (!c) {
+			sched_yield();
+			continue;
+		}
+		s = tdh_vp_enter(c->port, &v->vp, &v->regs, NULL);
+		atomic_fetch_add(&v->exits, 1);
+		atomic_store(&v->in_guest, false);
+		vmm_put_cpu(c);
+		r = vcpu_handle_exit(v, s, run);
+	}
+	return r;
+}
+
+void tdx_vcpu_kick(struct tdx_vcpu *v)
+{
+	struct tdx_vmm *vmm = v->vm->vmm;
+	int cpu;
+
+	atomic_store(&v->kicked, true);
+	cpu = atomic_load(&v->cpu);
+	if (cpu >= 0 && atomic_load(&v->in_guest))
+		vmm->port[cpu]->ops->interrupt(vmm->port[cpu]);
+}
+
+struct tdx_vp tdx_vcpu_vp(const struct tdx_vcpu *v)
+{
+	return v->vp;
+}
+
+unsigned tdx_vcpu_id(const struct tdx_vcpu *v)
+{
+	return v->id;
+}
