@@ -359,7 +359,7 @@ int vcpu_handle_exit(struct tdx_vcpu *v, struct tdx_status s, struct tdx_run *ru
 	}
 	switch (reason) {
 	case VMX_EXIT_EXTERNAL_INTERRUPT:
-	case VMX_EXIT_EXCEPTION_NMI:
+	case VMX_EXIT_EXCEPTION_OR_NMI:
 	case VMX_EXIT_OTHER_SMI:
 		memset(&v->regs, 0, sizeof(v->regs));
 		return 1;
