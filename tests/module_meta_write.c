@@ -492,6 +492,26 @@ static void the_guests_controls_are_locked_for_good(void **state)
 	meta_free(&t);
 }
 
+/* As the real module does: what is wholly replaced counts as zero in the comparison. */
+static void a_locked_cpuid_ve_is_compared_with_zero_when_wholly_written(void **state)
+{
+	const uint64_t lock = 1ull << 63, ve = md_by_name("VP.CPUID_USER_VE");
+	struct meta t = meta_make(0, 0);
+
+	meta_enter(&t);
+	setup_expect(meta_guest(&t, TDG_VP_WR, .rdx = ve, .r8 = 1, .r9 = 0xff), TDX_SUCCESS);
+	setup_expect(
+		meta_guest(&t, TDG_VM_WR, .rdx = md_by_name("TD.TD_CTLS"), .r8 = lock, .r9 = lock),
+		TDX_SUCCESS);
+	setup_expect(meta_guest(&t, TDG_VP_WR, .rdx = ve, .r8 = 1, .r9 = 0xff),
+		     TDX_METADATA_FIELD_VALUE_NOT_VALID);
+	setup_expect(meta_guest(&t, TDG_VP_WR, .rdx = ve, .r8 = 0, .r9 = 0xff), TDX_SUCCESS);
+	setup_expect(meta_guest(&t, TDG_VP_RD, .rdx = ve), TDX_SUCCESS);
+	assert_int_equal(t.s.regs.r8, 1);
+	setup_expect(meta_guest(&t, TDG_VP_WR, .rdx = ve, .r8 = 1, .r9 = 1), TDX_SUCCESS);
+	meta_free(&t);
+}
+
 static void fewer_ves_imply_topology_and_cpuid2_and_need_topology(void **state)
 {
 	const uint64_t ctls = md_by_name("TD.TD_CTLS");
@@ -554,6 +574,7 @@ int main(void)
 		cmocka_unit_test(an_l2_vms_controls_combine_with_the_modules),
 		cmocka_unit_test(msr_bitmaps_of_an_l2_vm_keep_what_the_td_intercepts),
 		cmocka_unit_test(the_guests_controls_are_locked_for_good),
+		cmocka_unit_test(a_locked_cpuid_ve_is_compared_with_zero_when_wholly_written),
 		cmocka_unit_test(fewer_ves_imply_topology_and_cpuid2_and_need_topology),
 		cmocka_unit_test(virtual_and_native_tsc_are_inverse),
 	};
