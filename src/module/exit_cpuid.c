@@ -4,6 +4,7 @@
  * ABI: "CPUID Virtualization". A #VE is raised for the hypervisor's range always, for everything
  * when the guest asked for it (TDG.VP.CPUIDVE.SET, CPUID_CONTROL), and for leaves the module does
  * not virtualise, of which TD_CTLS leaves fewer: REDUCE_VE, VIRT_CPUID2, ENUM_TOPOLOGY. */
+#include "abi/x86.h"
 #include "module/cpuid_table.h"
 #include "module/exits.h"
 #include "module/inject.h"
@@ -33,7 +34,6 @@
 #define L4_EAX_CONFIGURED    0xffffc000u
 
 #define CR4_OSXSAVE	     (1ull << 18)
-#define CR4_PKE		     (1ull << 22)
 #define TSX_CTRL_CPUID_CLEAR (1ull << 1)
 
 enum { CPUID_CONTROL_SUPERVISOR = 1, CPUID_CONTROL_USER = 2 };

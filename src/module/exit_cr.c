@@ -4,38 +4,16 @@
  * Only writes to bits the module owns (the guest/host masks) exit. What the processor itself would
  * refuse is a #GP; what only TDX refuses is a #VE. Other accesses exit only when a debugger changed
  * the controls: the host is told, and a production TD dies. */
+#include "abi/x86.h"
 #include "module/exits.h"
 #include "module/inject.h"
 #include "module/vmcs.h"
 #include <swtdx/structs.h>
 
-#define CR0_PE	      (1ull << 0)
-#define CR0_NE	      (1ull << 5)
 #define CR0_WP	      (1ull << 16)
-#define CR0_NW	      (1ull << 29)
-#define CR0_CD	      (1ull << 30)
-#define CR0_PG	      (1ull << 31)
 #define CR0_HIGH      0xffffffff00000000ull
 #define CR0_IGNORED   0x1ffaffc0ull
 #define CR0_LMSW      0xeull
-
-#define CR4_MCE	      (1ull << 6)
-#define CR4_VMXE      (1ull << 13)
-#define CR4_KEYLOCKER (1ull << 19)
-#define CR4_PKE	      (1ull << 22)
-#define CR4_CET	      (1ull << 23)
-#define CR4_PKS	      (1ull << 24)
-#define CR4_UINTR     (1ull << 25)
-#define CR4_LASS      (1ull << 27)
-
-#define XFAM_X87      (1ull << 0)
-#define XFAM_SSE      (1ull << 1)
-#define XFAM_AVX      (1ull << 2)
-#define XFAM_AVX3     (7ull << 5)
-#define XFAM_PK	      (1ull << 9)
-#define XFAM_CET      (3ull << 11)
-#define XFAM_UINTR    (1ull << 14)
-#define XFAM_AMX      (3ull << 17)
 
 enum { CR_MOV_TO = 0, CR_LMSW = 3, REG_RSP = 4 };
 

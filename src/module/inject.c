@@ -6,9 +6,9 @@
 #include "module/inject.h"
 
 #include "abi/vmx.h"
+#include "abi/x86.h"
 #include "module/vmcs.h"
 
-#define CR0_PE	  (1ull << 0)
 #define RFLAGS_RF (1ull << 16)
 
 static void inject(struct lp *lp, uint32_t info)

@@ -3,13 +3,13 @@
  *
  * The L1 VMM's control-register masks and shadows, PAUSE-loop intervals and APIC page are kept
  * beside the VMCS, which holds them combined with the module's own or in native units. */
+#include "abi/x86.h"
 #include "module/metadata.h"
 #include "module/tsc.h"
 #include "module/virt_msr.h"
 #include "module/vmcs.h"
 
 #define EPTP_SUPERVISOR_SHADOW_STACK (1ull << 7)
-#define XFAM_CET_S		     (1ull << 12)
 #define L2_CTLS_SHARED_EPTP	     (1ull << 0)
 
 static struct tdx_status not_valid(void)

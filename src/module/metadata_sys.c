@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Values of the module-wide metadata fields. They are set by TDH.SYS.INIT and SYS.CONFIG and
  * constant afterwards, so nothing is locked here. */
+#include "abi/x86.h"
 #include "module/cpu_model.h"
 #include "module/cpuid_table.h"
 #include "module/metadata.h"
@@ -20,8 +21,6 @@ enum {
 	ALLOWED_L2_DEBUG_CTLS = 7,
 };
 
-#define XFAM_FIXED0	       0x6dbe7ull
-#define XFAM_FIXED1	       0x3ull
 #define ARCH_CAPABILITIES_MASK (1ull << 4 | 1ull << 19 | 1ull << 20 | 1ull << 24)
 #define SERVTD_ATTR_FIXED0     0x7ff00000001ull
 

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes to the TD VMCS that need more than a mask. The host of a production TD may give posted
  * interrupts, the notify window, bus-lock exits and the shared EPT; a debugger nearly all. */
+#include "abi/x86.h"
 #include "module/metadata.h"
 #include "module/virt_msr.h"
 #include "module/vmcs.h"
 
 #include <swtdx/structs.h>
 
-#define CR4_MCE		      (1ull << 6)
 #define CR3_RESERVED	      (1ull << 63 | 0x1ffull << 52)
 #define CR3_LAM		      (3ull << 61)
-#define DEBUGCTL_TR	      (1ull << 6)
-#define DEBUGCTL_BTS	      (1ull << 7)
-#define DEBUGCTL_UNCORE_PMI   (1ull << 13)
 #define PROCBASED2_ENABLE_PML (1ull << 17)
 #define POSTED_VECTOR_NONE    0xffff
 #define POSTED_VECTOR_MAX     0xff

@@ -3,9 +3,12 @@
  *
  * ABI: "MSR Virtualization". The guest's value of an emulated MSR is in the TDVPS or the VMCS; the
  * processor's own is never read for it. An access the bitmaps let through cannot get here. */
+#include "abi/x86.h"
 #include "module/exits.h"
 #include "module/inject.h"
+#include "module/msr.h"
 #include "module/msr_policy.h"
+#include "module/virt_msr.h"
 #include "module/vmcs.h"
 #include <swtdx/structs.h>
 
@@ -14,22 +17,11 @@
 #define MSR_PPIN_CTL		 0x4eu
 #define MSR_BIOS_UPDT_TRIG	 0x79u
 #define MSR_BIOS_SIGN_ID	 0x8bu
-#define MSR_XAPIC_DISABLE_STATUS 0xbdu
 #define MSR_PLATFORM_INFO	 0xceu
-#define MSR_ARCH_CAPABILITIES	 0x10au
 #define MSR_FEATURE_ENABLES	 0x140u
-#define MSR_PERFEVTSEL0		 0x186u
-#define MSR_PERFEVTSEL7		 0x18du
-#define MSR_MISC_ENABLE		 0x1a0u
-#define MSR_DEBUGCTL		 0x1d9u
-#define MSR_PERF_CAPABILITIES	 0x345u
-#define MSR_VMX_BASIC		 0x480u
-#define MSR_VMX_PROCBASED_CTLS3	 0x492u
 #define MSR_X2APIC_APICID	 0x802u
 #define MSR_XSS			 0xda0u
 #define MSR_EFER		 0xc0000080u
-
-#define XFAM_PT			 (1ull << 8)
 
 /* What a guest gets for an access that exited. */
 enum msr_result {
@@ -128,14 +120,8 @@ static enum msr_result write_perfevtsel(struct lp *lp, unsigned index, uint64_t 
 /* --- WRMSR --- */
 
 #define DEBUGCTL_RESERVED      0xffffffffffff0038ull
-#define DEBUGCTL_BTF	       (1ull << 1)
-#define DEBUGCTL_TR	       (1ull << 6)
-#define DEBUGCTL_BTS	       (1ull << 7)
-#define DEBUGCTL_UNCORE_PMI    (1ull << 13)
 #define DEBUGCTL_FREEZE_IN_SMM (1ull << 14)
 #define DEBUGCTL_RTM	       (1ull << 15)
-#define RFLAGS_TF	       (1ull << 8)
-#define PENDING_DEBUG_BS       (1ull << 14)
 
 static enum msr_result write_debugctl(struct lp *lp, uint64_t value)
 {
@@ -162,7 +148,6 @@ static enum msr_result write_debugctl(struct lp *lp, uint64_t value)
 }
 
 #define EFER_SCE (1ull << 0)
-#define EFER_LMA (1ull << 10)
 
 /* Only SCE is the guest's to change. */
 static enum msr_result write_efer(struct lp *lp, uint64_t value)
@@ -176,33 +161,19 @@ static enum msr_result write_efer(struct lp *lp, uint64_t value)
 	return MSR_DONE;
 }
 
-#define MISC_ENABLE_GP		0xffffffffff3ae776ull
-#define MISC_ENABLE_PERFMON	(1ull << 7)
-#define MISC_ENABLE_NO_BTS	(1ull << 11)
-#define MISC_ENABLE_NO_PEBS	(1ull << 12)
-#define MISC_ENABLE_EST		(1ull << 16)
-#define MISC_ENABLE_MONITOR	(1ull << 18)
-#define MISC_ENABLE_LIMIT_CPUID (1ull << 22)
-#define MISC_ENABLE_NO_TPR_MSG	(1ull << 23)
-#define MISC_ENABLE_READ_ONLY	(MISC_ENABLE_PERFMON | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS)
-
 static enum msr_result write_misc_enable(struct lp *lp, uint64_t value)
 {
-	uint64_t old = lp->vps->msr.misc_enable;
-
 	if (!reduce_ve(lp))
 		return MSR_RESULT_VE_CONFIG;
-	if (value & MISC_ENABLE_GP)
+	switch (misc_enable_write(lp->tdcs, lp->vps, value)) {
+	case MISC_ENABLE_OK:
+		return MSR_DONE;
+	case MISC_ENABLE_GP:
 		return MSR_RESULT_GP;
-	value = (value & ~MISC_ENABLE_READ_ONLY) | (old & MISC_ENABLE_READ_ONLY);
-	if (value & MISC_ENABLE_EST && !lp->tdcs->cpuid_flags.est)
-		return MSR_RESULT_GP;
-	if ((value ^ old) & MISC_ENABLE_MONITOR || value & MISC_ENABLE_LIMIT_CPUID)
-		return MSR_RESULT_VE_UNSUPPORTED;
-	if (value & MISC_ENABLE_NO_TPR_MSG && !lp->tdcs->cpuid_flags.xtpr_update)
-		return MSR_RESULT_GP;
-	lp->vps->msr.misc_enable = value;
-	return MSR_DONE;
+	case MISC_ENABLE_VE:
+		break;
+	}
+	return MSR_RESULT_VE_UNSUPPORTED;
 }
 
 static enum msr_result write_xss(struct lp *lp, uint64_t value)

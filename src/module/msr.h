@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses of the MSRs the module reads during bring-up (SDM vol. 4). */
+/* Addresses of the MSRs the module reads, or that more than one file asks about (SDM vol. 4). */
 #ifndef MODULE_MSR_H
 #define MODULE_MSR_H
 
@@ -13,7 +13,10 @@ enum {
 	MSR_CORE_CAPABILITIES = 0xcf,
 	MSR_MTRRCAP = 0xfe,
 	MSR_ARCH_CAPABILITIES = 0x10a,
+	MSR_PERFEVTSEL0 = 0x186,
+	MSR_PERFEVTSEL7 = 0x18d,
 	MSR_MISC_ENABLE = 0x1a0,
+	MSR_DEBUGCTL = 0x1d9,
 	MSR_SMRR_BASE = 0x1f2,
 	MSR_SMRR_MASK = 0x1f3,
 	MSR_SMRR2_BASE = 0x1f6,
@@ -37,7 +40,5 @@ enum {
 	MSR_SEAMRR_BASE = 0x1400,
 	MSR_SEAMRR_MASK = 0x1401,
 };
-
-#define MISC_ENABLE_LIMIT_CPUID (1ull << 22)
 
 #endif

@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* See module/msr_policy.h. */
 #include "module/msr_policy.h"
+#include "module/msr.h"
 
 #include <string.h>
 #include <swtdx/structs.h>
-
-#define XFAM_PT			  (1ull << 8)
-#define XFAM_CET		  (3ull << 11)
-#define XFAM_UINTR		  (1ull << 14)
-#define XFAM_LBR		  (1ull << 15)
+#include "abi/x86.h"
 
 #define PERF_CAPABILITIES_METRICS (1ull << 15)
-
-#define MSR_PERFEVTSEL0		  0x186u
-#define MSR_PERFEVTSEL7		  0x18du
-#define MSR_PERF_CAPABILITIES	  0x345u
 
 static bool perfmon(const struct tdcs *tdcs)
 {

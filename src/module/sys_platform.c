@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The platform's MSRs: features the module needs, keys and KeyIDs, CMRs, SMRRs; and whether every
  * processor agrees on them. ABI: TDH.SYS.INIT, TDH.SYS.LP.INIT. Bits: SDM vol. 4. */
+#include "abi/x86.h"
 #include "module/msr.h"
 #include "module/sys.h"
 #include "module/transition.h"
@@ -13,8 +14,6 @@
 	(BIT(0) | BIT(1) | BIT(3) | BIT(5) | BIT(6) | BIT(8) | BITS(15, 10) | BIT(21))
 #define ARCH_CAP_FORBIDDEN (BIT(2) | BIT(18))
 
-#define MISC_ENABLE_PERFMON	    BIT(7)
-#define MISC_ENABLE_BTS_UNAVAILABLE BIT(11)
 #define PERF_CAP_REQUIRED	    (BIT(12) | BIT(13)) /* freeze in SMM, full-width writes */
 #define MTRRCAP_SMRR		    BIT(11)
 #define MTRRCAP_SMRR2		    BIT(13)
@@ -51,7 +50,7 @@ struct tdx_status sys_check_features(struct lp *lp, struct platform_info *plat)
 	plat->misc_enable = read_msr(lp, MSR_MISC_ENABLE);
 	if (plat->misc_enable & MISC_ENABLE_LIMIT_CPUID)
 		return tdx_error(TDX_LIMIT_CPUID_MAXVAL_SET);
-	if (!(plat->misc_enable & MISC_ENABLE_PERFMON) ||
+	if (!(plat->misc_enable & MISC_ENABLE_PERFMON_AVAILABLE) ||
 	    plat->misc_enable & MISC_ENABLE_BTS_UNAVAILABLE)
 		return wrong(MSR_MISC_ENABLE);
 	return tdx_success();

@@ -5,6 +5,7 @@
  * `unknown` the bits it leaves as the processor wants them. ABI: TDH.SYS.INIT; SDM vol. 3, A.3 on. */
 #include "module/msr.h"
 #include "module/sys.h"
+#include "module/td_vmcs.h"
 #include "module/transition.h"
 
 struct ctls {
@@ -42,7 +43,6 @@ static const struct vmx_needs l2 = {
 #define CR0_PE_PG	0x80000001ull
 #define GUEST_CR0_INIT	0x21ull
 #define GUEST_CR4_INIT	0x2040ull
-#define L2_CR0_VARIABLE 0x8005001full
 
 /* BASIC: I/O exits have information, the TRUE capability MSRs exist; bits 44:32 the VMCS size */
 #define VMX_BASIC_REQUIRED (1ull << 54 | 1ull << 55)

@@ -27,6 +27,9 @@ enum {
 	EPF_LIST_SIZE = 32,
 };
 
+/* In a field for an address: none given yet. */
+#define NO_PA (~0ull)
+
 /* Index of each TDCS page in tdr.tdcx_pa[]. */
 enum {
 	TDCS_PAGE_MAIN = 0,

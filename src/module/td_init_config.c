@@ -2,20 +2,14 @@
 /* TD_PARAMS but for CPUID: checks in the module's order, into the TDCS. ABI: TDH.MNG.INIT. */
 #include <string.h>
 
+#include "abi/x86.h"
+#include "module/msr.h"
 #include "module/td_init.h"
-
-#define XFAM_POSSIBLE	 0x6dbe7ull /* extended features the module knows how to keep apart */
-#define XFAM_ALWAYS	 0x3ull
-#define XFAM_AVX	 (1ull << 2)
-#define XFAM_AVX512	 (7ull << 5)
-#define XFAM_CET	 (3ull << 11)
-#define XFAM_AMX	 (3ull << 17)
 
 #define EPTP_MT		 7ull
 #define EPTP_RESERVED	 (~0x3full)
 #define VPID_CAP_PML5	 (1ull << 7)
 
-#define MSR_TSC_ADJUST	 0x3bu
 #define TSC_FREQ_MIN	 4
 #define TSC_FREQ_MAX	 400
 #define TSC_SHIFT	 48 /* fixed point of the multiplier */
@@ -58,13 +52,13 @@ bool td_xfam_valid(const struct module *mod, uint64_t xfam)
 {
 	const uint64_t native = (uint64_t)mod->plat.xcr0_mask | mod->plat.xss_mask;
 
-	if (xfam & ~(XFAM_POSSIBLE & native))
+	if (xfam & ~(XFAM_FIXED0 & native))
 		return false;
-	if ((xfam & XFAM_ALWAYS) != XFAM_ALWAYS)
+	if ((xfam & XFAM_FIXED1) != XFAM_FIXED1)
 		return false;
-	if ((xfam & XFAM_AVX512) && !(xfam & XFAM_AVX))
+	if ((xfam & XFAM_AVX3) && !(xfam & XFAM_AVX))
 		return false;
-	return none_or_all(xfam, XFAM_AVX512) && none_or_all(xfam, XFAM_CET) &&
+	return none_or_all(xfam, XFAM_AVX3) && none_or_all(xfam, XFAM_CET) &&
 	       none_or_all(xfam, XFAM_AMX);
 }
 

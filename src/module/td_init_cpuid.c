@@ -3,9 +3,11 @@
  * TD_PARAMS, and by ATTRIBUTES and XFAM. ABI: "CPUID virtualization".
  *
  * Rows are handled in table order: flags found in one leaf decide about later ones. */
+#include "abi/x86.h"
 #include "module/cpu_model.h"
 #include "module/cpuid_flags.h"
 #include "module/cpuid_table.h"
+#include "module/msr.h"
 #include "module/td_init.h"
 
 #define CPUID_1_ECX_MONITOR	   (1u << 3)
@@ -24,11 +26,6 @@
 #define CPUID_8_EAX_LA_SHIFT	   8
 #define CPUID_8_EAX_GPA_SHIFT	   16
 
-#define ARCH_CAP_TSX_CTRL	   (1ull << 7)
-#define MSR_ARCH_CAPABILITIES	   0x10au
-#define XFAM_PT			   (1ull << 8)
-#define XFAM_LBR		   (1ull << 15)
-#define XFAM_AMX		   (3ull << 17)
 #define XFAM_IN_XCR0		   0x602ffull
 
 enum { MIN_VIRTUAL_MAXPA = 45, NARROW_GPA = 48, WIDE_GPA = 52, NATIVE_CACHE_SUBLEAVES = 4 };

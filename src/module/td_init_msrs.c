@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* MSRs whose virtual values are settled when a TD is initialised: IA32_ARCH_CAPABILITIES, and the
  * VMX capabilities an L1 sees for its L2 VMs. ABI: "MSR virtualization", "TD partitioning". */
+#include "abi/x86.h"
 #include "module/td_init.h"
 #include "module/td_vmcs.h"
 #include "module/vmcs.h"
 
 #define ARCH_CAP_SSB_NO	       (1ull << 4)
-#define ARCH_CAP_TSX_CTRL      (1ull << 7)
 #define ARCH_CAP_RRSBA	       (1ull << 19)
 #define ARCH_CAP_BHI_NO	       (1ull << 20)
 #define ARCH_CAP_XAPIC_DISABLE (1ull << 21)
@@ -41,7 +41,6 @@ bool td_init_arch_capabilities(const struct module *mod, struct tdcs *tdcs,
 #define L1_ENTRY_CTLS	    0x200u
 
 #define L2_CR0_INITIAL	    0x21ull
-#define L2_CR0_VARIABLE	    0x8005001full
 #define L2_CR4_INITIAL	    0x2040ull
 
 #define BASIC_INS_OUTS_INFO (1ull << 54)
@@ -54,7 +53,6 @@ bool td_init_arch_capabilities(const struct module *mod, struct tdcs *tdcs,
 #define VPID_CAP_VIRTUAL    (1ull << 0 | 3ull << 16 | 1ull << 22)
 #define VPID_CAP_SSS	    (1ull << 23)
 #define VPID_CAP_HLAT	    (0x3full << 48)
-#define XFAM_CET_S	    (1ull << 12)
 
 /* As the capability MSRs say it: low half bits that are always 1, high half bits that may be 1. */
 static uint64_t capability(uint32_t initial, uint32_t writable)

@@ -6,9 +6,8 @@
 #include "module/td_vmcs.h"
 
 #include <swtdx/structs.h>
+#include "abi/x86.h"
 #include "module/vmcs.h"
-
-#define NO_PA (~0ull)
 
 struct field {
 	uint32_t encoding;
@@ -123,22 +122,10 @@ static void write_controls(const struct module *mod, const struct tdcs *tdcs, st
  * the guest being unrestricted). */
 #define CR0_OWNED    (1ull << 0 | 1ull << 5 | 3ull << 29 | 0xffffffffull << 32 | 0x3ffull << 19 | \
 		      1ull << 17 | 0x3ffull << 6)
-#define CR0_PG	     (1ull << 31)
 #define CR0_SHADOWED (1ull << 0 | 1ull << 5)
 
 /* Of CR4: MCE, VMXE, SMXE and reserved ones; the rest depends on the TD's features. */
 #define CR4_OWNED  (1ull << 6 | 7ull << 13 | 1ull << 26 | 7ull << 29 | ~0ull << 33)
-#define CR4_MCE	   (1ull << 6)
-#define CR4_VMXE   (1ull << 13)
-#define CR4_KL	   (1ull << 19)
-#define CR4_PKE	   (1ull << 22)
-#define CR4_CET	   (1ull << 23)
-#define CR4_PKS	   (1ull << 24)
-#define CR4_UINTR  (1ull << 25)
-#define CR4_LASS   (1ull << 27)
-#define XFAM_PK	   (1ull << 9)
-#define XFAM_CET   (3ull << 11)
-#define XFAM_UINTR (1ull << 14)
 
 /* CR4 bits of features the TD does not have. */
 static uint64_t cr4_without_feature(const struct tdcs *tdcs)
@@ -152,7 +139,7 @@ static uint64_t cr4_without_feature(const struct tdcs *tdcs)
 	if (!(tdcs->xfam & XFAM_UINTR))
 		bits |= CR4_UINTR;
 	if (!(tdcs->attributes & TDX_ATTR_KL))
-		bits |= CR4_KL;
+		bits |= CR4_KEYLOCKER;
 	if (!(tdcs->attributes & TDX_ATTR_PKS))
 		bits |= CR4_PKS;
 	if (!(tdcs->attributes & TDX_ATTR_LASS))
@@ -256,5 +243,5 @@ void td_vmcs_init(const struct tx *tx, const struct td *td, struct vp *vp, unsig
 uint64_t td_l2_cr4_writable(const struct module *mod, const struct tdcs *tdcs)
 {
 	return CR4_L2_VARIABLE & ~mod->plat.cr4_fixed0 & mod->plat.cr4_fixed1 &
-	       ~(cr4_without_feature(tdcs) | CR4_KL);
+	       ~(cr4_without_feature(tdcs) | CR4_KEYLOCKER);
 }

@@ -9,6 +9,9 @@
  * host may change. The VMCS page is zero. */
 void td_vmcs_init(const struct tx *tx, const struct td *td, struct vp *vp, unsigned vm);
 
+/* Bits of CR0 an L1 may let its L2 VMs have as they like. */
+#define L2_CR0_VARIABLE 0x8005001full
+
 /* Bits of CR4 a TD may give its L2 VMs to write. */
 uint64_t td_l2_cr4_writable(const struct module *mod, const struct tdcs *tdcs);
 

@@ -7,6 +7,7 @@
 #include "module/transition.h"
 
 #include "abi/vmx.h"
+#include "abi/x86.h"
 #include "module/vcpu.h"
 #include "module/vmcs.h"
 #include "module/xbuff.h"
@@ -185,10 +186,6 @@ void guest_clear_blocking(struct lp *lp)
 	vmcs_clear_bits(lp->vmcs, VMCS_GUEST_INTERRUPTIBILITY,
 			INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS);
 }
-
-#define RFLAGS_TF	 (1ull << 8)
-#define DEBUGCTL_BTF	 (1ull << 1)
-#define PENDING_DEBUG_BS (1ull << 14)
 
 void guest_advance_rip(struct lp *lp)
 {

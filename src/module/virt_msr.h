@@ -4,6 +4,7 @@
 #ifndef MODULE_VIRT_MSR_H
 #define MODULE_VIRT_MSR_H
 
+#include "abi/x86.h"
 #include "module/internal.h"
 
 /* IA32_SPEC_CTRL: a TD without DDPD on a processor that has it runs with DDPD_U set, unseen. */
@@ -22,24 +23,12 @@ static inline uint64_t spec_ctrl_real(const struct module *mod, const struct tdc
 }
 
 /* IA32_EFER.LMA is not written but follows from LME and CR0.PG. */
-#define EFER_LME (1ull << 8)
-#define EFER_LMA (1ull << 10)
-#define CR0_PG	 (1ull << 31)
-
 static inline uint64_t efer_with_cr0(uint64_t efer, uint64_t cr0)
 {
 	return efer & EFER_LME && cr0 & CR0_PG ? efer | EFER_LMA : efer & ~EFER_LMA;
 }
 
 /* IA32_MISC_ENABLE. */
-#define MISC_ENABLE_FAST_STRINGS      (1ull << 0)
-#define MISC_ENABLE_PERFMON_AVAILABLE (1ull << 7)
-#define MISC_ENABLE_BTS_UNAVAILABLE   (1ull << 11)
-#define MISC_ENABLE_PEBS_UNAVAILABLE  (1ull << 12)
-#define MISC_ENABLE_EST		      (1ull << 16)
-#define MISC_ENABLE_MONITOR	      (1ull << 18)
-#define MISC_ENABLE_LIMIT_CPUID	      (1ull << 22)
-#define MISC_ENABLE_XTPR_DISABLE      (1ull << 23)
 #define MISC_ENABLE_MUST_BE_0	      0xffffffffff3ae776ull
 
 enum misc_enable_write { MISC_ENABLE_OK, MISC_ENABLE_GP, MISC_ENABLE_VE };

@@ -5,16 +5,17 @@
  * about, else 0. Locks: TDR exclusive. State: uninitialized. The steps are in module/td_init.h. */
 #include <string.h>
 
+#include "abi/x86.h"
 #include "module/cpu_model.h"
 #include "module/cpuid_table.h"
 #include "module/leaves.h"
 #include "module/measurement.h"
+#include "module/msr.h"
 #include "module/msr_policy.h"
 #include "module/td_init.h"
 #include "module/virt_msr.h"
 
 #define RCX_EVENT_FILTERS  1ull
-#define MSR_MISC_ENABLE	   0x1a0u
 
 /* Version of the hash state's layout; 0 when no measurement is going on. */
 #define MRTD_CONTEXT_VERSION 1

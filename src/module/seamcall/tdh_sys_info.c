@@ -3,13 +3,11 @@
  * Locks: none. States: any before shutdown, the processor initialised. */
 #include <string.h>
 #include <swtdx/structs.h>
+#include "abi/x86.h"
 #include "module/cpuid_table.h"
 #include "module/leaves.h"
 #include "module/tx.h"
 #include "module/version.h"
-
-#define XFAM_FIXED0 0x0006dbe7ull
-#define XFAM_FIXED1 0x3ull
 
 static void describe(const struct module *mod, struct tdx_sysinfo *info)
 {

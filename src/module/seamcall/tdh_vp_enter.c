@@ -6,24 +6,22 @@
  * leaf table says. On success the call goes on in module/vmexit.c, and its outputs are those of the
  * TD exit. A refused entry (zero-step) leaves outputs that look like one. */
 #include "abi/operand.h"
+#include "abi/x86.h"
 #include "module/guest_memory.h"
 #include "module/inject.h"
 #include "module/leaves.h"
+#include "module/msr.h"
 #include "module/stepping.h"
 #include "module/vcpu.h"
+#include "module/virt_msr.h"
 #include "module/vmcs.h"
 #include "module/xbuff.h"
 #include <swtdx/structs.h>
 
-#define MSR_TSC_ADJUST		   0x3bu
-#define MSR_MISC_ENABLE		   0x1a0u
 #define MSR_PERF_GLOBAL_CTRL	   0x38fu
 
-#define MISC_ENABLE_MONITOR	   (1ull << 18)
-#define MISC_ENABLE_LIMIT_CPUID	   (1ull << 22)
 #define DEBUGCTL_ENABLE_UNCORE_PMI (1ull << 13)
 #define PERF_GLOBAL_FIXED0	   (1ull << 32)
-#define SPEC_CTRL_DDPD_U	   (1ull << 8)
 #define VECTORING_VALID		   (1u << 31)
 
 struct plan {

@@ -6,8 +6,6 @@
 #include "module/leaves.h"
 #include "module/vcpu.h"
 
-#define NO_PA (~0ull)
-
 static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td,
 				struct vp *vp)
 {

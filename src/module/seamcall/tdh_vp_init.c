@@ -5,9 +5,11 @@
  * Version 1 takes the vCPU's x2APIC id in R8, unique in the TD, and therefore keeps other callers
  * out. Locks: TDVPR exclusive, TDR shared (version 1: exclusive), OP_STATE shared. */
 #include <swtdx/structs.h>
+#include "abi/x86.h"
 #include "module/cpu_model.h"
 #include "module/cpuid_table.h"
 #include "module/leaves.h"
+#include "module/msr.h"
 #include "module/td_vmcs.h"
 #include "module/vcpu.h"
 #include "module/version.h"
@@ -15,9 +17,6 @@
 #include "module/vmcs.h"
 #include "module/xbuff.h"
 
-#define NO_PA		 (~0ull)
-#define MSR_TSC_ADJUST	 0x3bu
-#define XFAM_LBR	 (1ull << 15)
 #define XCR0_RESET	 1ull
 #define DR6_RESET	 0xffff0ff0ull
 #define FMASK_RESET	 0x20200ull
