@@ -8,6 +8,7 @@
 #include "abi/sept.h"
 #include "abi/vmcs.h"
 #include "abi/vmx.h"
+#include "module/invariants.h"
 #include "module/pamt.h"
 #include "module/vmcs.h"
 
@@ -188,34 +189,13 @@ static inline void td_kick(struct setup *s, unsigned lp)
 	assert_int_equal(module_vmexit(s->mod, lp, &e, &regs), MODULE_TO_HOST);
 }
 
-/* --- the books: pages that say they are the TD's are what the TD counts --- */
-
-static inline uint64_t pages_owned(struct setup *s, const struct test_td *td)
+/* Every page has the owner it says, every count is right, every lock is free. */
+static inline void expect_sound(struct setup *s)
 {
-	uint64_t pages = 0;
+	char why[256] = "";
 
-	for (uint64_t pa = SETUP_TDMR1; pa < SETUP_TDMR1 + TDX_SIZE_1G;) {
-		const struct pamt_entry *large = pamt_2m(s->mod, pa), *e = large;
-		uint64_t size = TDX_SIZE_2M;
-
-		if ((large->type & 0x1f) == TDX_PT_NDA) {
-			e = pamt_4k(s->mod, pa);
-			size = TDX_PAGE_SIZE;
-		}
-		if ((e->type & 0x1f) != TDX_PT_NDA && (e->type & 0x1f) != TDX_PT_TDR &&
-		    pamt_owner(e).v == td->tdr)
-			pages += size / TDX_PAGE_SIZE;
-		assert_int_equal(e->lock, 0);
-		pa += size;
-	}
-	return pages;
-}
-
-static inline void td_expect_balanced(struct setup *s, const struct test_td *td)
-{
-	const struct tdr *tdr = machine_ptr(s->m, td->tdr);
-
-	assert_int_equal(tdr->chldcnt, pages_owned(s, td));
+	if (!module_check_invariants(s->mod, why, sizeof(why)))
+		fail_msg("%s", why);
 }
 
 static inline struct setup mem_setup(void)

@@ -33,14 +33,14 @@ static void promote_undoes_demote(void **state)
 	mem_must(&s, TDH_MEM_SEPT_RD, AT_2M, td.tdr, 0);
 	before = s.regs.rcx;
 	demote(&s, &td, table);
-	td_expect_balanced(&s, &td);
+	expect_sound(&s);
 	page_expect(&s, FREE_2M(0) + 0x7000, TDX_PT_REG, td.tdr, TDX_LEVEL_4K);
 	page_expect(&s, table, TDX_PT_EPT, td.tdr, TDX_LEVEL_4K);
 	td_expect_state(&s, &td, LARGE + 0x7000, TDX_SEPT_PENDING);
 	td_block_and_track(&s, &td, AT_2M);
 	mem_must(&s, TDH_MEM_PAGE_PROMOTE, AT_2M, td.tdr, 0);
 	assert_int_equal(s.regs.rcx, table);
-	td_expect_balanced(&s, &td);
+	expect_sound(&s);
 	page_expect(&s, FREE_2M(0) + 0x7000, TDX_PT_REG, td.tdr, TDX_LEVEL_2M);
 	mem_must(&s, TDH_MEM_SEPT_RD, AT_2M, td.tdr, 0);
 	assert_int_equal(s.regs.rcx, before);
@@ -66,7 +66,7 @@ static void promote_refuses(struct setup *s, struct test_td *td)
 	mem_expect(s, TDX_EPT_INVALID_PROMOTE_CONDITIONS | TDX_OPERAND_ID_RCX,
 		   TDH_MEM_PAGE_PROMOTE, AT_2M, td->tdr, 0);
 	mem_must(s, TDH_MEM_RANGE_UNBLOCK, AT_2M, td->tdr, 0);
-	td_expect_balanced(s, td);
+	expect_sound(s);
 }
 
 static void promote_refuses_a_hole_a_stranger_and_a_mixture(void **state)

@@ -82,10 +82,8 @@ void pamt_split(const struct tx *tx, const struct pamt_ref *large, const struct 
 		return;
 	}
 	fill_pair(tx, e, pair);
-	e->owner0 = (uint8_t)(pair->page[0].v >> 12 << 4);
-	e->owner1 = (uint32_t)(pair->page[0].v >> 16);
-	__atomic_store_n(&e->bepoch, pair->page[1].v >> 12 << 28 | PARTS, __ATOMIC_RELAXED);
-	set_type(e, TDX_PT_PAMT);
+	pamt_set_node(e, pair->page[0], pair->page[1]);
+	e->bepoch |= PARTS;
 }
 
 void pamt_merge(const struct tx *tx, const struct pamt_ref *large, struct pamt_pair *pair)

@@ -52,6 +52,6 @@ struct tdx_status tdh_phymem_page_rdmd(struct tx *tx, struct tdx_regs *regs)
 		regs->rdx = pamt_owner(ref.entry).v;
 	}
 	if (type == TDX_PT_REG || type == TDX_PT_EPT)
-		regs->r9 = ref.entry->bepoch;
+		regs->r9 = __atomic_load_n(&ref.entry->bepoch, __ATOMIC_RELAXED); /* RANGE.BLOCK */
 	return s;
 }
