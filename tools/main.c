@@ -18,6 +18,7 @@ static const struct verb verbs[] = {
 	{"quote", verb_quote, "sign a TDREPORT with the test quote service, or show its root"},
 	{"replay", verb_replay, "play recorded module calls against the model"},
 	{"report", verb_report, "decode and verify a TDREPORT or a quote"},
+	{"run", verb_run, "run a TD: power on, build, enter, tear down"},
 };
 
 #define NUM_VERBS (sizeof(verbs) / sizeof(verbs[0]))

@@ -16,5 +16,6 @@ int verb_measure(int argc, char **argv);
 int verb_quote(int argc, char **argv);
 int verb_replay(int argc, char **argv);
 int verb_report(int argc, char **argv);
+int verb_run(int argc, char **argv);
 
 #endif

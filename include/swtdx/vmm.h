@@ -12,6 +12,7 @@
 #define SWTDX_VMM_H
 
 #include <swtdx/host.h>
+#include <swtdx/measure.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -107,6 +108,14 @@ int tdx_vm_set_private(struct tdx_vm *vm, gpa_t gpa_, uint64_t size, bool privat
 /* Shared memory as the host sees it. -EFAULT where nothing shared is. */
 int tdx_vm_read_shared(struct tdx_vm *vm, gpa_t gpa_, void *buf, size_t len);
 int tdx_vm_write_shared(struct tdx_vm *vm, gpa_t gpa_, const void *buf, size_t len);
+
+/* Slots for `memory` bytes of RAM and the firmware below 4 GiB, a TD HOB, and all sections of the
+ * image added and measured in this order. *hob: where the HOB is (the vCPUs' initial RCX), 0 if the
+ * image has none. progress may be NULL. */
+int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const struct tdvf *tdvf,
+		     enum tdvf_order order, uint64_t memory, gpa_t *hob,
+		     void (*progress)(void *arg, const char *what, uint64_t done, uint64_t all),
+		     void *arg);
 
 /* --- vCPUs (KVM_CREATE_VCPU, KVM_TDX_INIT_VCPU, KVM_RUN) --- */
 

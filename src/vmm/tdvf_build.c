@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Building a TD from a TDVF image: slots for RAM and firmware, the HOB, every section added, placed
+ * and measured as the image's metadata says. */
+#include "vmm/hob.h"
+#include "vmm/internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FOUR_GIB    (1ull << 32)
+#define LOW_RAM_MAX (2ull << 30) /* below the hole for devices and firmware */
+
+enum { SLOT_LOW_RAM, SLOT_HIGH_RAM, SLOT_FIRMWARE };
+
+struct build {
+	struct tdx_vm *vm;
+	const uint8_t *image;
+	const struct tdvf *tdvf;
+	uint8_t *hob;
+	enum tdvf_order order;
+	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t all);
+	void *arg;
+	uint64_t done, all;
+};
+
+/* The bytes of a page of a section, zero where the image has none. */
+static void page_of(const struct build *b, const struct tdvf_section *s, uint64_t offset,
+		    uint8_t page[TDX_PAGE_SIZE])
+{
+	uint64_t n = s->raw_size > offset ? s->raw_size - offset : 0;
+
+	memset(page, 0, TDX_PAGE_SIZE);
+	if (s->type == TDVF_TD_HOB)
+		memcpy(page, b->hob + offset, TDX_PAGE_SIZE);
+	else
+		memcpy(page, b->image + s->data_offset + offset, n < TDX_PAGE_SIZE ? n : TDX_PAGE_SIZE);
+}
+
+static bool extended(const struct build *b, const struct tdvf_section *s)
+{
+	return s->attributes & TDVF_ATTR_MR_EXTEND || b->order == TDVF_ORDER_ALL;
+}
+
+static int add_section(struct build *b, const struct tdvf_section *s)
+{
+	bool measure = extended(b, s) && b->order != TDVF_ORDER_SECTION;
+	uint8_t page[TDX_PAGE_SIZE];
+	int err = 0;
+
+	for (uint64_t off = 0; off < s->memory_size && !err; off += TDX_PAGE_SIZE) {
+		page_of(b, s, off, page);
+		err = tdx_vm_add_page(b->vm, gpa(s->memory.v + off), page, measure);
+		b->done += TDX_PAGE_SIZE;
+		if (b->progress)
+			b->progress(b->arg, "adding and measuring", b->done, b->all);
+	}
+	if (b->order != TDVF_ORDER_SECTION || !extended(b, s))
+		return err;
+	for (uint64_t off = 0; off < s->memory_size && !err; off += MRTD_EXTEND_SIZE)
+		err = tdx_vm_measure(b->vm, gpa(s->memory.v + off));
+	return err;
+}
+
+static int add_slots(struct tdx_vm *vm, uint64_t memory, size_t image_len, struct vm_ram ram[2],
+		     unsigned *nram)
+{
+	uint64_t firmware = (image_len + TDX_PAGE_SIZE - 1) & ~(TDX_PAGE_SIZE - 1);
+	uint64_t low = memory < LOW_RAM_MAX ? memory : LOW_RAM_MAX;
+	int err = tdx_vm_set_memslot(vm, SLOT_LOW_RAM, gpa(0), low);
+
+	*nram = 1;
+	ram[0] = (struct vm_ram){0, low};
+	if (!err && memory > low) {
+		ram[(*nram)++] = (struct vm_ram){FOUR_GIB, memory - low};
+		err = tdx_vm_set_memslot(vm, SLOT_HIGH_RAM, gpa(FOUR_GIB), memory - low);
+	}
+	if (!err)
+		err = tdx_vm_set_memslot(vm, SLOT_FIRMWARE, gpa(FOUR_GIB - firmware), firmware);
+	return err;
+}
+
+static const struct tdvf_section *hob_section(const struct tdvf *t)
+{
+	for (unsigned i = 0; i < t->nr_sections; i++)
+		if (t->section[i].type == TDVF_TD_HOB)
+			return &t->section[i];
+	return NULL;
+}
+
+int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const struct tdvf *tdvf,
+		     enum tdvf_order order, uint64_t memory, gpa_t *hob,
+		     void (*progress)(void *arg, const char *what, uint64_t done, uint64_t all),
+		     void *arg)
+{
+	const struct tdvf_section *h = hob_section(tdvf);
+	struct build b = {.vm = vm, .image = image, .tdvf = tdvf, .order = order,
+			  .progress = progress, .arg = arg};
+	struct vm_ram ram[2];
+	unsigned nram;
+	int err;
+
+	*hob = gpa(0);
+	if (!memory || (memory & (TDX_PAGE_SIZE - 1)))
+		return -EINVAL;
+	err = add_slots(vm, memory, len, ram, &nram);
+	if (!err && h) {
+		*hob = h->memory;
+		b.hob = malloc(h->memory_size);
+		err = b.hob ? vm_build_hob(tdvf, ram, nram, h->memory, b.hob, h->memory_size) : -ENOMEM;
+	}
+	for (unsigned i = 0; i < tdvf->nr_sections; i++)
+		b.all += tdvf_is_added(&tdvf->section[i]) ? tdvf->section[i].memory_size : 0;
+	for (unsigned i = 0; i < tdvf->nr_sections && !err; i++)
+		if (tdvf_is_added(&tdvf->section[i]))
+			err = add_section(&b, &tdvf->section[i]);
+	free(b.hob);
+	return err;
+}

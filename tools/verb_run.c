@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: MIT */
+/* swtdx run: a TD from a firmware image, from the first SEAMCALL to the last page back. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include <swtdx/attest.h>
+#include <swtdx/model.h>
+#include <swtdx/vmm.h>
+
+#include "tools/file.h"
+#include "tools/hex.h"
+#include "tools/run_guest.h"
+#include "tools/verbs.h"
+
+enum { DEFAULT_MEMORY_MIB = 512, MAX_VCPUS = 64 };
+
+static const char usage[] =
+	"usage: swtdx run [OPTION]... IMAGE\n"
+	"\n"
+	"Powers a simulated TDX machine on, brings its module up, builds a TD from the TDVF\n"
+	"image, runs it, and tears everything down. All of it is simulated.\n"
+	"\n"
+	"  --memory MIB     memory of the TD (512)\n"
+	"  --vcpus N        vCPUs of the TD (1)\n"
+	"  --cpus N         logical processors of the machine (2)\n"
+	"  --packages N     packages of the machine (1)\n"
+	"  --order ORDER    page|section|all: order of PAGE.ADD and MR.EXTEND (page)\n"
+	"  --huge-pages     map 2M private pages where the guest accepts 2M\n"
+	"  --debug          ATTRIBUTES.DEBUG\n"
+	"  --seed N         seed of the machine's entropy\n"
+	"  --quiet          no progress\n"
+	"  --json           the summary as JSON\n";
+
+struct options {
+	const char *image;
+	uint64_t memory;
+	unsigned vcpus, cpus, packages;
+	enum tdvf_order order;
+	bool huge, debug, quiet, json;
+	uint64_t seed;
+};
+
+struct session {
+	struct options o;
+	uint8_t *image;
+	size_t image_size;
+	struct tdvf tdvf;
+	struct tdx_model *model;
+	struct tdx_vmm *vmm;
+	struct tdx_vm *vm;
+	struct tdx_vcpu *vcpu[MAX_VCPUS];
+	pthread_t thread[MAX_VCPUS];
+	struct run_guest guest;
+	struct tdx_digest mrtd, rtmr[TDX_RTMRS];
+	uint64_t peak[16], end[16], end_sum;
+	char line[256]; /* of the guest's console */
+	size_t nline;
+	_Atomic int outcome; /* -1 running, else exit status */
+	const char *last_what;
+	struct timespec start;
+};
+
+static int complain(const char *what, const char *why)
+{
+	fprintf(stderr, "swtdx run: %s: %s\n", what, why);
+	return VERB_ENVIRONMENT;
+}
+
+static double seconds(const struct session *s)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)(t.tv_sec - s->start.tv_sec) + (double)(t.tv_nsec - s->start.tv_nsec) / 1e9;
+}
+
+static void progress(void *arg, const char *what, uint64_t done, uint64_t all)
+{
+	struct session *s = arg;
+
+	if (s->o.quiet || (s->last_what == what && !isatty(2)))
+		return;
+	if (s->last_what != what)
+		fprintf(stderr, "%s[%7.3f] %s", s->last_what ? "\n" : "", seconds(s), what);
+	else
+		fprintf(stderr, "\r[%7.3f] %s %3" PRIu64 " %%", seconds(s), what, all ? done * 100 / all : 0);
+	s->last_what = what;
+}
+
+static void stage(struct session *s, const char *what)
+{
+	if (s->o.quiet)
+		return;
+	fprintf(stderr, "%s[%7.3f] %s", s->last_what ? "\n" : "", seconds(s), what);
+	s->last_what = what;
+}
+
+static void end_stages(struct session *s)
+{
+	if (s->last_what)
+		fputc('\n', stderr);
+	s->last_what = NULL;
+}
+
+static void log_line(void *arg, const char *line)
+{
+	struct session *s = arg;
+
+	end_stages(s);
+	fprintf(stderr, "swtdx run: %s\n", line);
+}
+
+/* --- the machine and the TD --- */
+
+static int power_on(struct session *s)
+{
+	static const struct tdx_port *cpus[256];
+	struct tdx_memory_range map[TDX_MAX_CMRS];
+	struct tdx_host_range memory[TDX_MAX_CMRS];
+	struct tdx_vmm_config cfg = {.cpus = cpus, .memory = memory, .progress = progress,
+				     .log = log_line, .arg = s};
+	char err[256];
+
+	stage(s, "powering on a simulated machine");
+	s->model = tdx_model_new(s->o.memory + (2ull << 30), s->o.cpus, s->o.packages, s->o.seed, err,
+				 sizeof(err));
+	if (!s->model)
+		return complain("the machine", err);
+	cfg.ncpus = tdx_model_cpus(s->model);
+	for (unsigned i = 0; i < cfg.ncpus; i++)
+		cpus[i] = tdx_model_port(s->model, i);
+	cfg.nranges = tdx_model_memory(s->model, map, TDX_MAX_CMRS);
+	for (unsigned i = 0; i < cfg.nranges; i++)
+		memory[i] = (struct tdx_host_range){map[i].base, map[i].size};
+	stage(s, "bringing the module up");
+	if (tdx_vmm_new(&cfg, &s->vmm, err, sizeof(err)))
+		return complain("the host", err);
+	return VERB_OK;
+}
+
+static int vm_complain(struct session *s, const char *what, int err)
+{
+	struct tdx_vm_error e;
+
+	end_stages(s);
+	tdx_vm_error(s->vm, &e);
+	return complain(what, tdx_is_error(e.status) ? e.text : strerror(-err));
+}
+
+static int build(struct session *s)
+{
+	const struct tdx_host_info *info = tdx_vmm_info(s->vmm);
+	struct tdx_vm_params p = {
+		.attributes = TDX_ATTR_SEPT_VE_DISABLE | (s->o.debug ? TDX_ATTR_DEBUG : 0),
+		.xfam = info->xfam_fixed1 | 0xe7,
+		.max_vcpus = s->o.vcpus,
+		.huge_pages = s->o.huge,
+	};
+	gpa_t hob;
+	int err;
+
+	p.xfam &= info->xfam_fixed0;
+	stage(s, "creating the TD");
+	err = tdx_vm_new(s->vmm, &s->vm);
+	if (err)
+		return complain("the TD", strerror(-err));
+	err = tdx_vm_init(s->vm, &p);
+	for (unsigned i = 0; i < s->o.vcpus && !err; i++)
+		err = tdx_vcpu_new(s->vm, i, &s->vcpu[i]);
+	if (!err)
+		err = tdx_vm_load_tdvf(s->vm, s->image, s->image_size, &s->tdvf, s->o.order,
+				       s->o.memory, &hob, progress, s);
+	for (unsigned i = 0; i < s->o.vcpus && !err; i++)
+		err = tdx_vcpu_init(s->vcpu[i], hob.v);
+	if (!err) {
+		stage(s, "finalizing");
+		err = tdx_vm_finalize(s->vm);
+	}
+	return err ? vm_complain(s, "building the TD", err) : VERB_OK;
+}
+
+/* --- running --- */
+
+static void console(struct session *s, char c)
+{
+	if (c != '\n' && s->nline < sizeof(s->line) - 1) {
+		s->line[s->nline++] = c;
+		return;
+	}
+	s->line[s->nline] = '\0';
+	end_stages(s);
+	fprintf(s->o.json ? stderr : stdout, "guest: %s\n", s->line);
+	s->nline = 0;
+}
+
+/* The user's part of an exit: 0 go on, 1 this vCPU is done. */
+static int handle(struct session *s, struct tdx_run *run)
+{
+	switch (run->exit) {
+	case TDX_EXIT_IO:
+		if (run->io.write && run->io.port == RUN_GUEST_CONSOLE)
+			console(s, (char)run->io.data);
+		if (run->io.write && run->io.port == RUN_GUEST_POWER_OFF) {
+			s->outcome = VERB_OK;
+			return 1;
+		}
+		if (!run->io.write)
+			run->io.data = ~0u;
+		return 0;
+	case TDX_EXIT_MMIO:
+		if (!run->mmio.write)
+			run->mmio.data = ~0ull;
+		return 0;
+	case TDX_EXIT_INTR:
+		return s->outcome >= 0;
+	case TDX_EXIT_HLT:
+		return 1;
+	case TDX_EXIT_MAP_GPA:
+	case TDX_EXIT_GET_QUOTE:
+	case TDX_EXIT_TDVMCALL:
+		return 0;
+	case TDX_EXIT_SYSTEM_EVENT:
+		log_line(s, "the guest reports a fatal error");
+		break;
+	case TDX_EXIT_MEMORY_FAULT:
+		tdx_vm_set_private(s->vm, run->memory_fault.gpa, run->memory_fault.size,
+				   run->memory_fault.private_);
+		return 0;
+	case TDX_EXIT_SHUTDOWN:
+		log_line(s, "triple fault");
+		break;
+	case TDX_EXIT_FAIL_ENTRY:
+	case TDX_EXIT_INTERNAL_ERROR:
+		vm_complain(s, "running the TD", EIO);
+		break;
+	}
+	s->outcome = VERB_DIFFERENCE;
+	return 1;
+}
+
+struct runner {
+	struct session *s;
+	unsigned id;
+};
+
+static void *run_vcpu(void *arg)
+{
+	struct runner *r = arg;
+	struct tdx_run run;
+	int err;
+
+	do
+		err = tdx_vcpu_run(r->s->vcpu[r->id], -1, &run);
+	while (!err && !handle(r->s, &run));
+	if (err) {
+		vm_complain(r->s, "running the TD", err);
+		r->s->outcome = VERB_DIFFERENCE;
+	}
+	/* When one vCPU ends the TD, the others have to be told. */
+	for (unsigned i = 0; r->s->outcome >= 0 && i < r->s->o.vcpus; i++)
+		tdx_vcpu_kick(r->s->vcpu[i]);
+	return NULL;
+}
+
+static int run(struct session *s)
+{
+	struct runner r[MAX_VCPUS];
+
+	stage(s, "entering the TD");
+	s->outcome = -1;
+	for (unsigned i = 0; i < s->o.vcpus; i++) {
+		r[i] = (struct runner){s, i};
+		pthread_create(&s->thread[i], NULL, run_vcpu, &r[i]);
+	}
+	for (unsigned i = 0; i < s->o.vcpus; i++)
+		pthread_join(s->thread[i], NULL);
+	tdx_model_pages(s->model, s->peak);
+	return s->outcome < 0 ? VERB_OK : s->outcome;
+}
+
+/* --- the summary --- */
+
+static void read_measurements(struct session *s)
+{
+	const struct tdx_report *r = (const struct tdx_report *)(const void *)s->guest.report;
+
+	if (!s->guest.has_report)
+		return;
+	s->mrtd = r->td_info.mrtd;
+	memcpy(s->rtmr, r->td_info.rtmr, sizeof(s->rtmr));
+}
+
+static void print_pages(const char *when, const uint64_t *count)
+{
+	static const enum tdx_page_type types[] = {TDX_PT_TDR, TDX_PT_TDCX, TDX_PT_TDVPR, TDX_PT_EPT,
+						   TDX_PT_REG};
+
+	printf("pages %-9s", when);
+	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		printf(" %s %" PRIu64, tdx_page_type_name(types[i]), count[types[i]]);
+	putchar('\n');
+}
+
+static void print_summary(struct session *s, const struct tdx_vmm_memory *m, uint64_t stale)
+{
+	struct tdx_model_stats st;
+	char text[2 * TDX_SHA384_SIZE + 1];
+
+	tdx_model_stats(s->model, &st);
+	puts("\nleaf                       calls   errors    total ms   mean ns");
+	for (unsigned i = 0; i < TDX_SEAMCALL_LEAVES; i++)
+		if (st.calls[i])
+			printf("%-24s %7" PRIu64 "  %7" PRIu64 "  %10.3f  %8" PRIu64 "\n",
+			       tdx_seamcall_leaf(i)->name, st.calls[i], st.errors[i],
+			       (double)st.ns[i] / 1e6, st.ns[i] / st.calls[i]);
+	putchar('\n');
+	if (s->guest.has_report) {
+		hex_text(text, s->mrtd.b, TDX_SHA384_SIZE);
+		printf("MRTD   %s\n", text);
+		for (unsigned i = 0; i < TDX_RTMRS; i++) {
+			hex_text(text, s->rtmr[i].b, TDX_SHA384_SIZE);
+			printf("RTMR%u  %s\n", i, text);
+		}
+	}
+	print_pages("running", s->peak);
+	print_pages("at end", s->end);
+	printf("owned by the module at the end: %" PRIu64 " pages; dirty lines under a freed KeyID: %" PRIu64
+	       "; quarantined: %" PRIu64 " pages\n",
+	       s->end_sum, stale, m->quarantined_pages);
+	printf("time %.3f s; everything above is simulated\n", seconds(s));
+}
+
+static void print_json(struct session *s, const struct tdx_vmm_memory *m, uint64_t stale)
+{
+	struct tdx_model_stats st;
+	json_t *calls = json_object(), *rtmrs = json_array(), *root;
+	char text[2 * TDX_SHA384_SIZE + 1];
+
+	tdx_model_stats(s->model, &st);
+	for (unsigned i = 0; i < TDX_SEAMCALL_LEAVES; i++)
+		if (st.calls[i])
+			json_object_set_new(calls, tdx_seamcall_leaf(i)->name,
+					    json_pack("{s:I,s:I,s:I}", "calls",
+						      (json_int_t)st.calls[i], "errors",
+						      (json_int_t)st.errors[i], "ns",
+						      (json_int_t)st.ns[i]));
+	for (unsigned i = 0; i < TDX_RTMRS; i++) {
+		hex_text(text, s->rtmr[i].b, TDX_SHA384_SIZE);
+		json_array_append_new(rtmrs, json_string(text));
+	}
+	hex_text(text, s->mrtd.b, TDX_SHA384_SIZE);
+	root = json_pack("{s:s,s:b,s:s,s:o,s:o,s:I,s:I,s:I,s:f}", "schema", "swtdx.run/1", "simulated",
+			 1, "mrtd", text, "rtmr", rtmrs, "calls", calls, "pages_owned_at_end",
+			 (json_int_t)s->end_sum, "stale_lines", (json_int_t)stale,
+			 "quarantined_pages", (json_int_t)m->quarantined_pages, "seconds", seconds(s));
+	json_dumpf(root, stdout, JSON_INDENT(1));
+	putchar('\n');
+	json_decref(root);
+}
+
+static int tear_down(struct session *s, int status)
+{
+	struct tdx_vmm_memory m = {0};
+	uint64_t stale;
+
+	if (s->vm) {
+		stage(s, "tearing down");
+		tdx_vm_destroy(s->vm);
+	}
+	end_stages(s);
+	if (!s->vmm)
+		return status;
+	s->end_sum = tdx_model_pages(s->model, s->end);
+	stale = tdx_model_stale_lines(s->model);
+	tdx_vmm_memory(s->vmm, &m);
+	read_measurements(s);
+	if (s->o.json)
+		print_json(s, &m, stale);
+	else
+		print_summary(s, &m, stale);
+	if (status == VERB_OK && (s->end_sum || stale || m.quarantined_pages || m.used_pages)) {
+		fprintf(stderr, "swtdx run: not everything came back\n");
+		status = VERB_DIFFERENCE;
+	}
+	return status;
+}
+
+static int go(struct session *s)
+{
+	int status;
+
+	clock_gettime(CLOCK_MONOTONIC, &s->start);
+	status = power_on(s);
+	if (status == VERB_OK)
+		status = build(s);
+	if (status == VERB_OK) {
+		s->guest.accept_base = 64ull << 20;
+		s->guest.accept_size = 4ull << 20;
+		tdx_model_set_engine(s->model, native_engine_new(run_guest, &s->guest));
+		status = run(s);
+	}
+	status = tear_down(s, status);
+	tdx_vmm_free(s->vmm);
+	tdx_model_free(s->model);
+	free(s->image);
+	return status;
+}
+
+static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *v)
+{
+	char *end;
+
+	errno = 0;
+	*v = strtoull(text, &end, 0);
+	return !errno && *text && !*end && *v >= min && *v <= max;
+}
+
+static bool option(struct options *o, int c, const char *arg)
+{
+	uint64_t v = 0;
+
+	switch (c) {
+	case 'm':
+		if (!number(arg, 128, 1u << 20, &v))
+			return false;
+		o->memory = v << 20;
+		return true;
+	case 'v':
+		if (!number(arg, 1, MAX_VCPUS, &v))
+			return false;
+		o->vcpus = (unsigned)v;
+		return true;
+	case 'c':
+		if (!number(arg, 1, 64, &v))
+			return false;
+		o->cpus = (unsigned)v;
+		return true;
+	case 'p':
+		if (!number(arg, 1, 8, &v))
+			return false;
+		o->packages = (unsigned)v;
+		return true;
+	case 's':
+		return number(arg, 0, ~0ull, &o->seed);
+	case 'o':
+		for (unsigned i = TDVF_ORDER_PAGE; i <= TDVF_ORDER_ALL; i++)
+			if (strcmp(arg, tdvf_order_name((enum tdvf_order)i)) == 0) {
+				o->order = (enum tdvf_order)i;
+				return true;
+			}
+		return false;
+	case 'H':
+		o->huge = true;
+		return true;
+	case 'd':
+		o->debug = true;
+		return true;
+	case 'q':
+		o->quiet = true;
+		return true;
+	case 'j':
+		o->json = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+int verb_run(int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{"memory", required_argument, NULL, 'm'},  {"vcpus", required_argument, NULL, 'v'},
+		{"cpus", required_argument, NULL, 'c'},    {"packages", required_argument, NULL, 'p'},
+		{"order", required_argument, NULL, 'o'},   {"seed", required_argument, NULL, 's'},
+		{"huge-pages", no_argument, NULL, 'H'},    {"debug", no_argument, NULL, 'd'},
+		{"quiet", no_argument, NULL, 'q'},         {"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+	};
+	struct session *s = calloc(1, sizeof(*s));
+	struct tdvf_error terr;
+	char text[TDVF_ERROR_TEXT];
+	int c, err, status;
+
+	if (!s)
+		return VERB_ENVIRONMENT;
+	s->o = (struct options){.memory = (uint64_t)DEFAULT_MEMORY_MIB << 20, .vcpus = 1, .cpus = 2,
+				.packages = 1};
+	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
+		if (c == 'h') {
+			fputs(usage, stdout);
+			free(s);
+			return VERB_OK;
+		}
+		if (!option(&s->o, c, optarg)) {
+			if (c != '?')
+				fprintf(stderr, "swtdx run: \"%s\" is not possible there\n", optarg);
+			fputs(usage, stderr);
+			free(s);
+			return VERB_USAGE;
+		}
+	}
+	if (optind != argc - 1) {
+		fputs(usage, stderr);
+		free(s);
+		return VERB_USAGE;
+	}
+	s->o.image = argv[optind];
+	err = file_read(s->o.image, TDVF_MAX_IMAGE, &s->image, &s->image_size);
+	if (err) {
+		status = complain(s->o.image, strerror(-err));
+	} else if (tdvf_parse(s->image, s->image_size, &s->tdvf, &terr)) {
+		fprintf(stderr, "swtdx run: %s: %s\n", s->o.image,
+			tdvf_error_text(&terr, text, sizeof(text)));
+		free(s->image);
+		status = VERB_DIFFERENCE;
+	} else {
+		status = go(s);
+	}
+	free(s);
+	return status;
+}
