@@ -1,0 +1,528 @@
+/* SPDX-License-Identifier: MIT */
+/* Every instruction form the host can execute, with random operands, on the host and in the engine:
+ * registers, defined flags, vectors, x87 state, memory and faults must agree. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <Zydis/Zydis.h>
+#include "cpu/x86/x86.h"
+#include "x86_native.h"
+
+#define PAGE  4096u
+#define PAGES (2u + NATIVE_DATA_PAGES)
+#define RAM   (64u * PAGE)
+#define TABLES 0x20000u /* guest-physical place of the page tables; the mapped pages begin at 0 */
+
+struct world {
+	struct native native;
+	struct x86_code *code;
+	struct x86_cpu *cpu;
+	uint8_t *ram;
+	uint64_t rng;
+	ZydisDecoder dec;
+	unsigned long tried, skipped;
+};
+
+static uint64_t rnd(struct world *w)
+{
+	w->rng ^= w->rng << 13;
+	w->rng ^= w->rng >> 7;
+	w->rng ^= w->rng << 17;
+	return w->rng * 0x2545f4914f6cdd1dull;
+}
+
+static unsigned gpa_map(struct x86_cpu *cpu, uint64_t gpa, unsigned access, void **host, uint64_t *qual)
+{
+	struct world *w = cpu->owner;
+
+	(void)access;
+	(void)qual;
+	if (gpa >= RAM)
+		return 0;
+	*host = w->ram + gpa;
+	return X86_MAP_R | X86_MAP_W | X86_MAP_X;
+}
+
+static uint64_t tsc(struct x86_cpu *cpu)
+{
+	(void)cpu;
+	return 0;
+}
+
+static const struct x86_ops ops = {.gpa_map = gpa_map, .tsc = tsc};
+
+/* Map the host's linear addresses of the pages to guest-physical 0 and up, user, writable. */
+static void map_pages(struct world *w)
+{
+	uint64_t next = TABLES + PAGE;
+	unsigned i, level;
+
+	for (i = 0; i < PAGES - 1; i++) {
+		const uint64_t va = (uintptr_t)w->native.code + i * PAGE;
+		uint64_t table = TABLES;
+
+		for (level = 3; level >= 1; level--) {
+			uint64_t *e = (uint64_t *)(void *)(w->ram + table) + (va >> (12 + 9 * level) & 511);
+
+			if (!*e) {
+				*e = next | 0x67;
+				next += PAGE;
+			}
+			table = *e & ~0xfffull;
+		}
+		((uint64_t *)(void *)(w->ram + table))[va >> 12 & 511] = i * PAGE | 0x67;
+	}
+}
+
+static int setup(void **state)
+{
+	struct world *w = calloc(1, sizeof(*w));
+	struct x86_cpu *cpu;
+	unsigned i;
+
+	w->rng = 0x123456789abcdefull;
+	w->ram = aligned_alloc(PAGE, RAM);
+	memset(w->ram, 0, RAM);
+	if (native_open(&w->native))
+		return -1;
+	map_pages(w);
+	w->code = x86_code_new();
+	w->cpu = cpu = x86_cpu_new(w->code, &ops, w);
+	cpu->cr0 = 0x80050033;
+	cpu->cr3 = TABLES;
+	cpu->cr4 = X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | X86_CR4_OSXSAVE;
+	cpu->efer = X86_EFER_LME | X86_EFER_LMA | X86_EFER_NXE | X86_EFER_SCE;
+	cpu->xcr0 = 3;
+	for (i = 0; i < X86_NOSEG; i++)
+		cpu->seg[i] = (struct x86_seg){.limit = UINT32_MAX, .ar = 0xc0f3, .sel = 0x2b};
+	cpu->seg[X86_CS].ar = 0xa0fb;
+	cpu->exception_bitmap = UINT32_MAX;
+	x86_state_changed(cpu);
+	ZydisDecoderInit(&w->dec, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	x86_cpu_free(w->cpu);
+	x86_code_free(w->code);
+	native_close(&w->native);
+	free(w->ram);
+	free(w);
+	return 0;
+}
+
+/* --- generation --- */
+
+enum { X87 = 1, SSE = 2, INT = 4 };
+
+static const ZydisMnemonic excluded[] = {
+	ZYDIS_MNEMONIC_XLAT, ZYDIS_MNEMONIC_POPF, ZYDIS_MNEMONIC_POPFQ, ZYDIS_MNEMONIC_PUSHFQ,
+	ZYDIS_MNEMONIC_PUSHF, ZYDIS_MNEMONIC_ENTER, ZYDIS_MNEMONIC_LEAVE, ZYDIS_MNEMONIC_RDRAND,
+	ZYDIS_MNEMONIC_RDSEED, ZYDIS_MNEMONIC_RDPID, ZYDIS_MNEMONIC_MASKMOVDQU,
+	ZYDIS_MNEMONIC_RCPPS, ZYDIS_MNEMONIC_RCPSS, ZYDIS_MNEMONIC_RSQRTPS, ZYDIS_MNEMONIC_RSQRTSS,
+	ZYDIS_MNEMONIC_FNSTENV, ZYDIS_MNEMONIC_FNSAVE, ZYDIS_MNEMONIC_FWAIT,
+	ZYDIS_MNEMONIC_CLZERO, ZYDIS_MNEMONIC_UD0, ZYDIS_MNEMONIC_UD1, ZYDIS_MNEMONIC_UD2,
+	ZYDIS_MNEMONIC_EMMS, ZYDIS_MNEMONIC_FEMMS, ZYDIS_MNEMONIC_WRSSD, ZYDIS_MNEMONIC_WRSSQ,
+	ZYDIS_MNEMONIC_ENQCMD, ZYDIS_MNEMONIC_ENQCMDS, ZYDIS_MNEMONIC_RDSSPQ, ZYDIS_MNEMONIC_RDSSPD,
+	ZYDIS_MNEMONIC_MONITORX, ZYDIS_MNEMONIC_MWAITX, ZYDIS_MNEMONIC_WRUSSD, ZYDIS_MNEMONIC_WRUSSQ,
+	ZYDIS_MNEMONIC_INCSSPD, ZYDIS_MNEMONIC_INCSSPQ, ZYDIS_MNEMONIC_MOVDIR64B,
+	ZYDIS_MNEMONIC_MOVDIRI, ZYDIS_MNEMONIC_EXTRQ, ZYDIS_MNEMONIC_INSERTQ, ZYDIS_MNEMONIC_MOVNTSS,
+	ZYDIS_MNEMONIC_MOVNTSD, ZYDIS_MNEMONIC_INVPCID, ZYDIS_MNEMONIC_CLWB, ZYDIS_MNEMONIC_CLFLUSHOPT,
+	ZYDIS_MNEMONIC_FXSAVE, ZYDIS_MNEMONIC_FXSAVE64, ZYDIS_MNEMONIC_FXRSTOR, ZYDIS_MNEMONIC_FXRSTOR64,
+	ZYDIS_MNEMONIC_GF2P8AFFINEINVQB, ZYDIS_MNEMONIC_GF2P8AFFINEQB, ZYDIS_MNEMONIC_GF2P8MULB,
+	ZYDIS_MNEMONIC_PTWRITE, ZYDIS_MNEMONIC_CPUID, ZYDIS_MNEMONIC_CVTPI2PS, ZYDIS_MNEMONIC_CVTPI2PD, ZYDIS_MNEMONIC_XGETBV,
+};
+
+static bool wanted(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o, unsigned set)
+{
+	unsigned i;
+
+	if (in->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || in->address_width != 64)
+		return false;
+	if (in->attributes & (ZYDIS_ATTRIB_IS_PRIVILEGED | 
+			      ZYDIS_ATTRIB_HAS_SEGMENT))
+		return false;
+	for (i = 0; i < sizeof(excluded) / sizeof(excluded[0]); i++)
+		if (in->mnemonic == excluded[i])
+			return false;
+	for (i = 0; i < in->operand_count; i++) {
+		if (o[i].type == ZYDIS_OPERAND_TYPE_POINTER)
+			return false;
+		if (o[i].type != ZYDIS_OPERAND_TYPE_REGISTER)
+			continue;
+		if (o[i].visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN &&
+		    o[i].reg.value >= ZYDIS_REGISTER_ES && o[i].reg.value <= ZYDIS_REGISTER_GS)
+			return false;
+		if (o[i].reg.value >= ZYDIS_REGISTER_MM0 && o[i].reg.value <= ZYDIS_REGISTER_MM7)
+			return false;
+	}
+	if (in->meta.branch_type != ZYDIS_BRANCH_TYPE_NONE)
+		return false;
+	/* A 16-bit MOVSXD reads two bytes on some processors and four on others. */
+	if (in->mnemonic == ZYDIS_MNEMONIC_MOVSXD && o[0].size == 16)
+		return false;
+	switch (in->meta.category) {
+	case ZYDIS_CATEGORY_BINARY:
+	case ZYDIS_CATEGORY_BITBYTE:
+	case ZYDIS_CATEGORY_CMOV:
+	case ZYDIS_CATEGORY_CONVERT:
+	case ZYDIS_CATEGORY_DATAXFER:
+	case ZYDIS_CATEGORY_FLAGOP:
+	case ZYDIS_CATEGORY_LOGICAL:
+	case ZYDIS_CATEGORY_MISC:
+	case ZYDIS_CATEGORY_POP:
+	case ZYDIS_CATEGORY_PUSH:
+	case ZYDIS_CATEGORY_ROTATE:
+	case ZYDIS_CATEGORY_SEMAPHORE:
+	case ZYDIS_CATEGORY_SETCC:
+	case ZYDIS_CATEGORY_SHIFT:
+	case ZYDIS_CATEGORY_STRINGOP:
+		return !(set & X87) && in->meta.isa_ext != ZYDIS_ISA_EXT_RDTSCP;
+	case ZYDIS_CATEGORY_AES:
+	case ZYDIS_CATEGORY_SHA:
+	case ZYDIS_CATEGORY_PCLMULQDQ:
+	case ZYDIS_CATEGORY_LOGICAL_FP:
+	case ZYDIS_CATEGORY_SSE:
+		return set & SSE;
+	case ZYDIS_CATEGORY_X87_ALU:
+	case ZYDIS_CATEGORY_FCMOV:
+		return set & X87;
+	default:
+		return false;
+	}
+}
+
+static unsigned generate(struct world *w, uint8_t *b, unsigned set)
+{
+	static const uint8_t mandatory[] = {0, 0x66, 0xf2, 0xf3};
+	const uint64_t r = rnd(w);
+	unsigned n = 0, i;
+
+	if (set == INT && (r & 15) == 0)
+		b[n++] = 0xf0;
+	if (set == INT && (r >> 4 & 3) == 0)
+		b[n++] = 0x66;
+	else if (set == INT && (r >> 4 & 15) == 1)
+		b[n++] = r >> 8 & 1 ? 0xf2 : 0xf3;
+	else if (set == SSE && mandatory[r >> 4 & 3])
+		b[n++] = mandatory[r >> 4 & 3];
+	if (r >> 10 & 1)
+		b[n++] = 0x40 | (r >> 12 & 15);
+	if (set == X87) {
+		b[n++] = 0xd8 | (r >> 16 & 7);
+	} else if (set == SSE || (r >> 16 & 3) == 0) {
+		b[n++] = 0x0f;
+		if ((r >> 20 & 3) == 0)
+			b[n++] = r >> 22 & 1 ? 0x38 : 0x3a;
+		b[n++] = (uint8_t)(r >> 24);
+	} else {
+		b[n++] = (uint8_t)(r >> 24);
+	}
+	for (i = n; i < 15; i++)
+		b[i] = (uint8_t)rnd(w);
+	return 15;
+}
+
+/* --- state --- */
+
+static void random_fx(struct world *w, uint8_t *fx)
+{
+	static const uint64_t special[] = {0, 0x8000000000000000, 0x3ff0000000000000, 0x7ff0000000000000,
+					   0x7ff8000000000001, 1, 0x3f800000bf800000, 0x7f80000000000000};
+	struct x86_fxregs *f = (struct x86_fxregs *)(void *)fx;
+	uint64_t *xmm = (uint64_t *)(void *)(fx + 160);
+	unsigned i;
+
+	memset(fx, 0, 512);
+	f->fcw = (uint16_t)(0x7f | (rnd(w) & 0xf00));
+	f->fsw = (uint16_t)(rnd(w) & 0x3800);
+	f->ftw = (uint8_t)(rnd(w) | rnd(w));
+	f->mxcsr = (uint32_t)(0x1f80 | (rnd(w) & 0x6000) | (rnd(w) % 4 ? 0 : rnd(w) & 0x8040));
+	for (i = 0; i < 8; i++) {
+		const uint64_t v = rnd(w) | 1ull << 63;
+		const uint16_t e = (uint16_t)(0x3fc0 + rnd(w) % 128 + (rnd(w) & 0x8000));
+
+		memcpy(f->st[i], &v, 8);
+		memcpy(f->st[i] + 8, &e, 2);
+	}
+	for (i = 0; i < 32; i++)
+		xmm[i] = rnd(w) % 4 ? rnd(w) : special[rnd(w) % 8];
+}
+
+static uint64_t random_word(struct world *w)
+{
+	const uint64_t v = rnd(w);
+
+	switch (rnd(w) % 6) {
+	case 0:
+		return v & 0xff;
+	case 1:
+		return (uint64_t)(int64_t)(int8_t)v;
+	case 2:
+		return 1ull << (v & 63);
+	case 3:
+		return (uint64_t)(int64_t)(int32_t)v;
+	default:
+		return v;
+	}
+}
+
+/* Give address registers values that make the operand lie in the data pages, or, sometimes, cross
+ * into the void page. false: not possible for this instruction. */
+static bool aim(struct world *w, const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o,
+		uint8_t *bytes, struct native_state *st)
+{
+	const uintptr_t data = (uintptr_t)w->native.data;
+	const unsigned room = NATIVE_DATA_PAGES * PAGE;
+	unsigned i;
+
+	for (i = 0; i < in->operand_count; i++) {
+		const ZydisDecodedOperandMem *m = &o[i].mem;
+		uint64_t place = data + 1024 + rnd(w) % (room - 2048);
+		uint64_t index = 0;
+		unsigned b, x;
+
+		if (o[i].type != ZYDIS_OPERAND_TYPE_MEMORY || m->type == ZYDIS_MEMOP_TYPE_AGEN)
+			continue;
+		if (o[i].size >= 128 && rnd(w) % 8)
+			place &= ~15ull;
+		/* Some processors let SHA operands lie anywhere, which the SDM does not allow. */
+		if (in->meta.category == ZYDIS_CATEGORY_SHA) {
+			place &= ~15ull;
+			index = 0;
+		} else if (rnd(w) % 16 == 0)
+			place = data + room - rnd(w) % 16;
+		else if (rnd(w) % 16 == 0)
+			place = data + PAGE * (1 + rnd(w) % 2) - rnd(w) % 16;
+		if (m->base == ZYDIS_REGISTER_RIP) {
+			const int32_t disp = (int32_t)(place - (uintptr_t)w->native.code - NATIVE_INSN - in->length);
+
+			memcpy(bytes + in->raw.disp.offset, &disp, 4);
+			continue;
+		}
+		if (m->base == ZYDIS_REGISTER_NONE || m->base == ZYDIS_REGISTER_RSP)
+			return o[i].visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN;
+		b = (unsigned)(m->base - ZYDIS_REGISTER_RAX);
+		if (m->index != ZYDIS_REGISTER_NONE) {
+			x = (unsigned)(m->index - ZYDIS_REGISTER_RAX);
+			if (x == b || x == 4)
+				return false;
+			index = *tdx_reg(&st->regs, x) = rnd(w) % 64;
+		}
+		*tdx_reg(&st->regs, b) = place - index * (m->scale ? m->scale : 1) -
+					 (uint64_t)m->disp.value;
+	}
+	/* A bit offset in a register may point anywhere: keep it near. */
+	if (in->meta.category == ZYDIS_CATEGORY_BITBYTE && o[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+	    o[1].type == ZYDIS_OPERAND_TYPE_REGISTER) {
+		const ZydisRegister full = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64,
+									    o[1].reg.value);
+		const unsigned x = (unsigned)(full - ZYDIS_REGISTER_RAX);
+
+		if (full == o[0].mem.base || full == o[0].mem.index)
+			return false;
+		*tdx_reg(&st->regs, x) = (uint64_t)((int64_t)(rnd(w) % 8000) - 4000);
+	}
+	if (in->meta.category == ZYDIS_CATEGORY_STRINGOP)
+		st->regs.rcx = rnd(w) % 40;
+	return true;
+}
+
+static void fail_insn(struct world *w, const uint8_t *b, const ZydisDecodedInstruction *in,
+		      const ZydisDecodedOperand *o, const char *what, uint64_t host, uint64_t ours)
+{
+	ZydisFormatter f;
+	char text[128] = "?";
+	char hex[64];
+	unsigned i;
+
+	(void)w;
+	ZydisFormatterInit(&f, ZYDIS_FORMATTER_STYLE_INTEL);
+	ZydisFormatterFormatInstruction(&f, in, o, in->operand_count_visible, text, sizeof(text), 0, NULL);
+	for (i = 0; i < in->length; i++)
+		snprintf(hex + i * 3, 4, "%02x ", b[i]);
+	fail_msg("%s[%s]: %s: host %#llx, engine %#llx", hex, text, what, (unsigned long long)host,
+		 (unsigned long long)ours);
+}
+
+static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstruction *in,
+			const ZydisDecodedOperand *o, struct native_state *st)
+{
+	static const char *const names[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+					    "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+	static uint8_t before[NATIVE_DATA_PAGES * PAGE];
+	struct x86_cpu *cpu = w->cpu;
+	const uint64_t rip = (uintptr_t)w->native.code + NATIVE_INSN;
+	const struct x86_fxregs *hf = (const struct x86_fxregs *)(const void *)st->fx;
+	struct native_fault fault;
+	struct x86_exit exit;
+	uint64_t undefined = 0, left, right;
+	uint32_t next_mask;
+	unsigned i;
+
+	/* the engine's start */
+	memcpy(before, w->native.data, sizeof(before));
+	memcpy(w->ram + PAGE, before, sizeof(before));
+	memcpy(w->ram + NATIVE_INSN, bytes, 15);
+	x86_code_written(w->code, w->ram);
+	cpu->regs = st->regs;
+	x86_set_rflags(cpu, st->rflags);
+	next_mask = cpu->fx.mxcsr_mask;
+	memcpy(&cpu->fx, st->fx, sizeof(cpu->fx));
+	cpu->fx.mxcsr_mask = next_mask;
+	memcpy(cpu->xmm, st->fx + 160, 256);
+	cpu->rip = rip;
+
+	native_run(&w->native, bytes, in->length, st, &fault);
+	if (fault.vector == 6) { /* the host does not have it */
+		w->skipped++;
+		return;
+	}
+	memset(&exit, 0, sizeof(exit));
+	/* a repeated instruction may take several runs */
+	do {
+		assert_int_equal(x86_run(cpu, &exit, 1), 0);
+	} while (exit.reason == X86_EXIT_BUDGET && cpu->rip == rip &&
+		 in->meta.category == ZYDIS_CATEGORY_STRINGOP);
+	w->tried++;
+
+	if (fault.vector >= 0) {
+		if (exit.reason != X86_EXIT_EXCEPTION)
+			fail_insn(w, bytes, in, o, "fault expected, reason", (uint64_t)fault.vector, exit.reason);
+		if ((exit.intr_info & 0xff) != (unsigned)fault.vector)
+			fail_insn(w, bytes, in, o, "vector", (uint64_t)fault.vector, exit.intr_info & 0xff);
+		/* Which byte of a large operand is named first is the processor's choice. */
+		for (i = 0; i < in->operand_count; i++)
+			if (o[i].type == ZYDIS_OPERAND_TYPE_MEMORY && o[i].size > 128)
+				fault.cr2 = cpu->cr2;
+		if (fault.vector == 14 && (exit.intr_error != fault.error || cpu->cr2 != fault.cr2))
+			fail_insn(w, bytes, in, o, "page fault", fault.cr2, cpu->cr2);
+		if (cpu->rip != rip)
+			fail_insn(w, bytes, in, o, "rip of a fault", rip, cpu->rip);
+	} else {
+		if (exit.reason == X86_EXIT_EXCEPTION)
+			fail_insn(w, bytes, in, o, "unexpected vector", 0, exit.intr_info);
+		if (exit.reason != X86_EXIT_BUDGET)
+			fail_insn(w, bytes, in, o, "exit", X86_EXIT_BUDGET, exit.reason);
+		if (cpu->rip != rip + in->length)
+			fail_insn(w, bytes, in, o, "rip", rip + in->length, cpu->rip);
+	}
+	for (i = 0; i < 16; i++) {
+		left = *tdx_reg(&st->regs, i);
+		right = *tdx_reg(&cpu->regs, i);
+		if (left != right)
+			fail_insn(w, bytes, in, o, names[i], left, right);
+	}
+	if (in->cpu_flags && fault.vector < 0)
+		undefined = in->cpu_flags->undefined;
+	left = st->rflags & 0xcd5 & ~undefined;
+	right = x86_rflags(cpu) & 0xcd5 & ~undefined;
+	if (left != right)
+		fail_insn(w, bytes, in, o, "flags", left, right);
+	for (i = 0; i < 32; i++) {
+		memcpy(&left, st->fx + 160 + i * 8, 8);
+		right = cpu->xmm[i / 2].q[i % 2];
+		if (left != right)
+			fail_insn(w, bytes, in, o, "xmm", left, right);
+	}
+	if (hf->mxcsr != cpu->fx.mxcsr)
+		fail_insn(w, bytes, in, o, "mxcsr", hf->mxcsr, cpu->fx.mxcsr);
+	if (hf->fcw != cpu->fx.fcw || hf->ftw != cpu->fx.ftw)
+		fail_insn(w, bytes, in, o, "fcw, ftw", (uint64_t)hf->fcw << 16 | hf->ftw,
+			  (uint64_t)cpu->fx.fcw << 16 | cpu->fx.ftw);
+	if (hf->fsw != cpu->fx.fsw)
+		fail_insn(w, bytes, in, o, "fsw", hf->fsw, cpu->fx.fsw);
+	for (i = 0; i < 8; i++) {
+		if (memcmp(hf->st[i], cpu->fx.st[i], 10) != 0) {
+			memcpy(&left, hf->st[i], 8);
+			memcpy(&right, cpu->fx.st[i], 8);
+			fail_insn(w, bytes, in, o, "st", left, right);
+		}
+	}
+	for (i = 0; i < sizeof(before); i += 8) {
+		memcpy(&left, w->native.data + i, 8);
+		memcpy(&right, w->ram + PAGE + i, 8);
+		if (left != right)
+			fail_insn(w, bytes, in, o, "memory", left, right);
+	}
+}
+
+static void many(struct world *w, unsigned set, unsigned long count)
+{
+	const char *more = getenv("SWTDX_X86_DIFF");
+	const uint32_t *host_mask;
+	uint8_t fx[512] __attribute__((aligned(16)));
+	unsigned i;
+
+	native_catch();
+	if (more)
+		count = strtoul(more, NULL, 0);
+	__asm__ volatile("fxsave64 %0" : "=m"(fx));
+	host_mask = &((struct x86_fxregs *)(void *)fx)->mxcsr_mask;
+	w->cpu->fx.mxcsr_mask = *host_mask;
+	for (i = 0; i < sizeof(uint64_t) * 256; i++)
+		((uint64_t *)(void *)w->native.data)[i] = rnd(w);
+	while (w->tried < count) {
+		uint8_t bytes[16] = {0};
+		ZydisDecodedInstruction in;
+		ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
+		struct native_state st;
+
+		generate(w, bytes, set);
+		if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&w->dec, bytes, 15, &in, o)))
+			continue;
+		if (!wanted(&in, o, set))
+			continue;
+		for (i = 0; i < 16; i++)
+			*tdx_reg(&st.regs, i) = random_word(w);
+		st.regs.rsp = (uintptr_t)w->native.data + 8192 + (rnd(w) & 0xff8);
+		st.rflags = 0x202 | (rnd(w) & 0x8d5);
+		if (in.meta.category == ZYDIS_CATEGORY_STRINGOP)
+			st.rflags |= rnd(w) & 0x400;
+		random_fx(w, st.fx);
+		if (!aim(w, &in, o, bytes, &st))
+			continue;
+		for (i = 0; i < 16; i++) {
+			uint64_t v = random_word(w);
+
+			memcpy(w->native.data + rnd(w) % (NATIVE_DATA_PAGES * PAGE - 8), &v, 8);
+		}
+		compare_one(w, bytes, &in, o, &st);
+	}
+	print_message("%lu compared, %lu not known to the host\n", w->tried, w->skipped);
+	w->tried = w->skipped = 0;
+}
+
+static void integer_instructions_do_what_the_host_does(void **state)
+{
+	many(*state, INT, 60000);
+}
+
+static void vector_instructions_do_what_the_host_does(void **state)
+{
+	many(*state, SSE, 60000);
+}
+
+static void x87_instructions_do_what_the_host_does(void **state)
+{
+	many(*state, X87, 20000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(integer_instructions_do_what_the_host_does, setup, teardown),
+		cmocka_unit_test_setup_teardown(vector_instructions_do_what_the_host_does, setup, teardown),
+		cmocka_unit_test_setup_teardown(x87_instructions_do_what_the_host_does, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

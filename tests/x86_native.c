@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+#include "x86_native.h"
+
+#define PAGE 4096u
+
+/* Offsets within the code page: entry code, the state, the saved host stack. */
+#define STATE 0x800u
+#define SAVED 0xc00u
+
+static sigjmp_buf back;
+static struct native_fault *caught;
+static struct native_state *caught_state;
+
+static void on_signal(int sig, siginfo_t *info, void *context)
+{
+	const ucontext_t *uc = context;
+	const greg_t *g = uc->uc_mcontext.gregs;
+	static const int order[] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+				    REG_RSI, REG_RDI, REG_R8,  REG_R9,	REG_R10, REG_R11,
+				    REG_R12, REG_R13, REG_R14, REG_R15};
+	unsigned i;
+
+	(void)sig;
+	(void)info;
+	caught->vector = (int)g[REG_TRAPNO];
+	caught->error = (uint64_t)g[REG_ERR];
+	caught->cr2 = (uint64_t)g[REG_CR2];
+	for (i = 0; i < 16; i++)
+		*tdx_reg(&caught_state->regs, i) = (uint64_t)g[order[i]];
+	caught_state->rflags = (uint64_t)g[REG_EFL];
+	memcpy(caught_state->fx, uc->uc_mcontext.fpregs, 512);
+	siglongjmp(back, 1);
+}
+
+static uint8_t *put(uint8_t *p, const void *bytes, unsigned n)
+{
+	memcpy(p, bytes, n);
+	return p + n;
+}
+
+/* MOV between a register and [RIP + state offset]. */
+static uint8_t *mov(uint8_t *p, const uint8_t *page, unsigned reg, unsigned at, bool store)
+{
+	const int32_t disp = (int32_t)(at - (unsigned)(p + 7 - page));
+	const uint8_t op[3] = {(uint8_t)(0x48 | (reg >= 8 ? 4 : 0)), store ? 0x89 : 0x8b,
+			       (uint8_t)(5 | (reg & 7) << 3)};
+
+	return put(put(p, op, 3), &disp, 4);
+}
+
+/* FXSAVE64 (0) or FXRSTOR64 (1) at [RIP + state offset]. */
+static uint8_t *fx(uint8_t *p, const uint8_t *page, unsigned at, unsigned ext)
+{
+	const int32_t disp = (int32_t)(at - (unsigned)(p + 8 - page));
+	const uint8_t op[4] = {0x48, 0x0f, 0xae, (uint8_t)(5 | ext << 3)};
+
+	return put(put(p, op, 4), &disp, 4);
+}
+
+static const uint8_t prologue[] = {0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57};
+static const uint8_t epilogue[] = {0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x41, 0x5c, 0x5d, 0x5b, 0xc3};
+static const uint8_t nop = 0x90;
+
+void native_catch(void)
+{
+	struct sigaction sa = {.sa_sigaction = on_signal,
+			       .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+	static uint8_t stack[65536];
+	const stack_t ss = {.ss_sp = stack, .ss_size = sizeof(stack)};
+
+	sigaltstack(&ss, NULL);
+	sigaction(SIGSEGV, &sa, NULL);
+	sigaction(SIGFPE, &sa, NULL);
+	sigaction(SIGBUS, &sa, NULL);
+	sigaction(SIGILL, &sa, NULL);
+	sigaction(SIGTRAP, &sa, NULL);
+}
+
+int native_open(struct native *n)
+{
+	const size_t size = (2 + NATIVE_DATA_PAGES) * PAGE;
+	uint8_t *p = mmap(NULL, size, PROT_READ | PROT_WRITE | PROT_EXEC,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned i;
+
+	if (p == MAP_FAILED)
+		return -errno;
+	mprotect(p + (1 + NATIVE_DATA_PAGES) * PAGE, PAGE, PROT_NONE);
+	n->code = p;
+	n->data = p + PAGE;
+	p = put(n->code, prologue, sizeof(prologue));
+	p = mov(p, n->code, 4, SAVED, true);
+	p = fx(p, n->code, STATE + __builtin_offsetof(struct native_state, fx), 1);
+	p = mov(p, n->code, 0, STATE + __builtin_offsetof(struct native_state, rflags), false);
+	p = put(p, "\x50\x9d", 2); /* push rax; popfq */
+	for (i = 0; i < 16; i++)
+		p = mov(p, n->code, i, STATE + i * 8, false);
+	while (p < n->code + NATIVE_INSN)
+		*p++ = nop;
+	return 0;
+}
+
+void native_close(struct native *n)
+{
+	munmap(n->code, (2 + NATIVE_DATA_PAGES) * PAGE);
+}
+
+void native_run(struct native *n, const uint8_t *insn, unsigned len, struct native_state *st,
+		struct native_fault *fault)
+{
+	struct native_state *inside = (struct native_state *)(void *)(n->code + STATE);
+	void (*enter)(void) = (void (*)(void))(uintptr_t)n->code;
+	uint8_t *p = put(n->code + NATIVE_INSN, insn, len);
+	unsigned i;
+
+	for (i = 0; i < 16; i++)
+		p = mov(p, n->code, i, STATE + i * 8, true);
+	p = mov(p, n->code, 4, SAVED, false);
+	p = put(p, "\x9c\x58", 2); /* pushfq; pop rax */
+	p = mov(p, n->code, 0, STATE + __builtin_offsetof(struct native_state, rflags), true);
+	p = fx(p, n->code, STATE + __builtin_offsetof(struct native_state, fx), 0);
+	p = put(p, "\xfc\xdb\xe3", 3); /* cld; fninit */
+	put(p, epilogue, sizeof(epilogue));
+	*inside = *st;
+	fault->vector = -1;
+	caught = fault;
+	caught_state = st;
+	if (sigsetjmp(back, 0) == 0) {
+		enter();
+		*st = *inside;
+	} else {
+		__asm__ volatile("cld\n\tfninit");
+	}
+}
