@@ -10,10 +10,10 @@
 #include "module/vmcs.h"
 #include <swtdx/structs.h>
 
-#define CR0_WP	      (1ull << 16)
-#define CR0_HIGH      0xffffffff00000000ull
-#define CR0_IGNORED   0x1ffaffc0ull
-#define CR0_LMSW      0xeull
+#define CR0_WP	    (1ull << 16)
+#define CR0_HIGH    0xffffffff00000000ull
+#define CR0_IGNORED 0x1ffaffc0ull
+#define CR0_LMSW    0xeull
 
 enum { CR_MOV_TO = 0, CR_LMSW = 3, REG_RSP = 4 };
 
@@ -130,7 +130,6 @@ void exit_cr_access(struct lp *lp)
 	unsigned reg = CR_QUAL_REG(qualification);
 	uint64_t value =
 		reg == REG_RSP ? vmcs_read(lp->vmcs, VMCS_GUEST_RSP) : *tdx_reg(&lp->vps->gpr, reg);
-	bool debug = (lp->tdcs->attributes & TDX_ATTR_DEBUG) != 0;
 
 	if (type == CR_MOV_TO && number == 0)
 		finish_write(lp, write_cr0(lp, value));
@@ -139,8 +138,7 @@ void exit_cr_access(struct lp *lp)
 	else if (type == CR_LMSW)
 		lmsw(lp);
 	else
-		td_exit(lp, debug ? TDX_SUCCESS : TDX_NON_RECOVERABLE_TD, lp->exit.reason,
-			qualification, 0, 0, 0);
+		exit_unexpected(lp);
 }
 
 static bool all_or_none(uint64_t value, uint64_t set)
@@ -179,10 +177,10 @@ void exit_exception_or_nmi(struct lp *lp)
 	if ((info & EVENT_TYPE_MASK) != EVENT_TYPE_NMI) {
 		if ((info & EVENT_VECTOR_MASK) == VECTOR_MC) {
 			code = TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE;
-		} else if (!(lp->tdcs->attributes & TDX_ATTR_DEBUG)) {
+		} else if (!td_debugged(lp)) {
 			module_fatal(lp);
 			return;
 		}
 	}
-	td_exit(lp, code, lp->exit.reason, lp->exit.qualification, 0, 0, info);
+	exit_to_host_event(lp, code);
 }

@@ -7,7 +7,10 @@
 #define MODULE_EXITS_H
 
 #include "module/transition.h"
+#include <swtdx/structs.h>
 
+/* By the basic exit reason, to one of the others. */
+void exit_by_reason(struct tx *tx);
 void exit_tdcall(struct tx *tx);
 void exit_cpuid(struct lp *lp);
 void exit_rdmsr(struct lp *lp);
@@ -17,6 +20,33 @@ void exit_xsetbv(struct lp *lp);
 void exit_ept_violation(struct tx *tx);
 void exit_ept_misconfig(struct lp *lp);
 void exit_exception_or_nmi(struct lp *lp);
+
+static inline unsigned exit_basic_reason(const struct lp *lp)
+{
+	return lp->exit.reason & VMX_EXIT_BASIC_MASK;
+}
+
+/* The exit goes to the host as it is, without or with its interruption information. */
+static inline void exit_to_host(struct lp *lp, uint64_t code)
+{
+	td_exit(lp, code, lp->exit.reason, lp->exit.qualification, 0, 0, 0);
+}
+
+static inline void exit_to_host_event(struct lp *lp, uint64_t code)
+{
+	td_exit(lp, code, lp->exit.reason, lp->exit.qualification, 0, 0, lp->exit.intr_info);
+}
+
+static inline bool td_debugged(const struct lp *lp)
+{
+	return (lp->tdcs->attributes & TDX_ATTR_DEBUG) != 0;
+}
+
+/* An exit the controls of a TD rule out: a debugger changed them, or the TD dies. */
+static inline void exit_unexpected(struct lp *lp)
+{
+	exit_to_host(lp, td_debugged(lp) ? TDX_SUCCESS : TDX_NON_RECOVERABLE_TD);
+}
 
 /* The guest executes in 64-bit mode. */
 bool guest_in_64bit_mode(const struct lp *lp);
