@@ -35,6 +35,7 @@ static const char usage[] =
 	"  --packages N     packages of the machine (1)\n"
 	"  --order ORDER    page|section|all: order of PAGE.ADD and MR.EXTEND (page)\n"
 	"  --huge-pages     map 2M private pages where the guest accepts 2M\n"
+	"  --engine native  what runs the guest: native, a C function in place of its code\n"
 	"  --debug          ATTRIBUTES.DEBUG\n"
 	"  --seed N         seed of the machine's entropy\n"
 	"  --quiet          no progress\n"
@@ -458,6 +459,8 @@ static bool option(struct options *o, int c, const char *arg)
 				return true;
 			}
 		return false;
+	case 'e':
+		return strcmp(arg, "native") == 0;
 	case 'H':
 		o->huge = true;
 		return true;
@@ -483,7 +486,8 @@ int verb_run(int argc, char **argv)
 		{"order", required_argument, NULL, 'o'},   {"seed", required_argument, NULL, 's'},
 		{"huge-pages", no_argument, NULL, 'H'},    {"debug", no_argument, NULL, 'd'},
 		{"quiet", no_argument, NULL, 'q'},         {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+		{"engine", required_argument, NULL, 'e'},  {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
 	};
 	struct session *s = calloc(1, sizeof(*s));
 	struct tdvf_error terr;

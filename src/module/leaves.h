@@ -1,37 +1,42 @@
 /* SPDX-License-Identifier: MIT */
-/* Every leaf handler the dispatchers can call. */
+/* Every leaf handler the dispatchers can call, by the name of its leaf; the host's and the guest's
+ * functions of the same leaf have the name without leaf_. */
 #ifndef MODULE_LEAVES_H
 #define MODULE_LEAVES_H
 
 #include <swtdx/types.h>
-#include "module/leaf_names.h"
 
 struct tx;
 
 typedef struct tdx_status leaf_fn(struct tx *tx, struct tdx_regs *regs);
 
-extern __attribute__((weak)) leaf_fn tdh_vp_enter, tdh_mng_addcx, tdh_mem_page_add, tdh_mem_sept_add, tdh_vp_addcx,
-	tdh_mem_page_relocate, tdh_mem_page_aug, tdh_mem_range_block, tdh_mng_key_config,
-	tdh_mng_create, tdh_vp_create, tdh_mng_rd, tdh_mem_rd, tdh_mng_wr, tdh_mem_wr,
-	tdh_mem_page_demote, tdh_mr_extend, tdh_mr_finalize, tdh_vp_flush, tdh_mng_vpflushdone,
-	tdh_mng_key_freeid, tdh_mng_init, tdh_vp_init, tdh_mem_page_promote, tdh_phymem_page_rdmd,
-	tdh_mem_sept_rd, tdh_vp_rd, tdh_mng_key_reclaimid, tdh_phymem_page_reclaim,
-	tdh_mem_page_remove, tdh_mem_sept_remove, tdh_sys_key_config, tdh_sys_info, tdh_sys_init,
-	tdh_sys_rd, tdh_sys_lp_init, tdh_sys_tdmr_init, tdh_sys_rdall, tdh_mem_track,
-	tdh_mem_range_unblock, tdh_phymem_cache_wb, tdh_phymem_page_wbinvd, tdh_vp_wr,
-	tdh_sys_lp_shutdown, tdh_sys_config, tdh_servtd_bind, tdh_servtd_prebind, tdh_sys_shutdown,
-	tdh_sys_update, tdh_phymem_pamt_add, tdh_phymem_pamt_remove;
+leaf_fn leaf_tdh_vp_enter, leaf_tdh_mng_addcx, leaf_tdh_mem_page_add, leaf_tdh_mem_sept_add,
+	leaf_tdh_vp_addcx, leaf_tdh_mem_page_relocate, leaf_tdh_mem_page_aug,
+	leaf_tdh_mem_range_block, leaf_tdh_mng_key_config, leaf_tdh_mng_create, leaf_tdh_vp_create,
+	leaf_tdh_mng_rd, leaf_tdh_mem_rd, leaf_tdh_mng_wr, leaf_tdh_mem_wr,
+	leaf_tdh_mem_page_demote, leaf_tdh_mr_extend, leaf_tdh_mr_finalize, leaf_tdh_vp_flush,
+	leaf_tdh_mng_vpflushdone, leaf_tdh_mng_key_freeid, leaf_tdh_mng_init, leaf_tdh_vp_init,
+	leaf_tdh_mem_page_promote, leaf_tdh_phymem_page_rdmd, leaf_tdh_mem_sept_rd, leaf_tdh_vp_rd,
+	leaf_tdh_mng_key_reclaimid, leaf_tdh_phymem_page_reclaim, leaf_tdh_mem_page_remove,
+	leaf_tdh_mem_sept_remove, leaf_tdh_sys_key_config, leaf_tdh_sys_info, leaf_tdh_sys_init,
+	leaf_tdh_sys_rd, leaf_tdh_sys_lp_init, leaf_tdh_sys_tdmr_init, leaf_tdh_sys_rdall,
+	leaf_tdh_mem_track, leaf_tdh_mem_range_unblock, leaf_tdh_phymem_cache_wb,
+	leaf_tdh_phymem_page_wbinvd, leaf_tdh_vp_wr, leaf_tdh_sys_lp_shutdown, leaf_tdh_sys_config,
+	leaf_tdh_servtd_bind, leaf_tdh_servtd_prebind, leaf_tdh_sys_shutdown, leaf_tdh_sys_update,
+	leaf_tdh_phymem_pamt_add, leaf_tdh_phymem_pamt_remove;
 
 /* Migration: operand and state checks, then refused. */
-extern __attribute__((weak)) leaf_fn tdh_export_abort, tdh_export_blockw, tdh_export_restore, tdh_export_mem, tdh_export_pause,
-	tdh_export_track, tdh_export_state_immutable, tdh_export_state_td, tdh_export_state_vp,
-	tdh_export_unblockw, tdh_import_abort, tdh_import_end, tdh_import_commit, tdh_import_mem,
-	tdh_import_track, tdh_import_state_immutable, tdh_import_state_td, tdh_import_state_vp,
-	tdh_mig_stream_create;
+leaf_fn leaf_tdh_export_abort, leaf_tdh_export_blockw, leaf_tdh_export_restore, leaf_tdh_export_mem,
+	leaf_tdh_export_pause, leaf_tdh_export_track, leaf_tdh_export_state_immutable,
+	leaf_tdh_export_state_td, leaf_tdh_export_state_vp, leaf_tdh_export_unblockw,
+	leaf_tdh_import_abort, leaf_tdh_import_end, leaf_tdh_import_commit, leaf_tdh_import_mem,
+	leaf_tdh_import_track, leaf_tdh_import_state_immutable, leaf_tdh_import_state_td,
+	leaf_tdh_import_state_vp, leaf_tdh_mig_stream_create;
 
-extern __attribute__((weak)) leaf_fn tdg_vp_vmcall, tdg_vp_info, tdg_mr_rtmr_extend, tdg_vp_veinfo_get, tdg_mr_report,
-	tdg_vp_cpuidve_set, tdg_mem_page_accept, tdg_vm_rd, tdg_vm_wr, tdg_vp_rd, tdg_vp_wr,
-	tdg_sys_rd, tdg_sys_rdall, tdg_servtd_rd, tdg_servtd_wr, tdg_mr_verifyreport,
-	tdg_mem_page_attr_rd, tdg_mem_page_attr_wr, tdg_vp_enter, tdg_vp_invept, tdg_vp_invvpid;
+leaf_fn leaf_tdg_vp_vmcall, leaf_tdg_vp_info, leaf_tdg_mr_rtmr_extend, leaf_tdg_vp_veinfo_get,
+	leaf_tdg_mr_report, leaf_tdg_vp_cpuidve_set, leaf_tdg_mem_page_accept, leaf_tdg_vm_rd,
+	leaf_tdg_vm_wr, leaf_tdg_vp_rd, leaf_tdg_vp_wr, leaf_tdg_sys_rd, leaf_tdg_sys_rdall,
+	leaf_tdg_servtd_rd, leaf_tdg_servtd_wr, leaf_tdg_mr_verifyreport, leaf_tdg_mem_page_attr_rd,
+	leaf_tdg_mem_page_attr_wr, leaf_tdg_vp_enter, leaf_tdg_vp_invept, leaf_tdg_vp_invvpid;
 
 #endif

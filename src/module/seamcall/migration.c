@@ -52,61 +52,61 @@ static struct tdx_status no_vcpu_session(struct tx *tx, struct tdx_regs *regs)
 
 /* --- leaves that only a session lets through --- */
 
-struct tdx_status tdh_export_abort(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_export_abort(struct tx *tx, struct tdx_regs *regs)
 {
 	return no_session(tx, regs->rcx, &td_in_rcx_session);
 }
 
-struct tdx_status tdh_export_pause(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_export_pause(struct tx *tx, struct tdx_regs *regs)
 {
 	return no_session(tx, regs->rcx, &td_in_rcx_exclusive);
 }
 
-struct tdx_status tdh_export_track(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_export_track(struct tx *tx, struct tdx_regs *regs)
 {
 	return no_session(tx, regs->rcx, &td_in_rcx_session);
 }
 
-struct tdx_status tdh_export_state_td(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_export_state_td(struct tx *tx, struct tdx_regs *regs)
 {
 	regs->rdx = 0;
 	return no_session(tx, regs->rcx, &td_in_rcx_session);
 }
 
-struct tdx_status tdh_export_state_vp(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_export_state_vp(struct tx *tx, struct tdx_regs *regs)
 {
 	regs->rdx = 0;
 	return no_vcpu_session(tx, regs);
 }
 
-struct tdx_status tdh_import_abort(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_import_abort(struct tx *tx, struct tdx_regs *regs)
 {
 	return no_session(tx, regs->rcx, &td_in_rcx_exclusive);
 }
 
-struct tdx_status tdh_import_end(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_import_end(struct tx *tx, struct tdx_regs *regs)
 {
 	return no_session(tx, regs->rcx, &td_in_rcx_exclusive);
 }
 
-struct tdx_status tdh_import_commit(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_import_commit(struct tx *tx, struct tdx_regs *regs)
 {
 	return no_session(tx, regs->rcx, &td_in_rcx_exclusive);
 }
 
-struct tdx_status tdh_import_track(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_import_track(struct tx *tx, struct tdx_regs *regs)
 {
 	return no_session(tx, regs->rcx, &td_in_rcx_exclusive);
 }
 
-struct tdx_status tdh_import_state_td(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_import_state_td(struct tx *tx, struct tdx_regs *regs)
 {
 	struct mem_in in = mem_take(regs);
 
 	return no_session(tx, in.rcx, &td_in_rcx_exclusive);
 }
 
-struct tdx_status tdh_import_state_vp(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_import_state_vp(struct tx *tx, struct tdx_regs *regs)
 {
 	struct tdx_status s = no_vcpu_session(tx, regs);
 
@@ -123,22 +123,22 @@ static struct tdx_status no_page_session(struct tx *tx, const struct tdx_regs *r
 	return tdx_is_success(s) ? tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX) : s;
 }
 
-struct tdx_status tdh_export_blockw(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_export_blockw(struct tx *tx, struct tdx_regs *regs)
 {
 	return no_page_session(tx, regs);
 }
 
-struct tdx_status tdh_export_restore(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_export_restore(struct tx *tx, struct tdx_regs *regs)
 {
 	return no_page_session(tx, regs);
 }
 
-struct tdx_status tdh_export_mem(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_export_mem(struct tx *tx, struct tdx_regs *regs)
 {
 	return no_page_session(tx, regs);
 }
 
-struct tdx_status tdh_import_mem(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_import_mem(struct tx *tx, struct tdx_regs *regs)
 {
 	return no_page_session(tx, regs);
 }
@@ -146,7 +146,7 @@ struct tdx_status tdh_import_mem(struct tx *tx, struct tdx_regs *regs)
 /* --- leaves a TD without a session answers in detail --- */
 
 /* No entry is ever blocked for writing, so its state is always the wrong one. */
-struct tdx_status tdh_export_unblockw(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_export_unblockw(struct tx *tx, struct tdx_regs *regs)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_4K, TDX_LEVEL_4K, LOCK_SHARED};
 	struct mem_in in = mem_take(regs);
@@ -155,7 +155,7 @@ struct tdx_status tdh_export_unblockw(struct tx *tx, struct tdx_regs *regs)
 	return mem_locate(tx, &in, &reach, &m, regs);
 }
 
-struct tdx_status tdh_export_state_immutable(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_export_state_immutable(struct tx *tx, struct tdx_regs *regs)
 {
 	struct td td;
 	struct tdx_status s;
@@ -172,7 +172,7 @@ struct tdx_status tdh_export_state_immutable(struct tx *tx, struct tdx_regs *reg
 	return tdx_error(TDX_TD_NOT_MIGRATABLE);
 }
 
-struct tdx_status tdh_import_state_immutable(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_import_state_immutable(struct tx *tx, struct tdx_regs *regs)
 {
 	struct mem_in in = mem_take(regs);
 	struct td td;
@@ -186,7 +186,7 @@ struct tdx_status tdh_import_state_immutable(struct tx *tx, struct tdx_regs *reg
 }
 
 /* The page becomes the TD's; nothing will use it until the host reclaims it. */
-struct tdx_status tdh_mig_stream_create(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mig_stream_create(struct tx *tx, struct tdx_regs *regs)
 {
 	struct pamt_ref page;
 	struct td td;
@@ -210,7 +210,7 @@ struct tdx_status tdh_mig_stream_create(struct tx *tx, struct tdx_regs *regs)
 
 /* --- service TDs: no type of them is supported --- */
 
-struct tdx_status tdh_servtd_bind(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_servtd_bind(struct tx *tx, struct tdx_regs *regs)
 {
 	uint64_t target = regs->rcx;
 	struct td td, service;
@@ -232,7 +232,7 @@ struct tdx_status tdh_servtd_bind(struct tx *tx, struct tdx_regs *regs)
 			    regs->r8 >= TD_MAX_SERVTDS ? TDX_OPERAND_ID_R8 : TDX_OPERAND_ID_R9);
 }
 
-struct tdx_status tdh_servtd_prebind(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_servtd_prebind(struct tx *tx, struct tdx_regs *regs)
 {
 	void *hash;
 	struct td td;

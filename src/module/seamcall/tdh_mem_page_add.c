@@ -57,7 +57,7 @@ static void commit(struct tx *tx, struct plan *p)
 	mem_give_fresh(tx, &p->m.td, &p->page, TDX_PT_REG);
 }
 
-struct tdx_status tdh_mem_page_add(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mem_page_add(struct tx *tx, struct tdx_regs *regs)
 {
 	struct mem_in in = mem_take(regs);
 	struct plan plan;

@@ -155,7 +155,7 @@ static void commit(struct tx *tx, struct plan *p)
 	tx_sept_store(tx, &p->m.ref, entry);
 }
 
-struct tdx_status tdh_mem_page_demote(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mem_page_demote(struct tx *tx, struct tdx_regs *regs)
 {
 	struct mem_in in = mem_take(regs);
 	struct plan plan = {

@@ -151,7 +151,7 @@ static void commit(struct tx *tx, struct tdx_regs *regs, struct plan *p, uint64_
 	}
 }
 
-struct tdx_status tdh_mem_page_promote(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mem_page_promote(struct tx *tx, struct tdx_regs *regs)
 {
 	unsigned version = tdx_rax_version(regs->rax);
 	uint64_t l2_freed[TD_MAX_VMS] = {0, NO_PAGE, NO_PAGE, NO_PAGE};

@@ -51,7 +51,7 @@ static void commit(struct tx *tx, struct tdx_regs *regs, struct plan *p)
 	regs->rcx = mem_free(tx, td, &p->from);
 }
 
-struct tdx_status tdh_mem_page_relocate(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mem_page_relocate(struct tx *tx, struct tdx_regs *regs)
 {
 	struct mem_in in = mem_take(regs);
 	struct plan plan;

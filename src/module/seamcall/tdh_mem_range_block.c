@@ -59,7 +59,7 @@ static void commit(struct tx *tx, struct mem *m)
 			 __ATOMIC_RELAXED);
 }
 
-struct tdx_status tdh_mem_range_block(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mem_range_block(struct tx *tx, struct tdx_regs *regs)
 {
 	struct mem_in in = mem_take(regs);
 	struct mem m;

@@ -36,7 +36,7 @@ static void commit(struct tx *tx, struct mem *m)
 	tx_sept_store(tx, &m->ref, unblocked(m->ref.value));
 }
 
-struct tdx_status tdh_mem_range_unblock(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mem_range_unblock(struct tx *tx, struct tdx_regs *regs)
 {
 	struct mem_in in = mem_take(regs);
 	struct mem m;

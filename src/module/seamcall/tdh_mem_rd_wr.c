@@ -40,7 +40,7 @@ static uint64_t *data(const struct tx *tx, const struct mem *m)
 	return machine_ptr(tx->m, sept_leaf_pa(tx, &m->ref).v);
 }
 
-struct tdx_status tdh_mem_rd(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mem_rd(struct tx *tx, struct tdx_regs *regs)
 {
 	struct mem_in in = mem_take(regs);
 	struct mem m;
@@ -50,7 +50,7 @@ struct tdx_status tdh_mem_rd(struct tx *tx, struct tdx_regs *regs)
 	return s;
 }
 
-struct tdx_status tdh_mem_wr(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mem_wr(struct tx *tx, struct tdx_regs *regs)
 {
 	struct mem_in in = mem_take(regs);
 	uint64_t value = regs->r8;

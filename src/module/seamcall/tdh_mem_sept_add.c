@@ -132,7 +132,7 @@ static struct tdx_status commit(struct tx *tx, struct plan *p, unsigned version)
 	return s;
 }
 
-struct tdx_status tdh_mem_sept_add(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mem_sept_add(struct tx *tx, struct tdx_regs *regs)
 {
 	unsigned version = tdx_rax_version(regs->rax);
 	uint64_t *list[TD_MAX_VMS] = {&regs->r8, &regs->r9, &regs->r10, &regs->r11};

@@ -32,7 +32,7 @@ static bool read_l2_attributes(const struct tx *tx, const struct mem *m, uint64_
 	return true;
 }
 
-struct tdx_status tdh_mem_sept_rd(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mem_sept_rd(struct tx *tx, struct tdx_regs *regs)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_4K, MEM_TO_ROOT, LOCK_SHARED};
 	struct mem_in in = mem_take(regs);

@@ -80,7 +80,7 @@ static void commit(struct tx *tx, struct plan *p, uint64_t freed[TD_MAX_VMS])
 	freed[0] = mem_free(tx, &p->m.td, &p->table[0]);
 }
 
-struct tdx_status tdh_mem_sept_remove(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mem_sept_remove(struct tx *tx, struct tdx_regs *regs)
 {
 	unsigned version = tdx_rax_version(regs->rax);
 	uint64_t freed[TD_MAX_VMS] = {0, NO_PAGE, NO_PAGE, NO_PAGE};

@@ -27,7 +27,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 	return s;
 }
 
-struct tdx_status tdh_mem_track(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mem_track(struct tx *tx, struct tdx_regs *regs)
 {
 	struct td td;
 	struct tdx_status s = decode(tx, regs, &td);

@@ -71,7 +71,7 @@ static void commit(struct tx *tx, struct plan *plan)
 	}
 }
 
-struct tdx_status tdh_mng_addcx(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mng_addcx(struct tx *tx, struct tdx_regs *regs)
 {
 	struct plan plan;
 	struct tdx_status s = decode(tx, regs, &plan);

@@ -55,7 +55,7 @@ static void commit(struct tx *tx, const struct plan *plan)
 	pamt_count_inc(tx, &plan->page);
 }
 
-struct tdx_status tdh_mng_create(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mng_create(struct tx *tx, struct tdx_regs *regs)
 {
 	struct plan plan;
 	struct tdx_status s = decode(tx, regs, &plan);

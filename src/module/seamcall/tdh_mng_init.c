@@ -126,7 +126,7 @@ static void commit(struct tx *tx, struct td *td)
 	__atomic_store_n(&tdcs->op_state, TDX_OP_STATE_INITIALIZED, __ATOMIC_RELAXED);
 }
 
-struct tdx_status tdh_mng_init(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mng_init(struct tx *tx, struct tdx_regs *regs)
 {
 	struct td td;
 	struct td_init in = {.tx = tx, .td = &td};

@@ -46,7 +46,7 @@ static void commit(struct tx *tx, struct td *td)
 		td->tdr->lifecycle_state = TDX_LIFECYCLE_KEYS_CONFIGURED;
 }
 
-struct tdx_status tdh_mng_key_config(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mng_key_config(struct tx *tx, struct tdx_regs *regs)
 {
 	struct td td;
 	struct tdx_status s = decode(tx, regs, &td);

@@ -23,7 +23,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 	return tdx_success();
 }
 
-struct tdx_status tdh_mng_key_freeid(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mng_key_freeid(struct tx *tx, struct tdx_regs *regs)
 {
 	struct td td;
 	struct tdx_status s = decode(tx, regs, &td);

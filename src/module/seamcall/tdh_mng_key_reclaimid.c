@@ -3,7 +3,7 @@
 #include "module/leaves.h"
 #include "module/tx.h"
 
-struct tdx_status tdh_mng_key_reclaimid(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mng_key_reclaimid(struct tx *tx, struct tdx_regs *regs)
 {
 	(void)tx;
 	(void)regs;

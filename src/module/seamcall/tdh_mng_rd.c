@@ -16,7 +16,7 @@ static struct tdx_status decode(struct tx *tx, uint64_t tdr, unsigned version, s
 	return tx_tdcs(tx, td, LOCK_SHARED);
 }
 
-struct tdx_status tdh_mng_rd(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mng_rd(struct tx *tx, struct tdx_regs *regs)
 {
 	const unsigned version = tdx_rax_version(regs->rax);
 	const uint64_t id = regs->rdx;

@@ -39,7 +39,7 @@ static void commit(struct tx *tx, struct td *td)
 	td->tdr->lifecycle_state = TDX_LIFECYCLE_BLOCKED;
 }
 
-struct tdx_status tdh_mng_vpflushdone(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mng_vpflushdone(struct tx *tx, struct tdx_regs *regs)
 {
 	struct td td;
 	struct tdx_status s = decode(tx, regs, &td);

@@ -13,7 +13,7 @@ static struct tdx_status decode(struct tx *tx, uint64_t tdr, struct td *td)
 	return tx_tdcs(tx, td, LOCK_SHARED);
 }
 
-struct tdx_status tdh_mng_wr(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mng_wr(struct tx *tx, struct tdx_regs *regs)
 {
 	const uint64_t value = regs->r8;
 	struct tdx_status s;

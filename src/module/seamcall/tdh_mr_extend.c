@@ -26,7 +26,7 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 	return s;
 }
 
-struct tdx_status tdh_mr_extend(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mr_extend(struct tx *tx, struct tdx_regs *regs)
 {
 	struct mem_in in = mem_take(regs);
 	struct mem m;

@@ -30,7 +30,7 @@ static void commit(struct tx *tx, struct td *td)
 	__atomic_store_n(&td->tdcs->op_state, TDX_OP_STATE_RUNNABLE, __ATOMIC_RELEASE);
 }
 
-struct tdx_status tdh_mr_finalize(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_mr_finalize(struct tx *tx, struct tdx_regs *regs)
 {
 	struct td td;
 	struct tdx_status s = decode(tx, regs, &td);

@@ -41,7 +41,7 @@ static struct tdx_status decode(struct tx *tx, uint64_t command, struct wbt_entr
 	return wbt->intr_point ? s : tdx_error(TDX_WBCACHE_RESUME_ERROR);
 }
 
-struct tdx_status tdh_phymem_cache_wb(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_phymem_cache_wb(struct tx *tx, struct tdx_regs *regs)
 {
 	struct module *mod = tx->mod;
 	struct wbt_entry *wbt = &mod->wbt[tx->lp->package];

@@ -23,7 +23,7 @@ static struct tdx_status decode(struct tx *tx, uint64_t rcx, struct pamt_ref *re
 	return tx_pamt_walk(tx, pa, TDX_OPERAND_ID_RCX, LOCK_SHARED, level, ref);
 }
 
-struct tdx_status tdh_phymem_page_rdmd(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_phymem_page_rdmd(struct tx *tx, struct tdx_regs *regs)
 {
 	uint64_t rcx = regs->rcx;
 	enum tdx_page_type type;

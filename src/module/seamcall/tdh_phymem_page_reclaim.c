@@ -38,7 +38,7 @@ static struct tdx_status decode(struct tx *tx, hpa_t pa, struct tdx_regs *regs, 
 	return s;
 }
 
-struct tdx_status tdh_phymem_page_reclaim(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_phymem_page_reclaim(struct tx *tx, struct tdx_regs *regs)
 {
 	hpa_t pa = hpa(regs->rcx);
 	struct pamt_ref ref;

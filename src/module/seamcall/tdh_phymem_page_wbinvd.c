@@ -4,7 +4,7 @@
 #include "module/leaves.h"
 #include "module/tx.h"
 
-struct tdx_status tdh_phymem_page_wbinvd(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_phymem_page_wbinvd(struct tx *tx, struct tdx_regs *regs)
 {
 	hpa_t pa = hpa(regs->rcx & ~tx->mod->hkid_mask);
 	struct pamt_ref ref;

@@ -90,7 +90,7 @@ static void commit(struct tx *tx, const struct plan *plan)
 	pamt_set_node(plan->range.entry, plan->page[0], plan->page[1]);
 }
 
-struct tdx_status tdh_phymem_pamt_add(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_phymem_pamt_add(struct tx *tx, struct tdx_regs *regs)
 {
 	struct plan plan;
 	struct tdx_status s = decode(tx, regs, &plan);

@@ -40,7 +40,7 @@ static struct tdx_status decode(struct tx *tx, uint64_t rcx, struct pamt_ref *re
 	return s;
 }
 
-struct tdx_status tdh_phymem_pamt_remove(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_phymem_pamt_remove(struct tx *tx, struct tdx_regs *regs)
 {
 	struct pamt_ref ref;
 	hpa_t page[2];

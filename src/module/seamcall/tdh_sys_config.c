@@ -59,7 +59,7 @@ static struct tdx_status read_tdmrs(struct tx *tx, const struct tdx_regs *regs)
 	return s;
 }
 
-struct tdx_status tdh_sys_config(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_sys_config(struct tx *tx, struct tdx_regs *regs)
 {
 	struct module *mod = tx->mod;
 	struct tdx_status s = decode(tx, regs);

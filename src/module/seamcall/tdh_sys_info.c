@@ -46,7 +46,7 @@ static void describe(const struct module *mod, struct tdx_sysinfo *info)
 	}
 }
 
-struct tdx_status tdh_sys_info(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_sys_info(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct machine_config *cfg = &tx->m->cfg;
 	uint64_t info_size = regs->rdx, cmr_entries = regs->r9;

@@ -101,7 +101,7 @@ static void commit(struct module *mod)
 	atomic_store_explicit(&mod->sys_state, SYSINIT_DONE, memory_order_release);
 }
 
-struct tdx_status tdh_sys_init(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_sys_init(struct tx *tx, struct tdx_regs *regs)
 {
 	struct tdx_regs in = *regs;
 	struct tdx_status s;

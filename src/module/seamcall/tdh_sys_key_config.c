@@ -4,7 +4,7 @@
 #include "module/leaves.h"
 #include "module/sys.h"
 
-struct tdx_status tdh_sys_key_config(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_sys_key_config(struct tx *tx, struct tdx_regs *regs)
 {
 	struct module *mod = tx->mod;
 	uint32_t package = 1u << tx->lp->package;

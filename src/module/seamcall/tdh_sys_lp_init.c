@@ -18,7 +18,7 @@ static struct tdx_status decode(struct tx *tx, struct tdx_regs *regs)
 	return sys_compare_platform(tx->lp, &tx->mod->plat, regs);
 }
 
-struct tdx_status tdh_sys_lp_init(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_sys_lp_init(struct tx *tx, struct tdx_regs *regs)
 {
 	struct tdx_status s;
 

@@ -3,7 +3,7 @@
 #include "module/leaves.h"
 #include "module/tx.h"
 
-struct tdx_status tdh_sys_lp_shutdown(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_sys_lp_shutdown(struct tx *tx, struct tdx_regs *regs)
 {
 	return tdx_success();
 }

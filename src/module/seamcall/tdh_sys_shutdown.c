@@ -13,7 +13,7 @@ static bool others_busy(const struct tx *tx)
 	return false;
 }
 
-struct tdx_status tdh_sys_shutdown(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_sys_shutdown(struct tx *tx, struct tdx_regs *regs)
 {
 	struct module *mod = tx->mod;
 	unsigned hv = regs->rcx & SYS_SHUTDOWN_HANDOFF_MASK;

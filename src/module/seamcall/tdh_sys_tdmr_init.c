@@ -5,7 +5,7 @@
 #include "module/leaves.h"
 #include "module/tdmr.h"
 
-struct tdx_status tdh_sys_tdmr_init(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_sys_tdmr_init(struct tx *tx, struct tdx_regs *regs)
 {
 	struct tdx_status invalid = tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX), s;
 	hpa_t base = hpa(regs->rcx);

@@ -5,7 +5,7 @@
 #include "module/leaves.h"
 #include "module/sys.h"
 
-struct tdx_status tdh_sys_update(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_sys_update(struct tx *tx, struct tdx_regs *regs)
 {
 	struct tdx_status s = global_lock(tx, LOCK_EXCLUSIVE);
 

@@ -34,7 +34,7 @@ static void commit(struct tx *tx, struct plan *plan)
 	vps->page_pa[TDVPS_PAGE_MAIN] = donated_pa(tx, &plan->td, &plan->page);
 }
 
-struct tdx_status tdh_vp_create(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_vp_create(struct tx *tx, struct tdx_regs *regs)
 {
 	struct plan plan;
 	struct tdx_status s = decode(tx, regs, &plan);

@@ -265,7 +265,7 @@ static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan
 	lp->fate = FATE_ENTERED;
 }
 
-struct tdx_status tdh_vp_enter(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_vp_enter(struct tx *tx, struct tdx_regs *regs)
 {
 	struct plan plan = {0};
 	struct tdx_status s = decode(tx, regs, &plan);

@@ -39,7 +39,7 @@ static void commit(struct tx *tx, struct td *td, struct vp *vp)
 	tx->lp->last_tdvpr_pa = hpa(NO_PA);
 }
 
-struct tdx_status tdh_vp_flush(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_vp_flush(struct tx *tx, struct tdx_regs *regs)
 {
 	struct td td;
 	struct vp vp;

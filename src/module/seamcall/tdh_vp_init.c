@@ -178,7 +178,7 @@ static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan
 	__atomic_store_n(&vps->state, TDX_VCPU_READY, __ATOMIC_RELEASE);
 }
 
-struct tdx_status tdh_vp_init(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_vp_init(struct tx *tx, struct tdx_regs *regs)
 {
 	struct plan plan;
 	struct tdx_status s = decode(tx, regs, &plan);

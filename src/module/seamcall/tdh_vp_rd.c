@@ -5,7 +5,7 @@
 #include "module/leaves.h"
 #include "module/metadata_vcpu.h"
 
-struct tdx_status tdh_vp_rd(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_vp_rd(struct tx *tx, struct tdx_regs *regs)
 {
 	const unsigned version = tdx_rax_version(regs->rax);
 	const uint64_t id = regs->rdx;

@@ -5,7 +5,7 @@
 #include "module/leaves.h"
 #include "module/metadata_vcpu.h"
 
-struct tdx_status tdh_vp_wr(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdh_vp_wr(struct tx *tx, struct tdx_regs *regs)
 {
 	const uint64_t value = regs->r8;
 	struct tdx_status s;

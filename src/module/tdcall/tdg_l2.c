@@ -22,7 +22,7 @@ static bool vm_valid(const struct lp *lp, uint64_t rcx, uint64_t flags)
 	return vm != 0 && vm <= lp->tdcs->num_l2_vms && !(rcx & ~(VM_MASK | flags));
 }
 
-struct tdx_status tdg_vp_enter(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_vp_enter(struct tx *tx, struct tdx_regs *regs)
 {
 	if (regs->rdx % ENTER_ALIGN ||
 	    !td_gpa_valid(tx->mod, tx->lp->tdcs, gpa(regs->rdx), true))
@@ -32,7 +32,7 @@ struct tdx_status tdg_vp_enter(struct tx *tx, struct tdx_regs *regs)
 	return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_L2_VAPIC_GPA);
 }
 
-struct tdx_status tdg_vp_invept(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_vp_invept(struct tx *tx, struct tdx_regs *regs)
 {
 	if (regs->rcx & 1 || regs->rcx >> (tx->lp->tdcs->num_l2_vms + 1))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
@@ -56,7 +56,7 @@ static struct tdx_status invalidate(uint64_t entry)
 						     tdx_error(TDX_GLA_NOT_CANONICAL);
 }
 
-struct tdx_status tdg_vp_invvpid(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_vp_invvpid(struct tx *tx, struct tdx_regs *regs)
 {
 	unsigned at = (unsigned)regs->rdx & 0x1ffu, left = (unsigned)(regs->rdx >> 52) & 0x3ffu;
 	struct tdx_status s = tdx_success();

@@ -95,7 +95,7 @@ static void commit(struct tx *tx, const struct sept_ref *ref)
 	tx_sept_store(tx, ref, accepted(entry));
 }
 
-struct tdx_status tdg_mem_page_accept(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_mem_page_accept(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdcs *tdcs = tx->lp->tdcs;
 	enum tdx_level level = (enum tdx_level)gpa_level_level(regs->rcx);

@@ -38,7 +38,7 @@ static bool read_aliases(const struct tx *tx, const struct sept_ref *ref, uint64
 	return true;
 }
 
-struct tdx_status tdg_mem_page_attr_rd(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_mem_page_attr_rd(struct tx *tx, struct tdx_regs *regs)
 {
 	gpa_t page = gpa(regs->rcx);
 	struct sept_ref ref;

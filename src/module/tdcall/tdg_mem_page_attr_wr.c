@@ -147,7 +147,7 @@ static void commit(struct tx *tx, struct plan *p)
 	tx_sept_store(tx, &p->ref, l1);
 }
 
-struct tdx_status tdg_mem_page_attr_wr(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_mem_page_attr_wr(struct tx *tx, struct tdx_regs *regs)
 {
 	struct plan plan = {.ref = {.entry = NULL}};
 	struct tdx_status s = decode(tx, regs, &plan);

@@ -26,7 +26,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs,
 	return s;
 }
 
-struct tdx_status tdg_mr_report(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_mr_report(struct tx *tx, struct tdx_regs *regs)
 {
 	struct lp *lp = tx->lp;
 	const uint8_t *reportdata;

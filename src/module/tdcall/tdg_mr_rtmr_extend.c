@@ -44,7 +44,7 @@ static void commit(struct tx *tx, struct plan *plan)
 	__atomic_store_n(&tx->lp->tdcs->last_teeinfo_hash_valid, 0, __ATOMIC_RELEASE);
 }
 
-struct tdx_status tdg_mr_rtmr_extend(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_mr_rtmr_extend(struct tx *tx, struct tdx_regs *regs)
 {
 	struct plan plan;
 	struct tdx_status s = decode(tx, regs, &plan);

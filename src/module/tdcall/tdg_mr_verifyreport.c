@@ -6,7 +6,7 @@
 #include "module/leaves.h"
 #include "module/report.h"
 
-struct tdx_status tdg_mr_verifyreport(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_mr_verifyreport(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdx_report_mac *mac;
 	struct tdx_status s;

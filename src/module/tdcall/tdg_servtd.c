@@ -4,14 +4,14 @@
 #include "module/leaves.h"
 #include "module/tx.h"
 
-struct tdx_status tdg_servtd_rd(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_servtd_rd(struct tx *tx, struct tdx_regs *regs)
 {
 	regs->rdx = ~0ull;
 	regs->r8 = 0;
 	return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 }
 
-struct tdx_status tdg_servtd_wr(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_servtd_wr(struct tx *tx, struct tdx_regs *regs)
 {
 	regs->r8 = 0;
 	return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);

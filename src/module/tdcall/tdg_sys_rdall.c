@@ -6,7 +6,7 @@
 #include "module/leaves.h"
 #include "module/metadata.h"
 
-struct tdx_status tdg_sys_rdall(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_sys_rdall(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct md md = md_of_system(tx);
 	const uint64_t id = regs->r8;

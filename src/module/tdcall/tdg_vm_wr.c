@@ -5,7 +5,7 @@
 #include "module/leaves.h"
 #include "module/metadata.h"
 
-struct tdx_status tdg_vm_wr(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_vm_wr(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct md md = md_of_guest(tx, MD_CTX_TD);
 	const uint64_t value = regs->r8;

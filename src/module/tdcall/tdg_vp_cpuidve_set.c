@@ -8,7 +8,7 @@
 
 enum { SUPERVISOR = 1, USER = 2 };
 
-struct tdx_status tdg_vp_cpuidve_set(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_vp_cpuidve_set(struct tx *tx, struct tdx_regs *regs)
 {
 	struct tdvps *vps = tx->lp->vps;
 	bool supervisor = regs->rcx & SUPERVISOR, user = regs->rcx & USER;

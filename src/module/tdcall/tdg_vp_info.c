@@ -6,7 +6,7 @@
 /* R10: TDG.SYS.RD is there. */
 #define COMMANDS_SYS_RD (1ull << 0)
 
-struct tdx_status tdg_vp_info(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_vp_info(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdcs *tdcs = tx->lp->tdcs;
 	uint32_t num_vcpus = __atomic_load_n(&tdcs->num_vcpus, __ATOMIC_RELAXED);

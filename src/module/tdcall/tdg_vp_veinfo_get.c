@@ -8,7 +8,7 @@
 
 enum { MAX_VERSION = 2 };
 
-struct tdx_status tdg_vp_veinfo_get(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_vp_veinfo_get(struct tx *tx, struct tdx_regs *regs)
 {
 	struct tdvps_ve_info *ve = &tx->lp->vps->ve_info;
 	unsigned version = tdx_rax_version(regs->rax);

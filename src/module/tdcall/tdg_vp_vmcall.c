@@ -22,7 +22,7 @@ static void show_host(struct lp *lp, const struct tdx_regs *regs, bool keep_rbp)
 			*tdx_reg(&lp->host, i) = 0;
 }
 
-struct tdx_status tdg_vp_vmcall(struct tx *tx, struct tdx_regs *regs)
+struct tdx_status leaf_tdg_vp_vmcall(struct tx *tx, struct tdx_regs *regs)
 {
 	bool keep_rbp = (tx->lp->tdcs->config_flags & TDX_CONFIG_NO_RBP_MOD) != 0;
 	uint64_t refused = VMCALL_RESERVED | VMCALL_GPR_REFUSED | (keep_rbp ? VMCALL_GPR_RBP : 0);

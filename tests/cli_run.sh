@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# swtdx run: a TD from Debian's OVMF.fd, every page back; wrong images give one line and no hash.
+set -eu
+swtdx=$1
+image=${OVMF:-/usr/share/ovmf/OVMF.fd}
+[ -f "$image" ] || exit 77
+mrtd=4c7206f0f483c524f12c366c711e9049030a8d47c471ee5aa9c4999a08de4057fb887fed0744d5631a212967fb231c47
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+fail() {
+	echo "cli_run: $*" >&2
+	exit 1
+}
+
+for args in "" "--vcpus 2" "--packages 2 --cpus 4" "--huge-pages"; do
+	# shellcheck disable=SC2086
+	"$swtdx" run --engine native --quiet $args "$image" >"$dir/out" || fail "run $args: exit $?"
+	grep -q '^owned by the module at the end: 0 pages; dirty lines under a freed KeyID: 0;' "$dir/out" ||
+		fail "run $args: pages left"
+	grep -q '^guest: private page is zero again$' "$dir/out" || fail "run $args: the guest did not finish"
+done
+known=$(sha256sum "$image" | cut -c1-64)
+if [ "$known" = 7b456907dd0786d415999e801a1ac4637b8ed4d7cf5378cfc6edbe5e574dd773 ]; then
+	grep -q "^MRTD   $mrtd\$" "$dir/out" || fail "the MRTD is another"
+fi
+measured=$("$swtdx" measure "$image" | sed -n 's/^mrtd *//p')
+grep -q "^MRTD   $measured\$" "$dir/out" || fail "measure and run disagree"
+
+head -c 100000 "$image" >"$dir/short"
+if "$swtdx" run --quiet "$dir/short" >"$dir/out" 2>"$dir/err"; then fail "a truncated image ran"; fi
+[ "$(wc -l <"$dir/err")" = 1 ] || fail "a truncated image: not one line"
+[ ! -s "$dir/out" ] || fail "a truncated image: something on stdout"
+code=0
+"$swtdx" run --memory 3 "$image" >/dev/null 2>&1 || code=$?
+[ "$code" = 2 ] || fail "--memory 3: exit $code"
+code=0
+"$swtdx" run "$dir/none" >/dev/null 2>&1 || code=$?
+[ "$code" = 3 ] || fail "no image: exit $code"
