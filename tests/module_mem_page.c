@@ -251,6 +251,66 @@ static void page_add_copies_and_only_before_finalize(void **state)
 	setup_free(&s);
 }
 
+/* A host that writes a private page has spoilt it; whoever reads it under the TD's key gets a machine
+ * check, which in the module is the end of that processor. */
+static void memory_the_host_wrote_is_never_measured_moved_or_read(void **state)
+{
+	static const unsigned leaf[] = {TDH_MR_EXTEND, TDH_MEM_RD, TDH_MEM_WR, TDH_MEM_PAGE_RELOCATE};
+
+	for (unsigned i = 0; i < sizeof(leaf) / sizeof(leaf[0]); i++) {
+		struct setup s = mem_setup();
+		struct test_td td = td_build(&s, 0, TDX_ATTR_DEBUG, 0);
+
+		setup_expect(setup_call(&s, 0, TDH_MEM_PAGE_ADD, .rcx = GPA, .rdx = td.tdr,
+					.r8 = FREE_4K(0), .r9 = SOURCE_PA),
+			     TDX_SUCCESS);
+		assert_int_equal(machine_write(&s.m->lp[1], FREE_4K(0), "evil", 4), 0);
+		s.regs = (struct tdx_regs){
+			.rax = leaf[i], .rcx = GPA, .rdx = td.tdr, .r8 = FREE_4K(1)};
+		assert_int_equal(module_seamcall(s.mod, 1, &s.regs), MODULE_SHUTDOWN);
+		assert_int_equal(module_seamcall(s.mod, 1, &s.regs), MODULE_SHUTDOWN);
+		setup_free(&s);
+	}
+}
+
+/* Without integrity such a write goes through; the module must survive what it then finds. */
+static void tables_the_host_filled_with_nonsense_do_not_crash(void **state)
+{
+	static const unsigned leaf[] = {TDH_MEM_PAGE_AUG,     TDH_MEM_PAGE_REMOVE,
+					TDH_MEM_RANGE_BLOCK,  TDH_MEM_RANGE_UNBLOCK,
+					TDH_MEM_SEPT_RD,      TDH_MEM_SEPT_ADD,
+					TDH_MEM_SEPT_REMOVE,  TDH_MEM_PAGE_PROMOTE,
+					TDH_MEM_PAGE_DEMOTE,  TDH_MEM_PAGE_RELOCATE,
+					TDH_MEM_RD,	      TDH_EXPORT_UNBLOCKW};
+	struct machine_config cfg;
+	uint64_t noise = 88172645463325252ull;
+
+	machine_default_config(&cfg);
+	cfg.integrity = false;
+	for (unsigned i = 0; i < 96; i++) {
+		struct setup s = setup_load(&cfg);
+		uint64_t *table, level = i / 12 % 4, td_rdx;
+		struct test_td td;
+
+		setup_ready(&s, SETUP_GLOBAL_HKID);
+		td = td_build(&s, 0, TDX_ATTR_DEBUG, 0);
+		table = machine_ptr(s.m, td.next - (1 + i % 3) * TDX_PAGE_SIZE);
+		for (unsigned k = 0; k < 512; k++) {
+			noise ^= noise << 13;
+			noise ^= noise >> 7;
+			noise ^= noise << 17;
+			/* Mostly entries that look like some state, somewhere in memory or far out. */
+			table[k] = (noise & (SEPT_HPA_MASK | SEPT_RWX)) |
+				   sept_states[noise >> 60].bits;
+		}
+		td_rdx = td.tdr;
+		s.regs = (struct tdx_regs){
+			.rax = leaf[i % 12], .rcx = level, .rdx = td_rdx, .r8 = FREE_4K(i)};
+		module_seamcall(s.mod, 1, &s.regs);
+		setup_free(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +328,8 @@ int main(void)
 		cmocka_unit_test(relocate_moves_what_the_guest_wrote),
 		cmocka_unit_test(only_a_td_under_debug_is_read),
 		cmocka_unit_test(page_add_copies_and_only_before_finalize),
+		cmocka_unit_test(memory_the_host_wrote_is_never_measured_moved_or_read),
+		cmocka_unit_test(tables_the_host_filled_with_nonsense_do_not_crash),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,6 +176,7 @@ int machine_movdir64b_zero(struct machine_lp *lp, uint64_t raw, size_t len)
 		uint64_t old = atomic_fetch_or_explicit(page_word(lp->m, page), PAGE_WC_PENDING,
 							memory_order_relaxed);
 
+		page_touch(lp->m, page);
 		if (old & PAGE_DIRTY_MASK && hkid_is_private(lp->m, (unsigned)(old & PAGE_HKID_MASK))) {
 			/* the dirty lines stay where they are and will go over the zeros */
 			coherency_add(lp, COHERENCY_UNFLUSHED_REUSE, page, old, hkid_);

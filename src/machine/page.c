@@ -12,14 +12,6 @@ static uint64_t stale_as_word(uint64_t w)
 	       (w >> PAGE_STALE_DIRTY_SHIFT & 0xff) << PAGE_DIRTY_SHIFT | (w & PAGE_CALL_MASK);
 }
 
-static void touch(const struct machine *m, uint64_t pa)
-{
-	uint8_t *t = &m->touched[pa >> 21];
-
-	if (!__atomic_load_n(t, __ATOMIC_RELAXED))
-		__atomic_store_n(t, 1, __ATOMIC_RELAXED);
-}
-
 uint64_t page_take(const struct machine_lp *lp, uint64_t pa, unsigned hkid_, bool fresh)
 {
 	_Atomic uint64_t *word = page_word(lp->m, pa);
@@ -44,7 +36,7 @@ uint64_t page_take(const struct machine_lp *lp, uint64_t pa, unsigned hkid_, boo
 		}
 	} while (!atomic_compare_exchange_weak_explicit(word, &old, w, memory_order_relaxed,
 							memory_order_relaxed));
-	touch(lp->m, pa);
+	page_touch(lp->m, pa);
 	return old;
 }
 
@@ -68,8 +60,15 @@ void machine_wrote_tracked(const struct machine_lp *lp, uint64_t pa, unsigned hk
 
 void machine_handover_tracked(const struct machine_lp *lp, uint64_t pa, uint64_t len, unsigned hkid_)
 {
-	for (uint64_t end = pa + len; pa < end; pa += TDX_PAGE_SIZE)
-		report_unready(lp, pa, page_load(lp->m, pa), hkid_, COHERENCY_UNFLUSHED_HANDOVER);
+	/* Of a large page never written since power on, not even the words are looked at. */
+	if (!__atomic_load_n(&lp->m->touched[pa >> 21], __ATOMIC_RELAXED))
+		return;
+	for (uint64_t end = pa + len; pa < end; pa += TDX_PAGE_SIZE) {
+		uint64_t w = page_load(lp->m, pa);
+
+		if (w & (PAGE_DIRTY_MASK | PAGE_WC_PENDING))
+			report_unready(lp, pa, w, hkid_, COHERENCY_UNFLUSHED_HANDOVER);
+	}
 }
 
 bool machine_intact(const struct machine_lp *lp, uint64_t pa, unsigned hkid_)

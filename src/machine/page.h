@@ -27,4 +27,13 @@ uint64_t page_take(const struct machine_lp *lp, uint64_t pa, unsigned hkid_, boo
 /* Lines of the page (of one KeyID, -1: of any) leave the caches of these packages. */
 void page_write_back(const struct machine_lp *lp, uint64_t pa, unsigned packages, int hkid_);
 
+/* The 2M range has a page that was written, or one with direct stores still on their way. */
+static inline void page_touch(const struct machine *m, uint64_t pa)
+{
+	uint8_t *t = &m->touched[pa >> 21];
+
+	if (!__atomic_load_n(t, __ATOMIC_RELAXED))
+		__atomic_store_n(t, 1, __ATOMIC_RELAXED);
+}
+
 #endif

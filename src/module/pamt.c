@@ -2,6 +2,8 @@
 /* PAMT entries by address, and walks that lock their way down. */
 #include "module/tx.h"
 
+#include "module/transition.h"
+
 #define ENTRY sizeof(struct pamt_entry)
 
 static enum tdx_page_type type_of(const struct pamt_entry *e)
@@ -210,7 +212,10 @@ struct tdx_status tx_pamt_implicit(struct tx *tx, hpa_t pa, enum tdx_operand op,
 	ref->level = size;
 	ref->entry = pamt_of_size(tx->mod, pa.v, size);
 	ref->node = size == TDX_LEVEL_4K ? pamt_2m(tx->mod, pa.v) : NULL;
-	assert(ref->entry);
+	if (!ref->entry) {
+		module_fatal(tx->lp);
+		return tdx_error_op(TDX_OPERAND_INVALID, op);
+	}
 	return tx_lock(tx, res[size], pa.v & ~(tdx_level_size(size) - 1), &ref->entry->lock, mode, op);
 }
 

@@ -2,6 +2,8 @@
 /* Splitting and merging PAMT entries; see pamt_split.h. */
 #include "module/pamt_split.h"
 
+#include "module/transition.h"
+
 enum { PARTS = 512, PAGE_PARTS = PARTS / 2 };
 
 static void set_type(struct pamt_entry *e, enum tdx_page_type type)
@@ -91,8 +93,13 @@ void pamt_merge(const struct tx *tx, const struct pamt_ref *large, struct pamt_p
 	struct pamt_entry *e = large->entry;
 	struct pamt_entry *part =
 		pamt_of_size(tx->mod, large->pa.v, (enum tdx_level)(large->level - 1));
-	enum tdx_page_type type = (enum tdx_page_type)(part->type & 0x1f);
+	enum tdx_page_type type;
 
+	if (!part) {
+		module_fatal(tx->lp);
+		return;
+	}
+	type = (enum tdx_page_type)(part->type & 0x1f);
 	if (pamt_uses_pair(tx, large->level)) {
 		*pair = (struct pamt_pair){{pamt_node_page0(e), pamt_node_page1(e)}};
 		__atomic_store_n(&e->bepoch, 0, __ATOMIC_RELAXED);

@@ -8,6 +8,7 @@
 
 #include "abi/operand.h"
 #include "module/l2_sept.h"
+#include "module/transition.h"
 #include "module/tx.h"
 
 /* RCX and RDX as they came. */
@@ -79,6 +80,17 @@ void mem_init_table(const struct tx *tx, const struct td *td, hpa_t pa, uint64_t
 static inline void mem_wrote(const struct tx *tx, const struct td *td, hpa_t pa)
 {
 	machine_wrote(tx->lp->hw, pa.v, td->tdr->hkid);
+}
+
+/* May the TD's memory be read under its key? False: the host spoilt it or its tables, and the
+ * machine check ends the module on this processor. */
+static inline bool mem_readable(const struct tx *tx, const struct td *td, hpa_t pa)
+{
+	if (machine_is_ram(tx->m, pa.v, 1) &&
+	    (!tx->m->cfg.integrity || machine_intact(tx->lp->hw, pa.v, td->tdr->hkid)))
+		return true;
+	module_fatal(tx->lp);
+	return false;
 }
 
 /* Asked between the parts of a long call: give up for an interrupt, or for a host call that waits

@@ -3,6 +3,8 @@
  *
  * Locks: TDR exclusive, which keeps everything else about the TD still; the new page exclusive.
  * The source may be any memory under a shared KeyID; its PAMT is not asked. */
+#include <errno.h>
+
 #include "module/leaves.h"
 #include "module/measurement.h"
 #include "module/seamcall/mem.h"
@@ -10,7 +12,7 @@
 struct plan {
 	struct mem m;
 	struct pamt_ref page;
-	const void *source; /* NULL: no memory there */
+	hpa_t source; /* with its KeyID */
 };
 
 static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
@@ -19,7 +21,7 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 	struct tdx_status s =
 		tx_tdr(tx, hpa(in->rdx), TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, &p->m.td);
 	gpa_t page = gpa_level_gpa(in->rcx);
-	void *source;
+	void *unused;
 
 	if (!tdx_is_success(s))
 		return s;
@@ -34,10 +36,10 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 		return mem_refuse(tx, &p->m, TDX_EPT_WALK_FAILED, regs);
 	if (!sept_allows(tx->leaf, p->m.ref.value))
 		return mem_refuse(tx, &p->m, TDX_EPT_ENTRY_STATE_INCORRECT, regs);
-	s = tx_shared(tx, hpa(regs->r9), TDX_PAGE_SIZE, TDX_OPERAND_ID_R9, &source);
+	s = tx_shared(tx, hpa(regs->r9), TDX_PAGE_SIZE, TDX_OPERAND_ID_R9, &unused);
 	if (!tdx_is_success(s))
 		return s;
-	p->source = source;
+	p->source = hpa(regs->r9);
 	return tx_free_page(tx, hpa(regs->r8), TDX_OPERAND_ID_R8, TDX_LEVEL_4K, &p->page);
 }
 
@@ -46,10 +48,16 @@ static void commit(struct tx *tx, struct plan *p)
 	void *target = machine_ptr(tx->m, p->page.pa.v);
 	uint64_t page = mem_private(tx, &p->m.td, p->page.pa);
 
-	if (p->source)
-		__builtin_memcpy(target, p->source, TDX_PAGE_SIZE);
-	else
+	switch (machine_read(tx->lp->hw, p->source.v, target, TDX_PAGE_SIZE)) {
+	case 0:
+		break;
+	case -EFAULT:
 		__builtin_memset(target, 0xff, TDX_PAGE_SIZE); /* as an empty bus reads */
+		break;
+	default:
+		module_fatal(tx->lp); /* poison */
+		return;
+	}
 	mem_wrote(tx, &p->m.td, p->page.pa);
 	__atomic_store_n(p->m.ref.entry, sept_make_leaf(TDX_SEPT_MAPPED, page, SEPT_RWX),
 			 __ATOMIC_RELEASE);

@@ -9,7 +9,6 @@
 #include "module/pamt_split.h"
 #include "module/seamcall/mem.h"
 #include "module/seamcall/unblock.h"
-#include "module/transition.h"
 
 #define NO_PAGE	    (~0ull)
 #define PAGE_UNUSED (1ull << 63)

@@ -9,7 +9,6 @@
 #include "module/leaves.h"
 #include "module/pamt_split.h"
 #include "module/seamcall/mem.h"
-#include "module/transition.h"
 
 #define NO_PAGE (~0ull)
 

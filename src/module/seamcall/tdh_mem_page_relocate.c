@@ -39,6 +39,8 @@ static void commit(struct tx *tx, struct tdx_regs *regs, struct plan *p)
 	uint64_t entry = p->m.ref.value, to = mem_private(tx, td, p->to.pa);
 
 	if (!sept_has(entry, SEPT_IS_PENDING)) {
+		if (!mem_readable(tx, td, p->from.pa))
+			return;
 		__builtin_memcpy(machine_ptr(tx->m, p->to.pa.v), machine_ptr(tx->m, p->from.pa.v),
 				 TDX_PAGE_SIZE);
 		mem_wrote(tx, td, p->to.pa);

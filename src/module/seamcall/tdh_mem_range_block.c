@@ -7,7 +7,6 @@
  * the other. */
 #include "module/leaves.h"
 #include "module/seamcall/mem.h"
-#include "module/transition.h"
 
 static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
 				struct mem *m)

@@ -6,7 +6,6 @@
 #include "module/leaves.h"
 #include "module/seamcall/mem.h"
 #include "module/seamcall/unblock.h"
-#include "module/transition.h"
 
 static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
 				struct mem *m)

@@ -35,9 +35,12 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 	return s;
 }
 
+/* NULL when the machine check of reading it has ended the call. */
 static uint64_t *data(const struct tx *tx, const struct mem *m)
 {
-	return machine_ptr(tx->m, sept_leaf_pa(tx, &m->ref).v);
+	hpa_t pa = sept_leaf_pa(tx, &m->ref);
+
+	return mem_readable(tx, &m->td, pa) ? machine_ptr(tx->m, pa.v) : NULL;
 }
 
 struct tdx_status leaf_tdh_mem_rd(struct tx *tx, struct tdx_regs *regs)
@@ -45,8 +48,9 @@ struct tdx_status leaf_tdh_mem_rd(struct tx *tx, struct tdx_regs *regs)
 	struct mem_in in = mem_take(regs);
 	struct mem m;
 	struct tdx_status s = decode(tx, &in, regs, &m);
+	const uint64_t *word = tdx_is_success(s) ? data(tx, &m) : NULL;
 
-	regs->r8 = tdx_is_success(s) ? __atomic_load_n(data(tx, &m), __ATOMIC_RELAXED) : 0;
+	regs->r8 = word ? __atomic_load_n(word, __ATOMIC_RELAXED) : 0;
 	return s;
 }
 
@@ -56,14 +60,12 @@ struct tdx_status leaf_tdh_mem_wr(struct tx *tx, struct tdx_regs *regs)
 	uint64_t value = regs->r8;
 	struct mem m;
 	struct tdx_status s = decode(tx, &in, regs, &m);
+	uint64_t *word = tdx_is_success(s) ? data(tx, &m) : NULL;
 
-	regs->r8 = 0;
-	if (tdx_is_success(s)) {
-		hpa_t pa = sept_leaf_pa(tx, &m.ref);
-
-		regs->r8 = __atomic_load_n(data(tx, &m), __ATOMIC_RELAXED);
-		__atomic_store_n(data(tx, &m), value, __ATOMIC_RELAXED);
-		mem_wrote(tx, &m.td, pa);
+	regs->r8 = word ? __atomic_load_n(word, __ATOMIC_RELAXED) : 0;
+	if (word) {
+		__atomic_store_n(word, value, __ATOMIC_RELAXED);
+		mem_wrote(tx, &m.td, sept_leaf_pa(tx, &m.ref));
 	}
 	return s;
 }

@@ -5,7 +5,6 @@
  * table exclusive. Version 1 returns the L2 tables' pages in R9..R11, -1 where there was none. */
 #include "module/leaves.h"
 #include "module/seamcall/mem.h"
-#include "module/transition.h"
 
 #define NO_PAGE (~0ull)
 

@@ -32,8 +32,11 @@ struct tdx_status leaf_tdh_mr_extend(struct tx *tx, struct tdx_regs *regs)
 	struct mem m;
 	struct tdx_status s = decode(tx, &in, regs, &m);
 
-	if (tdx_is_success(s))
-		tdcs_mrtd_extend(m.td.tdcs, m.ref.gpa,
-				 machine_ptr(tx->m, sept_leaf_pa(tx, &m.ref).v));
+	if (tdx_is_success(s)) {
+		hpa_t chunk = sept_leaf_pa(tx, &m.ref);
+
+		if (mem_readable(tx, &m.td, chunk))
+			tdcs_mrtd_extend(m.td.tdcs, m.ref.gpa, machine_ptr(tx->m, chunk.v));
+	}
 	return s;
 }

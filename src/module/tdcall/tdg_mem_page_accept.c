@@ -46,9 +46,8 @@ static void clear(const struct tx *tx, uint64_t pa)
 }
 
 /* The entry after as many chunks as the next interrupt allows; done: it was the last. */
-static uint64_t clear_chunks(const struct tx *tx, uint64_t entry, bool *done)
+static uint64_t clear_chunks(const struct tx *tx, uint64_t page, uint64_t entry, bool *done)
 {
-	uint64_t page = machine_strip(tx->m, sept_address(entry)) & ~(TDX_SIZE_2M - 1);
 	unsigned chunk = (unsigned)((entry & SEPT_ACCEPT_MASK) >> SEPT_ACCEPT_SHIFT);
 
 	do {
@@ -71,12 +70,17 @@ static void commit(struct tx *tx, const struct sept_ref *ref)
 {
 	const struct lp *lp = tx->lp;
 	uint64_t entry = ref->value;
+	uint64_t page = machine_strip(tx->m, sept_address(entry)) & ~(tdx_level_size(ref->level) - 1);
 	bool done = true;
 
+	if (!machine_is_ram(tx->m, page, tdx_level_size(ref->level))) {
+		module_fatal(tx->lp);
+		return;
+	}
 	if (ref->level == TDX_LEVEL_4K)
-		clear(tx, machine_strip(tx->m, sept_address(entry)));
+		clear(tx, page);
 	else
-		entry = clear_chunks(tx, entry, &done);
+		entry = clear_chunks(tx, page, entry, &done);
 	if (!done) {
 		tx_sept_store(tx, ref, entry);
 		guest_repeat(tx->lp);
