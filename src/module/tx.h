@@ -47,7 +47,8 @@ struct vp {
  * `acquire` before an attempt: a non-zero status refuses it with that code instead (fault injection,
  * schedule explorer may also block in it). `acquired` after one (ok or not), `released` after a
  * release. `enter`/`leave` around each call with its registers; guest says whose. A non-success
- * status from `enter` is returned to the caller without running the leaf. */
+ * status from `enter` is returned to the caller without running the leaf. `exit`/`resume` around each
+ * VM exit of a guest, a TDCALL's included, and where it led. */
 struct module_hooks {
 	struct tdx_status (*enter)(void *arg, struct lp *lp, bool guest, struct tdx_regs *regs);
 	void (*leave)(void *arg, struct lp *lp, bool guest, const struct tdx_regs *in,
@@ -58,6 +59,8 @@ struct module_hooks {
 			 enum lock_mode mode, bool guest, enum lock_result result);
 	void (*released)(void *arg, struct lp *lp, enum lock_resource res, uint64_t key,
 			 enum lock_mode mode);
+	void (*exit)(void *arg, struct lp *lp, const struct vmexit *exit, const struct tdx_regs *guest);
+	void (*resume)(void *arg, struct lp *lp, enum module_next next);
 };
 
 static inline void tx_begin(struct tx *tx, struct lp *lp, const struct tdx_leaf_info *leaf, bool guest)

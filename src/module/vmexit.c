@@ -118,14 +118,10 @@ static void epilogue(struct lp *lp)
 			vmcs_read(vmcs, VMCS_ENTRY_INTERRUPTION_INFO));
 }
 
-enum module_next module_vmexit(struct module *mod, unsigned lp_id, const struct vmexit *exit,
-			       struct tdx_regs *guest)
+static enum module_next handle(struct lp *lp, const struct vmexit *exit, struct tdx_regs *guest)
 {
-	struct lp *lp = &mod->lp[lp_id];
 	struct tx tx;
 
-	if (lp->dead || !lp->in_guest)
-		return MODULE_SHUTDOWN;
 	lp->exit = *exit;
 	lp->vps->gpr = *guest;
 	lp->fate = FATE_NONE;
@@ -153,4 +149,21 @@ enum module_next module_vmexit(struct module *mod, unsigned lp_id, const struct 
 	}
 	*guest = lp->vps->gpr;
 	return MODULE_TO_GUEST;
+}
+
+enum module_next module_vmexit(struct module *mod, unsigned lp_id, const struct vmexit *exit,
+			       struct tdx_regs *guest)
+{
+	const struct module_hooks *h = mod->hooks;
+	struct lp *lp = &mod->lp[lp_id];
+	enum module_next next;
+
+	if (lp->dead || !lp->in_guest)
+		return MODULE_SHUTDOWN;
+	if (__builtin_expect(h && h->exit, 0))
+		h->exit(mod->hooks_arg, lp, exit, guest);
+	next = handle(lp, exit, guest);
+	if (__builtin_expect(h && h->resume, 0))
+		h->resume(mod->hooks_arg, lp, next);
+	return next;
 }

@@ -128,17 +128,15 @@ static bool outcome(struct cursor *c, struct vec_step *s)
 	return true;
 }
 
-/* Registers up to "->" and the outcome after it. */
-static bool regs_and_outcome(struct cursor *c, struct vec_step *s, bool outcome_optional)
+/* Registers up to "->" and the outcome after it, if any. */
+static bool regs_and_outcome(struct cursor *c, struct vec_step *s)
 {
 	char *t;
 
 	while ((t = next(c)) && strcmp(t, "->") != 0)
 		if (!reg_token(c, t, &s->in))
 			return false;
-	if (!t)
-		return outcome_optional || fail(c, "\"->\" is missing at", t);
-	return outcome(c, s);
+	return !t || outcome(c, s);
 }
 
 /* "TDH.X.Y", "TDH.X.Y/1", "63", "63/2" or "RAX:0x..." */
@@ -296,9 +294,7 @@ static bool guest(struct cursor *c, struct vec_step *s)
 		else
 			return fail(c, "no such property of a guest step", t);
 	}
-	if (!t)
-		return s->kind == VEC_GUEST_MODE64 || fail(c, "\"->\" is missing at", t);
-	return outcome(c, s);
+	return !t || outcome(c, s);
 }
 
 static bool lock(struct cursor *c, struct vec_step *s)
@@ -371,21 +367,21 @@ bool vec_parse(char *line, struct vec_step *s, char *err, size_t errlen)
 	}
 	if (strcmp(t, "seamcall") == 0) {
 		s->kind = VEC_SEAMCALL;
-		return lp_of(&c, s) && leaf(&c, s, false) && regs_and_outcome(&c, s, false);
+		return lp_of(&c, s) && leaf(&c, s, false) && regs_and_outcome(&c, s);
 	}
 	if (strcmp(t, "tdcall") == 0) {
 		s->kind = VEC_TDCALL;
 		return want_number(&c, &s->addr) && leaf(&c, s, true) &&
-		       regs_and_outcome(&c, s, false);
+		       regs_and_outcome(&c, s);
 	}
 	if (strcmp(t, "enter") == 0) {
 		s->kind = VEC_ENTER;
 		s->outcome = VEC_OUT_RESUME;
-		return lp_of(&c, s) && want_number(&c, &s->addr) && regs_and_outcome(&c, s, true);
+		return lp_of(&c, s) && want_number(&c, &s->addr) && regs_and_outcome(&c, s);
 	}
 	if (strcmp(t, "exit") == 0) {
 		s->kind = VEC_EXIT;
-		return regs_and_outcome(&c, s, false);
+		return regs_and_outcome(&c, s);
 	}
 	if (strcmp(t, "guest") == 0) {
 		s->kind = VEC_GUEST;

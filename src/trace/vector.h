@@ -33,7 +33,15 @@ enum vec_kind {
 	VEC_RELEASE,
 };
 
-enum vec_outcome { VEC_OUT_REGS, VEC_OUT_RESUME, VEC_OUT_INJECT, VEC_OUT_EXIT, VEC_OUT_SHUTDOWN };
+/* VEC_OUT_ANY: none is written, as in scenarios. */
+enum vec_outcome {
+	VEC_OUT_ANY,
+	VEC_OUT_REGS,
+	VEC_OUT_RESUME,
+	VEC_OUT_INJECT,
+	VEC_OUT_EXIT,
+	VEC_OUT_SHUTDOWN,
+};
 
 enum vec_lock_mode { VEC_LOCK_SHARED, VEC_LOCK_EXCLUSIVE, VEC_LOCK_HP };
 
