@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* A small flat machine for tests and benches of the engine: RAM from guest-physical 0, identity
+ * page tables of 2 MiB pages over the first 2 GiB, a GDT, 64-bit ring 0. */
+#ifndef TESTS_X86_GUEST_H
+#define TESTS_X86_GUEST_H
+
+#include <stdlib.h>
+#include <string.h>
+#include "cpu/x86/x86.h"
+
+#define G_RAM   (16u << 20)
+#define G_PML4  0x1000u
+#define G_GDT   0x5000u
+#define G_IDT   0x6000u
+#define G_TSS   0x7000u
+#define G_STACK 0x90000u
+#define G_CODE  0x100000u
+#define G_DATA  0x200000u
+
+#define G_CS64  0x08u
+#define G_DS    0x10u
+#define G_CS32  0x18u
+#define G_UDS   0x23u
+#define G_UCS   0x2bu
+#define G_TR    0x30u
+#define G_UCS32 0x43u
+
+struct guest {
+	struct x86_code *code;
+	struct x86_cpu *cpu;
+	uint8_t *ram;
+	uint64_t tsc;
+	uint64_t denied; /* a guest-physical page that is not mapped, 0 for none */
+	unsigned perms;  /* of all pages */
+	int vector;      /* for intr_ack; -1 none */
+};
+
+static unsigned g_map(struct x86_cpu *cpu, uint64_t gpa, unsigned access, void **host, uint64_t *qual)
+{
+	struct guest *g = cpu->owner;
+
+	(void)access;
+	(void)qual;
+	if (gpa >= G_RAM || (g->denied && gpa == g->denied))
+		return 0;
+	*host = g->ram + gpa;
+	return g->perms;
+}
+
+static uint64_t g_tsc(struct x86_cpu *cpu)
+{
+	return ((struct guest *)cpu->owner)->tsc += 100;
+}
+
+static enum x86_msr_answer g_rdmsr(struct x86_cpu *cpu, uint32_t msr, uint64_t *v)
+{
+	(void)cpu;
+	(void)msr;
+	(void)v;
+	return X86_MSR_OWN;
+}
+
+static enum x86_msr_answer g_wrmsr(struct x86_cpu *cpu, uint32_t msr, uint64_t v)
+{
+	(void)cpu;
+	(void)msr;
+	(void)v;
+	return X86_MSR_OWN;
+}
+
+static int g_intr(struct x86_cpu *cpu)
+{
+	struct guest *g = cpu->owner;
+	const int v = g->vector;
+
+	g->vector = -1;
+	return v;
+}
+
+static inline uint64_t *g_q(struct guest *g, uint64_t gpa)
+{
+	return (uint64_t *)(void *)(g->ram + gpa);
+}
+
+/* The PDE of a linear address below 2 GiB. */
+static inline uint64_t *g_pde(struct guest *g, uint64_t va)
+{
+	return g_q(g, G_PML4 + 0x2000u + (va >> 30) * 0x1000u + (va >> 21 & 511) * 8);
+}
+
+static inline void g_seg(struct guest *g, unsigned seg, unsigned sel)
+{
+	const uint64_t d = *g_q(g, G_GDT + (sel & ~7u));
+
+	g->cpu->seg[seg] = (struct x86_seg){.limit = UINT32_MAX, .ar = (uint32_t)(d >> 40) & 0xf0ff,
+					    .sel = (uint16_t)sel};
+}
+
+static inline int g_open(struct guest *g)
+{
+	static const struct x86_ops ops = {.gpa_map = g_map, .rdmsr = g_rdmsr, .wrmsr = g_wrmsr,
+					   .tsc = g_tsc, .intr_ack = g_intr};
+	struct x86_cpu *cpu;
+	unsigned i;
+
+	memset(g, 0, sizeof(*g));
+	g->vector = -1;
+	g->perms = X86_MAP_R | X86_MAP_W | X86_MAP_X;
+	g->ram = aligned_alloc(4096, G_RAM);
+	g->code = x86_code_new();
+	if (!g->ram || !g->code)
+		return -1;
+	memset(g->ram, 0, G_RAM);
+	g->cpu = cpu = x86_cpu_new(g->code, &ops, g);
+	if (!cpu)
+		return -1;
+	*g_q(g, G_PML4) = (G_PML4 + 0x1000u) | 7;
+	for (i = 0; i < 2; i++)
+		*g_q(g, G_PML4 + 0x1000u + i * 8) = (G_PML4 + 0x2000u + i * 0x1000u) | 7;
+	for (i = 0; i < 1024; i++)
+		*g_q(g, G_PML4 + 0x2000u + i * 8) = (uint64_t)i << 21 | 0x87;
+	*g_q(g, G_GDT + G_CS64) = 0x00af9b000000ffff;
+	*g_q(g, G_GDT + G_DS) = 0x00cf93000000ffff;
+	*g_q(g, G_GDT + G_CS32) = 0x00cf9b000000ffff;
+	*g_q(g, G_GDT + (G_UDS & ~7u)) = 0x00cff3000000ffff;
+	*g_q(g, G_GDT + (G_UCS & ~7u)) = 0x00affb000000ffff;
+	*g_q(g, G_GDT + (G_UCS32 & ~7u)) = 0x00cffb000000ffff;
+	cpu->gdtr = (struct x86_dtr){G_GDT, 0x4f};
+	cpu->idtr = (struct x86_dtr){G_IDT, 0xfff};
+	cpu->tr = (struct x86_seg){.base = G_TSS, .limit = 0x67, .ar = 0x8b, .sel = G_TR};
+	*g_q(g, G_TSS + 4) = G_STACK - 0x1000; /* RSP0 */
+	cpu->cr0 = 0x80050033;
+	cpu->cr3 = G_PML4;
+	cpu->cr4 = X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | X86_CR4_PGE;
+	cpu->efer = X86_EFER_LME | X86_EFER_LMA | X86_EFER_NXE | X86_EFER_SCE;
+	g_seg(g, X86_CS, G_CS64);
+	for (i = 0; i < X86_NOSEG; i++)
+		if (i != X86_CS)
+			g_seg(g, i, G_DS);
+	cpu->rip = G_CODE;
+	cpu->regs.rsp = G_STACK;
+	x86_state_changed(cpu);
+	return 0;
+}
+
+static inline void g_close(struct guest *g)
+{
+	x86_cpu_free(g->cpu);
+	x86_code_free(g->code);
+	free(g->ram);
+}
+
+static inline void g_put(struct guest *g, uint64_t at, const void *bytes, unsigned len)
+{
+	memcpy(g->ram + at, bytes, len);
+	x86_code_written(g->code, g->ram + at);
+}
+
+/* A 64-bit interrupt gate; dpl 3 lets user code use it. */
+static inline void g_gate(struct guest *g, unsigned vector, uint64_t to, unsigned dpl, unsigned ist)
+{
+	*g_q(g, G_IDT + vector * 16) = (to & 0xffff) | (uint64_t)G_CS64 << 16 | (uint64_t)ist << 32 |
+				       (0x8eull | dpl << 5) << 40 | (to >> 16 & 0xffff) << 48;
+	*g_q(g, G_IDT + vector * 16 + 8) = to >> 32;
+}
+
+/* Ring 3, 64-bit, at rip. */
+static inline void g_user(struct guest *g, uint64_t rip)
+{
+	g_seg(g, X86_CS, G_UCS);
+	g_seg(g, X86_SS, G_UDS);
+	g->cpu->rip = rip;
+	x86_state_changed(g->cpu);
+}
+
+#endif
