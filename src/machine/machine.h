@@ -84,6 +84,9 @@ struct machine_lp {
 	_Atomic bool irq;            /* a host interrupt is pending now */
 	uint64_t rng_state;
 	uint64_t xcr0;
+	/* What the guest an engine executes here has in XCR0 and IA32_XSS; 0: no engine does, and
+	 * sizes in CPUID leaf 0xd are those of the platform's table. */
+	uint64_t guest_xcr0, guest_xss;
 	uint8_t call; /* what this processor is doing, for reports: MACHINE_CALL_* */
 	struct machine_range wc[MACHINE_MAX_WC]; /* direct stores no barrier has ordered yet */
 	unsigned nwc;
@@ -211,6 +214,8 @@ void machine_wb_block(struct machine_lp *lp, unsigned block);
 
 /* --- instructions and events --- */
 struct cpuid_regs machine_cpuid(const struct machine_lp *lp, uint32_t leaf, uint32_t subleaf);
+/* Bytes of an XSAVE image with these components. */
+uint32_t machine_xsave_size(const struct machine_lp *lp, uint64_t components, bool compacted);
 /* False: #GP (an MSR the platform does not have). */
 bool machine_rdmsr(const struct machine_lp *lp, uint32_t addr, uint64_t *value);
 void machine_override_msr(struct machine *m, int lp, uint32_t addr, uint64_t value); /* lp -1: all */
