@@ -4,7 +4,7 @@ BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 OVMF    ?= /usr/share/ovmf/OVMF.fd
 
-.PHONY: all setup run test bench check-vectors install clean
+.PHONY: all setup run test bench fidelity install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -24,6 +24,10 @@ test: setup
 
 bench: setup
 	@scripts/bench
+
+# Documents made from the code.
+fidelity: all
+	@$(BUILD)/tools/fidelity tests/vectors > docs/fidelity.md
 
 install: all
 	@meson install -C $(BUILD)

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the model is not the module, leaf by leaf, and in general. What is not here is exact. */
+#ifndef TOOLS_FIDELITY_NOTES_H
+#define TOOLS_FIDELITY_NOTES_H
+
+enum fidelity { FIDELITY_EXACT, FIDELITY_PARTIAL, FIDELITY_CHECKS };
+
+struct fidelity_note {
+	const char *leaf; /* as the ABI writes it */
+	enum fidelity level;
+	const char *text;
+};
+
+static const struct fidelity_note fidelity_notes[] = {
+	{"TDH.MNG.CREATE", FIDELITY_EXACT,
+	 "the page is touched only on success; the module clears it before its last check"},
+	{"TDH.MNG.ADDCX", FIDELITY_EXACT,
+	 "the page is touched only on success; the module fills it before its last checks"},
+	{"TDH.MNG.INIT", FIDELITY_EXACT,
+	 "TD_PARAMS where there is no RAM read as all ones; a migratable TD on a processor model "
+	 "the module does not list may not claim an older one, where the module stops"},
+	{"TDH.MNG.VPFLUSHDONE", FIDELITY_PARTIAL, "no count of interrupted migrations"},
+	{"TDH.SYS.UPDATE", FIDELITY_CHECKS, "no update of a running module: there is no handoff data"},
+	{"TDH.SYS.SHUTDOWN", FIDELITY_PARTIAL, "no handoff data is prepared"},
+	{"TDG.VP.ENTER", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
+	{"TDG.VP.INVEPT", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
+	{"TDG.VP.INVVPID", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
+};
+
+static const char *const fidelity_general[] = {
+	"One module version, 1.5.25, is modelled.",
+	"The platform is one Sapphire-Rapids-like processor model; CPUID and MSRs are a table.",
+	"The report MAC key, the quoting keys and all entropy are the simulation's: public, seeded, "
+	"marked. Nothing here proves anything about real hardware.",
+	"Memory is not encrypted. Which KeyID a page's lines were written under is kept page by page, "
+	"not line by line, and checked on every access of the host (integrity, poison, machine check).",
+	"VM entry never fails for a reason of the processor's own.",
+	"XMM registers of TDG.VP.VMCALL move no data between guest and host.",
+	"VMCS host-state fields read as zero.",
+	"Migration, service TDs, TD partitioning and module update make the operand and state checks "
+	"the module makes and then refuse.",
+};
+
+#endif
