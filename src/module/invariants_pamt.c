@@ -228,7 +228,8 @@ bool check_pamt(struct check *c)
 				    (leaf_1g && !add_page(c, e, pa, TDX_LEVEL_1G)))
 					return false;
 			}
-			if (!all_hole(t, pa) && !check_2m(c, t, pa, leaf_1g))
+			/* even a hole may be given a pair of PAMT pages */
+			if ((c->mod->dynamic_pamt || !all_hole(t, pa)) && !check_2m(c, t, pa, leaf_1g))
 				return false;
 		}
 	}
