@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A module that is ready, with one TDMR of 2 GiB, and TDs of one vCPU on it, for measurements. A call
- * that fails ends the program. */
+/* A module that is ready, with one TDMR of 2 GiB, and TDs of one vCPU on it, for measurements. A
+ * call that fails ends the program. */
 #ifndef BENCH_MACHINE_H
 #define BENCH_MACHINE_H
 

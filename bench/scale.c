@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Two processors giving pages at the same time, against one: in different ranges of one TD, and in
- * two TDs. No lock of the module is held exclusive by both, so nothing should be refused and twice as
- * much done. Several rounds, the best of each kind, as other programs take processors away. */
+ * two TDs. No lock of the module is held exclusive by both, so nothing should be refused and twice
+ * as much done. Several rounds, the best of each kind, as other programs take processors away. */
 #include <pthread.h>
 
 #include "machine.h"
 
 enum { CALLS = 8192, ROUNDS = 9, TABLES = 512, HKID = 33 };
 
-#define TD(n)	   (BENCH_TDMR + (n) * 0x800000ull)
-#define PAGES(n)   (BENCH_TDMR + 0x10000000ull + (n) * CALLS * TDX_PAGE_SIZE)
-#define RANGE(n)   ((n) * CALLS * TDX_PAGE_SIZE)
+#define TD(n)	 (BENCH_TDMR + (n)*0x800000ull)
+#define PAGES(n) (BENCH_TDMR + 0x10000000ull + (n)*CALLS * TDX_PAGE_SIZE)
+#define RANGE(n) ((n)*CALLS * TDX_PAGE_SIZE)
 
 static struct bench b;
 

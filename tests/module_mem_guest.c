@@ -4,7 +4,7 @@
 
 #include "module/lockword.h"
 
-#define GPA 0x5000ull
+#define GPA   0x5000ull
 #define LARGE 0x400000ull
 
 static struct setup with_guest(struct test_td *td)

@@ -32,8 +32,9 @@ static struct setup with_l2(struct test_td *td)
 
 	*td = td_build(&s, 0, TDX_ATTR_DEBUG, 1);
 	for (unsigned level = 3; level > 0; level--)
-		assert_int_equal(call_v1(&s, TDH_MEM_SEPT_ADD, level, td->tdr, NO_PAGE, td_page(td)),
-				 TDX_SUCCESS);
+		assert_int_equal(
+			call_v1(&s, TDH_MEM_SEPT_ADD, level, td->tdr, NO_PAGE, td_page(td)),
+			TDX_SUCCESS);
 	mem_must(&s, TDH_MEM_PAGE_AUG, GPA, td->tdr, FREE_4K(0));
 	mem_must(&s, TDH_MEM_PAGE_AUG, AT_2M, td->tdr, FREE_2M(0));
 	mem_must(&s, TDH_MR_FINALIZE, td->tdr, 0, 0);
@@ -43,7 +44,8 @@ static struct setup with_l2(struct test_td *td)
 	return s;
 }
 
-static void expect_attr_wr(struct setup *s, uint64_t raw, uint64_t rcx, unsigned attr, unsigned mask)
+static void expect_attr_wr(struct setup *s, uint64_t raw, uint64_t rcx, unsigned attr,
+			   unsigned mask)
 {
 	struct vmexit e = {.reason = VMX_EXIT_TDCALL, .instr_len = 4};
 

@@ -241,8 +241,7 @@ static void page_add_copies_and_only_before_finalize(void **state)
 	assert_memory_equal(machine_ptr(s.m, FREE_4K(0)), machine_ptr(s.m, SOURCE_PA),
 			    TDX_PAGE_SIZE);
 	setup_expect(setup_call(&s, 0, TDH_MEM_PAGE_ADD, .rcx = GPA + 0x1000, .rdx = td.tdr,
-				.r8 = FREE_4K(1),
-				.r9 = machine_with_hkid(s.m, SOURCE_PA, td.hkid)),
+				.r8 = FREE_4K(1), .r9 = machine_with_hkid(s.m, SOURCE_PA, td.hkid)),
 		     TDX_OPERAND_INVALID | TDX_OPERAND_ID_R9);
 	mem_must(&s, TDH_MR_FINALIZE, td.tdr, 0, 0);
 	setup_expect(setup_call(&s, 0, TDH_MEM_PAGE_ADD, .rcx = GPA + 0x1000, .rdx = td.tdr,
@@ -251,11 +250,12 @@ static void page_add_copies_and_only_before_finalize(void **state)
 	setup_free(&s);
 }
 
-/* A host that writes a private page has spoilt it; whoever reads it under the TD's key gets a machine
- * check, which in the module is the end of that processor. */
+/* A host that writes a private page has spoilt it; whoever reads it under the TD's key gets a
+ * machine check, which in the module is the end of that processor. */
 static void memory_the_host_wrote_is_never_measured_moved_or_read(void **state)
 {
-	static const unsigned leaf[] = {TDH_MR_EXTEND, TDH_MEM_RD, TDH_MEM_WR, TDH_MEM_PAGE_RELOCATE};
+	static const unsigned leaf[] = {TDH_MR_EXTEND, TDH_MEM_RD, TDH_MEM_WR,
+					TDH_MEM_PAGE_RELOCATE};
 
 	for (unsigned i = 0; i < sizeof(leaf) / sizeof(leaf[0]); i++) {
 		struct setup s = mem_setup();
@@ -276,12 +276,11 @@ static void memory_the_host_wrote_is_never_measured_moved_or_read(void **state)
 /* Without integrity such a write goes through; the module must survive what it then finds. */
 static void tables_the_host_filled_with_nonsense_do_not_crash(void **state)
 {
-	static const unsigned leaf[] = {TDH_MEM_PAGE_AUG,     TDH_MEM_PAGE_REMOVE,
-					TDH_MEM_RANGE_BLOCK,  TDH_MEM_RANGE_UNBLOCK,
-					TDH_MEM_SEPT_RD,      TDH_MEM_SEPT_ADD,
-					TDH_MEM_SEPT_REMOVE,  TDH_MEM_PAGE_PROMOTE,
-					TDH_MEM_PAGE_DEMOTE,  TDH_MEM_PAGE_RELOCATE,
-					TDH_MEM_RD,	      TDH_EXPORT_UNBLOCKW};
+	static const unsigned leaf[] = {
+		TDH_MEM_PAGE_AUG,      TDH_MEM_PAGE_REMOVE,  TDH_MEM_RANGE_BLOCK,
+		TDH_MEM_RANGE_UNBLOCK, TDH_MEM_SEPT_RD,	     TDH_MEM_SEPT_ADD,
+		TDH_MEM_SEPT_REMOVE,   TDH_MEM_PAGE_PROMOTE, TDH_MEM_PAGE_DEMOTE,
+		TDH_MEM_PAGE_RELOCATE, TDH_MEM_RD,	     TDH_EXPORT_UNBLOCKW};
 	struct machine_config cfg;
 	uint64_t noise = 88172645463325252ull;
 
@@ -299,7 +298,8 @@ static void tables_the_host_filled_with_nonsense_do_not_crash(void **state)
 			noise ^= noise << 13;
 			noise ^= noise >> 7;
 			noise ^= noise << 17;
-			/* Mostly entries that look like some state, somewhere in memory or far out. */
+			/* Mostly entries that look like some state, somewhere in memory or far out.
+			 */
 			table[k] = (noise & (SEPT_HPA_MASK | SEPT_RWX)) |
 				   sept_states[noise >> 60].bits;
 		}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Two processors at the same entries: a guest that accepts while the host takes pages away, and two
- * hosts that give one page twice. What must hold is checked in every round, not how rounds interleave. */
+ * hosts that give one page twice. What must hold is checked in every round, not how rounds
+ * interleave. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -56,7 +57,8 @@ static void *guest(void *arg)
 	return NULL;
 }
 
-static uint64_t until_not_busy(struct race *r, uint64_t leaf, uint64_t rcx, uint64_t rdx, uint64_t r8)
+static uint64_t until_not_busy(struct race *r, uint64_t leaf, uint64_t rcx, uint64_t rdx,
+			       uint64_t r8)
 {
 	uint64_t raw;
 
@@ -122,11 +124,12 @@ static void *give(void *arg)
 			       NULL) == TDX_SUCCESS;
 		if (i % 512 == 511) { /* make room again */
 			for (uint64_t k = 0; k < 512; k++)
-				host(g->s, g->lp, TDH_MEM_RANGE_BLOCK, k << 12, g->td->tdr, 0, NULL);
+				host(g->s, g->lp, TDH_MEM_RANGE_BLOCK, k << 12, g->td->tdr, 0,
+				     NULL);
 			host(g->s, g->lp, TDH_MEM_TRACK, g->td->tdr, 0, 0, NULL);
 			for (uint64_t k = 0; k < 512; k++)
-				g->got -= host(g->s, g->lp, TDH_MEM_PAGE_REMOVE, k << 12, g->td->tdr,
-					       0, NULL) == TDX_SUCCESS;
+				g->got -= host(g->s, g->lp, TDH_MEM_PAGE_REMOVE, k << 12,
+					       g->td->tdr, 0, NULL) == TDX_SUCCESS;
 		}
 	}
 	return NULL;
@@ -176,10 +179,10 @@ static uint32_t random32(struct walker *w)
 static void *wander(void *arg)
 {
 	static const uint16_t leaf[] = {
-		TDH_MEM_PAGE_AUG,     TDH_MEM_RANGE_BLOCK,   TDH_MEM_RANGE_UNBLOCK,
-		TDH_MEM_TRACK,	      TDH_MEM_PAGE_REMOVE,   TDH_MEM_PAGE_RELOCATE,
-		TDH_MEM_PAGE_PROMOTE, TDH_MEM_PAGE_DEMOTE,   TDH_MEM_SEPT_ADD,
-		TDH_MEM_SEPT_REMOVE,  TDH_MEM_SEPT_RD,	     TDH_MEM_PAGE_AUG,
+		TDH_MEM_PAGE_AUG,     TDH_MEM_RANGE_BLOCK,  TDH_MEM_RANGE_UNBLOCK,
+		TDH_MEM_TRACK,	      TDH_MEM_PAGE_REMOVE,  TDH_MEM_PAGE_RELOCATE,
+		TDH_MEM_PAGE_PROMOTE, TDH_MEM_PAGE_DEMOTE,  TDH_MEM_SEPT_ADD,
+		TDH_MEM_SEPT_REMOVE,  TDH_MEM_SEPT_RD,	    TDH_MEM_PAGE_AUG,
 		TDH_MEM_TRACK,	      TDH_PHYMEM_PAGE_RDMD,
 	};
 	struct walker *w = arg;
@@ -189,8 +192,8 @@ static void *wander(void *arg)
 		uint64_t level = random32(w) % 4 == 0;
 		uint64_t at = (uint64_t)(random32(w) % 4) << 21, page;
 
-		page = level && l == TDH_MEM_PAGE_AUG ? FREE_2M(random32(w) % 3) :
-							FREE_4K(random32(w) % 24);
+		page = level && l == TDH_MEM_PAGE_AUG ? FREE_2M(random32(w) % 3)
+						      : FREE_4K(random32(w) % 24);
 		if (!level)
 			at |= (uint64_t)(random32(w) % 6) << 12;
 		at |= level;

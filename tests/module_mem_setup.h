@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* TDs on a module that is ready: built, finalised, entered; and short words for the memory calls. */
+/* TDs on a module that is ready: built, finalised, entered; and short words for the memory calls.
+ */
 #ifndef TESTS_MODULE_MEM_SETUP_H
 #define TESTS_MODULE_MEM_SETUP_H
 
@@ -26,8 +27,8 @@ struct test_td {
 };
 
 /* Anywhere outside the TDs' own pages, in the second TDMR. */
-#define FREE_4K(n)   (SETUP_TDMR1 + 0x1000000ull + (uint64_t)(n) * TDX_PAGE_SIZE)
-#define FREE_2M(n)   (SETUP_TDMR1 + 0x10000000ull + (uint64_t)(n) * TDX_SIZE_2M)
+#define FREE_4K(n)   (SETUP_TDMR1 + 0x1000000ull + (uint64_t)(n)*TDX_PAGE_SIZE)
+#define FREE_2M(n)   (SETUP_TDMR1 + 0x10000000ull + (uint64_t)(n)*TDX_SIZE_2M)
 #define TD_PARAMS_PA 0x1008000ull
 #define SOURCE_PA    0x1010000ull
 
@@ -40,7 +41,7 @@ static inline uint64_t mem_status(struct setup *s, unsigned lp, uint64_t leaf, u
 }
 
 /* The host calls on processor 1: guests are entered on 0. */
-#define mem_expect(s, raw, leaf, rcx, rdx, r8) \
+#define mem_expect(s, raw, leaf, rcx, rdx, r8)                                                     \
 	setup_expect(tdx_status(mem_status(s, 1, leaf, rcx, rdx, r8)), raw)
 #define mem_must(s, leaf, rcx, rdx, r8) mem_expect(s, TDX_SUCCESS, leaf, rcx, rdx, r8)
 

@@ -63,8 +63,8 @@ static void every_part_of_a_split_page_maps_its_own_memory(void **state)
 static void promote_refuses(struct setup *s, struct test_td *td)
 {
 	td_block_and_track(s, td, AT_2M);
-	mem_expect(s, TDX_EPT_INVALID_PROMOTE_CONDITIONS | TDX_OPERAND_ID_RCX,
-		   TDH_MEM_PAGE_PROMOTE, AT_2M, td->tdr, 0);
+	mem_expect(s, TDX_EPT_INVALID_PROMOTE_CONDITIONS | TDX_OPERAND_ID_RCX, TDH_MEM_PAGE_PROMOTE,
+		   AT_2M, td->tdr, 0);
 	mem_must(s, TDH_MEM_RANGE_UNBLOCK, AT_2M, td->tdr, 0);
 	expect_sound(s);
 }
@@ -140,7 +140,7 @@ static void an_empty_table_is_no_large_page(void **state)
 
 /* --- dynamic PAMT --- */
 
-#define PAIR(n) (SETUP_TDMR0 + 0x10000000ull + (uint64_t)(n) * TDX_PAGE_SIZE)
+#define PAIR(n) (SETUP_TDMR0 + 0x10000000ull + (uint64_t)(n)*TDX_PAGE_SIZE)
 
 static struct setup with_dynamic_pamt(struct test_td *td)
 {
@@ -231,8 +231,7 @@ int main(void)
 		cmocka_unit_test(promote_undoes_demote),
 		cmocka_unit_test(every_part_of_a_split_page_maps_its_own_memory),
 		cmocka_unit_test(promote_refuses_a_hole_a_stranger_and_a_mixture),
-		cmocka_unit_test(
-			interrupted_demote_gives_its_operands_back_and_changes_nothing),
+		cmocka_unit_test(interrupted_demote_gives_its_operands_back_and_changes_nothing),
 		cmocka_unit_test(promote_needs_the_tree_for_itself),
 		cmocka_unit_test(an_empty_table_is_no_large_page),
 		cmocka_unit_test(refused_pair_leaves_no_mark),

@@ -178,7 +178,8 @@ static unsigned public_state(uint64_t e)
 void l2_sept_error_regs(const struct tx *tx, const struct tdcs *tdcs, unsigned vm,
 			const struct sept_ref *ref, struct tdx_regs *regs)
 {
-	const uint64_t always = SEPT_MT_MASK | SEPT_HPA_MASK | SEPT_IPAT | SEPT_PS | SEPT_SUPPRESS_VE;
+	const uint64_t always =
+		SEPT_MT_MASK | SEPT_HPA_MASK | SEPT_IPAT | SEPT_PS | SEPT_SUPPRESS_VE;
 	const uint64_t attr = SEPT_RWX | L2_VGP | L2_PWA | L2_SSS;
 	uint64_t e = ref->value, shown;
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The Secure EPTs of the L2 VMs of a partitioned TD: entries, walks, their tie to the TD's own.
  *
- * An L2 VM has its own tree of the same depth. A page or table the L2 VM knows too is an "alias": its
- * entry in the TD's own (L1) tree says so in one bit a VM, and the L1 entry's lock covers both. The
- * L2 entry holds the permissions the L1 VMM gave; while blocked they are set aside in other bits.
- * ABI: "L2 Secure EPT entry", module 1.5.25. */
+ * An L2 VM has its own tree of the same depth. A page or table the L2 VM knows too is an "alias":
+ * its entry in the TD's own (L1) tree says so in one bit a VM, and the L1 entry's lock covers both.
+ * The L2 entry holds the permissions the L1 VMM gave; while blocked they are set aside in other
+ * bits. ABI: "L2 Secure EPT entry", module 1.5.25. */
 #ifndef MODULE_L2_SEPT_H
 #define MODULE_L2_SEPT_H
 
@@ -13,17 +13,17 @@
 #define L2_SEPT_FREE_ENTRY 0ull
 
 /* Attributes of a page for one VM as TDG.MEM.PAGE.ATTR.* has them, 16 bits a VM. */
-#define L2_ATTR_R	   (1u << 0)
-#define L2_ATTR_W	   (1u << 1)
-#define L2_ATTR_XS	   (1u << 2)
-#define L2_ATTR_XU	   (1u << 3)
-#define L2_ATTR_VGP	   (1u << 4) /* verify guest paging */
-#define L2_ATTR_PWA	   (1u << 5) /* paging-write access */
-#define L2_ATTR_SSS	   (1u << 6) /* supervisor shadow stack */
-#define L2_ATTR_SVE	   (1u << 7) /* suppress #VE */
-#define L2_ATTR_RESERVED   0x7f00u
-#define L2_ATTR_VALID	   (1u << 15)
-#define L2_ATTR_PRESENT	   (L2_ATTR_R | L2_ATTR_W | L2_ATTR_XS | L2_ATTR_XU)
+#define L2_ATTR_R	 (1u << 0)
+#define L2_ATTR_W	 (1u << 1)
+#define L2_ATTR_XS	 (1u << 2)
+#define L2_ATTR_XU	 (1u << 3)
+#define L2_ATTR_VGP	 (1u << 4) /* verify guest paging */
+#define L2_ATTR_PWA	 (1u << 5) /* paging-write access */
+#define L2_ATTR_SSS	 (1u << 6) /* supervisor shadow stack */
+#define L2_ATTR_SVE	 (1u << 7) /* suppress #VE */
+#define L2_ATTR_RESERVED 0x7f00u
+#define L2_ATTR_VALID	 (1u << 15)
+#define L2_ATTR_PRESENT	 (L2_ATTR_R | L2_ATTR_W | L2_ATTR_XS | L2_ATTR_XU)
 
 /* In the L1 entry: VM vm (1..3) has an alias of what the entry maps. */
 static inline uint64_t l2_alias_bit(unsigned vm)

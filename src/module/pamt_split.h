@@ -2,8 +2,8 @@
 /* PAMT entries of a large page of a TD split into those of its parts, and merged back.
  *
  * The entry of the large page is held exclusive by the caller (tx_pamt_implicit()). With dynamic
- * PAMT the entries of 4K pages need a pair of pages of their own, which a split is given and a merge
- * gives back. */
+ * PAMT the entries of 4K pages need a pair of pages of their own, which a split is given and a
+ * merge gives back. */
 #ifndef MODULE_PAMT_SPLIT_H
 #define MODULE_PAMT_SPLIT_H
 
@@ -19,7 +19,8 @@ static inline bool pamt_uses_pair(const struct tx *tx, enum tdx_level large)
 	return tx->mod->dynamic_pamt && large == TDX_LEVEL_2M;
 }
 
-/* Are both free pages of TDX memory? Marks them as PAMT pages on success. Operands op and op + 1. */
+/* Are both free pages of TDX memory? Marks them as PAMT pages on success. Operands op and op + 1.
+ */
 struct tdx_status tx_pamt_take_pair(struct tx *tx, const struct pamt_pair *pair,
 				    enum tdx_operand op);
 

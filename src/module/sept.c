@@ -2,15 +2,14 @@
 /* The Secure EPT of a TD: operands that name an entry, walks to it, its lock.
  *
  * Tables are pages the host gave (TDH.MEM.SEPT.ADD), found from TDCS.EPTP; an entry is one 64-bit
- * word with the architectural bits, KeyID included (abi/sept.h). Every load and store of an entry is
- * atomic: guests lock and accept entries while the host walks past them, and walks on behalf of a
- * guest hold no lock at all. What keeps a table alive during such a walk is TLB tracking: it goes
+ * word with the architectural bits, KeyID included (abi/sept.h). Every load and store of an entry
+ * is atomic: guests lock and accept entries while the host walks past them, and walks on behalf of
+ * a guest hold no lock at all. What keeps a table alive during such a walk is TLB tracking: it goes
  * only after every vCPU that could be in the middle of one has left the guest. */
 #include "module/tx.h"
 
 #include "abi/operand.h"
 #include "module/transition.h"
-
 
 bool td_gpa_valid(const struct module *mod, const struct tdcs *tdcs, gpa_t gpa_,
 		  bool must_be_private)

@@ -51,8 +51,8 @@ struct tdx_status mem_refuse(const struct tx *tx, const struct mem *m, uint64_t 
 	return tdx_error_op(code, TDX_OPERAND_ID_RCX);
 }
 
-struct tdx_status mem_quiet(const struct tx *tx, const struct mem *m,
-			    const struct pamt_entry *page, struct tdx_regs *regs)
+struct tdx_status mem_quiet(const struct tx *tx, const struct mem *m, const struct pamt_entry *page,
+			    struct tdx_regs *regs)
 {
 	const struct tdcs *tdcs = m->td.tdcs;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the TDH.MEM.* leaves have in common: their operands, the entry they work on, its page.
  *
- * RCX "GPA | level" and RDX the TD come in; RCX and RDX go out on every path: zero, the entry a call
- * failed at, or the page it freed. An interrupted call gives both back as they came. */
+ * RCX "GPA | level" and RDX the TD come in; RCX and RDX go out on every path: zero, the entry a
+ * call failed at, or the page it freed. An interrupted call gives both back as they came. */
 #ifndef MODULE_SEAMCALL_MEM_H
 #define MODULE_SEAMCALL_MEM_H
 
@@ -52,8 +52,8 @@ struct tdx_status mem_refuse(const struct tx *tx, const struct mem *m, uint64_t 
 			     struct tdx_regs *regs);
 
 /* The entry may change: it is blocked and no TLB holds it any more, or no vCPU could have run. */
-struct tdx_status mem_quiet(const struct tx *tx, const struct mem *m,
-			    const struct pamt_entry *page, struct tdx_regs *regs);
+struct tdx_status mem_quiet(const struct tx *tx, const struct mem *m, const struct pamt_entry *page,
+			    struct tdx_regs *regs);
 
 /* The KeyID of the TD in an address. */
 static inline uint64_t mem_private(const struct tx *tx, const struct td *td, hpa_t pa)

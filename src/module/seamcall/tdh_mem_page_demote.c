@@ -38,9 +38,9 @@ static struct tdx_status take_l2_page(struct tx *tx, struct plan *p, unsigned vm
 	enum tdx_operand op = (enum tdx_operand)(TDX_OPERAND_ID_R8 + vm);
 
 	if (p->offer[vm] == NO_PAGE)
-		return l2_aliased(p->m.ref.value, vm) ?
-			       tdx_error_op(TDX_L2_SEPT_PAGE_NOT_PROVIDED, op) :
-			       tdx_success();
+		return l2_aliased(p->m.ref.value, vm)
+			       ? tdx_error_op(TDX_L2_SEPT_PAGE_NOT_PROVIDED, op)
+			       : tdx_success();
 	if (wants_l2_table(p, vm))
 		return tx_free_page(tx, hpa(p->offer[vm] & ~PAGE_UNUSED), op, TDX_LEVEL_4K,
 				    &p->table[vm]);
@@ -146,8 +146,7 @@ static void commit(struct tx *tx, struct plan *p)
 	for (unsigned vm = 1; vm < TD_MAX_VMS; vm++) {
 		if (!p->parent[vm])
 			continue;
-		l2_sept_write(p->parent[vm],
-			      l2_sept_table(mem_private(tx, td, p->table[vm].pa)));
+		l2_sept_write(p->parent[vm], l2_sept_table(mem_private(tx, td, p->table[vm].pa)));
 		entry |= l2_alias_bit(vm);
 		mem_give(tx, td, &p->table[vm], TDX_PT_EPT);
 	}

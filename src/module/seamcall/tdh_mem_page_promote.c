@@ -123,8 +123,7 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 	if (!tdx_is_success(s))
 		return s;
 	return tx_pamt_implicit(
-		tx,
-		hpa(sept_address(entry_of(tx, &p->table[0], 0)) & ~(tdx_level_size(size) - 1)),
+		tx, hpa(sept_address(entry_of(tx, &p->table[0], 0)) & ~(tdx_level_size(size) - 1)),
 		TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, size, &p->merged);
 }
 
@@ -156,9 +155,9 @@ struct tdx_status leaf_tdh_mem_page_promote(struct tx *tx, struct tdx_regs *regs
 	uint64_t l2_freed[TD_MAX_VMS] = {0, NO_PAGE, NO_PAGE, NO_PAGE};
 	struct mem_in in = mem_take(regs);
 	struct plan plan = {0};
-	struct tdx_status s = version > tx->leaf->max_version ?
-				      tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX) :
-				      decode(tx, &in, regs, &plan);
+	struct tdx_status s = version > tx->leaf->max_version
+				      ? tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX)
+				      : decode(tx, &in, regs, &plan);
 
 	if (tdx_is_success(s)) {
 		commit(tx, regs, &plan, l2_freed);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* TDH.MEM.PAGE.RELOCATE: move a 4K page of a TD to another physical page, unblocking it.
  *
- * Locks: TDR shared, OP_STATE shared, tree shared, the entry (host), PAMT entries of the old and the
- * new page exclusive. A pending page has no content yet and is not copied. */
+ * Locks: TDR shared, OP_STATE shared, tree shared, the entry (host), PAMT entries of the old and
+ * the new page exclusive. A pending page has no content yet and is not copied. */
 #include "module/leaves.h"
 #include "module/seamcall/mem.h"
 #include "module/seamcall/unblock.h"

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* TDH.MEM.PAGE.REMOVE: take a page of any size from a TD.
  *
- * Locks: TDR shared, OP_STATE shared, tree shared, the entry (host), the page's PAMT entry exclusive.
- * While a vCPU may run the page must have been blocked and tracked; before TDH.MR.FINALIZE not. */
+ * Locks: TDR shared, OP_STATE shared, tree shared, the entry (host), the page's PAMT entry
+ * exclusive. While a vCPU may run the page must have been blocked and tracked; before
+ * TDH.MR.FINALIZE not. */
 #include "module/leaves.h"
 #include "module/seamcall/mem.h"
 

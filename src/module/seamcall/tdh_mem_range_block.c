@@ -3,8 +3,8 @@
  *
  * Locks: TDR shared, OP_STATE shared, tree exclusive, the entry (host).
  * The epoch goes into the page's PAMT entry after the entry is blocked: a vCPU that enters later
- * cannot cache the translation any more. The tree lock keeps other calls from seeing the one without
- * the other. */
+ * cannot cache the translation any more. The tree lock keeps other calls from seeing the one
+ * without the other. */
 #include "module/leaves.h"
 #include "module/seamcall/mem.h"
 

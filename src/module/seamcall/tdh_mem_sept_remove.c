@@ -85,9 +85,9 @@ struct tdx_status leaf_tdh_mem_sept_remove(struct tx *tx, struct tdx_regs *regs)
 	uint64_t freed[TD_MAX_VMS] = {0, NO_PAGE, NO_PAGE, NO_PAGE};
 	struct mem_in in = mem_take(regs);
 	struct plan plan = {0};
-	struct tdx_status s = version > tx->leaf->max_version ?
-				      tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX) :
-				      decode(tx, &in, regs, &plan);
+	struct tdx_status s = version > tx->leaf->max_version
+				      ? tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX)
+				      : decode(tx, &in, regs, &plan);
 
 	if (tdx_is_success(s)) {
 		commit(tx, &plan, freed);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* TDG.VP.ENTER, TDG.VP.INVEPT, TDG.VP.INVVPID: TD partitioning. L2 guests do not run here, so what is
- * implemented is the operands' checks; a call that passes them is answered as one on a VM that its
- * L1 has not made ready. */
+/* TDG.VP.ENTER, TDG.VP.INVEPT, TDG.VP.INVVPID: TD partitioning. L2 guests do not run here, so what
+ * is implemented is the operands' checks; a call that passes them is answered as one on a VM that
+ * its L1 has not made ready. */
 #include "module/guest_memory.h"
 #include "module/leaves.h"
 
-#define VM_SHIFT      52
-#define VM_MASK	      (3ull << VM_SHIFT)
-#define ENTER_INVEPT  3ull
-#define INVVPID_LIST  1ull
-#define ENTER_ALIGN   256
+#define VM_SHIFT     52
+#define VM_MASK	     (3ull << VM_SHIFT)
+#define ENTER_INVEPT 3ull
+#define INVVPID_LIST 1ull
+#define ENTER_ALIGN  256
 
 /* INVVPID's list: first entry 8:0, GPA 51:12, number of entries 61:52. */
 #define LIST_RESERVED	 0xc000000000000e00ull
@@ -24,8 +24,7 @@ static bool vm_valid(const struct lp *lp, uint64_t rcx, uint64_t flags)
 
 struct tdx_status leaf_tdg_vp_enter(struct tx *tx, struct tdx_regs *regs)
 {
-	if (regs->rdx % ENTER_ALIGN ||
-	    !td_gpa_valid(tx->mod, tx->lp->tdcs, gpa(regs->rdx), true))
+	if (regs->rdx % ENTER_ALIGN || !td_gpa_valid(tx->mod, tx->lp->tdcs, gpa(regs->rdx), true))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
 	if (!vm_valid(tx->lp, regs->rcx, ENTER_INVEPT))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
@@ -52,8 +51,8 @@ static struct tdx_status invalidate(uint64_t entry)
 	uint64_t first = entry & ~(TDX_PAGE_SIZE - 1);
 	uint64_t last = first + (entry & (TDX_PAGE_SIZE - 1)) * TDX_PAGE_SIZE;
 
-	return canonical(first) && canonical(last) ? tdx_success() :
-						     tdx_error(TDX_GLA_NOT_CANONICAL);
+	return canonical(first) && canonical(last) ? tdx_success()
+						   : tdx_error(TDX_GLA_NOT_CANONICAL);
 }
 
 struct tdx_status leaf_tdg_vp_invvpid(struct tx *tx, struct tdx_regs *regs)

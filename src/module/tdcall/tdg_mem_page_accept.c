@@ -55,22 +55,22 @@ static uint64_t clear_chunks(const struct tx *tx, uint64_t page, uint64_t entry,
 		chunk++;
 	} while (chunk < CHUNKS && !machine_irq_pending_guest(tx->lp->hw));
 	*done = chunk == CHUNKS;
-	return (entry & ~SEPT_ACCEPT_MASK) |
-	       (uint64_t)(chunk % CHUNKS) << SEPT_ACCEPT_SHIFT;
+	return (entry & ~SEPT_ACCEPT_MASK) | (uint64_t)(chunk % CHUNKS) << SEPT_ACCEPT_SHIFT;
 }
 
 static uint64_t accepted(uint64_t entry)
 {
-	return sept_with_state(entry | SEPT_RWX, sept_is_state(entry, TDX_SEPT_PENDING) ?
-							 TDX_SEPT_MAPPED :
-							 TDX_SEPT_EXPORTED_DIRTY);
+	return sept_with_state(entry | SEPT_RWX, sept_is_state(entry, TDX_SEPT_PENDING)
+							 ? TDX_SEPT_MAPPED
+							 : TDX_SEPT_EXPORTED_DIRTY);
 }
 
 static void commit(struct tx *tx, const struct sept_ref *ref)
 {
 	const struct lp *lp = tx->lp;
 	uint64_t entry = ref->value;
-	uint64_t page = machine_strip(tx->m, sept_address(entry)) & ~(tdx_level_size(ref->level) - 1);
+	uint64_t page =
+		machine_strip(tx->m, sept_address(entry)) & ~(tdx_level_size(ref->level) - 1);
 	bool done = true;
 
 	if (!machine_is_ram(tx->m, page, tdx_level_size(ref->level))) {

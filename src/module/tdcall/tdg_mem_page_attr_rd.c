@@ -30,10 +30,10 @@ static bool read_aliases(const struct tx *tx, const struct sept_ref *ref, uint64
 		alias = l2_alias(tx, lp->tdr, lp->tdcs, vm, ref, true);
 		if (!alias)
 			return false;
-		*attributes = with_vm_attr(*attributes, vm,
-					   l2_sept_attr(*alias,
-							sept_has(ref->value, SEPT_IS_BLOCKEDW),
-							sept_has(ref->value, SEPT_IS_PENDING)));
+		*attributes =
+			with_vm_attr(*attributes, vm,
+				     l2_sept_attr(*alias, sept_has(ref->value, SEPT_IS_BLOCKEDW),
+						  sept_has(ref->value, SEPT_IS_PENDING)));
 	}
 	return true;
 }

@@ -3,7 +3,8 @@
  *
  * Locks: the entry (guest). RDX has the attributes and R8, in the same places, which of them to
  * write; the top bit of a VM in R8 also asks for its TLB to be flushed, which has no effect here.
- * The first L2 permission makes the page known to the VM (an alias), the last one gone unmakes it. */
+ * The first L2 permission makes the page known to the VM (an alias), the last one gone unmakes it.
+ */
 #include "abi/vmx.h"
 #include "module/leaves.h"
 #include "module/tdcall/page_attr.h"
@@ -64,8 +65,7 @@ static struct tdx_status l2_table_missing(struct tx *tx, unsigned vm, const stru
 
 	if (!(tx->lp->tdcs->vm_ctls[vm] & EPT_VIOLATION_ON_L2_WALK_FAILURE))
 		return tdx_error_pair(TDX_L2_SEPT_WALK_FAILED, (uint16_t)vm, (uint16_t)l2->level);
-	td_exit_ept_violation(tx->lp, l2->gpa, VMX_EXIT_EPT_VIOLATION,
-			      EPT_VIOLATION_WRITE | allows,
+	td_exit_ept_violation(tx->lp, l2->gpa, VMX_EXIT_EPT_VIOLATION, EPT_VIOLATION_WRITE | allows,
 			      tdx_eeq_pack(TDX_EEQ_GPA_DETAILS, where));
 	return tdx_success();
 }
@@ -133,10 +133,10 @@ static void commit(struct tx *tx, struct plan *p)
 		if (!entry)
 			continue;
 		if (attr & L2_ATTR_PRESENT) {
-			l2_sept_write(entry, l2_aliased(l1, vm) ?
-						     l2_sept_with_attr(*entry, attr) :
-						     l2_sept_leaf(sept_address(l1), attr,
-								  sept_has(l1, SEPT_IS_PENDING)));
+			l2_sept_write(entry, l2_aliased(l1, vm)
+						     ? l2_sept_with_attr(*entry, attr)
+						     : l2_sept_leaf(sept_address(l1), attr,
+								    sept_has(l1, SEPT_IS_PENDING)));
 			l1 |= l2_alias_bit(vm);
 		} else {
 			l2_sept_write(entry, L2_SEPT_FREE_ENTRY);
