@@ -297,7 +297,8 @@ bool x86_canonical(const struct x86_cpu *cpu, uint64_t va)
 
 uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 {
-	const unsigned table = acc & ACC_SUP && cpu->cpl == 3 ? 1 : table_of(cpu);
+	const unsigned implicit = cpu->cr4 & X86_CR4_SMAP ? 1 : 2;
+	const unsigned table = acc & ACC_SUP && cpu->cpl == 3 ? implicit : table_of(cpu);
 	const unsigned kind = acc & (ACC_R | ACC_W | ACC_X), slot = (va >> 12) & (TLB_SIZE - 1);
 	struct x86_tlbe *e = &cpu->mmu->tlb[table][slot];
 	const uint64_t page = va & ~0xfffull;

@@ -1,0 +1,826 @@
+/* SPDX-License-Identifier: MIT */
+/* What the host cannot show to an unprivileged test: exceptions through the guest's IDT, privilege
+ * changes, paging and its faults, exits, injection, the TLB, code that changes, several processors. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include "x86_guest.h"
+
+/* Guest code in assembly, position independent, copied to where the test wants it. */
+#define GUEST_CODE(name, text)                                                                    \
+	extern const uint8_t name[], name##_end[];                                                \
+	__asm__(".pushsection .rodata\n" #name ":\n" text "\n" #name "_end:\n.popsection\n")
+
+static int open_guest(void **state)
+{
+	struct guest *g = malloc(sizeof(*g));
+
+	*state = g;
+	return g_open(g);
+}
+
+static int close_guest(void **state)
+{
+	g_close(*state);
+	free(*state);
+	return 0;
+}
+
+#define load(g, at, name) g_put(g, at, name, (unsigned)(name##_end - name))
+
+static struct x86_exit run(struct guest *g, uint64_t insns)
+{
+	struct x86_exit x;
+
+	assert_int_equal(x86_run(g->cpu, &x, insns), 0);
+	return x;
+}
+
+#define HANDLER 0x110000u
+
+GUEST_CODE(halt, "hlt");
+
+/* --- exceptions --- */
+
+static uint64_t frame(struct guest *g, unsigned slot)
+{
+	return *g_q(g, g->cpu->regs.rsp + slot * 8);
+}
+
+static void expect_at_handler(struct guest *g)
+{
+	const struct x86_exit x = run(g, 1000);
+
+	assert_int_equal(x.reason, X86_EXIT_HLT);
+	assert_int_equal(g->cpu->rip, HANDLER);
+}
+
+static void with_handler(struct guest *g, unsigned vector)
+{
+	load(g, HANDLER, halt);
+	g_gate(g, vector, HANDLER, 0, 0);
+}
+
+GUEST_CODE(undefined, "nop; ud2");
+
+static void ud2_pushes_its_own_address_and_no_error_code(void **state)
+{
+	struct guest *g = *state;
+
+	with_handler(g, 6);
+	load(g, G_CODE, undefined);
+	expect_at_handler(g);
+	assert_int_equal(frame(g, 0), G_CODE + 1);
+	assert_int_equal(frame(g, 1), G_CS64);
+	assert_int_equal(frame(g, 3), G_STACK);
+	assert_int_equal(frame(g, 4), G_DS);
+	assert_int_equal(g->cpu->regs.rsp, G_STACK - 40);
+}
+
+GUEST_CODE(breakpoint, "int3; nop");
+
+static void int3_returns_after_itself(void **state)
+{
+	struct guest *g = *state;
+
+	with_handler(g, 3);
+	load(g, G_CODE, breakpoint);
+	expect_at_handler(g);
+	assert_int_equal(frame(g, 0), G_CODE + 1);
+}
+
+GUEST_CODE(software, "int $0x80; nop");
+
+static void int_n_from_user_code_needs_a_gate_of_its_privilege(void **state)
+{
+	struct guest *g = *state;
+
+	with_handler(g, 13);
+	g_gate(g, 0x80, HANDLER + 0x100, 0, 0);
+	load(g, G_CODE, software);
+	g_user(g, G_CODE);
+	expect_at_handler(g);
+	assert_int_equal(frame(g, 0), 0x80 * 8 + 2);
+	assert_int_equal(frame(g, 1), G_CODE);
+	assert_int_equal(frame(g, 2), G_UCS);
+	/* the stack came from the TSS */
+	assert_int_equal(g->cpu->regs.rsp, G_STACK - 0x1000 - 48);
+	assert_int_equal(g->cpu->cpl, 0);
+}
+
+GUEST_CODE(divide, "xor %ecx, %ecx; div %ecx");
+
+static void division_by_zero_leaves_registers_alone(void **state)
+{
+	struct guest *g = *state;
+
+	with_handler(g, 0);
+	load(g, G_CODE, divide);
+	g->cpu->regs.rax = 7;
+	g->cpu->regs.rdx = 8;
+	expect_at_handler(g);
+	assert_int_equal(g->cpu->regs.rax, 7);
+	assert_int_equal(g->cpu->regs.rdx, 8);
+	assert_int_equal(frame(g, 0), G_CODE + 2);
+}
+
+GUEST_CODE(store_rdi, "mov %rax, (%rdi); hlt");
+GUEST_CODE(load_rdi, "mov (%rdi), %rax; hlt");
+GUEST_CODE(jump_rdi, "jmp *%rdi");
+
+struct fault_case {
+	uint64_t clear, set; /* of the PDE */
+	bool user, fetch, write, smap, smep, no_wp;
+	int error; /* -1: no fault */
+};
+
+#define P   1u
+#define W   2u
+#define U   4u
+#define NX  (1ull << 63)
+
+static void page_faults_have_the_error_code_of_their_cause(void **state)
+{
+	static const struct fault_case cases[] = {
+		{.clear = P, .error = 0},
+		{.clear = P, .write = true, .error = 2},
+		{.clear = P, .user = true, .error = 4},
+		{.clear = P, .fetch = true, .error = 16},
+		{.clear = W, .write = true, .error = 3},
+		{.clear = W, .write = true, .no_wp = true, .error = -1},
+		{.clear = W, .write = true, .user = true, .no_wp = true, .error = 7},
+		{.clear = U, .user = true, .error = 5},
+		{.clear = U, .user = true, .fetch = true, .error = 21},
+		{.set = NX, .fetch = true, .error = 17},
+		{.set = NX, .error = -1},
+		{.set = 1ull << 51, .error = 9},
+		{.set = 1ull << 13, .write = true, .error = 11},
+		{.smap = true, .error = 1},
+		{.smap = true, .clear = U, .error = -1},
+		{.smep = true, .fetch = true, .error = 17},
+		{.smep = true, .error = -1},
+	};
+	const uint64_t where = 0x400000 + 0x120;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct fault_case *c = &cases[i];
+		struct x86_exit x;
+		struct guest g;
+
+		assert_int_equal(g_open(&g), 0);
+		g.cpu->maxpa = 46;
+		with_handler(&g, 14);
+		if (c->fetch)
+			load(&g, G_CODE, jump_rdi);
+		else if (c->write)
+			load(&g, G_CODE, store_rdi);
+		else
+			load(&g, G_CODE, load_rdi);
+		load(&g, where, halt);
+		*g_pde(&g, where) = (*g_pde(&g, where) & ~c->clear) | c->set;
+		/* The kernel's own pages are not the user's, or SMEP and SMAP would stop it. */
+		*g_pde(&g, 0) &= c->user ? ~0ull : ~(uint64_t)U;
+		g.cpu->regs.rdi = where;
+		if (c->user)
+			g_user(&g, G_CODE);
+		g.cpu->cr4 |= (c->smap ? X86_CR4_SMAP : 0) | (c->smep ? X86_CR4_SMEP : 0);
+		g.cpu->cr0 &= c->no_wp ? ~(uint64_t)X86_CR0_WP : ~0ull;
+		x86_state_changed(g.cpu);
+		x = run(&g, 100);
+		assert_int_equal(x.reason, X86_EXIT_HLT);
+		if (c->error < 0) {
+			assert_int_not_equal(g.cpu->rip, HANDLER);
+		} else {
+			assert_int_equal(g.cpu->rip, HANDLER);
+			assert_int_equal(frame(&g, 0), c->error);
+			assert_int_equal(g.cpu->cr2, where);
+			assert_int_equal(frame(&g, 1), c->fetch ? where : G_CODE);
+		}
+		g_close(&g);
+	}
+}
+
+static void a_write_sets_accessed_and_dirty_and_a_read_only_accessed(void **state)
+{
+	struct guest *g = *state;
+
+	load(g, G_CODE, load_rdi);
+	g->cpu->regs.rdi = 0x400000;
+	run(g, 10);
+	assert_int_equal(*g_pde(g, 0x400000) & 0x60, 0x20);
+	load(g, G_CODE, store_rdi);
+	g->cpu->rip = G_CODE;
+	run(g, 10);
+	assert_int_equal(*g_pde(g, 0x400000) & 0x60, 0x60);
+}
+
+static void a_fault_while_delivering_a_fault_is_a_double_fault_then_a_triple(void **state)
+{
+	struct guest *g = *state;
+	struct x86_exit x;
+
+	/* #PF whose gate is not present: #NP inside #PF gives #DF */
+	with_handler(g, 8);
+	load(g, G_CODE, load_rdi);
+	*g_pde(g, 0x400000) = 0;
+	g->cpu->regs.rdi = 0x400000;
+	expect_at_handler(g);
+	assert_int_equal(frame(g, 0), 0);
+	assert_int_equal(frame(g, 1), G_CODE);
+
+	*g_q(g, G_IDT + 8 * 16) = 0;
+	g->cpu->rip = G_CODE;
+	x = run(g, 10);
+	assert_int_equal(x.reason, X86_EXIT_TRIPLE_FAULT);
+	assert_int_equal(g->cpu->rip, G_CODE);
+}
+
+static void ist_gives_its_own_stack(void **state)
+{
+	struct guest *g = *state;
+
+	load(g, HANDLER, halt);
+	g_gate(g, 6, HANDLER, 0, 2);
+	*g_q(g, G_TSS + 0x24 + 8) = 0x88000;
+	load(g, G_CODE, undefined);
+	expect_at_handler(g);
+	assert_int_equal(g->cpu->regs.rsp, 0x88000 - 40);
+}
+
+/* --- privilege --- */
+
+GUEST_CODE(user_syscall, "mov $7, %eax; syscall; hlt");
+GUEST_CODE(kernel_sysret, "add %eax, %eax; sysretq");
+
+static void syscall_and_sysret_go_there_and_back(void **state)
+{
+	struct guest *g = *state;
+	struct x86_exit x;
+
+	with_handler(g, 13);
+	g->cpu->star = (uint64_t)G_CS64 << 32 | (uint64_t)(G_UDS - 8 - 3) << 48;
+	g->cpu->lstar = G_CODE + 0x1000;
+	g->cpu->sfmask = X86_IF | X86_TF;
+	load(g, G_CODE, user_syscall);
+	load(g, G_CODE + 0x1000, kernel_sysret);
+	g_user(g, G_CODE);
+	x86_set_rflags(g->cpu, X86_IF | X86_CF);
+	x = run(g, 2);
+	assert_int_equal(x.reason, X86_EXIT_BUDGET);
+	assert_int_equal(g->cpu->cpl, 0);
+	assert_int_equal(g->cpu->seg[X86_CS].sel, G_CS64);
+	assert_int_equal(g->cpu->regs.rcx, G_CODE + 7);
+	assert_int_equal(g->cpu->regs.r11 & (X86_IF | X86_CF), X86_IF | X86_CF);
+	assert_int_equal(x86_rflags(g->cpu) & X86_IF, 0);
+	run(g, 2);
+	assert_int_equal(g->cpu->cpl, 3);
+	assert_int_equal(g->cpu->regs.rax, 14);
+	assert_int_equal(g->cpu->seg[X86_SS].sel, G_UDS);
+	assert_int_equal(g->cpu->seg[X86_CS].sel, G_UCS);
+	assert_int_equal(x86_rflags(g->cpu) & X86_IF, X86_IF);
+	/* HLT is the kernel's */
+	expect_at_handler(g);
+	assert_int_equal(frame(g, 0), 0);
+	assert_int_equal(frame(g, 1), G_CODE + 7);
+}
+
+GUEST_CODE(iret, "iretq");
+
+static void iret_to_user_code_takes_the_whole_frame(void **state)
+{
+	struct guest *g = *state;
+	const uint64_t f[5] = {G_CODE + 0x1000, G_UCS, X86_IF | X86_ZF | 2, 0x12340, G_UDS};
+
+	load(g, G_CODE, iret);
+	load(g, G_CODE + 0x1000, undefined);
+	memcpy(g->ram + G_STACK, f, sizeof(f));
+	run(g, 1);
+	assert_int_equal(g->cpu->rip, G_CODE + 0x1000);
+	assert_int_equal(g->cpu->cpl, 3);
+	assert_int_equal(g->cpu->regs.rsp, 0x12340);
+	assert_int_equal(x86_rflags(g->cpu), f[2]);
+}
+
+static void iret_with_a_null_code_segment_is_a_general_protection_fault(void **state)
+{
+	struct guest *g = *state;
+	const uint64_t f[5] = {G_CODE, 0, 2, 0x12340, G_UDS};
+
+	with_handler(g, 13);
+	load(g, G_CODE, iret);
+	memcpy(g->ram + G_STACK, f, sizeof(f));
+	expect_at_handler(g);
+	assert_int_equal(frame(g, 0), 0);
+	assert_int_equal(frame(g, 1), G_CODE);
+	assert_int_equal(frame(g, 4), G_STACK);
+}
+
+/* --- modes: from the reset state of a TD into long mode --- */
+
+GUEST_CODE(enter_long_mode, ".code32\n"
+			    "mov $0x20, %eax; mov %eax, %cr4\n"
+			    "mov $0x1000, %eax; mov %eax, %cr3\n"
+			    "mov %cr0, %eax; bts $31, %eax; mov %eax, %cr0\n"
+			    "push $0x08; push $0x100100; lret\n"
+			    ".code64");
+GUEST_CODE(in_long_mode, "movabs $0x123456789abcdef0, %rax; push %rax; pop %rbx; hlt");
+
+static void reset_state_enters_long_mode(void **state)
+{
+	struct guest *g = *state;
+	struct x86_cpu *cpu = g->cpu;
+	struct x86_exit x;
+	unsigned i;
+
+	cpu->cr0 = 0x21;
+	cpu->cr3 = cpu->cr4 = 0;
+	cpu->efer = X86_EFER_LME;
+	for (i = 0; i < X86_NOSEG; i++)
+		cpu->seg[i] = (struct x86_seg){.limit = UINT32_MAX, .ar = 0xc093};
+	cpu->seg[X86_CS].ar = 0xc09b;
+	x86_state_changed(cpu);
+	load(g, G_CODE, enter_long_mode);
+	load(g, G_CODE + 0x100, in_long_mode);
+	x = run(g, 100);
+	assert_int_equal(x.reason, X86_EXIT_HLT);
+	assert_int_equal(cpu->regs.rbx, 0x123456789abcdef0);
+	assert_int_equal(cpu->efer & X86_EFER_LMA, X86_EFER_LMA);
+	assert_int_equal(cpu->seg[X86_CS].sel, G_CS64);
+}
+
+GUEST_CODE(compat, ".code32\n inc %eax; mov %eax, 0x200000(,%ecx,4); push %eax; pop %edx; hlt\n.code64");
+
+static void compatibility_mode_wraps_at_four_gigabytes(void **state)
+{
+	struct guest *g = *state;
+
+	g_seg(g, X86_CS, G_CS32);
+	x86_state_changed(g->cpu);
+	load(g, G_CODE, compat);
+	g->cpu->regs.rax = 0xffffffff;
+	g->cpu->regs.rcx = 0xffffffff; /* -1: the address wraps to 0x1ffffc */
+	*g_q(g, G_DATA - 4) = ~0ull;
+	assert_int_equal(run(g, 10).reason, X86_EXIT_HLT);
+	assert_int_equal(g->cpu->regs.rax, 0);
+	assert_int_equal(*(uint32_t *)(void *)(g->ram + G_DATA - 4), 0);
+}
+
+/* --- exits --- */
+
+GUEST_CODE(cpuid_twice, "cpuid; cpuid; hlt");
+
+static void an_exit_leaves_rip_at_the_instruction(void **state)
+{
+	struct guest *g = *state;
+	struct x86_exit x;
+
+	load(g, G_CODE, cpuid_twice);
+	x = run(g, 10);
+	assert_int_equal(x.reason, X86_EXIT_CPUID);
+	assert_int_equal(x.insn_len, 2);
+	assert_int_equal(g->cpu->rip, G_CODE);
+	x86_skip(g->cpu, x.insn_len);
+	x = run(g, 10);
+	assert_int_equal(x.reason, X86_EXIT_CPUID);
+	assert_int_equal(g->cpu->rip, G_CODE + 2);
+}
+
+GUEST_CODE(ports, "mov $0x3f8, %dx; out %al, %dx; in $0x71, %al; outl %eax, %dx");
+
+static void port_accesses_are_described_in_the_qualification(void **state)
+{
+	static const uint64_t want[] = {0x3f8u << 16, 0x71u << 16 | 0x48, 0x3f8u << 16 | 3};
+	struct guest *g = *state;
+	unsigned i;
+
+	load(g, G_CODE, ports);
+	for (i = 0; i < 3; i++) {
+		const struct x86_exit x = run(g, 10);
+
+		assert_int_equal(x.reason, X86_EXIT_IO);
+		assert_int_equal(x.qualification, want[i]);
+		x86_skip(g->cpu, x.insn_len);
+	}
+}
+
+GUEST_CODE(store_twice, "mov %rax, (%rsi); mov %rax, (%rdi); hlt");
+
+static void an_ept_violation_can_be_repaired_and_retried(void **state)
+{
+	struct guest *g = *state;
+	struct x86_exit x;
+
+	load(g, G_CODE, store_twice);
+	g->cpu->regs.rax = 0x55;
+	g->cpu->regs.rsi = G_DATA;
+	g->cpu->regs.rdi = 0x400ff8;
+	g->denied = 0x400000;
+	x = run(g, 10);
+	assert_int_equal(x.reason, X86_EXIT_EPT_VIOLATION);
+	assert_int_equal(x.gpa, 0x400ff8);
+	assert_int_equal(x.gla, 0x400ff8);
+	assert_int_equal(x.qualification, 0x182);
+	assert_int_equal(g->cpu->rip, G_CODE + 3);
+	assert_int_equal(*g_q(g, G_DATA), 0x55);
+	g->denied = 0;
+	assert_int_equal(run(g, 10).reason, X86_EXIT_HLT);
+	assert_int_equal(*g_q(g, 0x400ff8), 0x55);
+}
+
+static void an_access_across_pages_changes_nothing_when_the_second_is_missing(void **state)
+{
+	struct guest *g = *state;
+	struct x86_exit x;
+
+	load(g, G_CODE, store_rdi);
+	g->cpu->regs.rax = ~0ull;
+	g->cpu->regs.rdi = 0x400ffc;
+	g->denied = 0x401000;
+	x = run(g, 10);
+	assert_int_equal(x.reason, X86_EXIT_EPT_VIOLATION);
+	assert_int_equal(x.gpa, 0x401000);
+	assert_int_equal(*g_q(g, 0x400ff8), 0);
+}
+
+static void a_violation_while_delivering_an_event_names_the_event(void **state)
+{
+	struct guest *g = *state;
+	struct x86_exit x;
+
+	with_handler(g, 6);
+	load(g, G_CODE, undefined);
+	g->cpu->regs.rsp = 0x401000;
+	g->denied = 0x400000;
+	x = run(g, 10);
+	assert_int_equal(x.reason, X86_EXIT_EPT_VIOLATION);
+	assert_int_equal(x.idt_info, 0x80000306);
+	assert_int_equal(g->cpu->rip, G_CODE + 1);
+	assert_int_equal(g->cpu->regs.rsp, 0x401000);
+	g->denied = 0;
+	x86_inject(g->cpu, 6, X86_EV_HWEXC, false, 0, 0);
+	expect_at_handler(g);
+	assert_int_equal(frame(g, 0), G_CODE + 1);
+}
+
+GUEST_CODE(repeat_copy, "rep movsb; hlt");
+
+static void a_repeated_copy_stops_at_the_fault_and_goes_on(void **state)
+{
+	struct guest *g = *state;
+	struct x86_exit x;
+
+	memset(g->ram + G_DATA, 0xab, 0x3000);
+	load(g, G_CODE, repeat_copy);
+	g->cpu->regs.rsi = G_DATA;
+	g->cpu->regs.rdi = 0x400800;
+	g->cpu->regs.rcx = 0x2000;
+	g->denied = 0x401000;
+	x = run(g, 100);
+	assert_int_equal(x.reason, X86_EXIT_EPT_VIOLATION);
+	assert_int_equal(g->cpu->regs.rcx, 0x1800);
+	assert_int_equal(g->cpu->regs.rdi, 0x401000);
+	assert_int_equal(g->cpu->rip, G_CODE);
+	g->denied = 0;
+	assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+	assert_memory_equal(g->ram + 0x400800, g->ram + G_DATA, 0x2000);
+	assert_int_equal(g->ram[0x402800], 0);
+}
+
+GUEST_CODE(avx, "vaddps %ymm0, %ymm1, %ymm2");
+
+static void an_unknown_instruction_stops_with_its_bytes(void **state)
+{
+	struct guest *g = *state;
+	struct x86_exit x;
+
+	load(g, G_CODE, avx);
+	x = run(g, 10);
+	assert_int_equal(x.reason, X86_EXIT_UNKNOWN);
+	assert_int_equal(g->cpu->rip, G_CODE);
+	assert_int_equal(x.insn_len, avx_end - avx);
+	assert_memory_equal(x.insn, avx, x.insn_len);
+}
+
+GUEST_CODE(control, "mov %rax, %cr4; mov %cr4, %rbx; hlt");
+
+static void host_owned_control_bits_exit_only_when_they_change(void **state)
+{
+	struct guest *g = *state;
+	struct x86_exit x;
+
+	g->cpu->cr4_mask = 1u << 13; /* VMXE */
+	g->cpu->cr4_shadow = 0;
+	g->cpu->cr4 |= 1u << 13;
+	load(g, G_CODE, control);
+	g->cpu->regs.rax = X86_CR4_PAE | X86_CR4_OSFXSR;
+	x = run(g, 10);
+	assert_int_equal(x.reason, X86_EXIT_HLT);
+	assert_int_equal(g->cpu->regs.rbx, X86_CR4_PAE | X86_CR4_OSFXSR);
+	assert_int_equal(g->cpu->cr4 >> 13 & 1, 1);
+	g->cpu->rip = G_CODE;
+	g->cpu->regs.rax |= 1u << 13;
+	x = run(g, 10);
+	assert_int_equal(x.reason, X86_EXIT_CR_ACCESS);
+	assert_int_equal(x.qualification, 4);
+}
+
+/* --- interrupts --- */
+
+GUEST_CODE(sti_first, "sti; inc %eax; inc %eax; hlt");
+
+static void an_interrupt_waits_for_the_instruction_after_sti(void **state)
+{
+	struct guest *g = *state;
+
+	with_handler(g, 0x40);
+	load(g, G_CODE, sti_first);
+	g->cpu->regs.rax = 0;
+	g->vector = 0x40;
+	x86_raise_intr(g->cpu);
+	expect_at_handler(g);
+	assert_int_equal(frame(g, 0), G_CODE + 3);
+	assert_int_equal(g->cpu->regs.rax, 1);
+	assert_int_equal(x86_rflags(g->cpu) & X86_IF, 0);
+}
+
+GUEST_CODE(spin, "1: jmp 1b");
+
+static void *kick_later(void *arg)
+{
+	struct guest *g = arg;
+
+	x86_kick(g->cpu);
+	return NULL;
+}
+
+static void a_kick_ends_an_endless_loop(void **state)
+{
+	struct guest *g = *state;
+	pthread_t t;
+
+	load(g, G_CODE, spin);
+	pthread_create(&t, NULL, kick_later, g);
+	assert_int_equal(run(g, UINT64_MAX).reason, X86_EXIT_KICK);
+	pthread_join(t, NULL);
+	assert_int_equal(g->cpu->rip, G_CODE);
+}
+
+GUEST_CODE(five, "inc %eax; inc %eax; inc %eax; inc %eax; inc %eax; hlt");
+
+static void the_budget_is_exact(void **state)
+{
+	struct guest *g = *state;
+	unsigned i;
+
+	load(g, G_CODE, five);
+	g->cpu->regs.rax = 0;
+	for (i = 1; i <= 5; i++) {
+		assert_int_equal(run(g, 1).reason, X86_EXIT_BUDGET);
+		assert_int_equal(g->cpu->regs.rax, i);
+	}
+	assert_int_equal(g->cpu->insns, 5);
+	g->cpu->rip = G_CODE;
+	run(g, 3);
+	assert_int_equal(g->cpu->regs.rax, 8);
+}
+
+static void the_trap_flag_steps_through_idt(void **state)
+{
+	struct guest *g = *state;
+
+	with_handler(g, 1);
+	load(g, G_CODE, five);
+	x86_set_rflags(g->cpu, X86_TF);
+	expect_at_handler(g);
+	assert_int_equal(frame(g, 0), G_CODE + 2);
+	assert_int_equal(frame(g, 2) & X86_TF, X86_TF);
+	assert_int_equal(g->cpu->dr[6] >> 14 & 1, 1);
+	assert_int_equal(x86_rflags(g->cpu) & X86_TF, 0);
+}
+
+static void a_breakpoint_stops_before_its_instruction_once(void **state)
+{
+	struct guest *g = *state;
+
+	load(g, G_CODE, five);
+	g->cpu->regs.rax = 0;
+	assert_int_equal(x86_breakpoint(g->cpu, G_CODE + 4, true), 0);
+	assert_int_equal(run(g, 100).reason, X86_EXIT_BREAKPOINT);
+	assert_int_equal(g->cpu->rip, G_CODE + 4);
+	assert_int_equal(g->cpu->regs.rax, 2);
+	assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+	assert_int_equal(g->cpu->regs.rax, 5);
+	assert_int_equal(x86_breakpoint(g->cpu, G_CODE + 4, false), 0);
+	assert_int_not_equal(x86_breakpoint(g->cpu, G_CODE + 4, false), 0);
+}
+
+/* --- TLB and code --- */
+
+static void a_translation_stays_until_it_is_flushed(void **state)
+{
+	struct guest *g = *state;
+
+	load(g, G_CODE, load_rdi);
+	g->cpu->regs.rdi = 0x400000;
+	*g_q(g, 0x400000) = 1;
+	run(g, 10);
+	g->denied = 0x400000;
+	g->cpu->rip = G_CODE;
+	assert_int_equal(run(g, 10).reason, X86_EXIT_HLT);
+	x86_tlb_flush_gpa(g->cpu, 0x400000);
+	g->cpu->rip = G_CODE;
+	assert_int_equal(run(g, 10).reason, X86_EXIT_EPT_VIOLATION);
+}
+
+GUEST_CODE(remap, "mov (%rdi), %rax; mov %rcx, (%rdx); mov (%rdi), %rbx; invlpg (%rdi);"
+		  "mov (%rdi), %rsi; hlt");
+
+static void invlpg_ends_a_stale_translation(void **state)
+{
+	struct guest *g = *state;
+
+	load(g, G_CODE, remap);
+	*g_q(g, 0x400000) = 1;
+	*g_q(g, 0x600000) = 2;
+	g->cpu->regs.rdi = 0x400000;
+	g->cpu->regs.rdx = (uint64_t)((uint8_t *)g_pde(g, 0x400000) - g->ram);
+	g->cpu->regs.rcx = *g_pde(g, 0x600000);
+	assert_int_equal(run(g, 10).reason, X86_EXIT_HLT);
+	assert_int_equal(g->cpu->regs.rax, 1);
+	assert_int_equal(g->cpu->regs.rbx, 1);
+	assert_int_equal(g->cpu->regs.rsi, 2);
+}
+
+/* Executes a function, changes its immediate, executes it again. */
+GUEST_CODE(self_modifying, "lea 2f(%rip), %rdi; call 2f; mov %eax, %ebx; movb $9, 1(%rdi);"
+			   "call 2f; hlt; 2: mov $5, %eax; ret");
+
+static void code_that_changes_itself_is_translated_again(void **state)
+{
+	struct guest *g = *state;
+
+	load(g, G_CODE, self_modifying);
+	assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+	assert_int_equal(g->cpu->regs.rbx, 5);
+	assert_int_equal(g->cpu->regs.rax, 9);
+}
+
+GUEST_CODE(add_and_swap, "1: lock incq (%rdi); lock xaddq %rax, 8(%rdi); mov %rcx, %rax;"
+			 "2: mov 16(%rdi), %rax; lea 3(%rax), %rbx; lock cmpxchg %rbx, 16(%rdi); jnz 2b;"
+			 "mov $1, %eax; dec %ecx; jnz 1b; hlt");
+
+static void *run_other(void *cpu)
+{
+	struct x86_exit x;
+
+	x86_run(cpu, &x, UINT64_MAX);
+	return NULL;
+}
+
+static void locked_instructions_are_atomic_between_processors(void **state)
+{
+	struct guest *g = *state;
+	struct x86_cpu *cpus[2] = {g->cpu, x86_cpu_new(g->code, g->cpu->ops, g)};
+	pthread_t t[2];
+	unsigned i;
+
+	load(g, G_CODE, add_and_swap);
+	for (i = 0; i < 2; i++) {
+		struct x86_cpu *c = cpus[i];
+
+		if (i) {
+			c->cr0 = g->cpu->cr0;
+			c->cr3 = g->cpu->cr3;
+			c->cr4 = g->cpu->cr4;
+			c->efer = g->cpu->efer;
+			memcpy(c->seg, g->cpu->seg, sizeof(c->seg));
+			c->rip = G_CODE;
+			x86_state_changed(c);
+		}
+		c->regs.rdi = G_DATA;
+		c->regs.rax = 1;
+		c->regs.rcx = 300000;
+	}
+	for (i = 0; i < 2; i++)
+		pthread_create(&t[i], NULL, run_other, cpus[i]);
+	for (i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	assert_int_equal(*g_q(g, G_DATA), 600000);
+	assert_int_equal(*g_q(g, G_DATA + 8), 600000);
+	assert_int_equal(*g_q(g, G_DATA + 16), 1800000);
+	x86_cpu_free(cpus[1]);
+}
+
+/* One processor changes a function that another has already executed. */
+GUEST_CODE(wait_and_call, "call 2f; mov %eax, %ebx; movl $1, (%rdi); 1: cmpl $2, (%rdi); jne 1b;"
+			  "call 2f; hlt; 2: mov $5, %eax; ret");
+GUEST_CODE(change_other, "1: cmpl $1, (%rdi); jne 1b; movb $9, (%rsi); movl $2, (%rdi); hlt");
+
+static void code_changed_by_another_processor_is_translated_again(void **state)
+{
+	struct guest *g = *state;
+	struct x86_cpu *c = x86_cpu_new(g->code, g->cpu->ops, g);
+	pthread_t t;
+
+	load(g, G_CODE, wait_and_call);
+	load(g, G_CODE + 0x1000, change_other);
+	c->cr0 = g->cpu->cr0;
+	c->cr3 = g->cpu->cr3;
+	c->cr4 = g->cpu->cr4;
+	c->efer = g->cpu->efer;
+	memcpy(c->seg, g->cpu->seg, sizeof(c->seg));
+	c->rip = G_CODE + 0x1000;
+	c->regs.rdi = g->cpu->regs.rdi = G_DATA;
+	c->regs.rsi = G_CODE + (unsigned)(wait_and_call_end - wait_and_call) - 5;
+	x86_state_changed(c);
+	pthread_create(&t, NULL, run_other, c);
+	assert_int_equal(run(g, UINT64_MAX).reason, X86_EXIT_HLT);
+	pthread_join(t, NULL);
+	assert_int_equal(g->cpu->regs.rbx, 5);
+	assert_int_equal(g->cpu->regs.rax, 9);
+	x86_cpu_free(c);
+}
+
+/* --- XSAVE --- */
+
+GUEST_CODE(save_restore, "mov $3, %eax; xor %edx, %edx; xsave (%rdi); pxor %xmm3, %xmm3; fninit;"
+			 "xrstor (%rdi); hlt");
+
+static void xrstor_brings_back_what_xsave_kept(void **state)
+{
+	struct guest *g = *state;
+
+	g->cpu->cr4 |= X86_CR4_OSXSAVE;
+	g->cpu->xcr0 = 3;
+	g->cpu->xmm[3] = (struct x86_xmm){{1, 2}};
+	g->cpu->fx.fcw = 0x27f;
+	g->cpu->fx.mxcsr = 0x1fa0;
+	g->cpu->regs.rdi = G_DATA;
+	x86_state_changed(g->cpu);
+	load(g, G_CODE, save_restore);
+	assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+	assert_int_equal(g->cpu->xmm[3].q[1], 2);
+	assert_int_equal(g->cpu->fx.fcw, 0x27f);
+	assert_int_equal(g->cpu->fx.mxcsr, 0x1fa0);
+	assert_int_equal(*g_q(g, G_DATA + 512), 3);
+}
+
+GUEST_CODE(no_fpu, "pxor %xmm0, %xmm0");
+
+static void vectors_with_the_task_switched_bit_are_not_available(void **state)
+{
+	struct guest *g = *state;
+
+	with_handler(g, 7);
+	g->cpu->cr0 |= X86_CR0_TS;
+	x86_state_changed(g->cpu);
+	load(g, G_CODE, no_fpu);
+	expect_at_handler(g);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, open_guest, close_guest)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(ud2_pushes_its_own_address_and_no_error_code),
+		T(int3_returns_after_itself),
+		T(int_n_from_user_code_needs_a_gate_of_its_privilege),
+		T(division_by_zero_leaves_registers_alone),
+		T(page_faults_have_the_error_code_of_their_cause),
+		T(a_write_sets_accessed_and_dirty_and_a_read_only_accessed),
+		T(a_fault_while_delivering_a_fault_is_a_double_fault_then_a_triple),
+		T(ist_gives_its_own_stack),
+		T(syscall_and_sysret_go_there_and_back),
+		T(iret_to_user_code_takes_the_whole_frame),
+		T(iret_with_a_null_code_segment_is_a_general_protection_fault),
+		T(reset_state_enters_long_mode),
+		T(compatibility_mode_wraps_at_four_gigabytes),
+		T(an_exit_leaves_rip_at_the_instruction),
+		T(port_accesses_are_described_in_the_qualification),
+		T(an_ept_violation_can_be_repaired_and_retried),
+		T(an_access_across_pages_changes_nothing_when_the_second_is_missing),
+		T(a_violation_while_delivering_an_event_names_the_event),
+		T(a_repeated_copy_stops_at_the_fault_and_goes_on),
+		T(an_unknown_instruction_stops_with_its_bytes),
+		T(host_owned_control_bits_exit_only_when_they_change),
+		T(an_interrupt_waits_for_the_instruction_after_sti),
+		T(a_kick_ends_an_endless_loop),
+		T(the_budget_is_exact),
+		T(the_trap_flag_steps_through_idt),
+		T(a_breakpoint_stops_before_its_instruction_once),
+		T(a_translation_stays_until_it_is_flushed),
+		T(invlpg_ends_a_stale_translation),
+		T(code_that_changes_itself_is_translated_again),
+		T(locked_instructions_are_atomic_between_processors),
+		T(code_changed_by_another_processor_is_translated_again),
+		T(xrstor_brings_back_what_xsave_kept),
+		T(vectors_with_the_task_switched_bit_are_not_available),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
