@@ -133,6 +133,12 @@ static bool check_vcpus(struct check *c, const struct td_sum *s, const struct td
 	return true;
 }
 
+/* Pages of migration streams are counted, not named. */
+static bool names_all(const struct page_set *named, unsigned streams, const struct page_set *owned)
+{
+	return streams ? named->pages4k + streams == owned->pages4k : page_set_same(named, owned);
+}
+
 bool check_td(struct check *c, const struct td_sum *sum)
 {
 	const struct machine *m = c->mod->m;
@@ -145,14 +151,15 @@ bool check_td(struct check *c, const struct td_sum *sum)
 			      tdr->num_tdcx);
 	for (unsigned i = 0; i < tdr->num_tdcx; i++)
 		page_set_add(&tdcx, machine_strip(m, tdr->tdcx_pa[i]), TDX_LEVEL_4K);
-	if (!page_set_same(&tdcx, &sum->tdcx))
+	if (tdr->num_tdcx >= TDCS_MIN_PAGES)
+		t.tdcs = machine_ptr(m, machine_strip(m, tdr->tdcx_pa[TDCS_PAGE_MAIN]));
+	if (!names_all(&tdcx, t.tdcs ? t.tdcs->num_migs : 0, &sum->tdcx))
 		return broken(c, "TD 0x%llx owns %llu TDCX pages, it and its vCPUs name %llu",
 			      (unsigned long long)sum->tdr_pa,
 			      (unsigned long long)sum->tdcx.pages4k,
 			      (unsigned long long)tdcx.pages4k);
-	if (tdr->num_tdcx < TDCS_MIN_PAGES)
+	if (!t.tdcs)
 		return true;
-	t.tdcs = machine_ptr(m, machine_strip(m, tdr->tdcx_pa[TDCS_PAGE_MAIN]));
 	if (t.tdcs->op_state == TDX_OP_STATE_UNINITIALIZED)
 		return true;
 	return check_locks(c, sum, t.tdcs) && check_vcpus(c, sum, tdr, t.tdcs) && check_sept(c, &t);
