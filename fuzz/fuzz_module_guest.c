@@ -121,6 +121,20 @@ static struct vmexit other_exit(struct actor *a, struct tdx_regs *r)
 	return x;
 }
 
+/* Registers that are no outputs of the TDCALL come back as they were. */
+static bool kept_others(const struct tdx_regs *in, const struct tdx_regs *out)
+{
+	const struct tdx_leaf_info *leaf = tdx_tdcall_leaf(tdx_rax_leaf(in->rax));
+	unsigned may = TDX_REG_BIT(0);
+
+	if (leaf)
+		may |= tdx_leaf_outputs(leaf, tdx_rax_version(in->rax));
+	for (unsigned i = 0; i < 16; i++)
+		if (!(may & TDX_REG_BIT(i)) && (&in->rax)[i] != (&out->rax)[i])
+			return false;
+	return true;
+}
+
 void guest_step(struct actor *a)
 {
 	struct tdx_regs *regs = module_guest_regs(a->w->mod, a->lp);
@@ -156,6 +170,8 @@ void guest_step(struct actor *a)
 	}
 	if (!calls || leaf >= TDX_TDCALL_LEAVES || module_entry(a->w->mod, a->lp).info >> 31)
 		return;
+	if (!kept_others(&l->in, regs))
+		a->violation = "a register of the guest that is no output changed";
 	atomic_fetch_add_explicit(&a->w->tdcalls[leaf], 1, memory_order_relaxed);
 	if (tdx_is_success(tdx_status(regs->rax)))
 		atomic_fetch_add_explicit(&a->w->tdgood[leaf], 1, memory_order_relaxed);

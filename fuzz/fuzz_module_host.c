@@ -555,6 +555,22 @@ static void enter(struct actor *a, struct slot *s)
 	vmcs_clear_bits(vmcs, VMCS_GUEST_CS_AR, 1u << 14);
 }
 
+/* Registers that are no outputs of the leaf come back as they were. */
+static bool kept_others(const struct tdx_regs *in, const struct tdx_regs *out)
+{
+	const struct tdx_leaf_info *leaf = tdx_seamcall_leaf(tdx_rax_leaf(in->rax));
+	unsigned may = TDX_REG_BIT(0);
+
+	if (leaf)
+		may |= tdx_leaf_outputs(leaf, tdx_rax_version(in->rax));
+	if (leaf && leaf->number == TDH_VP_ENTER)
+		return true;
+	for (unsigned i = 0; i < 16; i++)
+		if (!(may & TDX_REG_BIT(i)) && (&in->rax)[i] != (&out->rax)[i])
+			return false;
+	return true;
+}
+
 void host_step(struct actor *a)
 {
 	struct slot *s = &a->w->slot[below(a, WORLD_SLOTS)];
@@ -590,6 +606,8 @@ void host_step(struct actor *a)
 		l->rax = out.rax;
 		if (!tdx_status_info(tdx_status(out.rax)))
 			a->violation = "a status the ABI does not have";
+		else if (!kept_others(&in, &out))
+			a->violation = "a register that is no output changed";
 		break;
 	}
 	calm(a);
