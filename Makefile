@@ -4,7 +4,7 @@ BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 OVMF    ?= /usr/share/ovmf/OVMF.fd
 
-.PHONY: all setup run test bench fidelity install clean
+.PHONY: all setup run test bench fidelity locks install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -28,6 +28,10 @@ bench: setup
 # Documents made from the code.
 fidelity: all
 	@$(BUILD)/tools/fidelity tests/vectors > docs/fidelity.md
+
+locks: all
+	@$(SWTDX) locks --markdown > docs/locks.md
+	@$(SWTDX) locks --svg > docs/locks.svg
 
 install: all
 	@meson install -C $(BUILD)

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* Keeping a machine's state in a memory file. */
+#include "trace/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "module/internal.h"
+
+/* Linux: Documentation/admin-guide/mm/pagemap.rst. */
+#define PAGEMAP_PRESENT	    (1ull << 63)
+#define PAGEMAP_SWAPPED	    (1ull << 62)
+#define PAGEMAP_FILE_SHARED (1ull << 61)
+
+enum { PAGE = 4096, PAGEMAP_BATCH = 4096 };
+
+struct snapshot {
+	struct player *p;
+	struct player player;
+	void *machine, *module; /* the leading bytes, unused processors left out */
+	size_t machine_size, module_size;
+};
+
+struct pagemap {
+	int fd;
+	uint64_t first; /* page number of the machine's RAM */
+	uint64_t npages;
+	uint64_t entry[PAGEMAP_BATCH];
+};
+
+static int pagemap_open(struct pagemap *map, const struct machine *m)
+{
+	map->fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	map->first = (uint64_t)(uintptr_t)m->ram / PAGE;
+	map->npages = m->cfg.mem_end / PAGE;
+	return map->fd < 0 ? -errno : 0;
+}
+
+/* Entries of pages [at, at + n) of RAM. */
+static int pagemap_read(struct pagemap *map, uint64_t at, uint64_t *n)
+{
+	ssize_t len;
+
+	*n = map->npages - at < PAGEMAP_BATCH ? map->npages - at : PAGEMAP_BATCH;
+	len = pread(map->fd, map->entry, *n * 8, (off_t)((map->first + at) * 8));
+	if (len < 0)
+		return -errno;
+	return (size_t)len == *n * 8 ? 0 : -EIO;
+}
+
+static int copy_ram(struct pagemap *map, const uint8_t *ram, int file)
+{
+	uint64_t n;
+	int err;
+
+	for (uint64_t at = 0; at < map->npages; at += n) {
+		err = pagemap_read(map, at, &n);
+		if (err)
+			return err;
+		for (uint64_t i = 0; i < n; i++) {
+			uint64_t off = (at + i) * PAGE;
+
+			if (!(map->entry[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)))
+				continue;
+			if (pwrite(file, ram + off, PAGE, (off_t)off) != PAGE)
+				return errno ? -errno : -EIO;
+		}
+	}
+	return 0;
+}
+
+static int make_file(struct machine *m)
+{
+	struct pagemap *map = malloc(sizeof(*map));
+	int file = memfd_create("swtdx-snapshot", MFD_CLOEXEC), err = 0;
+
+	if (!map || file < 0 || ftruncate(file, (off_t)m->cfg.mem_end) != 0)
+		err = map ? -errno : -ENOMEM;
+	if (!err)
+		err = pagemap_open(map, m);
+	if (!err) {
+		err = copy_ram(map, m->ram, file);
+		close(map->fd);
+	}
+	if (!err && mmap(m->ram, m->cfg.mem_end, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, file, 0) == MAP_FAILED)
+		err = -errno;
+	if (file >= 0)
+		close(file);
+	free(map);
+	return err;
+}
+
+int snapshot_take(struct player *p, struct snapshot **out)
+{
+	struct snapshot *s = calloc(1, sizeof(*s));
+	unsigned lps = p->m->cfg.lps;
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->p = p;
+	s->player = *p;
+	s->machine_size = offsetof(struct machine, lp) + lps * sizeof(struct machine_lp);
+	s->module_size = offsetof(struct module, lp) + lps * sizeof(struct lp);
+	s->machine = malloc(s->machine_size);
+	s->module = malloc(s->module_size);
+	err = s->machine && s->module ? make_file(p->m) : -ENOMEM;
+	if (err) {
+		snapshot_free(s);
+		return err;
+	}
+	memcpy(s->machine, p->m, s->machine_size);
+	memcpy(s->module, p->mod, s->module_size);
+	*out = s;
+	return 0;
+}
+
+void snapshot_restore(struct snapshot *s)
+{
+	struct module *mod = s->p->mod;
+	const struct module_hooks *hooks = mod->hooks;
+	void *arg = mod->hooks_arg;
+
+	madvise(s->p->m->ram, s->p->m->cfg.mem_end, MADV_DONTNEED);
+	memcpy(s->p->m, s->machine, s->machine_size);
+	memcpy(mod, s->module, s->module_size);
+	module_set_hooks(mod, hooks, arg);
+	*s->p = s->player;
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	if (!s)
+		return;
+	free(s->machine);
+	free(s->module);
+	free(s);
+}
+
+int snapshot_written(const struct snapshot *s, uint64_t *pa, size_t max)
+{
+	struct pagemap *map = malloc(sizeof(*map));
+	int err = map ? pagemap_open(map, s->p->m) : -ENOMEM, found = 0;
+	uint64_t n;
+
+	if (err) {
+		free(map);
+		return err;
+	}
+	for (uint64_t at = 0; at < map->npages && !err; at += n) {
+		err = pagemap_read(map, at, &n);
+		for (uint64_t i = 0; i < n && !err; i++) {
+			uint64_t e = map->entry[i];
+
+			if (!(e & PAGEMAP_SWAPPED) &&
+			    (!(e & PAGEMAP_PRESENT) || e & PAGEMAP_FILE_SHARED))
+				continue;
+			if ((size_t)found < max)
+				pa[found] = (at + i) * PAGE;
+			found++;
+		}
+	}
+	close(map->fd);
+	free(map);
+	return err ? err : found;
+}
+
+struct snapshot_hash hash_more(struct snapshot_hash h, const void *bytes, size_t len)
+{
+	const uint64_t *w = bytes;
+
+	for (size_t i = 0; i < len / 8; i++) {
+		h.a = (h.a ^ w[i]) * 0x9e3779b97f4a7c15ull;
+		h.a ^= h.a >> 32;
+		h.b = (h.b + w[i]) * 0xc2b2ae3d27d4eb4full;
+		h.b ^= h.b >> 29;
+	}
+	return h;
+}
+
+struct snapshot_hash snapshot_hash(const struct snapshot *s, const uint64_t *pa, size_t n,
+				   struct snapshot_hash h)
+{
+	const struct module *mod = s->p->mod;
+	const struct machine *m = s->p->m;
+
+	for (size_t i = 0; i < n; i++)
+		h = hash_more(h, m->ram + pa[i], PAGE);
+	h = hash_more(h, m, s->machine_size & ~7ul);
+	h = hash_more(h, mod, s->module_size & ~7ul);
+	return hash_more(h, s->p->entered, sizeof(s->p->entered));
+}

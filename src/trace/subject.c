@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/* One successful call of each leaf, and what has to happen before it. */
+#include "trace/subject.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TD	    "0x100000000"
+#define AUG_4K	    "seamcall 0 TDH.MEM.PAGE.AUG rcx=0x5000 rdx=" TD " r8=0x100011000\n"
+#define AUG_2M	    "seamcall 0 TDH.MEM.PAGE.AUG rcx=0x400001 rdx=" TD " r8=0x104000000\n"
+#define BLOCK(gpa)                                                   \
+	"seamcall 0 TDH.MEM.RANGE.BLOCK rcx=" gpa " rdx=" TD "\n" \
+	"seamcall 0 TDH.MEM.TRACK rcx=" TD "\n"
+#define ENTER	    "enter 0 0x100007000\nguest mode64 lp=0\n"
+#define KICK	    "guest external_interrupt lp=0 reason=1 intr=0x80000020\n"
+#define ACCEPT_2M   "tdcall 0x100007000 TDG.MEM.PAGE.ACCEPT rcx=0x400001\n"
+#define DEMOTE	    "seamcall 0 TDH.MEM.PAGE.DEMOTE rcx=0x400001 rdx=" TD " r8=0x100011000\n"
+#define FLUSH	    "seamcall 0 TDH.VP.FLUSH rcx=0x100007000\n"
+#define VPFLUSHDONE "seamcall 0 TDH.MNG.VPFLUSHDONE rcx=" TD "\n"
+#define CACHE_WB    "seamcall 0 TDH.PHYMEM.CACHE.WB\n"
+#define FREEID	    "seamcall 0 TDH.MNG.KEY.FREEID rcx=" TD "\n"
+/* TDMR_INFO of the two TDMRs, with bits 23:8 of the sizes of their third PAMTs. */
+#define TDMRS(size0, size1) \
+	"write 0x1000000 001000010000000000120001\n" \
+	"write 0x1001000 000000400000000000000040000000000000000200000000" \
+	"0010000000000000001000020000000000200000000000000030000200000000" \
+	"00" size0 "00000000000000003b0000000000000005\n" \
+	"write 0x1001200 000000000100000000000040000000000000000300000000" \
+	"0010000000000000001000030000000000200000000000000030000300000000" \
+	"00" size1 "\n"
+/* The third PAMT of a TDMR is then the bitmap of its pages. */
+#define DYNAMIC                                                         \
+	TDMRS("8000", "8000")                                               \
+	"seamcall 0 TDH.SYS.CONFIG rcx=0x1000000 rdx=0x2 r8=0x10020\n" \
+	"seamcall 0 TDH.SYS.KEY.CONFIG\n"                              \
+	"tdmr_init 0 0x40000000 0x80000000\n"                          \
+	"tdmr_init 0 0x100000000 0x140000000\n"
+#define PARAMS                                                                                    \
+	"write 0x1008000 0100001000000000030000000000000004000000000000001e000000000000000000000" \
+	"00000000064\n"
+
+/* clang-format off */
+const struct subject subjects[] = {
+	{"sys-init", "TDH.SYS.INIT", STAGE_LOADED,
+	 "",
+	 "seamcall 0 TDH.SYS.INIT"},
+	{"sys-lp-init", "TDH.SYS.LP.INIT", STAGE_SYS_INIT,
+	 "",
+	 "seamcall 0 TDH.SYS.LP.INIT"},
+	{"sys-config", "TDH.SYS.CONFIG", STAGE_LP_INIT,
+	 TDMRS("0040", "0040"),
+	 "seamcall 0 TDH.SYS.CONFIG rcx=0x1000000 rdx=0x2 r8=0x20"},
+	{"sys-key-config", "TDH.SYS.KEY.CONFIG", STAGE_CONFIG,
+	 "",
+	 "seamcall 0 TDH.SYS.KEY.CONFIG"},
+	{"sys-tdmr-init", "TDH.SYS.TDMR.INIT", STAGE_KEY_CONFIG,
+	 "",
+	 "seamcall 0 TDH.SYS.TDMR.INIT rcx=0x100000000"},
+	{"sys-info", "TDH.SYS.INFO", STAGE_READY,
+	 "",
+	 "seamcall 0 TDH.SYS.INFO rcx=0x1020000 rdx=0x400 r8=0x1021000 r9=0x20"},
+	{"sys-rd", "TDH.SYS.RD", STAGE_READY,
+	 "",
+	 "seamcall 0 TDH.SYS.RD rdx=0x800000200000000"},
+	{"sys-rdall", "TDH.SYS.RDALL", STAGE_READY,
+	 "",
+	 "seamcall 0 TDH.SYS.RDALL rdx=0x1020000 r8=0xffffffffffffffff"},
+	{"sys-lp-shutdown", "TDH.SYS.LP.SHUTDOWN", STAGE_READY,
+	 "",
+	 "seamcall 0 TDH.SYS.LP.SHUTDOWN"},
+	{"sys-shutdown", "TDH.SYS.SHUTDOWN", STAGE_READY,
+	 "",
+	 "seamcall 0 TDH.SYS.SHUTDOWN rcx=0x1"},
+	{"mng-create", "TDH.MNG.CREATE", STAGE_READY,
+	 "",
+	 "seamcall 0 TDH.MNG.CREATE rcx=0x100000000 rdx=0x21"},
+	{"mng-key-config", "TDH.MNG.KEY.CONFIG", STAGE_CREATED,
+	 "",
+	 "seamcall 0 TDH.MNG.KEY.CONFIG rcx=0x100000000"},
+	{"mng-addcx", "TDH.MNG.ADDCX", STAGE_TD_KEY,
+	 "",
+	 "seamcall 0 TDH.MNG.ADDCX rcx=0x100001000 rdx=0x100000000"},
+	{"mng-init", "TDH.MNG.INIT", STAGE_TDCS,
+	 PARAMS,
+	 "seamcall 0 TDH.MNG.INIT rcx=0x100000000 rdx=0x1008000"},
+	{"vp-create", "TDH.VP.CREATE", STAGE_TD_INIT,
+	 "",
+	 "seamcall 0 TDH.VP.CREATE rcx=0x100007000 rdx=0x100000000"},
+	{"vp-addcx", "TDH.VP.ADDCX", STAGE_VP_CREATED,
+	 "",
+	 "seamcall 0 TDH.VP.ADDCX rcx=0x100008000 rdx=0x100007000"},
+	{"vp-init", "TDH.VP.INIT", STAGE_TDVPS,
+	 "",
+	 "seamcall 0 TDH.VP.INIT rcx=0x100007000"},
+	{"vp-init-v1", "TDH.VP.INIT/1", STAGE_TDVPS,
+	 "",
+	 "seamcall 0 TDH.VP.INIT/1 rcx=0x100007000 r8=0x3"},
+	{"sept-add", "TDH.MEM.SEPT.ADD", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.MEM.SEPT.ADD rcx=0x200001 rdx=0x100000000 r8=0x100010000"},
+	{"sept-add-top", "TDH.MEM.SEPT.ADD", STAGE_VP_INIT,
+	 "",
+	 "seamcall 0 TDH.MEM.SEPT.ADD rcx=0x3 rdx=0x100000000 r8=0x10000d000"},
+	{"page-add", "TDH.MEM.PAGE.ADD", STAGE_TABLES,
+	 "",
+	 "seamcall 0 TDH.MEM.PAGE.ADD rcx=0x0 rdx=0x100000000 r8=0x100010000 r9=0x1010000"},
+	{"mr-extend", "TDH.MR.EXTEND", STAGE_PAGES,
+	 "",
+	 "seamcall 0 TDH.MR.EXTEND rcx=0x0 rdx=0x100000000"},
+	{"mr-finalize", "TDH.MR.FINALIZE", STAGE_PAGES,
+	 "",
+	 "seamcall 0 TDH.MR.FINALIZE rcx=0x100000000"},
+	{"mng-rd", "TDH.MNG.RD", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.MNG.RD rcx=0x100000000 rdx=0x8010000000000001"},
+	{"mng-wr", "TDH.MNG.WR", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.MNG.WR rcx=0x100000000 rdx=0x9110000300000010 r9=0xffffffffffffffff"},
+	{"vp-rd", "TDH.VP.RD", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.VP.RD rcx=0x100007000 rdx=0x1020000300000000"},
+	{"vp-wr", "TDH.VP.WR", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.VP.WR rcx=0x100007000 rdx=0x24000100000002 r8=0xf2 r9=0xffff"},
+	{"vp-enter", "TDH.VP.ENTER", STAGE_FINALIZED,
+	 "",
+	 "enter 0 0x100007000"},
+	{"vp-flush", "TDH.VP.FLUSH", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.VP.FLUSH rcx=0x100007000"},
+	{"mem-track", "TDH.MEM.TRACK", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.MEM.TRACK rcx=0x100000000"},
+	{"page-aug-4k", "TDH.MEM.PAGE.AUG", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.MEM.PAGE.AUG rcx=0x5000 rdx=0x100000000 r8=0x100011000"},
+	{"page-aug-2m", "TDH.MEM.PAGE.AUG", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.MEM.PAGE.AUG rcx=0x400001 rdx=0x100000000 r8=0x104000000"},
+	{"range-block-4k", "TDH.MEM.RANGE.BLOCK", STAGE_FINALIZED,
+	 AUG_4K,
+	 "seamcall 0 TDH.MEM.RANGE.BLOCK rcx=0x5000 rdx=0x100000000"},
+	{"range-block-nonleaf", "TDH.MEM.RANGE.BLOCK", STAGE_FINALIZED,
+	 AUG_4K,
+	 "seamcall 0 TDH.MEM.RANGE.BLOCK rcx=0x1 rdx=0x100000000"},
+	{"range-unblock", "TDH.MEM.RANGE.UNBLOCK", STAGE_FINALIZED,
+	 AUG_4K BLOCK("0x5000"),
+	 "seamcall 0 TDH.MEM.RANGE.UNBLOCK rcx=0x5000 rdx=0x100000000"},
+	{"page-remove", "TDH.MEM.PAGE.REMOVE", STAGE_FINALIZED,
+	 AUG_4K BLOCK("0x5000"),
+	 "seamcall 0 TDH.MEM.PAGE.REMOVE rcx=0x5000 rdx=0x100000000"},
+	{"page-relocate", "TDH.MEM.PAGE.RELOCATE", STAGE_FINALIZED,
+	 AUG_4K BLOCK("0x5000"),
+	 "seamcall 0 TDH.MEM.PAGE.RELOCATE rcx=0x5000 rdx=0x100000000 r8=0x100012000"},
+	{"page-remove-2m", "TDH.MEM.PAGE.REMOVE", STAGE_FINALIZED,
+	 AUG_2M BLOCK("0x400001"),
+	 "seamcall 0 TDH.MEM.PAGE.REMOVE rcx=0x400001 rdx=0x100000000"},
+	{"page-demote", "TDH.MEM.PAGE.DEMOTE", STAGE_FINALIZED,
+	 AUG_2M ENTER ACCEPT_2M KICK BLOCK("0x400001"),
+	 "seamcall 0 TDH.MEM.PAGE.DEMOTE rcx=0x400001 rdx=0x100000000 r8=0x100011000"},
+	{"page-promote", "TDH.MEM.PAGE.PROMOTE", STAGE_FINALIZED,
+	 AUG_2M ENTER ACCEPT_2M KICK BLOCK("0x400001") DEMOTE BLOCK("0x400001"),
+	 "seamcall 0 TDH.MEM.PAGE.PROMOTE rcx=0x400001 rdx=0x100000000"},
+	{"sept-rd", "TDH.MEM.SEPT.RD", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.MEM.SEPT.RD rcx=0x0 rdx=0x100000000"},
+	{"sept-remove", "TDH.MEM.SEPT.REMOVE", STAGE_FINALIZED,
+	 "seamcall 0 TDH.MEM.SEPT.ADD rcx=0x200001 rdx=0x100000000 r8=0x100011000\n" BLOCK("0x200001"),
+	 "seamcall 0 TDH.MEM.SEPT.REMOVE rcx=0x200001 rdx=0x100000000"},
+	{"mem-rd", "TDH.MEM.RD", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.MEM.RD rcx=0x0 rdx=0x100000000"},
+	{"mem-wr", "TDH.MEM.WR", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.MEM.WR rcx=0x0 rdx=0x100000000 r8=0x1234"},
+	{"mng-vpflushdone", "TDH.MNG.VPFLUSHDONE", STAGE_FINALIZED,
+	 FLUSH,
+	 "seamcall 0 TDH.MNG.VPFLUSHDONE rcx=0x100000000"},
+	{"phymem-cache-wb", "TDH.PHYMEM.CACHE.WB", STAGE_FINALIZED,
+	 FLUSH VPFLUSHDONE,
+	 "seamcall 0 TDH.PHYMEM.CACHE.WB"},
+	{"mng-key-freeid", "TDH.MNG.KEY.FREEID", STAGE_FINALIZED,
+	 FLUSH VPFLUSHDONE CACHE_WB,
+	 "seamcall 0 TDH.MNG.KEY.FREEID rcx=0x100000000"},
+	{"mng-key-reclaimid", "TDH.MNG.KEY.RECLAIMID", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.MNG.KEY.RECLAIMID rcx=0x100000000"},
+	{"page-reclaim", "TDH.PHYMEM.PAGE.RECLAIM", STAGE_FINALIZED,
+	 FLUSH VPFLUSHDONE CACHE_WB FREEID,
+	 "seamcall 0 TDH.PHYMEM.PAGE.RECLAIM rcx=0x100007000"},
+	{"page-reclaim-tdr", "TDH.PHYMEM.PAGE.RECLAIM", STAGE_CREATED,
+	 VPFLUSHDONE CACHE_WB FREEID,
+	 "seamcall 0 TDH.PHYMEM.PAGE.RECLAIM rcx=0x100000000"},
+	{"page-rdmd", "TDH.PHYMEM.PAGE.RDMD", STAGE_FINALIZED,
+	 "",
+	 "seamcall 0 TDH.PHYMEM.PAGE.RDMD rcx=0x100001000"},
+	{"page-wbinvd", "TDH.PHYMEM.PAGE.WBINVD", STAGE_READY,
+	 "",
+	 "seamcall 0 TDH.PHYMEM.PAGE.WBINVD rcx=0x100000000"},
+	{"pamt-add", "TDH.PHYMEM.PAMT.ADD", STAGE_LP_INIT,
+	 DYNAMIC,
+	 "seamcall 0 TDH.PHYMEM.PAMT.ADD rcx=0x100000001 rdx=0x50100000 r8=0x50101000"},
+	{"pamt-remove", "TDH.PHYMEM.PAMT.REMOVE", STAGE_LP_INIT,
+	 DYNAMIC
+	 "seamcall 0 TDH.PHYMEM.PAMT.ADD rcx=0x100000001 rdx=0x50100000 r8=0x50101000\n",
+	 "seamcall 0 TDH.PHYMEM.PAMT.REMOVE rcx=0x100000001"},
+	{"tdg-accept", "TDG.MEM.PAGE.ACCEPT", STAGE_FINALIZED,
+	 "seamcall 0 TDH.MEM.PAGE.AUG rcx=0x9000 rdx=0x100000000 r8=0x100018000\n" ENTER,
+	 "tdcall 0x100007000 TDG.MEM.PAGE.ACCEPT rcx=0x9000"},
+	{"tdg-accept-2m", "TDG.MEM.PAGE.ACCEPT", STAGE_FINALIZED,
+	 AUG_2M ENTER,
+	 "tdcall 0x100007000 TDG.MEM.PAGE.ACCEPT rcx=0x400001"},
+	{"tdg-page-attr-rd", "TDG.MEM.PAGE.ATTR.RD", STAGE_FINALIZED,
+	 ENTER,
+	 "tdcall 0x100007000 TDG.MEM.PAGE.ATTR.RD rcx=0x1000"},
+	{"tdg-page-attr-wr", "TDG.MEM.PAGE.ATTR.WR", STAGE_FINALIZED,
+	 ENTER,
+	 "tdcall 0x100007000 TDG.MEM.PAGE.ATTR.WR rcx=0x1000"},
+	{"tdg-rtmr-extend", "TDG.MR.RTMR.EXTEND", STAGE_FINALIZED,
+	 ENTER,
+	 "tdcall 0x100007000 TDG.MR.RTMR.EXTEND rcx=0x1000 rdx=0x2"},
+	{"tdg-mr-report", "TDG.MR.REPORT", STAGE_FINALIZED,
+	 ENTER,
+	 "tdcall 0x100007000 TDG.MR.REPORT rcx=0x2000 rdx=0x1000"},
+	{"tdg-mr-verifyreport", "TDG.MR.VERIFYREPORT", STAGE_FINALIZED,
+	 ENTER "tdcall 0x100007000 TDG.MR.REPORT rcx=0x2000 rdx=0x1000\n",
+	 "tdcall 0x100007000 TDG.MR.VERIFYREPORT rcx=0x2000"},
+	{"tdg-vm-rd", "TDG.VM.RD", STAGE_FINALIZED,
+	 ENTER,
+	 "tdcall 0x100007000 TDG.VM.RD rdx=0x9110000300000010"},
+	{"tdg-vm-wr", "TDG.VM.WR", STAGE_FINALIZED,
+	 ENTER,
+	 "tdcall 0x100007000 TDG.VM.WR rdx=0x9110000300000010 r9=0xffffffffffffffff"},
+	{"tdg-vp-rd", "TDG.VP.RD", STAGE_FINALIZED,
+	 ENTER,
+	 "tdcall 0x100007000 TDG.VP.RD rdx=0xa020000300000050"},
+	{"tdg-vp-wr", "TDG.VP.WR", STAGE_FINALIZED,
+	 ENTER,
+	 "tdcall 0x100007000 TDG.VP.WR rdx=0xa020000300000050 r9=0x1"},
+	{"tdg-sys-rd", "TDG.SYS.RD", STAGE_FINALIZED,
+	 ENTER,
+	 "tdcall 0x100007000 TDG.SYS.RD rdx=0x800000200000000"},
+	{"tdg-sys-rdall", "TDG.SYS.RDALL", STAGE_FINALIZED,
+	 ENTER,
+	 "tdcall 0x100007000 TDG.SYS.RDALL rdx=0x1000 r8=0xffffffffffffffff"},
+	{"tdg-vp-info", "TDG.VP.INFO", STAGE_FINALIZED,
+	 ENTER,
+	 "tdcall 0x100007000 TDG.VP.INFO"},
+	{"tdg-vp-cpuidve", "TDG.VP.CPUIDVE.SET", STAGE_FINALIZED,
+	 ENTER,
+	 "tdcall 0x100007000 TDG.VP.CPUIDVE.SET rcx=0x0"},
+	{"tdg-vp-veinfo", "TDG.VP.VEINFO.GET", STAGE_FINALIZED,
+	 ENTER "guest hlt lp=0 reason=12 ilen=1\n",
+	 "tdcall 0x100007000 TDG.VP.VEINFO.GET"},
+	{"tdg-vp-vmcall", "TDG.VP.VMCALL", STAGE_FINALIZED,
+	 ENTER,
+	 "tdcall 0x100007000 TDG.VP.VMCALL rcx=0xfc00 r11=0xc"},
+	{"tdg-ept-violation", "EPT violation exit in guest", STAGE_FINALIZED,
+	 ENTER,
+	 "guest ept_violation lp=0 reason=48 qual=0x181 gpa=0x9000"},
+};
+/* clang-format on */
+
+const unsigned num_subjects = sizeof(subjects) / sizeof(subjects[0]);
+
+bool subject_matches(const struct subject *s, const char *word)
+{
+	size_t n = strcspn(s->title, "/");
+
+	return strcasecmp(s->name, word) == 0 || strcasecmp(s->title, word) == 0 ||
+	       (strlen(word) == n && strncasecmp(s->title, word, n) == 0) ||
+	       (n > 4 && strlen(word) == n - 4 && strncasecmp(s->title + 4, word, n - 4) == 0);
+}
+
+bool player_lines(struct player *p, const char *lines, char *err, size_t errlen)
+{
+	char *copy = strdup(lines), *line = copy, *end, why[128];
+	bool ok = copy != NULL;
+
+	if (!ok)
+		snprintf(err, errlen, "out of memory");
+	for (; ok && *line; line = end) {
+		struct vec_step s;
+		struct played d;
+
+		end = strchrnul(line, '\n');
+		if (*end)
+			*end++ = '\0';
+		if (!vec_parse(line, &s, why, sizeof(why))) {
+			snprintf(err, errlen, "not understood: %s", why);
+			ok = false;
+		} else if (!player_step(p, &s, &d)) {
+			snprintf(err, errlen, "%s", d.why);
+			ok = false;
+		}
+	}
+	free(copy);
+	return ok;
+}
+
+bool subject_prepare(const struct subject *s, struct player *p, char *err, size_t errlen)
+{
+	char *lines = stage_lines(s->stage);
+	bool ok = lines && player_lines(p, lines, err, errlen) &&
+		  player_lines(p, s->prepare, err, errlen);
+
+	if (!lines)
+		snprintf(err, errlen, "out of memory");
+	free(lines);
+	return ok;
+}
+
+bool subject_call(const struct subject *s, struct player *p, struct played *out)
+{
+	char line[160], err[128];
+	struct vec_step step;
+
+	snprintf(line, sizeof(line), "%s", s->call);
+	if (vec_parse(line, &step, err, sizeof(err)))
+		return player_step(p, &step, out);
+	snprintf(out->why, sizeof(out->why), "%s", err);
+	return false;
+}
