@@ -4,9 +4,9 @@
  *   fuzz_module [--seed N] [--calls N] [--every N] [--threads] [--dynamic] [--quiet]
  *
  * Without --threads the processors take turns in one thread and a seed gives the same run, byte for
- * byte, so a violation can be gone back to with the command that is printed. With --threads each is a
- * thread of its own, stopped together for a check. Exit status: 0 no violation, 1 one was found, 2
- * wrong usage, 3 the machine could not be made. */
+ * byte, so a violation can be gone back to with the command that is printed. With --threads each is
+ * a thread of its own, stopped together for a check. Exit status: 0 no violation, 1 one was found,
+ * 2 wrong usage, 3 the machine could not be made. */
 #include "fuzz/fuzz_module.h"
 
 #include <getopt.h>
@@ -59,10 +59,13 @@ static void show_log(const struct actor *a)
 	for (unsigned long n = from; n < a->n; n++) {
 		const struct logged *l = &a->log[n % WORLD_LOG];
 		const struct tdx_leaf_info *leaf =
-			l->guest ? l->reason == 77 ? tdx_tdcall_leaf(tdx_rax_leaf(l->in.rax)) : NULL :
-				   tdx_seamcall_leaf(tdx_rax_leaf(l->in.rax));
+			l->guest ? l->reason == 77 ? tdx_tdcall_leaf(tdx_rax_leaf(l->in.rax)) : NULL
+				 : tdx_seamcall_leaf(tdx_rax_leaf(l->in.rax));
 
-		printf("  %lu LP %u %s", l->n, a->lp, leaf ? leaf->name : l->guest ? "exit" : "call");
+		printf("  %lu LP %u %s", l->n, a->lp,
+		       leaf	  ? leaf->name
+		       : l->guest ? "exit"
+				  : "call");
 		if (l->guest)
 			printf(" reason %u", l->reason);
 		show_regs(&l->in);
@@ -182,9 +185,12 @@ static bool number(const char *text, unsigned long *v)
 static bool parse(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
-		{"seed", required_argument, NULL, 's'},	 {"calls", required_argument, NULL, 'c'},
-		{"every", required_argument, NULL, 'e'}, {"threads", no_argument, NULL, 't'},
-		{"dynamic", no_argument, NULL, 'd'},	 {"quiet", no_argument, NULL, 'q'},
+		{"seed", required_argument, NULL, 's'},
+		{"calls", required_argument, NULL, 'c'},
+		{"every", required_argument, NULL, 'e'},
+		{"threads", no_argument, NULL, 't'},
+		{"dynamic", no_argument, NULL, 'd'},
+		{"quiet", no_argument, NULL, 'q'},
 		{NULL, 0, NULL, 0},
 	};
 	unsigned long v;
@@ -228,7 +234,8 @@ int main(int argc, char **argv)
 	int result;
 
 	if (!parse(argc, argv, &r.o)) {
-		fputs("usage: fuzz_module [--seed N] [--calls N] [--every N] [--threads] [--dynamic] "
+		fputs("usage: fuzz_module [--seed N] [--calls N] [--every N] [--threads] "
+		      "[--dynamic] "
 		      "[--quiet]\n",
 		      stderr);
 		return 2;

@@ -117,10 +117,32 @@ uint64_t world_page_2m(struct actor *a);
 uint64_t world_owned_page(struct actor *a, const struct slot *s);
 /* A GPA of the few in use, aligned to the level. */
 uint64_t world_gpa(struct actor *a, unsigned level);
+/* The same with its level, chosen from a range, as memory leaves take it. */
+uint64_t world_gpa_level(struct actor *a, unsigned low, unsigned high);
 /* What a confused or malicious caller puts into a register. */
 uint64_t world_junk(struct actor *a);
 void world_give(struct world *w, uint64_t pa, uint64_t size, uint8_t owner);
 uint64_t world_metadata_id(struct actor *a, unsigned context);
+
+/* In the low bits of slot.vcpu. */
+enum { VCPU_PAGES = 0xf, VCPU_INITIALIZED = 0x800, VCPU_WANTS_PAGES = 5 };
+/* Bits of slot.tables. */
+enum { WORLD_TABLES = 5 };
+
+/* The registers of a sensible call. Where the leaf is about a vCPU, which of the slot's; asked for
+ * TDH_VP_CREATE, the leaf is what one of the vCPUs needs next. */
+struct tdx_regs host_operands(struct actor *a, struct slot *s, unsigned leaf, unsigned *vcpu);
+/* A host that gives TD or PAMT memory as its own buffer, or as a table of shared memory, destroys
+ * it: true on hardware, but nothing to learn from. */
+void host_spare_memory(struct actor *a, struct tdx_regs *r);
+
+/* After a call for the slot. */
+void notes_success(struct actor *a, struct slot *s, const struct tdx_regs *in,
+		   const struct tdx_regs *out, unsigned vcpu);
+void notes_failure(struct actor *a, struct slot *s, const struct tdx_regs *in,
+		   struct tdx_status status);
+/* GPA and level of the n-th table a TD wants. */
+uint64_t notes_table_operand(unsigned n);
 
 /* One step of a processor: a SEAMCALL, or something its guest does. Sets a->violation. */
 void host_step(struct actor *a);

@@ -9,10 +9,22 @@
 static struct tdx_regs tdcall(struct actor *a)
 {
 	static const uint8_t often[] = {
-		TDG_MEM_PAGE_ACCEPT, TDG_MEM_PAGE_ACCEPT, TDG_MEM_PAGE_ACCEPT, TDG_VP_INFO,
-		TDG_VP_VEINFO_GET,   TDG_VM_RD,		  TDG_VM_WR,	       TDG_VP_RD,
-		TDG_VP_WR,	     TDG_MR_RTMR_EXTEND,  TDG_MR_REPORT,       TDG_SYS_RD,
-		TDG_SYS_RDALL,	     TDG_VP_VMCALL,	  TDG_VP_CPUIDVE_SET,  TDG_MEM_PAGE_ATTR_RD,
+		TDG_MEM_PAGE_ACCEPT,
+		TDG_MEM_PAGE_ACCEPT,
+		TDG_MEM_PAGE_ACCEPT,
+		TDG_VP_INFO,
+		TDG_VP_VEINFO_GET,
+		TDG_VM_RD,
+		TDG_VM_WR,
+		TDG_VP_RD,
+		TDG_VP_WR,
+		TDG_MR_RTMR_EXTEND,
+		TDG_MR_REPORT,
+		TDG_SYS_RD,
+		TDG_SYS_RDALL,
+		TDG_VP_VMCALL,
+		TDG_VP_CPUIDVE_SET,
+		TDG_MEM_PAGE_ATTR_RD,
 		TDG_MEM_PAGE_ATTR_WR,
 	};
 	struct tdx_regs r = {.rax = often[below(a, sizeof(often))]};
@@ -83,8 +95,8 @@ static bool msr_exits(struct actor *a, uint32_t msr, bool write)
 
 static struct vmexit other_exit(struct actor *a, struct tdx_regs *r)
 {
-	static const uint8_t reasons[] = {1, 1, 1, 10, 12, 18, 30, 31, 32, 31, 32, 48, 48, 48,
-					  28, 29, 54, 55, 57, 61, 13, 14, 0,  74, 75};
+	static const uint8_t reasons[] = {1,  1,  1,  10, 12, 18, 30, 31, 32, 31, 32, 48, 48,
+					  48, 28, 29, 54, 55, 57, 61, 13, 14, 0,  74, 75};
 	struct vmexit x = {.reason = reasons[below(a, sizeof(reasons))], .instr_len = 2};
 
 	for (unsigned i = 0; i < 16; i++)

@@ -51,7 +51,8 @@ static bool bring_up(struct world *w)
 		if (!call(w, lp, (struct tdx_regs){.rax = TDH_SYS_LP_INIT}, &r))
 			return false;
 	if (!call(w, 0,
-		  (struct tdx_regs){.rax = TDH_SYS_CONFIG, .rcx = LIST, .rdx = 1, .r8 = config}, &r))
+		  (struct tdx_regs){.rax = TDH_SYS_CONFIG, .rcx = LIST, .rdx = 1, .r8 = config},
+		  &r))
 		return false;
 	for (unsigned lp = 0; lp < WORLD_LPS; lp += WORLD_LPS / w->m->cfg.pkgs)
 		if (!call(w, lp, (struct tdx_regs){.rax = TDH_SYS_KEY_CONFIG}, &r))
@@ -136,7 +137,8 @@ uint64_t world_page(struct actor *a)
 
 uint64_t world_page_2m(struct actor *a)
 {
-	return WORLD_POOL + (WORLD_PAGES / 2 + below(a, WORLD_PAGES / 1024) * 512ull) * TDX_PAGE_SIZE;
+	return WORLD_POOL +
+	       (WORLD_PAGES / 2 + below(a, WORLD_PAGES / 1024) * 512ull) * TDX_PAGE_SIZE;
 }
 
 uint64_t world_owned_page(struct actor *a, const struct slot *s)
@@ -162,11 +164,19 @@ void world_give(struct world *w, uint64_t pa, uint64_t size, uint8_t owner)
 uint64_t world_gpa(struct actor *a, unsigned level)
 {
 	uint64_t gpa_ = (chance(a, 5) ? 1 : 0) * TDX_SIZE_1G +
-			below(a, level || chance(a, 5) ? 6 : 3) * TDX_SIZE_2M + below(a, chance(a, 90) ? 12 : 512) * TDX_PAGE_SIZE;
+			below(a, level || chance(a, 5) ? 6 : 3) * TDX_SIZE_2M +
+			below(a, chance(a, 90) ? 12 : 512) * TDX_PAGE_SIZE;
 
 	if (level > TDX_LEVEL_256T)
 		return gpa_;
 	return gpa_ & ~(tdx_level_size((enum tdx_level)level) - 1);
+}
+
+uint64_t world_gpa_level(struct actor *a, unsigned low, unsigned high)
+{
+	unsigned level = low + below(a, high - low + 1);
+
+	return world_gpa(a, level) | level;
 }
 
 uint64_t world_junk(struct actor *a)
@@ -197,10 +207,10 @@ uint64_t world_junk(struct actor *a)
 
 uint64_t world_metadata_id(struct actor *a, unsigned context)
 {
-	const struct md_table *t = context == MD_CTX_SYS ? &md_sys :
-				   context == MD_CTX_TD	 ? &md_td :
-				   chance(a, 60)	 ? &md_vp :
-							   &md_vmcs;
+	const struct md_table *t = context == MD_CTX_SYS  ? &md_sys
+				   : context == MD_CTX_TD ? &md_td
+				   : chance(a, 60)	  ? &md_vp
+							  : &md_vmcs;
 	const struct md_field *f = &t->row[below(a, t->rows)];
 
 	if (chance(a, 5))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A host that builds and tears down a TD on a watched machine: with all its cache duties done nothing
- * is reported; with one forgotten, that one is, with the page and the calls on both sides.
+/* A host that builds and tears down a TD on a watched machine: with all its cache duties done
+ * nothing is reported; with one forgotten, that one is, with the page and the calls on both sides.
  * Covers S0-18 to S0-23. */
 #include <errno.h>
 #include "machine/coherency.h"
@@ -114,12 +114,9 @@ static void forgotten_flush_names_the_call_that_took_the_page(void **state)
 		uint64_t page;
 		unsigned leaf, hkid;
 	} takes[] = {
-		{0, TDH_MNG_CREATE, SETUP_GLOBAL_HKID},
-		{SETUP_TDCX(2), TDH_MNG_ADDCX, HKID},
-		{SETUP_TDVPR, TDH_VP_CREATE, HKID},
-		{SETUP_TDVPR + 0x2000, TDH_VP_ADDCX, HKID},
-		{SETUP_SEPT(1), TDH_MEM_SEPT_ADD, HKID},
-		{SETUP_PAGE, TDH_MEM_PAGE_ADD, HKID},
+		{0, TDH_MNG_CREATE, SETUP_GLOBAL_HKID},	 {SETUP_TDCX(2), TDH_MNG_ADDCX, HKID},
+		{SETUP_TDVPR, TDH_VP_CREATE, HKID},	 {SETUP_TDVPR + 0x2000, TDH_VP_ADDCX, HKID},
+		{SETUP_SEPT(1), TDH_MEM_SEPT_ADD, HKID}, {SETUP_PAGE, TDH_MEM_PAGE_ADD, HKID},
 	};
 
 	for (size_t i = 0; i < sizeof(takes) / sizeof(takes[0]); i++) {

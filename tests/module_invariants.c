@@ -154,7 +154,8 @@ static void a_whole_life_keeps_every_invariant(void **state)
 	assert_true(module_check_invariants(s.mod, why, sizeof(why)));
 	setup_free_hkid(&s, TD);
 	assert_true(module_check_invariants(s.mod, why, sizeof(why)));
-	setup_expect(setup_call(&s, 0, TDH_PHYMEM_PAGE_RECLAIM, .rcx = TD + 0x4000000), TDX_SUCCESS);
+	setup_expect(setup_call(&s, 0, TDH_PHYMEM_PAGE_RECLAIM, .rcx = TD + 0x4000000),
+		     TDX_SUCCESS);
 	assert_true(module_check_invariants(s.mod, why, sizeof(why)));
 	for (uint64_t pa = TD + SETUP_PAGE; pa >= TD; pa -= 0x1000) {
 		struct tdx_status r = setup_call(&s, 1, TDH_PHYMEM_PAGE_RECLAIM, .rcx = pa);

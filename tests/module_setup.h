@@ -57,8 +57,7 @@ static inline struct tdx_status setup_call_regs(struct setup *s, unsigned lp, un
 	return tdx_status(s->regs.rax);
 }
 
-#define setup_call(s, lp, leaf, ...) \
-	setup_call_regs(s, lp, leaf, (struct tdx_regs){__VA_ARGS__})
+#define setup_call(s, lp, leaf, ...) setup_call_regs(s, lp, leaf, (struct tdx_regs){__VA_ARGS__})
 
 static inline void setup_expect(struct tdx_status got, uint64_t raw)
 {
@@ -130,10 +129,10 @@ static inline void setup_ready(struct setup *s, uint64_t config_r8)
 
 /* Where setup_td() puts a TD's pages, from its TDR on. */
 enum { SETUP_PARAMS = 0x1008000, SETUP_SOURCE = 0x1010000 };
-#define SETUP_TDCX(i)  (0x1000ull * (1 + (i)))	/* 6 */
-#define SETUP_TDVPR    0x7000ull		/* 6 with its TDCX */
-#define SETUP_SEPT(i)  (0x13000ull + 0x1000ull * (i)) /* levels 3, 2, 1 */
-#define SETUP_PAGE     0x16000ull
+#define SETUP_TDCX(i) (0x1000ull * (1 + (i)))	     /* 6 */
+#define SETUP_TDVPR   0x7000ull			     /* 6 with its TDCX */
+#define SETUP_SEPT(i) (0x13000ull + 0x1000ull * (i)) /* levels 3, 2, 1 */
+#define SETUP_PAGE    0x16000ull
 
 /* A TD with one vCPU, S-EPT down to 4K at GPA 0 and a page there, finalised. */
 static inline void setup_td(struct setup *s, uint64_t tdr, unsigned hkid_)
@@ -144,8 +143,9 @@ static inline void setup_td(struct setup *s, uint64_t tdr, unsigned hkid_)
 	for (unsigned lp = 0; lp < s->m->cfg.lps; lp += setup_lps_per_package(s))
 		setup_expect(setup_call(s, lp, TDH_MNG_KEY_CONFIG, .rcx = tdr), TDX_SUCCESS);
 	for (unsigned i = 0; i < 6; i++)
-		setup_expect(setup_call(s, 0, TDH_MNG_ADDCX, .rcx = tdr + SETUP_TDCX(i), .rdx = tdr),
-			     TDX_SUCCESS);
+		setup_expect(
+			setup_call(s, 0, TDH_MNG_ADDCX, .rcx = tdr + SETUP_TDCX(i), .rdx = tdr),
+			TDX_SUCCESS);
 	memset(params, 0, sizeof(*params));
 	params->attributes = TDX_ATTR_SEPT_VE_DISABLE;
 	params->xfam = 3;
@@ -164,8 +164,8 @@ static inline void setup_td(struct setup *s, uint64_t tdr, unsigned hkid_)
 		setup_expect(setup_call(s, 0, TDH_MEM_SEPT_ADD, .rcx = 3 - i, .rdx = tdr,
 					.r8 = tdr + SETUP_SEPT(i)),
 			     TDX_SUCCESS);
-	setup_expect(setup_call(s, 0, TDH_MEM_PAGE_ADD, .rcx = 0, .rdx = tdr, .r8 = tdr + SETUP_PAGE,
-				.r9 = SETUP_SOURCE),
+	setup_expect(setup_call(s, 0, TDH_MEM_PAGE_ADD, .rcx = 0, .rdx = tdr,
+				.r8 = tdr + SETUP_PAGE, .r9 = SETUP_SOURCE),
 		     TDX_SUCCESS);
 	setup_expect(setup_call(s, 0, TDH_MR_FINALIZE, .rcx = tdr), TDX_SUCCESS);
 }

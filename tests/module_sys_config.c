@@ -143,8 +143,10 @@ static void cmrs_that_touch_count_as_one(void **state)
 
 static void overlapping_or_unaligned_cmrs_are_refused_at_init(void **state)
 {
-	static const struct machine_range wrong[] = {
-		{0x7afff000, 0x2000}, {0x80000800, 0x1000}, {0x80000000, 0x1800}, {0x50000, 0x1000}};
+	static const struct machine_range wrong[] = {{0x7afff000, 0x2000},
+						     {0x80000800, 0x1000},
+						     {0x80000000, 0x1800},
+						     {0x50000, 0x1000}};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		struct machine_config cfg;
@@ -211,14 +213,12 @@ static void dynamic_pamt_pair_comes_and_goes(void **state)
 	setup_expect(setup_call(&s, 0, TDH_PHYMEM_PAMT_ADD, .rcx = range | level, .rdx = range,
 				.r8 = range + 0x1000),
 		     TDX_HPA_RANGE_NOT_FREE | TDX_OPERAND_ID_RCX);
-	setup_expect(setup_call(&s, 0, TDH_PHYMEM_PAMT_ADD,
-				.rcx = (range + TDX_SIZE_2M) | level, .rdx = range + 0x1000,
-				.r8 = range),
+	setup_expect(setup_call(&s, 0, TDH_PHYMEM_PAMT_ADD, .rcx = (range + TDX_SIZE_2M) | level,
+				.rdx = range + 0x1000, .r8 = range),
 		     TDX_PAGE_NOT_FREE | TDX_OPERAND_ID_R8);
 	assert_false(pamt_bitmap_get(s.mod, range + 0x1000)); /* the first was given back */
-	setup_expect(setup_call(&s, 0, TDH_PHYMEM_PAMT_ADD,
-				.rcx = (range + TDX_SIZE_2M) | level, .rdx = range + 0x1000,
-				.r8 = range + 0x1000),
+	setup_expect(setup_call(&s, 0, TDH_PHYMEM_PAMT_ADD, .rcx = (range + TDX_SIZE_2M) | level,
+				.rdx = range + 0x1000, .r8 = range + 0x1000),
 		     TDX_PAGE_NOT_FREE | TDX_OPERAND_ID_R8);
 	setup_expect(setup_call(&s, 0, TDH_PHYMEM_PAGE_RDMD, .rcx = range), TDX_SUCCESS);
 	assert_int_equal(s.regs.rcx, TDX_PT_PAMT);

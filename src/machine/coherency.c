@@ -19,9 +19,9 @@ static const struct {
 	[COHERENCY_UNFLUSHED_HANDOVER] = {"unflushed-handover",
 					  "page given to the module with dirty lines in a cache",
 					  "CLFLUSH of the page before handing it over"},
-	[COHERENCY_UNFLUSHED_REUSE] = {"unflushed-reuse",
-				       "page reused by the host with dirty private lines in a cache",
-				       "TDH.PHYMEM.PAGE.WBINVD of the page before reusing it"},
+	[COHERENCY_UNFLUSHED_REUSE] =
+		{"unflushed-reuse", "page reused by the host with dirty private lines in a cache",
+		 "TDH.PHYMEM.PAGE.WBINVD of the page before reusing it"},
 	[COHERENCY_HKID_FREED_DIRTY] = {"hkid-freed-dirty",
 					"KeyID reused with dirty lines of it in a cache",
 					"TDH.PHYMEM.CACHE.WB on every package before freeing it"},
@@ -64,8 +64,8 @@ void machine_unwatch(struct machine *m)
 	m->tracking = m->cfg.integrity;
 }
 
-void coherency_add(const struct machine_lp *lp, enum coherency_kind kind, uint64_t pa, uint64_t word,
-		   unsigned hkid_)
+void coherency_add(const struct machine_lp *lp, enum coherency_kind kind, uint64_t pa,
+		   uint64_t word, unsigned hkid_)
 {
 	struct coherency *c = lp->m->coherency;
 
@@ -156,7 +156,7 @@ const char *coherency_format(const struct coherency_report *r, char *buf, size_t
 		 "simulated coherency: %s: page 0x%llx, KeyID %u dirtied by %s (packages 0x%x), "
 		 "used under KeyID %u by %s on processor %u; missing: %s",
 		 kinds[r->kind].what, (unsigned long long)r->pa, r->old_hkid,
-		 call_name(r->dirtied_by, b1), r->packages, r->hkid, call_name(r->during, b2), r->lp,
-		 kinds[r->kind].duty);
+		 call_name(r->dirtied_by, b1), r->packages, r->hkid, call_name(r->during, b2),
+		 r->lp, kinds[r->kind].duty);
 	return buf;
 }

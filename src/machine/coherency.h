@@ -32,11 +32,11 @@ enum coherency_kind {
 
 struct coherency_report {
 	enum coherency_kind kind;
-	uint64_t pa;                /* page, without KeyID; ~0 for a KeyID as a whole */
-	unsigned lp;                /* who noticed */
-	unsigned old_hkid;          /* of the lines already there */
-	unsigned hkid;              /* of this access */
-	uint8_t packages;           /* bitmap of caches with dirty lines */
+	uint64_t pa;		    /* page, without KeyID; ~0 for a KeyID as a whole */
+	unsigned lp;		    /* who noticed */
+	unsigned old_hkid;	    /* of the lines already there */
+	unsigned hkid;		    /* of this access */
+	uint8_t packages;	    /* bitmap of caches with dirty lines */
 	uint8_t dirtied_by, during; /* MACHINE_CALL_* encodings */
 };
 
@@ -57,7 +57,7 @@ const char *coherency_duty(enum coherency_kind kind);
 const char *coherency_format(const struct coherency_report *r, char *buf, size_t len);
 
 /* For the machine itself. */
-void coherency_add(const struct machine_lp *lp, enum coherency_kind kind, uint64_t pa, uint64_t word,
-		   unsigned hkid_);
+void coherency_add(const struct machine_lp *lp, enum coherency_kind kind, uint64_t pa,
+		   uint64_t word, unsigned hkid_);
 
 #endif

@@ -137,7 +137,8 @@ bool machine_rdrand(struct machine_lp *lp, uint64_t *value)
 	*value = 0;
 	while (left > 0)
 		if (atomic_compare_exchange_weak_explicit(&lp->m->rng_fail, &left, left - 1,
-							  memory_order_relaxed, memory_order_relaxed))
+							  memory_order_relaxed,
+							  memory_order_relaxed))
 			return false;
 	*value = splitmix64(&lp->rng_state);
 	return true;

@@ -62,15 +62,16 @@ struct machine_config {
 	uint64_t mem_end; /* first HPA above RAM */
 	struct machine_range cmr[MACHINE_MAX_CMRS];
 	unsigned ncmr;
-	unsigned maxpa;      /* HPA width, KeyID bits included */
+	unsigned maxpa;	     /* HPA width, KeyID bits included */
 	unsigned keyid_bits; /* the KeyID is HPA[maxpa-1 : maxpa-keyid_bits] */
 	unsigned keyids;     /* KeyIDs in all */
 	unsigned tdx_keyids; /* of which private, the upper ones */
 	unsigned lps, pkgs;
-	unsigned wb_blocks;  /* cache sub-blocks of one TDH.PHYMEM.CACHE.WB cycle */
-	uint64_t seed;       /* of all entropy */
-	bool integrity;      /* a read under the wrong KeyID poisons (else it just returns the bytes) */
-	bool partial_write_mce; /* SPR/EMR erratum: a partial write to ex-private lines poisons them */
+	unsigned wb_blocks; /* cache sub-blocks of one TDH.PHYMEM.CACHE.WB cycle */
+	uint64_t seed;	    /* of all entropy */
+	bool integrity; /* a read under the wrong KeyID poisons (else it just returns the bytes) */
+	bool partial_write_mce; /* SPR/EMR erratum: a partial write to ex-private lines poisons them
+				 */
 	const struct machine_platform *platform;
 };
 
@@ -79,9 +80,9 @@ struct machine_lp {
 	struct machine *m;
 	unsigned id, package;
 	uint32_t x2apic_id;
-	bool rflags_if;              /* host RFLAGS.IF at the SEAMCALL */
+	bool rflags_if;		       /* host RFLAGS.IF at the SEAMCALL */
 	_Atomic int64_t irq_countdown; /* host-interrupt polls until one reads true; -1 never */
-	_Atomic bool irq;            /* a host interrupt is pending now */
+	_Atomic bool irq;	       /* a host interrupt is pending now */
 	uint64_t rng_state;
 	uint64_t xcr0;
 	/* What the guest an engine executes here has in XCR0 and IA32_XSS; 0: no engine does, and
@@ -109,31 +110,31 @@ struct machine_lp {
 struct machine_page {
 	_Atomic uint64_t word;
 };
-#define PAGE_HKID_MASK	      0x0000ffffull
-#define PAGE_DIRTY_SHIFT      16
-#define PAGE_DIRTY_MASK	      0x00ff0000ull
-#define PAGE_POISON	      0x01000000ull
-#define PAGE_WC_PENDING	      0x02000000ull
-#define PAGE_CALL_SHIFT	      32
-#define PAGE_CALL_MASK	      (0xffull << 32)
+#define PAGE_HKID_MASK	       0x0000ffffull
+#define PAGE_DIRTY_SHIFT       16
+#define PAGE_DIRTY_MASK	       0x00ff0000ull
+#define PAGE_POISON	       0x01000000ull
+#define PAGE_WC_PENDING	       0x02000000ull
+#define PAGE_CALL_SHIFT	       32
+#define PAGE_CALL_MASK	       (0xffull << 32)
 #define PAGE_STALE_DIRTY_SHIFT 40
-#define PAGE_STALE_DIRTY_MASK (0xffull << 40)
-#define PAGE_STALE_HKID_SHIFT 48
+#define PAGE_STALE_DIRTY_MASK  (0xffull << 40)
+#define PAGE_STALE_HKID_SHIFT  48
 
 struct coherency; /* machine/coherency.h */
 
 struct machine {
 	struct machine_config cfg;
-	uint8_t *ram;               /* mem_end bytes, zero, reserved lazily */
-	struct machine_page *page;  /* one a 4K page */
-	uint8_t *touched;           /* one a 2M range: some page of it has ever been written */
-	bool tracking;              /* page words are kept */
-	uint64_t hkid_mask;         /* the KeyID bits of an HPA */
+	uint8_t *ram;		   /* mem_end bytes, zero, reserved lazily */
+	struct machine_page *page; /* one a 4K page */
+	uint8_t *touched;	   /* one a 2M range: some page of it has ever been written */
+	bool tracking;		   /* page words are kept */
+	uint64_t hkid_mask;	   /* the KeyID bits of an HPA */
 	unsigned hkid_shift;
 	unsigned private_hkid_min, private_hkid_max;
 	_Atomic uint64_t tsc, tsc_step; /* TSC of the deterministic clock */
 	_Atomic int pconfig_result; /* what PCONFIG answers from now on: 0 ok, 2 entropy, 5 busy */
-	_Atomic int rng_fail;       /* the next n RDRAND/RDSEED fail */
+	_Atomic int rng_fail;	    /* the next n RDRAND/RDSEED fail */
 	_Atomic uint32_t key_programmed[MACHINE_MAX_PKGS * 64]; /* bitmap, per package by KeyID */
 	struct coherency *coherency; /* reports collected; NULL when not watched */
 	struct machine_lp lp[MACHINE_MAX_LPS];
@@ -185,7 +186,8 @@ static inline void machine_wrote(const struct machine_lp *lp, uint64_t pa, unsig
 
 /* The module takes [pa, pa+len) from the host without writing it yet (TDH.MEM.PAGE.AUG): report
  * lines the host left dirty. */
-void machine_handover_tracked(const struct machine_lp *lp, uint64_t pa, uint64_t len, unsigned hkid_);
+void machine_handover_tracked(const struct machine_lp *lp, uint64_t pa, uint64_t len,
+			      unsigned hkid_);
 static inline void machine_handover(const struct machine_lp *lp, uint64_t pa, uint64_t len,
 				    unsigned hkid_)
 {
@@ -218,7 +220,8 @@ struct cpuid_regs machine_cpuid(const struct machine_lp *lp, uint32_t leaf, uint
 uint32_t machine_xsave_size(const struct machine_lp *lp, uint64_t components, bool compacted);
 /* False: #GP (an MSR the platform does not have). */
 bool machine_rdmsr(const struct machine_lp *lp, uint32_t addr, uint64_t *value);
-void machine_override_msr(struct machine *m, int lp, uint32_t addr, uint64_t value); /* lp -1: all */
+void machine_override_msr(struct machine *m, int lp, uint32_t addr,
+			  uint64_t value); /* lp -1: all */
 uint64_t machine_rdtsc(struct machine_lp *lp);
 /* False: the generator had nothing to give (CF = 0). */
 bool machine_rdrand(struct machine_lp *lp, uint64_t *value);

@@ -11,7 +11,8 @@
 enum { LINE = 64 };
 
 /* RAM the host may address through this KeyID? */
-static int locate(const struct machine_lp *lp, uint64_t raw, size_t len, uint64_t *pa, unsigned *hkid_)
+static int locate(const struct machine_lp *lp, uint64_t raw, size_t len, uint64_t *pa,
+		  unsigned *hkid_)
 {
 	const struct machine *m = lp->m;
 
@@ -130,8 +131,9 @@ static void drain(struct machine_lp *lp, unsigned i)
 
 		if (whole)
 			atomic_store_explicit(word,
-					      page_load(lp->m, pa) & (PAGE_STALE_DIRTY_MASK |
-								      0xffffull << PAGE_STALE_HKID_SHIFT),
+					      page_load(lp->m, pa) &
+						      (PAGE_STALE_DIRTY_MASK |
+						       0xffffull << PAGE_STALE_HKID_SHIFT),
 					      memory_order_relaxed);
 		else
 			atomic_fetch_and_explicit(word, ~PAGE_WC_PENDING, memory_order_relaxed);
@@ -177,7 +179,8 @@ int machine_movdir64b_zero(struct machine_lp *lp, uint64_t raw, size_t len)
 							memory_order_relaxed);
 
 		page_touch(lp->m, page);
-		if (old & PAGE_DIRTY_MASK && hkid_is_private(lp->m, (unsigned)(old & PAGE_HKID_MASK))) {
+		if (old & PAGE_DIRTY_MASK &&
+		    hkid_is_private(lp->m, (unsigned)(old & PAGE_HKID_MASK))) {
 			/* the dirty lines stay where they are and will go over the zeros */
 			coherency_add(lp, COHERENCY_UNFLUSHED_REUSE, page, old, hkid_);
 			page_take(lp, page, hkid_, true);

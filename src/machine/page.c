@@ -32,7 +32,7 @@ uint64_t page_take(const struct machine_lp *lp, uint64_t pa, unsigned hkid_, boo
 			if (old & PAGE_DIRTY_MASK)
 				w |= (old & PAGE_HKID_MASK) << PAGE_STALE_HKID_SHIFT |
 				     (old & PAGE_DIRTY_MASK) >> PAGE_DIRTY_SHIFT
-					     << PAGE_STALE_DIRTY_SHIFT;
+									<< PAGE_STALE_DIRTY_SHIFT;
 		}
 	} while (!atomic_compare_exchange_weak_explicit(word, &old, w, memory_order_relaxed,
 							memory_order_relaxed));
@@ -58,7 +58,8 @@ void machine_wrote_tracked(const struct machine_lp *lp, uint64_t pa, unsigned hk
 		report_unready(lp, pa, old, hkid_, COHERENCY_UNFLUSHED_HANDOVER);
 }
 
-void machine_handover_tracked(const struct machine_lp *lp, uint64_t pa, uint64_t len, unsigned hkid_)
+void machine_handover_tracked(const struct machine_lp *lp, uint64_t pa, uint64_t len,
+			      unsigned hkid_)
 {
 	/* Of a large page never written since power on, not even the words are looked at. */
 	if (!__atomic_load_n(&lp->m->touched[pa >> 21], __ATOMIC_RELAXED))
@@ -121,7 +122,8 @@ static void write_back_ranges(const struct machine_lp *lp, unsigned first, unsig
 
 		if (!__atomic_load_n(&m->touched[r], __ATOMIC_RELAXED))
 			continue;
-		for (end = end < m->cfg.mem_end ? end : m->cfg.mem_end; pa < end; pa += TDX_PAGE_SIZE)
+		for (end = end < m->cfg.mem_end ? end : m->cfg.mem_end; pa < end;
+		     pa += TDX_PAGE_SIZE)
 			page_write_back(lp, pa, 1u << lp->package, -1);
 	}
 }

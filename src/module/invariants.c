@@ -68,7 +68,8 @@ static bool check_kot(struct check *c)
 			continue;
 		if (tdr->hkid < mod->private_hkid_min || tdr->hkid > mod->private_hkid_max ||
 		    expected[tdr->hkid] != TDX_KOT_FREE)
-			return broken(c, "TD 0x%llx has KeyID %u, which is not private or another's",
+			return broken(c,
+				      "TD 0x%llx has KeyID %u, which is not private or another's",
 				      (unsigned long long)c->td[i].tdr_pa, tdr->hkid);
 		expected[tdr->hkid] = state_of[tdr->lifecycle_state];
 	}
@@ -108,7 +109,8 @@ static bool check_processors(struct check *c)
 			return broken(c, "processor %u runs a guest of no TD", i);
 		s->entered++;
 		if (lp->vps->state != TDX_VCPU_ACTIVE || lp->vps->assoc_lpid != lp->lpid)
-			return broken(c, "processor %u runs vCPU 0x%llx in state %u, of processor %u",
+			return broken(c,
+				      "processor %u runs vCPU 0x%llx in state %u, of processor %u",
 				      i, (unsigned long long)lp->tdvpr_pa.v, lp->vps->state,
 				      lp->vps->assoc_lpid);
 		for (unsigned k = 0; k < i; k++)
@@ -148,7 +150,8 @@ static bool check_builds(struct check *c)
 		const struct tdr *tdr = machine_ptr(m, c->td[i].tdr_pa);
 		const struct tdcs *tdcs;
 
-		if (tdr->lifecycle_state == TDX_LIFECYCLE_TEARDOWN || tdr->num_tdcx < TDCS_MIN_PAGES)
+		if (tdr->lifecycle_state == TDX_LIFECYCLE_TEARDOWN ||
+		    tdr->num_tdcx < TDCS_MIN_PAGES)
 			continue;
 		tdcs = machine_ptr(m, machine_strip(m, tdr->tdcx_pa[TDCS_PAGE_MAIN]));
 		builds += tdcs->mrtd_context_version != 0;

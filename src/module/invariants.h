@@ -11,7 +11,8 @@
  *   locks   free, apart from those an entered guest keeps
  *
  * For tests, replay --paranoid and the fuzzer. Reads everything, changes nothing; no processor may
- * be inside the module meanwhile (a guest may be entered). Costs a read of the PAMT outside holes. */
+ * be inside the module meanwhile (a guest may be entered). Costs a read of the PAMT outside holes.
+ */
 #ifndef MODULE_INVARIANTS_H
 #define MODULE_INVARIANTS_H
 

@@ -50,7 +50,8 @@ static bool add_vcpu(struct check *c, struct td_sum *sum, uint64_t pa)
 	const struct tdvps *vps = machine_ptr(m, pa);
 
 	if (vps->num_pages > TDVPS_MAX_PAGES)
-		return broken(c, "vCPU 0x%llx has %u pages", (unsigned long long)pa, vps->num_pages);
+		return broken(c, "vCPU 0x%llx has %u pages", (unsigned long long)pa,
+			      vps->num_pages);
 	for (unsigned i = 1; i < vps->num_pages; i++)
 		page_set_add(&sum->vp_pages, machine_strip(m, vps->page_pa[i]), TDX_LEVEL_4K);
 	if (vps->state == TDX_VCPU_UNINITIALIZED)
@@ -100,9 +101,10 @@ static bool check_entry_4k(struct check *c, const struct tdmr *t, const struct p
 	if (type == TDX_PT_NDA)
 		return true;
 	if (type == TDX_PT_RSVD && !c->mod->dynamic_pamt)
-		return in_hole(t, pa) ? true :
-					broken(c, "page 0x%llx reserved outside the holes of its TDMR",
-					       (unsigned long long)pa);
+		return in_hole(t, pa)
+			       ? true
+			       : broken(c, "page 0x%llx reserved outside the holes of its TDMR",
+					(unsigned long long)pa);
 	if (in_hole(t, pa))
 		return broken(c, "page 0x%llx in a hole is in use", (unsigned long long)pa);
 	if (under_leaf)
@@ -229,7 +231,8 @@ bool check_pamt(struct check *c)
 					return false;
 			}
 			/* even a hole may be given a pair of PAMT pages */
-			if ((c->mod->dynamic_pamt || !all_hole(t, pa)) && !check_2m(c, t, pa, leaf_1g))
+			if ((c->mod->dynamic_pamt || !all_hole(t, pa)) &&
+			    !check_2m(c, t, pa, leaf_1g))
 				return false;
 		}
 	}

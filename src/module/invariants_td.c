@@ -91,8 +91,8 @@ static bool check_sept(struct check *c, struct tree *t)
 			      (unsigned long long)s->tdr_pa, (unsigned long long)s->reg.pages4k,
 			      (unsigned long long)t->pages.pages4k);
 	/* tables of L2 VMs are not walked */
-	if (t->tdcs->num_l2_vms ? t->tables.pages4k > s->ept.pages4k :
-				  !page_set_same(&t->tables, &s->ept))
+	if (t->tdcs->num_l2_vms ? t->tables.pages4k > s->ept.pages4k
+				: !page_set_same(&t->tables, &s->ept))
 		return broken(c, "TD 0x%llx owns %llu S-EPT tables, its tree has %llu",
 			      (unsigned long long)s->tdr_pa, (unsigned long long)s->ept.pages4k,
 			      (unsigned long long)t->tables.pages4k);
@@ -110,7 +110,8 @@ static bool check_locks(struct check *c, const struct td_sum *s, const struct td
 		      "TD 0x%llx: left locked (OP_STATE 0x%x, SEPT_TREE 0x%x, RTMR 0x%x, "
 		      "SERVTD_BINDINGS 0x%x, EPOCH 0x%x, MIG 0x%x)",
 		      (unsigned long long)s->tdr_pa, tdcs->op_state_lock, tdcs->sept_lock,
-		      tdcs->rtmr_lock, tdcs->servtd_bindings_lock, tdcs->epoch_lock, tdcs->mig_lock);
+		      tdcs->rtmr_lock, tdcs->servtd_bindings_lock, tdcs->epoch_lock,
+		      tdcs->mig_lock);
 }
 
 static bool check_vcpus(struct check *c, const struct td_sum *s, const struct tdr *tdr,

@@ -12,9 +12,9 @@
 /* The lock of the whole module; busy is TDX_SYS_BUSY without an operand. */
 static inline struct tdx_status global_lock(struct tx *tx, enum lock_mode mode)
 {
-	return tx_try(tx, LOCK_GLOBAL, 0, &tx->mod->global_lock, mode) == LOCK_OK ?
-		       tdx_success() :
-		       tdx_error(TDX_SYS_BUSY);
+	return tx_try(tx, LOCK_GLOBAL, 0, &tx->mod->global_lock, mode) == LOCK_OK
+		       ? tdx_success()
+		       : tdx_error(TDX_SYS_BUSY);
 }
 
 /* An MSR of the processor; one it does not have reads as zero. */
@@ -28,7 +28,8 @@ static inline uint64_t read_msr(const struct lp *lp, uint32_t addr)
 
 /* SYS.INIT, in this order. CPUID errors leave details in RCX, RDX, R8, R9, R10. */
 struct tdx_status sys_check_features(struct lp *lp, struct platform_info *plat);
-struct tdx_status sys_sample_cpuid(struct lp *lp, struct platform_info *plat, struct tdx_regs *regs);
+struct tdx_status sys_sample_cpuid(struct lp *lp, struct platform_info *plat,
+				   struct tdx_regs *regs);
 struct tdx_status sys_check_vmx(struct lp *lp, struct platform_info *plat);
 struct tdx_status sys_check_keys(struct lp *lp, struct platform_info *plat);
 struct tdx_status sys_check_cmrs(const struct lp *lp);

@@ -8,11 +8,11 @@
 #include "module/sys.h"
 #include "module/transition.h"
 
-#define XCR0_KNOWN	0x000602ffu
-#define XSS_KNOWN	0x0001fd00u
-#define MIN_TSC_HZ	0x2540cull
-#define MIN_PERFMON	5u
-#define MAX_FIXED_CTRS	7u
+#define XCR0_KNOWN	     0x000602ffu
+#define XSS_KNOWN	     0x0001fd00u
+#define MIN_TSC_HZ	     0x2540cull
+#define MIN_PERFMON	     5u
+#define MAX_FIXED_CTRS	     7u
 #define MAX_CACHE_LPIDS(eax) ((eax) >> 14 & 0xfffu)
 
 enum level_type { LEVEL_INVALID = 0, LEVEL_SMT = 1, LEVEL_CORE = 2, LEVEL_END = 6 };
@@ -100,7 +100,8 @@ static struct tdx_status perfmon(struct scan *c, unsigned row, const struct cpui
 	return tdx_success();
 }
 
-static struct tdx_status extended_state(struct scan *c, uint32_t subleaf, const struct cpuid_regs *r)
+static struct tdx_status extended_state(struct scan *c, uint32_t subleaf,
+					const struct cpuid_regs *r)
 {
 	struct platform_info *p = c->plat;
 
@@ -270,7 +271,8 @@ struct tdx_status sys_sample_cpuid(struct lp *lp, struct platform_info *plat, st
 		if (present(lp, k->leaf))
 			r = machine_cpuid(lp->hw, k->leaf, k->subleaf);
 		if (!as_expected(&r, &cpuid_rules[row]))
-			return incorrect(&c, row, cpuid_rules[row].checked, cpuid_rules[row].expected);
+			return incorrect(&c, row, cpuid_rules[row].checked,
+					 cpuid_rules[row].expected);
 		s = learn(&c, row, &r);
 		if (!tdx_is_success(s))
 			return s;

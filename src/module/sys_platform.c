@@ -12,17 +12,17 @@
 /* IA32_ARCH_CAPABILITIES: what must be enumerated, and what must not */
 #define ARCH_CAP_REQUIRED                                                                          \
 	(BIT(0) | BIT(1) | BIT(3) | BIT(5) | BIT(6) | BIT(8) | BITS(15, 10) | BIT(21))
-#define ARCH_CAP_FORBIDDEN (BIT(2) | BIT(18))
+#define ARCH_CAP_FORBIDDEN     (BIT(2) | BIT(18))
 
-#define PERF_CAP_REQUIRED	    (BIT(12) | BIT(13)) /* freeze in SMM, full-width writes */
-#define MTRRCAP_SMRR		    BIT(11)
-#define MTRRCAP_SMRR2		    BIT(13)
-#define MTRRCAP_SMRR_LOCK	    BIT(14)
-#define SMRR_MASK_LOCK		    BIT(10)
-#define SMRR_MASK_VALID		    BIT(11)
-#define TME_ACTIVATE_LOCK	    BIT(0)
-#define TME_CAP_INTEGRITY	    (BIT(1) | BIT(3))   /* AES-XTS-128, -256 */
-#define TME_ACTIVATE_INTEGRITY	    (BIT(49) | BIT(51))
+#define PERF_CAP_REQUIRED      (BIT(12) | BIT(13)) /* freeze in SMM, full-width writes */
+#define MTRRCAP_SMRR	       BIT(11)
+#define MTRRCAP_SMRR2	       BIT(13)
+#define MTRRCAP_SMRR_LOCK      BIT(14)
+#define SMRR_MASK_LOCK	       BIT(10)
+#define SMRR_MASK_VALID	       BIT(11)
+#define TME_ACTIVATE_LOCK      BIT(0)
+#define TME_CAP_INTEGRITY      (BIT(1) | BIT(3)) /* AES-XTS-128, -256 */
+#define TME_ACTIVATE_INTEGRITY (BIT(49) | BIT(51))
 
 static struct tdx_status wrong(uint32_t addr)
 {
@@ -158,8 +158,8 @@ struct tdx_status sys_check_smrr(struct lp *lp, struct platform_info *plat)
 		for (unsigned c = 0; c < cfg->ncmr; c++)
 			if (cfg->cmr[c].size && base < cfg->cmr[c].base + cfg->cmr[c].size &&
 			    cfg->cmr[c].base < base + size)
-				return tdx_error_bytes(TDX_SMRR_OVERLAPS_CMR, (uint8_t)i, (uint8_t)c,
-						       0, 0);
+				return tdx_error_bytes(TDX_SMRR_OVERLAPS_CMR, (uint8_t)i,
+						       (uint8_t)c, 0, 0);
 	}
 	return tdx_success();
 }
@@ -169,7 +169,10 @@ struct same {
 	uint32_t addr;
 	size_t field; /* in struct platform_info */
 };
-#define SAME(addr, field) {addr, offsetof(struct platform_info, field)}
+#define SAME(addr, field)                                                                          \
+	{                                                                                          \
+		addr, offsetof(struct platform_info, field)                                        \
+	}
 
 static const struct same features[] = {
 	SAME(MSR_CORE_CAPABILITIES, core_capabilities),

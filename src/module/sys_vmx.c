@@ -2,7 +2,8 @@
 /* VMX capabilities: can the processor run the controls the module sets and varies in a TD's VMCS?
  *
  * Per control word: `init` is what the module starts with, `variable` the bits it changes later,
- * `unknown` the bits it leaves as the processor wants them. ABI: TDH.SYS.INIT; SDM vol. 3, A.3 on. */
+ * `unknown` the bits it leaves as the processor wants them. ABI: TDH.SYS.INIT; SDM vol. 3, A.3 on.
+ */
 #include "module/msr.h"
 #include "module/sys.h"
 #include "module/td_vmcs.h"
@@ -40,15 +41,15 @@ static const struct vmx_needs l2 = {
 /* Varied when it is there, hence not in `variable` above; a processor with DDPD_U must have it. */
 #define PROCBASED3_SPEC_CTRL (1ull << 7)
 
-#define CR0_PE_PG	0x80000001ull
-#define GUEST_CR0_INIT	0x21ull
-#define GUEST_CR4_INIT	0x2040ull
+#define CR0_PE_PG	     0x80000001ull
+#define GUEST_CR0_INIT	     0x21ull
+#define GUEST_CR4_INIT	     0x2040ull
 
 /* BASIC: I/O exits have information, the TRUE capability MSRs exist; bits 44:32 the VMCS size */
 #define VMX_BASIC_REQUIRED (1ull << 54 | 1ull << 55)
 /* MISC: unrestricted guest, HLT, shutdown, PT in VMX, VMWRITE to any field; 24:16 CR3 targets */
-#define VMX_MISC_REQUIRED    (1ull << 5 | 1ull << 6 | 1ull << 7 | 1ull << 14 | 1ull << 29)
-#define EPT_VPID_REQUIRED    0x10106334041ull
+#define VMX_MISC_REQUIRED (1ull << 5 | 1ull << 6 | 1ull << 7 | 1ull << 14 | 1ull << 29)
+#define EPT_VPID_REQUIRED 0x10106334041ull
 enum { VMCS_SIZE = 4096, MIN_CR3_TARGETS = 4 };
 
 static struct tdx_status wrong(uint32_t addr)
@@ -78,7 +79,8 @@ static struct tdx_status check_ctls(struct lp *lp, const struct platform_info *p
 	struct ctls p2 = need->procbased2;
 	struct tdx_status s;
 
-	s = check32(lp, MSR_VMX_TRUE_PINBASED_CTLS, plat->pinbased, &need->pinbased, &out->pinbased);
+	s = check32(lp, MSR_VMX_TRUE_PINBASED_CTLS, plat->pinbased, &need->pinbased,
+		    &out->pinbased);
 	if (!tdx_is_success(s))
 		return s;
 	s = check32(lp, MSR_VMX_TRUE_PROCBASED_CTLS, plat->procbased, &need->procbased,

@@ -119,8 +119,8 @@ static struct tdx_status check_reserved(const struct tdx_tdmr_info *t, unsigned 
 	for (unsigned j = 0; j < TDX_MAX_RESERVED_AREAS; j++) {
 		struct tdx_status unordered = tdx_error_bytes(TDX_NON_ORDERED_RESERVED_IN_TDMR,
 							      (uint8_t)n, (uint8_t)j, 0, 0);
-		struct tdx_status invalid = tdx_error_bytes(TDX_INVALID_RESERVED_IN_TDMR, (uint8_t)n,
-							    (uint8_t)j, 0, 0);
+		struct tdx_status invalid =
+			tdx_error_bytes(TDX_INVALID_RESERVED_IN_TDMR, (uint8_t)n, (uint8_t)j, 0, 0);
 		uint64_t offset = t->reserved[j].offset, size = t->reserved[j].size;
 
 		if (!size) {
@@ -143,8 +143,8 @@ static struct tdx_status check_reserved(const struct tdx_tdmr_info *t, unsigned 
 
 static bool pamt_valid(const struct module *mod, uint64_t base, uint64_t size, uint64_t needed)
 {
-	return !overflows(base, size) && !((base | size) & (TDX_PAGE_SIZE - 1)) && plain(mod, base) &&
-	       plain(mod, base + size - 1) && size >= needed;
+	return !overflows(base, size) && !((base | size) & (TDX_PAGE_SIZE - 1)) &&
+	       plain(mod, base) && plain(mod, base + size - 1) && size >= needed;
 }
 
 static struct tdx_status check_pamt_sizes(const struct module *mod, const struct tdx_tdmr_info *t,
@@ -155,8 +155,8 @@ static struct tdx_status check_pamt_sizes(const struct module *mod, const struct
 	for (unsigned i = 0; i < PAMT_KINDS; i++) {
 		unsigned k = order[i];
 		struct range r = pamt(t, k);
-		uint64_t needed = t->size / tdx_level_size((enum tdx_level)k) *
-				  sizeof(struct pamt_entry);
+		uint64_t needed =
+			t->size / tdx_level_size((enum tdx_level)k) * sizeof(struct pamt_entry);
 
 		if (k == PAMT_4K && mod->dynamic_pamt)
 			needed = t->size / TDX_PAGE_SIZE / 8;
@@ -199,8 +199,8 @@ static struct tdx_status check_pamts_not_usable(const struct tdx_tdmr_info *info
 	return tdx_success();
 }
 
-static struct tdx_status check_pamts_in_cmrs(const struct module *mod, const struct tdx_tdmr_info *t,
-					     unsigned n)
+static struct tdx_status check_pamts_in_cmrs(const struct module *mod,
+					     const struct tdx_tdmr_info *t, unsigned n)
 {
 	static const uint8_t order[PAMT_KINDS] = {PAMT_1G, PAMT_2M, PAMT_4K};
 

@@ -9,7 +9,8 @@
 
 /* Is info[n], after info[0..n-1] have passed, acceptable? Details are the ABI's: index of the TDMR,
  * then by status the area, page size or other TDMR. */
-struct tdx_status tdmr_check(const struct module *mod, const struct tdx_tdmr_info *info, unsigned n);
+struct tdx_status tdmr_check(const struct module *mod, const struct tdx_tdmr_info *info,
+			     unsigned n);
 
 /* Make it a TDMR with nothing initialised. */
 void tdmr_set(struct tdmr *t, const struct tdx_tdmr_info *info);

@@ -3,25 +3,7 @@
  *
  * Locks: TDR exclusive. State: KeyID assigned. */
 #include "module/leaves.h"
-#include "module/transition.h"
-
-/* PCONFIG's answers. */
-enum { PCONFIG_OK = 0, PCONFIG_NO_ENTROPY = 2, PCONFIG_BUSY = 5 };
-
-static struct tdx_status program_key(struct tx *tx, const struct td *td)
-{
-	switch (machine_pconfig(tx->lp->hw, td->tdr->hkid)) {
-	case PCONFIG_OK:
-		return tdx_success();
-	case PCONFIG_BUSY:
-		return tdx_error_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_KET);
-	case PCONFIG_NO_ENTROPY:
-		return tdx_error(TDX_KEY_GENERATION_FAILED);
-	default: /* the command itself was refused: nothing a host could do causes that */
-		module_fatal(tx->lp);
-		return tdx_error(TDX_KEY_GENERATION_FAILED);
-	}
-}
+#include "module/sys.h"
 
 static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
 {
@@ -36,7 +18,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 		return tdx_error(TDX_LIFECYCLE_STATE_INCORRECT);
 	if (td->tdr->pkg_config_bitmap >> tx->lp->package & 1)
 		return tdx_error(TDX_KEY_CONFIGURED);
-	return program_key(tx, td);
+	return key_program(tx->lp, td->tdr->hkid);
 }
 
 static void commit(struct tx *tx, struct td *td)

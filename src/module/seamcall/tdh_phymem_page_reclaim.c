@@ -6,8 +6,8 @@
 #include "module/leaves.h"
 #include "module/tx.h"
 
-static struct tdx_status decode(struct tx *tx, hpa_t pa, struct tdx_regs *regs, struct pamt_ref *ref,
-				struct td *td)
+static struct tdx_status decode(struct tx *tx, hpa_t pa, struct tdx_regs *regs,
+				struct pamt_ref *ref, struct td *td)
 {
 	enum tdx_page_type type;
 	struct tdx_status s;

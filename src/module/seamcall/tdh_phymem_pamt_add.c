@@ -22,8 +22,8 @@ static bool same_2m(hpa_t a, hpa_t b)
 
 static struct tdx_status check_range(struct tx *tx, hpa_t range, struct pamt_ref *ref)
 {
-	struct tdx_status s = tx_pamt_walk(tx, range, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE,
-					   TDX_LEVEL_2M, ref);
+	struct tdx_status s =
+		tx_pamt_walk(tx, range, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, TDX_LEVEL_2M, ref);
 
 	if (!tdx_is_success(s))
 		return s;

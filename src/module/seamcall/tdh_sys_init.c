@@ -8,7 +8,7 @@
 #include "module/version.h"
 
 /* Leaves of SEAMOPS that give a module its database entry: GETREF, REPORT. */
-#define SEAMOPS_SEAMDB (1ull << 4 | 1ull << 5)
+#define SEAMOPS_SEAMDB	    (1ull << 4 | 1ull << 5)
 
 #define ATTRIBUTES_ALLOWED  0x8000000070010001ull
 #define ATTRIBUTE_LASS	    (1ull << 27)
@@ -28,8 +28,8 @@ static struct tdx_status fatal_info(struct tx *tx, uint64_t r8)
 	if (r8 & FATAL_INFO_RESERVED)
 		return bad;
 	if ((r8 & FATAL_INFO_HPA) != FATAL_INFO_HPA) {
-		if (!tdx_is_success(tx_shared(tx, hpa(r8 & FATAL_INFO_HPA), LINE,
-					      TDX_OPERAND_ID_R8, &line)))
+		if (!tdx_is_success(tx_shared(tx, hpa(r8 & FATAL_INFO_HPA), LINE, TDX_OPERAND_ID_R8,
+					      &line)))
 			return bad;
 		tx->mod->fatal_info_config_hpa = r8 & FATAL_INFO_HPA;
 	}
