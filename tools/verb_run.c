@@ -136,6 +136,7 @@ static int power_on(struct session *s)
 				 sizeof(err));
 	if (!s->model)
 		return complain("the machine", err);
+	tdx_model_time_calls(s->model);
 	cfg.ncpus = tdx_model_cpus(s->model);
 	for (unsigned i = 0; i < cfg.ncpus; i++)
 		cpus[i] = tdx_model_port(s->model, i);

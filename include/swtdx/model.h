@@ -28,7 +28,7 @@ struct tdx_memory_range {
 
 struct tdx_model_stats {
 	uint64_t calls[TDX_SEAMCALL_LEAVES]; /* SEAMCALLs by leaf */
-	uint64_t ns[TDX_SEAMCALL_LEAVES];    /* time in them; VP.ENTER includes the guest */
+	uint64_t ns[TDX_SEAMCALL_LEAVES];    /* time in them, if asked for; VP.ENTER with its guest */
 	uint64_t errors[TDX_SEAMCALL_LEAVES];
 };
 
@@ -55,6 +55,9 @@ unsigned tdx_model_memory(const struct tdx_model *model, struct tdx_memory_range
  * interrupted. */
 void tdx_model_interrupt(struct tdx_model *model, unsigned cpu);
 
+/* Statistics have times from now on; costs a reading of the clock before and after each call. Before
+ * the first call. */
+void tdx_model_time_calls(struct tdx_model *model);
 void tdx_model_stats(const struct tdx_model *model, struct tdx_model_stats *stats);
 
 /* 4K pages the module owns now, by enum tdx_page_type; the sum is returned. */

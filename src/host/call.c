@@ -8,11 +8,11 @@ struct tdx_status host_call(const struct tdx_port *cpu, unsigned leaf, unsigned 
 	const struct tdx_regs in = *regs;
 
 	for (unsigned left = TDX_ENTROPY_ATTEMPTS;;) {
-		*regs = in;
 		regs->rax = tdx_rax(leaf, version);
 		cpu->ops->seamcall(cpu, regs);
 		if (!tdx_is(tdx_status(regs->rax), TDX_RND_NO_ENTROPY) || --left == 0)
 			return tdx_status(regs->rax);
+		*regs = in;
 	}
 }
 

@@ -17,13 +17,11 @@ static SHA512_CTX *context(struct tdcs *tdcs)
 	return (SHA512_CTX *)tdcs->mrtd_context;
 }
 
-static void add_block(struct tdcs *tdcs, const char *name, size_t len, gpa_t at)
+static void fill_header(uint8_t *block, const char *name, size_t len, gpa_t at)
 {
-	uint8_t block[BLOCK] = {0};
-
+	memset(block, 0, BLOCK);
 	memcpy(block, name, len);
 	memcpy(block + GPA_OFFSET, &at.v, sizeof(at.v));
-	SHA384_Update(context(tdcs), block, sizeof(block));
 }
 
 void tdcs_mrtd_init(struct tdcs *tdcs)
@@ -33,13 +31,19 @@ void tdcs_mrtd_init(struct tdcs *tdcs)
 
 void tdcs_mrtd_page_add(struct tdcs *tdcs, gpa_t page)
 {
-	add_block(tdcs, "MEM.PAGE.ADD", 12, page);
+	uint8_t block[BLOCK];
+
+	fill_header(block, "MEM.PAGE.ADD", 12, page);
+	SHA384_Update(context(tdcs), block, sizeof(block));
 }
 
 void tdcs_mrtd_extend(struct tdcs *tdcs, gpa_t chunk, const void *data)
 {
-	add_block(tdcs, "MR.EXTEND", 9, chunk);
-	SHA384_Update(context(tdcs), data, MRTD_CHUNK);
+	uint8_t blocks[BLOCK + MRTD_CHUNK]; /* in one piece: one call into the hash */
+
+	fill_header(blocks, "MR.EXTEND", 9, chunk);
+	memcpy(blocks + BLOCK, data, MRTD_CHUNK);
+	SHA384_Update(context(tdcs), blocks, sizeof(blocks));
 }
 
 void tdcs_mrtd_finalize(struct tdcs *tdcs)

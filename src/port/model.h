@@ -13,6 +13,8 @@ struct tdx_model {
 	struct machine *m;
 	struct module *mod;
 	struct engine *engine;
+	bool timed;
+	uint64_t start_ns, start_ticks; /* of the statistics' clock */
 	struct model_cpu {
 		struct tdx_port port;
 		struct tdx_model *model;

@@ -6,16 +6,18 @@
 
 enum { EXTEND_CHUNK = 256 };
 
-int tdx_vm_measure(struct tdx_vm *vm, gpa_t g)
+/* Chunks of [g, g+size), on one processor. */
+static int measure(struct tdx_vm *vm, gpa_t g, uint64_t size)
 {
+	struct tdx_status s = tdx_success();
 	struct tdx_mem_result r;
 	struct vmm_cpu *c;
-	struct tdx_status s;
 
 	if (vm_is_dead(vm))
 		return -EIO;
 	c = vmm_get_cpu(vm->vmm, -1);
-	s = tdh_mr_extend(c->port, &vm->td, g, &r);
+	for (uint64_t i = 0; i < size && tdx_is_success(s); i += EXTEND_CHUNK)
+		s = tdh_mr_extend(c->port, &vm->td, gpa(g.v + i), &r);
 	vmm_put_cpu(c);
 	if (tdx_is_success(s))
 		return 0;
@@ -24,8 +26,14 @@ int tdx_vm_measure(struct tdx_vm *vm, gpa_t g)
 	return vm_bug(vm, TDH_MR_EXTEND, s, &r.raw, "measuring");
 }
 
-static int add(struct tdx_vm *vm, uint64_t gfn, hpa_t source)
+int tdx_vm_measure(struct tdx_vm *vm, gpa_t g)
 {
+	return measure(vm, g, EXTEND_CHUNK);
+}
+
+static int add(struct tdx_vm *vm, uint64_t gfn)
+{
+	hpa_t source = hpa(vm->add_source);
 	enum mmu_result r;
 
 	do {
@@ -36,28 +44,33 @@ static int add(struct tdx_vm *vm, uint64_t gfn, hpa_t source)
 	return r == MMU_OK ? 0 : r == MMU_NO_MEMORY ? -ENOMEM : -EIO;
 }
 
-int tdx_vm_add_page(struct tdx_vm *vm, gpa_t g, const void *data, bool measure)
+int tdx_vm_add_page(struct tdx_vm *vm, gpa_t g, const void *data, bool extend)
 {
 	struct tdx_vmm *vmm = vm->vmm;
-	uint64_t source;
-	int err;
+	int err = 0;
 
 	if ((g.v & (TDX_PAGE_SIZE - 1)) || g.v >= vm_shared_mask(vm))
 		return -EINVAL;
 	pthread_mutex_lock(&vm->lock);
-	if (atomic_load(&vm->state) != TDX_VM_INITIALIZED) {
-		pthread_mutex_unlock(&vm->lock);
-		return vm_is_dead(vm) ? -EIO : -EINVAL;
+	if (atomic_load(&vm->state) != TDX_VM_INITIALIZED)
+		err = vm_is_dead(vm) ? -EIO : -EINVAL;
+	if (!err && !vm->add_source) {
+		vm->add_source = pages_get(&vmm->pages);
+		err = vm->add_source ? 0 : -ENOMEM;
 	}
-	source = pages_get(&vmm->pages);
-	err = source ? 0 : -ENOMEM;
 	if (!err) {
-		tdx_vmm_write(vmm, hpa(source), data, TDX_PAGE_SIZE);
-		err = add(vm, g.v >> 12, hpa(source));
-		pages_put(&vmm->pages, source);
+		tdx_vmm_write(vmm, hpa(vm->add_source), data, TDX_PAGE_SIZE);
+		err = add(vm, g.v >> 12);
 	}
-	for (unsigned i = 0; i < TDX_PAGE_SIZE && measure && !err; i += EXTEND_CHUNK)
-		err = tdx_vm_measure(vm, gpa(g.v + i));
+	if (!err && extend)
+		err = measure(vm, g, TDX_PAGE_SIZE);
 	pthread_mutex_unlock(&vm->lock);
 	return err;
+}
+
+void vm_end_build(struct tdx_vm *vm)
+{
+	if (vm->add_source)
+		pages_put(&vm->vmm->pages, vm->add_source);
+	vm->add_source = 0;
 }

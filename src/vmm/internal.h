@@ -67,6 +67,7 @@ struct tdx_vm {
 	uint64_t attributes;
 	struct memslot slot[VM_MAX_SLOTS];
 	struct mmu_page *mirror_root, *direct_root;
+	uint64_t add_source;     /* where TDH.MEM.PAGE.ADD copies from, while the TD is built */
 	struct page_cache cache; /* for callers that are no vCPU; under vm->lock */
 	_Atomic bool wait_for_sept_zap; /* no vCPU may enter */
 	struct tdx_vcpu *vcpu[VM_MAX_VCPUS];
@@ -121,6 +122,9 @@ int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa);
 int vm_release_hkid(struct tdx_vm *vm);
 /* What a call needs a removed private page to go through: write-back, clear. */
 int vm_clean_private_page(struct tdx_vm *vm, struct vmm_cpu *cpu, uint64_t pa, enum tdx_level level);
+
+/* --- build.c --- */
+void vm_end_build(struct tdx_vm *vm);
 
 /* --- vcpu.c --- */
 void vcpu_flush(struct tdx_vcpu *vcpu);

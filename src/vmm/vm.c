@@ -300,6 +300,8 @@ int tdx_vm_finalize(struct tdx_vm *vm)
 		else
 			err = vm_bug(vm, TDH_MR_FINALIZE, s, NULL, "finalize");
 	}
+	if (!err)
+		vm_end_build(vm);
 	pthread_mutex_unlock(&vm->lock);
 	return err;
 }
@@ -326,6 +328,7 @@ void tdx_vm_destroy(struct tdx_vm *vm)
 	mmu_free_direct(vm);
 	vm_free_slots(vm);
 	reclaim_control_pages(vm);
+	vm_end_build(vm);
 	page_cache_drain(&vmm->pages, &vm->cache);
 	pthread_rwlock_destroy(&vm->mmu_lock);
 	pthread_mutex_destroy(&vm->error_lock);
