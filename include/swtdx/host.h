@@ -121,6 +121,10 @@ int tdx_host_enable(struct tdx_host *host, const struct tdx_host_info *info,
 struct tdx_status tdx_host_last_status(const struct tdx_host *host);
 enum tdx_seamcall tdx_host_last_leaf(const struct tdx_host *host);
 
+/* A processor leaves: hotplug, shutdown, kexec, also in a crash. On that processor: its caches are
+ * written back if it may have made a call since the last time. */
+void tdx_host_offline(const struct tdx_port *cpu);
+
 /* Private KeyIDs for TDs: [*first, *first + *count). The global one is not among them. */
 void tdx_host_guest_hkids(const struct tdx_host *host, hkid_t *first, unsigned *count);
 unsigned tdx_host_num_cpus(const struct tdx_host *host);

@@ -10,6 +10,7 @@
 
 #include <swtdx/leaf.h>
 #include <swtdx/port.h>
+#include <swtdx/status.h>
 #include <swtdx/types.h>
 
 #ifdef __cplusplus
@@ -59,6 +60,48 @@ void tdx_model_interrupt(struct tdx_model *model, unsigned cpu);
  * the first call. */
 void tdx_model_time_calls(struct tdx_model *model);
 void tdx_model_stats(const struct tdx_model *model, struct tdx_model_stats *stats);
+
+/* How often a call of the leaf was refused with TDX_OPERAND_BUSY of the operand. */
+uint64_t tdx_model_contention(const struct tdx_model *model, enum tdx_seamcall leaf,
+			      enum tdx_operand operand);
+
+/* --- faults ---
+ * Whatever hardware or module could do at a bad moment, done on purpose. A fault concerns calls of
+ * one leaf or of all, on one processor or on all, from the nth (1: the next) and `times` of them. */
+
+enum tdx_fault_kind {
+	TDX_FAULT_STATUS,    /* refused with .status; RCX, RDX and R8 are .rcx, .rdx, .r8 */
+	TDX_FAULT_BUSY,      /* refused with TDX_OPERAND_BUSY, each known operand as likely */
+	TDX_FAULT_ENTROPY,   /* no random numbers during the call */
+	TDX_FAULT_KEY,       /* PCONFIG cannot generate a key during the call */
+	TDX_FAULT_KEY_BUSY,  /* PCONFIG is in use elsewhere during the call */
+	TDX_FAULT_INTERRUPT, /* an interrupt arrives .polls blocks into the call */
+	TDX_FAULT_STOP,      /* the processor stops before the call: .stop(.arg) is called; when it comes
+				back, the call is made */
+};
+
+struct tdx_fault {
+	enum tdx_fault_kind kind;
+	int leaf;	   /* enum tdx_seamcall; -1: any */
+	int cpu;	   /* -1: any */
+	uint64_t nth;	   /* 0 and 1: from the next call on */
+	uint64_t times;	   /* 0: for ever */
+	unsigned permille; /* chance of each of them; 0: certain */
+	struct tdx_status status;
+	uint64_t rcx, rdx, r8;
+	unsigned polls;
+	void (*stop)(void *arg);
+	void *arg;
+};
+
+enum { TDX_MODEL_FAULTS = 16 };
+
+/* An id for tdx_model_fault_hits(), or -1 when there are TDX_MODEL_FAULTS already. */
+int tdx_model_inject(struct tdx_model *model, const struct tdx_fault *fault);
+/* How many calls it has hit. */
+uint64_t tdx_model_fault_hits(const struct tdx_model *model, int id);
+/* None any more. No call may be in progress. */
+void tdx_model_clear_faults(struct tdx_model *model);
 
 /* 4K pages the module owns now, by enum tdx_page_type; the sum is returned. */
 uint64_t tdx_model_pages(struct tdx_model *model, uint64_t count[16]);

@@ -46,6 +46,11 @@ struct tdx_port_ops {
 	/* Number of the processor this port stands for, and its package. */
 	unsigned (*cpu)(const struct tdx_port *port);
 	unsigned (*package)(const struct tdx_port *port);
+	/* The flag of the current processor "its caches may hold dirty private lines": set before each
+	 * SEAMCALL with the processor pinned, so that whoever stops it (kexec, even by NMI in between)
+	 * knows that it must be written back; cleared by that write-back. */
+	void (*set_incoherent)(const struct tdx_port *port, bool incoherent);
+	bool (*incoherent)(const struct tdx_port *port);
 	/* Give way between two attempts or in a long loop (a reschedule point). */
 	void (*relax)(const struct tdx_port *port);
 };

@@ -57,6 +57,12 @@ void tdx_vmm_dealloc(struct tdx_vmm *vmm, hpa_t pa, uint64_t pages);
 void tdx_vmm_write(struct tdx_vmm *vmm, hpa_t pa, const void *buf, size_t len);
 void tdx_vmm_read(struct tdx_vmm *vmm, hpa_t pa, void *buf, size_t len);
 
+/* The machine goes down: from now on a vCPU that finds virtualization off exits with
+ * TDX_EXIT_INTERNAL_ERROR instead of its VM being bugged. */
+void tdx_vmm_set_rebooting(struct tdx_vmm *vmm);
+/* Fault injection: the nth request for host memory from now fails, once; 0: none. */
+void tdx_vmm_fail_alloc(struct tdx_vmm *vmm, uint64_t nth);
+
 /* --- VMs (KVM_CREATE_VM, KVM_TDX_*) --- */
 
 enum tdx_vm_state { TDX_VM_UNINITIALIZED, TDX_VM_INITIALIZED, TDX_VM_RUNNABLE, TDX_VM_DEAD };
@@ -85,13 +91,31 @@ struct tdx_vm_error {
 };
 
 int tdx_vm_new(struct tdx_vmm *vmm, struct tdx_vm **vm);
+/* KVM_TDX_CAPABILITIES: the bits a user may set, and the CPUID leaves it may configure with masks of
+ * their configurable bits. *nent: room in cpuid[] in, entries out. -E2BIG: not enough room, *nent
+ * says how much. */
+int tdx_vm_capabilities(const struct tdx_vm *vm, uint64_t *attributes, uint64_t *xfam,
+			struct tdx_vm_cpuid *cpuid, unsigned *nent);
+/* KVM_TDX_INIT_VM. -EINVAL: parameters or state, -E2BIG: CPUID entries, -EBUSY: vCPUs exist,
+ * -ENOSPC: no KeyID, -EAGAIN: no entropy, -ENOMEM, -EIO. Refused by the module: -EINVAL, and
+ * tdx_vm_error() names the operand. */
 int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *params);
+/* KVM_TDX_INIT_MEM_REGION: adds pages of 4096 bytes from `source` in order; what is left to do is
+ * written back, on errors too. -EINVAL: state, alignment, empty, wraps, not private. */
+struct tdx_vm_region {
+	gpa_t gpa;
+	uint64_t pages;
+	const void *source;
+};
+int tdx_vm_add_region(struct tdx_vm *vm, struct tdx_vm_region *region, bool measure);
 /* Measured: TDH.MR.EXTEND over the page after TDH.MEM.PAGE.ADD, in page order. */
 int tdx_vm_add_page(struct tdx_vm *vm, gpa_t gpa_, const void *data, bool measure);
 /* TDH.MR.EXTEND of 256 bytes already added; for other measuring orders. */
 int tdx_vm_measure(struct tdx_vm *vm, gpa_t gpa_);
+/* KVM_TDX_FINALIZE_VM. -EINVAL: state, no vCPUs; -EBUSY; -EIO. */
 int tdx_vm_finalize(struct tdx_vm *vm);
-/* Stops vCPUs, tears the TD down in the order the hardware demands, frees everything. */
+/* Tears the TD down in the order the hardware demands, frees everything. No other thread may be in a
+ * function of the VM or its vCPUs. */
 void tdx_vm_destroy(struct tdx_vm *vm);
 enum tdx_vm_state tdx_vm_state(const struct tdx_vm *vm);
 void tdx_vm_error(const struct tdx_vm *vm, struct tdx_vm_error *e);
@@ -109,6 +133,19 @@ int tdx_vm_set_private(struct tdx_vm *vm, gpa_t gpa_, uint64_t size, bool privat
 int tdx_vm_read_shared(struct tdx_vm *vm, gpa_t gpa_, void *buf, size_t len);
 int tdx_vm_write_shared(struct tdx_vm *vm, gpa_t gpa_, const void *buf, size_t len);
 
+/* Make one private 2M page of 512 accepted contiguous 4K pages around gpa_, or the reverse. -EINVAL:
+ * they are not such, and stay as they were. */
+int tdx_vm_promote(struct tdx_vm *vm, gpa_t gpa_);
+int tdx_vm_demote(struct tdx_vm *vm, gpa_t gpa_);
+/* kvm_zap_gfn_range(): shared mappings of the range go and come back on demand. It cannot reach
+ * private ones. Memory types, device assignment and MMIO generations end here. */
+int tdx_vm_zap_shared(struct tdx_vm *vm, gpa_t gpa_, uint64_t size);
+/* A device whose DMA does not snoop comes or goes: KVM would zap to change memory types; those of a
+ * TD do not follow the guest's, so nothing happens. */
+void tdx_vm_set_noncoherent_dma(struct tdx_vm *vm, bool assigned);
+/* Posted interrupts are the only ones a TD gets: without them it is dead. -EIO. */
+int tdx_vm_inhibit_apicv(struct tdx_vm *vm);
+
 /* Slots for `memory` bytes of RAM and the firmware below 4 GiB, a TD HOB, and all sections of the
  * image added and measured in this order. *hob: where the HOB is (the vCPUs' initial RCX), 0 if the
  * image has none. progress may be NULL. */
@@ -121,6 +158,9 @@ int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const str
 
 int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **vcpu);
 int tdx_vcpu_init(struct tdx_vcpu *vcpu, uint64_t initial_rcx);
+/* KVM_TDX_GET_CPUID: the leaves as the TD will see them. *nent as for tdx_vm_capabilities(). Only
+ * before the VM is finalized (-EINVAL). */
+int tdx_vcpu_get_cpuid(struct tdx_vcpu *vcpu, struct tdx_vm_cpuid *cpuid, unsigned *nent);
 
 enum tdx_exit {
 	TDX_EXIT_INTR,         /* interrupted, run again */

@@ -9,6 +9,7 @@ struct tdx_status host_call(const struct tdx_port *cpu, unsigned leaf, unsigned 
 
 	for (unsigned left = TDX_ENTROPY_ATTEMPTS;;) {
 		regs->rax = tdx_rax(leaf, version);
+		cpu->ops->set_incoherent(cpu, true);
 		cpu->ops->seamcall(cpu, regs);
 		if (!tdx_is(tdx_status(regs->rax), TDX_RND_NO_ENTROPY) || --left == 0)
 			return tdx_status(regs->rax);

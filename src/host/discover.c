@@ -145,6 +145,14 @@ int tdx_host_discover(struct tdx_host *host, struct tdx_host_info *info)
 	return err ? err : read_info(h, info);
 }
 
+void tdx_host_offline(const struct tdx_port *cpu)
+{
+	if (!cpu->ops->incoherent(cpu))
+		return;
+	cpu->ops->wbinvd(cpu);
+	cpu->ops->set_incoherent(cpu, false);
+}
+
 void tdx_host_guest_hkids(const struct tdx_host *host, hkid_t *first, unsigned *count)
 {
 	const struct host_state *h = host_of_const(host);

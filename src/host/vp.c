@@ -40,6 +40,7 @@ struct tdx_status tdh_vp_enter(const struct tdx_port *cpu, const struct tdx_vp *
 	/* Not host_call(): a guest that has run cannot be run "again". */
 	regs->rax = TDH_VP_ENTER;
 	regs->rcx = vp->tdvpr.v;
+	cpu->ops->set_incoherent(cpu, true);
 	cpu->ops->seamcall(cpu, regs);
 	if (out)
 		*out = (struct tdx_enter_result){(uint32_t)regs->rax, *regs};

@@ -66,9 +66,12 @@ static void seamcall(const struct tdx_port *port, struct tdx_regs *regs)
 	struct model_cpu *c = cpu_of(port);
 	struct tdx_model *model = c->model;
 	unsigned leaf = tdx_rax_leaf(regs->rax) % TDX_SEAMCALL_LEAVES;
-	uint64_t t = model->timed ? ticks() : 0;
-	enum module_next n = module_seamcall(model->mod, c->id, regs);
+	bool faults = atomic_load_explicit(&model->faults.n, memory_order_relaxed) != 0;
+	uint64_t t = model->timed ? ticks() : 0, page = regs->rcx;
+	enum module_next n = MODULE_TO_HOST;
 
+	if (!faults || !model_fault_before(model, c->id, regs))
+		n = module_seamcall(model->mod, c->id, regs);
 	if (n == MODULE_TO_GUEST) {
 		n = model->engine ? model->engine->ops->run(model->engine, model->mod, c->id) :
 				    stand_still(model->mod, c->id);
@@ -76,9 +79,16 @@ static void seamcall(const struct tdx_port *port, struct tdx_regs *regs)
 	}
 	if (n == MODULE_SHUTDOWN)
 		*regs = (struct tdx_regs){.rax = TDX_SEAMCALL_VMFAILINVALID};
+	if (faults)
+		model_fault_after(model, c->id);
+	if (leaf == TDH_PHYMEM_PAGE_RECLAIM && regs->rax == TDX_SUCCESS && regs->rcx == TDX_PT_TDVPR &&
+	    model->engine)
+		model->engine->ops->forget(model->engine, page);
 	/* Back in the host, which takes the interrupt that made it come back. */
 	if (atomic_load_explicit(&lp_of(port)->irq, memory_order_relaxed))
 		atomic_store(&lp_of(port)->irq, false);
+	if (tdx_is_busy(tdx_status(regs->rax)))
+		__atomic_fetch_add(&c->busy[leaf][regs->rax & 0xff], 1, __ATOMIC_RELAXED);
 	count(&c->stats.calls[leaf], 1);
 	if (model->timed)
 		count(&c->stats.ns[leaf], ticks() - t);
@@ -150,6 +160,16 @@ static unsigned package(const struct tdx_port *port)
 	return lp_of(port)->package;
 }
 
+static void set_incoherent(const struct tdx_port *port, bool incoherent)
+{
+	atomic_store_explicit(&cpu_of(port)->incoherent, incoherent, memory_order_relaxed);
+}
+
+static bool incoherent(const struct tdx_port *port)
+{
+	return atomic_load_explicit(&cpu_of(port)->incoherent, memory_order_relaxed);
+}
+
 static void relax(const struct tdx_port *port)
 {
 	(void)port;
@@ -170,6 +190,8 @@ static const struct tdx_port_ops model_ops = {
 	.interrupt = interrupt,
 	.cpu = cpu_number,
 	.package = package,
+	.set_incoherent = set_incoherent,
+	.incoherent = incoherent,
 	.relax = relax,
 };
 
@@ -200,6 +222,8 @@ struct tdx_model *tdx_model_new_from(const struct machine_config *cfg, char *err
 	}
 	model->start_ns = now_ns();
 	model->start_ticks = ticks();
+	pthread_mutex_init(&model->faults.lock, NULL);
+	model->faults.random = cfg->seed | 1;
 	for (unsigned i = 0; i < model->m->cfg.lps; i++) {
 		model->cpu[i].port = (struct tdx_port){&model_ops, &model->cpu[i]};
 		model->cpu[i].model = model;
@@ -241,6 +265,7 @@ void tdx_model_free(struct tdx_model *model)
 		model->engine->ops->free(model->engine);
 	module_unload(model->mod);
 	machine_free(model->m);
+	pthread_mutex_destroy(&model->faults.lock);
 	free(model);
 }
 
@@ -303,6 +328,16 @@ void tdx_model_stats(const struct tdx_model *model, struct tdx_model_stats *stat
 		}
 	for (unsigned i = 0; i < TDX_SEAMCALL_LEAVES; i++)
 		stats->ns[i] = (uint64_t)((double)stats->ns[i] * ns_per_tick);
+}
+
+uint64_t tdx_model_contention(const struct tdx_model *model, enum tdx_seamcall leaf,
+			      enum tdx_operand operand)
+{
+	uint64_t n = 0;
+
+	for (unsigned c = 0; c < model->m->cfg.lps; c++)
+		n += __atomic_load_n(&model->cpu[c].busy[leaf][operand & 0xff], __ATOMIC_RELAXED);
+	return n;
 }
 
 uint64_t tdx_model_pages(struct tdx_model *model, uint64_t count[16])

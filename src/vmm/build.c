@@ -13,8 +13,6 @@ static int measure(struct tdx_vm *vm, gpa_t g, uint64_t size)
 	struct tdx_mem_result r;
 	struct vmm_cpu *c;
 
-	if (vm_is_dead(vm))
-		return -EIO;
 	c = vmm_get_cpu(vm->vmm, -1);
 	for (uint64_t i = 0; i < size && tdx_is_success(s); i += EXTEND_CHUNK)
 		s = tdh_mr_extend(c->port, &vm->td, gpa(g.v + i), &r);
@@ -28,7 +26,15 @@ static int measure(struct tdx_vm *vm, gpa_t g, uint64_t size)
 
 int tdx_vm_measure(struct tdx_vm *vm, gpa_t g)
 {
-	return measure(vm, g, EXTEND_CHUNK);
+	int err;
+
+	pthread_mutex_lock(&vm->lock);
+	if (atomic_load(&vm->state) != TDX_VM_INITIALIZED)
+		err = vm_is_dead(vm) ? -EIO : -EINVAL;
+	else
+		err = measure(vm, g, EXTEND_CHUNK);
+	pthread_mutex_unlock(&vm->lock);
+	return err;
 }
 
 static int add(struct tdx_vm *vm, uint64_t gfn)
@@ -40,8 +46,51 @@ static int add(struct tdx_vm *vm, uint64_t gfn)
 		pthread_rwlock_rdlock(&vm->mmu_lock);
 		r = mmu_map_private(vm, &vm->cache, gfn, TDX_LEVEL_4K, &source, -1);
 		pthread_rwlock_unlock(&vm->mmu_lock);
-	} while (r == MMU_RETRY);
-	return r == MMU_OK ? 0 : r == MMU_NO_MEMORY ? -ENOMEM : -EIO;
+	} while (r == MMU_RETRY && !vm_is_dead(vm));
+	switch (r) {
+	case MMU_OK:
+		return 0;
+	case MMU_EXISTS:
+		return -EEXIST;
+	case MMU_NO_MEMORY:
+		return -ENOMEM;
+	case MMU_RETRY:
+	case MMU_DEAD:
+		break;
+	}
+	return -EIO;
+}
+
+static bool is_private(struct tdx_vm *vm, uint64_t gfn)
+{
+	const struct memslot *s = vm_slot_of(vm, gfn);
+
+	return s && s->private_[gfn - s->gfn];
+}
+
+int tdx_vm_add_region(struct tdx_vm *vm, struct tdx_vm_region *r, bool extend)
+{
+	uint64_t size = r->pages * TDX_PAGE_SIZE;
+	bool fits;
+
+	if (r->gpa.v & (TDX_PAGE_SIZE - 1) || !r->pages || size / TDX_PAGE_SIZE != r->pages ||
+	    r->gpa.v + size < r->gpa.v)
+		return -EINVAL;
+	pthread_rwlock_rdlock(&vm->mmu_lock);
+	fits = is_private(vm, r->gpa.v >> 12) && is_private(vm, (r->gpa.v + size - 1) >> 12);
+	pthread_rwlock_unlock(&vm->mmu_lock);
+	if (!fits)
+		return vm_is_dead(vm) ? -EIO : -EINVAL;
+	while (r->pages) {
+		int err = tdx_vm_add_page(vm, r->gpa, r->source, extend);
+
+		if (err)
+			return err;
+		r->gpa.v += TDX_PAGE_SIZE;
+		r->source = (const uint8_t *)r->source + TDX_PAGE_SIZE;
+		r->pages--;
+	}
+	return 0;
 }
 
 int tdx_vm_add_page(struct tdx_vm *vm, gpa_t g, const void *data, bool extend)

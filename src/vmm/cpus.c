@@ -13,7 +13,8 @@ static void take(struct vmm_cpu *c)
 		return;
 	atomic_fetch_add(&c->waiting, 1);
 	while (pthread_mutex_trylock(&c->lock) != 0) {
-		c->port->ops->interrupt(c->port);
+		if (atomic_load(&c->in_guest))
+			c->port->ops->interrupt(c->port);
 		c->port->ops->relax(c->port);
 	}
 	atomic_fetch_sub(&c->waiting, 1);

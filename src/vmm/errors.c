@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void vmm_log(struct tdx_vmm *vmm, const char *fmt, ...)
 {
@@ -29,7 +30,7 @@ static const char *leaf_name(enum tdx_seamcall leaf)
 int vm_bug(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s, const struct tdx_regs *raw,
 	   const char *where)
 {
-	char name[96];
+	char name[96], text[sizeof(vm->error.text)];
 
 	if (atomic_exchange(&vm->bugged, true))
 		return -EIO; /* the first reason is the one that counts */
@@ -48,8 +49,9 @@ int vm_bug(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s, const
 	else
 		snprintf(vm->error.text, sizeof(vm->error.text), "%s failed in %s: %s (0x%llx)",
 			 leaf_name(leaf), where, name, (unsigned long long)s.raw);
-	vmm_log(vm->vmm, "TD 0x%llx is dead: %s", (unsigned long long)vm->td.tdr.v, vm->error.text);
+	memcpy(text, vm->error.text, sizeof(text));
 	pthread_mutex_unlock(&vm->error_lock);
+	vmm_log(vm->vmm, "TD 0x%llx is dead: %s", (unsigned long long)vm->td.tdr.v, text);
 	return -EIO;
 }
 

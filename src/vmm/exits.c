@@ -102,6 +102,7 @@ static int fault(struct tdx_vcpu *v, struct tdx_run *run)
 		return memory_fault(v, run, gpa_ & ~vm_shared_mask(vm), !shared);
 	switch (r) {
 	case MMU_OK:
+	case MMU_EXISTS:
 	case MMU_RETRY:
 		return 1;
 	case MMU_NO_MEMORY:
@@ -334,7 +335,9 @@ static int failed_entry(struct tdx_vcpu *v, struct tdx_status s, struct tdx_run 
 		sched_yield();
 		return 1;
 	}
-	vm_bug(v->vm, TDH_VP_ENTER, s, &v->regs, "entering a vCPU");
+	/* While the machine goes down, virtualization may be off before the vCPUs are. */
+	if (!tdx_is_sw_error(s) || !atomic_load(&v->vm->vmm->rebooting))
+		vm_bug(v->vm, TDH_VP_ENTER, s, &v->regs, "entering a vCPU");
 	return internal_error(run);
 }
 

@@ -9,6 +9,8 @@
 
 #include <errno.h>
 
+enum { RESTARTS = 10000 };
+
 static enum tdx_seamcall leaf_of(enum external_op op)
 {
 	switch (op) {
@@ -56,6 +58,7 @@ struct removal {
 	struct tdx_vm *vm;
 	const struct external_leaf *leaf;
 	uint64_t table_pa;
+	uint64_t refusal; /* a status that is no fault of the monitor: -EINVAL; 0 none */
 	struct tdx_mem_result r;
 };
 
@@ -64,6 +67,11 @@ typedef struct tdx_status removal_fn(const struct tdx_port *port, struct removal
 static struct tdx_status do_block(const struct tdx_port *port, struct removal *a)
 {
 	return tdh_mem_range_block(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level, &a->r);
+}
+
+static struct tdx_status do_unblock(const struct tdx_port *port, struct removal *a)
+{
+	return tdh_mem_range_unblock(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level, &a->r);
 }
 
 static struct tdx_status do_track(const struct tdx_port *port, struct removal *a)
@@ -97,6 +105,16 @@ static struct tdx_status once(struct tdx_vm *vm, removal_fn *fn, struct removal 
 	return s;
 }
 
+/* An interrupted call starts anew; it was not contention. */
+static struct tdx_status whole(struct tdx_vm *vm, removal_fn *fn, struct removal *a)
+{
+	struct tdx_status s = once(vm, fn, a);
+
+	for (unsigned i = 0; tdx_is(s, TDX_INTERRUPTED_RESTARTABLE) && i < RESTARTS; i++)
+		s = once(vm, fn, a);
+	return s;
+}
+
 static bool contended(struct tdx_status s)
 {
 	return tdx_is_busy(s) || tdx_is(s, TDX_PREVIOUS_TLB_EPOCH_BUSY);
@@ -106,15 +124,19 @@ static bool contended(struct tdx_status s)
 static int no_vcpus(struct tdx_vm *vm, enum tdx_seamcall leaf, removal_fn *fn, struct removal *a,
 		    const char *what)
 {
-	struct tdx_status s = once(vm, fn, a);
+	struct tdx_status s = whole(vm, fn, a);
 
 	if (contended(s)) {
 		atomic_store(&vm->wait_for_sept_zap, true);
 		vm_kick_vcpus(vm);
-		s = once(vm, fn, a);
+		s = whole(vm, fn, a);
 		atomic_store(&vm->wait_for_sept_zap, false);
 	}
-	return tdx_is_success(s) ? 0 : vm_bug(vm, leaf, s, &a->r.raw, what);
+	if (tdx_is_success(s))
+		return 0;
+	if (a->refusal && tdx_is(s, a->refusal))
+		return -EINVAL;
+	return vm_bug(vm, leaf, s, &a->r.raw, what);
 }
 
 int mmu_external_block(struct tdx_vm *vm, const struct external_leaf *leaf)
@@ -122,6 +144,13 @@ int mmu_external_block(struct tdx_vm *vm, const struct external_leaf *leaf)
 	struct removal a = {.vm = vm, .leaf = leaf};
 
 	return no_vcpus(vm, TDH_MEM_RANGE_BLOCK, do_block, &a, "removing private memory");
+}
+
+int mmu_external_unblock(struct tdx_vm *vm, const struct external_leaf *leaf)
+{
+	struct removal a = {.vm = vm, .leaf = leaf};
+
+	return no_vcpus(vm, TDH_MEM_RANGE_UNBLOCK, do_unblock, &a, "unblocking private memory");
 }
 
 int mmu_external_track(struct tdx_vm *vm)
@@ -155,24 +184,12 @@ int mmu_external_remove(struct tdx_vm *vm, const struct external_leaf *leaf)
 int mmu_external_promote(struct tdx_vm *vm, uint64_t gfn, enum tdx_level level, uint64_t *table_pa)
 {
 	const struct external_leaf leaf = {.gfn = gfn, .level = level};
-	struct removal a = {.vm = vm, .leaf = &leaf};
+	struct removal a = {.vm = vm, .leaf = &leaf, .refusal = TDX_EPT_INVALID_PROMOTE_CONDITIONS};
 	struct vmm_cpu *c;
-	int err;
+	int err = no_vcpus(vm, TDH_MEM_PAGE_PROMOTE, do_promote, &a, "promoting a range");
 
-	for (;;) { /* interrupted calls start anew */
-		struct tdx_status s = once(vm, do_promote, &a);
-
-		if (tdx_is_success(s))
-			break;
-		if (tdx_is(s, TDX_INTERRUPTED_RESTARTABLE))
-			continue;
-		if (tdx_is(s, TDX_EPT_INVALID_PROMOTE_CONDITIONS))
-			return -EINVAL;
-		err = no_vcpus(vm, TDH_MEM_PAGE_PROMOTE, do_promote, &a, "promoting a range");
-		if (err)
-			return err;
-		break;
-	}
+	if (err)
+		return err;
 	*table_pa = a.r.page.v;
 	c = vmm_get_cpu(vm->vmm, -1);
 	err = vm_clean_private_page(vm, c, *table_pa, TDX_LEVEL_4K);
@@ -185,21 +202,17 @@ int mmu_external_demote(struct tdx_vm *vm, uint64_t gfn, enum tdx_level level, u
 	const struct external_leaf leaf = {.gfn = gfn, .level = level};
 	struct removal a = {.vm = vm, .leaf = &leaf, .table_pa = table_pa};
 
-	for (;;) {
-		struct tdx_status s = once(vm, do_demote, &a);
-
-		if (tdx_is_success(s))
-			return 0;
-		if (!tdx_is(s, TDX_INTERRUPTED_RESTARTABLE))
-			return no_vcpus(vm, TDH_MEM_PAGE_DEMOTE, do_demote, &a, "demoting a page");
-	}
+	return no_vcpus(vm, TDH_MEM_PAGE_DEMOTE, do_demote, &a, "demoting a page");
 }
 
 void mmu_free_external(struct tdx_vm *vm, struct mmu_page *p)
 {
 	if (!p->pa)
 		return; /* the root is part of the TDCS */
-	if (vm->hkid_assigned)
+	if (vm->hkid_assigned) /* tables go at the end only; leaves go before */
+		vm_bug(vm, TDH_PHYMEM_PAGE_RECLAIM, tdx_error(TDX_LIFECYCLE_STATE_INCORRECT), NULL,
+		       "freeing a table of a TD that lives");
+	if (vm->hkid_assigned || vm->hkid_leaked)
 		pages_quarantine(&vm->vmm->pages, p->pa, TDX_PAGE_SIZE);
 	else
 		vm_reclaim_page(vm, p->pa);

@@ -24,6 +24,7 @@ struct external_leaf {
 	enum tdx_level level;
 };
 int mmu_external_block(struct tdx_vm *vm, const struct external_leaf *leaf);
+int mmu_external_unblock(struct tdx_vm *vm, const struct external_leaf *leaf); /* after track */
 int mmu_external_track(struct tdx_vm *vm);
 /* Remove, write back, clear: the page is clean host memory afterwards. */
 int mmu_external_remove(struct tdx_vm *vm, const struct external_leaf *leaf);

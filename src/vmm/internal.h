@@ -24,6 +24,7 @@ struct vmm_cpu {
 	unsigned index;
 	pthread_mutex_t lock;
 	_Atomic unsigned waiting; /* who wants the processor; a vCPU on it lets them go first */
+	_Atomic bool in_guest;    /* its holder is a vCPU, which an interrupt brings out */
 };
 
 struct tdx_vmm {
@@ -38,10 +39,18 @@ struct tdx_vmm {
 	pthread_mutex_t tdx_lock;
 	hkid_t hkid_first;
 	unsigned nhkids, leaked_hkids;
+	_Atomic bool rebooting; /* calls may fail because virtualization is off already */
 	uint8_t hkid_used[4096];
 };
 
 struct mmu_page;
+struct zap;
+
+/* A private page that could not be removed; the module has it until the KeyID is free. */
+struct lost_page {
+	uint64_t pa;
+	enum tdx_level level;
+};
 
 struct memslot {
 	uint64_t gfn, npages; /* npages 0: empty */
@@ -63,11 +72,15 @@ struct tdx_vm {
 	uint64_t tdcs[VM_MAX_TDCS];
 	unsigned ntdcs;
 	bool tdr_created;
+	bool hkid_leaked; /* with every control page */
 	bool gpaw52, huge_pages;
 	uint64_t attributes;
 	struct memslot slot[VM_MAX_SLOTS];
 	struct mmu_page *mirror_root, *direct_root;
 	uint64_t add_source;     /* where TDH.MEM.PAGE.ADD copies from, while the TD is built */
+	struct zap *zap; /* a batch of removals; under mmu_lock for writing */
+	struct lost_page *lost;
+	size_t nlost, maxlost;
 	struct page_cache cache; /* for callers that are no vCPU; under vm->lock */
 	_Atomic bool wait_for_sept_zap; /* no vCPU may enter */
 	struct tdx_vcpu *vcpu[VM_MAX_VCPUS];
@@ -118,6 +131,9 @@ void vmm_log(struct tdx_vmm *vmm, const char *fmt, ...) __attribute__((format(pr
 
 /* TDH.PHYMEM.PAGE.RECLAIM a control page, clear it, free it; quarantined when that fails. */
 int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa);
+/* The same for private pages that could not be removed; the KeyID must be free. */
+void vm_reclaim_lost(struct tdx_vm *vm);
+void vm_lose_page(struct tdx_vm *vm, uint64_t pa, enum tdx_level level);
 /* Flush vCPUs, give the KeyID back. 0, or -EIO: KeyID and pages are leaked. */
 int vm_release_hkid(struct tdx_vm *vm);
 /* What a call needs a removed private page to go through: write-back, clear. */

@@ -102,6 +102,8 @@ int tdx_vm_set_private(struct tdx_vm *vm, gpa_t g, uint64_t size, bool private_)
 	if (!size || !range_valid(vm, g.v, size))
 		return -EINVAL;
 	pthread_rwlock_wrlock(&vm->mmu_lock);
+	if (vm_is_dead(vm))
+		err = -EIO;
 	for (uint64_t f = gfn; f < end && !err; f++)
 		err = vm_slot_of(vm, f) ? 0 : -EINVAL;
 	/* Runs of pages that change leave the tree they were in. */

@@ -79,8 +79,11 @@ int mmu_init(struct tdx_vm *vm)
 	if (!pa)
 		return -ENOMEM;
 	vm->direct_root = direct_page_new(vm, pa, 0, root_level(vm));
+	if (!vm->direct_root)
+		pages_put(&vm->vmm->pages, pa);
 	vm->mirror_root = mmu_mirror_page_new(0, root_level(vm)); /* external: inside the TDCS */
-	return vm->direct_root && vm->mirror_root ? 0 : -ENOMEM;
+	vm->zap = mmu_zap_new();
+	return vm->direct_root && vm->mirror_root && vm->zap ? 0 : -ENOMEM;
 }
 
 hpa_t mmu_shared_root(const struct tdx_vm *vm)
@@ -193,14 +196,16 @@ enum mmu_result mmu_map_private(struct tdx_vm *vm, struct page_cache *cache, uin
 	uint64_t old, pa;
 	unsigned i;
 
-	if (r != MMU_OK || !p)
+	if (r != MMU_OK)
 		return r;
+	if (!p)
+		return source ? MMU_EXISTS : MMU_OK;
 	i = index_of(p, gfn);
 	old = load(&p->spt[i]);
 	if (old == SPTE_FROZEN)
 		return MMU_RETRY;
 	if (old & SPTE_PRESENT)
-		return MMU_OK;
+		return source ? MMU_EXISTS : MMU_OK;
 	pa = get_private(vm, cache, level);
 	if (!pa)
 		return MMU_NO_MEMORY;

@@ -32,6 +32,7 @@ struct mmu_page {
 
 enum mmu_result {
 	MMU_OK,      /* mapped, or was already (by a page of any size) */
+	MMU_EXISTS,  /* asked to add a page where one is */
 	MMU_RETRY,   /* somebody else is changing it, or a lock of the module was taken */
 	MMU_NO_MEMORY,
 	MMU_DEAD,    /* the VM is bugged */
@@ -55,6 +56,8 @@ void mmu_zap_direct(struct tdx_vm *vm, uint64_t gfn, uint64_t n);
 void mmu_free_direct(struct tdx_vm *vm);
 void mmu_free_mirror(struct tdx_vm *vm);
 int mmu_init(struct tdx_vm *vm);
+/* Room for a batch, so that a removal never lacks memory. Freed by free(). */
+struct zap *mmu_zap_new(void);
 hpa_t mmu_shared_root(const struct tdx_vm *vm);
 /* Promote 512 4K leaves to one 2M, or demote; mmu_lock held for writing. */
 int mmu_promote(struct tdx_vm *vm, uint64_t gfn);

@@ -18,17 +18,12 @@ struct zap {
 	int err;
 };
 
-static void lose(struct zap *z, const struct external_leaf *l)
-{
-	/* The module may still have it. */
-	pages_quarantine(&z->vm->vmm->pages, l->pa, tdx_level_size(l->level));
-}
-
 static void flush_batch(struct zap *z)
 {
 	struct tdx_vm *vm = z->vm;
+	/* Of a dead VM nothing is removed: its pages are reclaimed once the KeyID is free. */
+	int err = vm_is_dead(vm) ? -EIO : 0;
 	unsigned blocked = 0;
-	int err = 0;
 
 	while (blocked < z->n && !err)
 		err = mmu_external_block(vm, &z->leaf[blocked++]);
@@ -40,7 +35,7 @@ static void flush_batch(struct zap *z)
 		if (!err)
 			err = mmu_external_remove(vm, l);
 		if (err)
-			lose(z, l);
+			vm_lose_page(vm, l->pa, l->level);
 		else if (l->level == TDX_LEVEL_2M)
 			pages_put_block(&vm->vmm->pages, l->pa);
 		else
@@ -79,19 +74,21 @@ static void zap_table(struct zap *z, struct mmu_page *p)
 
 static int zap_root(struct tdx_vm *vm, struct mmu_page *root, uint64_t gfn, uint64_t n)
 {
-	struct zap *z = calloc(1, sizeof(*z));
-	int err;
+	struct zap *z = vm->zap;
 
-	if (!z)
-		return -ENOMEM;
 	z->vm = vm;
 	z->first = gfn;
 	z->end = n > ~0ull - gfn ? ~0ull : gfn + n;
+	z->n = 0;
+	z->err = 0;
 	zap_table(z, root);
 	flush_batch(z);
-	err = z->err;
-	free(z);
-	return err;
+	return z->err;
+}
+
+struct zap *mmu_zap_new(void)
+{
+	return calloc(1, sizeof(struct zap));
 }
 
 void mmu_zap_direct(struct tdx_vm *vm, uint64_t gfn, uint64_t n)
@@ -144,6 +141,10 @@ int mmu_promote(struct tdx_vm *vm, uint64_t gfn)
 		err = mmu_external_track(vm);
 	if (!err)
 		err = mmu_external_promote(vm, range.gfn, TDX_LEVEL_2M, &table_pa);
+	if (err == -EINVAL) { /* pages of different states: they stay as they were */
+		mmu_external_unblock(vm, &range);
+		return err;
+	}
 	if (err)
 		return err;
 	pages_put(&vm->vmm->pages, table_pa);
@@ -176,7 +177,7 @@ int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)
 		err = mmu_external_demote(vm, range.gfn, TDX_LEVEL_2M, table_pa);
 	if (err) {
 		mmu_page_free(child);
-		pages_quarantine(&vm->vmm->pages, table_pa, TDX_PAGE_SIZE);
+		page_cache_put(&vm->vmm->pages, cache, table_pa); /* it was refused */
 		return err;
 	}
 	child->pa = table_pa;
@@ -210,6 +211,8 @@ void mmu_free_mirror(struct tdx_vm *vm)
 	if (vm->mirror_root)
 		free_tables(vm, vm->mirror_root);
 	vm->mirror_root = NULL;
+	free(vm->zap);
+	vm->zap = NULL;
 }
 
 void mmu_free_direct(struct tdx_vm *vm)

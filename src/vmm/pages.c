@@ -41,6 +41,19 @@ void pages_destroy(struct pages *p)
 	free(p->block);
 }
 
+void pages_fail(struct pages *p, uint64_t nth)
+{
+	pthread_mutex_lock(&p->lock);
+	p->fail_in = nth;
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Is this the request that is to fail? */
+static bool fails(struct pages *p)
+{
+	return p->fail_in && --p->fail_in == 0;
+}
+
 static void account(struct pages *p, uint64_t n)
 {
 	p->free_pages -= n;
@@ -86,7 +99,7 @@ uint64_t pages_get(struct pages *p)
 	uint64_t pa;
 
 	pthread_mutex_lock(&p->lock);
-	pa = get_page(p);
+	pa = fails(p) ? 0 : get_page(p);
 	account(p, pa ? 1 : 0);
 	pthread_mutex_unlock(&p->lock);
 	return pa;
@@ -97,7 +110,7 @@ uint64_t pages_get_block(struct pages *p)
 	uint64_t pa;
 
 	pthread_mutex_lock(&p->lock);
-	pa = get_block(p);
+	pa = fails(p) ? 0 : get_block(p);
 	account(p, pa ? BLOCK / TDX_PAGE_SIZE : 0);
 	pthread_mutex_unlock(&p->lock);
 	return pa;
@@ -108,7 +121,7 @@ uint64_t pages_get_run(struct pages *p, uint64_t size, uint64_t align)
 	uint64_t pa;
 
 	pthread_mutex_lock(&p->lock);
-	pa = carve(p, size, align);
+	pa = fails(p) ? 0 : carve(p, size, align);
 	account(p, pa ? size / TDX_PAGE_SIZE : 0);
 	pthread_mutex_unlock(&p->lock);
 	return pa;
@@ -156,10 +169,13 @@ void pages_quarantine(struct pages *p, uint64_t pa, uint64_t size)
 
 bool page_cache_fill(struct pages *p, struct page_cache *c, unsigned want)
 {
+	bool fail;
+
 	if (c->n >= want)
 		return true;
 	pthread_mutex_lock(&p->lock);
-	while (c->n < PAGE_CACHE_SIZE / 2 || c->n < want) {
+	fail = fails(p);
+	while (!fail && (c->n < PAGE_CACHE_SIZE / 2 || c->n < want)) {
 		uint64_t pa = get_page(p);
 
 		if (!pa)

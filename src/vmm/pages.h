@@ -22,6 +22,7 @@ struct pages {
 	uint64_t *page, *block; /* free 4K pages and 2M blocks */
 	uint64_t npage, maxpage, nblock, maxblock;
 	uint64_t free_pages, used_pages, quarantined;
+	uint64_t fail_in; /* the nth request from now finds no memory; 0: none will */
 };
 
 struct page_cache {
@@ -32,6 +33,9 @@ struct page_cache {
 /* 0 or -ENOMEM. */
 int pages_init(struct pages *p, const struct tdx_host_range *memory, unsigned nranges);
 void pages_destroy(struct pages *p);
+
+/* Make the nth request fail, once. */
+void pages_fail(struct pages *p, uint64_t nth);
 
 /* 0 when there is none; a page never is at 0. */
 uint64_t pages_get(struct pages *p);

@@ -4,6 +4,7 @@
 #include "vmm/internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 enum { CACHE_WB_ROUNDS = 10000 };
 
@@ -24,6 +25,54 @@ int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa)
 	}
 	pages_quarantine(&vmm->pages, pa, TDX_PAGE_SIZE);
 	return vm_bug(vm, TDH_PHYMEM_PAGE_RECLAIM, s, &md.raw, "reclaiming a control page");
+}
+
+void vm_lose_page(struct tdx_vm *vm, uint64_t pa, enum tdx_level level)
+{
+	if (vm->nlost == vm->maxlost) {
+		size_t max = vm->maxlost ? 2 * vm->maxlost : 512;
+		struct lost_page *more = realloc(vm->lost, max * sizeof(*more));
+
+		if (!more) {
+			pages_quarantine(&vm->vmm->pages, pa, tdx_level_size(level));
+			return;
+		}
+		vm->lost = more;
+		vm->maxlost = max;
+	}
+	vm->lost[vm->nlost++] = (struct lost_page){pa, level};
+}
+
+static bool reclaim_private(struct tdx_vm *vm, const struct lost_page *p)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	struct vmm_cpu *c = vmm_get_cpu(vmm, -1);
+	struct tdx_status s = tdh_phymem_page_reclaim(c->port, hpa(p->pa), NULL);
+
+	if (tdx_is_success(s))
+		tdx_host_reset_pages(&vmm->host, c->port, hpa(p->pa), tdx_level_size(p->level));
+	vmm_put_cpu(c);
+	return tdx_is_success(s);
+}
+
+/* The VM is bugged already; what cannot even be reclaimed now is lost for good. */
+void vm_reclaim_lost(struct tdx_vm *vm)
+{
+	struct pages *pages = &vm->vmm->pages;
+
+	for (size_t i = 0; i < vm->nlost; i++) {
+		const struct lost_page *p = &vm->lost[i];
+
+		if (vm->hkid_leaked || !reclaim_private(vm, p))
+			pages_quarantine(pages, p->pa, tdx_level_size(p->level));
+		else if (p->level == TDX_LEVEL_2M)
+			pages_put_block(pages, p->pa);
+		else
+			pages_put(pages, p->pa);
+	}
+	free(vm->lost);
+	vm->lost = NULL;
+	vm->nlost = vm->maxlost = 0;
 }
 
 int vm_clean_private_page(struct tdx_vm *vm, struct vmm_cpu *cpu, uint64_t pa, enum tdx_level level)
@@ -106,9 +155,11 @@ int vm_release_hkid(struct tdx_vm *vm)
 		err = on_td(vm, TDH_MNG_KEY_FREEID, tdh_mng_key_freeid);
 	if (!err) {
 		vmm->hkid_used[vm->td.hkid.v - vmm->hkid_first.v] = 0;
-		vm->hkid_assigned = false;
-	} else
+	} else {
 		vmm->leaked_hkids++;
+		vm->hkid_leaked = true;
+	}
+	vm->hkid_assigned = false;
 	pthread_mutex_unlock(&vmm->tdx_lock);
 	return err;
 }

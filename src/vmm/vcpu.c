@@ -24,7 +24,7 @@ int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **out)
 	pthread_mutex_lock(&vm->lock);
 	n = atomic_load(&vm->nvcpus);
 	if (atomic_load(&vm->state) != TDX_VM_INITIALIZED)
-		err = -EIO;
+		err = -EIO; /* KVM's answer to a vCPU too early or too late */
 	for (unsigned i = 0; i < n && !err; i++)
 		if (vm->vcpu[i]->id == id)
 			err = -EEXIST;
@@ -114,9 +114,10 @@ static int init(struct tdx_vcpu *v, uint64_t initial_rcx)
 int tdx_vcpu_init(struct tdx_vcpu *v, uint64_t initial_rcx)
 {
 	struct tdx_vm *vm = v->vm;
-	int err = -EINVAL;
+	int err;
 
 	pthread_mutex_lock(&vm->lock);
+	err = vm_is_dead(vm) ? -EIO : -EINVAL;
 	if (atomic_load(&vm->state) == TDX_VM_INITIALIZED && !v->initialized) {
 		err = v->created ? -EIO : create(v);
 		if (!err)
@@ -148,7 +149,7 @@ void vcpu_free(struct tdx_vcpu *v)
 	struct tdx_vm *vm = v->vm;
 	struct pages *pages = &vm->vmm->pages;
 
-	if (vm->hkid_assigned && v->created) { /* leaked with the KeyID */
+	if (vm->hkid_leaked && v->created) { /* leaked with the KeyID */
 		pages_quarantine(pages, v->vp.tdvpr.v, TDX_PAGE_SIZE * (1 + (uint64_t)v->ntdcx));
 	} else {
 		while (v->ntdcx > 0)
@@ -158,6 +159,13 @@ void vcpu_free(struct tdx_vcpu *v)
 	}
 	page_cache_drain(pages, &v->cache);
 	free(v);
+}
+
+static void unload(struct tdx_vcpu *v, struct vmm_cpu *c)
+{
+	atomic_store(&v->in_guest, false);
+	atomic_store(&c->in_guest, false);
+	vmm_put_cpu(c);
 }
 
 /* Come to run on a processor, whose lock is held on return. NULL: not now, ask again. */
@@ -176,10 +184,10 @@ static struct vmm_cpu *load(struct tdx_vcpu *v, int cpu)
 		sched_yield();
 	c = vmm_get_this_cpu(vmm, want);
 	atomic_store(&v->cpu, (int)want);
+	atomic_store(&c->in_guest, true);
 	atomic_store(&v->in_guest, true);
 	if (atomic_load(&v->vm->wait_for_sept_zap) || atomic_load(&v->kicked) || vm_is_dead(v->vm)) {
-		atomic_store(&v->in_guest, false);
-		vmm_put_cpu(c);
+		unload(v, c);
 		return NULL;
 	}
 	return c;
@@ -188,10 +196,13 @@ static struct vmm_cpu *load(struct tdx_vcpu *v, int cpu)
 int tdx_vcpu_run(struct tdx_vcpu *v, int cpu, struct tdx_run *run)
 {
 	struct tdx_vm *vm = v->vm;
-	int r = vcpu_complete(v, run);
+	int r;
 
-	if (!v->initialized || atomic_load(&vm->state) == TDX_VM_INITIALIZED)
+	if (vm_is_dead(vm))
+		return -EIO;
+	if (!v->initialized || atomic_load(&vm->state) != TDX_VM_RUNNABLE)
 		return -EINVAL;
+	r = vcpu_complete(v, run);
 	while (r == 1) {
 		struct vmm_cpu *c;
 		struct tdx_status s;
@@ -209,8 +220,7 @@ int tdx_vcpu_run(struct tdx_vcpu *v, int cpu, struct tdx_run *run)
 		}
 		s = tdh_vp_enter(c->port, &v->vp, &v->regs, NULL);
 		atomic_fetch_add(&v->exits, 1);
-		atomic_store(&v->in_guest, false);
-		vmm_put_cpu(c);
+		unload(v, c);
 		r = vcpu_handle_exit(v, s, run);
 	}
 	return r;

@@ -102,9 +102,12 @@ static int configure_keys(struct tdx_vm *vm)
 
 		if (done & package)
 			continue;
+		/* Keys are programmed by one processor at a time. */
+		pthread_mutex_lock(&vmm->tdx_lock);
 		c = vmm_get_this_cpu(vmm, i);
 		s = tdh_mng_key_config(c->port, &vm->td);
 		vmm_put_cpu(c);
+		pthread_mutex_unlock(&vmm->tdx_lock);
 		if (tdx_is_error(s))
 			return vm_fail(vm, TDH_MNG_KEY_CONFIG, s, -EIO);
 		done |= package;
@@ -146,15 +149,20 @@ static const struct tdx_vm_cpuid *wanted(const struct tdx_vm_params *p, uint32_t
 	return NULL;
 }
 
+enum { TSC_MIN = 100000, TSC_MAX = 10000000 }; /* kHz, of a TD */
+
 static int fill_params(const struct tdx_vm *vm, const struct tdx_vm_params *p,
 		       struct tdx_td_params *t)
 {
 	const struct tdx_host_info *info = &vm->vmm->info;
 	unsigned matched = 0;
 
+	if (p->ncpuid > 64)
+		return -E2BIG;
 	if ((p->attributes & ~info->attributes_fixed0) || (p->xfam & ~info->xfam_fixed0) ||
 	    (p->xfam & info->xfam_fixed1) != info->xfam_fixed1 || !p->max_vcpus ||
-	    p->max_vcpus > info->max_vcpus_per_td || p->ncpuid > 64 || p->tsc_khz % 25000)
+	    p->max_vcpus > info->max_vcpus_per_td || p->tsc_khz % 25000 ||
+	    (p->tsc_khz && (p->tsc_khz < TSC_MIN || p->tsc_khz > TSC_MAX)))
 		return -EINVAL;
 	memset(t, 0, sizeof(*t));
 	t->attributes = p->attributes;
@@ -207,13 +215,16 @@ static void reclaim_control_pages(struct tdx_vm *vm)
 	struct tdx_vmm *vmm = vm->vmm;
 	struct tdx_page_metadata md;
 	struct vmm_cpu *c;
+	enum tdx_seamcall leaf = TDH_PHYMEM_PAGE_RECLAIM;
 	struct tdx_status s;
 	bool whole = true;
 
 	if (!vm->tdr_created)
 		return;
-	if (vm->hkid_assigned) { /* leaked: nothing can be reclaimed */
+	vm->tdr_created = false;
+	if (vm->hkid_leaked) { /* nothing can be reclaimed */
 		pages_quarantine(&vmm->pages, vm->td.tdr.v, TDX_PAGE_SIZE * (1 + (uint64_t)vm->ntdcs));
+		vm->ntdcs = 0;
 		return;
 	}
 	while (vm->ntdcs > 0)
@@ -222,8 +233,10 @@ static void reclaim_control_pages(struct tdx_vm *vm)
 	c = vmm_get_cpu(vmm, -1);
 	s = tdh_phymem_page_reclaim(c->port, vm->td.tdr, &md);
 	/* The module touched the TDR under the global KeyID until now. */
-	if (tdx_is_success(s))
+	if (tdx_is_success(s)) {
+		leaf = TDH_PHYMEM_PAGE_WBINVD;
 		s = tdh_phymem_page_wbinvd_tdr(&vmm->host, c->port, &vm->td);
+	}
 	if (tdx_is_success(s))
 		tdx_host_reset_pages(&vmm->host, c->port, vm->td.tdr, TDX_PAGE_SIZE);
 	vmm_put_cpu(c);
@@ -231,16 +244,17 @@ static void reclaim_control_pages(struct tdx_vm *vm)
 		pages_put(&vmm->pages, vm->td.tdr.v);
 	} else {
 		if (whole)
-			vm_bug(vm, TDH_PHYMEM_PAGE_RECLAIM, s, &md.raw, "reclaiming the TDR");
+			vm_bug(vm, leaf, s, &md.raw, "reclaiming the TDR");
 		pages_quarantine(&vmm->pages, vm->td.tdr.v, TDX_PAGE_SIZE);
 	}
-	vm->tdr_created = false;
 }
 
 static void unwind(struct tdx_vm *vm)
 {
 	if (vm->hkid_assigned)
 		vm_release_hkid(vm);
+	mmu_free_mirror(vm);
+	mmu_free_direct(vm);
 	reclaim_control_pages(vm);
 	vm->td = (struct tdx_td){0};
 }
@@ -248,9 +262,10 @@ static void unwind(struct tdx_vm *vm)
 int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
 {
 	struct tdx_td_params params;
-	int err = -EINVAL;
+	int err;
 
 	pthread_mutex_lock(&vm->lock);
+	err = vm_is_dead(vm) ? -EIO : -EINVAL;
 	if (atomic_load(&vm->state) == TDX_VM_UNINITIALIZED)
 		err = atomic_load(&vm->nvcpus) ? -EBUSY : fill_params(vm, p, &params);
 	if (err)
@@ -280,25 +295,28 @@ out:
 
 int tdx_vm_finalize(struct tdx_vm *vm)
 {
+	int err = 0, was = TDX_VM_INITIALIZED;
 	struct vmm_cpu *c;
 	struct tdx_status s;
-	int err = 0;
 
 	pthread_mutex_lock(&vm->lock);
 	if (atomic_load(&vm->state) != TDX_VM_INITIALIZED)
 		err = vm_is_dead(vm) ? -EIO : -EINVAL;
 	if (!err) {
+		/* A removal on its way would have skipped tracking, and the TDR is taken exclusively. */
+		pthread_rwlock_wrlock(&vm->mmu_lock);
 		c = vmm_get_cpu(vm->vmm, -1);
 		s = tdh_mr_finalize(c->port, &vm->td);
 		vmm_put_cpu(c);
 		if (tdx_is_success(s))
-			atomic_store(&vm->state, TDX_VM_RUNNABLE);
+			atomic_compare_exchange_strong(&vm->state, &was, TDX_VM_RUNNABLE);
 		else if (tdx_is_busy(s))
 			err = vm_fail(vm, TDH_MR_FINALIZE, s, -EBUSY);
 		else if (tdx_is(s, TDX_NO_VCPUS))
 			err = vm_fail(vm, TDH_MR_FINALIZE, s, -EINVAL);
 		else
 			err = vm_bug(vm, TDH_MR_FINALIZE, s, NULL, "finalize");
+		pthread_rwlock_unlock(&vm->mmu_lock);
 	}
 	if (!err)
 		vm_end_build(vm);
@@ -324,6 +342,7 @@ void tdx_vm_destroy(struct tdx_vm *vm)
 		vm_release_hkid(vm);
 	for (unsigned i = 0; i < n; i++)
 		vcpu_free(vm->vcpu[i]);
+	vm_reclaim_lost(vm);
 	mmu_free_mirror(vm);
 	mmu_free_direct(vm);
 	vm_free_slots(vm);

@@ -113,6 +113,16 @@ void tdx_vmm_free(struct tdx_vmm *vmm)
 	free(vmm);
 }
 
+void tdx_vmm_set_rebooting(struct tdx_vmm *vmm)
+{
+	atomic_store(&vmm->rebooting, true);
+}
+
+void tdx_vmm_fail_alloc(struct tdx_vmm *vmm, uint64_t nth)
+{
+	pages_fail(&vmm->pages, nth);
+}
+
 const struct tdx_host_info *tdx_vmm_info(const struct tdx_vmm *vmm)
 {
 	return &vmm->info;

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* What reaches into a VM's mappings from outside the guest: page sizes, zaps, lost features.
+ *
+ * Nothing here but the two functions on 2M pages can touch a private mapping. */
+#include "vmm/mmu.h"
+
+#include <errno.h>
+
+static int resize(struct tdx_vm *vm, gpa_t g, bool promote)
+{
+	int err;
+
+	if (g.v >= vm_shared_mask(vm))
+		return -EINVAL;
+	pthread_mutex_lock(&vm->lock);
+	pthread_rwlock_wrlock(&vm->mmu_lock);
+	if (vm_is_dead(vm))
+		err = -EIO;
+	else if (!vm->mirror_root)
+		err = -EINVAL;
+	else
+		err = promote ? mmu_promote(vm, g.v >> 12) : mmu_demote(vm, &vm->cache, g.v >> 12);
+	pthread_rwlock_unlock(&vm->mmu_lock);
+	pthread_mutex_unlock(&vm->lock);
+	return err;
+}
+
+int tdx_vm_promote(struct tdx_vm *vm, gpa_t g)
+{
+	return resize(vm, g, true);
+}
+
+int tdx_vm_demote(struct tdx_vm *vm, gpa_t g)
+{
+	return resize(vm, g, false);
+}
+
+int tdx_vm_zap_shared(struct tdx_vm *vm, gpa_t g, uint64_t size)
+{
+	if ((g.v | size) & (TDX_PAGE_SIZE - 1) || g.v + size < g.v ||
+	    g.v + size > vm_shared_mask(vm))
+		return -EINVAL;
+	pthread_rwlock_wrlock(&vm->mmu_lock);
+	if (vm->direct_root)
+		mmu_zap_direct(vm, g.v >> 12, size >> 12);
+	pthread_rwlock_unlock(&vm->mmu_lock);
+	return 0;
+}
+
+void tdx_vm_set_noncoherent_dma(struct tdx_vm *vm, bool assigned)
+{
+	(void)vm;
+	(void)assigned;
+}
+
+int tdx_vm_inhibit_apicv(struct tdx_vm *vm)
+{
+	return vm_bug(vm, TDH_VP_ENTER, tdx_success(), NULL, "inhibiting posted interrupts");
+}
