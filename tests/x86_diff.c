@@ -121,7 +121,7 @@ static int teardown(void **state)
 
 /* --- generation --- */
 
-enum { X87 = 1, SSE = 2, INT = 4 };
+enum { X87 = 1, SSE = 2, INT = 4, BMI = 8 };
 
 static const ZydisMnemonic excluded[] = {
 	ZYDIS_MNEMONIC_XLAT, ZYDIS_MNEMONIC_POPF, ZYDIS_MNEMONIC_POPFQ, ZYDIS_MNEMONIC_PUSHFQ,
@@ -145,7 +145,11 @@ static bool wanted(const ZydisDecodedInstruction *in, const ZydisDecodedOperand 
 {
 	unsigned i;
 
-	if (in->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || in->address_width != 64)
+	if (in->address_width != 64)
+		return false;
+	if (set == BMI)
+		return in->meta.category == ZYDIS_CATEGORY_BMI1 || in->meta.category == ZYDIS_CATEGORY_BMI2;
+	if (in->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
 		return false;
 	if (in->attributes & (ZYDIS_ATTRIB_IS_PRIVILEGED | 
 			      ZYDIS_ATTRIB_HAS_SEGMENT))
@@ -214,9 +218,17 @@ static unsigned generate(struct world *w, uint8_t *b, unsigned set)
 		b[n++] = r >> 8 & 1 ? 0xf2 : 0xf3;
 	else if (set == SSE && mandatory[r >> 4 & 3])
 		b[n++] = mandatory[r >> 4 & 3];
-	if (r >> 10 & 1)
+	if (set != BMI && (r >> 10 & 1))
 		b[n++] = 0x40 | (r >> 12 & 15);
-	if (set == X87) {
+	if (set == BMI) {
+		static const uint8_t codes[] = {0xf0, 0xf2, 0xf3, 0xf5, 0xf6, 0xf7};
+
+		b[0] = 0xc4;
+		b[1] = (uint8_t)((r & 0xe0) | (r >> 8 & 7 ? 2 : 3));
+		b[2] = (uint8_t)(r >> 16 & 0xfb);
+		b[3] = codes[(r >> 24) % 6];
+		n = 4;
+	} else if (set == X87) {
 		b[n++] = 0xd8 | (r >> 16 & 7);
 	} else if (set == SSE || (r >> 16 & 3) == 0) {
 		b[n++] = 0x0f;
@@ -516,9 +528,17 @@ static void x87_instructions_do_what_the_host_does(void **state)
 	many(*state, X87, 20000);
 }
 
+static void bmi_instructions_do_what_the_host_does(void **state)
+{
+	if (!__builtin_cpu_supports("bmi2"))
+		skip();
+	many(*state, BMI, 20000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(bmi_instructions_do_what_the_host_does, setup, teardown),
 		cmocka_unit_test_setup_teardown(integer_instructions_do_what_the_host_does, setup, teardown),
 		cmocka_unit_test_setup_teardown(vector_instructions_do_what_the_host_does, setup, teardown),
 		cmocka_unit_test_setup_teardown(x87_instructions_do_what_the_host_does, setup, teardown),

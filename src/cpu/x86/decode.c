@@ -156,7 +156,8 @@ static void one(struct x86_tr *tr)
 		}
 		tr->prefix |= OPF_LOCK;
 	}
-	if (!x86_tr_int(tr) && !x86_tr_system(tr) && !x86_tr_sse(tr) && !x86_tr_x87(tr))
+	if (!x86_tr_int(tr) && !x86_tr_system(tr) && !x86_tr_sse(tr) && !x86_tr_x87(tr) &&
+	    !x86_tr_bmi(tr))
 		unknown(tr);
 }
 

@@ -47,6 +47,7 @@ bool x86_tr_int(struct x86_tr *tr);
 bool x86_tr_system(struct x86_tr *tr);
 bool x86_tr_sse(struct x86_tr *tr);
 bool x86_tr_x87(struct x86_tr *tr);
+bool x86_tr_bmi(struct x86_tr *tr);
 
 /* The next operation, with what is common filled in. */
 struct x86_op *x86_tr_op(struct x86_tr *tr, x86_fn *fn);

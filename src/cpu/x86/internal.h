@@ -243,7 +243,13 @@ void x86_mmu_protect(struct x86_cpu *cpu, const void *host); /* no direct writes
 void x86_mode_changed(struct x86_cpu *cpu);
 void x86_set_sysflags(struct x86_cpu *cpu, uint64_t v);
 void x86_deliver(struct x86_cpu *cpu);
-bool x86_canonical(const struct x86_cpu *cpu, uint64_t va);
+
+static inline bool x86_canonical(const struct x86_cpu *cpu, uint64_t va)
+{
+	if (likely((uint64_t)((int64_t)(va << 16) >> 16) == va))
+		return true;
+	return (cpu->cr4 & X86_CR4_LA57) && (uint64_t)((int64_t)(va << 7) >> 7) == va;
+}
 
 #define FOR_SIZES(X) X(uint8_t, 1, "b") X(uint16_t, 2, "w") X(uint32_t, 4, "l") X(uint64_t, 8, "q")
 #define FOR_SIZES248(X) X(uint16_t, 2, "w") X(uint32_t, 4, "l") X(uint64_t, 8, "q")

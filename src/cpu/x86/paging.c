@@ -41,6 +41,7 @@ struct gpa_entry {
 struct x86_mmu {
 	struct x86_tlbe tlb[TABLES][TLB_SIZE];
 	bool global[TABLES][TLB_SIZE];
+	bool has_local[TABLES]; /* anything that a reload of CR3 ends */
 	struct gpa_entry gpa[GPA_SIZE];
 };
 
@@ -87,10 +88,14 @@ void x86_mmu_flush(struct x86_cpu *cpu, bool global)
 {
 	unsigned t, i;
 
-	for (t = 0; t < TABLES; t++)
+	for (t = 0; t < TABLES; t++) {
+		if (!global && !cpu->mmu->has_local[t])
+			continue;
+		cpu->mmu->has_local[t] = false;
 		for (i = 0; i < TLB_SIZE; i++)
 			if (global || !cpu->mmu->global[t][i])
 				tlb_clear(&cpu->mmu->tlb[t][i]);
+	}
 	x86_new_gen(cpu);
 }
 
@@ -287,14 +292,6 @@ again:
 	return true;
 }
 
-bool x86_canonical(const struct x86_cpu *cpu, uint64_t va)
-{
-	const unsigned bits = cpu->cr4 & X86_CR4_LA57 ? 57 : 48;
-	const int64_t s = (int64_t)(va << (64 - bits)) >> (64 - bits);
-
-	return (uint64_t)s == va;
-}
-
 uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 {
 	const unsigned implicit = cpu->cr4 & X86_CR4_SMAP ? 1 : 2;
@@ -326,6 +323,8 @@ uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 	if (perms & X86_MAP_X)
 		e->x = page;
 	cpu->mmu->global[table][slot] = w.global;
+	if (!w.global)
+		cpu->mmu->has_local[table] = true;
 	return host;
 }
 
