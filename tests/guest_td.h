@@ -52,7 +52,7 @@ struct td {
 	td_guest_fn *guest;
 	td_exit_fn *on_exit;
 	td_call_fn *on_call, *on_answer;
-	bool call_open;
+	bool call_open[TD_MAX_CPUS];
 	uint64_t maps; /* MapGPA the guest made */
 	uint64_t exits[16]; /* by enum tdx_exit */
 	bool finished; /* the guest function has returned */
@@ -79,16 +79,18 @@ static inline void td_seamcall(const struct tdx_port *port, struct tdx_regs *reg
 	struct td *t = td_of(port);
 	const struct tdx_port *real = td_real(port);
 	bool enter = regs->rax == TDH_VP_ENTER;
+	bool *open = &t->call_open[port - t->port];
 
-	if (enter && t->call_open) {
-		t->call_open = false;
+	if (enter && *open) {
+		*open = false;
 		if (t->on_answer)
 			t->on_answer(t, regs);
 	}
 	real->ops->seamcall(real, regs);
 	if (enter && regs->rax == VMX_EXIT_TDCALL) {
-		t->call_open = true;
-		t->maps += regs->r10 == 0 && regs->r11 == TDVMCALL_MAP_GPA;
+		*open = true;
+		if (regs->r10 == 0 && regs->r11 == TDVMCALL_MAP_GPA)
+			__atomic_fetch_add(&t->maps, 1, __ATOMIC_RELAXED);
 		if (t->on_call)
 			t->on_call(t, regs);
 	}
@@ -129,7 +131,7 @@ static inline void td_vcpu_main(struct native_cpu *cpu, void *arg)
 	if (!tdx_is_success(tdg_vp_info(&g.port, &info)) || tdg_init(&g.port, &td))
 		return;
 	t->guest(t, &g, &td, info.vcpu_index);
-	t->finished = true;
+	__atomic_store_n(&t->finished, true, __ATOMIC_RELAXED);
 }
 
 /* --- set up, run, tear down --- */
@@ -141,7 +143,8 @@ static inline void td_log(void *arg, const char *line)
 	snprintf(t->log, sizeof(t->log), "%s", line);
 }
 
-static inline struct td *td_new(td_guest_fn *guest, unsigned ncpus, uint64_t attributes)
+static inline struct td *td_new_sized(td_guest_fn *guest, unsigned ncpus, uint64_t attributes,
+				      bool huge_pages)
 {
 	static const uint8_t zero[4096];
 	struct td *t = calloc(1, sizeof(*t));
@@ -149,7 +152,8 @@ static inline struct td *td_new(td_guest_fn *guest, unsigned ncpus, uint64_t att
 	struct tdx_host_range ram[TDX_MAX_CMRS];
 	struct tdx_vmm_config cfg = {.cpus = t->cpus, .ncpus = ncpus, .memory = ram, .log = td_log,
 				     .arg = t};
-	struct tdx_vm_params params = {.attributes = attributes, .xfam = 3, .max_vcpus = ncpus};
+	struct tdx_vm_params params = {.attributes = attributes, .xfam = 3, .max_vcpus = ncpus,
+				       .huge_pages = huge_pages};
 	char err[256] = "";
 
 	t->ncpus = ncpus;
@@ -180,6 +184,11 @@ static inline struct td *td_new(td_guest_fn *guest, unsigned ncpus, uint64_t att
 	return t;
 }
 
+static inline struct td *td_new(td_guest_fn *guest, unsigned ncpus, uint64_t attributes)
+{
+	return td_new_sized(guest, ncpus, attributes, false);
+}
+
 /* Runs a vCPU until its function has returned or on_exit says stop. Returns 0 or what
  * tdx_vcpu_run() failed with. */
 static inline int td_run(struct td *t, unsigned i)
@@ -191,7 +200,7 @@ static inline int td_run(struct td *t, unsigned i)
 		err = tdx_vcpu_run(t->vcpu[i], -1, &run);
 		if (err)
 			return err;
-		t->exits[run.exit]++;
+		__atomic_fetch_add(&t->exits[run.exit], 1, __ATOMIC_RELAXED);
 		if (t->on_exit && t->on_exit(t, &run))
 			continue;
 		if (run.exit == TDX_EXIT_MAP_GPA || run.exit == TDX_EXIT_INTR)

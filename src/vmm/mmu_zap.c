@@ -97,17 +97,6 @@ void mmu_zap_direct(struct tdx_vm *vm, uint64_t gfn, uint64_t n)
 	vm_kick_vcpus(vm); /* TLBs: the next entry flushes them */
 }
 
-int mmu_zap(struct tdx_vm *vm, uint64_t gfn, uint64_t n, unsigned filter)
-{
-	int err = 0;
-
-	if (filter & MMU_SHARED && vm->direct_root)
-		mmu_zap_direct(vm, gfn, n);
-	if (filter & MMU_PRIVATE && vm->mirror_root)
-		err = zap_root(vm, vm->mirror_root, gfn, n);
-	return err;
-}
-
 /* --- 2M --- */
 
 static struct mmu_page *table_of(struct tdx_vm *vm, uint64_t gfn, enum tdx_level level)
@@ -187,6 +176,32 @@ int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)
 	p->child[i] = child;
 	atomic_store(&p->spt[i], table_pa | SPTE_PRESENT | SPTE_RWX);
 	return 0;
+}
+
+/* A 2M page that lies across the end of a range to be removed is split: its other pages stay. */
+static int split_at(struct tdx_vm *vm, uint64_t gfn)
+{
+	struct mmu_page *p = gfn & 511 ? table_of(vm, gfn, TDX_LEVEL_2M) : NULL;
+	uint64_t spte = p ? atomic_load(&p->spt[(gfn >> 9) & 511]) : 0;
+
+	/* Writers of mmu_lock are alone, so the VM's page cache is theirs. */
+	return spte & SPTE_LEAF && spte & SPTE_PRESENT ? mmu_demote(vm, &vm->cache, gfn) : 0;
+}
+
+int mmu_zap(struct tdx_vm *vm, uint64_t gfn, uint64_t n, unsigned filter)
+{
+	int err = 0;
+
+	if (filter & MMU_SHARED && vm->direct_root)
+		mmu_zap_direct(vm, gfn, n);
+	if (filter & MMU_PRIVATE && vm->mirror_root) {
+		err = split_at(vm, gfn);
+		if (!err)
+			err = split_at(vm, gfn + n);
+		if (!err)
+			err = zap_root(vm, vm->mirror_root, gfn, n);
+	}
+	return err;
 }
 
 /* --- the end --- */
