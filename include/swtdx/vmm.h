@@ -232,6 +232,28 @@ void tdx_vcpu_kick(struct tdx_vcpu *vcpu);
 struct tdx_vp tdx_vcpu_vp(const struct tdx_vcpu *vcpu);
 unsigned tdx_vcpu_id(const struct tdx_vcpu *vcpu);
 
+/* --- quotes (TDX_EXIT_GET_QUOTE) --- */
+
+struct quote_service; /* <swtdx/attest.h> */
+
+/* A request a host has taken from a guest's buffer and not answered yet. */
+struct tdx_quote_job {
+	gpa_t buffer;
+	uint64_t size;
+	struct tdx_report report;
+};
+
+/* At the exit: copies the request out of the guest's buffer, marks the buffer as in flight and says
+ * so to the guest (run->get_quote.ret). 0: the job is to be given an answer some time. Else the
+ * request is over, the guest knows, and the errno says why: -EFAULT the buffer is not shared
+ * memory, -EINVAL no request in it. */
+int tdx_vm_quote_take(struct tdx_vm *vm, struct tdx_run *run, struct tdx_quote_job *job);
+/* Later, on any thread: a quote by this test service (NULL: there is none) goes into the buffer, its
+ * status last. 0; -EBADMSG the TDREPORT does not verify; -ENODEV no service; -ENOSPC the buffer is
+ * too small: the guest's status says that it failed; -EFAULT the guest has unshared it meanwhile. */
+int tdx_vm_quote_give(struct tdx_vm *vm, const struct tdx_quote_job *job,
+		      const struct quote_service *service);
+
 #ifdef __cplusplus
 }
 #endif
