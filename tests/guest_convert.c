@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* A TD on the model converts a gigabyte under hosts of all kinds: the pages really change hands, and
- * the number of calls is what arithmetic says. */
+/* A TD on the model converts a gigabyte under hosts of all kinds: the pages really change hands,
+ * and the number of calls is what arithmetic says. */
 #include "guest_td.h"
 
-#define START  GIB
-#define PAGES  (GIB / TDX_PAGE_SIZE)
+#define START GIB
+#define PAGES (GIB / TDX_PAGE_SIZE)
 
 struct hostile {
-	uint64_t n;     /* pages a call, 0: as the monitor likes */
+	uint64_t n;	/* pages a call, 0: as the monitor likes */
 	uint64_t every; /* only every so many'th call makes progress */
-	int64_t lie;    /* answer start + lie, and do nothing */
+	int64_t lie;	/* answer start + lie, and do nothing */
 	/* the call in progress */
 	uint64_t start, size, seen;
 	bool idle;
@@ -64,9 +64,11 @@ static void convert(struct td *t, struct guest_native *g, const struct tdg *td, 
 		uint64_t maps = t->maps;
 
 		if (!o->h) {
-			o->share_err = tdg_accept(&g->port, gpa(START), GIB, NULL, &o->share.accept);
+			o->share_err =
+				tdg_accept(&g->port, gpa(START), GIB, NULL, &o->share.accept);
 		} else {
-			o->share_err = tdg_share(&g->port, td, &mm, gpa(START), GIB, NULL, &o->share);
+			o->share_err =
+				tdg_share(&g->port, td, &mm, gpa(START), GIB, NULL, &o->share);
 			o->share_calls = t->maps - maps;
 			maps = t->maps;
 			if (!o->share_err)
@@ -78,14 +80,14 @@ static void convert(struct td *t, struct guest_native *g, const struct tdg *td, 
 	}
 }
 
-
 /* The library's share and unshare, once for each entry of the vCPU; a td's first entry accepts. */
 static void a_gigabyte_goes_there_and_back_with_the_calls_arithmetic_predicts(void **state)
 {
 	static const struct {
 		uint64_t n, every, calls;
 	} hosts[] = {
-		{0, 0, 1}, {513, 0, 512}, {512, 0, 512}, {3, 0, 87382}, {1, 0, PAGES}, {1, 2, 2 * PAGES},
+		{0, 0, 1},     {513, 0, 512}, {512, 0, 512},
+		{3, 0, 87382}, {1, 0, PAGES}, {1, 2, 2 * PAGES},
 	};
 	struct outcome o = {.h = NULL};
 	struct td *t = td_new(convert, 1, TDX_ATTR_SEPT_VE_DISABLE);

@@ -28,7 +28,8 @@ static struct td *start(td_guest_fn *guest, td_exit_fn *on_exit, struct notes *n
 
 /* --- contents --- */
 
-static void shares_a_secret(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void shares_a_secret(struct td *t, struct guest_native *g, const struct tdg *td,
+			    unsigned vcpu)
 {
 	struct notes *n = t->arg;
 	struct tdg_memory mm = td_mm(&n->leaked);
@@ -151,7 +152,8 @@ static void an_interrupted_conversion_goes_on_at_the_next_chunk(void **state)
 
 /* --- what the monitor refuses by itself --- */
 
-static void asks_for_nonsense(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void asks_for_nonsense(struct td *t, struct guest_native *g, const struct tdg *td,
+			      unsigned vcpu)
 {
 	const struct {
 		uint64_t start, size, status;
@@ -210,9 +212,9 @@ static bool flips(struct td *t, struct tdx_run *run)
 	n->was_private = run->memory_fault.private_;
 	assert_int_equal(run->memory_fault.gpa.v, BUF);
 	assert_int_equal(run->memory_fault.size, PAGE);
-	assert_int_equal(tdx_vm_set_private(t->vm, run->memory_fault.gpa, PAGE,
-					    run->memory_fault.private_),
-			 0);
+	assert_int_equal(
+		tdx_vm_set_private(t->vm, run->memory_fault.gpa, PAGE, run->memory_fault.private_),
+		0);
 	return true;
 }
 
@@ -330,7 +332,8 @@ struct side {
 	int err;
 };
 
-static void back_and_forth(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void back_and_forth(struct td *t, struct guest_native *g, const struct tdg *td,
+			   unsigned vcpu)
 {
 	struct side *s = (struct side *)t->arg + vcpu;
 	struct tdg_memory mm = td_mm(NULL);

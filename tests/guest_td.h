@@ -53,9 +53,9 @@ struct td {
 	td_exit_fn *on_exit;
 	td_call_fn *on_call, *on_answer;
 	bool call_open[TD_MAX_CPUS];
-	uint64_t maps; /* MapGPA the guest made */
+	uint64_t maps;	    /* MapGPA the guest made */
 	uint64_t exits[16]; /* by enum tdx_exit */
-	bool finished; /* the guest function has returned */
+	bool finished;	    /* the guest function has returned */
 	void *arg;
 	char log[512]; /* the monitor's last line */
 };
@@ -150,17 +150,18 @@ static inline struct td *td_new_sized(td_guest_fn *guest, unsigned ncpus, uint64
 	struct td *t = calloc(1, sizeof(*t));
 	struct tdx_memory_range map[TDX_MAX_CMRS];
 	struct tdx_host_range ram[TDX_MAX_CMRS];
-	struct tdx_vmm_config cfg = {.cpus = t->cpus, .ncpus = ncpus, .memory = ram, .log = td_log,
-				     .arg = t};
-	struct tdx_vm_params params = {.attributes = attributes, .xfam = 3, .max_vcpus = ncpus,
-				       .huge_pages = huge_pages};
+	struct tdx_vmm_config cfg = {
+		.cpus = t->cpus, .ncpus = ncpus, .memory = ram, .log = td_log, .arg = t};
+	struct tdx_vm_params params = {
+		.attributes = attributes, .xfam = 3, .max_vcpus = ncpus, .huge_pages = huge_pages};
 	char err[256] = "";
 
 	t->ncpus = ncpus;
 	t->guest = guest;
-	t->ops = (struct tdx_port_ops){td_seamcall, td_flush, td_direct_clear, td_barrier, td_wbinvd,
-				       td_read, td_write, td_rdmsr, td_cpuid, td_va, td_interrupt,
-				       td_cpu, td_package, td_relax};
+	t->ops = (struct tdx_port_ops){td_seamcall, td_flush, td_direct_clear, td_barrier,
+				       td_wbinvd,   td_read,  td_write,	       td_rdmsr,
+				       td_cpuid,    td_va,    td_interrupt,    td_cpu,
+				       td_package,  td_relax};
 	t->model = tdx_model_new(0, ncpus, 1, 1, err, sizeof(err));
 	assert_string_equal(err, "");
 	tdx_model_set_engine(t->model, native_engine_new(td_vcpu_main, t));

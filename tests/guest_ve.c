@@ -175,8 +175,8 @@ static void hlt_with_interrupts_on_would_lose_the_wakeup(void **state)
 
 static void user_mode_gets_cpuid_and_nothing_else(void **state)
 {
-	static const uint32_t reasons[] = {VMX_EXIT_HLT, VMX_EXIT_RDMSR, VMX_EXIT_WRMSR, VMX_EXIT_IO,
-					   VMX_EXIT_EPT_VIOLATION};
+	static const uint32_t reasons[] = {VMX_EXIT_HLT, VMX_EXIT_RDMSR, VMX_EXIT_WRMSR,
+					   VMX_EXIT_IO, VMX_EXIT_EPT_VIOLATION};
 	struct scene *s = *state;
 
 	s->f.user = true;
@@ -229,19 +229,19 @@ struct mmio {
 	const char *code; /* bytes, and how many */
 	unsigned n, size;
 	bool write;
-	uint64_t value;	  /* written; or RCX after reading eeee... into it */
+	uint64_t value; /* written; or RCX after reading eeee... into it */
 };
 
 static void each_form_of_mov_reads_and_writes_its_width(void **state)
 {
 	/* (%rbx) is the device; RCX is 0x1122334455667788 before. */
 	static const struct mmio row[] = {
-		{"\x88\x0b", 2, 1, true, 0x88},		       /* mov %cl,(%rbx) */
-		{"\x88\x2b", 2, 1, true, 0x77},		       /* mov %ch,(%rbx) */
-		{"\x66\x89\x0b", 3, 2, true, 0x7788},	       /* mov %cx,(%rbx) */
-		{"\x89\x0b", 2, 4, true, 0x55667788},	       /* mov %ecx,(%rbx) */
+		{"\x88\x0b", 2, 1, true, 0x88},	      /* mov %cl,(%rbx) */
+		{"\x88\x2b", 2, 1, true, 0x77},	      /* mov %ch,(%rbx) */
+		{"\x66\x89\x0b", 3, 2, true, 0x7788}, /* mov %cx,(%rbx) */
+		{"\x89\x0b", 2, 4, true, 0x55667788}, /* mov %ecx,(%rbx) */
 		{"\x48\x89\x0b", 3, 8, true, 0x1122334455667788},
-		{"\xc6\x03\xfe", 3, 1, true, 0xfe},	       /* movb $-2,(%rbx) */
+		{"\xc6\x03\xfe", 3, 1, true, 0xfe}, /* movb $-2,(%rbx) */
 		{"\x66\xc7\x03\xfe\xff", 5, 2, true, 0xfffe},
 		{"\xc7\x03\xfe\xff\xff\xff", 6, 4, true, 0xfffffffe},
 		{"\x48\xc7\x03\xfe\xff\xff\xff", 7, 8, true, ~1ull}, /* sign-extended */
@@ -260,7 +260,7 @@ static void each_form_of_mov_reads_and_writes_its_width(void **state)
 		{"\x48\x63\x0b", 3, 4, false, 0xffffffffeeeeeeee}, /* movslq */
 		{"\x64\x8b\x0b", 3, 4, false, 0xeeeeeeee},	   /* by FS, whose base is 0 */
 		{"\x8b\x4b\x00", 3, 4, false, 0xeeeeeeee},
-		{"\x8b\x0c\xf3", 3, 4, false, 0xeeeeeeee},	   /* (%rbx,%rsi,8), RSI is 0 */
+		{"\x8b\x0c\xf3", 3, 4, false, 0xeeeeeeee}, /* (%rbx,%rsi,8), RSI is 0 */
 	};
 	struct scene *s = *state;
 	const uint64_t device = KERNEL + 0x10;
@@ -307,13 +307,13 @@ static void an_access_that_is_not_what_it_says_is_refused(void **state)
 
 	assert_int_equal(mmio(s, "\x8b\x0b", 2, at, at), TDG_VE_RESUME);
 	s->h->calls = 0;
-	assert_int_equal(mmio(s, "\x8b\x0b", 1, at, at), TDG_VE_FAULT);	     /* not all there */
-	assert_int_equal(mmio(s, "\x8b\x0b", 2, at, at + 8), TDG_VE_FAULT); /* elsewhere */
+	assert_int_equal(mmio(s, "\x8b\x0b", 1, at, at), TDG_VE_FAULT);		/* not all there */
+	assert_int_equal(mmio(s, "\x8b\x0b", 2, at, at + 8), TDG_VE_FAULT);	/* elsewhere */
 	assert_int_equal(mmio(s, "\x8b\x0b", 2, 0x2000, 0x2000), TDG_VE_FAULT); /* user memory */
-	assert_int_equal(mmio(s, "\xa4", 1, at, at), TDG_VE_FAULT);	     /* movsb */
-	assert_int_equal(mmio(s, "\x01\x0b", 2, at, at), TDG_VE_FAULT);	     /* add */
-	assert_int_equal(mmio(s, "\xf0\x89\x0b", 3, at, at), TDG_VE_FAULT);  /* lock */
-	assert_int_equal(mmio(s, "\x8b\xcb", 2, at, at), TDG_VE_FAULT);	     /* no memory at all */
+	assert_int_equal(mmio(s, "\xa4", 1, at, at), TDG_VE_FAULT);		/* movsb */
+	assert_int_equal(mmio(s, "\x01\x0b", 2, at, at), TDG_VE_FAULT);		/* add */
+	assert_int_equal(mmio(s, "\xf0\x89\x0b", 3, at, at), TDG_VE_FAULT);	/* lock */
+	assert_int_equal(mmio(s, "\x8b\xcb", 2, at, at), TDG_VE_FAULT); /* no memory at all */
 	/* Across a page: the other page may be private. */
 	assert_int_equal(mmio(s, "\x8b\x0b", 2, at + 0xffd, at + 0xffd), TDG_VE_FAULT);
 	assert_int_equal(mmio(s, "\x48\x8b\x0b", 3, at + 0xff9, at + 0xff9), TDG_VE_FAULT);
@@ -480,7 +480,7 @@ static void the_module_raises_and_the_monitor_answers_each_kind(void **state)
 	assert_int_equal(s.n, 5);
 	assert_int_equal(s.vectors[20], 5);
 	assert_int_equal(s.vectors[0] | s.vectors[8] | s.vectors[13], 0);
-	assert_int_equal(s.rax[0], 0);		/* the monitor has no hypervisor leaves */
+	assert_int_equal(s.rax[0], 0); /* the monitor has no hypervisor leaves */
 	assert_int_equal(s.rax[1] & ~0xfffull, 0xfee00000);
 	assert_int_equal(s.rax[2], 0x60);
 	assert_int_equal(s.io_writes, 1);

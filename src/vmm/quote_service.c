@@ -16,15 +16,14 @@
 
 static int put_status(struct tdx_vm *vm, gpa_t buffer, uint64_t status)
 {
-	return tdx_vm_write_shared(
-		vm, gpa(buffer.v + offsetof(struct tdx_quote_header, status)), &status,
-		sizeof(status));
+	return tdx_vm_write_shared(vm, gpa(buffer.v + offsetof(struct tdx_quote_header, status)),
+				   &status, sizeof(status));
 }
 
 static int put_length(struct tdx_vm *vm, gpa_t buffer, uint32_t len)
 {
-	return tdx_vm_write_shared(
-		vm, gpa(buffer.v + offsetof(struct tdx_quote_header, out_len)), &len, sizeof(len));
+	return tdx_vm_write_shared(vm, gpa(buffer.v + offsetof(struct tdx_quote_header, out_len)),
+				   &len, sizeof(len));
 }
 
 int tdx_vm_quote_take(struct tdx_vm *vm, struct tdx_run *run, struct tdx_quote_job *job)
@@ -76,8 +75,8 @@ int tdx_vm_quote_give(struct tdx_vm *vm, const struct tdx_quote_job *job,
 	if (!err && len > room)
 		err = -ENOSPC;
 	if (!err)
-		err = tdx_vm_write_shared(
-			vm, gpa(job->buffer.v + sizeof(struct tdx_quote_header)), quote, len);
+		err = tdx_vm_write_shared(vm, gpa(job->buffer.v + sizeof(struct tdx_quote_header)),
+					  quote, len);
 	told = err ? finish(vm, job, TDX_QUOTE_ERROR, 0) : finish(vm, job, TDX_QUOTE_SUCCESS, len);
 	return err ? err : told;
 }

@@ -22,6 +22,7 @@
 #endif
 
 #ifdef FIBER_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #ifdef FIBER_TSAN
@@ -92,6 +93,10 @@ void fiber_free(struct fiber *f)
 {
 #ifdef FIBER_TSAN
 	__tsan_destroy_fiber(f->tsan);
+#endif
+#ifdef FIBER_ASAN
+	/* Frames that never returned left their red zones; the next stack may be mapped here. */
+	__asan_unpoison_memory_region(f->stack, f->size);
 #endif
 	munmap(f->stack, f->size);
 }
