@@ -20,8 +20,8 @@ static const struct fidelity_note fidelity_notes[] = {
 	 "TD_PARAMS where there is no RAM read as all ones; a migratable TD on a processor model "
 	 "the module does not list may not claim an older one, where the module stops"},
 	{"TDH.MNG.VPFLUSHDONE", FIDELITY_PARTIAL, "no count of interrupted migrations"},
-	{"TDH.SYS.UPDATE", FIDELITY_CHECKS, "no update of a running module: there is no handoff data"},
-	{"TDH.SYS.SHUTDOWN", FIDELITY_PARTIAL, "no handoff data is prepared"},
+	{"TDH.SYS.UPDATE", FIDELITY_EXACT, "from this module to itself; the handoff data is ours"},
+	{"TDH.SYS.SHUTDOWN", FIDELITY_PARTIAL, "no count of interrupted migrations"},
 	{"TDG.VP.ENTER", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
 	{"TDG.VP.INVEPT", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
 	{"TDG.VP.INVVPID", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
@@ -37,8 +37,8 @@ static const char *const fidelity_general[] = {
 	"VM entry never fails for a reason of the processor's own.",
 	"XMM registers of TDG.VP.VMCALL move no data between guest and host.",
 	"VMCS host-state fields read as zero.",
-	"Migration, service TDs, TD partitioning and module update make the operand and state checks "
-	"the module makes and then refuse.",
+	"Migration, service TDs and TD partitioning make the operand and state checks the module makes "
+	"and then refuse.",
 };
 
 #endif

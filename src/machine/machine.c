@@ -121,8 +121,9 @@ struct machine *machine_new(const struct machine_config *cfg, char *err, size_t 
 	m->ram = reserve(cfg->mem_end);
 	m->page = reserve(page_words_size(m));
 	m->touched = reserve(touched_size(m));
+	m->seam_data = reserve(MACHINE_SEAM_DATA);
 	number_processors(m);
-	if (!m->ram || !m->page || !m->touched) {
+	if (!m->ram || !m->page || !m->touched || !m->seam_data) {
 		snprintf(err, errlen, "machine: cannot reserve %llu MiB of address space",
 			 (unsigned long long)(cfg->mem_end >> 20));
 		machine_free(m);
@@ -142,5 +143,7 @@ void machine_free(struct machine *m)
 		munmap(m->page, page_words_size(m));
 	if (m->touched)
 		munmap(m->touched, touched_size(m));
+	if (m->seam_data)
+		munmap(m->seam_data, MACHINE_SEAM_DATA);
 	munmap(m, sizeof(*m));
 }

@@ -17,6 +17,7 @@ enum {
 	MACHINE_MAX_PKGS = 8,
 	MACHINE_MAX_MSR_OVERRIDES = 64,
 	MACHINE_MAX_WC = 8,
+	MACHINE_SEAM_DATA = 128 << 10,
 };
 
 /* machine_lp.call: SEAMCALL leaf n, TDCALL leaf n, or the host (the guest) itself. */
@@ -129,6 +130,7 @@ struct machine {
 	struct machine_page *page; /* one a 4K page */
 	uint8_t *touched;	   /* one a 2M range: some page of it has ever been written */
 	bool tracking;		   /* page words are kept */
+	void *seam_data; /* MACHINE_SEAM_DATA bytes in SEAMRR, which outlive the module in it */
 	uint64_t hkid_mask;	   /* the KeyID bits of an HPA */
 	unsigned hkid_shift;
 	unsigned private_hkid_min, private_hkid_max;

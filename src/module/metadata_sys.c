@@ -4,6 +4,7 @@
 #include "abi/x86.h"
 #include "module/cpu_model.h"
 #include "module/cpuid_table.h"
+#include "module/handoff.h"
 #include "module/metadata.h"
 #include "module/version.h"
 
@@ -86,8 +87,11 @@ uint64_t md_sys_value(const struct md *md, const struct md_field *f, uint64_t id
 	case MD_SYS_NUM_HANDOFF_PAGES:
 		return mod->num_handoff_pages;
 	case MD_SYS_HANDOFF_DATA_VALID:
+		return handoff_of(mod)->valid;
 	case MD_SYS_HANDOFF_DATA_HV:
+		return handoff_of(mod)->hv;
 	case MD_SYS_HANDOFF_DATA_SIZE:
+		return handoff_of(mod)->size;
 	case MD_SYS_SYS_ATTRIBUTES:
 		return 0;
 	case MD_SYS_NUM_TDX_FEATURES:

@@ -2,6 +2,7 @@
 /* TDH.SYS.SHUTDOWN: no more calls; the state is ready for the next module to take over.
  * Locks: the module, exclusive. No other processor may be in the module or in a guest. */
 #include "abi/operand.h"
+#include "module/handoff.h"
 #include "module/leaves.h"
 #include "module/sys.h"
 
@@ -36,5 +37,6 @@ struct tdx_status leaf_tdh_sys_shutdown(struct tx *tx, struct tdx_regs *regs)
 		atomic_store(&mod->sys_state, SYS_READY);
 		return tdx_error_pair(TDX_UPDATE_COMPATIBILITY_SENSITIVE, mod->td_build_count, 0);
 	}
+	handoff_write(mod, (uint16_t)hv);
 	return tdx_success();
 }

@@ -1,17 +1,48 @@
 /* SPDX-License-Identifier: MIT */
-/* TDH.SYS.UPDATE: take over the state another module left. A machine starts without any, so the
- * answer to a call at the right time is that there is nothing valid to take over.
- * Locks: the module, exclusive. State: after LP.INIT on all processors, instead of SYS.CONFIG. */
+/* TDH.SYS.UPDATE: instead of being configured, take over the TDs of the module before.
+ *
+ * Locks: the module, exclusive. State: after LP.INIT on all processors. From version 1 on the host
+ * says in R9 which features it wants to rely on. */
+#include "module/handoff.h"
 #include "module/leaves.h"
 #include "module/sys.h"
+#include "module/version.h"
 
-struct tdx_status leaf_tdh_sys_update(struct tx *tx, struct tdx_regs *regs)
+static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs)
 {
+	unsigned version = tdx_rax_version(regs->rax);
 	struct tdx_status s = global_lock(tx, LOCK_EXCLUSIVE);
 
 	if (!tdx_is_success(s))
 		return s;
 	if (tx->mod->sys_state != SYSINIT_DONE || tx->mod->num_init_lps < tx->mod->num_lps)
 		return tdx_error(TDX_SYS_STATE_INCORRECT);
-	return tdx_error(TDX_SYS_INVALID_HANDOFF);
+	if (!handoff_valid(tx->mod))
+		return tdx_error(TDX_SYS_INVALID_HANDOFF);
+	if (version > 1)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
+	if (version && regs->r9 & ~MODULE_FEATURES0)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R9);
+	if (version && regs->r10)
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R10);
+	return s;
+}
+
+static void commit(struct module *mod, uint64_t features)
+{
+	handoff_take(mod);
+	mod->update_compatibility = features & TDX_FEATURE_UPDATE_COMPATIBILITY;
+	sys_complete_cpuid(mod);
+	handoff_of(mod)->valid = false;
+	handoff_of(mod)->size = 0;
+	atomic_store_explicit(&mod->sys_state, SYS_READY, memory_order_release);
+}
+
+struct tdx_status leaf_tdh_sys_update(struct tx *tx, struct tdx_regs *regs)
+{
+	struct tdx_status s = decode(tx, regs);
+
+	if (tdx_is_success(s))
+		commit(tx->mod, tdx_rax_version(regs->rax) ? regs->r9 : 0);
+	return s;
 }
