@@ -99,6 +99,7 @@ struct machine_lp {
 		uint32_t leaf;
 		struct cpuid_regs mask;
 	} cpuid_xor;
+	uint8_t line_behind[64]; /* the next processor's is not to share one with this */
 };
 
 /* What a page's lines hold and where they are. One word, changed atomically:
@@ -139,6 +140,7 @@ struct machine {
 	_Atomic int rng_fail;	    /* the next n RDRAND/RDSEED fail */
 	_Atomic uint32_t key_programmed[MACHINE_MAX_PKGS * 64]; /* bitmap, per package by KeyID */
 	struct coherency *coherency; /* reports collected; NULL when not watched */
+	uint8_t line_before[64]; /* read by all; what follows is written by one each */
 	struct machine_lp lp[MACHINE_MAX_LPS];
 };
 

@@ -98,6 +98,10 @@ struct lp {
 	struct tdcs_ext *ext;
 	struct tdvps *vps;
 	struct vmcs *vmcs;
+	/* what it reads under a shared lock; on a cache line of its own, see module/reader.h */
+	uint8_t line_before[64];
+	_Atomic(const void *) reading[READER_SLOTS];
+	uint8_t line_after[64];
 	struct tx_held guest_locks[4]; /* PAMT words kept shared while the guest runs */
 	unsigned nguest_locks;
 	bool bus_lock_preempted; /* seen in an exit reason, not yet told to the host */
@@ -107,6 +111,7 @@ struct lp {
 		bool dead; /* the TD's private memory must not be touched any more */
 		bool trap; /* RIP goes past the instruction */
 	} leaving; /* how, with FATE_TD_EXIT */
+	uint8_t line_behind[64]; /* the next processor's */
 };
 
 struct module {
@@ -142,6 +147,7 @@ struct module {
 
 	const struct module_hooks *hooks;
 	void *hooks_arg;
+	uint8_t line_before[64]; /* all read the above, each processor writes its own below */
 	struct lp lp[MACHINE_MAX_LPS];
 };
 

@@ -24,14 +24,15 @@ static bool in_hole(const struct tdmr *t, uint64_t pa)
 	return false;
 }
 
-/* Readers that entered guests keep on this entry. */
+/* Readers that entered guests keep on this entry, as far as the word counts them. */
 static unsigned guest_readers(const struct module *mod, const struct pamt_entry *e)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < mod->num_lps; i++)
 		for (unsigned k = 0; k < mod->lp[i].nguest_locks; k++)
-			n += mod->lp[i].guest_locks[k].word == &e->lock;
+			n += mod->lp[i].guest_locks[k].word == &e->lock &&
+			     mod->lp[i].guest_locks[k].slot == NO_SLOT;
 	return n;
 }
 

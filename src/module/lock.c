@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Names and words of the module's locks. */
 #include "module/lockword.h"
+#include "module/reader.h"
 #include "module/tx.h"
 
 #include <string.h>
@@ -136,6 +137,8 @@ bool module_lock_hold(struct module *mod, enum lock_resource res, const struct l
 	switch (lock_resource_kind(res)) {
 	case LOCK_KIND_SHAREX_HP:
 		__atomic_fetch_or((uint16_t *)w, how == HOLD_HP ? HP_PRIORITY : 0, __ATOMIC_SEQ_CST);
+		if (how == HOLD_EXCLUSIVE && reader_is_in(mod, w, NULL, NO_SLOT))
+			return false;
 		return how == HOLD_HP || hp_acquire(w, how == HOLD_SHARED ? LOCK_SHARED : LOCK_EXCLUSIVE,
 						    false) == LOCK_OK;
 	case LOCK_KIND_SEPT:

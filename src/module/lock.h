@@ -47,7 +47,11 @@ struct tx_held {
 	uint64_t key;
 	uint8_t res;  /* enum lock_resource */
 	uint8_t mode; /* enum lock_mode */
+	uint8_t slot; /* of the processor's reader slots; NO_SLOT: counted in the word */
 };
+
+/* See module/reader.h. */
+enum { READER_SLOTS = 8, NO_SLOT = 0xff };
 
 const char *lock_resource_name(enum lock_resource res);
 

@@ -51,7 +51,6 @@ enum {
 };
 
 struct tdr {
-	uint64_t chldcnt; /* 4K-equivalents of child pages; atomic */
 	uint8_t fatal;
 	uint8_t pad0[3];
 	uint32_t num_tdcx;
@@ -63,7 +62,10 @@ struct tdr {
 	uint64_t td_uuid[4];
 	uint64_t seamdb_index;
 	uint64_t seamdb_nonce[4];
-	uint8_t reserved[4096 - 24 - 8 - 8 * TDCS_MAX_PAGES - 32 - 8 - 32];
+	/* Written by nearly every call, while all read the lines above. */
+	uint8_t line_before[256 - 16 - 8 - 8 * TDCS_MAX_PAGES - 32 - 8 - 32];
+	uint64_t chldcnt; /* 4K-equivalents of child pages; atomic */
+	uint8_t reserved[4096 - 256 - 8];
 };
 static_assert(sizeof(struct tdr) == 4096, "TDR is one page");
 

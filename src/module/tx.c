@@ -2,16 +2,33 @@
 /* Taking and giving back locks, and the listeners on both. */
 #include "module/tx.h"
 
+enum lock_result tx_exclude_readers(struct tx *tx, uint16_t *word, uint16_t from, unsigned slot)
+{
+	enum lock_result r;
+
+	/* Looked for before as well, so as not to bar others from a word that cannot be had. */
+	if (!reader_is_in(tx->mod, word, tx->lp, slot)) {
+		r = hp_exclusive_from(word, from, tx->guest);
+		if (r != LOCK_OK || !reader_is_in(tx->mod, word, tx->lp, slot))
+			return r;
+		__atomic_store_n(word, from, __ATOMIC_RELEASE);
+	}
+	if (!tx->guest)
+		__atomic_fetch_or(word, HP_PRIORITY, __ATOMIC_RELAXED);
+	return LOCK_BUSY;
+}
+
 enum lock_result tx_acquire_heard(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
-				  enum lock_mode mode)
+				  enum lock_mode mode, uint8_t *slot)
 {
 	const struct module_hooks *h = tx->mod->hooks;
 	enum lock_result r = LOCK_OK;
 
+	*slot = NO_SLOT;
 	if (h->acquire)
 		r = h->acquire(tx->mod->hooks_arg, tx->lp, res, key, mode, tx->guest);
 	if (r == LOCK_OK)
-		r = lock_acquire(res, word, mode, tx->guest);
+		r = tx_acquire(tx, res, word, mode, slot);
 	if (h->acquired)
 		h->acquired(tx->mod->hooks_arg, tx->lp, res, key, mode, tx->guest, r);
 	return r;
@@ -36,12 +53,16 @@ enum lock_result tx_promote(struct tx *tx, void *word)
 		r = h->acquire(tx->mod->hooks_arg, tx->lp, held->res, held->key, LOCK_EXCLUSIVE,
 			       tx->guest);
 	if (r == LOCK_OK)
-		r = hp_promote(word, tx->guest);
+		r = tx_exclude_readers(tx, word, held->slot == NO_SLOT ? HP_READER : 0, held->slot);
 	if (h && h->acquired)
 		h->acquired(tx->mod->hooks_arg, tx->lp, held->res, held->key, LOCK_EXCLUSIVE,
 			    tx->guest, r);
-	if (r == LOCK_OK)
+	if (r == LOCK_OK) {
+		if (held->slot != NO_SLOT)
+			reader_leave(tx->lp, held->slot);
+		held->slot = NO_SLOT;
 		held->mode = LOCK_EXCLUSIVE;
+	}
 	return r;
 }
 
@@ -49,7 +70,10 @@ static void give_back(struct tx *tx, const struct tx_held *held)
 {
 	const struct module_hooks *h = tx->mod->hooks;
 
-	lock_release(held->res, held->word, held->mode);
+	if (held->slot != NO_SLOT)
+		reader_leave(tx->lp, held->slot);
+	else
+		lock_release(held->res, held->word, held->mode);
 	if (h && h->released)
 		h->released(tx->mod->hooks_arg, tx->lp, held->res, held->key, held->mode);
 }
@@ -62,8 +86,8 @@ void tx_end(struct tx *tx)
 		return;
 	}
 	for (const struct tx_held *held = tx->held + tx->nheld; held-- > tx->held;) {
-		if (held->mode == LOCK_SHARED && lock_resource_kind(held->res) == LOCK_KIND_SHAREX_HP)
-			hp_release(held->word, LOCK_SHARED); /* nearly all are this */
+		if (held->slot != NO_SLOT)
+			reader_leave(tx->lp, held->slot);
 		else
 			lock_release(held->res, held->word, held->mode);
 	}

@@ -14,6 +14,7 @@
 #include "module/internal.h"
 #include "module/lock.h"
 #include "module/pamt.h"
+#include "module/reader.h"
 
 enum { TX_MAX_HELD = 24 };
 
@@ -76,21 +77,43 @@ static inline void tx_begin(struct tx *tx, struct lp *lp, const struct tdx_leaf_
 /* Release everything still held, newest first. */
 void tx_end(struct tx *tx);
 
+/* A sharex-hp lock whose readers are in slots, exclusive: `from` as hp_exclusive_from() has it, slot
+ * the caller's own. */
+enum lock_result tx_exclude_readers(struct tx *tx, uint16_t *word, uint16_t from, unsigned slot);
 /* One attempt with the listeners told. */
 enum lock_result tx_acquire_heard(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
-				  enum lock_mode mode);
+				  enum lock_mode mode, uint8_t *slot);
+
+static inline enum lock_result tx_acquire(struct tx *tx, enum lock_resource res, void *word,
+					  enum lock_mode mode, uint8_t *slot)
+{
+	unsigned n = tx->lp->nguest_locks + tx->nheld;
+
+	*slot = NO_SLOT;
+	if (lock_resource_kind(res) != LOCK_KIND_SHAREX_HP || !reader_has_slot(res, word))
+		return lock_acquire(res, word, mode, tx->guest);
+	if (mode != LOCK_SHARED)
+		return tx_exclude_readers(tx, (uint16_t *)word, 0, NO_SLOT);
+	if (n < READER_SLOTS && reader_enter(tx->lp, res, word, n)) {
+		*slot = (uint8_t)n;
+		return LOCK_OK;
+	}
+	return lock_acquire(res, word, mode, tx->guest);
+}
 
 /* Inline, so that at the call the kind of lock is known: locking is most of a short leaf. */
 static inline enum lock_result tx_try(struct tx *tx, enum lock_resource res, uint64_t key,
 				      void *word, enum lock_mode mode)
 {
+	uint8_t slot;
 	enum lock_result r = __builtin_expect(tx->mod->hooks != NULL, 0) ?
-				     tx_acquire_heard(tx, res, key, word, mode) :
-				     lock_acquire(res, word, mode, tx->guest);
+				     tx_acquire_heard(tx, res, key, word, mode, &slot) :
+				     tx_acquire(tx, res, word, mode, &slot);
 
 	if (r == LOCK_OK) {
 		assert(tx->nheld < TX_MAX_HELD);
-		tx->held[tx->nheld++] = (struct tx_held){word, key, (uint8_t)res, (uint8_t)mode};
+		tx->held[tx->nheld++] =
+			(struct tx_held){word, key, (uint8_t)res, (uint8_t)mode, slot};
 	}
 	return r;
 }
