@@ -60,7 +60,7 @@ static void hash(const uint8_t *bytes, size_t len)
 
 static double least(double a, double b)
 {
-	return a && a < b ? a : b;
+	return a > 0 && a < b ? a : b;
 }
 
 int main(void)

@@ -39,7 +39,7 @@ static struct tx_held *find(struct tx *tx, const void *word)
 	for (unsigned i = tx->nheld; i-- > 0;)
 		if (tx->held[i].word == word)
 			return &tx->held[i];
-	assert(!"lock not held");
+	assert(false); /* releasing what was not taken */
 	return NULL;
 }
 
