@@ -13,21 +13,28 @@
 #include <jansson.h>
 
 #include <swtdx/attest.h>
+#include <swtdx/boot.h>
 #include <swtdx/model.h>
 #include <swtdx/vmm.h>
 
+#include "cpu/td/td.h"
+#include "tools/boot_files.h"
 #include "tools/file.h"
 #include "tools/hex.h"
 #include "tools/run_guest.h"
+#include "tools/run_ports.h"
 #include "tools/verbs.h"
 
 enum { DEFAULT_MEMORY_MIB = 512, MAX_VCPUS = 64 };
 
 static const char usage[] =
 	"usage: swtdx run [OPTION]... IMAGE\n"
+	"       swtdx run [OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]\n"
 	"\n"
 	"Powers a simulated TDX machine on, brings its module up, builds a TD from the TDVF\n"
-	"image, runs it, and tears everything down. All of it is simulated.\n"
+	"image, runs it, and tears everything down. All of it is simulated. The guest's serial\n"
+	"port is on standard input and output; its exit status (port 0xf4, or 0 when it switches\n"
+	"off) is that of the command.\n"
 	"\n"
 	"  --memory MIB     memory of the TD (512)\n"
 	"  --vcpus N        vCPUs of the TD (1)\n"
@@ -35,18 +42,23 @@ static const char usage[] =
 	"  --packages N     packages of the machine (1)\n"
 	"  --order ORDER    page|section|all: order of PAGE.ADD and MR.EXTEND (page)\n"
 	"  --huge-pages     map 2M private pages where the guest accepts 2M\n"
-	"  --engine native  what runs the guest: native, a C function in place of its code\n"
+	"  --kernel FILE    boot this Linux kernel (bzImage or vmlinux), measured, by a firmware of\n"
+	"                   our own in place of IMAGE\n"
+	"  --initrd FILE    its initial file system\n"
+	"  --append CMDLINE its command line\n"
+	"  --engine ENGINE  what runs the guest: x86, an interpreter (the default), or native, a C\n"
+	"                   function in place of its code\n"
 	"  --debug          ATTRIBUTES.DEBUG\n"
 	"  --seed N         seed of the machine's entropy\n"
 	"  --quiet          no progress\n"
 	"  --json           the summary as JSON\n";
 
 struct options {
-	const char *image;
+	const char *image, *kernel, *initrd, *append;
 	uint64_t memory;
 	unsigned vcpus, cpus, packages;
 	enum tdvf_order order;
-	bool huge, debug, quiet, json;
+	bool huge, debug, quiet, json, native;
 	uint64_t seed;
 };
 
@@ -61,6 +73,7 @@ struct session {
 	struct tdx_vcpu *vcpu[MAX_VCPUS];
 	pthread_t thread[MAX_VCPUS];
 	struct run_guest guest;
+	struct run_ports ports;
 	struct tdx_digest mrtd, rtmr[TDX_RTMRS];
 	uint64_t peak[16], end[16], end_sum;
 	char line[256]; /* of the guest's console */
@@ -163,7 +176,8 @@ static int build(struct session *s)
 	const struct tdx_host_info *info = tdx_vmm_info(s->vmm);
 	struct tdx_vm_params p = {
 		.attributes = TDX_ATTR_SEPT_VE_DISABLE | (s->o.debug ? TDX_ATTR_DEBUG : 0),
-		.xfam = info->xfam_fixed1 | 0xe7,
+		/* The interpreter knows x87 and SSE. */
+		.xfam = info->xfam_fixed1 | (s->o.native ? 0xe7 : 0x3),
 		.max_vcpus = s->o.vcpus,
 		.huge_pages = s->o.huge,
 	};
@@ -204,20 +218,38 @@ static void console(struct session *s, char c)
 	s->nline = 0;
 }
 
+static int native_io(struct session *s, struct tdx_run *run)
+{
+	if (run->io.write && run->io.port == RUN_GUEST_CONSOLE)
+		console(s, (char)run->io.data);
+	if (run->io.write && run->io.port == RUN_GUEST_POWER_OFF) {
+		s->outcome = VERB_OK;
+		return 1;
+	}
+	if (!run->io.write)
+		run->io.data = ~0u;
+	return 0;
+}
+
+static int io(struct session *s, struct tdx_run *run)
+{
+	end_stages(s);
+	if (run->io.write)
+		run_ports_out(&s->ports, run->io.port, run->io.size, run->io.data);
+	else
+		run->io.data = run_ports_in(&s->ports, run->io.port, run->io.size);
+	if (s->ports.outcome < 0)
+		return 0;
+	s->outcome = s->ports.outcome;
+	return 1;
+}
+
 /* The user's part of an exit: 0 go on, 1 this vCPU is done. */
 static int handle(struct session *s, struct tdx_run *run)
 {
 	switch (run->exit) {
 	case TDX_EXIT_IO:
-		if (run->io.write && run->io.port == RUN_GUEST_CONSOLE)
-			console(s, (char)run->io.data);
-		if (run->io.write && run->io.port == RUN_GUEST_POWER_OFF) {
-			s->outcome = VERB_OK;
-			return 1;
-		}
-		if (!run->io.write)
-			run->io.data = ~0u;
-		return 0;
+		return s->o.native ? native_io(s, run) : io(s, run);
 	case TDX_EXIT_MMIO:
 		if (!run->mmio.write)
 			run->mmio.data = ~0ull;
@@ -407,8 +439,17 @@ static int go(struct session *s)
 	if (status == VERB_OK) {
 		s->guest.accept_base = 64ull << 20;
 		s->guest.accept_size = 4ull << 20;
-		tdx_model_set_engine(s->model, native_engine_new(run_guest, &s->guest));
+		if (s->o.native) {
+			tdx_model_set_engine(s->model, native_engine_new(run_guest, &s->guest));
+		} else {
+			tdx_model_set_real_time(s->model);
+			tdx_model_set_engine(s->model, td_engine_new(log_line, s));
+		}
+		run_ports_open(&s->ports, s->o.json ? stderr : stdout);
+		s->ports.report = log_line;
+		s->ports.arg = s;
 		status = run(s);
+		run_ports_close(&s->ports);
 	}
 	status = tear_down(s, status);
 	tdx_vmm_free(s->vmm);
@@ -461,7 +502,17 @@ static bool option(struct options *o, int c, const char *arg)
 			}
 		return false;
 	case 'e':
-		return strcmp(arg, "native") == 0;
+		o->native = strcmp(arg, "native") == 0;
+		return o->native || strcmp(arg, "x86") == 0;
+	case 'k':
+		o->kernel = arg;
+		return true;
+	case 'i':
+		o->initrd = arg;
+		return true;
+	case 'a':
+		o->append = arg;
+		return true;
 	case 'H':
 		o->huge = true;
 		return true;
@@ -488,6 +539,8 @@ int verb_run(int argc, char **argv)
 		{"huge-pages", no_argument, NULL, 'H'},    {"debug", no_argument, NULL, 'd'},
 		{"quiet", no_argument, NULL, 'q'},         {"json", no_argument, NULL, 'j'},
 		{"engine", required_argument, NULL, 'e'},  {"help", no_argument, NULL, 'h'},
+		{"kernel", required_argument, NULL, 'k'},  {"initrd", required_argument, NULL, 'i'},
+		{"append", required_argument, NULL, 'a'},
 		{NULL, 0, NULL, 0},
 	};
 	struct session *s = calloc(1, sizeof(*s));
@@ -513,21 +566,26 @@ int verb_run(int argc, char **argv)
 			return VERB_USAGE;
 		}
 	}
-	if (optind != argc - 1) {
+	if (optind != argc - (s->o.kernel ? 0 : 1) || (!s->o.kernel && (s->o.initrd || s->o.append))) {
 		fputs(usage, stderr);
 		free(s);
 		return VERB_USAGE;
 	}
-	s->o.image = argv[optind];
-	err = file_read(s->o.image, TDVF_MAX_IMAGE, &s->image, &s->image_size);
-	if (err) {
-		status = complain(s->o.image, strerror(-err));
-	} else if (tdvf_parse(s->image, s->image_size, &s->tdvf, &terr)) {
+	s->o.image = s->o.kernel ? s->o.kernel : argv[optind];
+	if (s->o.kernel) {
+		struct boot_files files = {s->o.kernel, s->o.initrd, s->o.append};
+
+		status = boot_files_compose("swtdx run", &files, &s->image, &s->image_size);
+	} else {
+		err = file_read(s->o.image, TDVF_MAX_IMAGE, &s->image, &s->image_size);
+		status = err ? complain(s->o.image, strerror(-err)) : VERB_OK;
+	}
+	if (status == VERB_OK && tdvf_parse(s->image, s->image_size, &s->tdvf, &terr)) {
 		fprintf(stderr, "swtdx run: %s: %s\n", s->o.image,
 			tdvf_error_text(&terr, text, sizeof(text)));
 		free(s->image);
 		status = VERB_DIFFERENCE;
-	} else {
+	} else if (status == VERB_OK) {
 		status = go(s);
 	}
 	free(s);

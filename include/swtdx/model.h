@@ -44,6 +44,11 @@ void tdx_model_free(struct tdx_model *model);
  * stands still until its processor is interrupted. */
 void tdx_model_set_engine(struct tdx_model *model, struct engine *engine);
 
+/* The machine's time runs with the host's clock from now on, instead of stepping when it is looked
+ * at: for guests that wait. Before anything runs. */
+void tdx_model_set_real_time(struct tdx_model *model);
+uint64_t tdx_model_tsc_hz(const struct tdx_model *model);
+
 unsigned tdx_model_cpus(const struct tdx_model *model);
 unsigned tdx_model_packages(const struct tdx_model *model);
 const struct tdx_port *tdx_model_port(struct tdx_model *model, unsigned cpu);

@@ -43,6 +43,9 @@ struct tdx_port_ops {
 	/* An interrupt to the processor this port stands for, from any other: a guest on it exits, an
 	 * interruptible call is interrupted. Any thread. */
 	void (*interrupt)(const struct tdx_port *port);
+	/* INVEPT, all contexts, on the current processor: shared translations of guests are forgotten
+	 * before the next TD entry. */
+	void (*invept)(const struct tdx_port *port);
 	/* Number of the processor this port stands for, and its package. */
 	unsigned (*cpu)(const struct tdx_port *port);
 	unsigned (*package)(const struct tdx_port *port);

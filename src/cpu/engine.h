@@ -11,6 +11,9 @@ struct engine_ops {
 	/* The guest is entered on this processor: execute it, hand its VM exits to the module,
 	 * until that says that the host is next. Called on the processor's thread. */
 	enum module_next (*run)(struct engine *e, struct module *mod, unsigned lp);
+	/* An interrupt for the host is pending on the processor (machine_lp.irq): a guest on it exits
+	 * soon. Any thread. NULL: the engine looks by itself. */
+	void (*kick)(struct engine *e, unsigned lp);
 	/* Forget a vCPU: its TDVPR is not one any more. */
 	void (*forget)(struct engine *e, uint64_t tdvpr_pa);
 	void (*free)(struct engine *e);

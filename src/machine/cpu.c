@@ -4,6 +4,8 @@
 #include "machine/coherency.h"
 #include "machine/machine.h"
 
+#include <time.h>
+
 static const struct cpuid_row *find_cpuid(const struct machine_platform *p, uint32_t leaf,
 					  uint32_t subleaf)
 {
@@ -113,11 +115,25 @@ void machine_override_msr(struct machine *m, int lp, uint32_t addr, uint64_t val
 			override_on(&m->lp[i], addr, value);
 }
 
+/* The start value is that of the stepping clock. */
+static uint64_t real_tsc(const struct machine *m)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return atomic_load_explicit(&m->tsc, memory_order_relaxed) +
+	       (uint64_t)((unsigned __int128)((uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec -
+					      m->start_ns) *
+			  m->cfg.platform->tsc_hz / 1000000000u);
+}
+
 uint64_t machine_rdtsc(struct machine_lp *lp)
 {
 	struct machine *m = lp->m;
 	uint64_t step = atomic_load_explicit(&m->tsc_step, memory_order_relaxed);
 
+	if (m->cfg.real_time)
+		return real_tsc(m);
 	return atomic_fetch_add_explicit(&m->tsc, step, memory_order_relaxed);
 }
 

@@ -71,6 +71,7 @@ struct machine_config {
 	unsigned wb_blocks; /* cache sub-blocks of one TDH.PHYMEM.CACHE.WB cycle */
 	uint64_t seed;	    /* of all entropy */
 	bool integrity; /* a read under the wrong KeyID poisons (else it just returns the bytes) */
+	bool real_time; /* the TSC runs with the host's clock; else it steps when it is read */
 	bool partial_write_mce; /* SPR/EMR erratum: a partial write to ex-private lines poisons them
 				 */
 	const struct machine_platform *platform;
@@ -84,6 +85,7 @@ struct machine_lp {
 	bool rflags_if;		       /* host RFLAGS.IF at the SEAMCALL */
 	_Atomic int64_t irq_countdown; /* host-interrupt polls until one reads true; -1 never */
 	_Atomic bool irq;	       /* a host interrupt is pending now */
+	_Atomic uint64_t tlb_generation; /* INVEPTs so far: guest TLBs filled before are stale */
 	uint64_t rng_state;
 	uint64_t xcr0;
 	/* What the guest an engine executes here has in XCR0 and IA32_XSS; 0: no engine does, and
@@ -136,6 +138,7 @@ struct machine {
 	unsigned hkid_shift;
 	unsigned private_hkid_min, private_hkid_max;
 	_Atomic uint64_t tsc, tsc_step; /* TSC of the deterministic clock */
+	uint64_t start_ns;	    /* host's clock at power-on */
 	_Atomic int pconfig_result; /* what PCONFIG answers from now on: 0 ok, 2 entropy, 5 busy */
 	_Atomic int rng_fail;	    /* the next n RDRAND/RDSEED fail */
 	_Atomic uint32_t key_programmed[MACHINE_MAX_PKGS * 64]; /* bitmap, per package by KeyID */

@@ -147,7 +147,14 @@ static void *va(const struct tdx_port *port, hpa_t pa)
 
 static void interrupt(const struct tdx_port *port)
 {
-	atomic_store(&lp_of(port)->irq, true);
+	struct model_cpu *c = cpu_of(port);
+
+	tdx_model_interrupt(c->model, c->id);
+}
+
+static void invept(const struct tdx_port *port)
+{
+	atomic_fetch_add(&lp_of(port)->tlb_generation, 1);
 }
 
 static unsigned cpu_number(const struct tdx_port *port)
@@ -188,6 +195,7 @@ static const struct tdx_port_ops model_ops = {
 	.cpuid = port_cpuid,
 	.va = va,
 	.interrupt = interrupt,
+	.invept = invept,
 	.cpu = cpu_number,
 	.package = package,
 	.set_incoherent = set_incoherent,
@@ -281,6 +289,17 @@ void tdx_model_time_calls(struct tdx_model *model)
 	model->timed = true;
 }
 
+void tdx_model_set_real_time(struct tdx_model *model)
+{
+	model->m->start_ns = now_ns();
+	model->m->cfg.real_time = true;
+}
+
+uint64_t tdx_model_tsc_hz(const struct tdx_model *model)
+{
+	return model->m->cfg.platform->tsc_hz;
+}
+
 unsigned tdx_model_cpus(const struct tdx_model *model)
 {
 	return model->m->cfg.lps;
@@ -309,6 +328,8 @@ unsigned tdx_model_memory(const struct tdx_model *model, struct tdx_memory_range
 void tdx_model_interrupt(struct tdx_model *model, unsigned cpu)
 {
 	atomic_store(&model->m->lp[cpu].irq, true);
+	if (model->engine && model->engine->ops->kick)
+		model->engine->ops->kick(model->engine, cpu);
 }
 
 void tdx_model_stats(const struct tdx_model *model, struct tdx_model_stats *stats)

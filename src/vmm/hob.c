@@ -112,3 +112,16 @@ int vm_build_hob(const struct tdvf *t, const struct vm_ram *ram, unsigned nram, 
 	};
 	return 0;
 }
+
+size_t vm_hob_length(const void *hob)
+{
+	const uint8_t *p = hob;
+	struct hob_header h;
+	size_t at = 0;
+
+	do {
+		memcpy(&h, p + at, sizeof(h));
+		at += h.length;
+	} while (h.type != HOB_END);
+	return at;
+}

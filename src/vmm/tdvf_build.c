@@ -62,19 +62,24 @@ static int add_section(struct build *b, const struct tdvf_section *s)
 	return err;
 }
 
+unsigned vm_ram_layout(uint64_t memory, struct vm_ram ram[2])
+{
+	uint64_t low = memory < LOW_RAM_MAX ? memory : LOW_RAM_MAX;
+
+	ram[0] = (struct vm_ram){0, low};
+	ram[1] = (struct vm_ram){FOUR_GIB, memory - low};
+	return memory > low ? 2 : 1;
+}
+
 static int add_slots(struct tdx_vm *vm, uint64_t memory, size_t image_len, struct vm_ram ram[2],
 		     unsigned *nram)
 {
 	uint64_t firmware = (image_len + TDX_PAGE_SIZE - 1) & ~(TDX_PAGE_SIZE - 1);
-	uint64_t low = memory < LOW_RAM_MAX ? memory : LOW_RAM_MAX;
-	int err = tdx_vm_set_memslot(vm, SLOT_LOW_RAM, gpa(0), low);
+	int err = 0;
 
-	*nram = 1;
-	ram[0] = (struct vm_ram){0, low};
-	if (!err && memory > low) {
-		ram[(*nram)++] = (struct vm_ram){FOUR_GIB, memory - low};
-		err = tdx_vm_set_memslot(vm, SLOT_HIGH_RAM, gpa(FOUR_GIB), memory - low);
-	}
+	*nram = vm_ram_layout(memory, ram);
+	for (unsigned i = 0; i < *nram && !err; i++)
+		err = tdx_vm_set_memslot(vm, SLOT_LOW_RAM + i, gpa(ram[i].base), ram[i].size);
 	if (!err)
 		err = tdx_vm_set_memslot(vm, SLOT_FIRMWARE, gpa(FOUR_GIB - firmware), firmware);
 	return err;

@@ -314,7 +314,8 @@ static void native_free(struct engine *e)
 
 struct engine *native_engine_new(native_fn *fn, void *arg)
 {
-	static const struct engine_ops ops = {native_run, native_forget, native_free};
+	static const struct engine_ops ops = {
+		.run = native_run, .forget = native_forget, .free = native_free};
 	struct native *n = calloc(1, sizeof(*n));
 
 	if (!n)

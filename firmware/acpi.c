@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* ACPI tables of a machine with nothing but processors and a serial port: RSDP, XSDT, FADT
+ * (hardware-reduced), DSDT, MADT with x2APICs and the multiprocessor wake-up mailbox. ACPI 6.5. */
+#include "firmware.h"
+
+enum {
+	HEADER_SIZE = 36,
+	FADT_SIZE = 276,
+	MADT_HEADER_SIZE = 44,
+	MADT_X2APIC = 9,
+	MADT_X2APIC_SIZE = 16,
+	MADT_WAKEUP = 16,
+	MADT_WAKEUP_SIZE = 16,
+	RSDP_SIZE = 36,
+	GAS_SYSTEM_IO = 1,
+};
+
+#define FADT_FLAG_WBINVD      (1u << 0)
+#define FADT_FLAG_HW_REDUCED  (1u << 20)
+#define BOOT_ARCH_NO_VGA      (1u << 2)
+#define BOOT_ARCH_NO_CMOS_RTC (1u << 5)
+
+/* \_S5_, and \_SB_.COM1: PNP0501 with its ports and no interrupt. */
+static const uint8_t aml[] = {
+	0x08, '_', 'S', '5', '_', 0x12, 0x08, 0x04, 0x0a, FW_SLEEP_TYPE_OFF, 0x0a, FW_SLEEP_TYPE_OFF,
+	0x00, 0x00,
+	0x10, 0x30, 0x5c, '_', 'S', 'B', '_',
+	0x5b, 0x82, 0x28, 'C', 'O', 'M', '1',
+	0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x05, 0x01,
+	0x08, '_', 'U', 'I', 'D', 0x00,
+	0x08, '_', 'C', 'R', 'S', 0x11, 0x0d, 0x0a, 0x0a,
+	0x47, 0x01, FW_PORT_COM1 & 0xff, FW_PORT_COM1 >> 8, FW_PORT_COM1 & 0xff, FW_PORT_COM1 >> 8,
+	0x01, 0x08, 0x79, 0x00,
+};
+
+static void put(uint8_t *p, uint64_t v, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static void checksum(uint8_t *table, unsigned len, unsigned at)
+{
+	uint8_t sum = 0;
+
+	table[at] = 0;
+	for (unsigned i = 0; i < len; i++)
+		sum = (uint8_t)(sum + table[i]);
+	table[at] = (uint8_t)-sum;
+}
+
+/* The header; returns where the next table can be. */
+static uint8_t *finish(uint8_t *t, const char *signature, unsigned len, unsigned revision)
+{
+	memcpy(t, signature, 4);
+	put(t + 4, len, 4);
+	t[8] = (uint8_t)revision;
+	memcpy(t + 10, "SWTDX ", 6);
+	memcpy(t + 16, "SIMULATE", 8);
+	put(t + 24, 1, 4);
+	memcpy(t + 28, "SWTD", 4);
+	put(t + 32, 1, 4);
+	checksum(t, len, 9);
+	return t + ((len + 15) & ~15u);
+}
+
+static void gas_port(uint8_t *p, unsigned port)
+{
+	p[0] = GAS_SYSTEM_IO;
+	p[1] = 8;
+	p[3] = 1; /* byte access */
+	put(p + 4, port, 8);
+}
+
+static uint8_t *fadt(uint8_t *t, const uint8_t *dsdt)
+{
+	put(t + 40, (uintptr_t)dsdt, 4);
+	put(t + 109, BOOT_ARCH_NO_VGA | BOOT_ARCH_NO_CMOS_RTC, 2);
+	put(t + 112, FADT_FLAG_WBINVD | FADT_FLAG_HW_REDUCED, 4);
+	t[131] = 5; /* minor revision */
+	put(t + 140, (uintptr_t)dsdt, 8);
+	gas_port(t + 244, FW_PORT_SLEEP);
+	gas_port(t + 256, FW_PORT_SLEEP_STATUS);
+	return finish(t, "FACP", FADT_SIZE, 6);
+}
+
+static uint8_t *madt(uint8_t *t, unsigned processors)
+{
+	uint8_t *p = t + MADT_HEADER_SIZE;
+
+	put(t + 36, 0xfee00000, 4);
+	for (unsigned i = 0; i < processors; i++, p += MADT_X2APIC_SIZE) {
+		p[0] = MADT_X2APIC;
+		p[1] = MADT_X2APIC_SIZE;
+		put(p + 4, i, 4);
+		put(p + 8, 1, 4); /* enabled */
+		put(p + 12, i, 4);
+	}
+	p[0] = MADT_WAKEUP;
+	p[1] = MADT_WAKEUP_SIZE;
+	put(p + 8, FW_MAILBOX, 8);
+	return finish(t, "APIC", (unsigned)(p + MADT_WAKEUP_SIZE - t), 5);
+}
+
+static void rsdp(uint8_t *t, const uint8_t *xsdt)
+{
+	memcpy(t, "RSD PTR ", 8);
+	memcpy(t + 9, "SWTDX ", 6);
+	t[15] = 2;
+	put(t + 20, RSDP_SIZE, 4);
+	put(t + 24, (uintptr_t)xsdt, 8);
+	checksum(t, 20, 8);
+	checksum(t, RSDP_SIZE, 32);
+}
+
+uint64_t acpi_build(unsigned processors)
+{
+	uint8_t *start = (uint8_t *)(uintptr_t)FW_TABLES, *xsdt = start + 48;
+	uint8_t *dsdt = xsdt + 64, *fadt_, *madt_, *end;
+	unsigned madt_size = MADT_HEADER_SIZE + processors * MADT_X2APIC_SIZE + MADT_WAKEUP_SIZE;
+
+	if (madt_size > FW_TABLES_SIZE - 1024)
+		fatal("more processors than the ACPI tables have room for");
+	memset(start, 0, FW_TABLES_SIZE);
+	memcpy(dsdt + HEADER_SIZE, aml, sizeof(aml));
+	fadt_ = finish(dsdt, "DSDT", HEADER_SIZE + sizeof(aml), 2);
+	madt_ = fadt(fadt_, dsdt);
+	end = madt(madt_, processors);
+	(void)end;
+	put(xsdt + HEADER_SIZE, (uintptr_t)fadt_, 8);
+	put(xsdt + HEADER_SIZE + 8, (uintptr_t)madt_, 8);
+	finish(xsdt, "XSDT", HEADER_SIZE + 16, 1);
+	rsdp(start, xsdt);
+	return (uintptr_t)start;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* See vmm/boot_kernel.h. Linux: "The Linux/x86 Boot Protocol"; ELF gABI. */
+#include "vmm/boot_kernel.h"
+
+#include <elf.h>
+#include <string.h>
+
+/* Of the setup header, from the start of the file. */
+enum {
+	SETUP_SECTS = 0x1f1,
+	BOOT_FLAG = 0x1fe,
+	JUMP_LENGTH = 0x201,
+	MAGIC = 0x202,
+	VERSION = 0x206,
+	LOADFLAGS = 0x211,
+	INITRD_ADDR_MAX = 0x22c,
+	KERNEL_ALIGNMENT = 0x230,
+	XLOADFLAGS = 0x236,
+	PREF_ADDRESS = 0x258,
+	INIT_SIZE = 0x260,
+	HEADER_NEEDED = 0x268,
+	ENTRY_64 = 0x200,
+	SECTOR = 512,
+	OLDEST = 0x20c,
+	LOADED_HIGH = 1,
+	XLF_KERNEL_64 = 1,
+};
+
+#define LOAD_MAX   (1ull << 31)
+#define INITRD_MAX 0x7fffffffu
+
+static uint64_t le(const uint8_t *p, unsigned bytes)
+{
+	uint64_t v = 0;
+
+	for (unsigned i = 0; i < bytes; i++)
+		v |= (uint64_t)p[i] << 8 * i;
+	return v;
+}
+
+static const char *check_place(const struct boot_kernel *k)
+{
+	if (k->load % 4096)
+		return "it is not loaded at a page";
+	if (k->load < FW_AREA_END || k->load >= LOAD_MAX || k->end < k->load + k->size ||
+	    k->end > LOAD_MAX)
+		return "it is loaded where it must not be";
+	if (k->entry < k->load || k->entry >= k->load + k->size)
+		return "its entry is outside of it";
+	return NULL;
+}
+
+static const char *parse_bzimage(const uint8_t *f, size_t len, struct boot_kernel *k)
+{
+	size_t header = (size_t)f[JUMP_LENGTH] + MAGIC - FW_SETUP_HEADER;
+	size_t body = ((f[SETUP_SECTS] ? f[SETUP_SECTS] : 4u) + (size_t)1) * SECTOR;
+
+	if (le(f + VERSION, 2) < OLDEST)
+		return "its boot protocol is older than 2.12";
+	if (!(f[LOADFLAGS] & LOADED_HIGH) || !(f[XLOADFLAGS] & XLF_KERNEL_64))
+		return "it has no 64-bit entry";
+	if (body + ENTRY_64 >= len)
+		return "it is cut off";
+	k->load = le(f + PREF_ADDRESS, 8);
+	k->size = len - body;
+	k->end = k->load + le(f + INIT_SIZE, 4);
+	k->entry = k->load + ENTRY_64;
+	k->initrd_max = (uint32_t)le(f + INITRD_ADDR_MAX, 4);
+	memcpy(k->setup_header, f + FW_SETUP_HEADER,
+	       header < FW_SETUP_HEADER_SIZE ? header : FW_SETUP_HEADER_SIZE);
+	k->run[k->nruns++] = (struct boot_run){body, len - body, 0};
+	return check_place(k);
+}
+
+/* What a kernel without a setup header still asks its loader for. */
+static void make_header(struct boot_kernel *k)
+{
+	uint8_t *h = k->setup_header - FW_SETUP_HEADER;
+
+	h[BOOT_FLAG] = 0x55;
+	h[BOOT_FLAG + 1] = 0xaa;
+	memcpy(h + MAGIC, "HdrS", 4);
+	h[VERSION] = OLDEST & 0xff;
+	h[VERSION + 1] = OLDEST >> 8;
+	h[LOADFLAGS] = LOADED_HIGH;
+	k->initrd_max = INITRD_MAX;
+}
+
+static const char *parse_elf(const uint8_t *f, size_t len, struct boot_kernel *k)
+{
+	Elf64_Phdr ph[BOOT_MAX_RUNS];
+	Elf64_Ehdr eh;
+	uint64_t low = ~0ull, high = 0;
+
+	memcpy(&eh, f, sizeof(eh));
+	if (eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_machine != EM_X86_64 ||
+	    eh.e_phentsize != sizeof(ph[0]) || !eh.e_phnum || eh.e_phnum > BOOT_MAX_RUNS)
+		return "it is no x86-64 kernel";
+	if (eh.e_phoff > len || eh.e_phnum * sizeof(ph[0]) > len - eh.e_phoff)
+		return "it is cut off";
+	memcpy(ph, f + eh.e_phoff, eh.e_phnum * sizeof(ph[0]));
+	for (unsigned i = 0; i < eh.e_phnum; i++) {
+		const Elf64_Phdr *p = &ph[i];
+
+		if (p->p_type != PT_LOAD || !p->p_memsz)
+			continue;
+		if (p->p_offset > len || p->p_filesz > len - p->p_offset)
+			return "it is cut off";
+		if (p->p_paddr >= LOAD_MAX || p->p_memsz > LOAD_MAX || p->p_filesz > p->p_memsz)
+			return "it is loaded where it must not be";
+		k->run[k->nruns++] = (struct boot_run){p->p_offset, p->p_filesz, p->p_paddr};
+		low = p->p_paddr < low ? p->p_paddr : low;
+		high = p->p_paddr + p->p_filesz > high ? p->p_paddr + p->p_filesz : high;
+		k->end = p->p_paddr + p->p_memsz > k->end ? p->p_paddr + p->p_memsz : k->end;
+	}
+	if (!k->nruns)
+		return "nothing of it is to be loaded";
+	for (unsigned i = 0; i < k->nruns; i++)
+		k->run[i].at -= low;
+	k->load = low;
+	k->size = high - low;
+	k->entry = eh.e_entry;
+	make_header(k);
+	return check_place(k);
+}
+
+const char *boot_kernel_parse(const uint8_t *file, size_t len, struct boot_kernel *k)
+{
+	memset(k, 0, sizeof(*k));
+	if (len >= sizeof(Elf64_Ehdr) && memcmp(file, ELFMAG, SELFMAG) == 0)
+		return parse_elf(file, len, k);
+	if (len >= HEADER_NEEDED && le(file + BOOT_FLAG, 2) == 0xaa55 &&
+	    memcmp(file + MAGIC, "HdrS", 4) == 0)
+		return parse_bzimage(file, len, k);
+	return "it is neither a bzImage nor an ELF file";
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* What `swtdx run` answers a guest's port accesses with: a serial port on the terminal, power-off,
+ * an exit port, and nothing else. Safe for several threads. */
+#ifndef TOOLS_RUN_PORTS_H
+#define TOOLS_RUN_PORTS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <termios.h>
+
+enum { RUN_PORT_EXIT = 0xf4, RUN_UNKNOWN_MAX = 32 };
+
+struct run_ports {
+	pthread_mutex_t lock;
+	FILE *out; /* the guest's console */
+	/* the 16550's registers that keep what is written */
+	uint8_t ier, lcr, mcr, scr, fcr;
+	uint16_t divisor;
+	int pending;	    /* a character read ahead, -1 none */
+	bool input_closed;
+	bool terminal;	    /* stdin's modes were changed */
+	struct termios modes;
+	_Atomic int outcome; /* -1 the guest goes on; else how it ended */
+	uint16_t unknown[RUN_UNKNOWN_MAX]; /* ports of absent devices asked for already */
+	unsigned nunknown;
+	void (*report)(void *arg, const char *line); /* an absent device, by name; once each */
+	void *arg;
+};
+
+/* Takes standard input for the guest's serial port. */
+void run_ports_open(struct run_ports *p, FILE *out);
+void run_ports_close(struct run_ports *p);
+uint32_t run_ports_in(struct run_ports *p, unsigned port, unsigned size);
+void run_ports_out(struct run_ports *p, unsigned port, unsigned size, uint32_t data);
+
+#endif
