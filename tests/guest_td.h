@@ -116,6 +116,8 @@ TD_FORWARD(void *, va, (const struct tdx_port *port, hpa_t pa), (real, pa))
 TD_FORWARD(void, interrupt, (const struct tdx_port *port), (real))
 TD_FORWARD(unsigned, cpu, (const struct tdx_port *port), (real))
 TD_FORWARD(unsigned, package, (const struct tdx_port *port), (real))
+TD_FORWARD(void, set_incoherent, (const struct tdx_port *port, bool i), (real, i))
+TD_FORWARD(bool, incoherent, (const struct tdx_port *port), (real))
 TD_FORWARD(void, relax, (const struct tdx_port *port), (real))
 
 /* --- the guest's side --- */
@@ -158,10 +160,24 @@ static inline struct td *td_new_sized(td_guest_fn *guest, unsigned ncpus, uint64
 
 	t->ncpus = ncpus;
 	t->guest = guest;
-	t->ops = (struct tdx_port_ops){td_seamcall, td_flush, td_direct_clear, td_barrier,
-				       td_wbinvd,   td_read,  td_write,	       td_rdmsr,
-				       td_cpuid,    td_va,    td_interrupt,    td_cpu,
-				       td_package,  td_relax};
+	t->ops = (struct tdx_port_ops){
+		.seamcall = td_seamcall,
+		.flush = td_flush,
+		.direct_clear = td_direct_clear,
+		.barrier = td_barrier,
+		.wbinvd = td_wbinvd,
+		.read = td_read,
+		.write = td_write,
+		.rdmsr = td_rdmsr,
+		.cpuid = td_cpuid,
+		.va = td_va,
+		.interrupt = td_interrupt,
+		.cpu = td_cpu,
+		.package = td_package,
+		.set_incoherent = td_set_incoherent,
+		.incoherent = td_incoherent,
+		.relax = td_relax,
+	};
 	t->model = tdx_model_new(0, ncpus, 1, 1, err, sizeof(err));
 	assert_string_equal(err, "");
 	tdx_model_set_engine(t->model, native_engine_new(td_vcpu_main, t));
