@@ -4,7 +4,7 @@ BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 OVMF    ?= /usr/share/ovmf/OVMF.fd
 
-.PHONY: all setup run test bench fidelity locks install clean
+.PHONY: all setup run test bench fidelity locks explore install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -32,6 +32,9 @@ fidelity: all
 locks: all
 	@$(SWTDX) locks --markdown > docs/locks.md
 	@$(SWTDX) locks --svg > docs/locks.svg
+
+explore: all
+	@$(SWTDX) explore --pairs --markdown > docs/explore.md
 
 install: all
 	@meson install -C $(BUILD)

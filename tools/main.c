@@ -14,6 +14,7 @@ struct verb {
 
 static const struct verb verbs[] = {
 	{"decode", verb_decode, "say what a status, a field, a structure or a log means"},
+	{"explore", verb_explore, "run every schedule of a few concurrent calls"},
 	{"locks", verb_locks, "the locks each call takes, from executed code"},
 	{"measure", verb_measure, "compute the MRTD of a TDVF image, without a machine"},
 	{"quote", verb_quote, "sign a TDREPORT with the test quote service, or show its root"},

@@ -16,13 +16,16 @@
 #define PAGEMAP_SWAPPED	    (1ull << 62)
 #define PAGEMAP_FILE_SHARED (1ull << 61)
 
-enum { PAGE = 4096, PAGEMAP_BATCH = 4096 };
+enum { PAGE = 4096, PAGEMAP_BATCH = 4096, SNAPSHOT_MAX_PAGES = 512 };
 
 struct snapshot {
 	struct player *p;
 	struct player player;
 	void *machine, *module; /* the leading bytes, unused processors left out */
 	size_t machine_size, module_size;
+	unsigned npages; /* learnt */
+	uint64_t page[SNAPSHOT_MAX_PAGES];
+	uint8_t *was; /* what they held */
 };
 
 struct pagemap {
@@ -139,10 +142,12 @@ void snapshot_free(struct snapshot *s)
 		return;
 	free(s->machine);
 	free(s->module);
+	free(s->was);
 	free(s);
 }
 
-int snapshot_written(const struct snapshot *s, uint64_t *pa, size_t max)
+/* Pages written since the snapshot was taken or restored: how many, or a negative errno. */
+static int written(const struct snapshot *s, uint64_t *pa, size_t max)
 {
 	struct pagemap *map = malloc(sizeof(*map));
 	int err = map ? pagemap_open(map, s->p->m) : -ENOMEM, found = 0;
@@ -170,7 +175,62 @@ int snapshot_written(const struct snapshot *s, uint64_t *pa, size_t max)
 	return err ? err : found;
 }
 
-struct snapshot_hash hash_more(struct snapshot_hash h, const void *bytes, size_t len)
+int snapshot_learn(struct snapshot *s)
+{
+	int n = written(s, s->page, SNAPSHOT_MAX_PAGES);
+
+	if (n < 0 || n > SNAPSHOT_MAX_PAGES)
+		return n < 0 ? n : -E2BIG;
+	free(s->was);
+	s->was = malloc((size_t)n * PAGE + 1);
+	if (!s->was)
+		return -ENOMEM;
+	snapshot_restore(s);
+	for (int i = 0; i < n; i++) {
+		volatile uint8_t *page = s->p->m->ram + s->page[i];
+
+		memcpy(s->was + (size_t)i * PAGE, (const void *)page, PAGE);
+		*page = *page; /* stays a page of ours, so that it is found again */
+	}
+	s->npages = (unsigned)n;
+	return 0;
+}
+
+/* Copy back what differs, a page's worth at a time. */
+static void put_back(void *now, const void *was, size_t len)
+{
+	for (size_t at = 0; at < len; at += PAGE) {
+		size_t n = len - at < PAGE ? len - at : PAGE;
+
+		if (memcmp((uint8_t *)now + at, (const uint8_t *)was + at, n) != 0)
+			memcpy((uint8_t *)now + at, (const uint8_t *)was + at, n);
+	}
+}
+
+void snapshot_rewind(struct snapshot *s)
+{
+	struct module *mod = s->p->mod;
+	const struct module_hooks *hooks = mod->hooks;
+	void *arg = mod->hooks_arg;
+
+	for (unsigned i = 0; i < s->npages; i++)
+		put_back(s->p->m->ram + s->page[i], s->was + (size_t)i * PAGE, PAGE);
+	put_back(s->p->m, s->machine, s->machine_size);
+	put_back(mod, s->module, s->module_size);
+	module_set_hooks(mod, hooks, arg);
+	put_back(s->p, &s->player, sizeof(s->player));
+}
+
+int snapshot_surprised(struct snapshot *s)
+{
+	uint64_t pa[SNAPSHOT_MAX_PAGES];
+	int n = written(s, pa, SNAPSHOT_MAX_PAGES);
+
+	return n < 0 ? n : n > (int)s->npages;
+}
+
+/* Stacks are read whole, with what a sanitizer keeps between variables. */
+__attribute__((no_sanitize_address)) struct state_hash hash_more(struct state_hash h, const void *bytes, size_t len)
 {
 	const uint64_t *w = bytes;
 
@@ -183,15 +243,32 @@ struct snapshot_hash hash_more(struct snapshot_hash h, const void *bytes, size_t
 	return h;
 }
 
-struct snapshot_hash snapshot_hash(const struct snapshot *s, const uint64_t *pa, size_t n,
-				   struct snapshot_hash h)
+static struct state_hash hash_changes(struct state_hash h, uint64_t where, const void *now,
+				      const void *was, size_t len)
+{
+	for (size_t at = 0; at < len; at += PAGE) {
+		size_t n = len - at < PAGE ? len - at : PAGE;
+		uint64_t place = where + at;
+
+		if (memcmp((const uint8_t *)now + at, (const uint8_t *)was + at, n) == 0)
+			continue;
+		h = hash_more(h, &place, sizeof(place));
+		h = hash_more(h, (const uint8_t *)now + at, n);
+	}
+	return h;
+}
+
+struct state_hash snapshot_hash(const struct snapshot *s)
 {
 	const struct module *mod = s->p->mod;
 	const struct machine *m = s->p->m;
+	struct state_hash h = {1, 2};
 
-	for (size_t i = 0; i < n; i++)
-		h = hash_more(h, m->ram + pa[i], PAGE);
-	h = hash_more(h, m, s->machine_size & ~7ul);
-	h = hash_more(h, mod, s->module_size & ~7ul);
+	for (unsigned i = 0; i < s->npages; i++)
+		h = hash_changes(h, s->page[i], m->ram + s->page[i], s->was + (size_t)i * PAGE, PAGE);
+	h = hash_changes(h, 1ull << 62, m, s->machine, s->machine_size);
+	h = hash_changes(h, 1ull << 63, mod, s->module, offsetof(struct module, hooks));
+	h = hash_changes(h, 3ull << 62, mod->lp, (const uint8_t *)s->module + offsetof(struct module, lp),
+			 s->module_size - offsetof(struct module, lp));
 	return hash_more(h, s->p->entered, sizeof(s->p->entered));
 }

@@ -18,17 +18,19 @@ void snapshot_restore(struct snapshot *s);
 /* Before player_free(). */
 void snapshot_free(struct snapshot *s);
 
-/* The 4K pages (as HPA) written since it was taken or last restored, at most max. A negative errno, or
- * how many there are. */
-int snapshot_written(const struct snapshot *s, uint64_t *pa, size_t max);
+/* Going back and comparing cost less when the pages that change are known: from now on
+ * snapshot_rewind() does, for these. 0 or a negative errno. */
+int snapshot_learn(struct snapshot *s);
+void snapshot_rewind(struct snapshot *s);
+/* Has a page been written that was not learnt? Then learn again. 0 no, 1 yes, or a negative errno. */
+int snapshot_surprised(struct snapshot *s);
 
-/* A hash of everything that could differ from the snapshot: the pages given, module, processors. */
-struct snapshot_hash {
+struct state_hash {
 	uint64_t a, b;
 };
-struct snapshot_hash snapshot_hash(const struct snapshot *s, const uint64_t *pa, size_t n,
-				   struct snapshot_hash seed);
+/* What differs from the snapshot, in learnt pages, module and machine. */
+struct state_hash snapshot_hash(const struct snapshot *s);
 /* Mixing more bytes in; len a multiple of 8. */
-struct snapshot_hash hash_more(struct snapshot_hash h, const void *bytes, size_t len);
+struct state_hash hash_more(struct state_hash h, const void *bytes, size_t len);
 
 #endif

@@ -61,10 +61,21 @@ __attribute__((used)) void fiber_main(struct fiber *f)
 	__builtin_trap();
 }
 
+static void arm(struct fiber *f)
+{
+	void **sp = (void **)((uint8_t *)f->stack + f->size);
+
+	*--sp = NULL;
+	*--sp = NULL; /* keeps the ABI's alignment at the entry */
+	*--sp = (void *)(uintptr_t)fiber_entry;
+	*--sp = NULL; /* rbp */
+	*--sp = f;    /* rbx */
+	sp -= 4;      /* r12..r15 */
+	f->sp = sp;
+}
+
 bool fiber_init(struct fiber *f, size_t size, void (*fn)(void *arg), void *arg)
 {
-	void **sp;
-
 	memset(f, 0, sizeof(*f));
 	f->stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (f->stack == MAP_FAILED)
@@ -75,18 +86,26 @@ bool fiber_init(struct fiber *f, size_t size, void (*fn)(void *arg), void *arg)
 	f->arg = arg;
 	f->bottom = (uint8_t *)f->stack + GUARD;
 	f->bottom_size = size - GUARD;
-	sp = (void **)((uint8_t *)f->stack + size);
-	*--sp = NULL;
-	*--sp = NULL; /* keeps the ABI's alignment at the entry */
-	*--sp = (void *)(uintptr_t)fiber_entry;
-	*--sp = NULL; /* rbp */
-	*--sp = f;    /* rbx */
-	sp -= 4;      /* r12..r15 */
-	f->sp = sp;
+	arm(f);
 #ifdef FIBER_TSAN
 	f->tsan = __tsan_create_fiber(0);
 #endif
 	return true;
+}
+
+void fiber_rearm(struct fiber *f)
+{
+#ifdef FIBER_ASAN
+	__asan_unpoison_memory_region(f->bottom, f->bottom_size);
+#endif
+#ifdef FIBER_TSAN
+	__tsan_destroy_fiber(f->tsan);
+	f->tsan = __tsan_create_fiber(0);
+#endif
+	memset((void *)(uintptr_t)f->bottom, 0, f->bottom_size);
+	f->started = false;
+	f->fake_stack = NULL;
+	arm(f);
 }
 
 void fiber_free(struct fiber *f)

@@ -24,6 +24,8 @@ struct fiber {
 /* A stack that will run fn(arg), which never returns. False: out of memory. */
 bool fiber_init(struct fiber *f, size_t size, void (*fn)(void *arg), void *arg);
 void fiber_free(struct fiber *f);
+/* Forget what it was doing: the same stack, zeroed, will run fn(arg) anew. Nobody may be on it. */
+void fiber_rearm(struct fiber *f);
 /* The calling thread itself, to be switched from. */
 void fiber_host_init(struct fiber *f);
 /* Leave `from` (the stack we are on), go on in `to`. */

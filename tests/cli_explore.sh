@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# swtdx explore and swtdx locks by the command line: exit codes, JSON, and schedules that replay.
+set -u
+swtdx=$1 scenarios=$2
+fail() { echo "FAIL: $*"; exit 1; }
+expect() { # code, then the command
+	want=$1; shift
+	"$@" >out 2>err; got=$?
+	[ $got -eq $want ] || { cat out err; fail "$* ended with $got, not $want"; }
+}
+dir=$(mktemp -d) && cd "$dir" || exit 1
+trap 'rm -rf "$dir"' EXIT
+
+expect 0 "$swtdx" explore "$scenarios/accept-against-block.scn"
+grep -q '^2116 schedules' out || fail "number of schedules: $(tail -1 out)"
+expect 0 "$swtdx" explore --schedule "A5 B1 A7" "$scenarios/accept-against-block.scn"
+grep -q 'SEPT_ENTRY 0x5000 exclusive: BUSY' out || fail "the schedule does not show the busy entry"
+expect 0 "$swtdx" explore --json "$scenarios/zero-step-suspect.scn"
+python3 -c 'import json; r = json.load(open("out")); assert r["simulated"] and r["complete"]
+assert any(o["outcome"] == "TDX_OPERAND_BUSY|SEPT_TREE" for c in r["calls"] for o in c["outcomes"])' ||
+	fail "JSON of explore"
+expect 1 "$swtdx" explore "$scenarios/lock-never-released.scn"
+grep -q '^deadlock' out || fail "no deadlock reported"
+expect 1 "$swtdx" explore --max-states 10 "$scenarios/accept-against-block.scn"
+grep -q '^not everything was seen' out || fail "a bounded search does not say so"
+sed '/^sometimes guest1/s/BUSY.*/INVALID/' "$scenarios/accept-against-block.scn" >false.scn
+expect 1 "$swtdx" explore false.scn
+grep -q 'the claim does not hold' out || fail "a false claim goes unnoticed"
+expect 0 "$swtdx" explore --pairs mem.track mem.range.block
+expect 2 "$swtdx" explore
+expect 2 "$swtdx" explore --pairs no.such.leaf
+expect 2 "$swtdx" explore --schedule "Z1" "$scenarios/accept-against-block.scn"
+expect 3 "$swtdx" explore /no/such/file
+expect 0 "$swtdx" explore --help
+
+expect 0 "$swtdx" locks tdh.mem.page.aug
+expect 0 "$swtdx" locks --json MEM.TRACK
+python3 -c 'import json; r = json.load(open("out")); l = r["leaves"][0]["locks"]
+assert [x["resource"] for x in l][-1] == "EPOCH" and l[-1]["mode"] == "exclusive"' || fail "JSON of locks"
+expect 2 "$swtdx" locks no.such.leaf
+expect 2 "$swtdx" locks --json --svg
+expect 0 "$swtdx" locks --svg page-remove range-block-4k
+python3 -c 'import xml.dom.minidom; xml.dom.minidom.parse("out")' || fail "the SVG is no XML"

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/* swtdx explore: every schedule of a scenario's threads. */
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "tools/explore_pairs.h"
+#include "tools/file.h"
+#include "tools/verbs.h"
+#include "trace/explore.h"
+#include "trace/subject.h"
+
+enum { MAX_SCENARIO = 1 << 20 };
+
+static const char usage[] =
+	"Usage: swtdx explore [OPTION]... SCENARIO\n"
+	"       swtdx explore --pairs [--json|--markdown] [CASE]...\n"
+	"Run every schedule of a scenario's threads, lock step by lock step, on the module, and print\n"
+	"what each call can return and the shortest schedule that shows it.\n"
+	"\n"
+	"  --schedule LETTERS  show one schedule, as printed, event by event, to its end\n"
+	"  --max-states N      give up after N states (1000000)\n"
+	"  --pairs             any two calls of the module on a small TD\n"
+	"  --markdown          with --pairs: as the document docs/explore.md\n"
+	"  --json              the same content as JSON\n"
+	"  --help              this text\n"
+	"\n"
+	"SCENARIO may be \"-\", standard input. The man page describes its language.\n"
+	"Exit status: 0 nothing is wrong, 1 a deadlock, a broken invariant or a claim that does not hold,\n"
+	"2 wrong usage, 3 a file cannot be read or there is no memory.\n";
+
+struct options {
+	bool json, markdown, pairs;
+	const char *schedule;
+	unsigned max_states;
+};
+
+struct run {
+	const struct options *o;
+	struct scenario s;
+	struct player p;
+	struct snapshot *snap;
+	struct explore *e;
+	struct explore_result r;
+};
+
+/* "A7 B2 A8": runs of one thread, by letter. */
+static void print_schedule(char *buf, size_t len, const uint8_t *t, unsigned n)
+{
+	size_t at = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0, k; i < n && at + 16 < len; i = k) {
+		for (k = i; k < n && t[k] == t[i]; k++)
+			;
+		at += (size_t)snprintf(buf + at, len - at, "%s%c%u", i ? " " : "", 'A' + t[i], k - i);
+	}
+}
+
+static unsigned parse_schedule(const char *s, uint8_t *t, unsigned max)
+{
+	unsigned n = 0;
+
+	while (*s) {
+		int letter = *s++ | 0x20;
+		char *end;
+		unsigned long times = strtoul(s, &end, 10);
+
+		if (letter == ' ' || letter == ',')
+			continue;
+		if (letter < 'a' || letter >= 'a' + SCENARIO_MAX_THREADS)
+			return 0;
+		if (end == s)
+			times = 1;
+		s = end;
+		while (times-- > 0 && n < max)
+			t[n++] = (uint8_t)(letter - 'a');
+	}
+	return n;
+}
+
+static void schedule_of(const struct run *run, const struct outcome *o, char *buf, size_t len)
+{
+	uint8_t t[EXPLORE_MAX_STEPS];
+
+	print_schedule(buf, len, t, outcome_schedule(run->e, o, t, EXPLORE_MAX_STEPS));
+}
+
+static void node_schedule(const struct run *run, unsigned node, char *buf, size_t len)
+{
+	uint8_t t[EXPLORE_MAX_STEPS];
+
+	print_schedule(buf, len, t, explore_schedule(run->e, node, t, EXPLORE_MAX_STEPS));
+}
+
+static void on_event(void *arg, const struct explore_event *ev)
+{
+	const struct run *run = arg;
+	const struct scenario_thread *t = &run->s.thread[ev->thread];
+	char text[128];
+
+	printf("%4u %c lp%u ", ev->step + 1, (int)('A' + ev->thread), ev->lp);
+	switch (ev->kind) {
+	case EVENT_BEGIN:
+		printf("%s\n", t->step[ev->call].text);
+		break;
+	case EVENT_ACQUIRE:
+		printf("   %s 0x%llx %s: %s\n", lock_resource_name(ev->res), (unsigned long long)ev->key,
+		       ev->mode == LOCK_SHARED ? "shared" : "exclusive",
+		       ev->result == LOCK_OK   ? "taken" :
+		       ev->result == LOCK_BUSY ? "BUSY" :
+						 "BUSY, the host goes first");
+		break;
+	case EVENT_RELEASE:
+		printf("   %s 0x%llx released\n", lock_resource_name(ev->res),
+		       (unsigned long long)ev->key);
+		break;
+	case EVENT_END:
+		printf("   -> %s\n", outcome_format(&ev->outcome, text, sizeof(text)));
+		break;
+	}
+}
+
+static void on_claim(void *arg, const struct scenario_claim *c)
+{
+	const struct run *run = arg;
+
+	fprintf(run->o->json ? stderr : stdout, "line %u: the claim does not hold: %s %s\n", c->line,
+		c->sometimes ? "sometimes" : "never", c->status);
+}
+
+static void print_text(const struct run *run)
+{
+	const struct explore_result *r = &run->r;
+	char text[128], schedule[512];
+
+	for (unsigned t = 0; t < run->s.nthreads; t++)
+		printf("%c is thread %s\n", (int)('A' + t), run->s.thread[t].name);
+	for (unsigned t = 0; t < run->s.nthreads; t++)
+		for (unsigned i = 0; i < run->s.thread[t].nsteps; i++) {
+			const struct explore_call *c = &r->call[t][i];
+
+			printf("\n%s%u: %s\n", run->s.thread[t].name, i + 1,
+			       run->s.thread[t].step[i].text);
+			for (unsigned k = 0; k < c->n; k++) {
+				schedule_of(run, &c->outcome[k], schedule, sizeof(schedule));
+				printf("  %-40s %s\n",
+				       outcome_format(&c->outcome[k], text, sizeof(text)), schedule);
+			}
+		}
+	if (r->stuck) {
+		node_schedule(run, r->stuck_node, schedule, sizeof(schedule));
+		printf("\ndeadlock: from %u states no thread gets to its end, the first after: %s\n",
+		       r->stuck, *schedule ? schedule : "no step at all");
+	}
+	if (r->broken) {
+		node_schedule(run, r->broken_node, schedule, sizeof(schedule));
+		printf("\nbroken invariant: %s\n  after: %s\n", r->why, schedule);
+	}
+	printf("\n%s%.0f schedules, %u states, %u of them final, %llu runs\n",
+	       r->bounded ? "not everything was seen: " : "", r->schedules, r->states, r->finals,
+	       (unsigned long long)r->runs);
+}
+
+static void print_json(const struct run *run)
+{
+	const struct explore_result *r = &run->r;
+	char text[128], schedule[512];
+	json_t *calls = json_array(), *root;
+
+	for (unsigned t = 0; t < run->s.nthreads; t++)
+		for (unsigned i = 0; i < run->s.thread[t].nsteps; i++) {
+			const struct explore_call *c = &r->call[t][i];
+			json_t *outcomes = json_array();
+
+			for (unsigned k = 0; k < c->n; k++) {
+				schedule_of(run, &c->outcome[k], schedule, sizeof(schedule));
+				json_array_append_new(
+					outcomes,
+					json_pack("{s:s, s:b, s:s}", "outcome",
+						  outcome_format(&c->outcome[k], text, sizeof(text)),
+						  "busy", outcome_is_busy(&c->outcome[k]), "schedule",
+						  schedule));
+			}
+			json_array_append_new(calls,
+					      json_pack("{s:s, s:i, s:s, s:o}", "thread",
+							run->s.thread[t].name, "step", (int)i + 1,
+							"call", run->s.thread[t].step[i].text,
+							"outcomes", outcomes));
+		}
+	root = json_pack("{s:s, s:b, s:b, s:i, s:i, s:I, s:o}", "schema", "swtdx.explore/1",
+			 "simulated", 1, "complete", !r->bounded, "states", (int)r->states, "final",
+			 (int)r->finals, "runs", (json_int_t)r->runs, "calls", calls);
+	if (isinf(r->schedules))
+		json_object_set_new(root, "schedules", json_null());
+	else
+		json_object_set_new(root, "schedules", json_real(r->schedules));
+	if (r->stuck) {
+		node_schedule(run, r->stuck_node, schedule, sizeof(schedule));
+		json_object_set_new(root, "deadlock", json_string(schedule));
+	}
+	if (r->broken) {
+		node_schedule(run, r->broken_node, schedule, sizeof(schedule));
+		json_object_set_new(root, "broken",
+				    json_pack("{s:s, s:s}", "invariant", r->why, "schedule", schedule));
+	}
+	json_dumpf(root, stdout, JSON_INDENT(1));
+	putchar('\n');
+	json_decref(root);
+}
+
+static int search(struct run *run)
+{
+	struct explore_options opt = {.max_states = run->o->max_states, .check = true};
+	int err = explore_run(run->e, &opt, &run->r);
+	unsigned failed;
+
+	if (err) {
+		fprintf(stderr, "swtdx explore: %s\n", strerror(-err));
+		return VERB_ENVIRONMENT;
+	}
+	if (run->o->json)
+		print_json(run);
+	else
+		print_text(run);
+	failed = explore_claims(&run->s, &run->r, on_claim, run);
+	return failed || run->r.stuck || run->r.broken ? VERB_DIFFERENCE : VERB_OK;
+}
+
+static int show(struct run *run)
+{
+	uint8_t t[EXPLORE_MAX_STEPS];
+	unsigned n = parse_schedule(run->o->schedule, t, EXPLORE_MAX_STEPS);
+
+	if (n == 0) {
+		fprintf(stderr, "swtdx explore: not a schedule: \"%s\"\n", run->o->schedule);
+		return VERB_USAGE;
+	}
+	if (snapshot_learn(run->snap) != 0)
+		return VERB_ENVIRONMENT;
+	explore_show(run->e, t, n, true, on_event, run);
+	return VERB_OK;
+}
+
+static int prepared(struct run *run)
+{
+	char err[256];
+	int e;
+
+	player_init(&run->p);
+	if (!player_lines(&run->p, run->s.setup, err, sizeof(err))) {
+		fprintf(stderr, "swtdx explore: set-up: %s\n", err);
+		return VERB_DIFFERENCE;
+	}
+	e = snapshot_take(&run->p, &run->snap);
+	if (!e)
+		run->e = explore_new(&run->s, &run->p, run->snap);
+	if (!run->e) {
+		fprintf(stderr, "swtdx explore: %s\n", strerror(e ? -e : ENOMEM));
+		return VERB_ENVIRONMENT;
+	}
+	return run->o->schedule ? show(run) : search(run);
+}
+
+static int explore_file(const struct options *o, const char *path)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	uint8_t *data;
+	size_t size;
+	char err[256], *text;
+	int end = file_read(path, MAX_SCENARIO, &data, &size);
+
+	if (end || !run) {
+		fprintf(stderr, "swtdx explore: %s: %s\n", path, strerror(-end));
+		free(run);
+		return VERB_ENVIRONMENT;
+	}
+	text = strndup((const char *)data, size);
+	free(data);
+	run->o = o;
+	if (!text || !scenario_parse(&run->s, text, err, sizeof(err))) {
+		fprintf(stderr, "swtdx explore: %s: %s\n", path, err);
+		end = VERB_DIFFERENCE;
+	} else
+		end = prepared(run);
+	explore_free(run->e);
+	snapshot_free(run->snap);
+	player_free(&run->p);
+	scenario_free(&run->s);
+	free(text);
+	free(run);
+	return end;
+}
+
+int verb_explore(int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{"schedule", required_argument, NULL, 's'},
+		{"max-states", required_argument, NULL, 'n'},
+		{"pairs", no_argument, NULL, 'p'},
+		{"markdown", no_argument, NULL, 'm'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	struct options o = {0};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
+		switch (c) {
+		case 's':
+			o.schedule = optarg;
+			break;
+		case 'n':
+			o.max_states = (unsigned)strtoul(optarg, NULL, 0);
+			break;
+		case 'p':
+			o.pairs = true;
+			break;
+		case 'm':
+			o.markdown = true;
+			break;
+		case 'j':
+			o.json = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return VERB_OK;
+		default:
+			fputs(usage, stderr);
+			return VERB_USAGE;
+		}
+	}
+	if (o.pairs && !o.schedule && !(o.json && o.markdown))
+		return explore_pairs(argv + optind, argc - optind, o.json, o.markdown);
+	if (o.pairs || o.markdown || (o.json && o.schedule) || optind + 1 != argc) {
+		fputs(usage, stderr);
+		return VERB_USAGE;
+	}
+	return explore_file(&o, argv[optind]);
+}
