@@ -6,6 +6,9 @@
  *   sharex-hp   bit 0 exclusive, 1 host priority, 15:2 readers    PAMT OP_STATE SEPT_TREE RTMR ...
  *   S-EPT entry bit 11 of the entry, host priority in bit 52
  *
+ * Readers of the words every call on a TD shares are not counted there but stand in slots of their
+ * processors (module/reader.h); those of others are.
+ *
  * A host attempt that fails leaves the host-priority flag behind; guests then fail until a host
  * attempt succeeds. A failed shared attempt leaves the reader count incremented, which an exclusive
  * release wipes: this is how the real words behave. Every acquisition and release in the module
