@@ -31,15 +31,15 @@ static const struct loop loops[] = {
 	 "\x0f\x0b"
 	 "\xc3"},
 	{"load, cmp, jcc, store, shift, add, cmp, jcc", 30, 9,
-	 "\x8b\x44\x8f\x10"	/* mov eax, [rdi+rcx*4+16] */
-	 "\x83\xf8\x05"		/* cmp eax, 5 */
-	 "\x77\x00"		/* ja +0 */
-	 "\x89\x44\x24\xf0"	/* mov [rsp-16], eax */
-	 "\xc1\xe0\x03"		/* shl eax, 3 */
-	 "\x8d\x54\x10\x01"	/* lea edx, [rax+rdx+1] */
-	 "\xff\xc9"		/* dec ecx */
-	 "\x85\xc9"		/* test ecx, ecx */
-	 "\x75\xe6"		/* jnz */
+	 "\x8b\x44\x8f\x10" /* mov eax, [rdi+rcx*4+16] */
+	 "\x83\xf8\x05"	    /* cmp eax, 5 */
+	 "\x77\x00"	    /* ja +0 */
+	 "\x89\x44\x24\xf0" /* mov [rsp-16], eax */
+	 "\xc1\xe0\x03"	    /* shl eax, 3 */
+	 "\x8d\x54\x10\x01" /* lea edx, [rax+rdx+1] */
+	 "\xff\xc9"	    /* dec ecx */
+	 "\x85\xc9"	    /* test ecx, ecx */
+	 "\x75\xe6"	    /* jnz */
 	 "\x0f\x0b"},
 };
 
@@ -69,8 +69,8 @@ int main(void)
 		t = now();
 		x86_run(g.cpu, &exit, i == 3 ? 8900000 : insns);
 		t = now() - t;
-		printf("%-45s %8.0f MIPS  (exit %#x)\n", loops[i].name, (double)g.cpu->insns / t / 1e6,
-		       exit.reason);
+		printf("%-45s %8.0f MIPS  (exit %#x)\n", loops[i].name,
+		       (double)g.cpu->insns / t / 1e6, exit.reason);
 		g_close(&g);
 	}
 	return 0;

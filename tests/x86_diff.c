@@ -12,9 +12,9 @@
 #include "cpu/x86/x86.h"
 #include "x86_native.h"
 
-#define PAGE  4096u
-#define PAGES (2u + NATIVE_DATA_PAGES)
-#define RAM   (64u * PAGE)
+#define PAGE   4096u
+#define PAGES  (2u + NATIVE_DATA_PAGES)
+#define RAM    (64u * PAGE)
 #define TABLES 0x20000u /* guest-physical place of the page tables; the mapped pages begin at 0 */
 
 struct world {
@@ -35,7 +35,8 @@ static uint64_t rnd(struct world *w)
 	return w->rng * 0x2545f4914f6cdd1dull;
 }
 
-static unsigned gpa_map(struct x86_cpu *cpu, uint64_t gpa, unsigned access, void **host, uint64_t *qual)
+static unsigned gpa_map(struct x86_cpu *cpu, uint64_t gpa, unsigned access, void **host,
+			uint64_t *qual)
 {
 	struct world *w = cpu->owner;
 
@@ -66,7 +67,8 @@ static void map_pages(struct world *w)
 		uint64_t table = TABLES;
 
 		for (level = 3; level >= 1; level--) {
-			uint64_t *e = (uint64_t *)(void *)(w->ram + table) + (va >> (12 + 9 * level) & 511);
+			uint64_t *e = (uint64_t *)(void *)(w->ram + table) +
+				      (va >> (12 + 9 * level) & 511);
 
 			if (!*e) {
 				*e = next | 0x67;
@@ -124,21 +126,35 @@ static int teardown(void **state)
 enum { X87 = 1, SSE = 2, INT = 4, BMI = 8 };
 
 static const ZydisMnemonic excluded[] = {
-	ZYDIS_MNEMONIC_XLAT, ZYDIS_MNEMONIC_POPF, ZYDIS_MNEMONIC_POPFQ, ZYDIS_MNEMONIC_PUSHFQ,
-	ZYDIS_MNEMONIC_PUSHF, ZYDIS_MNEMONIC_ENTER, ZYDIS_MNEMONIC_LEAVE, ZYDIS_MNEMONIC_RDRAND,
-	ZYDIS_MNEMONIC_RDSEED, ZYDIS_MNEMONIC_RDPID, ZYDIS_MNEMONIC_MASKMOVDQU,
-	ZYDIS_MNEMONIC_RCPPS, ZYDIS_MNEMONIC_RCPSS, ZYDIS_MNEMONIC_RSQRTPS, ZYDIS_MNEMONIC_RSQRTSS,
-	ZYDIS_MNEMONIC_FNSTENV, ZYDIS_MNEMONIC_FNSAVE, ZYDIS_MNEMONIC_FWAIT,
-	ZYDIS_MNEMONIC_CLZERO, ZYDIS_MNEMONIC_UD0, ZYDIS_MNEMONIC_UD1, ZYDIS_MNEMONIC_UD2,
-	ZYDIS_MNEMONIC_EMMS, ZYDIS_MNEMONIC_FEMMS, ZYDIS_MNEMONIC_WRSSD, ZYDIS_MNEMONIC_WRSSQ,
-	ZYDIS_MNEMONIC_ENQCMD, ZYDIS_MNEMONIC_ENQCMDS, ZYDIS_MNEMONIC_RDSSPQ, ZYDIS_MNEMONIC_RDSSPD,
-	ZYDIS_MNEMONIC_MONITORX, ZYDIS_MNEMONIC_MWAITX, ZYDIS_MNEMONIC_WRUSSD, ZYDIS_MNEMONIC_WRUSSQ,
-	ZYDIS_MNEMONIC_INCSSPD, ZYDIS_MNEMONIC_INCSSPQ, ZYDIS_MNEMONIC_MOVDIR64B,
-	ZYDIS_MNEMONIC_MOVDIRI, ZYDIS_MNEMONIC_EXTRQ, ZYDIS_MNEMONIC_INSERTQ, ZYDIS_MNEMONIC_MOVNTSS,
-	ZYDIS_MNEMONIC_MOVNTSD, ZYDIS_MNEMONIC_INVPCID, ZYDIS_MNEMONIC_CLWB, ZYDIS_MNEMONIC_CLFLUSHOPT,
-	ZYDIS_MNEMONIC_FXSAVE, ZYDIS_MNEMONIC_FXSAVE64, ZYDIS_MNEMONIC_FXRSTOR, ZYDIS_MNEMONIC_FXRSTOR64,
-	ZYDIS_MNEMONIC_GF2P8AFFINEINVQB, ZYDIS_MNEMONIC_GF2P8AFFINEQB, ZYDIS_MNEMONIC_GF2P8MULB,
-	ZYDIS_MNEMONIC_PTWRITE, ZYDIS_MNEMONIC_CPUID, ZYDIS_MNEMONIC_CVTPI2PS, ZYDIS_MNEMONIC_CVTPI2PD, ZYDIS_MNEMONIC_XGETBV,
+	ZYDIS_MNEMONIC_XLAT,	      ZYDIS_MNEMONIC_POPF,
+	ZYDIS_MNEMONIC_POPFQ,	      ZYDIS_MNEMONIC_PUSHFQ,
+	ZYDIS_MNEMONIC_PUSHF,	      ZYDIS_MNEMONIC_ENTER,
+	ZYDIS_MNEMONIC_LEAVE,	      ZYDIS_MNEMONIC_RDRAND,
+	ZYDIS_MNEMONIC_RDSEED,	      ZYDIS_MNEMONIC_RDPID,
+	ZYDIS_MNEMONIC_MASKMOVDQU,    ZYDIS_MNEMONIC_RCPPS,
+	ZYDIS_MNEMONIC_RCPSS,	      ZYDIS_MNEMONIC_RSQRTPS,
+	ZYDIS_MNEMONIC_RSQRTSS,	      ZYDIS_MNEMONIC_FNSTENV,
+	ZYDIS_MNEMONIC_FNSAVE,	      ZYDIS_MNEMONIC_FWAIT,
+	ZYDIS_MNEMONIC_CLZERO,	      ZYDIS_MNEMONIC_UD0,
+	ZYDIS_MNEMONIC_UD1,	      ZYDIS_MNEMONIC_UD2,
+	ZYDIS_MNEMONIC_EMMS,	      ZYDIS_MNEMONIC_FEMMS,
+	ZYDIS_MNEMONIC_WRSSD,	      ZYDIS_MNEMONIC_WRSSQ,
+	ZYDIS_MNEMONIC_ENQCMD,	      ZYDIS_MNEMONIC_ENQCMDS,
+	ZYDIS_MNEMONIC_RDSSPQ,	      ZYDIS_MNEMONIC_RDSSPD,
+	ZYDIS_MNEMONIC_MONITORX,      ZYDIS_MNEMONIC_MWAITX,
+	ZYDIS_MNEMONIC_WRUSSD,	      ZYDIS_MNEMONIC_WRUSSQ,
+	ZYDIS_MNEMONIC_INCSSPD,	      ZYDIS_MNEMONIC_INCSSPQ,
+	ZYDIS_MNEMONIC_MOVDIR64B,     ZYDIS_MNEMONIC_MOVDIRI,
+	ZYDIS_MNEMONIC_EXTRQ,	      ZYDIS_MNEMONIC_INSERTQ,
+	ZYDIS_MNEMONIC_MOVNTSS,	      ZYDIS_MNEMONIC_MOVNTSD,
+	ZYDIS_MNEMONIC_INVPCID,	      ZYDIS_MNEMONIC_CLWB,
+	ZYDIS_MNEMONIC_CLFLUSHOPT,    ZYDIS_MNEMONIC_FXSAVE,
+	ZYDIS_MNEMONIC_FXSAVE64,      ZYDIS_MNEMONIC_FXRSTOR,
+	ZYDIS_MNEMONIC_FXRSTOR64,     ZYDIS_MNEMONIC_GF2P8AFFINEINVQB,
+	ZYDIS_MNEMONIC_GF2P8AFFINEQB, ZYDIS_MNEMONIC_GF2P8MULB,
+	ZYDIS_MNEMONIC_PTWRITE,	      ZYDIS_MNEMONIC_CPUID,
+	ZYDIS_MNEMONIC_CVTPI2PS,      ZYDIS_MNEMONIC_CVTPI2PD,
+	ZYDIS_MNEMONIC_XGETBV,
 };
 
 static bool wanted(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o, unsigned set)
@@ -148,11 +164,11 @@ static bool wanted(const ZydisDecodedInstruction *in, const ZydisDecodedOperand 
 	if (in->address_width != 64)
 		return false;
 	if (set == BMI)
-		return in->meta.category == ZYDIS_CATEGORY_BMI1 || in->meta.category == ZYDIS_CATEGORY_BMI2;
+		return in->meta.category == ZYDIS_CATEGORY_BMI1 ||
+		       in->meta.category == ZYDIS_CATEGORY_BMI2;
 	if (in->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
 		return false;
-	if (in->attributes & (ZYDIS_ATTRIB_IS_PRIVILEGED | 
-			      ZYDIS_ATTRIB_HAS_SEGMENT))
+	if (in->attributes & (ZYDIS_ATTRIB_IS_PRIVILEGED | ZYDIS_ATTRIB_HAS_SEGMENT))
 		return false;
 	for (i = 0; i < sizeof(excluded) / sizeof(excluded[0]); i++)
 		if (in->mnemonic == excluded[i])
@@ -247,8 +263,9 @@ static unsigned generate(struct world *w, uint8_t *b, unsigned set)
 
 static void random_fx(struct world *w, uint8_t *fx)
 {
-	static const uint64_t special[] = {0, 0x8000000000000000, 0x3ff0000000000000, 0x7ff0000000000000,
-					   0x7ff8000000000001, 1, 0x3f800000bf800000, 0x7f80000000000000};
+	static const uint64_t special[] = {
+		0, 0x8000000000000000, 0x3ff0000000000000, 0x7ff0000000000000, 0x7ff8000000000001,
+		1, 0x3f800000bf800000, 0x7f80000000000000};
 	struct x86_fxregs *f = (struct x86_fxregs *)(void *)fx;
 	uint64_t *xmm = (uint64_t *)(void *)(fx + 160);
 	unsigned i;
@@ -315,7 +332,8 @@ static bool aim(struct world *w, const ZydisDecodedInstruction *in, const ZydisD
 		else if (rnd(w) % 16 == 0)
 			place = data + PAGE * (1 + rnd(w) % 2) - rnd(w) % 16;
 		if (m->base == ZYDIS_REGISTER_RIP) {
-			const int32_t disp = (int32_t)(place - (uintptr_t)w->native.code - NATIVE_INSN - in->length);
+			const int32_t disp = (int32_t)(place - (uintptr_t)w->native.code -
+						       NATIVE_INSN - in->length);
 
 			memcpy(bytes + in->raw.disp.offset, &disp, 4);
 			continue;
@@ -329,14 +347,14 @@ static bool aim(struct world *w, const ZydisDecodedInstruction *in, const ZydisD
 				return false;
 			index = *tdx_reg(&st->regs, x) = rnd(w) % 64;
 		}
-		*tdx_reg(&st->regs, b) = place - index * (m->scale ? m->scale : 1) -
-					 (uint64_t)m->disp.value;
+		*tdx_reg(&st->regs, b) =
+			place - index * (m->scale ? m->scale : 1) - (uint64_t)m->disp.value;
 	}
 	/* A bit offset in a register may point anywhere: keep it near. */
 	if (in->meta.category == ZYDIS_CATEGORY_BITBYTE && o[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
 	    o[1].type == ZYDIS_OPERAND_TYPE_REGISTER) {
-		const ZydisRegister full = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64,
-									    o[1].reg.value);
+		const ZydisRegister full = ZydisRegisterGetLargestEnclosing(
+			ZYDIS_MACHINE_MODE_LONG_64, o[1].reg.value);
 		const unsigned x = (unsigned)(full - ZYDIS_REGISTER_RAX);
 
 		if (full == o[0].mem.base || full == o[0].mem.index)
@@ -358,7 +376,8 @@ static void fail_insn(struct world *w, const uint8_t *b, const ZydisDecodedInstr
 
 	(void)w;
 	ZydisFormatterInit(&f, ZYDIS_FORMATTER_STYLE_INTEL);
-	ZydisFormatterFormatInstruction(&f, in, o, in->operand_count_visible, text, sizeof(text), 0, NULL);
+	ZydisFormatterFormatInstruction(&f, in, o, in->operand_count_visible, text, sizeof(text), 0,
+					NULL);
 	for (i = 0; i < in->length; i++)
 		snprintf(hex + i * 3, 4, "%02x ", b[i]);
 	fail_msg("%s[%s]: %s: host %#llx, engine %#llx", hex, text, what, (unsigned long long)host,
@@ -369,7 +388,7 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 			const ZydisDecodedOperand *o, struct native_state *st)
 {
 	static const char *const names[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-					    "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+					    "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
 	static uint8_t before[NATIVE_DATA_PAGES * PAGE];
 	struct x86_cpu *cpu = w->cpu;
 	const uint64_t rip = (uintptr_t)w->native.code + NATIVE_INSN;
@@ -408,9 +427,11 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 
 	if (fault.vector >= 0) {
 		if (exit.reason != X86_EXIT_EXCEPTION)
-			fail_insn(w, bytes, in, o, "fault expected, reason", (uint64_t)fault.vector, exit.reason);
+			fail_insn(w, bytes, in, o, "fault expected, reason", (uint64_t)fault.vector,
+				  exit.reason);
 		if ((exit.intr_info & 0xff) != (unsigned)fault.vector)
-			fail_insn(w, bytes, in, o, "vector", (uint64_t)fault.vector, exit.intr_info & 0xff);
+			fail_insn(w, bytes, in, o, "vector", (uint64_t)fault.vector,
+				  exit.intr_info & 0xff);
 		/* Which byte of a large operand is named first is the processor's choice. */
 		for (i = 0; i < in->operand_count; i++)
 			if (o[i].type == ZYDIS_OPERAND_TYPE_MEMORY && o[i].size > 128)
@@ -538,10 +559,14 @@ static void bmi_instructions_do_what_the_host_does(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(bmi_instructions_do_what_the_host_does, setup, teardown),
-		cmocka_unit_test_setup_teardown(integer_instructions_do_what_the_host_does, setup, teardown),
-		cmocka_unit_test_setup_teardown(vector_instructions_do_what_the_host_does, setup, teardown),
-		cmocka_unit_test_setup_teardown(x87_instructions_do_what_the_host_does, setup, teardown),
+		cmocka_unit_test_setup_teardown(bmi_instructions_do_what_the_host_does, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(integer_instructions_do_what_the_host_does, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(vector_instructions_do_what_the_host_does, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(x87_instructions_do_what_the_host_does, setup,
+						teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,21 +8,21 @@
 #include <string.h>
 #include "cpu/x86/x86.h"
 
-#define G_RAM   (16u << 20)
-#define G_PML4  0x1000u
-#define G_GDT   0x5000u
-#define G_IDT   0x6000u
-#define G_TSS   0x7000u
+#define G_RAM	(16u << 20)
+#define G_PML4	0x1000u
+#define G_GDT	0x5000u
+#define G_IDT	0x6000u
+#define G_TSS	0x7000u
 #define G_STACK 0x90000u
-#define G_CODE  0x100000u
-#define G_DATA  0x200000u
+#define G_CODE	0x100000u
+#define G_DATA	0x200000u
 
-#define G_CS64  0x08u
-#define G_DS    0x10u
-#define G_CS32  0x18u
-#define G_UDS   0x23u
-#define G_UCS   0x2bu
-#define G_TR    0x30u
+#define G_CS64	0x08u
+#define G_DS	0x10u
+#define G_CS32	0x18u
+#define G_UDS	0x23u
+#define G_UCS	0x2bu
+#define G_TR	0x30u
 #define G_UCS32 0x43u
 
 struct guest {
@@ -31,11 +31,12 @@ struct guest {
 	uint8_t *ram;
 	uint64_t tsc;
 	uint64_t denied; /* a guest-physical page that is not mapped, 0 for none */
-	unsigned perms;  /* of all pages */
-	int vector;      /* for intr_ack; -1 none */
+	unsigned perms;	 /* of all pages */
+	int vector;	 /* for intr_ack; -1 none */
 };
 
-static unsigned g_map(struct x86_cpu *cpu, uint64_t gpa, unsigned access, void **host, uint64_t *qual)
+static unsigned g_map(struct x86_cpu *cpu, uint64_t gpa, unsigned access, void **host,
+		      uint64_t *qual)
 {
 	struct guest *g = cpu->owner;
 
@@ -92,14 +93,17 @@ static inline void g_seg(struct guest *g, unsigned seg, unsigned sel)
 {
 	const uint64_t d = *g_q(g, G_GDT + (sel & ~7u));
 
-	g->cpu->seg[seg] = (struct x86_seg){.limit = UINT32_MAX, .ar = (uint32_t)(d >> 40) & 0xf0ff,
-					    .sel = (uint16_t)sel};
+	g->cpu->seg[seg] = (struct x86_seg){
+		.limit = UINT32_MAX, .ar = (uint32_t)(d >> 40) & 0xf0ff, .sel = (uint16_t)sel};
 }
 
 static inline int g_open(struct guest *g)
 {
-	static const struct x86_ops ops = {.gpa_map = g_map, .rdmsr = g_rdmsr, .wrmsr = g_wrmsr,
-					   .tsc = g_tsc, .intr_ack = g_intr};
+	static const struct x86_ops ops = {.gpa_map = g_map,
+					   .rdmsr = g_rdmsr,
+					   .wrmsr = g_wrmsr,
+					   .tsc = g_tsc,
+					   .intr_ack = g_intr};
 	struct x86_cpu *cpu;
 	unsigned i;
 
@@ -159,8 +163,9 @@ static inline void g_put(struct guest *g, uint64_t at, const void *bytes, unsign
 /* A 64-bit interrupt gate; dpl 3 lets user code use it. */
 static inline void g_gate(struct guest *g, unsigned vector, uint64_t to, unsigned dpl, unsigned ist)
 {
-	*g_q(g, G_IDT + vector * 16) = (to & 0xffff) | (uint64_t)G_CS64 << 16 | (uint64_t)ist << 32 |
-				       (0x8eull | dpl << 5) << 40 | (to >> 16 & 0xffff) << 48;
+	*g_q(g, G_IDT + vector * 16) = (to & 0xffff) | (uint64_t)G_CS64 << 16 |
+				       (uint64_t)ist << 32 | (0x8eull | dpl << 5) << 40 |
+				       (to >> 16 & 0xffff) << 48;
 	*g_q(g, G_IDT + vector * 16 + 8) = to >> 32;
 }
 

@@ -13,12 +13,12 @@
 #include <cmocka.h>
 #include "x86_guest.h"
 
-#define KERNEL   0x8000u /* the system call entry: a HLT */
-#define BASE     0x400000u /* where the program is linked */
-#define HEAP     0x900000u
-#define MMAP_AT  0xb00000u
+#define KERNEL	 0x8000u   /* the system call entry: a HLT */
+#define BASE	 0x400000u /* where the program is linked */
+#define HEAP	 0x900000u
+#define MMAP_AT	 0xb00000u
 #define MMAP_END 0xf00000u
-#define STACK    0xff0000u
+#define STACK	 0xff0000u
 
 static const char *path;
 
@@ -112,7 +112,8 @@ static void cpuid(struct x86_cpu *cpu)
 		r[2] = 0x6c65746e;
 	} else if (leaf == 1) {
 		r[0] = 0x806f8;
-		r[2] = 1u | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 22 | 1u << 23 | 1u << 26 | 1u << 27;
+		r[2] = 1u | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 | 1u << 22 | 1u << 23 |
+		       1u << 26 | 1u << 27;
 		r[3] = 0x078bfbff;
 	} else if (leaf == 0x80000000u) {
 		r[0] = 0x80000001;
@@ -140,7 +141,8 @@ static int64_t system_call(struct process *p)
 		return (int64_t)r->rdx;
 	case SYS_writev:
 		for (i = 0; i < r->rdx; i++) {
-			const uint64_t *iov = (const uint64_t *)(const void *)(ram + r->rsi + i * 16);
+			const uint64_t *iov =
+				(const uint64_t *)(const void *)(ram + r->rsi + i * 16);
 
 			memcpy(p->out + p->used, ram + iov[0], iov[1]);
 			p->used += iov[1];
@@ -200,9 +202,11 @@ static void run(struct process *p)
 			cpu->regs.rax = (uint64_t)v;
 			g_user(&p->g, cpu->rip);
 		} else {
-			fail_msg("exit %#x at %#llx, interruption %#x, cr2 %#llx, bytes %02x %02x %02x %02x", x.reason,
-				 (unsigned long long)cpu->rip, x.intr_info, (unsigned long long)cpu->cr2,
-				 x.insn[0], x.insn[1], x.insn[2], x.insn[3]);
+			fail_msg("exit %#x at %#llx, interruption %#x, cr2 %#llx, bytes %02x %02x "
+				 "%02x %02x",
+				 x.reason, (unsigned long long)cpu->rip, x.intr_info,
+				 (unsigned long long)cpu->cr2, x.insn[0], x.insn[1], x.insn[2],
+				 x.insn[3]);
 		}
 	}
 }

@@ -39,7 +39,8 @@ static void numbers(void)
 	for (i = 0; i < 200; i += 20)
 		printf("%.9g %.6f %e\n", v[i], fabs(v[i]) / 3, v[i]);
 	for (i = 1; i < 400; i++) {
-		sum += sin(i) * sqrt(i) + log(i) / exp(i / 100.0) + pow(i, 0.3) - atan2(i, 3) + fmod(i, 7.5);
+		sum += sin(i) * sqrt(i) + log(i) / exp(i / 100.0) + pow(i, 0.3) - atan2(i, 3) +
+		       fmod(i, 7.5);
 		wide = wide * 1.0001L + sqrtl((long double)i) - fabsl(sinl((long double)i));
 	}
 	printf("%.9f %.12Lg %.9f\n", sum, wide, strtod("123.456e-3", NULL));
@@ -59,8 +60,8 @@ static void strings(void)
 	memmove(b + 100, b + 103, 900);
 	printf("%zu %d %ld %ld %.40s\n", strlen(b), strcmp(a, b) < 0, (long)(strstr(a, "qz") - a),
 	       (long)(strrchr(a, 'x') - a), b + 90);
-	printf("%ld %zu %zu\n", (long)((char *)memchr(a + 5, 'k', 4000) - a), strspn(a, "abcdefghijklm"),
-	       strcspn(a + 9, "xyz"));
+	printf("%ld %zu %zu\n", (long)((char *)memchr(a + 5, 'k', 4000) - a),
+	       strspn(a, "abcdefghijklm"), strcspn(a + 9, "xyz"));
 	for (i = 0; i < 64; i++) {
 		memset(b + i, i, (size_t)i * 3);
 		if (memcmp(a + i, b + i, 50) == 0)
@@ -81,7 +82,8 @@ static void integers(void)
 		const uint64_t a = next(), b = next() | 1;
 
 		p = p * a + b;
-		h ^= (uint64_t)(p / b) + (uint64_t)(p % b) + (a << (b & 63)) + (uint64_t)((int64_t)a >> 5);
+		h ^= (uint64_t)(p / b) + (uint64_t)(p % b) + (a << (b & 63)) +
+		     (uint64_t)((int64_t)a >> 5);
 		h = h << 9 | h >> 55;
 		h += (uint64_t)__builtin_popcountll(a) + (uint64_t)__builtin_clzll(b);
 		atomic_fetch_add(&count, a & 7);

@@ -19,8 +19,7 @@ static uint64_t rnd(void)
 
 static bool known_reason(unsigned reason)
 {
-	return reason <= X86_EXIT_TDCALL ||
-	       (reason >= X86_EXIT_KICK && reason <= X86_EXIT_ENCLU);
+	return reason <= X86_EXIT_TDCALL || (reason >= X86_EXIT_KICK && reason <= X86_EXIT_ENCLU);
 }
 
 static void random_state(struct guest *g)
@@ -78,7 +77,8 @@ static void random_code(struct guest *g, uint64_t at, unsigned len)
 
 static void random_code_stays_inside_the_guest(void **state)
 {
-	const unsigned rounds = getenv("SWTDX_X86_RANDOM") ? (unsigned)atoi(getenv("SWTDX_X86_RANDOM")) : 3000;
+	const unsigned rounds =
+		getenv("SWTDX_X86_RANDOM") ? (unsigned)atoi(getenv("SWTDX_X86_RANDOM")) : 3000;
 	unsigned i, j, unknown = 0, steps = 0;
 	struct guest g;
 

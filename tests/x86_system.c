@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the host cannot show to an unprivileged test: exceptions through the guest's IDT, privilege
- * changes, paging and its faults, exits, injection, the TLB, code that changes, several processors. */
+ * changes, paging and its faults, exits, injection, the TLB, code that changes, several processors.
+ */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,8 +10,8 @@
 #include "x86_guest.h"
 
 /* Guest code in assembly, position independent, copied to where the test wants it. */
-#define GUEST_CODE(name, text)                                                                    \
-	extern const uint8_t name[], name##_end[];                                                \
+#define GUEST_CODE(name, text)                                                                     \
+	extern const uint8_t name[], name##_end[];                                                 \
 	__asm__(".pushsection .rodata\n" #name ":\n" text "\n" #name "_end:\n.popsection\n")
 
 static int open_guest(void **state)
@@ -136,10 +137,10 @@ struct fault_case {
 	int error; /* -1: no fault */
 };
 
-#define P   1u
-#define W   2u
-#define U   4u
-#define NX  (1ull << 63)
+#define P  1u
+#define W  2u
+#define U  4u
+#define NX (1ull << 63)
 
 static void page_faults_have_the_error_code_of_their_cause(void **state)
 {
@@ -352,7 +353,8 @@ static void reset_state_enters_long_mode(void **state)
 	assert_int_equal(cpu->seg[X86_CS].sel, G_CS64);
 }
 
-GUEST_CODE(compat, ".code32\n inc %eax; mov %eax, 0x200000(,%ecx,4); push %eax; pop %edx; hlt\n.code64");
+GUEST_CODE(compat,
+	   ".code32\n inc %eax; mov %eax, 0x200000(,%ecx,4); push %eax; pop %edx; hlt\n.code64");
 
 static void compatibility_mode_wraps_at_four_gigabytes(void **state)
 {
@@ -669,9 +671,10 @@ static void code_that_changes_itself_is_translated_again(void **state)
 	assert_int_equal(g->cpu->regs.rax, 9);
 }
 
-GUEST_CODE(add_and_swap, "1: lock incq (%rdi); lock xaddq %rax, 8(%rdi); mov %rcx, %rax;"
-			 "2: mov 16(%rdi), %rax; lea 3(%rax), %rbx; lock cmpxchg %rbx, 16(%rdi); jnz 2b;"
-			 "mov $1, %eax; dec %ecx; jnz 1b; hlt");
+GUEST_CODE(add_and_swap,
+	   "1: lock incq (%rdi); lock xaddq %rax, 8(%rdi); mov %rcx, %rax;"
+	   "2: mov 16(%rdi), %rax; lea 3(%rax), %rbx; lock cmpxchg %rbx, 16(%rdi); jnz 2b;"
+	   "mov $1, %eax; dec %ecx; jnz 1b; hlt");
 
 static void *run_other(void *cpu)
 {

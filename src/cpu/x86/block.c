@@ -8,10 +8,10 @@
  * What the processors of a guest share is struct x86_code: the set of host pages with translated
  * code, and a log. The first block on a page is logged so that everyone gives up direct write
  * access to it; a write to such a page is logged so that everyone drops its blocks. Every processor
- * catches up with the log before its next block. A write by another processor in the few
- * instructions between is picked up no later than that processor's next serializing event would
- * be on hardware without the required synchronization. Lock: code->lock, for all but reads of the
- * page set. */
+ * catches up with the log before its next block. Until the others have, bytes of a page may still
+ * change unseen: its translator keeps a copy, comes back for every block, and compares when all
+ * have caught up. Lock: code->lock, for all but reads of the page set.
+ */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -31,15 +31,15 @@ struct x86_code {
 	pthread_mutex_t lock;
 	_Atomic(struct code_page *) pages[PAGE_BUCKETS];
 	struct x86_cpu *cpus;
-	unsigned logged;              /* entries ever written */
+	unsigned logged; /* entries ever written */
 	struct {
 		uintptr_t host;
-		bool dirty;           /* blocks are out of date; else: no direct writes any more */
+		bool dirty; /* blocks are out of date; else: no direct writes any more */
 	} log[LOG_SIZE];
 };
 
 #define HASH_BITS  16
-#define JC_BITS    13
+#define JC_BITS	   13
 #define ARENA_SIZE (96u << 20)
 
 struct jc_entry {
@@ -55,12 +55,24 @@ struct local_page {
 	struct local_page *next;
 };
 
+/* A page that others may still be writing to directly. */
+struct unsettled {
+	uintptr_t host;
+	unsigned seq; /* what everyone must have seen of the log */
+	uint8_t copy[4096];
+};
+
+#define UNSETTLED 16u
+
 struct x86_cache {
 	struct jc_entry jc[1u << JC_BITS];
 	struct x86_block *hash[1u << HASH_BITS];
 	struct local_page *pages[PAGE_BUCKETS];
 	uint8_t *arena;
 	size_t used;
+	struct unsettled unsettled[UNSETTLED];
+	unsigned nunsettled;
+	bool unsettled_more; /* there were more: everything is in doubt */
 	struct x86_tr tr;
 };
 
@@ -103,8 +115,8 @@ void x86_code_free(struct x86_code *code)
 
 static struct code_page *find_page(struct x86_code *code, uintptr_t host)
 {
-	struct code_page *p = atomic_load_explicit(&code->pages[page_slot(host)],
-						   memory_order_acquire);
+	struct code_page *p =
+		atomic_load_explicit(&code->pages[page_slot(host)], memory_order_acquire);
 
 	while (p && p->host != host)
 		p = p->next;
@@ -119,7 +131,8 @@ bool x86_code_is(struct x86_code *code, const void *host)
 }
 
 /* Under the lock. */
-static void tell_all(struct x86_code *code, const struct x86_cpu *except, uintptr_t host, bool dirty)
+static void tell_all(struct x86_code *code, const struct x86_cpu *except, uintptr_t host,
+		     bool dirty)
 {
 	struct x86_cpu *cpu;
 
@@ -148,6 +161,25 @@ void x86_code_written(struct x86_code *code, const void *host)
 	x86_code_hit(code, host, 1);
 }
 
+/* Under the lock: remember a page just logged until it is settled. */
+static void doubt(struct x86_cpu *cpu, uintptr_t host)
+{
+	struct x86_cache *c = cpu->cache;
+
+	if (cpu->code->cpus == cpu && !cpu->next_in_code)
+		return;
+	x86_attn(cpu, ATTN_CODE);
+	if (c->nunsettled == UNSETTLED) {
+		c->unsettled_more = true;
+		c->unsettled[UNSETTLED - 1].seq = cpu->code->logged;
+		return;
+	}
+	c->unsettled[c->nunsettled].host = host;
+	c->unsettled[c->nunsettled].seq = cpu->code->logged;
+	memcpy(c->unsettled[c->nunsettled].copy, (const void *)host, 4096);
+	c->nunsettled++;
+}
+
 /* Before bytes of the page are read to be translated. */
 static bool code_add(struct x86_cpu *cpu, const void *host)
 {
@@ -168,8 +200,10 @@ static bool code_add(struct x86_cpu *cpu, const void *host)
 					      memory_order_release);
 		}
 	}
-	if (p && !atomic_exchange(&p->has_code, true))
+	if (p && !atomic_exchange(&p->has_code, true)) {
 		tell_all(code, cpu, base, false);
+		doubt(cpu, base);
+	}
 	pthread_mutex_unlock(&code->lock);
 	x86_mmu_protect(cpu, (const void *)base);
 	return p;
@@ -192,7 +226,7 @@ int x86_cache_init(struct x86_cpu *cpu)
 	pthread_mutex_lock(&cpu->code->lock);
 	cpu->next_in_code = cpu->code->cpus;
 	cpu->code->cpus = cpu;
-	cpu->code_seen = cpu->code->logged;
+	atomic_store(&cpu->code_seen, cpu->code->logged);
 	pthread_mutex_unlock(&cpu->code->lock);
 	return 0;
 }
@@ -283,25 +317,63 @@ static bool drop_page(struct x86_cache *c, uintptr_t host)
 	return true;
 }
 
+static bool all_have_seen(const struct x86_cpu *me, unsigned seq)
+{
+	const struct x86_cpu *cpu;
+
+	for (cpu = me->code->cpus; cpu; cpu = cpu->next_in_code)
+		if (cpu != me && atomic_load(&cpu->running) &&
+		    (int)(atomic_load(&cpu->code_seen) - seq) < 0)
+			return false;
+	return true;
+}
+
+/* Under the lock. */
+static void settle(struct x86_cpu *cpu)
+{
+	struct x86_cache *c = cpu->cache;
+
+	while (c->nunsettled) {
+		const struct unsettled *u = &c->unsettled[c->nunsettled - 1];
+
+		if (!all_have_seen(cpu, u->seq)) {
+			x86_attn(cpu, ATTN_CODE);
+			return;
+		}
+		c->nunsettled--;
+		if (memcmp(u->copy, (const void *)u->host, sizeof(u->copy)) != 0 &&
+		    drop_page(c, u->host))
+			x86_new_gen(cpu);
+	}
+	if (c->unsettled_more) {
+		c->unsettled_more = false;
+		x86_cache_drop_all(cpu);
+	}
+}
+
 void x86_cache_attn(struct x86_cpu *cpu)
 {
+	unsigned seen;
+
 	struct x86_code *code = cpu->code;
 
 	pthread_mutex_lock(&code->lock);
-	if (code->logged - cpu->code_seen > LOG_SIZE) {
+	seen = atomic_load(&cpu->code_seen);
+	if (code->logged - seen > LOG_SIZE) {
 		x86_cache_drop_all(cpu);
 		x86_mmu_protect(cpu, NULL);
-		cpu->code_seen = code->logged;
+		seen = code->logged;
 	}
-	for (; cpu->code_seen != code->logged; cpu->code_seen++) {
-		const uintptr_t host = code->log[cpu->code_seen % LOG_SIZE].host;
+	for (; seen != code->logged; seen++) {
+		const uintptr_t host = code->log[seen % LOG_SIZE].host;
 
-		if (!code->log[cpu->code_seen % LOG_SIZE].dirty) {
+		if (!code->log[seen % LOG_SIZE].dirty)
 			x86_mmu_protect(cpu, (const void *)host);
-		} else if (drop_page(cpu->cache, host)) {
+		else if (drop_page(cpu->cache, host))
 			x86_new_gen(cpu);
-		}
 	}
+	atomic_store(&cpu->code_seen, seen);
+	settle(cpu);
 	pthread_mutex_unlock(&code->lock);
 }
 

@@ -136,10 +136,10 @@ SSE_HELPER(sha256rnds2)
 	g = cdgh[1];
 	h = cdgh[0];
 	for (i = 0; i < 2; i++) {
-		const uint32_t t1 = h + ((e & f) ^ (~e & g)) + (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) +
-				    wk[i];
-		const uint32_t t2 = ((a & b) ^ (a & c) ^ (b & c)) +
-				    (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22));
+		const uint32_t t1 =
+			h + ((e & f) ^ (~e & g)) + (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) + wk[i];
+		const uint32_t t2 =
+			((a & b) ^ (a & c) ^ (b & c)) + (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22));
 
 		h = g;
 		g = f;

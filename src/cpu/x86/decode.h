@@ -12,8 +12,8 @@
 
 struct x86_block {
 	uint64_t rip;
-	const uint8_t *host;     /* of the first byte */
-	const uint8_t *host2;    /* page of the rest of a single crossing instruction, or NULL */
+	const uint8_t *host;  /* of the first byte */
+	const uint8_t *host2; /* page of the rest of a single crossing instruction, or NULL */
 	struct x86_block *next_hash;
 	struct x86_block *next_page[2];
 	struct x86_op *ops;
@@ -23,10 +23,10 @@ struct x86_block {
 /* What a translator works on. */
 struct x86_tr {
 	struct x86_cpu *cpu;
-	uint64_t rip;       /* of the block */
+	uint64_t rip; /* of the block */
 	uint8_t mode;
 	unsigned nops, ninsns, nlinks;
-	bool ended;         /* the last operation leaves the block */
+	bool ended; /* the last operation leaves the block */
 	struct x86_op ops[BLOCK_OPS];
 	bool linked[BLOCK_OPS]; /* the operation's link is one of links[] */
 	struct x86_link links[BLOCK_LINKS];
@@ -36,10 +36,11 @@ struct x86_tr {
 	const uint8_t *bytes;
 	ZydisDecodedInstruction in;
 	ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
-	unsigned prefix;    /* OPF_REP, OPF_REPNE, OPF_LOCK */
+	unsigned prefix; /* OPF_REP, OPF_REPNE, OPF_LOCK */
 };
 
-/* Translate from bytes (avail of them, at most up to the page's end, or more for one instruction). */
+/* Translate from bytes (avail of them, at most up to the page's end, or more for one instruction).
+ */
 void x86_translate_block(struct x86_tr *tr, const uint8_t *bytes, unsigned avail);
 
 /* One instruction; false: not of this family. */

@@ -30,23 +30,23 @@ bool x86_tr_bmi(struct x86_tr *tr)
 	if (tr->in.encoding != ZYDIS_INSTRUCTION_ENCODING_VEX)
 		return false;
 	switch (tr->in.mnemonic) {
-#define CASE(name, value, other)                                                                  \
-	case ZYDIS_MNEMONIC_##name:                                                               \
-		emit(tr, BMI_##name, value, other);                                               \
+#define CASE(name, value, other)                                                                   \
+	case ZYDIS_MNEMONIC_##name:                                                                \
+		emit(tr, BMI_##name, value, other);                                                \
 		return true;
-	CASE(ANDN, 2, 1)
-	CASE(BEXTR, 1, 2)
-	CASE(BLSI, 1, 0)
-	CASE(BLSMSK, 1, 0)
-	CASE(BLSR, 1, 0)
-	CASE(BZHI, 1, 2)
-	CASE(PDEP, 2, 1)
-	CASE(PEXT, 2, 1)
-	CASE(RORX, 1, 0)
-	CASE(SARX, 1, 2)
-	CASE(SHLX, 1, 2)
-	CASE(SHRX, 1, 2)
-	CASE(MULX, 2, 1)
+		CASE(ANDN, 2, 1)
+		CASE(BEXTR, 1, 2)
+		CASE(BLSI, 1, 0)
+		CASE(BLSMSK, 1, 0)
+		CASE(BLSR, 1, 0)
+		CASE(BZHI, 1, 2)
+		CASE(PDEP, 2, 1)
+		CASE(PEXT, 2, 1)
+		CASE(RORX, 1, 0)
+		CASE(SARX, 1, 2)
+		CASE(SHLX, 1, 2)
+		CASE(SHRX, 1, 2)
+		CASE(MULX, 2, 1)
 	default:
 		return false;
 	}

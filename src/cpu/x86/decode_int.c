@@ -304,7 +304,8 @@ static void ret(struct x86_tr *tr)
 
 static bool is_seg(const ZydisDecodedOperand *o)
 {
-	return tr_is_reg(o) && o->reg.value >= ZYDIS_REGISTER_ES && o->reg.value <= ZYDIS_REGISTER_GS;
+	return tr_is_reg(o) && o->reg.value >= ZYDIS_REGISTER_ES &&
+	       o->reg.value <= ZYDIS_REGISTER_GS;
 }
 
 static void push(struct x86_tr *tr)
@@ -398,7 +399,8 @@ static void mov(struct x86_tr *tr)
 		}
 		op->s = (uint8_t)(tr->o[1].reg.value - ZYDIS_REGISTER_ES);
 	} else if (tr->in.opcode >= 0xa0 && tr->in.opcode <= 0xa3 && tr_is_mem(&tr->o[0])) {
-		/* moffs: the displacement may have 64 bits; it goes through a link's worth of imm */
+		/* moffs: the displacement may have 64 bits; it goes through a link's worth of imm
+		 */
 		op = x86_tr_op(tr, NULL);
 		x86_tr_mem(tr, op, &tr->o[0]);
 		op->s = 0;
@@ -491,157 +493,158 @@ bool x86_tr_int(struct x86_tr *tr)
 	if (tr->in.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
 		return false;
 	switch (tr->in.mnemonic) {
-#define ALU2_CASE(name)                                                                           \
-	case ZYDIS_MNEMONIC_##name:                                                               \
-		form2(tr, x86_alu2[A_##name]);                                                    \
+#define ALU2_CASE(name)                                                                            \
+	case ZYDIS_MNEMONIC_##name:                                                                \
+		form2(tr, x86_alu2[A_##name]);                                                     \
 		return true;
-	ALU2_CASE(ADD)
-	ALU2_CASE(OR)
-	ALU2_CASE(ADC)
-	ALU2_CASE(SBB)
-	ALU2_CASE(AND)
-	ALU2_CASE(SUB)
-	ALU2_CASE(XOR)
-	ALU2_CASE(CMP)
-	ALU2_CASE(TEST)
-#define CASE(name, call)                                                                          \
-	case ZYDIS_MNEMONIC_##name:                                                               \
-		call;                                                                             \
+		ALU2_CASE(ADD)
+		ALU2_CASE(OR)
+		ALU2_CASE(ADC)
+		ALU2_CASE(SBB)
+		ALU2_CASE(AND)
+		ALU2_CASE(SUB)
+		ALU2_CASE(XOR)
+		ALU2_CASE(CMP)
+		ALU2_CASE(TEST)
+#define CASE(name, call)                                                                           \
+	case ZYDIS_MNEMONIC_##name:                                                                \
+		call;                                                                              \
 		return true;
-	CASE(INC, alu1(tr, A_INC))
-	CASE(DEC, alu1(tr, A_DEC))
-	CASE(NEG, alu1(tr, A_NEG))
-	CASE(NOT, alu1(tr, A_NOT))
-	CASE(ROL, shift(tr, S_ROL))
-	CASE(ROR, shift(tr, S_ROR))
-	CASE(RCL, shift(tr, S_RCL))
-	CASE(RCR, shift(tr, S_RCR))
-	CASE(SHL, shift(tr, S_SHL))
-	CASE(SHR, shift(tr, S_SHR))
-	CASE(SAR, shift(tr, S_SAR))
-	CASE(SHLD, shxd(tr, 0))
-	CASE(SHRD, shxd(tr, 1))
-	CASE(MUL, muldiv(tr, D_MUL))
-	CASE(DIV, muldiv(tr, D_DIV))
-	CASE(IDIV, muldiv(tr, D_IDIV))
-	CASE(IMUL, imul(tr))
-	CASE(BT, bit(tr, B_BT))
-	CASE(BTS, bit(tr, B_BTS))
-	CASE(BTR, bit(tr, B_BTR))
-	CASE(BTC, bit(tr, B_BTC))
-	CASE(BSF, scan(tr, C_BSF))
-	CASE(BSR, scan(tr, C_BSR))
-	CASE(TZCNT, scan(tr, C_TZCNT))
-	CASE(LZCNT, scan(tr, C_LZCNT))
-	CASE(POPCNT, scan(tr, C_POPCNT))
+		CASE(INC, alu1(tr, A_INC))
+		CASE(DEC, alu1(tr, A_DEC))
+		CASE(NEG, alu1(tr, A_NEG))
+		CASE(NOT, alu1(tr, A_NOT))
+		CASE(ROL, shift(tr, S_ROL))
+		CASE(ROR, shift(tr, S_ROR))
+		CASE(RCL, shift(tr, S_RCL))
+		CASE(RCR, shift(tr, S_RCR))
+		CASE(SHL, shift(tr, S_SHL))
+		CASE(SHR, shift(tr, S_SHR))
+		CASE(SAR, shift(tr, S_SAR))
+		CASE(SHLD, shxd(tr, 0))
+		CASE(SHRD, shxd(tr, 1))
+		CASE(MUL, muldiv(tr, D_MUL))
+		CASE(DIV, muldiv(tr, D_DIV))
+		CASE(IDIV, muldiv(tr, D_IDIV))
+		CASE(IMUL, imul(tr))
+		CASE(BT, bit(tr, B_BT))
+		CASE(BTS, bit(tr, B_BTS))
+		CASE(BTR, bit(tr, B_BTR))
+		CASE(BTC, bit(tr, B_BTC))
+		CASE(BSF, scan(tr, C_BSF))
+		CASE(BSR, scan(tr, C_BSR))
+		CASE(TZCNT, scan(tr, C_TZCNT))
+		CASE(LZCNT, scan(tr, C_LZCNT))
+		CASE(POPCNT, scan(tr, C_POPCNT))
 	case ZYDIS_MNEMONIC_MOV:
 		if (tr->in.opcode_map != ZYDIS_OPCODE_MAP_DEFAULT)
 			return false; /* control and debug registers */
 		mov(tr);
 		return true;
-	CASE(MOVNTI, form2(tr, x86_mov))
-	CASE(MOVZX, extend(tr, x86_movzx))
-	CASE(MOVSX, extend(tr, x86_movsx))
-	CASE(MOVSXD, extend(tr, x86_movsx))
-	CASE(LEA, lea(tr))
-	CASE(XADD, read_modify(tr, x86_xadd[size_of(tr, 0)]))
-	CASE(CMPXCHG, read_modify(tr, x86_cmpxchg[size_of(tr, 0)]))
-	CASE(CMPXCHG8B, memory_only(tr, x86_cmpxchg8b, 0))
-	CASE(CMPXCHG16B, memory_only(tr, x86_cmpxchg16b, 0))
-	CASE(XCHG, exchange(tr))
-	CASE(CALL, jump(tr, true))
-	CASE(JMP, jump(tr, false))
-	CASE(RET, ret(tr))
-	CASE(LOOP, loop(tr, 0))
-	CASE(LOOPE, loop(tr, 1))
-	CASE(LOOPNE, loop(tr, 2))
-	CASE(JCXZ, loop(tr, 3))
-	CASE(JECXZ, loop(tr, 3))
-	CASE(JRCXZ, loop(tr, 3))
-	CASE(PUSH, push(tr))
-	CASE(POP, pop(tr))
-	CASE(PUSHA, sized(tr, x86_pusha, 2))
-	CASE(PUSHAD, sized(tr, x86_pusha, 4))
-	CASE(POPA, sized(tr, x86_popa, 2))
-	CASE(POPAD, sized(tr, x86_popa, 4))
-	CASE(PUSHF, sized(tr, x86_pushf, 2))
-	CASE(PUSHFD, sized(tr, x86_pushf, 4))
-	CASE(PUSHFQ, sized(tr, x86_pushf, 8))
-	CASE(POPF, x86_tr_end(tr, x86_popf)->sc = 2)
-	CASE(POPFD, x86_tr_end(tr, x86_popf)->sc = 4)
-	CASE(POPFQ, x86_tr_end(tr, x86_popf)->sc = 8)
-	CASE(LEAVE, sized(tr, tr->in.operand_width == 64 ? x86_leave64 : x86_leave_frame,
-			  tr->in.operand_width / 8u))
+		CASE(MOVNTI, form2(tr, x86_mov))
+		CASE(MOVZX, extend(tr, x86_movzx))
+		CASE(MOVSX, extend(tr, x86_movsx))
+		CASE(MOVSXD, extend(tr, x86_movsx))
+		CASE(LEA, lea(tr))
+		CASE(XADD, read_modify(tr, x86_xadd[size_of(tr, 0)]))
+		CASE(CMPXCHG, read_modify(tr, x86_cmpxchg[size_of(tr, 0)]))
+		CASE(CMPXCHG8B, memory_only(tr, x86_cmpxchg8b, 0))
+		CASE(CMPXCHG16B, memory_only(tr, x86_cmpxchg16b, 0))
+		CASE(XCHG, exchange(tr))
+		CASE(CALL, jump(tr, true))
+		CASE(JMP, jump(tr, false))
+		CASE(RET, ret(tr))
+		CASE(LOOP, loop(tr, 0))
+		CASE(LOOPE, loop(tr, 1))
+		CASE(LOOPNE, loop(tr, 2))
+		CASE(JCXZ, loop(tr, 3))
+		CASE(JECXZ, loop(tr, 3))
+		CASE(JRCXZ, loop(tr, 3))
+		CASE(PUSH, push(tr))
+		CASE(POP, pop(tr))
+		CASE(PUSHA, sized(tr, x86_pusha, 2))
+		CASE(PUSHAD, sized(tr, x86_pusha, 4))
+		CASE(POPA, sized(tr, x86_popa, 2))
+		CASE(POPAD, sized(tr, x86_popa, 4))
+		CASE(PUSHF, sized(tr, x86_pushf, 2))
+		CASE(PUSHFD, sized(tr, x86_pushf, 4))
+		CASE(PUSHFQ, sized(tr, x86_pushf, 8))
+		CASE(POPF, x86_tr_end(tr, x86_popf)->sc = 2)
+		CASE(POPFD, x86_tr_end(tr, x86_popf)->sc = 4)
+		CASE(POPFQ, x86_tr_end(tr, x86_popf)->sc = 8)
+		CASE(LEAVE, sized(tr, tr->in.operand_width == 64 ? x86_leave64 : x86_leave_frame,
+				  tr->in.operand_width / 8u))
 	case ZYDIS_MNEMONIC_ENTER:
 		op = x86_tr_op(tr, x86_enter);
 		op->sc = tr->in.operand_width / 8;
 		op->imm = imm_of(tr, 0) & 0xffff;
 		op->disp = (int32_t)(imm_of(tr, 1) & 31);
 		return true;
-	CASE(BSWAP, form1(tr, 0, x86_bswap, NULL, NULL)->sc = (uint8_t)(tr->o[0].size / 8))
-	CASE(CBW, sized(tr, x86_convert, 2))
-	CASE(CWDE, sized(tr, x86_convert, 4))
-	CASE(CDQE, sized(tr, x86_convert, 8))
-	CASE(CWD, sized(tr, x86_double, 2))
-	CASE(CDQ, sized(tr, x86_double, 4))
-	CASE(CQO, sized(tr, x86_double, 8))
-	CASE(CLC, flag(tr, 0))
-	CASE(STC, flag(tr, 1))
-	CASE(CMC, flag(tr, 2))
-	CASE(CLD, flag(tr, 3))
-	CASE(STD, flag(tr, 4))
-	CASE(LAHF, flag(tr, 5))
-	CASE(SAHF, flag(tr, 6))
-	CASE(MOVSB, string(tr, x86_movs, 1))
-	CASE(MOVSW, string(tr, x86_movs, 2))
-	CASE(MOVSQ, string(tr, x86_movs, 8))
-	CASE(STOSB, string(tr, x86_stos, 1))
-	CASE(STOSW, string(tr, x86_stos, 2))
-	CASE(STOSD, string(tr, x86_stos, 4))
-	CASE(STOSQ, string(tr, x86_stos, 8))
-	CASE(LODSB, string(tr, x86_lods, 1))
-	CASE(LODSW, string(tr, x86_lods, 2))
-	CASE(LODSD, string(tr, x86_lods, 4))
-	CASE(LODSQ, string(tr, x86_lods, 8))
-	CASE(CMPSB, string(tr, x86_cmps, 1))
-	CASE(CMPSW, string(tr, x86_cmps, 2))
-	CASE(CMPSQ, string(tr, x86_cmps, 8))
-	CASE(SCASB, string(tr, x86_scas, 1))
-	CASE(SCASW, string(tr, x86_scas, 2))
-	CASE(SCASD, string(tr, x86_scas, 4))
-	CASE(SCASQ, string(tr, x86_scas, 8))
+		CASE(BSWAP, form1(tr, 0, x86_bswap, NULL, NULL)->sc = (uint8_t)(tr->o[0].size / 8))
+		CASE(CBW, sized(tr, x86_convert, 2))
+		CASE(CWDE, sized(tr, x86_convert, 4))
+		CASE(CDQE, sized(tr, x86_convert, 8))
+		CASE(CWD, sized(tr, x86_double, 2))
+		CASE(CDQ, sized(tr, x86_double, 4))
+		CASE(CQO, sized(tr, x86_double, 8))
+		CASE(CLC, flag(tr, 0))
+		CASE(STC, flag(tr, 1))
+		CASE(CMC, flag(tr, 2))
+		CASE(CLD, flag(tr, 3))
+		CASE(STD, flag(tr, 4))
+		CASE(LAHF, flag(tr, 5))
+		CASE(SAHF, flag(tr, 6))
+		CASE(MOVSB, string(tr, x86_movs, 1))
+		CASE(MOVSW, string(tr, x86_movs, 2))
+		CASE(MOVSQ, string(tr, x86_movs, 8))
+		CASE(STOSB, string(tr, x86_stos, 1))
+		CASE(STOSW, string(tr, x86_stos, 2))
+		CASE(STOSD, string(tr, x86_stos, 4))
+		CASE(STOSQ, string(tr, x86_stos, 8))
+		CASE(LODSB, string(tr, x86_lods, 1))
+		CASE(LODSW, string(tr, x86_lods, 2))
+		CASE(LODSD, string(tr, x86_lods, 4))
+		CASE(LODSQ, string(tr, x86_lods, 8))
+		CASE(CMPSB, string(tr, x86_cmps, 1))
+		CASE(CMPSW, string(tr, x86_cmps, 2))
+		CASE(CMPSQ, string(tr, x86_cmps, 8))
+		CASE(SCASB, string(tr, x86_scas, 1))
+		CASE(SCASW, string(tr, x86_scas, 2))
+		CASE(SCASD, string(tr, x86_scas, 4))
+		CASE(SCASQ, string(tr, x86_scas, 8))
 	case ZYDIS_MNEMONIC_MOVSD: /* also an SSE instruction's name */
 	case ZYDIS_MNEMONIC_CMPSD:
 		if (tr->in.opcode_map != ZYDIS_OPCODE_MAP_DEFAULT)
 			return false;
 		string(tr, tr->in.mnemonic == ZYDIS_MNEMONIC_MOVSD ? x86_movs : x86_cmps, 4);
 		return true;
-	CASE(MOVBE, movbe(tr))
-	CASE(CRC32, source_imm(tr, x86_crc32, tr->o[1].size / 8))
-	CASE(ADCX, source_imm(tr, x86_adx, tr->o[0].size == 64 ? 2 : 0))
-	CASE(ADOX, source_imm(tr, x86_adx, tr->o[0].size == 64 ? 3 : 1))
-	CASE(XLAT, string(tr, x86_xlat, 1))
+		CASE(MOVBE, movbe(tr))
+		CASE(CRC32, source_imm(tr, x86_crc32, tr->o[1].size / 8))
+		CASE(ADCX, source_imm(tr, x86_adx, tr->o[0].size == 64 ? 2 : 0))
+		CASE(ADOX, source_imm(tr, x86_adx, tr->o[0].size == 64 ? 3 : 1))
+		CASE(XLAT, string(tr, x86_xlat, 1))
 	case ZYDIS_MNEMONIC_MOVDIR64B:
 		op = x86_tr_op(tr, x86_movdir64b);
 		x86_tr_mem(tr, op, &tr->o[1]);
-		op->d = (uint8_t)x86_tr_reg(tr_is_mem(&tr->o[0]) ? tr->o[0].mem.base : tr->o[0].reg.value);
+		op->d = (uint8_t)x86_tr_reg(tr_is_mem(&tr->o[0]) ? tr->o[0].mem.base
+								 : tr->o[0].reg.value);
 		return true;
-	CASE(MOVDIRI, form2(tr, x86_mov))
-	CASE(DAA, bcd(tr, 0, false))
-	CASE(DAS, bcd(tr, 1, false))
-	CASE(AAA, bcd(tr, 2, false))
-	CASE(AAS, bcd(tr, 3, false))
-	CASE(AAM, bcd(tr, 4, true))
-	CASE(AAD, bcd(tr, 5, true))
+		CASE(MOVDIRI, form2(tr, x86_mov))
+		CASE(DAA, bcd(tr, 0, false))
+		CASE(DAS, bcd(tr, 1, false))
+		CASE(AAA, bcd(tr, 2, false))
+		CASE(AAS, bcd(tr, 3, false))
+		CASE(AAM, bcd(tr, 4, true))
+		CASE(AAD, bcd(tr, 5, true))
 	case ZYDIS_MNEMONIC_BOUND:
 		op = x86_tr_op(tr, x86_bound);
 		x86_tr_mem(tr, op, &tr->o[1]);
 		op->d = reg_of(tr, 0);
 		op->imm = tr->o[0].size / 8;
 		return true;
-	CASE(MFENCE, x86_tr_op(tr, x86_fence))
-	CASE(LFENCE, x86_tr_op(tr, x86_nop))
-	CASE(SFENCE, x86_tr_op(tr, x86_nop))
+		CASE(MFENCE, x86_tr_op(tr, x86_fence))
+		CASE(LFENCE, x86_tr_op(tr, x86_nop))
+		CASE(SFENCE, x86_tr_op(tr, x86_nop))
 	case ZYDIS_MNEMONIC_PAUSE:
 		op = x86_tr_op(tr, x86_pause);
 		if (tr->in.raw.rex.B) { /* that is XCHG with R8, whatever the REP */
@@ -664,10 +667,10 @@ bool x86_tr_int(struct x86_tr *tr)
 	case ZYDIS_MNEMONIC_RDSSPQ:
 		x86_tr_op(tr, x86_nop);
 		return true;
-	CASE(CLFLUSH, memory_only(tr, x86_probe, 0))
-	CASE(CLFLUSHOPT, memory_only(tr, x86_probe, 0))
-	CASE(CLWB, memory_only(tr, x86_probe, 0))
-	CASE(SERIALIZE, x86_tr_op(tr, x86_fence))
+		CASE(CLFLUSH, memory_only(tr, x86_probe, 0))
+		CASE(CLFLUSHOPT, memory_only(tr, x86_probe, 0))
+		CASE(CLWB, memory_only(tr, x86_probe, 0))
+		CASE(SERIALIZE, x86_tr_op(tr, x86_fence))
 	default:
 		return false;
 	}

@@ -11,17 +11,16 @@ struct row {
 };
 
 #define ROW_BIN(m, name)     [ZYDIS_MNEMONIC_##m] = {x86_##name, K_BIN},
-#define ROW_FP(m, name)      [ZYDIS_MNEMONIC_##m] = {x86_##name, K_FP},
+#define ROW_FP(m, name)	     [ZYDIS_MNEMONIC_##m] = {x86_##name, K_FP},
 #define ROW_FROM(m, name)    [ZYDIS_MNEMONIC_##m] = {x86_##name, K_FROM},
 #define ROW_FP_FROM(m, name) [ZYDIS_MNEMONIC_##m] = {x86_##name, K_FP_FROM},
-#define ROW_TO(m, name)      [ZYDIS_MNEMONIC_##m] = {x86_##name, K_TO},
+#define ROW_TO(m, name)	     [ZYDIS_MNEMONIC_##m] = {x86_##name, K_TO},
 #define ROW_FP_TO(m, name)   [ZYDIS_MNEMONIC_##m] = {x86_##name, K_FP_TO},
 
 static const struct row rows[ZYDIS_MNEMONIC_MAX_VALUE + 1] = {
 	SSE_INT(ROW_BIN) SSE_IMM(ROW_BIN) SSE_OTHER(ROW_BIN) SSE_FP(ROW_FP) SSE_FP_OTHER(ROW_FP)
-	SSE_FROM_GPR(ROW_FROM) SSE_FP_FROM_GPR(ROW_FP_FROM) SSE_TO_GPR(ROW_TO)
-	SSE_FP_TO_GPR(ROW_FP_TO)
-};
+		SSE_FROM_GPR(ROW_FROM) SSE_FP_FROM_GPR(ROW_FP_FROM) SSE_TO_GPR(ROW_TO)
+			SSE_FP_TO_GPR(ROW_FP_TO)};
 
 static bool is_xmm(const ZydisDecodedOperand *o)
 {
@@ -31,7 +30,8 @@ static bool is_xmm(const ZydisDecodedOperand *o)
 
 static bool is_mmx(const ZydisDecodedOperand *o)
 {
-	return tr_is_reg(o) && o->reg.value >= ZYDIS_REGISTER_MM0 && o->reg.value <= ZYDIS_REGISTER_MM7;
+	return tr_is_reg(o) && o->reg.value >= ZYDIS_REGISTER_MM0 &&
+	       o->reg.value <= ZYDIS_REGISTER_MM7;
 }
 
 static uint8_t reg_of(const struct x86_tr *tr, unsigned operand)
@@ -167,8 +167,8 @@ static void mov_d_q(struct x86_tr *tr)
 	} else if (is_xmm(&tr->o[1]) && tr_is_reg(&tr->o[0]) && !is_xmm(&tr->o[0])) {
 		op = x86_tr_op(tr, x86_sse_to_r);
 	} else {
-		move(tr, size == 8 ? x86_sse_ld8 : x86_sse_ld4, size == 8 ? x86_sse_st8 : x86_sse_st4,
-		     x86_sse_movq);
+		move(tr, size == 8 ? x86_sse_ld8 : x86_sse_ld4,
+		     size == 8 ? x86_sse_st8 : x86_sse_st4, x86_sse_movq);
 		return;
 	}
 	op->d = reg_of(tr, 0);
@@ -188,26 +188,26 @@ static void area(struct x86_tr *tr, x86_fn *fn, unsigned variant)
 static bool state(struct x86_tr *tr)
 {
 	switch (tr->in.mnemonic) {
-#define CASE(name, call)                                                                          \
-	case ZYDIS_MNEMONIC_##name:                                                               \
-		call;                                                                             \
+#define CASE(name, call)                                                                           \
+	case ZYDIS_MNEMONIC_##name:                                                                \
+		call;                                                                              \
 		return true;
-	CASE(FXSAVE, area(tr, x86_fxsave, 0))
-	CASE(FXSAVE64, area(tr, x86_fxsave, 8))
-	CASE(FXRSTOR, area(tr, x86_fxrstor, 0))
-	CASE(FXRSTOR64, area(tr, x86_fxrstor, 8))
-	CASE(XSAVE, area(tr, x86_xsave, 0))
-	CASE(XSAVE64, area(tr, x86_xsave, 8))
-	CASE(XSAVEOPT, area(tr, x86_xsave, 0))
-	CASE(XSAVEOPT64, area(tr, x86_xsave, 8))
-	CASE(XSAVEC, area(tr, x86_xsave, 1))
-	CASE(XSAVEC64, area(tr, x86_xsave, 9))
-	CASE(XSAVES, area(tr, x86_xsave, 3))
-	CASE(XSAVES64, area(tr, x86_xsave, 11))
-	CASE(XRSTOR, area(tr, x86_xrstor, 0))
-	CASE(XRSTOR64, area(tr, x86_xrstor, 8))
-	CASE(XRSTORS, area(tr, x86_xrstor, 2))
-	CASE(XRSTORS64, area(tr, x86_xrstor, 10))
+		CASE(FXSAVE, area(tr, x86_fxsave, 0))
+		CASE(FXSAVE64, area(tr, x86_fxsave, 8))
+		CASE(FXRSTOR, area(tr, x86_fxrstor, 0))
+		CASE(FXRSTOR64, area(tr, x86_fxrstor, 8))
+		CASE(XSAVE, area(tr, x86_xsave, 0))
+		CASE(XSAVE64, area(tr, x86_xsave, 8))
+		CASE(XSAVEOPT, area(tr, x86_xsave, 0))
+		CASE(XSAVEOPT64, area(tr, x86_xsave, 8))
+		CASE(XSAVEC, area(tr, x86_xsave, 1))
+		CASE(XSAVEC64, area(tr, x86_xsave, 9))
+		CASE(XSAVES, area(tr, x86_xsave, 3))
+		CASE(XSAVES64, area(tr, x86_xsave, 11))
+		CASE(XRSTOR, area(tr, x86_xrstor, 0))
+		CASE(XRSTOR64, area(tr, x86_xrstor, 8))
+		CASE(XRSTORS, area(tr, x86_xrstor, 2))
+		CASE(XRSTORS64, area(tr, x86_xrstor, 10))
 	default:
 		return false;
 	}
@@ -218,27 +218,27 @@ static bool moves(struct x86_tr *tr)
 	struct x86_op *op;
 
 	switch (tr->in.mnemonic) {
-	CASE(LDMXCSR, area(tr, x86_ldmxcsr, 0))
-	CASE(STMXCSR, area(tr, x86_stmxcsr, 0))
-	CASE(MOVAPS, move(tr, x86_sse_ld16a, x86_sse_st16a, x86_sse_mov))
-	CASE(MOVAPD, move(tr, x86_sse_ld16a, x86_sse_st16a, x86_sse_mov))
-	CASE(MOVDQA, move(tr, x86_sse_ld16a, x86_sse_st16a, x86_sse_mov))
-	CASE(MOVUPS, move(tr, x86_sse_ld16u, x86_sse_st16u, x86_sse_mov))
-	CASE(MOVUPD, move(tr, x86_sse_ld16u, x86_sse_st16u, x86_sse_mov))
-	CASE(MOVDQU, move(tr, x86_sse_ld16u, x86_sse_st16u, x86_sse_mov))
-	CASE(LDDQU, move(tr, x86_sse_ld16u, NULL, NULL))
-	CASE(MOVNTDQA, move(tr, x86_sse_ld16a, NULL, NULL))
-	CASE(MOVNTDQ, move(tr, NULL, x86_sse_st16a, NULL))
-	CASE(MOVNTPS, move(tr, NULL, x86_sse_st16a, NULL))
-	CASE(MOVNTPD, move(tr, NULL, x86_sse_st16a, NULL))
-	CASE(MOVSS, move(tr, x86_sse_ld4, x86_sse_st4, x86_sse_movss))
-	CASE(MOVSD, move(tr, x86_sse_ld8, x86_sse_st8, x86_sse_movsd))
-	CASE(MOVLPS, move(tr, x86_sse_ldlo, x86_sse_st8, NULL))
-	CASE(MOVLPD, move(tr, x86_sse_ldlo, x86_sse_st8, NULL))
-	CASE(MOVHPS, move(tr, x86_sse_ldhi, x86_sse_sthi, NULL))
-	CASE(MOVHPD, move(tr, x86_sse_ldhi, x86_sse_sthi, NULL))
-	CASE(MOVHLPS, move(tr, NULL, NULL, x86_sse_movhlps))
-	CASE(MOVLHPS, move(tr, NULL, NULL, x86_sse_movlhps))
+		CASE(LDMXCSR, area(tr, x86_ldmxcsr, 0))
+		CASE(STMXCSR, area(tr, x86_stmxcsr, 0))
+		CASE(MOVAPS, move(tr, x86_sse_ld16a, x86_sse_st16a, x86_sse_mov))
+		CASE(MOVAPD, move(tr, x86_sse_ld16a, x86_sse_st16a, x86_sse_mov))
+		CASE(MOVDQA, move(tr, x86_sse_ld16a, x86_sse_st16a, x86_sse_mov))
+		CASE(MOVUPS, move(tr, x86_sse_ld16u, x86_sse_st16u, x86_sse_mov))
+		CASE(MOVUPD, move(tr, x86_sse_ld16u, x86_sse_st16u, x86_sse_mov))
+		CASE(MOVDQU, move(tr, x86_sse_ld16u, x86_sse_st16u, x86_sse_mov))
+		CASE(LDDQU, move(tr, x86_sse_ld16u, NULL, NULL))
+		CASE(MOVNTDQA, move(tr, x86_sse_ld16a, NULL, NULL))
+		CASE(MOVNTDQ, move(tr, NULL, x86_sse_st16a, NULL))
+		CASE(MOVNTPS, move(tr, NULL, x86_sse_st16a, NULL))
+		CASE(MOVNTPD, move(tr, NULL, x86_sse_st16a, NULL))
+		CASE(MOVSS, move(tr, x86_sse_ld4, x86_sse_st4, x86_sse_movss))
+		CASE(MOVSD, move(tr, x86_sse_ld8, x86_sse_st8, x86_sse_movsd))
+		CASE(MOVLPS, move(tr, x86_sse_ldlo, x86_sse_st8, NULL))
+		CASE(MOVLPD, move(tr, x86_sse_ldlo, x86_sse_st8, NULL))
+		CASE(MOVHPS, move(tr, x86_sse_ldhi, x86_sse_sthi, NULL))
+		CASE(MOVHPD, move(tr, x86_sse_ldhi, x86_sse_sthi, NULL))
+		CASE(MOVHLPS, move(tr, NULL, NULL, x86_sse_movhlps))
+		CASE(MOVLHPS, move(tr, NULL, NULL, x86_sse_movlhps))
 	case ZYDIS_MNEMONIC_MOVD:
 	case ZYDIS_MNEMONIC_MOVQ:
 		mov_d_q(tr);
@@ -271,7 +271,8 @@ bool x86_tr_sse(struct x86_tr *tr)
 		if (!moves(tr))
 			return false;
 	} else {
-		const unsigned fp = row->kind == K_FP || row->kind == K_FP_FROM || row->kind == K_FP_TO;
+		const unsigned fp =
+			row->kind == K_FP || row->kind == K_FP_FROM || row->kind == K_FP_TO;
 
 		switch (row->kind) {
 		case K_FROM:

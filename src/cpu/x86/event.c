@@ -128,7 +128,8 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 			x86_raise_err(cpu, NULL, V_TS, (sel & ~3u) | ext);
 		if (!(desc_ar(ss.low) & X86_AR_P))
 			x86_raise_err(cpu, NULL, V_SS, (sel & ~3u) | ext);
-		new_ss = (struct x86_seg){desc_base(ss.low), desc_limit(ss.low), desc_ar(ss.low), sel};
+		new_ss = (struct x86_seg){desc_base(ss.low), desc_limit(ss.low), desc_ar(ss.low),
+					  sel};
 	}
 	if (!lma) {
 		base = new_ss.base;

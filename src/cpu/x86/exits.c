@@ -47,8 +47,9 @@ OP(x86_in_out)
 		qual |= 1u << 3;
 	if (op->s & 2) {
 		const bool in = op->s & 1;
-		const uint64_t mask = op->fl & OPF_A32 ? UINT32_MAX
-				      : op->fl & OPF_A16 ? UINT16_MAX : UINT64_MAX;
+		const uint64_t mask = op->fl & OPF_A32	 ? UINT32_MAX
+				      : op->fl & OPF_A16 ? UINT16_MAX
+							 : UINT64_MAX;
 		const uint64_t off = (in ? cpu->regs.rdi : cpu->regs.rsi) & mask;
 
 		qual |= 1u << 4;
@@ -61,8 +62,14 @@ OP(x86_in_out)
 			qual |= 1u << 5;
 		}
 		cpu->exit.gla = off + cpu->seg[in ? X86_ES : op->seg].base;
-		cpu->exit.insn_info = (mask == UINT64_MAX ? 2u : mask == UINT32_MAX ? 1u : 0u) << 7 |
-				      (uint32_t)(in ? X86_ES : op->seg == X86_NOSEG ? X86_DS : op->seg) << 15;
+		cpu->exit.insn_info = (mask == UINT64_MAX   ? 2u
+				       : mask == UINT32_MAX ? 1u
+							    : 0u)
+					      << 7 |
+				      (uint32_t)(in			? X86_ES
+						 : op->seg == X86_NOSEG ? X86_DS
+									: op->seg)
+					      << 15;
 	}
 	if (!dx)
 		qual |= 1u << 6;

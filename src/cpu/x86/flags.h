@@ -3,19 +3,20 @@
  *
  * The host is an x86-64 too: an operation is done by the host's instruction of the same name and
  * its flags are kept as LAHF and SETO leave them in AX: SF ZF - AF - PF - CF in bits 15:8, OF in
- * bit 0. That is as cheap as remembering operands for later, and exact, undefined flags included. */
+ * bit 0. That is as cheap as remembering operands for later, and exact, undefined flags included.
+ */
 #ifndef CPU_X86_FLAGS_H
 #define CPU_X86_FLAGS_H
 
 #include "cpu/x86/internal.h"
 
-#define FL_OF 0x0001u
-#define FL_CF 0x0100u
-#define FL_PF 0x0400u
-#define FL_AF 0x1000u
-#define FL_ZF 0x4000u
-#define FL_SF 0x8000u
-#define FL_ALL (FL_OF | FL_CF | FL_PF | FL_AF | FL_ZF | FL_SF)
+#define FL_OF	  0x0001u
+#define FL_CF	  0x0100u
+#define FL_PF	  0x0400u
+#define FL_AF	  0x1000u
+#define FL_ZF	  0x4000u
+#define FL_SF	  0x8000u
+#define FL_ALL	  (FL_OF | FL_CF | FL_PF | FL_AF | FL_ZF | FL_SF)
 
 #define X86_ARITH (X86_CF | X86_PF | X86_AF | X86_ZF | X86_SF | X86_OF)
 
@@ -74,65 +75,65 @@ static inline bool fl_cond(unsigned fl, unsigned cc)
 #define LOAD_ALL   "addb $127, %b1\n\tsahf\n\t"
 #define SAVE_ALL   "\n\tlahf\n\tseto %%al"
 
-#define DEFINE_ALU2(op, T, n, sfx)                                                                \
-	static inline T alu_##op##n(struct x86_cpu *cpu, T a, T b)                                \
-	{                                                                                         \
-		uint16_t f;                                                                       \
-		__asm__(#op sfx " %2, %0" SAVE_ALL : "+q"(a), "=&a"(f) : "q"(b) : "cc");          \
-		cpu->fl = f;                                                                      \
-		return a;                                                                         \
+#define DEFINE_ALU2(op, T, n, sfx)                                                                 \
+	static inline T alu_##op##n(struct x86_cpu *cpu, T a, T b)                                 \
+	{                                                                                          \
+		uint16_t f;                                                                        \
+		__asm__(#op sfx " %2, %0" SAVE_ALL : "+q"(a), "=&a"(f) : "q"(b) : "cc");           \
+		cpu->fl = f;                                                                       \
+		return a;                                                                          \
 	}
-#define DEFINE_ALU2C(op, T, n, sfx)                                                               \
-	static inline T alu_##op##n(struct x86_cpu *cpu, T a, T b)                                \
-	{                                                                                         \
-		uint16_t f = cpu->fl;                                                             \
-		__asm__(LOAD_CARRY #op sfx " %2, %0" SAVE_ALL                                     \
-			: "+q"(a), "+&a"(f)                                                       \
-			: "q"(b)                                                                  \
-			: "cc");                                                                  \
-		cpu->fl = f;                                                                      \
-		return a;                                                                         \
+#define DEFINE_ALU2C(op, T, n, sfx)                                                                \
+	static inline T alu_##op##n(struct x86_cpu *cpu, T a, T b)                                 \
+	{                                                                                          \
+		uint16_t f = cpu->fl;                                                              \
+		__asm__(LOAD_CARRY #op sfx " %2, %0" SAVE_ALL                                      \
+			: "+q"(a), "+&a"(f)                                                        \
+			: "q"(b)                                                                   \
+			: "cc");                                                                   \
+		cpu->fl = f;                                                                       \
+		return a;                                                                          \
 	}
-#define DEFINE_ALU1(op, T, n, sfx)                                                                \
-	static inline T alu_##op##n(struct x86_cpu *cpu, T a)                                     \
-	{                                                                                         \
-		uint16_t f = cpu->fl;                                                             \
-		__asm__(LOAD_CARRY #op sfx " %0" SAVE_ALL : "+q"(a), "+&a"(f) : : "cc");          \
-		cpu->fl = f;                                                                      \
-		return a;                                                                         \
+#define DEFINE_ALU1(op, T, n, sfx)                                                                 \
+	static inline T alu_##op##n(struct x86_cpu *cpu, T a)                                      \
+	{                                                                                          \
+		uint16_t f = cpu->fl;                                                              \
+		__asm__(LOAD_CARRY #op sfx " %0" SAVE_ALL : "+q"(a), "+&a"(f) : : "cc");           \
+		cpu->fl = f;                                                                       \
+		return a;                                                                          \
 	}
 /* Shifts and rotates by a count in CL: flags stay for a count of 0. */
-#define DEFINE_SHIFT(op, T, n, sfx)                                                               \
-	static inline T alu_##op##n(struct x86_cpu *cpu, T a, uint8_t count)                      \
-	{                                                                                         \
-		uint16_t f = cpu->fl;                                                             \
-		__asm__(LOAD_ALL #op sfx " %%cl, %0" SAVE_ALL                                     \
-			: "+q"(a), "+&a"(f)                                                       \
-			: "c"(count)                                                              \
-			: "cc");                                                                  \
-		cpu->fl = f;                                                                      \
-		return a;                                                                         \
+#define DEFINE_SHIFT(op, T, n, sfx)                                                                \
+	static inline T alu_##op##n(struct x86_cpu *cpu, T a, uint8_t count)                       \
+	{                                                                                          \
+		uint16_t f = cpu->fl;                                                              \
+		__asm__(LOAD_ALL #op sfx " %%cl, %0" SAVE_ALL                                      \
+			: "+q"(a), "+&a"(f)                                                        \
+			: "c"(count)                                                               \
+			: "cc");                                                                   \
+		cpu->fl = f;                                                                       \
+		return a;                                                                          \
 	}
 
-#define DEFINE_ALU(T, n, sfx)                                                                     \
-	DEFINE_ALU2(add, T, n, sfx)                                                               \
-	DEFINE_ALU2(or, T, n, sfx)                                                                \
-	DEFINE_ALU2C(adc, T, n, sfx)                                                              \
-	DEFINE_ALU2C(sbb, T, n, sfx)                                                              \
-	DEFINE_ALU2(and, T, n, sfx)                                                               \
-	DEFINE_ALU2(sub, T, n, sfx)                                                               \
-	DEFINE_ALU2(xor, T, n, sfx)                                                               \
-	DEFINE_ALU2(cmp, T, n, sfx)                                                               \
-	DEFINE_ALU2(test, T, n, sfx)                                                              \
-	DEFINE_ALU1(inc, T, n, sfx)                                                               \
-	DEFINE_ALU1(dec, T, n, sfx)                                                               \
-	DEFINE_ALU1(neg, T, n, sfx)                                                               \
-	DEFINE_SHIFT(rol, T, n, sfx)                                                              \
-	DEFINE_SHIFT(ror, T, n, sfx)                                                              \
-	DEFINE_SHIFT(rcl, T, n, sfx)                                                              \
-	DEFINE_SHIFT(rcr, T, n, sfx)                                                              \
-	DEFINE_SHIFT(shl, T, n, sfx)                                                              \
-	DEFINE_SHIFT(shr, T, n, sfx)                                                              \
+#define DEFINE_ALU(T, n, sfx)                                                                      \
+	DEFINE_ALU2(add, T, n, sfx)                                                                \
+	DEFINE_ALU2(or, T, n, sfx)                                                                 \
+	DEFINE_ALU2C(adc, T, n, sfx)                                                               \
+	DEFINE_ALU2C(sbb, T, n, sfx)                                                               \
+	DEFINE_ALU2(and, T, n, sfx)                                                                \
+	DEFINE_ALU2(sub, T, n, sfx)                                                                \
+	DEFINE_ALU2(xor, T, n, sfx)                                                                \
+	DEFINE_ALU2(cmp, T, n, sfx)                                                                \
+	DEFINE_ALU2(test, T, n, sfx)                                                               \
+	DEFINE_ALU1(inc, T, n, sfx)                                                                \
+	DEFINE_ALU1(dec, T, n, sfx)                                                                \
+	DEFINE_ALU1(neg, T, n, sfx)                                                                \
+	DEFINE_SHIFT(rol, T, n, sfx)                                                               \
+	DEFINE_SHIFT(ror, T, n, sfx)                                                               \
+	DEFINE_SHIFT(rcl, T, n, sfx)                                                               \
+	DEFINE_SHIFT(rcr, T, n, sfx)                                                               \
+	DEFINE_SHIFT(shl, T, n, sfx)                                                               \
+	DEFINE_SHIFT(shr, T, n, sfx)                                                               \
 	DEFINE_SHIFT(sar, T, n, sfx)
 FOR_SIZES(DEFINE_ALU)
 

@@ -41,8 +41,8 @@ OP(x86_bmi)
 {
 	const unsigned size = op->imm >> 8 & 0xff, bits = size * 8;
 	const uint64_t all = size == 8 ? UINT64_MAX : UINT32_MAX;
-	const uint64_t v = op->fl & OPF_MEM ? x86_ld_slow(cpu, op, ea_x(cpu, op), size)
-					    : R64(op->b) & all;
+	const uint64_t v =
+		op->fl & OPF_MEM ? x86_ld_slow(cpu, op, ea_x(cpu, op), size) : R64(op->b) & all;
 	const uint64_t w = R64(op->s) & all;
 	const unsigned count = (unsigned)w & (bits - 1);
 	unsigned turn;

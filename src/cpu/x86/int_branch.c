@@ -7,30 +7,30 @@
 #include "cpu/x86/ops.h"
 #include "cpu/x86/system.h"
 
-#define FOR_CC(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)       \
-	X(14) X(15)
+#define FOR_CC(X)                                                                                  \
+	X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 
 /* A fused pair keeps the jump's own operation in the next slot, with its link. */
-#define FUSED(cc, name, n, second)                                                                \
-	SOP(name##n##_j##cc)                                                                      \
-	{                                                                                         \
-		second;                                                                           \
-		if (fl_cond(cpu->fl, cc))                                                         \
-			return follow(cpu, op + 1, op[1].link);                                   \
-		return op[2].fn(cpu, op + 2);                                                     \
+#define FUSED(cc, name, n, second)                                                                 \
+	SOP(name##n##_j##cc)                                                                       \
+	{                                                                                          \
+		second;                                                                            \
+		if (fl_cond(cpu->fl, cc))                                                          \
+			return follow(cpu, op + 1, op[1].link);                                    \
+		return op[2].fn(cpu, op + 2);                                                      \
 	}
-#define JCC(cc)                                                                                   \
-	SOP(jump##cc)                                                                                \
-	{                                                                                         \
-		if (fl_cond(cpu->fl, cc))                                                         \
-			return follow(cpu, op, op->link);                                         \
-		NEXT;                                                                             \
-	}                                                                                         \
-	FUSED(cc, cmp_rr, 4, alu_cmp4(cpu, rd4(cpu, op->d), rd4(cpu, op->s)))                     \
-	FUSED(cc, cmp_rr, 8, alu_cmp8(cpu, rd8(cpu, op->d), rd8(cpu, op->s)))                     \
-	FUSED(cc, cmp_ri, 4, alu_cmp4(cpu, rd4(cpu, op->d), (uint32_t)op->imm))                   \
-	FUSED(cc, cmp_ri, 8, alu_cmp8(cpu, rd8(cpu, op->d), op->imm))                             \
-	FUSED(cc, test_rr, 4, alu_test4(cpu, rd4(cpu, op->d), rd4(cpu, op->s)))                   \
+#define JCC(cc)                                                                                    \
+	SOP(jump##cc)                                                                              \
+	{                                                                                          \
+		if (fl_cond(cpu->fl, cc))                                                          \
+			return follow(cpu, op, op->link);                                          \
+		NEXT;                                                                              \
+	}                                                                                          \
+	FUSED(cc, cmp_rr, 4, alu_cmp4(cpu, rd4(cpu, op->d), rd4(cpu, op->s)))                      \
+	FUSED(cc, cmp_rr, 8, alu_cmp8(cpu, rd8(cpu, op->d), rd8(cpu, op->s)))                      \
+	FUSED(cc, cmp_ri, 4, alu_cmp4(cpu, rd4(cpu, op->d), (uint32_t)op->imm))                    \
+	FUSED(cc, cmp_ri, 8, alu_cmp8(cpu, rd8(cpu, op->d), op->imm))                              \
+	FUSED(cc, test_rr, 4, alu_test4(cpu, rd4(cpu, op->d), rd4(cpu, op->s)))                    \
 	FUSED(cc, test_rr, 8, alu_test8(cpu, rd8(cpu, op->d), rd8(cpu, op->s)))
 FOR_CC(JCC)
 
@@ -120,7 +120,7 @@ OP(x86_call64_m)
 /* LOOPcc and JrCXZ. sc: 0 LOOP, 1 LOOPE, 2 LOOPNE, 3 JrCXZ; the count is as wide as addresses. */
 OP(x86_loop)
 {
-	const uint64_t mask = op->fl & OPF_A32   ? UINT32_MAX
+	const uint64_t mask = op->fl & OPF_A32	 ? UINT32_MAX
 			      : op->fl & OPF_A16 ? UINT16_MAX
 						 : UINT64_MAX;
 	uint64_t c = cpu->regs.rcx;

@@ -50,7 +50,8 @@ OP(x86_cmpxchg8b)
 	uint64_t old = want;
 	bool same;
 
-	same = __atomic_compare_exchange_n(p, &old, next, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+	same = __atomic_compare_exchange_n(p, &old, next, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
 	RMW_DONE;
 	if (!same) {
 		cpu->regs.rax = (uint32_t)old;
@@ -83,8 +84,9 @@ OP(x86_cmpxchg16b)
 
 static uint64_t swap(uint64_t v, unsigned size)
 {
-	return size == 8 ? __builtin_bswap64(v)
-	       : size == 4 ? __builtin_bswap32((uint32_t)v) : __builtin_bswap16((uint16_t)v);
+	return size == 8   ? __builtin_bswap64(v)
+	       : size == 4 ? __builtin_bswap32((uint32_t)v)
+			   : __builtin_bswap16((uint16_t)v);
 }
 
 /* imm: size, with 0x100 for a store. */
@@ -124,7 +126,9 @@ OP(x86_crc32)
 
 OP(x86_xlat)
 {
-	const uint64_t mask = op->fl & OPF_A32 ? UINT32_MAX : op->fl & OPF_A16 ? UINT16_MAX : UINT64_MAX;
+	const uint64_t mask = op->fl & OPF_A32	 ? UINT32_MAX
+			      : op->fl & OPF_A16 ? UINT16_MAX
+						 : UINT64_MAX;
 	const uint64_t off = (cpu->regs.rbx + R8(RAX)) & mask;
 
 	wr1(cpu, RAX, ld1(cpu, op, off + cpu->seg[op->seg].base));
@@ -201,9 +205,11 @@ OP(x86_bound)
 {
 	const unsigned size = (unsigned)op->imm;
 	const uint64_t ea = ea_x(cpu, op);
-	const uint64_t lo = x86_ld_slow(cpu, op, ea, size), hi = x86_ld_slow(cpu, op, ea + size, size);
-	const bool out = size == 2 ? (int16_t)R16(op->d) < (int16_t)lo || (int16_t)R16(op->d) > (int16_t)hi
-				   : (int32_t)R32(op->d) < (int32_t)lo || (int32_t)R32(op->d) > (int32_t)hi;
+	const uint64_t lo = x86_ld_slow(cpu, op, ea, size),
+		       hi = x86_ld_slow(cpu, op, ea + size, size);
+	const bool out =
+		size == 2 ? (int16_t)R16(op->d) < (int16_t)lo || (int16_t)R16(op->d) > (int16_t)hi
+			  : (int32_t)R32(op->d) < (int32_t)lo || (int32_t)R32(op->d) > (int32_t)hi;
 
 	if (out)
 		x86_raise(cpu, op, V_BR);
@@ -222,7 +228,8 @@ OP(x86_adx)
 	const unsigned bit = op->imm & 1 ? FL_OF : FL_CF;
 	const bool wide = op->imm & 2;
 	const uint64_t b = op->fl & OPF_MEM ? x86_ld_slow(cpu, op, ea_x(cpu, op), wide ? 8 : 4)
-					    : wide ? R64(op->s) : R32(op->s);
+			   : wide	    ? R64(op->s)
+					    : R32(op->s);
 	const uint64_t a = wide ? R64(op->d) : R32(op->d);
 	const unsigned __int128 sum = (unsigned __int128)a + b + !!(cpu->fl & bit);
 

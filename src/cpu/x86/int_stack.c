@@ -34,60 +34,58 @@ OP(x86_leave64)
 	NEXT;
 }
 
-#define PUSH(T, n, sfx)                                                                           \
-	SOP(push_r##n)                                                                            \
-	{                                                                                         \
-		cpu->cur = op;                                                                    \
-		push(cpu, rd##n(cpu, op->s), n);                                                  \
-		cpu->cur = NULL;                                                                  \
-		NEXT;                                                                             \
-	}                                                                                         \
-	SOP(push_i##n)                                                                            \
-	{                                                                                         \
-		cpu->cur = op;                                                                    \
-		push(cpu, (T)op->imm, n);                                                         \
-		cpu->cur = NULL;                                                                  \
-		NEXT;                                                                             \
-	}                                                                                         \
-	SOP(push_m##n)                                                                            \
-	{                                                                                         \
-		const T v = ld##n(cpu, op, ea_x(cpu, op));                                        \
-		cpu->cur = op;                                                                    \
-		push(cpu, v, n);                                                                  \
-		cpu->cur = NULL;                                                                  \
-		NEXT;                                                                             \
-	}                                                                                         \
-	SOP(pop_r##n)                                                                             \
-	{                                                                                         \
-		T v;                                                                              \
-		cpu->cur = op;                                                                    \
-		v = (T)peek(cpu, 0, n);                                                           \
-		cpu->cur = NULL;                                                                  \
-		sp_set(cpu, cpu->regs.rsp + n);                                                   \
-		wr##n(cpu, op->d, v);                                                             \
-		NEXT;                                                                             \
-	}                                                                                         \
-	SOP(pop_m##n)                                                                             \
-	{                                                                                         \
-		const uint64_t sp = cpu->regs.rsp;                                                \
-		T v;                                                                              \
-		cpu->cur = op;                                                                    \
-		v = (T)peek(cpu, 0, n);                                                           \
-		/* An address by the stack pointer means the pointer after the pop. */           \
-		sp_set(cpu, sp + n);                                                              \
-		const uint64_t ea = ea_x(cpu, op);                                                \
-		cpu->regs.rsp = sp;                                                               \
-		x86_st(cpu, ea, v, n, 0);                                                         \
-		cpu->cur = NULL;                                                                  \
-		sp_set(cpu, sp + n);                                                              \
-		NEXT;                                                                             \
+#define PUSH(T, n, sfx)                                                                            \
+	SOP(push_r##n)                                                                             \
+	{                                                                                          \
+		cpu->cur = op;                                                                     \
+		push(cpu, rd##n(cpu, op->s), n);                                                   \
+		cpu->cur = NULL;                                                                   \
+		NEXT;                                                                              \
+	}                                                                                          \
+	SOP(push_i##n)                                                                             \
+	{                                                                                          \
+		cpu->cur = op;                                                                     \
+		push(cpu, (T)op->imm, n);                                                          \
+		cpu->cur = NULL;                                                                   \
+		NEXT;                                                                              \
+	}                                                                                          \
+	SOP(push_m##n)                                                                             \
+	{                                                                                          \
+		const T v = ld##n(cpu, op, ea_x(cpu, op));                                         \
+		cpu->cur = op;                                                                     \
+		push(cpu, v, n);                                                                   \
+		cpu->cur = NULL;                                                                   \
+		NEXT;                                                                              \
+	}                                                                                          \
+	SOP(pop_r##n)                                                                              \
+	{                                                                                          \
+		T v;                                                                               \
+		cpu->cur = op;                                                                     \
+		v = (T)peek(cpu, 0, n);                                                            \
+		cpu->cur = NULL;                                                                   \
+		sp_set(cpu, cpu->regs.rsp + n);                                                    \
+		wr##n(cpu, op->d, v);                                                              \
+		NEXT;                                                                              \
+	}                                                                                          \
+	SOP(pop_m##n)                                                                              \
+	{                                                                                          \
+		const uint64_t sp = cpu->regs.rsp;                                                 \
+		T v;                                                                               \
+		cpu->cur = op;                                                                     \
+		v = (T)peek(cpu, 0, n);                                                            \
+		/* An address by the stack pointer means the pointer after the pop. */             \
+		sp_set(cpu, sp + n);                                                               \
+		const uint64_t ea = ea_x(cpu, op);                                                 \
+		cpu->regs.rsp = sp;                                                                \
+		x86_st(cpu, ea, v, n, 0);                                                          \
+		cpu->cur = NULL;                                                                   \
+		sp_set(cpu, sp + n);                                                               \
+		NEXT;                                                                              \
 	}
 FOR_SIZES248(PUSH)
 
-x86_fn *const x86_push[4][3] = {{0},
-				{push_r2, push_i2, push_m2},
-				{push_r4, push_i4, push_m4},
-				{push_r8, push_i8, push_m8}};
+x86_fn *const x86_push[4][3] = {
+	{0}, {push_r2, push_i2, push_m2}, {push_r4, push_i4, push_m4}, {push_r8, push_i8, push_m8}};
 x86_fn *const x86_pop[4][2] = {{0}, {pop_r2, pop_m2}, {pop_r4, pop_m4}, {pop_r8, pop_m8}};
 
 /* In the general forms sc holds the operand size in bytes. */
@@ -126,9 +124,10 @@ OP(x86_popa)
 		if (n == 2)
 			memcpy((uint8_t *)cpu + reg, image + i * 2, 2);
 		else
-			wr4(cpu, reg, (uint32_t)image[i * 4] | (uint32_t)image[i * 4 + 1] << 8 |
-					      (uint32_t)image[i * 4 + 2] << 16 |
-					      (uint32_t)image[i * 4 + 3] << 24);
+			wr4(cpu, reg,
+			    (uint32_t)image[i * 4] | (uint32_t)image[i * 4 + 1] << 8 |
+				    (uint32_t)image[i * 4 + 2] << 16 |
+				    (uint32_t)image[i * 4 + 3] << 24);
 	}
 	sp_set(cpu, cpu->regs.rsp + 8 * n);
 	NEXT;
@@ -193,8 +192,8 @@ OP(x86_enter)
 	for (i = 1; i < level; i++) {
 		bp -= n;
 		sp -= n;
-		x86_st(cpu, sp_ea(cpu, sp, n, true), x86_ld(cpu, sp_ea(cpu, bp, n, false), n, 0),
-		       n, 0);
+		x86_st(cpu, sp_ea(cpu, sp, n, true), x86_ld(cpu, sp_ea(cpu, bp, n, false), n, 0), n,
+		       0);
 	}
 	if (level) {
 		sp -= n;

@@ -34,25 +34,25 @@ struct x86_op {
 		x86_helper *helper;
 	};
 	int32_t disp;
-	uint8_t d, s;   /* byte offsets into the register file: destination, source */
-	uint8_t b, i;   /* base and index, likewise */
+	uint8_t d, s; /* byte offsets into the register file: destination, source */
+	uint8_t b, i; /* base and index, likewise */
 	uint8_t sc, seg, len, fl;
-	uint16_t off;   /* of the instruction from the block's RIP */
-	uint16_t n;     /* instructions of the block before this one */
+	uint16_t off; /* of the instruction from the block's RIP */
+	uint16_t n;   /* instructions of the block before this one */
 };
 static_assert(sizeof(struct x86_op) == 32, "operations are packed");
 
-#define OPF_A32 1u /* the effective address is 32 (16) bits wide */
-#define OPF_A16 2u
-#define OPF_CHK 4u /* check the segment: not flat */
-#define OPF_EA  7u
-#define OPF_REP 0x10u
+#define OPF_A32	  1u /* the effective address is 32 (16) bits wide */
+#define OPF_A16	  2u
+#define OPF_CHK	  4u /* check the segment: not flat */
+#define OPF_EA	  7u
+#define OPF_REP	  0x10u
 #define OPF_REPNE 0x20u
-#define OPF_LOCK 0x40u
-#define OPF_MEM 0x80u
+#define OPF_LOCK  0x40u
+#define OPF_MEM	  0x80u
 
-#define REG_ZERO 128u
-#define REG_BASE 136u
+#define REG_ZERO  128u
+#define REG_BASE  136u
 static_assert(offsetof(struct x86_cpu, zero) == REG_ZERO, "register file");
 static_assert(offsetof(struct x86_cpu, blkrip) == REG_BASE, "register file");
 
@@ -73,14 +73,14 @@ static_assert(offsetof(struct x86_cpu, blkrip) == REG_BASE, "register file");
 #define ATTN_STEP   0x08u /* TF, interrupt shadow */
 #define ATTN_INJECT 0x10u
 
-#define R8(off)  (*((uint8_t *)cpu + (off)))
-#define R16(off) (*(uint16_t *)((uint8_t *)cpu + (off)))
-#define R32(off) (*(uint32_t *)((uint8_t *)cpu + (off)))
-#define R64(off) (*(uint64_t *)((uint8_t *)cpu + (off)))
+#define R8(off)	    (*((uint8_t *)cpu + (off)))
+#define R16(off)    (*(uint16_t *)((uint8_t *)cpu + (off)))
+#define R32(off)    (*(uint32_t *)((uint8_t *)cpu + (off)))
+#define R64(off)    (*(uint64_t *)((uint8_t *)cpu + (off)))
 
-#define OP(name)     const struct x86_op *name(struct x86_cpu *cpu, const struct x86_op *op)
-#define SOP(name)    static OP(name)
-#define NEXT         return op[1].fn(cpu, op + 1)
+#define OP(name)    const struct x86_op *name(struct x86_cpu *cpu, const struct x86_op *op)
+#define SOP(name)   static OP(name)
+#define NEXT	    return op[1].fn(cpu, op + 1)
 
 /* --- guest memory --- */
 
@@ -93,14 +93,15 @@ struct x86_tlbe {
 	uint64_t addend; /* host = linear + addend */
 };
 
-#define ACC_R    1u
-#define ACC_W    2u
-#define ACC_X    4u
-#define ACC_SUP  8u  /* implicit supervisor access */
+#define ACC_R	1u
+#define ACC_W	2u
+#define ACC_X	4u
+#define ACC_SUP 8u /* implicit supervisor access */
 
 uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc);
 uint64_t x86_ld_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, unsigned size);
-void x86_st_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, uint64_t v, unsigned size);
+void x86_st_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, uint64_t v,
+		 unsigned size);
 void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, unsigned size);
 void x86_rmw_done(struct x86_cpu *cpu);
 /* Copies of any size up to 4096; all or nothing. */
@@ -119,40 +120,40 @@ static inline struct x86_tlbe *tlb_at(struct x86_cpu *cpu, uint64_t va)
 	return &cpu->tlb[(va >> 12) & (TLB_SIZE - 1)];
 }
 
-#define PAGE_OF(va, size) (((va) + ((size) - 1)) & ~0xfffull)
+#define PAGE_OF(va, size) (((va) + ((size)-1)) & ~0xfffull)
 
-#define DEFINE_ACCESS(T, n)                                                                       \
-	static inline T ld##n(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va)          \
-	{                                                                                         \
-		const struct x86_tlbe *e = tlb_at(cpu, va);                                       \
-		if (likely(e->r == PAGE_OF(va, n)))                                               \
-			return *(const volatile T *)(va + e->addend);                             \
-		return (T)x86_ld_slow(cpu, op, va, n);                                            \
-	}                                                                                         \
-	static inline void st##n(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, T v)  \
-	{                                                                                         \
-		const struct x86_tlbe *e = tlb_at(cpu, va);                                       \
-		if (likely(e->w == PAGE_OF(va, n)))                                               \
-			*(volatile T *)(va + e->addend) = v;                                      \
-		else                                                                              \
-			x86_st_slow(cpu, op, va, v, n);                                           \
-	}                                                                                         \
-	static inline T *rmw##n(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va)        \
-	{                                                                                         \
-		const struct x86_tlbe *e = tlb_at(cpu, va);                                       \
-		if (likely(e->w == PAGE_OF(va, n)))                                               \
-			return (T *)(va + e->addend);                                             \
-		return x86_rmw_slow(cpu, op, va, n);                                              \
+#define DEFINE_ACCESS(T, n)                                                                        \
+	static inline T ld##n(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va)           \
+	{                                                                                          \
+		const struct x86_tlbe *e = tlb_at(cpu, va);                                        \
+		if (likely(e->r == PAGE_OF(va, n)))                                                \
+			return *(const volatile T *)(va + e->addend);                              \
+		return (T)x86_ld_slow(cpu, op, va, n);                                             \
+	}                                                                                          \
+	static inline void st##n(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, T v)   \
+	{                                                                                          \
+		const struct x86_tlbe *e = tlb_at(cpu, va);                                        \
+		if (likely(e->w == PAGE_OF(va, n)))                                                \
+			*(volatile T *)(va + e->addend) = v;                                       \
+		else                                                                               \
+			x86_st_slow(cpu, op, va, v, n);                                            \
+	}                                                                                          \
+	static inline T *rmw##n(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va)         \
+	{                                                                                          \
+		const struct x86_tlbe *e = tlb_at(cpu, va);                                        \
+		if (likely(e->w == PAGE_OF(va, n)))                                                \
+			return (T *)(va + e->addend);                                              \
+		return x86_rmw_slow(cpu, op, va, n);                                               \
 	}
 DEFINE_ACCESS(uint8_t, 1)
 DEFINE_ACCESS(uint16_t, 2)
 DEFINE_ACCESS(uint32_t, 4)
 DEFINE_ACCESS(uint64_t, 8)
 
-#define RMW_DONE                                                                                  \
-	do {                                                                                      \
-		if (unlikely(cpu->rmw_pending))                                                   \
-			x86_rmw_done(cpu);                                                        \
+#define RMW_DONE                                                                                   \
+	do {                                                                                       \
+		if (unlikely(cpu->rmw_pending))                                                    \
+			x86_rmw_done(cpu);                                                         \
 	} while (0)
 
 /* The two address forms handlers are made for: base + displacement, and everything. */
@@ -183,9 +184,26 @@ static inline bool is64(const struct x86_cpu *cpu)
 /* --- exceptions and exits: none of these return --- */
 
 enum {
-	V_DE = 0, V_DB = 1, V_NMI = 2, V_BP = 3, V_OF = 4, V_BR = 5, V_UD = 6, V_NM = 7, V_DF = 8,
-	V_TS = 10, V_NP = 11, V_SS = 12, V_GP = 13, V_PF = 14, V_MF = 16, V_AC = 17, V_MC = 18,
-	V_XM = 19, V_VE = 20, V_CP = 21,
+	V_DE = 0,
+	V_DB = 1,
+	V_NMI = 2,
+	V_BP = 3,
+	V_OF = 4,
+	V_BR = 5,
+	V_UD = 6,
+	V_NM = 7,
+	V_DF = 8,
+	V_TS = 10,
+	V_NP = 11,
+	V_SS = 12,
+	V_GP = 13,
+	V_PF = 14,
+	V_MF = 16,
+	V_AC = 17,
+	V_MC = 18,
+	V_XM = 19,
+	V_VE = 20,
+	V_CP = 21,
 };
 
 /* op: the operation in execution, or NULL when cpu->rip is already the faulting instruction. */
@@ -196,7 +214,8 @@ _Noreturn void x86_raise_soft(struct x86_cpu *cpu, const struct x86_op *op, unsi
 			      unsigned type);
 _Noreturn void x86_leave(struct x86_cpu *cpu, const struct x86_op *op, unsigned reason,
 			 uint64_t qualification);
-/* Make cpu->rip the operation's instruction and count what was executed; x86_next: the one after. */
+/* Make cpu->rip the operation's instruction and count what was executed; x86_next: the one after.
+ */
 void x86_at(struct x86_cpu *cpu, const struct x86_op *op);
 void x86_after(struct x86_cpu *cpu, const struct x86_op *op);
 
@@ -251,16 +270,40 @@ static inline bool x86_canonical(const struct x86_cpu *cpu, uint64_t va)
 	return (cpu->cr4 & X86_CR4_LA57) && (uint64_t)((int64_t)(va << 7) >> 7) == va;
 }
 
-#define FOR_SIZES(X) X(uint8_t, 1, "b") X(uint16_t, 2, "w") X(uint32_t, 4, "l") X(uint64_t, 8, "q")
+#define FOR_SIZES(X)	X(uint8_t, 1, "b") X(uint16_t, 2, "w") X(uint32_t, 4, "l") X(uint64_t, 8, "q")
 #define FOR_SIZES248(X) X(uint16_t, 2, "w") X(uint32_t, 4, "l") X(uint64_t, 8, "q")
 
-static inline uint8_t rd1(struct x86_cpu *cpu, unsigned off) { return R8(off); }
-static inline uint16_t rd2(struct x86_cpu *cpu, unsigned off) { return R16(off); }
-static inline uint32_t rd4(struct x86_cpu *cpu, unsigned off) { return R32(off); }
-static inline uint64_t rd8(struct x86_cpu *cpu, unsigned off) { return R64(off); }
-static inline void wr1(struct x86_cpu *cpu, unsigned off, uint8_t v) { R8(off) = v; }
-static inline void wr2(struct x86_cpu *cpu, unsigned off, uint16_t v) { R16(off) = v; }
-static inline void wr4(struct x86_cpu *cpu, unsigned off, uint32_t v) { R64(off) = v; }
-static inline void wr8(struct x86_cpu *cpu, unsigned off, uint64_t v) { R64(off) = v; }
+static inline uint8_t rd1(struct x86_cpu *cpu, unsigned off)
+{
+	return R8(off);
+}
+static inline uint16_t rd2(struct x86_cpu *cpu, unsigned off)
+{
+	return R16(off);
+}
+static inline uint32_t rd4(struct x86_cpu *cpu, unsigned off)
+{
+	return R32(off);
+}
+static inline uint64_t rd8(struct x86_cpu *cpu, unsigned off)
+{
+	return R64(off);
+}
+static inline void wr1(struct x86_cpu *cpu, unsigned off, uint8_t v)
+{
+	R8(off) = v;
+}
+static inline void wr2(struct x86_cpu *cpu, unsigned off, uint16_t v)
+{
+	R16(off) = v;
+}
+static inline void wr4(struct x86_cpu *cpu, unsigned off, uint32_t v)
+{
+	R64(off) = v;
+}
+static inline void wr8(struct x86_cpu *cpu, unsigned off, uint64_t v)
+{
+	R64(off) = v;
+}
 
 #endif

@@ -5,10 +5,20 @@
 #include "cpu/x86/system.h"
 
 enum {
-	MSR_TSC = 0x10, MSR_SYSENTER_CS = 0x174, MSR_SYSENTER_ESP = 0x175, MSR_SYSENTER_EIP = 0x176,
-	MSR_PAT = 0x277, MSR_XSS = 0xda0, MSR_EFER = 0xc0000080u, MSR_STAR = 0xc0000081u,
-	MSR_LSTAR = 0xc0000082u, MSR_CSTAR = 0xc0000083u, MSR_SFMASK = 0xc0000084u,
-	MSR_FS_BASE = 0xc0000100u, MSR_GS_BASE = 0xc0000101u, MSR_KERNEL_GS_BASE = 0xc0000102u,
+	MSR_TSC = 0x10,
+	MSR_SYSENTER_CS = 0x174,
+	MSR_SYSENTER_ESP = 0x175,
+	MSR_SYSENTER_EIP = 0x176,
+	MSR_PAT = 0x277,
+	MSR_XSS = 0xda0,
+	MSR_EFER = 0xc0000080u,
+	MSR_STAR = 0xc0000081u,
+	MSR_LSTAR = 0xc0000082u,
+	MSR_CSTAR = 0xc0000083u,
+	MSR_SFMASK = 0xc0000084u,
+	MSR_FS_BASE = 0xc0000100u,
+	MSR_GS_BASE = 0xc0000101u,
+	MSR_KERNEL_GS_BASE = 0xc0000102u,
 	MSR_TSC_AUX = 0xc0000103u,
 };
 
@@ -191,8 +201,7 @@ OP(x86_random)
 	bool ok;
 
 	if (!cpu->ops->random)
-		x86_leave(cpu, op, op->imm ? X86_EXIT_RDSEED : X86_EXIT_RDRAND,
-			  0);
+		x86_leave(cpu, op, op->imm ? X86_EXIT_RDSEED : X86_EXIT_RDRAND, 0);
 	ok = cpu->ops->random(cpu, op->imm, &v);
 	if (!ok)
 		v = 0;

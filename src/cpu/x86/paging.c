@@ -11,26 +11,26 @@
 #include "cpu/x86/flags.h"
 #include "cpu/x86/internal.h"
 
-#define TABLES    3u
+#define TABLES	  3u
 #define GPA_BITS  11
 #define GPA_SIZE  (1u << GPA_BITS)
-#define NO_TAG    1ull
+#define NO_TAG	  1ull
 #define ADDR_MASK 0x000ffffffffff000ull
 
-#define PTE_P    1ull
-#define PTE_W    2ull
-#define PTE_U    4ull
-#define PTE_A    0x20ull
-#define PTE_D    0x40ull
-#define PTE_PS   0x80ull
-#define PTE_G    0x100ull
-#define PTE_NX   (1ull << 63)
+#define PTE_P	  1ull
+#define PTE_W	  2ull
+#define PTE_U	  4ull
+#define PTE_A	  0x20ull
+#define PTE_D	  0x40ull
+#define PTE_PS	  0x80ull
+#define PTE_G	  0x100ull
+#define PTE_NX	  (1ull << 63)
 
-#define PF_P    1u
-#define PF_W    2u
-#define PF_U    4u
-#define PF_RSVD 8u
-#define PF_I    16u
+#define PF_P	  1u
+#define PF_W	  2u
+#define PF_U	  4u
+#define PF_RSVD	  8u
+#define PF_I	  16u
 
 struct gpa_entry {
 	uint64_t gpa; /* page address, NO_TAG: none */
@@ -124,16 +124,24 @@ void x86_tlb_flush(struct x86_cpu *cpu)
 	for (i = 0; i < GPA_SIZE; i++)
 		cpu->mmu->gpa[i].gpa = NO_TAG;
 	x86_mmu_flush(cpu, true);
+	/* The pages may come back with other contents, written by someone who did not say so. */
+	if (cpu->cache)
+		x86_cache_drop_all(cpu);
 }
 
 void x86_tlb_flush_gpa(struct x86_cpu *cpu, uint64_t gpa)
 {
 	struct gpa_entry *g = &cpu->mmu->gpa[(gpa >> 12) & (GPA_SIZE - 1)];
 
-	if (g->gpa == (gpa & ~0xfffull))
+	/* Linear entries and blocks do not remember their guest-physical page; where the cache has
+	 * forgotten the host's page, too, all blocks go. */
+	if (g->gpa == (gpa & ~0xfffull)) {
+		x86_code_written(cpu->code, g->host);
 		g->gpa = NO_TAG;
-	/* Linear entries do not remember their guest-physical page. */
-	x86_mmu_flush(cpu, true);
+		x86_mmu_flush(cpu, true);
+	} else {
+		x86_tlb_flush(cpu);
+	}
 }
 
 /* The host's byte for gpa, or NULL with *perms and *qual of the violation. */
@@ -235,7 +243,7 @@ static bool walk(struct x86_cpu *cpu, uint64_t va, unsigned table, unsigned acc,
 		} else {
 			p = entry_at(cpu, gpa, va, ACC_R);
 		}
-again:
+	again:
 		entry = __atomic_load_n(p, __ATOMIC_RELAXED);
 		if (!(entry & PTE_P)) {
 			if (quiet)
@@ -249,7 +257,8 @@ again:
 		const bool leaf = level == 1 || ((entry & PTE_PS) && level <= 3);
 
 		if ((entry & rsvd) || ((entry & PTE_PS) && level > 3) ||
-		    (leaf && level > 1 && (entry & ((1ull << shift) - 1) & 0xffffffffffffe000ull))) {
+		    (leaf && level > 1 &&
+		     (entry & ((1ull << shift) - 1) & 0xffffffffffffe000ull))) {
 			if (quiet)
 				return false;
 			page_fault(cpu, va, acc, user, PF_P | PF_RSVD);

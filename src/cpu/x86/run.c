@@ -248,7 +248,8 @@ static void combine(struct x86_cpu *cpu)
 	}
 }
 
-/* The event in cpu->ev: to the embedder if it asked for the vector, else through the guest's IDT. */
+/* The event in cpu->ev: to the embedder if it asked for the vector, else through the guest's IDT.
+ */
 static void take_event(struct x86_cpu *cpu)
 {
 	cpu->left--; /* an endless chain of faults must use up a budget */
@@ -410,7 +411,8 @@ static const struct x86_op *attend(struct x86_cpu *cpu)
 
 OP(x86_head)
 {
-	if (unlikely(cpu->left < op->disp || atomic_load_explicit(&cpu->attn, memory_order_relaxed))) {
+	if (unlikely(cpu->left < op->disp ||
+		     atomic_load_explicit(&cpu->attn, memory_order_relaxed))) {
 		cpu->rip = op->imm;
 		return attend(cpu);
 	}
@@ -438,6 +440,7 @@ int x86_run(struct x86_cpu *cpu, struct x86_exit *out, uint64_t max_insns)
 	cpu->left = (int64_t)cpu->run_start;
 	memset(&cpu->exit, 0, sizeof(cpu->exit));
 	cpu->step_one = is_break(cpu);
+	atomic_store(&cpu->running, true);
 	switch (setjmp(cpu->jb)) {
 	case JMP_EXIT:
 		cpu->insns += cpu->run_start - (uint64_t)cpu->left;
@@ -446,6 +449,7 @@ int x86_run(struct x86_cpu *cpu, struct x86_exit *out, uint64_t max_insns)
 		    cpu->exit.reason == X86_EXIT_EXCEPTION)
 			cpu->tf_armed = false;
 		*out = cpu->exit;
+		atomic_store(&cpu->running, false);
 		return 0;
 	case JMP_FAULT:
 		take_event(cpu);

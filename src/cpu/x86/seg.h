@@ -32,7 +32,8 @@ static inline uint32_t desc_ar(uint64_t d)
 /* false: outside of the table or null. wide: read 16 bytes. */
 bool x86_desc_read(struct x86_cpu *cpu, uint16_t sel, bool wide, struct desc *d);
 /* As above, with vector(sel | ext) for a selector outside. */
-void x86_desc_need(struct x86_cpu *cpu, uint16_t sel, unsigned vector, unsigned ext, struct desc *d);
+void x86_desc_need(struct x86_cpu *cpu, uint16_t sel, unsigned vector, unsigned ext,
+		   struct desc *d);
 /* Set the accessed bit, if needed. */
 void x86_desc_accessed(struct x86_cpu *cpu, struct desc *d);
 void x86_seg_set(struct x86_cpu *cpu, unsigned seg, uint16_t sel, uint64_t d);

@@ -51,37 +51,37 @@ static void load16(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, vo
 	cpu->cur = NULL;
 }
 
-#define BIN(name, run)                                                                            \
-	SOP(name##_r)                                                                             \
-	{                                                                                         \
-		const struct x86_xmm s = cpu->xmm[op->s];                                         \
-		run(cpu, op, &s, (unsigned)op->disp);                                             \
-		NEXT;                                                                             \
-	}                                                                                         \
-	SOP(name##_m2)                                                                            \
-	{                                                                                         \
-		const struct x86_xmm s = {{ld2(cpu, op, ea_x(cpu, op))}};                         \
-		run(cpu, op, &s, op->s);                                                          \
-		NEXT;                                                                             \
-	}                                                                                         \
-	SOP(name##_m4)                                                                            \
-	{                                                                                         \
-		const struct x86_xmm s = {{ld4(cpu, op, ea_x(cpu, op))}};                         \
-		run(cpu, op, &s, op->s);                                                          \
-		NEXT;                                                                             \
-	}                                                                                         \
-	SOP(name##_m8)                                                                            \
-	{                                                                                         \
-		const struct x86_xmm s = {{ld8(cpu, op, ea_x(cpu, op))}};                         \
-		run(cpu, op, &s, op->s);                                                          \
-		NEXT;                                                                             \
-	}                                                                                         \
-	SOP(name##_m16)                                                                           \
-	{                                                                                         \
-		struct x86_xmm s;                                                                 \
-		load16(cpu, op, ea_x(cpu, op), &s);                                       \
-		run(cpu, op, &s, op->s);                                                          \
-		NEXT;                                                                             \
+#define BIN(name, run)                                                                             \
+	SOP(name##_r)                                                                              \
+	{                                                                                          \
+		const struct x86_xmm s = cpu->xmm[op->s];                                          \
+		run(cpu, op, &s, (unsigned)op->disp);                                              \
+		NEXT;                                                                              \
+	}                                                                                          \
+	SOP(name##_m2)                                                                             \
+	{                                                                                          \
+		const struct x86_xmm s = {{ld2(cpu, op, ea_x(cpu, op))}};                          \
+		run(cpu, op, &s, op->s);                                                           \
+		NEXT;                                                                              \
+	}                                                                                          \
+	SOP(name##_m4)                                                                             \
+	{                                                                                          \
+		const struct x86_xmm s = {{ld4(cpu, op, ea_x(cpu, op))}};                          \
+		run(cpu, op, &s, op->s);                                                           \
+		NEXT;                                                                              \
+	}                                                                                          \
+	SOP(name##_m8)                                                                             \
+	{                                                                                          \
+		const struct x86_xmm s = {{ld8(cpu, op, ea_x(cpu, op))}};                          \
+		run(cpu, op, &s, op->s);                                                           \
+		NEXT;                                                                              \
+	}                                                                                          \
+	SOP(name##_m16)                                                                            \
+	{                                                                                          \
+		struct x86_xmm s;                                                                  \
+		load16(cpu, op, ea_x(cpu, op), &s);                                                \
+		run(cpu, op, &s, op->s);                                                           \
+		NEXT;                                                                              \
 	}
 BIN(bin, bin)
 BIN(fp, bin_fp)
@@ -113,24 +113,24 @@ OP(x86_sse_shift_imm)
 }
 
 /* imm bit 8 tells a conversion that its source is 64 bits wide. */
-#define FROM_GPR(name, run)                                                                       \
-	SOP(name##_gr)                                                                            \
-	{                                                                                         \
-		const struct x86_xmm s = {{R64(op->s)}};                                          \
-		run(cpu, op, &s, (unsigned)op->disp);                                             \
-		NEXT;                                                                             \
-	}                                                                                         \
-	SOP(name##_gm1)                                                                           \
-	{                                                                                         \
-		const struct x86_xmm s = {{ld1(cpu, op, ea_x(cpu, op))}};                         \
-		run(cpu, op, &s, op->s);                                                          \
-		NEXT;                                                                             \
-	}                                                                                         \
-	SOP(name##_gm8)                                                                           \
-	{                                                                                         \
-		const struct x86_xmm s = {{ld8(cpu, op, ea_x(cpu, op))}};                         \
-		run(cpu, op, &s, op->s | 0x100u);                                                 \
-		NEXT;                                                                             \
+#define FROM_GPR(name, run)                                                                        \
+	SOP(name##_gr)                                                                             \
+	{                                                                                          \
+		const struct x86_xmm s = {{R64(op->s)}};                                           \
+		run(cpu, op, &s, (unsigned)op->disp);                                              \
+		NEXT;                                                                              \
+	}                                                                                          \
+	SOP(name##_gm1)                                                                            \
+	{                                                                                          \
+		const struct x86_xmm s = {{ld1(cpu, op, ea_x(cpu, op))}};                          \
+		run(cpu, op, &s, op->s);                                                           \
+		NEXT;                                                                              \
+	}                                                                                          \
+	SOP(name##_gm8)                                                                            \
+	{                                                                                          \
+		const struct x86_xmm s = {{ld8(cpu, op, ea_x(cpu, op))}};                          \
+		run(cpu, op, &s, op->s | 0x100u);                                                  \
+		NEXT;                                                                              \
 	}
 FROM_GPR(bin, bin)
 FROM_GPR(fp, bin_fp)
@@ -147,29 +147,29 @@ static void plain(struct x86_cpu *cpu, const struct x86_op *op, void *dst, const
 	op->helper(cpu, dst, src, imm);
 }
 
-#define TO_GPR(name, run)                                                                         \
-	SOP(name##_tr)                                                                            \
-	{                                                                                         \
-		uint64_t v = 0;                                                                   \
-		run(cpu, op, &v, &cpu->xmm[op->s], (unsigned)op->disp);                           \
-		R64(op->d) = v;                                                                   \
-		NEXT;                                                                             \
-	}                                                                                         \
-	SOP(name##_tm4)                                                                           \
-	{                                                                                         \
-		const struct x86_xmm s = {{ld4(cpu, op, ea_x(cpu, op))}};                         \
-		uint64_t v = 0;                                                                   \
-		run(cpu, op, &v, &s, op->s ? 0x100 : 0);                                          \
-		R64(op->d) = v;                                                                   \
-		NEXT;                                                                             \
-	}                                                                                         \
-	SOP(name##_tm8)                                                                           \
-	{                                                                                         \
-		const struct x86_xmm s = {{ld8(cpu, op, ea_x(cpu, op))}};                         \
-		uint64_t v = 0;                                                                   \
-		run(cpu, op, &v, &s, op->s ? 0x100 : 0);                                          \
-		R64(op->d) = v;                                                                   \
-		NEXT;                                                                             \
+#define TO_GPR(name, run)                                                                          \
+	SOP(name##_tr)                                                                             \
+	{                                                                                          \
+		uint64_t v = 0;                                                                    \
+		run(cpu, op, &v, &cpu->xmm[op->s], (unsigned)op->disp);                            \
+		R64(op->d) = v;                                                                    \
+		NEXT;                                                                              \
+	}                                                                                          \
+	SOP(name##_tm4)                                                                            \
+	{                                                                                          \
+		const struct x86_xmm s = {{ld4(cpu, op, ea_x(cpu, op))}};                          \
+		uint64_t v = 0;                                                                    \
+		run(cpu, op, &v, &s, op->s ? 0x100 : 0);                                           \
+		R64(op->d) = v;                                                                    \
+		NEXT;                                                                              \
+	}                                                                                          \
+	SOP(name##_tm8)                                                                            \
+	{                                                                                          \
+		const struct x86_xmm s = {{ld8(cpu, op, ea_x(cpu, op))}};                          \
+		uint64_t v = 0;                                                                    \
+		run(cpu, op, &v, &s, op->s ? 0x100 : 0);                                           \
+		R64(op->d) = v;                                                                    \
+		NEXT;                                                                              \
 	}
 TO_GPR(plain, plain)
 TO_GPR(fp, run_fp)

@@ -4,9 +4,10 @@
 #include "cpu/x86/sse.h"
 
 struct strings {
-	int32_t a[16], b[16]; /* first operand: the set, ranges or needle; second: what is searched */
-	unsigned n;           /* elements of a vector */
-	unsigned la, lb;      /* how many of each are valid */
+	int32_t a[16],
+		b[16];	 /* first operand: the set, ranges or needle; second: what is searched */
+	unsigned n;	 /* elements of a vector */
+	unsigned la, lb; /* how many of each are valid */
 };
 
 static int32_t element(const void *v, unsigned i, unsigned imm)

@@ -9,8 +9,8 @@
 #include "cpu/x86/system.h"
 
 struct str {
-	uint64_t mask;       /* of addresses and of the count */
-	uint64_t src, dst;   /* linear */
+	uint64_t mask;	   /* of addresses and of the count */
+	uint64_t src, dst; /* linear */
 	uint64_t count;
 	int64_t step;
 };
@@ -128,7 +128,8 @@ OP(x86_movs)
 		uint64_t n = 0;
 
 		if (spans(&s)) {
-			n = elements_in_page(s.src, op->sc, elements_in_page(s.dst, op->sc, s.count));
+			n = elements_in_page(s.src, op->sc,
+					     elements_in_page(s.dst, op->sc, s.count));
 			if (n) {
 				uint64_t bytes = n * op->sc;
 				const uint8_t *from = x86_window(cpu, s.src, &bytes, ACC_R);

@@ -83,8 +83,8 @@ static void write_cr4(struct x86_cpu *cpu, const struct x86_op *op, uint64_t v, 
 	    (!(cpu->efer & X86_EFER_LMA) || (cpu->cr3 & 0xfff)))
 		x86_raise_err(cpu, NULL, V_GP, 0);
 	cpu->cr4 = next;
-	if ((next ^ old) & (X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCIDE |
-			    X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_LA57))
+	if ((next ^ old) & (X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCIDE | X86_CR4_SMEP |
+			    X86_CR4_SMAP | X86_CR4_LA57))
 		x86_mmu_flush(cpu, true);
 }
 
@@ -226,8 +226,8 @@ static unsigned dr_number(struct x86_cpu *cpu, const struct x86_op *op)
 		x86_raise(cpu, NULL, V_UD);
 	if (cpu->mov_dr_exits) {
 		cpu->exit.insn_len = op->len;
-		x86_leave(cpu, NULL, X86_EXIT_DR_ACCESS, n | (op->fl & OPF_MEM ? CR_QUAL_READ : 0) |
-							 (uint64_t)op->s / 8 << 8);
+		x86_leave(cpu, NULL, X86_EXIT_DR_ACCESS,
+			  n | (op->fl & OPF_MEM ? CR_QUAL_READ : 0) | (uint64_t)op->s / 8 << 8);
 	}
 	if (cpu->dr[7] & (1u << 13)) {
 		cpu->dr[6] |= 1u << 13;

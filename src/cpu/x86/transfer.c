@@ -107,7 +107,8 @@ OP(x86_far_call)
 	frame[1] = cpu->seg[X86_CS].sel;
 	memcpy(image, &frame[0], op->s);
 	memcpy(image + op->s, &frame[1], op->s);
-	x86_write(cpu, sp_ea(cpu, cpu->regs.rsp - 2u * op->s, 2u * op->s, true), image, 2u * op->s, 0);
+	x86_write(cpu, sp_ea(cpu, cpu->regs.rsp - 2u * op->s, 2u * op->s, true), image, 2u * op->s,
+		  0);
 	sp_set(cpu, cpu->regs.rsp - 2u * op->s);
 	x86_desc_accessed(cpu, &d);
 	x86_seg_set(cpu, X86_CS, (uint16_t)((sel & ~3u) | cpu->cpl), d.low);
@@ -377,9 +378,10 @@ OP(x86_lar_lsl)
 		const bool system = !(ar & X86_AR_S);
 
 		if (system) {
-			const unsigned wide = 1u << 2 | 1u << 9 | 1u << 11 | (op->imm & 1 ? 0 : 1u << 12);
-			const unsigned narrow = wide | 1u << 1 | 1u << 3 |
-						(op->imm & 1 ? 0 : 1u << 4 | 1u << 5);
+			const unsigned wide =
+				1u << 2 | 1u << 9 | 1u << 11 | (op->imm & 1 ? 0 : 1u << 12);
+			const unsigned narrow =
+				wide | 1u << 1 | 1u << 3 | (op->imm & 1 ? 0 : 1u << 4 | 1u << 5);
 
 			ok = (lma ? wide : narrow) >> type & 1;
 		}

@@ -33,12 +33,12 @@ struct x86_code;
 enum x86_segno { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_NOSEG, X86_SEGS };
 
 /* Access rights as the VMCS holds them: type 3:0, S 4, DPL 6:5, P 7, L 13, D/B 14, G 15. */
-#define X86_AR_S        (1u << 4)
-#define X86_AR_DPL(ar)  (((ar) >> 5) & 3u)
-#define X86_AR_P        (1u << 7)
-#define X86_AR_L        (1u << 13)
-#define X86_AR_DB       (1u << 14)
-#define X86_AR_G        (1u << 15)
+#define X86_AR_S	(1u << 4)
+#define X86_AR_DPL(ar)	(((ar) >> 5) & 3u)
+#define X86_AR_P	(1u << 7)
+#define X86_AR_L	(1u << 13)
+#define X86_AR_DB	(1u << 14)
+#define X86_AR_G	(1u << 15)
 #define X86_AR_UNUSABLE (1u << 16)
 
 struct x86_seg {
@@ -53,51 +53,51 @@ struct x86_dtr {
 	uint16_t limit;
 };
 
-#define X86_CF   (1u << 0)
-#define X86_PF   (1u << 2)
-#define X86_AF   (1u << 4)
-#define X86_ZF   (1u << 6)
-#define X86_SF   (1u << 7)
-#define X86_TF   (1u << 8)
-#define X86_IF   (1u << 9)
-#define X86_DF   (1u << 10)
-#define X86_OF   (1u << 11)
-#define X86_IOPL (3u << 12)
-#define X86_NT   (1u << 14)
-#define X86_RF   (1u << 16)
-#define X86_VM   (1u << 17)
-#define X86_AC   (1u << 18)
-#define X86_ID   (1u << 21)
+#define X86_CF		   (1u << 0)
+#define X86_PF		   (1u << 2)
+#define X86_AF		   (1u << 4)
+#define X86_ZF		   (1u << 6)
+#define X86_SF		   (1u << 7)
+#define X86_TF		   (1u << 8)
+#define X86_IF		   (1u << 9)
+#define X86_DF		   (1u << 10)
+#define X86_OF		   (1u << 11)
+#define X86_IOPL	   (3u << 12)
+#define X86_NT		   (1u << 14)
+#define X86_RF		   (1u << 16)
+#define X86_VM		   (1u << 17)
+#define X86_AC		   (1u << 18)
+#define X86_ID		   (1u << 21)
 
-#define X86_CR0_PE (1u << 0)
-#define X86_CR0_MP (1u << 1)
-#define X86_CR0_EM (1u << 2)
-#define X86_CR0_TS (1u << 3)
-#define X86_CR0_NE (1u << 5)
-#define X86_CR0_WP (1u << 16)
-#define X86_CR0_AM (1u << 18)
-#define X86_CR0_PG (1u << 31)
+#define X86_CR0_PE	   (1u << 0)
+#define X86_CR0_MP	   (1u << 1)
+#define X86_CR0_EM	   (1u << 2)
+#define X86_CR0_TS	   (1u << 3)
+#define X86_CR0_NE	   (1u << 5)
+#define X86_CR0_WP	   (1u << 16)
+#define X86_CR0_AM	   (1u << 18)
+#define X86_CR0_PG	   (1u << 31)
 
-#define X86_CR4_TSD        (1u << 2)
-#define X86_CR4_DE         (1u << 3)
-#define X86_CR4_PSE        (1u << 4)
-#define X86_CR4_PAE        (1u << 5)
-#define X86_CR4_PGE        (1u << 7)
-#define X86_CR4_PCE        (1u << 8)
-#define X86_CR4_OSFXSR     (1u << 9)
+#define X86_CR4_TSD	   (1u << 2)
+#define X86_CR4_DE	   (1u << 3)
+#define X86_CR4_PSE	   (1u << 4)
+#define X86_CR4_PAE	   (1u << 5)
+#define X86_CR4_PGE	   (1u << 7)
+#define X86_CR4_PCE	   (1u << 8)
+#define X86_CR4_OSFXSR	   (1u << 9)
 #define X86_CR4_OSXMMEXCPT (1u << 10)
-#define X86_CR4_UMIP       (1u << 11)
-#define X86_CR4_LA57       (1u << 12)
+#define X86_CR4_UMIP	   (1u << 11)
+#define X86_CR4_LA57	   (1u << 12)
 #define X86_CR4_FSGSBASE   (1u << 16)
-#define X86_CR4_PCIDE      (1u << 17)
-#define X86_CR4_OSXSAVE    (1u << 18)
-#define X86_CR4_SMEP       (1u << 20)
-#define X86_CR4_SMAP       (1u << 21)
+#define X86_CR4_PCIDE	   (1u << 17)
+#define X86_CR4_OSXSAVE	   (1u << 18)
+#define X86_CR4_SMEP	   (1u << 20)
+#define X86_CR4_SMAP	   (1u << 21)
 
-#define X86_EFER_SCE (1u << 0)
-#define X86_EFER_LME (1u << 8)
-#define X86_EFER_LMA (1u << 10)
-#define X86_EFER_NXE (1u << 11)
+#define X86_EFER_SCE	   (1u << 0)
+#define X86_EFER_LME	   (1u << 8)
+#define X86_EFER_LMA	   (1u << 10)
+#define X86_EFER_NXE	   (1u << 11)
 
 /* Exit reasons: VMX basic reasons where the SDM has one, own numbers from 0x1000. */
 enum x86_reason {
@@ -135,11 +135,12 @@ enum x86_reason {
 	X86_EXIT_ENCLU = 0x1008,
 	X86_EXIT_SEAMCALL = 76,
 	X86_EXIT_TDCALL = 77,
-	X86_EXIT_KICK = 0x1000,    /* x86_kick() was called */
+	X86_EXIT_KICK = 0x1000,	   /* x86_kick() was called */
 	X86_EXIT_BUDGET = 0x1001,  /* max_insns were executed */
 	X86_EXIT_UNKNOWN = 0x1002, /* an instruction the engine does not know: insn[], insn_len */
 	X86_EXIT_BREAKPOINT = 0x1003, /* RIP is in the breakpoint list */
-	X86_EXIT_UNSUPPORTED = 0x1004, /* a mode the engine does not execute; qualification says which */
+	X86_EXIT_UNSUPPORTED =
+		0x1004, /* a mode the engine does not execute; qualification says which */
 };
 
 /* Event types of the interruption-information field. */
@@ -153,14 +154,15 @@ enum x86_event {
 };
 
 struct x86_exit {
-	uint32_t reason;        /* enum x86_reason */
-	uint32_t insn_len;      /* bytes of the exiting instruction, 0 where it does not apply */
+	uint32_t reason;	/* enum x86_reason */
+	uint32_t insn_len;	/* bytes of the exiting instruction, 0 where it does not apply */
 	uint64_t qualification; /* as in the SDM for that reason */
-	uint64_t gpa, gla;      /* EPT violations: with the shared bit; string IO: the linear address */
+	uint64_t gpa, gla; /* EPT violations: with the shared bit; string IO: the linear address */
 	uint32_t intr_info, intr_error; /* the exception that exits, VMX format */
-	uint32_t idt_info, idt_error;   /* the event whose delivery was cut short, VMX format, bit 31 */
+	uint32_t idt_info,
+		idt_error; /* the event whose delivery was cut short, VMX format, bit 31 */
 	uint32_t idt_len;
-	uint32_t insn_info;     /* VMX instruction-information where it has one */
+	uint32_t insn_info; /* VMX instruction-information where it has one */
 	uint8_t insn[15];
 };
 
@@ -186,9 +188,11 @@ struct x86_ops {
 	enum x86_msr_answer (*rdmsr)(struct x86_cpu *cpu, uint32_t msr, uint64_t *value);
 	enum x86_msr_answer (*wrmsr)(struct x86_cpu *cpu, uint32_t msr, uint64_t value);
 	uint64_t (*tsc)(struct x86_cpu *cpu);
-	/* A random word; false: none available now (CF = 0). May be NULL: RDRAND and RDSEED exit. */
+	/* A random word; false: none available now (CF = 0). May be NULL: RDRAND and RDSEED exit.
+	 */
 	bool (*random)(struct x86_cpu *cpu, bool seed, uint64_t *value);
-	/* An interrupt was announced by x86_raise_intr() and can be taken now: its vector, or -1. */
+	/* An interrupt was announced by x86_raise_intr() and can be taken now: its vector, or -1.
+	 */
 	int (*intr_ack)(struct x86_cpu *cpu);
 	/* The guest wrote CR8. May be NULL. */
 	void (*cr8_written)(struct x86_cpu *cpu);
@@ -211,18 +215,19 @@ struct x86_fxregs {
 struct x86_cpu {
 	/* The register file; the engine addresses it by byte offset, with two pseudo registers. */
 	struct tdx_regs regs;
-	uint64_t zero;    /* always 0: the absent base or index */
-	uint64_t blkrip;  /* RIP of the block in execution; nothing outside the engine uses it */
+	uint64_t zero;	 /* always 0: the absent base or index */
+	uint64_t blkrip; /* RIP of the block in execution; nothing outside the engine uses it */
 
-	uint16_t fl;      /* OF in bit 0 and SF ZF AF PF CF in 15:8, see flags.h */
-	uint8_t mode;     /* what a translated block depends on, see internal.h */
+	uint16_t fl;  /* OF in bit 0 and SF ZF AF PF CF in 15:8, see flags.h */
+	uint8_t mode; /* what a translated block depends on, see internal.h */
 	uint8_t cpl;
-	atomic_uint attn; /* anything to do before the next block */
-	int64_t left;     /* instructions left to execute */
+	atomic_uint attn;     /* anything to do before the next block */
+	int64_t left;	      /* instructions left to execute */
 	struct x86_tlbe *tlb; /* the table for the privilege in force */
-	uint32_t gen;     /* generation of virtual mappings and blocks */
+	uint32_t gen;	      /* generation of virtual mappings and blocks */
 	uint8_t rmw_pending;
-	uint8_t shadow;   /* interrupts blocked: 1 by STI, 2 by MOV SS or POP SS; 0x80 while it lasts */
+	uint8_t shadow; /* interrupts blocked: 1 by STI, 2 by MOV SS or POP SS; 0x80 while it lasts
+			 */
 	bool nmi_blocked;
 	uint64_t rip;
 	uint64_t sysflags; /* RFLAGS without the six of fl */
@@ -238,10 +243,11 @@ struct x86_cpu {
 	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
 
 	/* Set once by the embedder. */
-	uint64_t cr0_mask, cr0_shadow, cr4_mask, cr4_shadow; /* guest/host masks: set bits are the host's */
-	uint32_t exception_bitmap;  /* vectors which exit instead of going through the guest's IDT */
-	uint8_t maxpa;              /* physical address width, 52 at most */
-	uint64_t xcr0_max;          /* supported features: x87 and SSE */
+	uint64_t cr0_mask, cr0_shadow, cr4_mask,
+		cr4_shadow;	   /* guest/host masks: set bits are the host's */
+	uint32_t exception_bitmap; /* vectors which exit instead of going through the guest's IDT */
+	uint8_t maxpa;		   /* physical address width, 52 at most */
+	uint64_t xcr0_max;	   /* supported features: x87 and SSE */
 	bool rdtsc_exits, invlpg_exits, mov_dr_exits;
 
 	const struct x86_ops *ops;
@@ -252,7 +258,8 @@ struct x86_cpu {
 	struct x86_cache *cache;
 	struct x86_code *code;
 	struct x86_cpu *next_in_code;
-	unsigned code_seen;
+	atomic_uint code_seen; /* of the log of struct x86_code */
+	atomic_bool running;
 	const struct x86_op *cur; /* operation whose guest accesses are in progress, or NULL */
 	struct {
 		bool valid, has_error, soft, ext;
@@ -276,7 +283,8 @@ struct x86_cpu {
 /* What the processors of one guest share: which host pages hold translated code. */
 struct x86_code *x86_code_new(void);
 void x86_code_free(struct x86_code *code);
-/* Someone other than a processor of the guest changed bytes of this host page. Any thread. */
+/* Someone other than a processor of the guest (a device, the TDX module, a debugger) changed bytes
+ * of this host page: what was translated from it is dropped. Any thread. */
 void x86_code_written(struct x86_code *code, const void *host);
 
 /* A processor with architectural reset values, 32-bit flat protected mode at 0xfffffff0. */

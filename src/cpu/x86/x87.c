@@ -51,7 +51,7 @@ __asm__(".text\n"
 	"	.set op, op + 1\n"
 	".endr\n");
 
-#define FSW_ES    0x8080u
+#define FSW_ES	  0x8080u
 #define FCW_MASKS 0x3fu
 
 enum { M_READ = 1, M_WRITE = 2, M_WAITS = 4, M_LOADS_FCW = 8, M_CONTROL = 16, M_FLAGS = 32 };

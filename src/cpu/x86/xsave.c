@@ -5,11 +5,11 @@
  * initial-state and modified optimizations are allowed, not required. */
 #include "cpu/x86/sse.h"
 
-#define XMM_AT  160u
-#define HEADER  512u
+#define XMM_AT	160u
+#define HEADER	512u
 #define COMPACT (1ull << 63)
-#define X87     1ull
-#define SSE     2ull
+#define X87	1ull
+#define SSE	2ull
 
 static void need(struct x86_cpu *cpu, const struct x86_op *op, bool xsave)
 {
