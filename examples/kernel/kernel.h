@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What the example asks of a kernel. */
+#ifndef EXAMPLE_KERNEL_H
+#define EXAMPLE_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+void *kernel_phys_to_virt(uint64_t pa);
+bool kernel_rdmsr_safe(uint32_t msr, uint64_t *value);
+void kernel_kick_guests(void);
+unsigned kernel_cpu(void);
+unsigned kernel_package(void);
+void kernel_set_cache_incoherent(bool incoherent);
+bool kernel_cache_incoherent(void);
+void kernel_resched(void);
+uint64_t kernel_alloc_contig(uint64_t size, uint64_t align, uint64_t near); /* ~0: none */
+void kernel_free_contig(uint64_t pa, uint64_t size);
+
+int tdx_enable(uint64_t memory_base, uint64_t memory_size);
+
+#endif
