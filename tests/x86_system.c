@@ -671,6 +671,24 @@ static void code_that_changes_itself_is_translated_again(void **state)
 	assert_int_equal(g->cpu->regs.rax, 9);
 }
 
+static void code_changed_behind_a_flush_is_translated_again(void **state)
+{
+	struct guest *g = *state;
+
+	load(g, G_CODE, five);
+	g->cpu->regs.rax = 0;
+	run(g, 100);
+	assert_int_equal(g->cpu->regs.rax, 5);
+	/* without telling x86_code_written(): as a page that was removed and added again */
+	memcpy(g->ram + G_CODE, halt, 1);
+	x86_tlb_flush_gpa(g->cpu, G_CODE);
+	g->cpu->rip = G_CODE;
+	g->cpu->regs.rax = 0;
+	run(g, 100);
+	assert_int_equal(g->cpu->regs.rax, 0);
+	assert_int_equal(g->cpu->rip, G_CODE);
+}
+
 GUEST_CODE(add_and_swap,
 	   "1: lock incq (%rdi); lock xaddq %rax, 8(%rdi); mov %rcx, %rax;"
 	   "2: mov 16(%rdi), %rax; lea 3(%rax), %rbx; lock cmpxchg %rbx, 16(%rdi); jnz 2b;"
@@ -819,6 +837,7 @@ int main(void)
 		T(a_translation_stays_until_it_is_flushed),
 		T(invlpg_ends_a_stale_translation),
 		T(code_that_changes_itself_is_translated_again),
+		T(code_changed_behind_a_flush_is_translated_again),
 		T(locked_instructions_are_atomic_between_processors),
 		T(code_changed_by_another_processor_is_translated_again),
 		T(xrstor_brings_back_what_xsave_kept),

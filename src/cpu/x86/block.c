@@ -51,6 +51,8 @@ struct jc_entry {
 
 struct local_page {
 	uintptr_t host;
+	uint64_t sum;	/* of the page's bytes since it has blocks */
+	unsigned epoch; /* up to when that is known to be so */
 	struct x86_block *blocks;
 	struct local_page *next;
 };
@@ -65,6 +67,7 @@ struct unsettled {
 #define UNSETTLED 16u
 
 struct x86_cache {
+	unsigned epoch; /* ends when the embedder flushes */
 	struct jc_entry jc[1u << JC_BITS];
 	struct x86_block *hash[1u << HASH_BITS];
 	struct local_page *pages[PAGE_BUCKETS];
@@ -377,8 +380,24 @@ void x86_cache_attn(struct x86_cpu *cpu)
 	pthread_mutex_unlock(&code->lock);
 }
 
+static uint64_t sum_of(uintptr_t host)
+{
+	const uint64_t *w = (const uint64_t *)host;
+	uint64_t a = 0x9e3779b97f4a7c15ull, b = ~a;
+	unsigned i;
+
+	for (i = 0; i < 512; i += 2) {
+		a = (a ^ w[i]) * 0xff51afd7ed558ccdull;
+		b = (b ^ w[i + 1]) * 0xc4ceb9fe1a85ec53ull;
+		a ^= a >> 32;
+		b ^= b >> 29;
+	}
+	return a ^ (b << 31 | b >> 33);
+}
+
 static void enlist(struct x86_cache *c, struct x86_block *b, uintptr_t host)
 {
+	const unsigned which = page_base(b->host) != host;
 	struct local_page *p = local_page(c, host);
 
 	if (!p) {
@@ -388,8 +407,33 @@ static void enlist(struct x86_cache *c, struct x86_block *b, uintptr_t host)
 		p->next = c->pages[page_slot(host)];
 		c->pages[page_slot(host)] = p;
 	}
-	b->next_page[page_base(b->host) != host] = p->blocks;
+	if (!p->blocks) {
+		p->sum = sum_of(host);
+		p->epoch = c->epoch;
+	}
+	b->page[which] = p;
+	b->next_page[which] = p->blocks;
 	p->blocks = b;
+}
+
+/* After a flush by the embedder a page may be another's, or have other contents which nobody
+ * announced: blocks are used again only if its bytes are the same. */
+static bool still_good(struct x86_cpu *cpu, struct local_page *p)
+{
+	if (likely(p->epoch == cpu->cache->epoch))
+		return true;
+	p->epoch = cpu->cache->epoch;
+	if (sum_of(p->host) == p->sum)
+		return true;
+	drop_page(cpu->cache, p->host);
+	x86_new_gen(cpu);
+	return false;
+}
+
+void x86_cache_doubt(struct x86_cpu *cpu)
+{
+	cpu->cache->epoch++;
+	x86_new_gen(cpu);
 }
 
 /* Copy what was translated into the arena and enter it everywhere. */
@@ -457,9 +501,10 @@ static struct x86_block *find(struct x86_cpu *cpu, uint64_t linear, const uint8_
 		if (b->rip != cpu->rip || b->host != host || b->mode != mode)
 			continue;
 		if (likely(!b->host2))
-			return b;
+			return still_good(cpu, b->page[0]) ? b : NULL;
 		if (x86_fill(cpu, (linear & ~0xfffull) + 0x1000, ACC_X) == b->host2)
-			return b;
+			return still_good(cpu, b->page[0]) && still_good(cpu, b->page[1]) ? b
+											  : NULL;
 	}
 	return NULL;
 }

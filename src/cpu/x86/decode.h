@@ -10,12 +10,15 @@
 #define BLOCK_INSNS 48u
 #define BLOCK_LINKS 52u
 
+struct local_page;
+
 struct x86_block {
 	uint64_t rip;
 	const uint8_t *host;  /* of the first byte */
 	const uint8_t *host2; /* page of the rest of a single crossing instruction, or NULL */
 	struct x86_block *next_hash;
 	struct x86_block *next_page[2];
+	struct local_page *page[2];
 	struct x86_op *ops;
 	uint8_t mode;
 };

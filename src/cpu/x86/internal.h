@@ -232,6 +232,8 @@ const struct x86_op *x86_relink(struct x86_cpu *cpu, struct x86_link *link);
 int x86_cache_init(struct x86_cpu *cpu);
 void x86_cache_free(struct x86_cpu *cpu);
 void x86_cache_drop_all(struct x86_cpu *cpu);
+/* Compare pages with what was translated before using their blocks again. */
+void x86_cache_doubt(struct x86_cpu *cpu);
 void x86_cache_attn(struct x86_cpu *cpu);
 void x86_new_gen(struct x86_cpu *cpu);
 /* Bytes of a host page that holds code were, or are about to be, changed. */

@@ -126,22 +126,18 @@ void x86_tlb_flush(struct x86_cpu *cpu)
 	x86_mmu_flush(cpu, true);
 	/* The pages may come back with other contents, written by someone who did not say so. */
 	if (cpu->cache)
-		x86_cache_drop_all(cpu);
+		x86_cache_doubt(cpu);
 }
 
 void x86_tlb_flush_gpa(struct x86_cpu *cpu, uint64_t gpa)
 {
 	struct gpa_entry *g = &cpu->mmu->gpa[(gpa >> 12) & (GPA_SIZE - 1)];
 
-	/* Linear entries and blocks do not remember their guest-physical page; where the cache has
-	 * forgotten the host's page, too, all blocks go. */
-	if (g->gpa == (gpa & ~0xfffull)) {
-		x86_code_written(cpu->code, g->host);
+	/* Linear entries and blocks do not remember their guest-physical page. */
+	if (g->gpa == (gpa & ~0xfffull))
 		g->gpa = NO_TAG;
-		x86_mmu_flush(cpu, true);
-	} else {
-		x86_tlb_flush(cpu);
-	}
+	x86_mmu_flush(cpu, true);
+	x86_cache_doubt(cpu);
 }
 
 /* The host's byte for gpa, or NULL with *perms and *qual of the violation. */

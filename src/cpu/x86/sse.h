@@ -9,9 +9,9 @@
 /* Integer: register with register or memory, done by the host's instruction. */
 #define SSE_INT(X)                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                         \
 	X(PADDB, paddb)                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                    \
-	X(PADDW, paddw) X(PADDD, paddd) X(PADDQ, paddq) X(PSUBB, psubb) X(PSUBW, psubw) X(                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                 \
-		PSUBD, psubd) X(PSUBQ, psubq) X(PADDSB, paddsb) X(PADDSW, paddsw) X(PADDUSB,                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               \
-										    paddusb)                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                               \
+	X(PADDW, paddw)                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                    \
+	X(PADDD, paddd) X(PADDQ, paddq) X(PSUBB, psubb) X(PSUBW, psubw) X(PSUBD, psubd) X(                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                 \
+		PSUBQ, psubq) X(PADDSB, paddsb) X(PADDSW, paddsw) X(PADDUSB, paddusb)                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                      \
 		X(PADDUSW, paddusw) X(PSUBSB, psubsb) X(PSUBSW, psubsw) X(PSUBUSB, psubusb) X(                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                             \
 			PSUBUSW, psubusw) X(PAND, pand) X(PANDN, pandn) X(POR, por) X(PXOR, pxor)                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                          \
 			X(ANDPS, andps) X(ANDNPS, andnps) X(ORPS, orps) X(XORPS, xorps) X(                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                                 \
@@ -64,23 +64,21 @@
 /* Floating point, with MXCSR: register with register or memory. */
 #define SSE_FP(X)                                                                                  \
 	X(ADDPS, addps)                                                                            \
-	X(ADDPD, addpd) X(ADDSS, addss) X(ADDSD, addsd) X(SUBPS, subps) X(SUBPD, subpd) X(         \
-		SUBSS, subss) X(SUBSD, subsd) X(MULPS, mulps) X(MULPD, mulpd) X(MULSS, mulss)      \
-		X(MULSD, mulsd) X(DIVPS, divps) X(DIVPD, divpd) X(DIVSS, divss) X(DIVSD, divsd) X( \
-			MINPS, minps) X(MINPD, minpd) X(MINSS, minss) X(MINSD,                     \
-									minsd) X(MAXPS,            \
-										 maxps) X(MAXPD,   \
-											  maxpd)   \
+	X(ADDPD, addpd)                                                                            \
+	X(ADDSS, addss) X(ADDSD, addsd) X(SUBPS, subps) X(SUBPD, subpd) X(SUBSS, subss) X(         \
+		SUBSD, subsd) X(MULPS, mulps) X(MULPD, mulpd) X(MULSS, mulss) X(MULSD, mulsd)      \
+		X(DIVPS, divps) X(DIVPD, divpd) X(DIVSS, divss) X(DIVSD, divsd) X(MINPS, minps) X( \
+			MINPD, minpd) X(MINSS, minss) X(MINSD, minsd) X(MAXPS, maxps) X(MAXPD,     \
+											maxpd)     \
 			X(MAXSS, maxss) X(MAXSD, maxsd) X(SQRTPS, sqrtps) X(SQRTPD, sqrtpd) X(     \
 				SQRTSS, sqrtss) X(SQRTSD, sqrtsd) X(RCPPS, rcpps) X(RCPSS, rcpss)  \
 				X(RSQRTPS, rsqrtps) X(RSQRTSS, rsqrtss) X(ADDSUBPS, addsubps) X(   \
 					ADDSUBPD, addsubpd) X(HADDPS, haddps) X(HADDPD, haddpd)    \
 					X(HSUBPS, hsubps) X(HSUBPD, hsubpd) X(CVTPS2PD, cvtps2pd)  \
 						X(CVTPD2PS, cvtpd2ps) X(CVTSS2SD, cvtss2sd) X(     \
-							CVTSD2SS,                                  \
-							cvtsd2ss) X(CVTDQ2PS, cvtdq2ps)            \
-							X(CVTDQ2PD,                                \
-							  cvtdq2pd) X(CVTPS2DQ, cvtps2dq)          \
+							CVTSD2SS, cvtsd2ss) X(CVTDQ2PS, cvtdq2ps)  \
+							X(CVTDQ2PD, cvtdq2pd) X(CVTPS2DQ,          \
+										cvtps2dq)          \
 								X(CVTPD2DQ, cvtpd2dq) X(CVTTPS2DQ, \
 											cvttps2dq) \
 									X(CVTTPD2DQ, cvttpd2dq)
@@ -88,9 +86,10 @@
 /* Floating point that sets the flags, or takes an immediate. */
 #define SSE_FP_OTHER(X)                                                                            \
 	X(COMISS, comiss)                                                                          \
-	X(COMISD, comisd) X(UCOMISS, ucomiss) X(UCOMISD, ucomisd) X(CMPPS, cmpps) X(CMPPD, cmppd)  \
-		X(CMPSS, cmpss) X(CMPSD, cmpsd) X(ROUNDPS, roundps) X(ROUNDPD, roundpd)            \
-			X(ROUNDSS, roundss) X(ROUNDSD, roundsd) X(DPPS, dpps) X(DPPD, dppd)
+	X(COMISD, comisd)                                                                          \
+	X(UCOMISS, ucomiss) X(UCOMISD, ucomisd) X(CMPPS, cmpps) X(CMPPD, cmppd) X(CMPSS, cmpss)    \
+		X(CMPSD, cmpsd) X(ROUNDPS, roundps) X(ROUNDPD, roundpd) X(ROUNDSS, roundss)        \
+			X(ROUNDSD, roundsd) X(DPPS, dpps) X(DPPD, dppd)
 
 /* A GPR or memory integer as source. */
 #define SSE_FROM_GPR(X)	   X(PINSRB, pinsrb) X(PINSRW, pinsrw) X(PINSRD, pinsrd) X(PINSRQ, pinsrq)
@@ -99,32 +98,33 @@
 /* A GPR (or memory) as destination. */
 #define SSE_TO_GPR(X)                                                                              \
 	X(PEXTRB, pextrb)                                                                          \
-	X(PEXTRW, pextrw) X(PEXTRD, pextrd) X(PEXTRQ, pextrq) X(EXTRACTPS, extractps)              \
-		X(MOVMSKPS, movmskps) X(MOVMSKPD, movmskpd) X(PMOVMSKB, pmovmskb)
+	X(PEXTRW, pextrw)                                                                          \
+	X(PEXTRD, pextrd) X(PEXTRQ, pextrq) X(EXTRACTPS, extractps) X(MOVMSKPS, movmskps)          \
+		X(MOVMSKPD, movmskpd) X(PMOVMSKB, pmovmskb)
 #define SSE_FP_TO_GPR(X)                                                                           \
 	X(CVTSS2SI, cvtss2si) X(CVTSD2SI, cvtsd2si) X(CVTTSS2SI, cvttss2si) X(CVTTSD2SI, cvttsd2si)
 
 /* With an immediate, written out in C. */
 #define SSE_IMM(X)                                                                                 \
 	X(PSHUFD, pshufd)                                                                          \
-	X(PSHUFLW, pshuflw) X(PSHUFHW, pshufhw) X(SHUFPS, shufps) X(SHUFPD, shufpd)                \
-		X(PALIGNR, palignr) X(BLENDPS, blendps) X(BLENDPD, blendpd) X(PBLENDW, pblendw)    \
-			X(MPSADBW, mpsadbw) X(INSERTPS, insertps) X(PCLMULQDQ, pclmulqdq)          \
-				X(PSLLDQ, pslldq) X(PSRLDQ, psrldq)                                \
-					X(AESKEYGENASSIST, aeskeygenassist)                        \
-						X(SHA1RNDS4, sha1rnds4)
+	X(PSHUFLW, pshuflw)                                                                        \
+	X(PSHUFHW, pshufhw) X(SHUFPS, shufps) X(SHUFPD, shufpd) X(PALIGNR, palignr)                \
+		X(BLENDPS, blendps) X(BLENDPD, blendpd) X(PBLENDW, pblendw) X(MPSADBW, mpsadbw)    \
+			X(INSERTPS, insertps) X(PCLMULQDQ, pclmulqdq) X(PSLLDQ, pslldq)            \
+				X(PSRLDQ, psrldq) X(AESKEYGENASSIST, aeskeygenassist)              \
+					X(SHA1RNDS4, sha1rnds4)
 
 /* The rest of register-with-register-or-memory. */
 #define SSE_OTHER(X)                                                                               \
 	X(PTEST, ptest)                                                                            \
-	X(BLENDVPS, blendvps) X(BLENDVPD, blendvpd) X(PBLENDVB, pblendvb) X(AESENC, aesenc)        \
-		X(AESENCLAST, aesenclast) X(AESDEC, aesdec) X(AESDECLAST, aesdeclast)              \
-			X(AESIMC, aesimc) X(SHA1NEXTE, sha1nexte) X(SHA1MSG1, sha1msg1)            \
-				X(SHA1MSG2, sha1msg2) X(SHA256RNDS2, sha256rnds2)                  \
-					X(SHA256MSG1, sha256msg1) X(SHA256MSG2, sha256msg2)        \
-						X(PCMPESTRI, pcmpestri) X(PCMPESTRM, pcmpestrm)    \
-							X(PCMPISTRI, pcmpistri)                    \
-								X(PCMPISTRM, pcmpistrm)
+	X(BLENDVPS, blendvps)                                                                      \
+	X(BLENDVPD, blendvpd) X(PBLENDVB, pblendvb) X(AESENC, aesenc) X(AESENCLAST, aesenclast)    \
+		X(AESDEC, aesdec) X(AESDECLAST, aesdeclast) X(AESIMC, aesimc)                      \
+			X(SHA1NEXTE, sha1nexte) X(SHA1MSG1, sha1msg1) X(SHA1MSG2, sha1msg2)        \
+				X(SHA256RNDS2, sha256rnds2) X(SHA256MSG1, sha256msg1)              \
+					X(SHA256MSG2, sha256msg2) X(PCMPESTRI, pcmpestri)          \
+						X(PCMPESTRM, pcmpestrm) X(PCMPISTRI, pcmpistri)    \
+							X(PCMPISTRM, pcmpistrm)
 
 #define SSE_DECLARE(mnemonic, name) x86_helper x86_##name;
 SSE_INT(SSE_DECLARE)
