@@ -28,7 +28,7 @@ static const struct fidelity_note fidelity_notes[] = {
 };
 
 static const char *const fidelity_general[] = {
-	"One module version, 1.5.25, is modelled.",
+	"Module version 1.5.25 is modelled; the profile 1.5.01 (--profile) differs from it only in the lock mode of a zero-step suspect.",
 	"The platform is one Sapphire-Rapids-like processor model; CPUID and MSRs are a table.",
 	"The report MAC key, the quoting keys and all entropy are the simulation's: public, seeded, "
 	"marked. Nothing here proves anything about real hardware.",

@@ -145,6 +145,7 @@ struct module {
 	struct tdmr tdmr[MODULE_MAX_TDMRS];
 	uint32_t num_tdmrs;
 
+	const struct module_profile *profile; /* which version it behaves like */
 	const struct module_hooks *hooks;
 	void *hooks_arg;
 	uint8_t line_before[64]; /* all read the above, each processor writes its own below */

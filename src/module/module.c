@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Loading a module into a machine, and who listens to it. */
 #include "module/internal.h"
+#include "module/profile.h"
 #include "module/vmcs.h"
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@ struct module *module_load(struct machine *m)
 	if (!mod)
 		return NULL;
 	mod->m = m;
+	mod->profile = &module_profile_default;
 	mod->num_lps = m->cfg.lps;
 	mod->num_pkgs = m->cfg.pkgs;
 	mod->hkid_mask = m->hkid_mask;

@@ -57,7 +57,8 @@ enum stepping_verdict stepping_entry(struct tx *tx, const struct td *td, struct 
 	vps->rip_on_entry = vmcs_read(vp->vmcs, VMCS_GUEST_RIP);
 	if (__builtin_expect(vps->epf_list_len == 0, 1))
 		return STEPPING_ENTER;
-	if (tx_try(tx, LOCK_SEPT_TREE, td->pa.v, &td->tdcs->sept_lock, LOCK_SHARED) != LOCK_OK)
+	if (tx_try(tx, LOCK_SEPT_TREE, td->pa.v, &td->tdcs->sept_lock,
+		   tx->mod->profile->zero_step_tree) != LOCK_OK)
 		return STEPPING_TREE_BUSY;
 	for (unsigned i = 0; i < vps->epf_list_len; i++) {
 		gpa_t page = gpa(vps->epf_gpa_list[i]);

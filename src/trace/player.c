@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Doing the steps of vectors. */
 #include "trace/player.h"
+#include "module/profile.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -73,6 +74,8 @@ static bool platform(struct player *p, const struct vec_step *s, struct played *
 	p->mod = module_load(p->m);
 	if (!p->mod)
 		return cannot(out, "platform: out of memory");
+	if (p->profile)
+		module_set_profile(p->mod, p->profile);
 	if (p->loaded)
 		p->loaded(p->arg, p, s);
 	return true;

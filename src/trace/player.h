@@ -27,6 +27,7 @@ struct player {
 	bool entered[MACHINE_MAX_LPS];
 	uint64_t tdvpr[MACHINE_MAX_LPS];
 	unsigned last_lp; /* of the guest step before an exit line */
+	const struct module_profile *profile; /* NULL: the default */
 	struct player_hold hold[PLAYER_MAX_HOLDS];
 	/* May be NULL: told when the platform line has made a module. */
 	void (*loaded)(void *arg, struct player *p, const struct vec_step *platform);

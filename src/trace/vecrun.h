@@ -6,6 +6,7 @@
 #include <swtdx/types.h>
 
 struct vecrun;
+struct module_profile;
 
 /* One difference between what was recorded and what the module did. */
 struct vec_diff {
@@ -16,6 +17,7 @@ struct vec_diff {
 struct vecrun_options {
 	bool paranoid; /* check the module's invariants after every step */
 	bool keep_going;
+	const struct module_profile *profile; /* NULL: the default */
 	/* Called for each difference, in order. */
 	void (*diff)(void *arg, const struct vec_diff *diff);
 	void *arg;
