@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "module/profile.h"
 #include "tools/file.h"
 #include "tools/verbs.h"
 #include "trace/vecrun.h"
@@ -22,6 +23,7 @@ static const char usage[] =
 	"\n"
 	"  --check      compare (the only mode so far)\n"
 	"  --paranoid   check the module's invariants after every step\n"
+	"  --profile V  behave like module version V (1.5.25; 1.5.01: its locks only)\n"
 	"  --all        show every difference, not only the first of a file\n"
 	"  --quiet      only the last line\n"
 	"  --json       the same content as JSON\n"
@@ -32,6 +34,7 @@ static const char usage[] =
 
 struct options {
 	bool check, paranoid, all, quiet, json;
+	const struct module_profile *profile;
 };
 
 struct total {
@@ -63,6 +66,7 @@ static void one_file(struct total *t, const char *path)
 	struct vecrun_options opt = {
 		.paranoid = t->o.paranoid,
 		.keep_going = true,
+		.profile = t->o.profile,
 		.diff = on_diff,
 		.arg = t,
 	};
@@ -143,7 +147,8 @@ int verb_replay(int argc, char **argv)
 	static const struct option longopts[] = {
 		{"check", no_argument, NULL, 'c'},    {"paranoid", no_argument, NULL, 'p'},
 		{"all", no_argument, NULL, 'a'},      {"quiet", no_argument, NULL, 'q'},
-		{"json", no_argument, NULL, 'j'},     {"help", no_argument, NULL, 'h'},
+		{"json", no_argument, NULL, 'j'},     {"profile", required_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	struct total t = {0};
@@ -165,6 +170,13 @@ int verb_replay(int argc, char **argv)
 			break;
 		case 'j':
 			t.o.json = true;
+			break;
+		case 'v':
+			t.o.profile = module_profile_by_name(optarg);
+			if (!t.o.profile) {
+				fprintf(stderr, "swtdx replay: there is no profile \"%s\"\n", optarg);
+				return VERB_USAGE;
+			}
 			break;
 		case 'h':
 			fputs(usage, stdout);

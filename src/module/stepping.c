@@ -3,6 +3,7 @@
 #include "module/stepping.h"
 
 #include "module/guest_memory.h"
+#include "module/profile.h"
 #include "module/vmcs.h"
 #include <swtdx/structs.h>
 

@@ -217,6 +217,7 @@ void vecrun_text(char *text, const struct vecrun_options *opt, struct vecrun_res
 		return;
 	}
 	r->opt = opt;
+	r->p.profile = opt->profile;
 	for (; line && *line; line = end) {
 		struct vec_step s;
 		char err[128];
