@@ -45,15 +45,13 @@ static inline void pamt_set_owner(struct pamt_entry *e, hpa_t tdr)
 /* Dynamic PAMT: the pages with the 4K entries of the two halves of a node's range. */
 static inline hpa_t pamt_node_page0(const struct pamt_entry *e)
 {
-	uint64_t w;
-
-	__builtin_memcpy(&w, e, 8);
-	return hpa(w >> 28 << 12);
+	/* the low half is a lock that others change meanwhile */
+	return hpa(__atomic_load_n((const uint64_t *)e, __ATOMIC_RELAXED) >> 28 << 12);
 }
 
 static inline hpa_t pamt_node_page1(const struct pamt_entry *e)
 {
-	return hpa(e->bepoch >> 28 << 12);
+	return hpa(__atomic_load_n(&e->bepoch, __ATOMIC_RELAXED) >> 28 << 12);
 }
 
 /* Make a locked, free 2M entry such a node, with no page in use. The lock is left alone. */

@@ -143,7 +143,7 @@ void module_fatal(struct lp *lp)
 /* What virtual interrupts and NMIs wait for the guest, as VCPU_STATE_DETAILS tells. */
 static bool wants_resume_hint(const struct lp *lp, uint64_t details)
 {
-	uint64_t ctls = lp->tdcs->vm_ctls[0];
+	uint64_t ctls = __atomic_load_n(&lp->tdcs->vm_ctls[0], __ATOMIC_RELAXED);
 
 	return (ctls & VM_CTLS_HINT_VINTR_PENDING && details & VCPU_DETAILS_INTERRUPT_PENDING) ||
 	       (ctls & VM_CTLS_HINT_VINTR_IN_SERVICE &&

@@ -5,14 +5,27 @@
 #include "module/leaves.h"
 #include "module/tx.h"
 
+/* Of the first word of an entry. */
+#define TYPE_MASK (0x1full << 16)
+#define LOCKED	  (0xffffull & ~(uint64_t)HP_PRIORITY)
+
 enum { ENTRIES_PER_PAGE = TDX_PAGE_SIZE / sizeof(struct pamt_entry) };
+
+/* Free, and nobody on the way out of it: a call that frees a page it got from the S-EPT has only that
+ * page's lock, still counts it in the node and writes the lock once more. */
+static bool unused(const struct pamt_entry *e)
+{
+	uint64_t w = __atomic_load_n((const uint64_t *)e, __ATOMIC_ACQUIRE);
+
+	return !(w & (TYPE_MASK | LOCKED));
+}
 
 static bool all_free(const struct tx *tx, hpa_t page)
 {
 	const struct pamt_entry *e = machine_ptr(tx->m, page.v);
 
 	for (unsigned i = 0; i < ENTRIES_PER_PAGE; i++)
-		if (e[i].type != TDX_PT_NDA)
+		if (!unused(&e[i]))
 			return false;
 	return true;
 }
