@@ -41,7 +41,6 @@ struct td_cpu {
 	/* what the TLB was filled under */
 	uint64_t epoch, tlb_generation;
 	unsigned tlb_lp;
-	bool code_is_old; /* translations of pages not mapped since then may be of older contents */
 	uint64_t counted; /* instructions already in the engine's sum */
 };
 

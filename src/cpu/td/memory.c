@@ -29,8 +29,6 @@ unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **h
 		return 0;
 	}
 	*host = machine_ptr(m, hit.pa & ~(TDX_PAGE_SIZE - 1));
-	if (access & X86_MAP_X && t->code_is_old)
-		x86_code_written(t->engine->code, *host);
 	if (access & X86_MAP_W) {
 		machine_wrote(t->lp->hw, hit.pa & ~(TDX_PAGE_SIZE - 1), hit.hkid);
 		return hit.access;
@@ -46,9 +44,6 @@ void td_tlb_at_entry(struct td_cpu *t)
 	if (!fresh && t->epoch == t->lp->vps->vcpu_epoch && t->tlb_lp == t->lp_id &&
 	    t->tlb_generation == generation)
 		return;
-	/* A page can only have got new contents behind the guest's back if it was removed before. */
-	if (fresh || t->epoch != t->lp->vps->vcpu_epoch)
-		t->code_is_old = true;
 	t->epoch = t->lp->vps->vcpu_epoch;
 	t->tlb_generation = generation;
 	t->tlb_lp = t->lp_id;
