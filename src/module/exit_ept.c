@@ -23,7 +23,7 @@ static uint64_t bits(unsigned high, unsigned low)
 static bool beyond_virtual_width(const struct lp *lp, uint64_t gpa_)
 {
 	const struct tdcs *tdcs = lp->tdcs;
-	unsigned maxpa = tdcs->virt_maxpa ? tdcs->virt_maxpa : lp->mod->max_pa;
+	unsigned maxpa = tdcs->virt_maxpa ? tdcs->virt_maxpa : HPA_BITS;
 	unsigned shared = tdcs->gpaw ? 51 : 47;
 
 	if (shared == 47 && maxpa > 48 && gpa_ & bits(maxpa - 1, 48))

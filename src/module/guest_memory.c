@@ -159,7 +159,7 @@ void *guest_memory(struct tx *tx, gpa_t gpa_, bool write, enum gpa_kind kind, en
 	void *ptr = NULL;
 
 	*status = tdx_success();
-	if (!td_gpa_valid(tx->mod, lp->tdcs, gpa_, kind == GPA_PRIVATE)) {
+	if (!td_gpa_valid(lp->tdcs, gpa_, kind == GPA_PRIVATE)) {
 		*status = tdx_error_op(TDX_OPERAND_INVALID, op);
 		return NULL;
 	}

@@ -17,6 +17,7 @@ enum {
 	MODULE_MAX_HKIDS = 2048,
 	MODULE_MAX_TDMRS = 64,
 	MODULE_MAX_RESERVED = 16,
+	HPA_BITS = 52, /* of any physical address, whatever the processor implements of them */
 	MODULE_MAX_CPUID = TD_MAX_CPUID,
 };
 

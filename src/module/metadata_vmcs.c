@@ -28,7 +28,7 @@ bool md_cr3_valid(const struct md *md, uint64_t cr3)
 		return false;
 	if (mod->plat.lam)
 		cr3 &= ~CR3_LAM;
-	return td_gpa_valid(mod, md->td.tdcs, gpa(cr3), true);
+	return td_gpa_valid(md->td.tdcs, gpa(cr3), true);
 }
 
 /* Enabling uncore PMIs stays the host's choice. */

@@ -264,7 +264,7 @@ static bool address_valid(const struct md *md, const struct md_field *f, uint64_
 		return tdx_is_success(tx_shared(md->tx, hpa(value & ~(size - 1)), size,
 						TDX_OPERAND_ID_R8, &unused));
 	case MD_PRIVATE_GPA:
-		return td_gpa_valid(md->tx->mod, md->td.tdcs, gpa(value), true);
+		return td_gpa_valid(md->td.tdcs, gpa(value), true);
 	case MD_NO_ADDRESS:
 	case MD_HPA:
 	case MD_GPA:

@@ -83,9 +83,9 @@ struct pamt_entry *pamt_4k(struct module *mod, uint64_t pa)
 
 struct pamt_entry *pamt_of_size(struct module *mod, uint64_t pa, enum tdx_level size)
 {
-	return size == TDX_LEVEL_4K ? pamt_4k(mod, pa) :
-	       size == TDX_LEVEL_2M ? pamt_2m(mod, pa) :
-				      pamt_1g(mod, pa);
+	return size == TDX_LEVEL_4K   ? pamt_4k(mod, pa)
+	       : size == TDX_LEVEL_2M ? pamt_2m(mod, pa)
+				      : pamt_1g(mod, pa);
 }
 
 /* --- dynamic PAMT: the bitmap of pages that are PAMT pages themselves, and the counts --- */
@@ -152,9 +152,9 @@ uint64_t pamt_count_dec(const struct tx *tx, const struct pamt_ref *ref)
 	if (!counts(tx, ref))
 		return 0;
 	return (__atomic_fetch_sub((uint16_t *)&ref->node->bepoch, 1, __ATOMIC_RELAXED) & 0x3ff) ==
-			       1 ?
-		       PAMT_REMOVAL_HINT :
-		       0;
+			       1
+		       ? PAMT_REMOVAL_HINT
+		       : 0;
 }
 
 /* --- locking walks --- */
@@ -216,12 +216,13 @@ struct tdx_status tx_pamt_implicit(struct tx *tx, hpa_t pa, enum tdx_operand op,
 		module_fatal(tx->lp);
 		return tdx_error_op(TDX_OPERAND_INVALID, op);
 	}
-	return tx_lock(tx, res[size], pa.v & ~(tdx_level_size(size) - 1), &ref->entry->lock, mode, op);
+	return tx_lock(tx, res[size], pa.v & ~(tdx_level_size(size) - 1), &ref->entry->lock, mode,
+		       op);
 }
 
 bool tx_hpa_valid(const struct tx *tx, hpa_t pa, uint64_t size)
 {
-	return (pa.v & (size - 1)) == 0 && pa.v >> tx->mod->hkid_shift == 0;
+	return (pa.v & (size - 1)) == 0 && !(pa.v & tx->mod->hkid_mask) && pa.v >> HPA_BITS == 0;
 }
 
 struct tdx_status tx_page(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,

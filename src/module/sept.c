@@ -11,11 +11,10 @@
 #include "abi/operand.h"
 #include "module/transition.h"
 
-bool td_gpa_valid(const struct module *mod, const struct tdcs *tdcs, gpa_t gpa_,
-		  bool must_be_private)
+bool td_gpa_valid(const struct tdcs *tdcs, gpa_t gpa_, bool must_be_private)
 {
 	unsigned width = tdcs->gpaw ? 52 : 48;
-	unsigned maxpa = tdcs->virt_maxpa ? tdcs->virt_maxpa : mod->max_pa;
+	unsigned maxpa = tdcs->virt_maxpa ? tdcs->virt_maxpa : HPA_BITS;
 	uint64_t shared = 1ull << (width - 1);
 	unsigned limit = maxpa < width ? maxpa : width;
 
@@ -67,7 +66,7 @@ struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa_, e
 {
 	struct tdx_status s;
 
-	if (!td_gpa_valid(tx->mod, td->tdcs, gpa_, true))
+	if (!td_gpa_valid(td->tdcs, gpa_, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, op);
 	s = tx_lock(tx, LOCK_SEPT_TREE, td->pa.v, &td->tdcs->sept_lock, tree_mode,
 		    TDX_OPERAND_ID_SEPT_TREE);
@@ -81,7 +80,7 @@ struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa_, e
 struct tdx_status sept_walk_to_leaf(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_,
 				    enum tdx_operand op, struct sept_ref *ref)
 {
-	if (!td_gpa_valid(tx->mod, tdcs, gpa_, true))
+	if (!td_gpa_valid(tdcs, gpa_, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, op);
 	ref->level = TDX_LEVEL_4K;
 	sept_walk(tx, tdcs, gpa_, ref);

@@ -25,7 +25,7 @@ struct tdx_status tx_shared(const struct tx *tx, hpa_t pa, uint64_t size, enum t
 	uint64_t a = machine_strip(tx->m, pa.v);
 
 	*ptr = NULL;
-	if ((pa.v & (size - 1)) != 0 || pa.v >> mod->max_pa != 0)
+	if ((pa.v & (size - 1)) != 0 || pa.v >> HPA_BITS != 0)
 		return tdx_error_op(TDX_OPERAND_INVALID, op);
 	if (a < mod->seamrr_base + mod->seamrr_size && mod->seamrr_base < a + size)
 		return tdx_error_op(TDX_OPERAND_INVALID, op);

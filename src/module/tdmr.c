@@ -39,10 +39,10 @@ static struct range pamt(const struct tdx_tdmr_info *t, unsigned kind)
 	}
 }
 
-/* Below the KeyID bits and MAXPA. */
+/* No KeyID bits, nothing above what an entry of a page table holds. */
 static bool plain(const struct module *mod, uint64_t pa)
 {
-	return pa >> mod->max_pa == 0 && !(pa & mod->hkid_mask);
+	return pa >> HPA_BITS == 0 && !(pa & mod->hkid_mask);
 }
 
 /* CMRs that touch count as one. */

@@ -210,8 +210,7 @@ static inline enum tdx_level td_sept_top(const struct tdcs *tdcs)
 }
 
 /* Is the GPA within the TD's width (and MAXPA as virtualised)? */
-bool td_gpa_valid(const struct module *mod, const struct tdcs *tdcs, gpa_t gpa_,
-		  bool must_be_private);
+bool td_gpa_valid(const struct tdcs *tdcs, gpa_t gpa_, bool must_be_private);
 
 /* An operand "GPA | level": are reserved bits zero, the level in [min, max], the GPA aligned? */
 bool sept_operand_valid(uint64_t raw, enum tdx_level min, enum tdx_level max);

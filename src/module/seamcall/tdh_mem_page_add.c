@@ -29,7 +29,7 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 	if (!tdx_is_success(s))
 		return s;
 	if (!sept_operand_valid(in->rcx, TDX_LEVEL_4K, TDX_LEVEL_4K) ||
-	    !td_gpa_valid(tx->mod, p->m.td.tdcs, page, true))
+	    !td_gpa_valid(p->m.td.tdcs, page, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	p->m.ref.level = TDX_LEVEL_4K;
 	if (!sept_walk(tx, p->m.td.tdcs, page, &p->m.ref))

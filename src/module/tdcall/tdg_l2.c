@@ -24,7 +24,7 @@ static bool vm_valid(const struct lp *lp, uint64_t rcx, uint64_t flags)
 
 struct tdx_status leaf_tdg_vp_enter(struct tx *tx, struct tdx_regs *regs)
 {
-	if (regs->rdx % ENTER_ALIGN || !td_gpa_valid(tx->mod, tx->lp->tdcs, gpa(regs->rdx), true))
+	if (regs->rdx % ENTER_ALIGN || !td_gpa_valid(tx->lp->tdcs, gpa(regs->rdx), true))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
 	if (!vm_valid(tx->lp, regs->rcx, ENTER_INVEPT))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);

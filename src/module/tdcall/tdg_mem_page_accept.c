@@ -108,7 +108,7 @@ struct tdx_status leaf_tdg_mem_page_accept(struct tx *tx, struct tdx_regs *regs)
 	struct tdx_status s = tdx_success();
 
 	if (!sept_operand_valid(regs->rcx, TDX_LEVEL_4K, TDX_LEVEL_2M) ||
-	    !td_gpa_valid(tx->mod, tdcs, page, true))
+	    !td_gpa_valid(tdcs, page, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	switch (judge(tx, sept_walk(tx, tdcs, page, &ref), &ref, &s)) {
 	case ACCEPTABLE:

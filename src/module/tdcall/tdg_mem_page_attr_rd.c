@@ -10,7 +10,7 @@
 
 static struct tdx_status decode(struct tx *tx, gpa_t page, struct sept_ref *ref)
 {
-	if (!td_gpa_valid(tx->mod, tx->lp->tdcs, page, true))
+	if (!td_gpa_valid(tx->lp->tdcs, page, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	ref->level = TDX_LEVEL_4K;
 	sept_walk(tx, tx->lp->tdcs, page, ref);

@@ -41,7 +41,7 @@ static struct tdx_status find_entry(struct tx *tx, uint64_t rcx, struct sept_ref
 	struct tdx_status s = tdx_success();
 
 	if (!sept_operand_valid(rcx, TDX_LEVEL_4K, TDX_LEVEL_1G) ||
-	    !td_gpa_valid(tx->mod, tx->lp->tdcs, page, true))
+	    !td_gpa_valid(tx->lp->tdcs, page, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	ref->level = level;
 	if (!sept_walk(tx, tx->lp->tdcs, page, ref)) {
