@@ -18,7 +18,8 @@ static const struct verb verbs[] = {
 	{"locks", verb_locks, "the locks each call takes, from executed code"},
 	{"measure", verb_measure, "compute the MRTD of a TDVF image, without a machine"},
 	{"quote", verb_quote, "sign a TDREPORT with the test quote service, or show its root"},
-	{"replay", verb_replay, "play recorded module calls against the model"},
+	{"record", verb_record, "run calls and write a trace of them"},
+	{"replay", verb_replay, "show and compare traces, play recorded calls against the model"},
 	{"report", verb_report, "decode and verify a TDREPORT or a quote"},
 	{"run", verb_run, "run a TD: power on, build, enter, tear down"},
 };

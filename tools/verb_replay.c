@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* swtdx replay --check: recorded calls against the module, the first difference by names. */
+/* swtdx replay: recorded calls against the module, the first difference by names; and traces. */
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
@@ -12,25 +12,34 @@
 
 #include "module/profile.h"
 #include "tools/file.h"
+#include "tools/replay_trace.h"
 #include "tools/verbs.h"
+#include "trace/trace.h"
 #include "trace/vecrun.h"
 
 enum { MAX_VECTOR_SIZE = 256 << 20 };
 
 static const char usage[] =
-	"Usage: swtdx replay --check [OPTION]... FILE|DIRECTORY...\n"
-	"Play recorded module calls against the model and compare every result.\n"
+	"Usage: swtdx replay [--locks] [--json|--vectors] [--perfetto OUT] TRACE\n"
+	"       swtdx replay --diff [--json] TRACE TRACE\n"
+	"       swtdx replay --check [OPTION]... FILE|DIRECTORY...\n"
+	"Show a recorded trace, compare two, or play recorded calls against the model and compare every\n"
+	"result.\n"
 	"\n"
-	"  --check      compare (the only mode so far)\n"
-	"  --paranoid   check the module's invariants after every step\n"
-	"  --profile V  behave like module version V (1.5.25; 1.5.01: its locks only)\n"
-	"  --all        show every difference, not only the first of a file\n"
-	"  --quiet      only the last line\n"
-	"  --json       the same content as JSON\n"
-	"  --help       this text\n"
+	"  --locks         with each call the locks it took\n"
+	"  --vectors       the trace in the vector language\n"
+	"  --perfetto OUT  write the trace as JSON for Perfetto and chrome://tracing\n"
+	"  --diff          what two traces differ in, times apart\n"
+	"  --check         play vector files (*.vec) or traces again and compare\n"
+	"  --paranoid      check the module's invariants after every step\n"
+	"  --profile V     behave like module version V (1.5.25; 1.5.01: its locks only)\n"
+	"  --all           show every difference, not only the first of a file\n"
+	"  --quiet         only the last line\n"
+	"  --json          the same content as JSON\n"
+	"  --help          this text\n"
 	"\n"
 	"A DIRECTORY stands for its *.vec files. \"-\" is standard input.\n"
-	"Exit status: 0 no difference, 1 a difference, 2 wrong usage, 3 a file cannot be read.\n";
+	"Exit status: 0 no difference, 1 a difference or damage, 2 wrong usage, 3 a file cannot be read.\n";
 
 struct options {
 	bool check, paranoid, all, quiet, json;
@@ -61,6 +70,24 @@ static void on_diff(void *arg, const struct vec_diff *d)
 		printf("%s:%u: %s\n", t->path, d->line, d->text);
 }
 
+/* Vectors as they are, a trace as vectors. Frees the data. */
+static char *text_of(const char *path, uint8_t *data, size_t size, bool *damaged)
+{
+	char *text;
+
+	if (!trace_is_trace(data, size)) {
+		text = realloc(data, size + 1);
+		if (text)
+			text[size] = '\0';
+		else
+			free(data);
+		return text;
+	}
+	text = replay_trace_text(path, data, size, damaged);
+	free(data);
+	return text;
+}
+
 static void one_file(struct total *t, const char *path)
 {
 	struct vecrun_options opt = {
@@ -73,6 +100,7 @@ static void one_file(struct total *t, const char *path)
 	struct vecrun_result res;
 	uint8_t *data;
 	size_t size;
+	bool damaged = false;
 	char *text;
 	int err = file_read(path, MAX_VECTOR_SIZE, &data, &size);
 
@@ -81,18 +109,18 @@ static void one_file(struct total *t, const char *path)
 		t->unreadable = true;
 		return;
 	}
-	text = realloc(data, size + 1);
+	text = text_of(path, data, size, &damaged);
 	if (!text) {
-		free(data);
 		t->unreadable = true;
 		return;
 	}
-	text[size] = '\0';
 	t->path = path;
 	t->shown = 0;
 	t->diffs = t->o.json ? json_array() : NULL;
 	vecrun_text(text, &opt, &res);
 	free(text);
+	res.damaged |= damaged;
+	res.differing += damaged;
 	t->nfiles++;
 	t->files_passed += res.differing == 0;
 	t->steps += res.steps;
@@ -147,12 +175,15 @@ int verb_replay(int argc, char **argv)
 	static const struct option longopts[] = {
 		{"check", no_argument, NULL, 'c'},    {"paranoid", no_argument, NULL, 'p'},
 		{"all", no_argument, NULL, 'a'},      {"quiet", no_argument, NULL, 'q'},
-		{"json", no_argument, NULL, 'j'},     {"profile", required_argument, NULL, 'v'},
+		{"locks", no_argument, NULL, 'l'},    {"vectors", no_argument, NULL, 'v'},
+		{"diff", no_argument, NULL, 'd'},     {"perfetto", required_argument, NULL, 'P'},
+		{"json", no_argument, NULL, 'j'},     {"profile", required_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
+	struct replay_trace_options trace = {0};
 	struct total t = {0};
-	int c;
+	int c, end;
 
 	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
 		switch (c) {
@@ -169,9 +200,21 @@ int verb_replay(int argc, char **argv)
 			t.o.quiet = true;
 			break;
 		case 'j':
-			t.o.json = true;
+			t.o.json = trace.json = true;
+			break;
+		case 'l':
+			trace.locks = true;
 			break;
 		case 'v':
+			trace.vectors = true;
+			break;
+		case 'd':
+			trace.diff = true;
+			break;
+		case 'P':
+			trace.perfetto = optarg;
+			break;
+		case 'V':
 			t.o.profile = module_profile_by_name(optarg);
 			if (!t.o.profile) {
 				fprintf(stderr, "swtdx replay: there is no profile \"%s\"\n", optarg);
@@ -186,7 +229,15 @@ int verb_replay(int argc, char **argv)
 			return VERB_USAGE;
 		}
 	}
-	if (!t.o.check || optind == argc) {
+	if (!t.o.check) {
+		end = t.o.paranoid || t.o.all || t.o.quiet ?
+			      VERB_USAGE :
+			      replay_trace(&trace, argv + optind, argc - optind);
+		if (end == VERB_USAGE)
+			fputs(usage, stderr);
+		return end;
+	}
+	if (optind == argc || trace.locks || trace.vectors || trace.diff || trace.perfetto) {
 		fputs(usage, stderr);
 		return VERB_USAGE;
 	}

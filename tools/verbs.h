@@ -16,6 +16,7 @@ int verb_explore(int argc, char **argv);
 int verb_locks(int argc, char **argv);
 int verb_measure(int argc, char **argv);
 int verb_quote(int argc, char **argv);
+int verb_record(int argc, char **argv);
 int verb_replay(int argc, char **argv);
 int verb_report(int argc, char **argv);
 int verb_run(int argc, char **argv);

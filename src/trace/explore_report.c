@@ -7,7 +7,8 @@
 
 bool outcome_is_busy(const struct outcome *o)
 {
-	return (o->kind == OUTCOME_STATUS || o->kind == OUTCOME_GUEST) && tdx_is_busy(o->status);
+	return (o->kind == OUTCOME_STATUS || o->kind == OUTCOME_GUEST) &&
+	       (tdx_is_busy(o->status) || tdx_is(o->status, TDX_SYS_BUSY));
 }
 
 const char *outcome_format(const struct outcome *o, char *buf, size_t len)

@@ -16,7 +16,7 @@
 #define PAGEMAP_SWAPPED	    (1ull << 62)
 #define PAGEMAP_FILE_SHARED (1ull << 61)
 
-enum { PAGE = 4096, PAGEMAP_BATCH = 4096, SNAPSHOT_MAX_PAGES = 512 };
+enum { PAGE = 4096, PAGEMAP_BATCH = 4096, SNAPSHOT_MAX_PAGES = 2048 };
 
 struct snapshot {
 	struct player *p;
