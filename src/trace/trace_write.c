@@ -427,6 +427,7 @@ struct trace *trace_open(const char *path, struct module *mod, const struct trac
 	clock_gettime(CLOCK_MONOTONIC, &t->start);
 	write_header(t);
 	module_set_hooks(mod, &hooks, t);
+	*err = 0;
 	return t;
 }
 
