@@ -421,8 +421,9 @@ static void S0_23_a_tdr_freed_before_its_flush_is_found(void **state)
 	(void)state;
 	rig_on(&r, &plain);
 	run_once(&r);
+	flushes = rig_calls(&r, TDH_PHYMEM_PAGE_WBINVD);
 	rig_destroy(&r);
-	flushes = rig_calls(&r, TDH_PHYMEM_PAGE_WBINVD); /* the last is the TDR's */
+	flushes = rig_calls(&r, TDH_PHYMEM_PAGE_WBINVD) - flushes; /* the last is the TDR's */
 	run_once(&r);
 	td = tdx_vm_td(r.vm);
 	/* Refused, the flush leaves lines of the global KeyID behind; the page is not reused. */
