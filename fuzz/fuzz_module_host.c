@@ -186,6 +186,8 @@ static bool kept_others(const struct tdx_regs *in, const struct tdx_regs *out)
 		may |= tdx_leaf_outputs(leaf, tdx_rax_version(in->rax));
 	if (leaf && leaf->number == TDH_VP_ENTER)
 		return true;
+	if (leaf && leaf->number == TDH_MEM_SEPT_RD && in->rdx & 1)
+		may |= TDX_REG_BIT(8); /* L2 attributes, when asked for */
 	for (unsigned i = 0; i < 16; i++)
 		if (!(may & TDX_REG_BIT(i)) && (&in->rax)[i] != (&out->rax)[i])
 			return false;
