@@ -331,7 +331,10 @@ static bool aim(struct world *w, const ZydisDecodedInstruction *in, const ZydisD
 			place = data + room - rnd(w) % 16;
 		else if (rnd(w) % 16 == 0)
 			place = data + PAGE * (1 + rnd(w) % 2) - rnd(w) % 16;
+		if (rnd(w) % 64 == 0 && o[i].visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN)
+			place ^= 1ull << 52; /* not canonical */
 		if (m->base == ZYDIS_REGISTER_RIP) {
+			place &= ~(1ull << 52);
 			const int32_t disp = (int32_t)(place - (uintptr_t)w->native.code -
 						       NATIVE_INSN - in->length);
 

@@ -85,7 +85,7 @@ bool x86_tr_mem(struct x86_tr *tr, struct x86_op *op, const ZydisDecodedOperand 
 	const unsigned seg = seg_number(m->segment);
 	int64_t disp = m->disp.has_displacement ? m->disp.value : 0;
 
-	op->fl |= OPF_MEM;
+	op->fl |= OPF_MEM | (seg == X86_SS ? OPF_SS : 0);
 	op->b = op->i = REG_ZERO;
 	op->sc = 0;
 	if (m->base == ZYDIS_REGISTER_RIP || m->base == ZYDIS_REGISTER_EIP) {

@@ -492,6 +492,20 @@ bool x86_tr_int(struct x86_tr *tr)
 		return true;
 	if (tr->in.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
 		return false;
+	/* What only uses the stack implicitly. */
+	switch (tr->in.meta.category) {
+	case ZYDIS_CATEGORY_PUSH:
+	case ZYDIS_CATEGORY_POP:
+	case ZYDIS_CATEGORY_CALL:
+	case ZYDIS_CATEGORY_RET:
+		if (!tr_is_mem(&tr->o[0]) || !tr->in.operand_count_visible)
+			tr->prefix |= OPF_SS;
+		break;
+	default:
+		break;
+	}
+	if (tr->in.mnemonic == ZYDIS_MNEMONIC_LEAVE || tr->in.mnemonic == ZYDIS_MNEMONIC_ENTER)
+		tr->prefix |= OPF_SS;
 	switch (tr->in.mnemonic) {
 #define ALU2_CASE(name)                                                                            \
 	case ZYDIS_MNEMONIC_##name:                                                                \

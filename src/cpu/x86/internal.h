@@ -46,6 +46,7 @@ static_assert(sizeof(struct x86_op) == 32, "operations are packed");
 #define OPF_A16	  2u
 #define OPF_CHK	  4u /* check the segment: not flat */
 #define OPF_EA	  7u
+#define OPF_SS	  8u /* an address that is not canonical is #SS, not #GP */
 #define OPF_REP	  0x10u
 #define OPF_REPNE 0x20u
 #define OPF_LOCK  0x40u
@@ -106,6 +107,8 @@ void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, un
 void x86_rmw_done(struct x86_cpu *cpu);
 /* Copies of any size up to 4096; all or nothing. */
 void x86_read(struct x86_cpu *cpu, uint64_t va, void *to, unsigned len, unsigned acc);
+/* Fault as a write would. */
+void x86_probe_write(struct x86_cpu *cpu, uint64_t va, unsigned len);
 void x86_write(struct x86_cpu *cpu, uint64_t va, const void *from, unsigned len, unsigned acc);
 uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc);
 void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigned acc);

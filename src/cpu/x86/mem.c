@@ -11,7 +11,7 @@ static void check_canonical(struct x86_cpu *cpu, uint64_t va, unsigned size)
 	if (!(cpu->efer & X86_EFER_LMA) || !is64(cpu))
 		return;
 	if (!x86_canonical(cpu, va) || !x86_canonical(cpu, va + size - 1))
-		x86_raise_err(cpu, cpu->cur, V_GP, 0);
+		x86_raise_err(cpu, cpu->cur, cpu->cur && (cpu->cur->fl & OPF_SS) ? V_SS : V_GP, 0);
 }
 
 static unsigned to_page_end(uint64_t va)
@@ -55,6 +55,14 @@ void x86_write(struct x86_cpu *cpu, uint64_t va, const void *from, unsigned len,
 	q = x86_fill(cpu, va + here, acc | ACC_W);
 	put(cpu, p, from, here);
 	put(cpu, q, (const uint8_t *)from + here, len - here);
+}
+
+void x86_probe_write(struct x86_cpu *cpu, uint64_t va, unsigned len)
+{
+	check_canonical(cpu, va, len);
+	x86_fill(cpu, va, ACC_W);
+	if (to_page_end(va) < len)
+		x86_fill(cpu, va + to_page_end(va), ACC_W);
 }
 
 uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc)

@@ -37,8 +37,8 @@ COMPARE(ptest)
 #define WITH_IMM8(name)                                                                            \
 	WITH_IMM(name, 0)                                                                          \
 	WITH_IMM(name, 1)                                                                          \
-	WITH_IMM(name, 2) WITH_IMM(name, 3) WITH_IMM(name, 4) WITH_IMM(name, 5) WITH_IMM(name, 6)  \
-		WITH_IMM(name, 7)
+	WITH_IMM(name, 2)                                                                          \
+	WITH_IMM(name, 3) WITH_IMM(name, 4) WITH_IMM(name, 5) WITH_IMM(name, 6) WITH_IMM(name, 7)
 #define BY_IMM(name, mask, cases)                                                                  \
 	SSE_HELPER(name)                                                                           \
 	{                                                                                          \
@@ -57,8 +57,9 @@ BY_IMM(cmpsd, 7, WITH_IMM8(cmpsd))
 	WITH_IMM8(name)                                                                            \
 	WITH_IMM(name, 8)                                                                          \
 	WITH_IMM(name, 9)                                                                          \
-	WITH_IMM(name, 10) WITH_IMM(name, 11) WITH_IMM(name, 12) WITH_IMM(name, 13)                \
-		WITH_IMM(name, 14) WITH_IMM(name, 15)
+	WITH_IMM(name, 10)                                                                         \
+	WITH_IMM(name, 11) WITH_IMM(name, 12) WITH_IMM(name, 13) WITH_IMM(name, 14)                \
+		WITH_IMM(name, 15)
 BY_IMM(roundps, 15, WITH_IMM16(roundps))
 BY_IMM(roundpd, 15, WITH_IMM16(roundpd))
 BY_IMM(roundss, 15, WITH_IMM16(roundss))

@@ -132,11 +132,8 @@ SOP(x87_m)
 	cpu->cur = op;
 	if (d->what & M_READ)
 		x86_read(cpu, ea, mem, d->size, 0);
-	if (d->what & M_WRITE) {
-		x86_fill(cpu, ea, ACC_W);
-		if (PAGE_OF(ea, d->size) != PAGE_OF(ea, 1))
-			x86_fill(cpu, PAGE_OF(ea, d->size), ACC_W);
-	}
+	if (d->what & M_WRITE)
+		x86_probe_write(cpu, ea, d->size);
 	execute(cpu, op, d, mem, ea);
 	if (d->what & M_WRITE)
 		x86_write(cpu, ea, mem, d->size, 0);
