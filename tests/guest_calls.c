@@ -157,12 +157,19 @@ static void values_wider_than_asked_for_are_cut(void **state)
 #define STACK_SIZE (1 << 20)
 #define POISON	   0xa7
 
+/* Byte by byte: no register of ours ever holds a whole word of it. */
+static void poison(void *p, size_t len)
+{
+	for (volatile uint8_t *b = p; len; len--)
+		*b++ = POISON;
+}
+
 static void poisons(const struct tdg_port *port, struct tdx_regs *r)
 {
 	(void)port;
+	poison(&r->rdx, 16);
+	poison(&r->rsi, sizeof(*r) - offsetof(struct tdx_regs, rsi));
 	r->rax = 0;
-	memset(&r->rdx, POISON, 16);
-	memset(&r->rsi, POISON, sizeof(*r) - offsetof(struct tdx_regs, rsi));
 	r->r10 = TDVMCALL_INVALID_OPERAND;
 }
 
@@ -214,8 +221,9 @@ __attribute__((no_sanitize("address"))) static unsigned poisoned_words(call_fn *
 static void nothing_of_the_answer_stays_on_the_stack(void **state)
 {
 	assert_true(poisoned_words(raw_call) > 0); /* this is how it would look */
+	/* MapGPA hands R11 to its caller whatever the status is. */
 	for (unsigned i = 0; i < CALLS; i++)
-		assert_int_equal(poisoned_words(table[i].fn), 0);
+		assert_in_range(poisoned_words(table[i].fn), 0, table[i].fn == do_map_gpa);
 }
 
 /* --- the instruction --- */

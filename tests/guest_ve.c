@@ -513,6 +513,47 @@ static void a_ve_in_the_handler_before_it_asked_is_a_double_fault(void **state)
 	td_free(t);
 }
 
+/* A debug TD may run with #VE on memory that waits to be accepted. */
+static void reads_unaccepted(struct td *t, struct guest_native *g, const struct tdg *td,
+			     unsigned vcpu)
+{
+	struct seen *s = t->arg;
+	struct tdx_regs r = {0};
+	uint64_t word;
+
+	(void)vcpu;
+	s->g = g;
+	s->td = td;
+	s->regs = &r;
+	native_on_event(g->cpu, on_event, s);
+	/* The host puts a page there, which the guest has not accepted. */
+	(void)!native_read(g->cpu, gpa(1 * GIB), &word, 8);
+}
+
+static void unaccepted_memory_is_the_end_of_a_td_that_gets_ve_for_it(void **state)
+{
+	struct seen s = {.n = 0};
+	struct td *t = td_new(reads_unaccepted, 1, TDX_ATTR_DEBUG);
+
+	t->arg = &s;
+	assert_int_equal(td_run(t, 0), 0);
+	assert_int_equal(s.n, 1);
+	assert_int_equal(s.action[0], TDG_VE_PANIC);
+	td_free(t);
+}
+
+static void a_td_without_protection_from_ve_does_not_run(void **state)
+{
+	struct seen s = {.n = 0};
+	struct td *t = td_new(reads_unaccepted, 1, 0);
+
+	t->arg = &s;
+	assert_int_equal(td_run(t, 0), 0);
+	assert_false(t->finished);
+	assert_null(s.g);
+	td_free(t);
+}
+
 #define SCENE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -531,6 +572,8 @@ int main(void)
 		cmocka_unit_test(the_table_and_zydis_agree),
 		cmocka_unit_test(the_module_raises_and_the_monitor_answers_each_kind),
 		cmocka_unit_test(a_ve_in_the_handler_before_it_asked_is_a_double_fault),
+		cmocka_unit_test(unaccepted_memory_is_the_end_of_a_td_that_gets_ve_for_it),
+		cmocka_unit_test(a_td_without_protection_from_ve_does_not_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
