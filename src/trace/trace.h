@@ -20,7 +20,7 @@
 enum {
 	TRACE_MAX_LOCKS = 48,
 	TRACE_HEADER = 20,     /* magic, version, length of the platform line, checksum of it */
-	TRACE_BLOCK_HEADER = 16, /* magic, processor, length, checksum */
+	TRACE_BLOCK_HEADER = 16, /* magic, checksum of the rest, processor, length */
 	TRACE_BLOCK_SIZE = 1 << 16,
 	TRACE_MAX_PLATFORM = 4096,
 };

@@ -197,8 +197,8 @@ static int get_blocks(struct trace_file *f, const uint8_t *data, size_t at, size
 			damage(f, at, "the file ends within the head of a block");
 			return 0;
 		}
-		len = get32(head + 8);
-		if (get32(head) != TRACE_BLOCK_MAGIC || get32(head + 4) >= 256 ||
+		len = get32(head + 12);
+		if (get32(head) != TRACE_BLOCK_MAGIC || get32(head + 8) >= 256 ||
 		    len > TRACE_BLOCK_SIZE) {
 			damage(f, at, "no block begins here");
 			return 0;
@@ -209,12 +209,12 @@ static int get_blocks(struct trace_file *f, const uint8_t *data, size_t at, size
 		}
 		in.p = head + TRACE_BLOCK_HEADER;
 		in.end = in.p + len;
-		if (crc32_of(in.p, len) != get32(head + 12)) {
+		if (crc32_of(head + 8, TRACE_BLOCK_HEADER - 8 + len) != get32(head + 4)) {
 			damage(f, at, "the checksum of a block is wrong");
 			return 0;
 		}
 		while (in.p < in.end && got == 1)
-			got = get_record(f, &in, get32(head + 4));
+			got = get_record(f, &in, get32(head + 8));
 		if (got < 0)
 			return got;
 		if (got == 0) {

@@ -88,9 +88,9 @@ static void flush(struct trace *t, unsigned lp)
 	if (l->used == 0)
 		return;
 	put32(l->block, TRACE_BLOCK_MAGIC);
-	put32(l->block + 4, lp);
-	put32(l->block + 8, (uint32_t)l->used);
-	put32(l->block + 12, crc32_of(l->block + TRACE_BLOCK_HEADER, l->used));
+	put32(l->block + 8, lp);
+	put32(l->block + 12, (uint32_t)l->used);
+	put32(l->block + 4, crc32_of(l->block + 8, TRACE_BLOCK_HEADER - 8 + l->used));
 	pthread_mutex_lock(&t->file);
 	write_all(t, l->block, TRACE_BLOCK_HEADER + l->used);
 	pthread_mutex_unlock(&t->file);

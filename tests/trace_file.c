@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/* Traces: what is written is read; equal runs give equal bytes; a damaged file is used up to its
+ * damage; a trace played again answers the same. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <threads.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <swtdx/leaf.h>
+#include <swtdx/status.h>
+
+#include "trace/subject.h"
+#include "trace/trace_show.h"
+#include "trace/vecrun.h"
+
+struct bytes {
+	uint8_t *data;
+	size_t size;
+};
+
+static const char guest_life[] =
+	"seamcall 0 TDH.MEM.PAGE.AUG rcx=0x5000 rdx=0x100000000 r8=0x100011000\n"
+	"enter 0 0x100007000\n"
+	"guest mode64 lp=0\n"
+	"tdcall 0x100007000 TDG.MEM.PAGE.ACCEPT rcx=0x5000\n"
+	"tdcall 0x100007000 TDG.VP.INFO\n"
+	"guest cpuid lp=0 reason=10 ilen=2 rax=0x80000000\n"
+	"hold SEPT_TREE key=0x100000000 mode=exclusive\n"
+	"seamcall 1 TDH.MEM.RANGE.BLOCK rcx=0x5000 rdx=0x100000000\n"
+	"release SEPT_TREE key=0x100000000\n"
+	"guest external_interrupt lp=0 reason=1 intr=0x80000020\n"
+	"seamcall 0 TDH.MEM.RANGE.BLOCK rcx=0x5000 rdx=0x100000000\n"
+	"seamcall 0 RAX:0x80 rcx=0x1\n";
+
+static char *temporary(void)
+{
+	char *path = strdup("/tmp/swtdx-trace-XXXXXX");
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	return path;
+}
+
+static struct bytes slurp(char *path)
+{
+	struct bytes b = {malloc(1 << 22), 0};
+	FILE *f = fopen(path, "r");
+
+	assert_non_null(f);
+	b.size = fread(b.data, 1, 1 << 22, f);
+	fclose(f);
+	unlink(path);
+	free(path);
+	return b;
+}
+
+static void play(struct player *p, struct trace *t, const char *lines)
+{
+	char *copy = strdup(lines), *next;
+
+	for (char *l = copy; *l; l = next) {
+		struct vec_step s;
+		struct played d;
+		char err[128], shown[256];
+
+		next = strchr(l, '\n');
+		*next++ = '\0';
+		snprintf(shown, sizeof(shown), "%s", l);
+		assert_true(vec_parse(l, &s, err, sizeof(err)));
+		if (t && (s.kind == VEC_HOLD || s.kind == VEC_RELEASE || s.kind == VEC_GUEST_MODE64))
+			trace_text(t, 0, shown);
+		if (!player_step(p, &s, &d))
+			fail_msg("%s: %s", shown, d.why);
+	}
+	free(copy);
+}
+
+/* The small TD's whole life so far and a guest's, recorded from the platform line on. */
+static struct bytes recorded(struct trace_options opt)
+{
+	char *path = temporary(), *lines = stage_lines(STAGE_FINALIZED), *rest;
+	struct player p;
+	struct trace *t;
+	int err;
+
+	player_init(&p);
+	rest = strchr(lines, '\n') + 1;
+	play(&p, NULL, "platform mem=0x180000000 cmr=0x100000+0x7af00000,0x100000000+0x80000000 maxpa=52 "
+		       "keyid_bits=6 keyids=64 tdx_keyids=32 lps=4 pkgs=1 wb_blocks=4 seed=1\n");
+	t = trace_open(path, p.mod, &opt, &err);
+	assert_int_equal(err, 0);
+	play(&p, t, rest);
+	play(&p, t, guest_life);
+	assert_int_equal(trace_close(t), 0);
+	player_free(&p);
+	free(lines);
+	return slurp(path);
+}
+
+static const struct trace_record *last_of(const struct trace_file *f, const char *name)
+{
+	const struct trace_record *found = NULL;
+	char buf[64];
+
+	for (size_t i = 0; i < f->nrecords; i++)
+		if ((f->record[i].type == TRACE_SEAMCALL || f->record[i].type == TRACE_EXIT) &&
+		    strcmp(trace_name(&f->record[i], buf, sizeof(buf)), name) == 0)
+			found = &f->record[i];
+	if (!found)
+		fail_msg("no %s in the trace", name);
+	return found;
+}
+
+static void calls_are_read_as_they_were(void **state)
+{
+	struct bytes b = recorded((struct trace_options){0});
+	const struct trace_record *r;
+	struct trace_file f;
+
+	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
+	assert_false(f.damaged);
+	assert_non_null(strstr(f.platform, "lps=4"));
+	r = last_of(&f, "TDH.MEM.PAGE.AUG");
+	assert_int_equal(r->lp, 0);
+	assert_int_equal(r->in.r8, 0x100011000);
+	assert_int_equal(r->out.rax, 0);
+	assert_int_equal(r->nlocks, 9); /* two pages below the same 1G and 2M entries */
+	for (unsigned i = 0; i < r->nlocks; i++) {
+		assert_int_equal(r->lock[i].result, LOCK_OK);
+		assert_true(r->lock[i].released_ns >= r->lock[i].taken_ns);
+	}
+	r = last_of(&f, "TDH.VP.ENTER");
+	assert_int_equal(r->next, MODULE_TO_GUEST);
+	assert_int_equal(r->tdvpr, 0x100007000);
+	r = last_of(&f, "TDG.MEM.PAGE.ACCEPT");
+	assert_int_equal(r->next, MODULE_TO_GUEST);
+	assert_true(r->mode64);
+	r = last_of(&f, "exit EXTERNAL_INTERRUPT");
+	assert_int_equal(r->next, MODULE_TO_HOST);
+	assert_int_equal(r->out.rax, 1);
+	r = last_of(&f, "SEAMCALL 0x80");
+	assert_true(tdx_is(tdx_status(r->out.rax), TDX_OPERAND_INVALID));
+	trace_free(&f);
+	free(b.data);
+}
+
+static void busy_lock_is_in_the_trace(void **state)
+{
+	struct bytes b = recorded((struct trace_options){0});
+	struct trace_file f;
+	unsigned busy = 0;
+
+	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
+	for (size_t i = 0; i < f.nrecords; i++)
+		for (unsigned k = 0; k < f.record[i].nlocks; k++)
+			if (f.record[i].lock[k].result != LOCK_OK) {
+				assert_int_equal(f.record[i].lock[k].res, LOCK_SEPT_TREE);
+				assert_int_equal(f.record[i].lp, 1);
+				busy++;
+			}
+	assert_int_equal(busy, 1);
+	trace_free(&f);
+	free(b.data);
+}
+
+static void equal_runs_give_equal_bytes_but_for_times(void **state)
+{
+	struct bytes a = recorded((struct trace_options){.timeless = true});
+	struct bytes b = recorded((struct trace_options){.timeless = true});
+	struct bytes timed = recorded((struct trace_options){0});
+	struct trace_file x, y;
+
+	assert_int_equal(a.size, b.size);
+	assert_memory_equal(a.data, b.data, a.size);
+	assert_int_equal(trace_parse(&x, a.data, a.size), 0);
+	assert_int_equal(trace_parse(&y, timed.data, timed.size), 0);
+	assert_int_equal(trace_diff(stdout, &x, &y, 10), 0);
+	trace_free(&x);
+	trace_free(&y);
+	free(a.data);
+	free(b.data);
+	free(timed.data);
+}
+
+static void trace_played_again_answers_the_same(void **state)
+{
+	struct bytes b = recorded((struct trace_options){.contents = true});
+	struct vecrun_options opt = {.keep_going = true};
+	struct vecrun_result res;
+	struct trace_file f;
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
+	trace_vectors(out, &f);
+	fclose(out);
+	vecrun_text(text, &opt, &res);
+	assert_false(res.damaged);
+	assert_int_equal(res.differing, 0);
+	assert_true(res.steps > 500);
+	free(text);
+	trace_free(&f);
+	free(b.data);
+}
+
+static void difference_is_named(void **state)
+{
+	struct bytes b = recorded((struct trace_options){.timeless = true});
+	struct trace_file x, y;
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_int_equal(trace_parse(&x, b.data, b.size), 0);
+	assert_int_equal(trace_parse(&y, b.data, b.size), 0);
+	((struct trace_record *)last_of(&y, "TDG.VP.INFO"))->out.rcx ^= 1;
+	((struct trace_record *)last_of(&y, "TDH.MEM.RANGE.BLOCK"))->in.rcx ^= 0x1000;
+	assert_int_equal(trace_diff(out, &x, &y, 10), 2);
+	fclose(out);
+	assert_non_null(strstr(text, "answers otherwise\n- "));
+	assert_non_null(strstr(text, "called with other registers\n- "));
+	y.nrecords--;
+	assert_int_equal(trace_diff(stdout, &y, &y, 10), 0);
+	assert_int_equal(trace_diff(stdout, &x, &y, 0), 3);
+	free(text);
+	trace_free(&x);
+	trace_free(&y);
+	free(b.data);
+}
+
+/* Wherever a file ends, what is whole before it is there and the place is told. */
+static void cut_trace_is_used_up_to_the_cut(void **state)
+{
+	struct bytes b = recorded((struct trace_options){.timeless = true});
+	size_t before = 0, steps = 0;
+
+	for (size_t size = 8; size < b.size; size += 1 + size / 64, steps++) {
+		uint8_t *cut = malloc(size);
+		struct trace_file f;
+
+		memcpy(cut, b.data, size);
+		assert_int_equal(trace_parse(&f, cut, size), 0);
+		assert_true(f.damaged || f.nrecords == 0 || f.damage_at == 0);
+		assert_true(f.damage_at <= size);
+		assert_true(f.nrecords >= before);
+		before = f.nrecords;
+		trace_free(&f);
+		free(cut);
+	}
+	assert_true(steps > 50);
+	free(b.data);
+}
+
+static void damaged_byte_is_noticed_wherever_it_is(void **state)
+{
+	struct bytes b = recorded((struct trace_options){.timeless = true});
+	struct trace_file whole;
+
+	assert_int_equal(trace_parse(&whole, b.data, b.size), 0);
+	for (size_t at = 0; at < b.size; at += 1 + at / 256) {
+		struct trace_file f;
+		int err;
+
+		b.data[at] ^= 0x10;
+		err = trace_parse(&f, b.data, b.size);
+		assert_true(err != 0 || f.damaged);
+		assert_true(f.nrecords < whole.nrecords);
+		trace_free(&f);
+		b.data[at] ^= 0x10;
+	}
+	trace_free(&whole);
+	free(b.data);
+}
+
+static void what_is_no_trace_is_refused(void **state)
+{
+	struct trace_file f;
+
+	assert_int_equal(trace_parse(&f, (const uint8_t *)"platform mem=0x180000000", 24), -22);
+	assert_int_equal(trace_parse(&f, (const uint8_t *)"", 0), -22);
+	trace_free(&f);
+}
+
+/* --- several processors --- */
+
+struct caller {
+	struct module *mod;
+	unsigned lp;
+};
+
+static int call_often(void *arg)
+{
+	const struct caller *c = arg;
+
+	for (unsigned i = 0; i < 5000; i++) {
+		struct tdx_regs regs = {.rax = TDH_SYS_RD, .rdx = 0x0800000200000000ull + c->lp};
+
+		module_seamcall(c->mod, c->lp, &regs);
+	}
+	return 0;
+}
+
+static void processors_in_parallel_lose_no_call(void **state)
+{
+	struct trace_options opt = {0};
+	struct caller c[4];
+	struct trace_file f;
+	struct player p;
+	struct bytes b;
+	struct trace *t;
+	thrd_t thread[4];
+	unsigned calls[4] = {0};
+	char *path = temporary(), *lines = stage_lines(STAGE_READY);
+	int err;
+
+	player_init(&p);
+	play(&p, NULL, lines);
+	t = trace_open(path, p.mod, &opt, &err);
+	assert_non_null(t);
+	for (unsigned i = 0; i < 4; i++) {
+		c[i] = (struct caller){p.mod, i};
+		thrd_create(&thread[i], call_often, &c[i]);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		thrd_join(thread[i], NULL);
+	assert_int_equal(trace_close(t), 0);
+	b = slurp(path);
+	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
+	assert_false(f.damaged);
+	for (size_t i = 0; i < f.nrecords; i++) {
+		assert_int_equal(f.record[i].seq, i);
+		assert_int_equal(f.record[i].in.rdx & 7, f.record[i].lp);
+		calls[f.record[i].lp]++;
+	}
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(calls[i], 5000);
+	trace_free(&f);
+	free(b.data);
+	player_free(&p);
+	free(lines);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(calls_are_read_as_they_were),
+		cmocka_unit_test(busy_lock_is_in_the_trace),
+		cmocka_unit_test(equal_runs_give_equal_bytes_but_for_times),
+		cmocka_unit_test(trace_played_again_answers_the_same),
+		cmocka_unit_test(difference_is_named),
+		cmocka_unit_test(cut_trace_is_used_up_to_the_cut),
+		cmocka_unit_test(damaged_byte_is_noticed_wherever_it_is),
+		cmocka_unit_test(what_is_no_trace_is_refused),
+		cmocka_unit_test(processors_in_parallel_lose_no_call),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
