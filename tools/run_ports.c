@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See tools/run_ports.h. The serial port is a 16550A without an interrupt; its guest polls. */
+/* See tools/run_ports.h. The serial port is a 16750 without an interrupt: its guest
+ * polls, and the large FIFO saves it polling. */
 #include "tools/run_ports.h"
 
 #include <poll.h>
@@ -17,9 +18,15 @@ enum {
 	UART_LSR = 5,
 	UART_MSR = 6,
 	UART_SCR = 7,
+	IER_RECEIVE = 0x01,
+	IER_TRANSMIT = 0x02,
 	IIR_NONE = 0x01,
+	IIR_TRANSMITTED = 0x02,
+	IIR_RECEIVED = 0x04,
 	IIR_FIFO = 0xc0,
+	IIR_FIFO_64 = 0x20,
 	FCR_ENABLE = 0x01,
+	FCR_64 = 0x20,
 	LCR_DLAB = 0x80,
 	LSR_READY = 0x01,
 	LSR_EMPTY = 0x60,
@@ -141,6 +148,22 @@ static uint8_t modem_status(const struct run_ports *p)
 	return (uint8_t)((m & 0x0c) << 4 | (m & 0x02) << 3 | (m & 0x01) << 5);
 }
 
+/* What a polling driver goes by too. Telling of the empty transmitter forgets it. */
+static uint8_t identify(struct run_ports *p)
+{
+	uint8_t fifo = 0, cause = IIR_NONE;
+
+	if (p->fcr & FCR_ENABLE)
+		fifo = IIR_FIFO | (p->fcr & FCR_64 ? IIR_FIFO_64 : 0);
+	if (p->ier & IER_RECEIVE && input(p)) {
+		cause = IIR_RECEIVED;
+	} else if (p->ier & IER_TRANSMIT && p->emptied) {
+		cause = IIR_TRANSMITTED;
+		p->emptied = false;
+	}
+	return fifo | cause;
+}
+
 static uint8_t uart_in(struct run_ports *p, unsigned reg)
 {
 	switch (reg) {
@@ -149,7 +172,7 @@ static uint8_t uart_in(struct run_ports *p, unsigned reg)
 	case UART_IER:
 		return p->lcr & LCR_DLAB ? (uint8_t)(p->divisor >> 8) : p->ier;
 	case UART_IIR:
-		return p->fcr & FCR_ENABLE ? IIR_FIFO | IIR_NONE : IIR_NONE;
+		return identify(p);
 	case UART_LCR:
 		return p->lcr;
 	case UART_MCR:
@@ -169,6 +192,7 @@ static void write_data(struct run_ports *p, uint8_t v)
 		p->divisor = (uint16_t)((p->divisor & 0xff00) | v);
 	} else if (!(p->mcr & MCR_LOOP)) {
 		fputc(v, p->out);
+		p->emptied = true;
 		if (v == '\n' || p->terminal)
 			fflush(p->out);
 	}
@@ -185,9 +209,11 @@ static void uart_out(struct run_ports *p, unsigned reg, uint8_t v)
 			p->divisor = (uint16_t)((p->divisor & 0xff) | v << 8);
 		else
 			p->ier = v & 0xf;
+		p->emptied = p->emptied || p->ier & IER_TRANSMIT;
 		break;
 	case UART_IIR:
-		p->fcr = v;
+		/* The large FIFO is switched only while the divisor is accessible. */
+		p->fcr = (uint8_t)((v & ~FCR_64) | ((p->lcr & LCR_DLAB ? v : p->fcr) & FCR_64));
 		break;
 	case UART_LCR:
 		p->lcr = v;

@@ -18,6 +18,7 @@ struct run_ports {
 	/* the 16550's registers that keep what is written */
 	uint8_t ier, lcr, mcr, scr, fcr;
 	uint16_t divisor;
+	bool emptied;	    /* the transmitter, since that was last told */
 	int pending;	    /* a character read ahead, -1 none */
 	bool input_closed;
 	bool terminal;	    /* stdin's modes were changed */

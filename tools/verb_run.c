@@ -180,6 +180,7 @@ static int build(struct session *s)
 		.xfam = info->xfam_fixed1 | (s->o.native ? 0xe7 : 0x3),
 		.max_vcpus = s->o.vcpus,
 		.huge_pages = s->o.huge,
+		.irqchip = !s->o.native,
 	};
 	gpa_t hob;
 	int err;

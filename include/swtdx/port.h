@@ -43,9 +43,6 @@ struct tdx_port_ops {
 	/* An interrupt to the processor this port stands for, from any other: a guest on it exits, an
 	 * interruptible call is interrupted. Any thread. */
 	void (*interrupt)(const struct tdx_port *port);
-	/* INVEPT, all contexts, on the current processor: shared translations of guests are forgotten
-	 * before the next TD entry. */
-	void (*invept)(const struct tdx_port *port);
 	/* Number of the processor this port stands for, and its package. */
 	unsigned (*cpu)(const struct tdx_port *port);
 	unsigned (*package)(const struct tdx_port *port);
@@ -56,6 +53,11 @@ struct tdx_port_ops {
 	bool (*incoherent)(const struct tdx_port *port);
 	/* Give way between two attempts or in a long loop (a reschedule point). */
 	void (*relax)(const struct tdx_port *port);
+	/* INVEPT, all contexts, on the current processor: shared translations of guests are forgotten
+	 * before the next TD entry. May be NULL. */
+	void (*invept)(const struct tdx_port *port);
+	/* The time-stamp counter. Any thread; may be NULL: no timers. */
+	uint64_t (*tsc)(const struct tdx_port *port);
 };
 
 struct tdx_port {

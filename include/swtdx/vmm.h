@@ -72,6 +72,8 @@ struct tdx_vm_params {
 	uint64_t attributes, xfam;
 	unsigned max_vcpus;
 	bool gpaw52; /* 52-bit GPAs (5-level), else 48 */
+	bool irqchip;	  /* the monitor has the local APICs, and a halted vCPU waits inside
+			     tdx_vcpu_run() for an interrupt; else HLT is the user's */
 	bool huge_pages;  /* 2M private pages where the guest accepts 2M */
 	unsigned tsc_khz; /* a multiple of 25000; 0: the host's */
 	struct tdx_digest mrconfigid, mrowner, mrownerconfig;

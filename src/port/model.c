@@ -152,6 +152,11 @@ static void interrupt(const struct tdx_port *port)
 	tdx_model_interrupt(c->model, c->id);
 }
 
+static uint64_t tsc(const struct tdx_port *port)
+{
+	return machine_rdtsc(lp_of(port));
+}
+
 static void invept(const struct tdx_port *port)
 {
 	atomic_fetch_add(&lp_of(port)->tlb_generation, 1);
@@ -196,6 +201,7 @@ static const struct tdx_port_ops model_ops = {
 	.va = va,
 	.interrupt = interrupt,
 	.invept = invept,
+	.tsc = tsc,
 	.cpu = cpu_number,
 	.package = package,
 	.set_incoherent = set_incoherent,

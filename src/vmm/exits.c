@@ -10,7 +10,11 @@
 #include <string.h>
 
 #include "abi/ghci.h"
+#include "abi/metadata.h"
 #include "abi/vmx.h"
+#include "vmm/lapic.h"
+
+#define VCPU_DETAILS_INTERRUPT (1ull << 0)
 
 enum { NONE = -1, MAP_CHUNK = 2 << 20 };
 
@@ -249,6 +253,29 @@ static int fatal_error(struct tdx_vcpu *v, struct tdx_run *run)
 	return 0;
 }
 
+/* Does the guest have an interrupt that it can take once it runs? Asked on its processor. */
+static bool interrupt_pending(struct tdx_vcpu *v)
+{
+	struct vmm_cpu *c = vmm_get_this_cpu(v->vm->vmm, (unsigned)atomic_load(&v->cpu));
+	struct tdx_field_value f;
+	struct tdx_status s =
+		tdh_vp_rd(c->port, &v->vp, md_vp.row[MD_VP_VCPU_STATE_DETAILS].id, &f);
+
+	vmm_put_cpu(c);
+	return !tdx_is_success(s) || f.value & VCPU_DETAILS_INTERRUPT;
+}
+
+/* With interrupts blocked nothing but an NMI gets such a vCPU going: the user may have an idea. */
+static int vcpu_halt(struct tdx_vcpu *v, struct tdx_run *run)
+{
+	run->hlt.irq_blocked = v->regs.r12 != 0;
+	if (!v->lapic || (run->hlt.irq_blocked && !lapic_pending(v->lapic)))
+		return ask(v, run, TDX_EXIT_HLT);
+	if (run->hlt.irq_blocked || !interrupt_pending(v))
+		lapic_wait(v->lapic);
+	return answer(v, TDVMCALL_SUCCESS, 0);
+}
+
 static int tdvmcall(struct tdx_vcpu *v, struct tdx_run *run)
 {
 	const struct tdx_regs *r = &v->regs;
@@ -259,8 +286,7 @@ static int tdvmcall(struct tdx_vcpu *v, struct tdx_run *run)
 	case TDVMCALL_CPUID: /* no leaf is the host's to answer: all zero */
 		return answer(v, TDVMCALL_SUCCESS, 0);
 	case TDVMCALL_HLT:
-		run->hlt.irq_blocked = r->r12 != 0;
-		return ask(v, run, TDX_EXIT_HLT);
+		return vcpu_halt(v, run);
 	case TDVMCALL_IO:
 		return call_io(v, run);
 	case TDVMCALL_MMIO:

@@ -9,4 +9,9 @@
 #define VP_FIELD_VMCS_64(encoding)                                                                 \
 	((uint64_t)MD_CTX_VP << 52 | (uint64_t)MD_VP_CLASS_VMCS << 56 | 3ull << 32 | (encoding))
 
+#define VP_FIELD_VMCS_32(encoding)                                                                 \
+	((uint64_t)MD_CTX_VP << 52 | (uint64_t)MD_VP_CLASS_VMCS << 56 | 2ull << 32 | (encoding))
+#define VP_FIELD_VMCS_16(encoding)                                                                 \
+	((uint64_t)MD_CTX_VP << 52 | (uint64_t)MD_VP_CLASS_VMCS << 56 | 1ull << 32 | (encoding))
+
 #endif

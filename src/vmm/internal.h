@@ -44,6 +44,8 @@ struct tdx_vmm {
 };
 
 struct mmu_page;
+struct lapic;
+struct lapic_timers;
 struct zap;
 
 /* A private page that could not be removed; the module has it until the KeyID is free. */
@@ -73,7 +75,7 @@ struct tdx_vm {
 	unsigned ntdcs;
 	bool tdr_created;
 	bool hkid_leaked; /* with every control page */
-	bool gpaw52, huge_pages;
+	bool gpaw52, huge_pages, irqchip;
 	uint64_t attributes;
 	struct memslot slot[VM_MAX_SLOTS];
 	struct mmu_page *mirror_root, *direct_root;
@@ -83,6 +85,9 @@ struct tdx_vm {
 	size_t nlost, maxlost;
 	struct page_cache cache; /* for callers that are no vCPU; under vm->lock */
 	_Atomic bool wait_for_sept_zap; /* no vCPU may enter */
+	_Atomic uint64_t shared_generation; /* shared translations taken away so far */
+	pthread_mutex_t timers_lock;	    /* over the start of the thread */
+	struct lapic_timers *timers;
 	struct tdx_vcpu *vcpu[VM_MAX_VCPUS];
 	_Atomic unsigned nvcpus;
 };
@@ -97,6 +102,9 @@ struct tdx_vcpu {
 	_Atomic int cpu; /* associated with, -1 none */
 	_Atomic bool in_guest, kicked;
 	_Atomic uint64_t exits;
+	struct lapic *lapic;
+	_Atomic bool pend_nmi; /* to be given at the next entry */
+	uint64_t shared_generation; /* what its processor's translations are from */
 	struct page_cache cache;
 	struct tdx_regs regs; /* to and from TDH.VP.ENTER */
 	struct {

@@ -94,7 +94,9 @@ struct zap *mmu_zap_new(void)
 void mmu_zap_direct(struct tdx_vm *vm, uint64_t gfn, uint64_t n)
 {
 	zap_root(vm, vm->direct_root, gfn | vm_shared_mask(vm) >> 12, n);
-	vm_kick_vcpus(vm); /* TLBs: the next entry flushes them */
+	/* TLBs: the next entry flushes them. */
+	atomic_fetch_add(&vm->shared_generation, 1);
+	vm_kick_vcpus(vm);
 }
 
 /* --- 2M --- */

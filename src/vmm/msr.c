@@ -3,6 +3,7 @@
 #include "vmm/internal.h"
 
 #include "abi/ghci.h"
+#include "vmm/lapic.h"
 
 enum {
 	MSR_APIC_BASE = 0x1b,
@@ -64,7 +65,8 @@ static bool write_msr(const struct tdx_vcpu *v, uint32_t msr, uint64_t value)
 
 int vcpu_msr(struct tdx_vcpu *v, bool write, uint32_t msr, uint64_t value)
 {
-	bool ok = write ? write_msr(v, msr, value) : read_msr(v, msr, &value);
+	bool ok = write ? (v->lapic && lapic_write(v->lapic, msr, value)) || write_msr(v, msr, value) :
+			  (v->lapic && lapic_read(v->lapic, msr, &value)) || read_msr(v, msr, &value);
 
 	return vcpu_answer(v, ok ? TDVMCALL_SUCCESS : TDVMCALL_INVALID_OPERAND,
 			   ok && !write ? value : 0);

@@ -13,6 +13,7 @@
 
 #include "abi/vmcs.h"
 #include "vmm/fields.h"
+#include "vmm/lapic.h"
 
 int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **out)
 {
@@ -104,6 +105,10 @@ static int init(struct tdx_vcpu *v, uint64_t initial_rcx)
 				mmu_shared_root(vm).v);
 		if (!tdx_is_success(s))
 			err = vm_bug(vm, TDH_VP_WR, s, NULL, "setting the shared EPT");
+		else if (v->lapic)
+			s = lapic_connect(v->lapic, c->port);
+		if (!err && !tdx_is_success(s))
+			err = vm_bug(vm, TDH_VP_WR, s, NULL, "setting up posted interrupts");
 	} else
 		err = vm_fail(vm, TDH_VP_INIT, s, -EIO);
 	vmm_put_cpu(c);
@@ -119,7 +124,9 @@ int tdx_vcpu_init(struct tdx_vcpu *v, uint64_t initial_rcx)
 	pthread_mutex_lock(&vm->lock);
 	err = vm_is_dead(vm) ? -EIO : -EINVAL;
 	if (atomic_load(&vm->state) == TDX_VM_INITIALIZED && !v->initialized) {
-		err = v->created ? -EIO : create(v);
+		if (vm->irqchip && !v->lapic)
+			v->lapic = lapic_new(v);
+		err = vm->irqchip && !v->lapic ? -ENOMEM : v->created ? -EIO : create(v);
 		if (!err)
 			err = init(v, initial_rcx);
 		v->initialized = !err;
@@ -157,6 +164,7 @@ void vcpu_free(struct tdx_vcpu *v)
 		if (v->created)
 			vm_reclaim_page(vm, v->vp.tdvpr.v);
 	}
+	lapic_free(v->lapic);
 	page_cache_drain(pages, &v->cache);
 	free(v);
 }
@@ -193,6 +201,24 @@ static struct vmm_cpu *load(struct tdx_vcpu *v, int cpu)
 	return c;
 }
 
+/* What is owed to the guest or the processor, on the processor. */
+static void before_entry(struct tdx_vcpu *v, const struct tdx_port *port)
+{
+	uint64_t generation = atomic_load(&v->vm->shared_generation);
+
+	if (generation != v->shared_generation) {
+		if (port->ops->invept)
+			port->ops->invept(port);
+		v->shared_generation = generation;
+	}
+	if (atomic_exchange(&v->pend_nmi, false)) {
+		struct tdx_status s = write_field(port, &v->vp, md_vp.row[MD_VP_PEND_NMI].id, 1);
+
+		if (!tdx_is_success(s)) /* the next entry tries again */
+			atomic_store(&v->pend_nmi, true);
+	}
+}
+
 int tdx_vcpu_run(struct tdx_vcpu *v, int cpu, struct tdx_run *run)
 {
 	struct tdx_vm *vm = v->vm;
@@ -218,6 +244,7 @@ int tdx_vcpu_run(struct tdx_vcpu *v, int cpu, struct tdx_run *run)
 			sched_yield();
 			continue;
 		}
+		before_entry(v, c->port);
 		s = tdh_vp_enter(c->port, &v->vp, &v->regs, NULL);
 		atomic_fetch_add(&v->exits, 1);
 		unload(v, c);
@@ -232,6 +259,8 @@ void tdx_vcpu_kick(struct tdx_vcpu *v)
 	int cpu;
 
 	atomic_store(&v->kicked, true);
+	if (v->lapic)
+		lapic_wake(v->lapic);
 	cpu = atomic_load(&v->cpu);
 	if (cpu >= 0 && atomic_load(&v->in_guest))
 		vmm->port[cpu]->ops->interrupt(vmm->port[cpu]);

@@ -2,6 +2,7 @@
 /* A TD from TDH.MNG.CREATE to the last page back. The order of calls is that of KVM (HOST facts, 6
  * and 7); a failure on the way runs the same teardown as the end. */
 #include "vmm/internal.h"
+#include "vmm/lapic.h"
 #include "vmm/mmu.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@ int tdx_vm_new(struct tdx_vmm *vmm, struct tdx_vm **out)
 	vm->vmm = vmm;
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_mutex_init(&vm->error_lock, NULL);
+	pthread_mutex_init(&vm->timers_lock, NULL);
 	pthread_rwlockattr_init(&attr);
 	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&vm->mmu_lock, &attr);
@@ -272,6 +274,7 @@ int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
 		goto out;
 	vm->gpaw52 = p->gpaw52;
 	vm->huge_pages = p->huge_pages;
+	vm->irqchip = p->irqchip;
 	vm->attributes = p->attributes;
 	pthread_mutex_lock(&vm->vmm->tdx_lock);
 	err = create(vm);
@@ -333,6 +336,7 @@ void tdx_vm_destroy(struct tdx_vm *vm)
 		return;
 	vmm = vm->vmm;
 	n = atomic_load(&vm->nvcpus);
+	lapic_timers_free(vm);
 	/* Private pages go while the KeyID is assigned, control pages after it is free. */
 	pthread_rwlock_wrlock(&vm->mmu_lock);
 	if (vm->mirror_root)
@@ -350,6 +354,7 @@ void tdx_vm_destroy(struct tdx_vm *vm)
 	vm_end_build(vm);
 	page_cache_drain(&vmm->pages, &vm->cache);
 	pthread_rwlock_destroy(&vm->mmu_lock);
+	pthread_mutex_destroy(&vm->timers_lock);
 	pthread_mutex_destroy(&vm->error_lock);
 	pthread_mutex_destroy(&vm->lock);
 	free(vm);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The part of a TD vCPU's local APIC that its host has: timer, IPIs, identification.
+ *
+ * The processor virtualizes TPR, EOI, ISR, IRR and self-IPIs; the rest of the x2APIC comes by
+ * TDG.VP.VMCALL<RDMSR, WRMSR>. Interrupts reach the guest by posting alone: bits in a descriptor in
+ * host memory, which the processor takes over at the next TD entry. One timer thread a VM. */
+#ifndef VMM_LAPIC_H
+#define VMM_LAPIC_H
+
+#include "vmm/internal.h"
+
+enum { LAPIC_NOTIFICATION_VECTOR = 0xf2 };
+
+struct lapic;
+
+/* NULL: no memory. */
+struct lapic *lapic_new(struct tdx_vcpu *v);
+void lapic_free(struct lapic *a);
+
+/* Tells the module where this vCPU's descriptor is; on the processor it is associated with. */
+struct tdx_status lapic_connect(struct lapic *a, const struct tdx_port *port);
+
+/* x2APIC MSRs and IA32_TSC_DEADLINE. False: not one of them, or not so. */
+bool lapic_read(struct lapic *a, uint32_t msr, uint64_t *value);
+bool lapic_write(struct lapic *a, uint32_t msr, uint64_t value);
+
+/* An interrupt for the vCPU; wakes it, or makes it look. Any thread. */
+void lapic_post(struct lapic *a, uint8_t vector);
+/* Whatever it waits for, it should look again. Any thread. */
+void lapic_wake(struct lapic *a);
+/* Is something posted that the processor has not taken yet? */
+bool lapic_pending(const struct lapic *a);
+/* Wait until something is, or the vCPU is kicked, or the VM dies. */
+void lapic_wait(struct lapic *a);
+
+/* The VM's clock and timer thread; started with the first vCPU that uses a timer. */
+struct lapic_timers;
+void lapic_timers_free(struct tdx_vm *vm);
+
+#endif
