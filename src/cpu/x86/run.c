@@ -87,7 +87,6 @@ struct x86_cpu *x86_cpu_new(struct x86_code *code, const struct x86_ops *ops, vo
 	cpu->owner = owner;
 	cpu->code = code;
 	cpu->maxpa = 52;
-	cpu->xcr0_max = 3;
 	cpu->cr0 = 0x21;
 	cpu->cr4 = 0;
 	cpu->xcr0 = 1;

@@ -91,11 +91,6 @@ void x86_seg_load(struct x86_cpu *cpu, unsigned seg, uint16_t sel)
 	x86_mode_changed(cpu);
 }
 
-void x86_set_cpl(struct x86_cpu *cpu, unsigned cpl)
-{
-	cpu->cpl = (uint8_t)cpl;
-}
-
 uint64_t x86_tss_stack(struct x86_cpu *cpu, unsigned ring, uint16_t *ss)
 {
 	const unsigned type = cpu->tr.ar & 15u;

@@ -41,7 +41,6 @@ void x86_seg_set(struct x86_cpu *cpu, unsigned seg, uint16_t sel, uint64_t d);
 void x86_seg_load(struct x86_cpu *cpu, unsigned seg, uint16_t sel);
 /* A stack pointer from the TSS: ring 0 to 2, or (64-bit) IST 1 to 7 as ring 3 + n. */
 uint64_t x86_tss_stack(struct x86_cpu *cpu, unsigned ring, uint16_t *ss);
-void x86_set_cpl(struct x86_cpu *cpu, unsigned cpl);
 
 OP(x86_mov_to_seg);
 OP(x86_mov_from_seg);

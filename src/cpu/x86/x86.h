@@ -247,7 +247,6 @@ struct x86_cpu {
 		cr4_shadow;	   /* guest/host masks: set bits are the host's */
 	uint32_t exception_bitmap; /* vectors which exit instead of going through the guest's IDT */
 	uint8_t maxpa;		   /* physical address width, 52 at most */
-	uint64_t xcr0_max;	   /* supported features: x87 and SSE */
 	bool rdtsc_exits, invlpg_exits, mov_dr_exits;
 
 	const struct x86_ops *ops;
