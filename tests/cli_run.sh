@@ -38,3 +38,11 @@ code=0
 code=0
 "$swtdx" run "$dir/none" >/dev/null 2>&1 || code=$?
 [ "$code" = 3 ] || fail "no image: exit $code"
+
+# The trace of a run: whole, and every page given back in it.
+"$swtdx" run --engine native --quiet --trace "$dir/run.tdxtrace" "$image" >"$dir/out" || fail "run --trace: exit $?"
+"$swtdx" replay "$dir/run.tdxtrace" >"$dir/text" || fail "the trace is not whole"
+grep -q 'TDH.PHYMEM.PAGE.RECLAIM .* -> TDX_SUCCESS' "$dir/text" || fail "no page comes back in the trace"
+if "$swtdx" run --engine native --quiet --trace /no/such/directory/x "$image" >"$dir/out" 2>&1; then
+	fail "a trace that cannot be written goes unnoticed"
+fi

@@ -18,12 +18,14 @@
 #include <swtdx/vmm.h>
 
 #include "cpu/td/td.h"
+#include "port/model.h"
 #include "tools/boot_files.h"
 #include "tools/file.h"
 #include "tools/hex.h"
 #include "tools/run_guest.h"
 #include "tools/run_ports.h"
 #include "tools/verbs.h"
+#include "trace/trace.h"
 
 enum { DEFAULT_MEMORY_MIB = 512, MAX_VCPUS = 64 };
 
@@ -49,12 +51,13 @@ static const char usage[] =
 	"  --engine ENGINE  what runs the guest: x86, an interpreter (the default), or native, a C\n"
 	"                   function in place of its code\n"
 	"  --debug          ATTRIBUTES.DEBUG\n"
+	"  --trace FILE     record every call of the module, see swtdx replay\n"
 	"  --seed N         seed of the machine's entropy\n"
 	"  --quiet          no progress\n"
 	"  --json           the summary as JSON\n";
 
 struct options {
-	const char *image, *kernel, *initrd, *append;
+	const char *image, *kernel, *initrd, *append, *trace;
 	uint64_t memory;
 	unsigned vcpus, cpus, packages;
 	enum tdvf_order order;
@@ -68,6 +71,7 @@ struct session {
 	size_t image_size;
 	struct tdvf tdvf;
 	struct tdx_model *model;
+	struct trace *trace;
 	struct tdx_vmm *vmm;
 	struct tdx_vm *vm;
 	struct tdx_vcpu *vcpu[MAX_VCPUS];
@@ -149,6 +153,14 @@ static int power_on(struct session *s)
 				 sizeof(err));
 	if (!s->model)
 		return complain("the machine", err);
+	if (s->o.trace) {
+		struct trace_options opt = {0};
+		int e;
+
+		s->trace = trace_open(s->o.trace, s->model->mod, &opt, &e);
+		if (!s->trace)
+			return complain(s->o.trace, strerror(-e));
+	}
 	tdx_model_time_calls(s->model);
 	cfg.ncpus = tdx_model_cpus(s->model);
 	for (unsigned i = 0; i < cfg.ncpus; i++)
@@ -454,6 +466,12 @@ static int go(struct session *s)
 	}
 	status = tear_down(s, status);
 	tdx_vmm_free(s->vmm);
+	if (s->trace) {
+		int e = trace_close(s->trace);
+
+		if (e)
+			status = complain(s->o.trace, strerror(-e));
+	}
 	tdx_model_free(s->model);
 	free(s->image);
 	return status;
@@ -514,6 +532,9 @@ static bool option(struct options *o, int c, const char *arg)
 	case 'a':
 		o->append = arg;
 		return true;
+	case 't':
+		o->trace = arg;
+		return true;
 	case 'H':
 		o->huge = true;
 		return true;
@@ -541,7 +562,7 @@ int verb_run(int argc, char **argv)
 		{"quiet", no_argument, NULL, 'q'},         {"json", no_argument, NULL, 'j'},
 		{"engine", required_argument, NULL, 'e'},  {"help", no_argument, NULL, 'h'},
 		{"kernel", required_argument, NULL, 'k'},  {"initrd", required_argument, NULL, 'i'},
-		{"append", required_argument, NULL, 'a'},
+		{"append", required_argument, NULL, 'a'},  {"trace", required_argument, NULL, 't'},
 		{NULL, 0, NULL, 0},
 	};
 	struct session *s = calloc(1, sizeof(*s));

@@ -257,8 +257,10 @@ int trace_parse(struct trace_file *f, const uint8_t *data, size_t size)
 	memcpy(f->platform, data + TRACE_HEADER, len);
 	err = get_blocks(f, data, TRACE_HEADER + len, size);
 	for (size_t i = 0; i < f->nrecords; i++) {
-		f->record[i].lock = f->locks + (uintptr_t)f->record[i].lock;
-		f->record[i].bytes = f->bytes + (uintptr_t)f->record[i].bytes;
+		struct trace_record *r = &f->record[i];
+
+		r->lock = r->nlocks ? f->locks + (uintptr_t)r->lock : NULL;
+		r->bytes = r->len ? f->bytes + (uintptr_t)r->bytes : (const uint8_t *)"";
 	}
 	if (f->nrecords > 1)
 		qsort(f->record, f->nrecords, sizeof(*f->record), by_seq);
