@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "guest_td.h"
+#include "port/model.h"
 
 #define BUF  (256 * MIB)
 #define PAGE TDX_PAGE_SIZE
@@ -381,6 +382,123 @@ static void vcpus_convert_in_parallel(void **state)
 	td_free(t);
 }
 
+/* --- interrupts --- */
+
+static void accepts_64m(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+{
+	struct notes *n = t->arg;
+
+	n->err[0] = tdg_accept(&g->port, gpa(BUF), 64 * MIB, NULL, &n->r[0].accept);
+}
+
+/* An interrupt after every hundred looks of the module for one. */
+static void interrupts_soon(struct td *t)
+{
+	atomic_store(&t->model->m->lp[0].irq_countdown, 100);
+}
+
+static void an_interrupted_acceptance_lets_the_host_in_and_goes_on(void **state)
+{
+	struct notes n = {0};
+	struct td *t = start(accepts_64m, NULL, &n, true);
+
+	t->on_enter = interrupts_soon;
+	assert_int_equal(td_run(t, 0), 0);
+	assert_int_equal(n.err[0], 0);
+	assert_int_equal(n.r[0].accept.accepted[TDX_LEVEL_2M], 32);
+	assert_int_equal(n.r[0].accept.calls[TDX_LEVEL_2M], 32); /* the instruction is repeated */
+	/* 512 looks for each page. */
+	assert_true(td_calls(t, TDH_VP_ENTER) > 32 * 5);
+	td_free(t);
+}
+
+static void halts_and_counts(struct td *t, struct guest_native *g, const struct tdg *td,
+			     unsigned vcpu)
+{
+	struct notes *n = t->arg;
+	uint64_t word = 0;
+
+	n->err[0] = tdg_accept(&g->port, gpa(BUF), PAGE, NULL, NULL);
+	for (n->step = 0; n->step < 50; n->step++) {
+		native_read(g->cpu, gpa(BUF), &word, 8);
+		n->err[1] += word++ != n->step;
+		native_write(g->cpu, gpa(BUF), &word, 8);
+		n->err[2] += !tdvmcall_is_success(tdvmcall_hlt(&g->port, true));
+	}
+}
+
+static void a_vcpu_goes_from_processor_to_processor(void **state)
+{
+	struct notes n = {0};
+	struct td *t = td_new(halts_and_counts, 2, TDX_ATTR_SEPT_VE_DISABLE);
+	struct tdx_run run = {0};
+	uint64_t flushes = td_calls(t, TDH_VP_FLUSH);
+
+	t->arg = &n;
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(tdx_vcpu_run(t->vcpu[0], i & 1, &run), 0);
+		assert_int_equal(run.exit, TDX_EXIT_HLT);
+		assert_int_equal(n.step, i);
+	}
+	assert_int_equal(n.err[0] | n.err[1] | n.err[2], 0);
+	assert_true(td_calls(t, TDH_VP_FLUSH) - flushes >= 49);
+	td_free(t);
+}
+
+/* vCPU 0 converts a page there and back; vCPU 1 writes to it as a shared one all the time. */
+static void one_converts_one_writes(struct td *t, struct guest_native *g, const struct tdg *td,
+				    unsigned vcpu)
+{
+	struct side *s = (struct side *)t->arg + vcpu;
+	struct tdg_memory mm = td_mm(NULL);
+	uint64_t word = 1;
+
+	for (unsigned i = 0; i < 300 && !s->err && vcpu == 0; i++) {
+		s->err = tdg_share(&g->port, td, &mm, gpa(BUF), PAGE, NULL, NULL);
+		if (!s->err)
+			s->err = tdg_unshare(&g->port, td, &mm, gpa(BUF), PAGE, NULL, NULL);
+	}
+	/* Until the other one's function has returned. */
+	while (vcpu == 1 && !__atomic_load_n(&s->t->finished, __ATOMIC_RELAXED)) {
+		native_write(g->cpu, gpa(BUF | td->shared), &word, 8);
+		native_poll(g->cpu);
+	}
+}
+
+/* A user that does not convert for the asking: the writer waits for the page to be shared. */
+static bool lets_it_wait(struct td *t, struct tdx_run *run)
+{
+	if (run->exit != TDX_EXIT_MEMORY_FAULT)
+		return false;
+	assert_false(run->memory_fault.private_);
+	if (!__atomic_load_n(&t->finished, __ATOMIC_RELAXED))
+		return true;
+	/* Nobody will share it any more. */
+	assert_int_equal(tdx_vm_set_private(t->vm, run->memory_fault.gpa, PAGE, false), 0);
+	return true;
+}
+
+static void a_page_is_converted_under_another_vcpus_feet(void **state)
+{
+	struct side side[2] = {{0}};
+	struct td *t = td_new(one_converts_one_writes, 2, TDX_ATTR_SEPT_VE_DISABLE);
+	pthread_t thread[2];
+
+	t->arg = side;
+	t->on_exit = lets_it_wait;
+	for (unsigned i = 0; i < 2; i++) {
+		side[i].t = t;
+		side[i].vcpu = i;
+		pthread_create(&thread[i], NULL, run_side, &side[i]);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
+	assert_string_equal(t->log, "");
+	assert_int_equal(side[0].err, 0);
+	assert_int_equal(side[1].err, 0);
+	td_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +512,9 @@ int main(void)
 		cmocka_unit_test(a_page_the_host_took_and_gave_back_is_never_read),
 		cmocka_unit_test(accepting_twice_is_refused_and_changes_nothing),
 		cmocka_unit_test(vcpus_convert_in_parallel),
+		cmocka_unit_test(an_interrupted_acceptance_lets_the_host_in_and_goes_on),
+		cmocka_unit_test(a_vcpu_goes_from_processor_to_processor),
+		cmocka_unit_test(a_page_is_converted_under_another_vcpus_feet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

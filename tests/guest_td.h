@@ -52,6 +52,7 @@ struct td {
 	td_guest_fn *guest;
 	td_exit_fn *on_exit;
 	td_call_fn *on_call, *on_answer;
+	void (*on_enter)(struct td *t); /* before each TDH.VP.ENTER */
 	bool call_open[TD_MAX_CPUS];
 	uint64_t maps;	    /* MapGPA the guest made */
 	uint64_t exits[16]; /* by enum tdx_exit */
@@ -86,6 +87,8 @@ static inline void td_seamcall(const struct tdx_port *port, struct tdx_regs *reg
 		if (t->on_answer)
 			t->on_answer(t, regs);
 	}
+	if (enter && t->on_enter)
+		t->on_enter(t);
 	real->ops->seamcall(real, regs);
 	if (enter && regs->rax == VMX_EXIT_TDCALL) {
 		*open = true;

@@ -93,18 +93,26 @@ static void advance(struct native_cpu *cpu)
 	vmcs_write(vmcs_of(cpu), VMCS_GUEST_RIP, rip(cpu) + OP_LENGTH);
 }
 
+/* An interrupt for the host is there: one sent, or one whose countdown has run out. It is taken. */
+static bool take_interrupt(struct machine_lp *lp)
+{
+	int64_t due = 0;
+
+	if (!atomic_load_explicit(&lp->irq, memory_order_relaxed) &&
+	    atomic_load_explicit(&lp->irq_countdown, memory_order_relaxed) != 0)
+		return false;
+	return atomic_exchange_explicit(&lp->irq, false, memory_order_acq_rel) ||
+	       atomic_compare_exchange_strong(&lp->irq_countdown, &due, -1);
+}
+
 void native_poll(struct native_cpu *cpu)
 {
-	struct machine_lp *lp = cpu->mod->lp[cpu->lp].hw;
-
-	while (atomic_load_explicit(&lp->irq, memory_order_acquire)) {
+	while (take_interrupt(cpu->mod->lp[cpu->lp].hw)) {
 		struct tdx_regs regs = {0};
 		struct vmexit x = {.reason = VMX_EXIT_EXTERNAL_INTERRUPT,
 				   .intr_info = 1u << 31 | 0xf2};
 
-		atomic_store_explicit(&lp->irq, false, memory_order_release);
 		vmexit(cpu, &x, &regs);
-		lp = cpu->mod->lp[cpu->lp].hw;
 	}
 }
 
@@ -128,9 +136,11 @@ void native_tdcall(struct native_cpu *cpu, struct tdx_regs *regs)
 	advance(cpu);
 	at = rip(cpu);
 	for (;;) {
-		/* RIP stays where it is when the host had to do something first: again. */
+		/* RIP stays where it is when the host had to do something first, or when an
+		 * interrupt for it has come in the middle of a long call: again. */
 		if (!vmexit(cpu, &x, regs) || rip(cpu) != at)
 			return;
+		native_poll(cpu);
 		*regs = in;
 		x.stall = true;
 	}
