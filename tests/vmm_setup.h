@@ -29,6 +29,7 @@ enum { RIG_CPUS = 8, RIG_VCPUS = 8, RIG_REPORTS = 8 };
 struct rig_options {
 	unsigned cpus, packages, wb_blocks; /* 0: 2, 1, 8 */
 	bool erratum, record, unwatched, huge;
+	bool sept_ve; /* touching a page not accepted is #VE, not the end */
 	native_fn *guest;
 	void *arg;
 };
@@ -39,7 +40,7 @@ struct rig {
 	struct tdx_record *record;
 	const struct tdx_port *cpu[RIG_CPUS];
 	unsigned ncpus;
-	bool huge;
+	bool huge, sept_ve;
 	char log[256]; /* the last line */
 	unsigned nlog;
 	struct tdx_vm *vm;
@@ -91,6 +92,7 @@ static inline void rig_on(struct rig *r, const struct rig_options *o)
 	for (unsigned i = 0; i < cfg.nranges; i++)
 		memory[i] = (struct tdx_host_range){map[i].base, map[i].size};
 	r->huge = o->huge;
+	r->sept_ve = o->sept_ve;
 	if (tdx_vmm_new(&cfg, &r->vmm, err, sizeof(err)))
 		fail_msg("%s", err);
 	tdx_vmm_memory(r->vmm, &m);
@@ -114,7 +116,7 @@ static inline struct tdx_vm_params rig_params(const struct rig *r)
 	const struct tdx_host_info *info = tdx_vmm_info(r->vmm);
 
 	return (struct tdx_vm_params){
-		.attributes = TDX_ATTR_SEPT_VE_DISABLE,
+		.attributes = r->sept_ve ? 0 : TDX_ATTR_SEPT_VE_DISABLE,
 		.xfam = (info->xfam_fixed1 | 0xe7) & info->xfam_fixed0,
 		.max_vcpus = RIG_VCPUS,
 		.huge_pages = r->huge,

@@ -115,18 +115,13 @@ static struct tdx_status whole(struct tdx_vm *vm, removal_fn *fn, struct removal
 	return s;
 }
 
-static bool contended(struct tdx_status s)
-{
-	return tdx_is_busy(s) || tdx_is(s, TDX_PREVIOUS_TLB_EPOCH_BUSY);
-}
-
 /* KVM's tdh_do_no_vcpus(). */
 static int no_vcpus(struct tdx_vm *vm, enum tdx_seamcall leaf, removal_fn *fn, struct removal *a,
 		    const char *what)
 {
 	struct tdx_status s = whole(vm, fn, a);
 
-	if (contended(s)) {
+	if (tdx_is_busy(s)) { /* an old epoch cannot be: every tracking is followed by a kick */
 		atomic_store(&vm->wait_for_sept_zap, true);
 		vm_kick_vcpus(vm);
 		s = whole(vm, fn, a);
