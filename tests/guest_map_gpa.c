@@ -284,6 +284,28 @@ static void S3_05_a_buffer_with_an_unmapped_page_is_not_begun(void **state)
 	host_free(h);
 }
 
+static void fails_at_the_tenth(struct host *h, struct tdx_regs *r)
+{
+	if (h->maps == 10)
+		r->r10 = TDVMCALL_INVALID_OPERAND;
+	else
+		host_convert(h, r, ~0ull / PAGE);
+}
+
+static void S3_05_a_scattered_buffer_that_fails_is_lost_as_a_whole(void **state)
+{
+	struct host *h = host_new(fails_at_the_tenth, 0);
+	struct tdg_port_ops ops = host_ops;
+	struct tdg_memory mm = host_mm(h);
+
+	ops.gpa_of = scattered;
+	h->port.ops = &ops;
+	assert_int_equal(tdg_share_buffer(&h->port, &host_td, &mm, 0, 64 * PAGE, true, NULL), -EIO);
+	assert_int_equal(h->maps, 10); /* nothing more is asked of that host */
+	assert_int_equal(h->leaked_bytes, 64 * PAGE);
+	host_free(h);
+}
+
 static void S3_06_the_host_sees_the_shared_bit_in_the_start_and_not_in_the_size(void **state)
 {
 	struct host *h = host_new(host_converts_all, 0);
@@ -530,6 +552,7 @@ int main(void)
 		cmocka_unit_test(S3_04_whatever_a_host_answers_success_means_all_pages),
 		cmocka_unit_test(S3_05_a_scattered_buffer_is_converted_run_by_run),
 		cmocka_unit_test(S3_05_a_buffer_with_an_unmapped_page_is_not_begun),
+		cmocka_unit_test(S3_05_a_scattered_buffer_that_fails_is_lost_as_a_whole),
 		cmocka_unit_test(
 			S3_06_the_host_sees_the_shared_bit_in_the_start_and_not_in_the_size),
 		cmocka_unit_test(S3_06_a_range_that_is_none_never_reaches_the_host),

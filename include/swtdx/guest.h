@@ -198,7 +198,7 @@ struct tdvmcall_status tdvmcall_get_quote(const struct tdg_port *vcpu, gpa_t buf
  */
 struct tdvmcall_status tdvmcall_report_fatal_error(const struct tdg_port *vcpu, uint32_t code,
 						   const char *message) TDG_MUST_CHECK;
-/* vector 32..255: -EINVAL of the host below. */
+/* vector 32..255; the host refuses others. */
 struct tdvmcall_status tdvmcall_setup_event_notify(const struct tdg_port *vcpu,
 						   unsigned vector) TDG_MUST_CHECK;
 
@@ -312,8 +312,8 @@ int tdg_unshare(const struct tdg_port *vcpu, const struct tdg *td, const struct 
 		struct tdg_convert_result *out) TDG_MUST_CHECK;
 
 /* The same for a buffer by linear address, whose pages may be anywhere: a conversion for each run
- * of consecutive pages. On failure everything not converted back is leaked, run by run: the whole
- * buffer is lost. -EFAULT: part of it is not mapped, nothing has been done. */
+ * of consecutive pages. On failure the whole buffer has been leaked. -EFAULT with nothing done:
+ * part of it is not mapped. */
 int tdg_share_buffer(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
 		     uint64_t gla, uint64_t size, bool shared,
 		     const struct tdg_convert_policy *policy) TDG_MUST_CHECK;

@@ -90,13 +90,27 @@ static uint64_t run_at(const struct tdg_port *vcpu, uint64_t gla, uint64_t left,
 	return size;
 }
 
+static void leak_buffer(const struct tdg_port *vcpu, const struct tdg_memory *mm, uint64_t gla,
+			uint64_t size)
+{
+	uint64_t run;
+	gpa_t start;
+
+	for (uint64_t at = 0; at < size; at += run) {
+		run = run_at(vcpu, gla + at, size - at, &start);
+		if (run)
+			mm->leak(mm->ctx, start, run);
+		else
+			run = TDX_PAGE_SIZE; /* unmapped meanwhile: nobody can use it either */
+	}
+}
+
 int tdg_share_buffer(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
 		     uint64_t gla, uint64_t size, bool shared,
 		     const struct tdg_convert_policy *policy)
 {
 	uint64_t run;
 	gpa_t start;
-	int err = 0;
 
 	if (!size || !guest_page_aligned(gla | size) || gla + size < gla)
 		return -EINVAL;
@@ -106,15 +120,19 @@ int tdg_share_buffer(const struct tdg_port *vcpu, const struct tdg *td, const st
 			return -EFAULT;
 	}
 	for (uint64_t at = 0; at < size; at += run) {
+		int err = -EFAULT;
+
 		run = run_at(vcpu, gla + at, size - at, &start);
-		if (!run) /* unmapped meanwhile */
-			return -EFAULT;
-		/* One buffer, one fate: after a failure its other pages are lost with it. */
-		if (err)
-			mm->leak(mm->ctx, start, run);
-		else
+		if (run)
 			err = convert(vcpu, td, mm, start, run, policy, NULL,
 				      shared ? to_shared : to_private);
+		if (!err)
+			continue;
+		/* One buffer, one fate: the other pages are lost with this run. */
+		leak_buffer(vcpu, mm, gla, at);
+		if (run)
+			leak_buffer(vcpu, mm, gla + at + run, size - at - run);
+		return err;
 	}
-	return err;
+	return 0;
 }
