@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* swtdx doctor: is there real TDX here, and if not, what is missing? */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/klog.h>
+
+#include <jansson.h>
+
+#include "tools/doctor.h"
+#include "tools/file.h"
+#include "tools/verbs.h"
+
+enum { MAX_LOG = 64 << 20, KLOG_READ_ALL = 3, KLOG_SIZE = 10 };
+
+static const char usage[] =
+	"Usage: swtdx doctor [OPTION]...\n"
+	"Say what this machine, or a kernel's log, tells about real TDX, each line with a hint.\n"
+	"\n"
+	"  --dmesg FILE  look at this log and not at the machine; \"-\" is standard input\n"
+	"  --root DIR    look at the files of another machine, such as a report collected there\n"
+	"  --json        the same content as JSON\n"
+	"  --help        this text\n"
+	"\n"
+	"The simulation itself needs none of this.\n"
+	"Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage, 3 a file cannot be read.\n";
+
+static const char *const words[VERDICT_NUM] = {
+	[VERDICT_OK] = "ok",
+	[VERDICT_NOTE] = "note",
+	[VERDICT_FAIL] = "FAIL",
+	[VERDICT_SKIPPED] = "skipped",
+};
+
+struct findings {
+	bool json;
+	json_t *list;
+	unsigned count[VERDICT_NUM];
+};
+
+static void on_finding(void *arg, enum verdict v, const char *topic, const char *what,
+		       const char *hint)
+{
+	struct findings *f = arg;
+
+	f->count[v]++;
+	if (f->json) {
+		json_t *o = json_pack("{s:s, s:s, s:s}", "verdict", v == VERDICT_FAIL ? "fail" : words[v],
+				      "topic", topic, "what", what);
+
+		if (hint)
+			json_object_set_new(o, "hint", json_string(hint));
+		json_array_append_new(f->list, o);
+		return;
+	}
+	printf("%-8s%-8s%s\n", words[v], topic, what);
+	if (hint)
+		printf("%16s-> %s\n", "", hint);
+}
+
+/* The log of the running kernel, when it may be read. */
+static void own_log(struct findings *f)
+{
+	int size = klogctl(KLOG_SIZE, NULL, 0), n;
+	char *text = size > 0 ? malloc((size_t)size) : NULL;
+
+	n = text ? klogctl(KLOG_READ_ALL, text, size) : -1;
+	if (n >= 0)
+		doctor_log(text, (size_t)n, on_finding, f);
+	else
+		on_finding(f, VERDICT_SKIPPED, "log", "the kernel's log may not be read",
+			   "sudo dmesg | swtdx doctor --dmesg -");
+	free(text);
+}
+
+static int report(struct findings *f)
+{
+	if (f->json) {
+		json_t *root = json_pack("{s:s, s:b, s:{s:i, s:i, s:i, s:i}, s:o}", "schema",
+					 "swtdx.doctor/1", "simulated", 0, "summary", "passed",
+					 (int)f->count[VERDICT_OK], "failed", (int)f->count[VERDICT_FAIL],
+					 "notes", (int)f->count[VERDICT_NOTE], "skipped",
+					 (int)f->count[VERDICT_SKIPPED], "findings", f->list);
+
+		json_dumpf(root, stdout, JSON_INDENT(1));
+		putchar('\n');
+		json_decref(root);
+	} else
+		printf("%u passed, %u failed, %u skipped\n", f->count[VERDICT_OK],
+		       f->count[VERDICT_FAIL], f->count[VERDICT_SKIPPED]);
+	return f->count[VERDICT_FAIL] ? VERB_DIFFERENCE : VERB_OK;
+}
+
+int verb_doctor(int argc, char **argv)
+{
+	static const struct option longopts[] = {
+		{"dmesg", required_argument, NULL, 'd'}, {"root", required_argument, NULL, 'r'},
+		{"json", no_argument, NULL, 'j'},	 {"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	const char *dmesg = NULL, *root = NULL;
+	struct findings f = {0};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
+		switch (c) {
+		case 'd':
+			dmesg = optarg;
+			break;
+		case 'r':
+			root = optarg;
+			break;
+		case 'j':
+			f.json = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return VERB_OK;
+		default:
+			fputs(usage, stderr);
+			return VERB_USAGE;
+		}
+	}
+	if (optind != argc) {
+		fputs(usage, stderr);
+		return VERB_USAGE;
+	}
+	f.list = f.json ? json_array() : NULL;
+	if (root || !dmesg)
+		doctor_machine(root ? root : "", on_finding, &f);
+	if (dmesg) {
+		uint8_t *data;
+		size_t size;
+		int err = file_read(dmesg, MAX_LOG, &data, &size);
+
+		if (err) {
+			fprintf(stderr, "swtdx doctor: %s: %s\n", dmesg, strerror(-err));
+			json_decref(f.list);
+			return VERB_ENVIRONMENT;
+		}
+		doctor_log((const char *)data, size, on_finding, &f);
+		free(data);
+	} else if (!root)
+		own_log(&f);
+	return report(&f);
+}
