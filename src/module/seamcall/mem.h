@@ -61,6 +61,14 @@ static inline uint64_t mem_private(const struct tx *tx, const struct td *td, hpa
 	return machine_with_hkid(tx->m, pa.v, td->tdr->hkid);
 }
 
+/* The guest will have to accept a pending 2M page from its start: what it has done so far is not to
+ * be seen in what the call reports. */
+static inline void mem_forget_accepting(struct mem *m)
+{
+	if (m->ref.level == TDX_LEVEL_2M && sept_has(m->ref.value, SEPT_IS_ACCEPTABLE))
+		m->ref.value &= ~SEPT_ACCEPT_MASK;
+}
+
 /* The page is the TD's from now on. */
 void mem_give(const struct tx *tx, struct td *td, const struct pamt_ref *page,
 	      enum tdx_page_type type);

@@ -62,6 +62,7 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 	s = mem_locate(tx, &to_tdr, &reach, &p->m, regs);
 	if (!tdx_is_success(s))
 		return s;
+	mem_forget_accepting(&p->m);
 	p->pa = sept_leaf_pa(tx, &p->m.ref);
 	whole = pamt_of_size(tx->mod, p->pa.v, p->m.ref.level);
 	if (!whole) {

@@ -20,6 +20,7 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 
 	if (!tdx_is_success(s))
 		return s;
+	mem_forget_accepting(&p->m);
 	s = tx_pamt_implicit(tx, sept_leaf_pa(tx, &p->m.ref), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE,
 			     p->m.ref.level, &p->page);
 	if (!tdx_is_success(s))

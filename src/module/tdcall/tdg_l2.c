@@ -13,6 +13,8 @@
 
 /* INVVPID's list: first entry 8:0, GPA 51:12, number of entries 61:52. */
 #define LIST_RESERVED	 0xc000000000000e00ull
+#define LIST_FIRST_MASK	 0x1ffu
+#define LIST_LEFT_SHIFT	 52
 #define LIST_MAX_ENTRIES 512
 
 static bool vm_valid(const struct lp *lp, uint64_t rcx, uint64_t flags)
@@ -57,9 +59,11 @@ static struct tdx_status invalidate(uint64_t entry)
 
 struct tdx_status leaf_tdg_vp_invvpid(struct tx *tx, struct tdx_regs *regs)
 {
-	unsigned at = (unsigned)regs->rdx & 0x1ffu, left = (unsigned)(regs->rdx >> 52) & 0x3ffu;
+	unsigned at = (unsigned)regs->rdx & LIST_FIRST_MASK;
+	unsigned left = (unsigned)(regs->rdx >> LIST_LEFT_SHIFT) & 0x3ffu;
 	struct tdx_status s = tdx_success();
 	const uint64_t *list;
+	bool repeat = false;
 
 	if (!vm_valid(tx->lp, regs->rcx, INVVPID_LIST))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
@@ -71,11 +75,17 @@ struct tdx_status leaf_tdg_vp_invvpid(struct tx *tx, struct tdx_regs *regs)
 			    TDX_OPERAND_ID_RDX, &s);
 	if (!list)
 		return s;
-	for (; left > 0; at++, left--) {
+	while (left > 0 && !repeat) {
 		s = invalidate(__atomic_load_n(&list[at], __ATOMIC_RELAXED));
 		if (!tdx_is_success(s))
 			return s;
+		at++;
+		left--;
+		repeat = machine_irq_pending_guest(tx->lp->hw);
 	}
-	regs->rdx = (regs->rdx & SEPT_HPA_MASK) | at;
+	regs->rdx = (regs->rdx & SEPT_HPA_MASK) | (at & LIST_FIRST_MASK) |
+		    (uint64_t)left << LIST_LEFT_SHIFT;
+	if (repeat) /* with what is left of the list, when the interrupt has been served */
+		guest_repeat(tx->lp);
 	return s;
 }
