@@ -35,6 +35,15 @@ static void rbp_survives_when_the_td_wants_it_left_alone(void **state)
 	assert_int_equal(host(g)->rbp, 0x1234);
 }
 
+static void the_resume_hint_is_not_a_bit_of_the_exit_qualification(void **state)
+{
+	struct test_guest *g = *state;
+	struct vmexit e = {.reason = VMX_EXIT_TASK_SWITCH, .qualification = ~0ull};
+
+	assert_int_equal(guest_exits(g, e), MODULE_TO_HOST);
+	assert_int_equal(host(g)->rcx, 0x7ffffffcffffffffull); /* and VM 0 */
+}
+
 static void hlt_raises_ve_and_a_second_one_a_double_fault(void **state)
 {
 	struct test_guest *g = *state;
@@ -103,7 +112,7 @@ static void an_address_beyond_the_virtual_width_is_a_page_fault(void **state)
 {
 	struct test_guest *g = *state;
 
-	g->mod->max_pa = 46;
+	g->tdcs->virt_maxpa = 46;
 	assert_int_equal(guest_exits(g, beyond_width(0)), MODULE_TO_GUEST);
 	assert_int_equal(guest_vector(g), VECTOR_PF);
 	assert_int_equal(module_entry(g->mod, 0).error, PF_PRESENT | PF_WRITE | PF_RESERVED);
@@ -114,7 +123,7 @@ static void a_page_fault_while_one_is_delivered_is_a_double_fault(void **state)
 {
 	struct test_guest *g = *state;
 
-	g->mod->max_pa = 46;
+	g->tdcs->virt_maxpa = 46;
 	assert_int_equal(guest_exits(g, beyond_width(VECTORING(VECTOR_PF))), MODULE_TO_GUEST);
 	assert_int_equal(guest_vector(g), VECTOR_DF);
 }
@@ -123,7 +132,7 @@ static void a_page_fault_while_a_double_fault_is_delivered_ends_the_vcpu(void **
 {
 	struct test_guest *g = *state;
 
-	g->mod->max_pa = 46;
+	g->tdcs->virt_maxpa = 46;
 	assert_int_equal(guest_exits(g, beyond_width(VECTORING(VECTOR_DF))), MODULE_TO_HOST);
 	assert_int_equal(host(g)->rax, TDX_NON_RECOVERABLE_VCPU | VMX_EXIT_TRIPLE_FAULT);
 	assert_int_equal(g->vps->state, TDX_VCPU_DISABLED);
@@ -244,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		GUEST_TEST(an_interrupt_goes_to_the_host_and_frees_the_vcpu),
 		GUEST_TEST(rbp_survives_when_the_td_wants_it_left_alone),
+		GUEST_TEST(the_resume_hint_is_not_a_bit_of_the_exit_qualification),
 		GUEST_TEST(hlt_raises_ve_and_a_second_one_a_double_fault),
 		GUEST_TEST(an_exit_consumes_the_event_of_the_entry_before_it),
 		GUEST_TEST(an_interrupted_delivery_is_repeated),

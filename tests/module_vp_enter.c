@@ -156,6 +156,28 @@ static void the_hint_of_a_trap_exit_reaches_the_guest(void **state)
 	}
 }
 
+static void a_guest_counts_and_interrupts_as_its_host_set_the_processor(void **state)
+{
+	struct setup *s = *state;
+	uint64_t tdvpr;
+
+	runnable(s, 1, &tdvpr);
+	machine_override_msr(s->m, 0, 0x38f, ~0ull);
+	machine_override_msr(s->m, 0, 0x1d9, ~0ull);
+	assert_int_equal(ENTER(s, 0, tdvpr), MODULE_TO_GUEST);
+	assert_int_equal(vmcs_read(module_vmcs(s->mod, 0), VMCS_GUEST_PERF_GLOBAL_CTRL),
+			 7ull << 32);
+	assert_int_equal(vmcs_read(module_vmcs(s->mod, 0), VMCS_GUEST_DEBUGCTL), 1u << 13);
+	assert_int_equal(leave(s, 0, interrupt), MODULE_TO_HOST);
+	machine_override_msr(s->m, 0, 0x38f, 0);
+	machine_override_msr(s->m, 0, 0x1d9, 0);
+	assert_int_equal(ENTER(s, 0, tdvpr), MODULE_TO_GUEST);
+	assert_int_equal(vmcs_read(module_vmcs(s->mod, 0), VMCS_GUEST_PERF_GLOBAL_CTRL),
+			 1ull << 32);
+	assert_int_equal(vmcs_read(module_vmcs(s->mod, 0), VMCS_GUEST_DEBUGCTL), 0);
+	assert_int_equal(leave(s, 0, interrupt), MODULE_TO_HOST);
+}
+
 static void time_must_not_run_backwards(void **state)
 {
 	struct setup *s = *state;
@@ -344,6 +366,7 @@ int main(void)
 		TD_TEST(a_running_guest_keeps_its_pages_and_no_other_lock),
 		TD_TEST(registers_come_back_from_a_vmcall_by_its_mask),
 		TD_TEST(the_hint_of_a_trap_exit_reaches_the_guest),
+		TD_TEST(a_guest_counts_and_interrupts_as_its_host_set_the_processor),
 		TD_TEST(time_must_not_run_backwards),
 		TD_TEST(a_spoilt_extended_state_ends_the_td),
 		TD_TEST(a_vcpu_that_faults_seven_times_on_the_spot_is_not_entered),

@@ -158,6 +158,7 @@ static void save_vcpu(struct lp *lp)
 	xbuff_set_components(lp->mod->m, vps, lp->tdcs->xfam);
 	vps->vcpu_state_details = vp_state_details(lp->mod->m, vps, lp->vmcs);
 	lp->host.rcx &= ~TD_EXIT_RESUME_HINT;
+	lp->host.rcx &= ~TD_EXIT_RESUME_HINT;
 	if (wants_resume_hint(lp, vps->vcpu_state_details))
 		lp->host.rcx |= TD_EXIT_RESUME_HINT;
 	if (lp->leaving.trap)

@@ -20,8 +20,8 @@
 
 #define MSR_PERF_GLOBAL_CTRL	   0x38fu
 
-#define DEBUGCTL_ENABLE_UNCORE_PMI (1ull << 13)
 #define PERF_GLOBAL_FIXED0	   (1ull << 32)
+#define PERF_GLOBAL_FIXED12	   (3ull << 33)
 #define VECTORING_VALID		   (1u << 31)
 
 struct plan {
@@ -209,10 +209,14 @@ static void set_vmcs(const struct tx *tx, const struct plan *plan)
 	/* its host state is that of this processor and this module from now on */
 	plan->vp.vps->lp_dependent_updated[vm] = 1;
 	plan->vp.vps->module_dependent_updated[vm] = 1;
-	vmcs_clear_bits(vmcs, VMCS_GUEST_DEBUGCTL, DEBUGCTL_ENABLE_UNCORE_PMI);
+	vmcs_write(vmcs, VMCS_GUEST_DEBUGCTL,
+		   (vmcs_read(vmcs, VMCS_GUEST_DEBUGCTL) & ~DEBUGCTL_UNCORE_PMI) |
+			   (msr(tx, MSR_DEBUGCTL) & DEBUGCTL_UNCORE_PMI));
+	/* fixed counter 0 is the module's own; 1 and 2 go on for a host that uses them */
 	if (!(tdcs->attributes & TDX_ATTR_PERFMON))
 		vmcs_write(vmcs, VMCS_GUEST_PERF_GLOBAL_CTRL,
-			   msr(tx, MSR_PERF_GLOBAL_CTRL) | PERF_GLOBAL_FIXED0);
+			   (msr(tx, MSR_PERF_GLOBAL_CTRL) & PERF_GLOBAL_FIXED12) |
+				   PERF_GLOBAL_FIXED0);
 	if (tx->mod->plat.ddpd && !tdcs->cpuid_flags.ddpd)
 		vmcs_write(vmcs, VMCS_SPEC_CTRL_SHADOW,
 			   plan->vp.vps->msr.spec_ctrl & ~SPEC_CTRL_DDPD_U);

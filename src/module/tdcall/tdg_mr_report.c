@@ -41,7 +41,7 @@ struct tdx_status leaf_tdg_mr_report(struct tx *tx, struct tdx_regs *regs)
 	s = td_info_read(tx, lp->tdr_pa, lp->tdcs, &report.td_info, hash, &computed);
 	if (!tdx_is_success(s))
 		return s;
-	if (computed && machine_irq_pending(lp->hw)) {
+	if (computed && machine_irq_pending_guest(lp->hw)) {
 		guest_repeat(lp);
 		return s;
 	}
