@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+/* Two trees: which root, which leaves go, what reaches the module. */
+#include "vmm_setup.h"
+
+#include <stdlib.h>
+
+#include "vmm/external.h"
+
+static void guest(struct native_cpu *cpu, void *arg)
+{
+	uint64_t word = 1;
+
+	(void)arg;
+	for (unsigned i = 1; i <= 8; i++)
+		guest_accept(cpu, i * 0x1000, TDX_LEVEL_4K);
+	guest_vmcall(cpu, TDVMCALL_MAP_GPA, 0x3000 | RIG_SHARED, 0x2000, NULL);
+	native_write(cpu, gpa(0x3000 | RIG_SHARED), &word, sizeof(word));
+	native_write(cpu, gpa(0x4000 | RIG_SHARED), &word, sizeof(word));
+	guest_halt(cpu);
+}
+
+static void accept_2m(struct native_cpu *cpu, void *arg)
+{
+	(void)arg;
+	guest_accept(cpu, TDX_SIZE_2M, TDX_LEVEL_2M);
+	guest_halt(cpu);
+}
+
+static const struct rig_options plain = {.guest = guest};
+
+static void start(struct rig *r)
+{
+	rig_on(r, &plain);
+	rig_vm(r, 1);
+	assert_int_equal(rig_run(r, 0, -1), 0);
+}
+
+static void end(struct rig *r)
+{
+	rig_destroy(r);
+	rig_check_clean(r);
+	rig_off(r);
+}
+
+static uint64_t all_calls(struct rig *r)
+{
+	struct tdx_model_stats s;
+	uint64_t n = 0;
+
+	tdx_model_stats(r->model, &s);
+	for (unsigned i = 0; i < TDX_SEAMCALL_LEAVES; i++)
+		n += s.calls[i];
+	return n;
+}
+
+/* Present leaves with gfn in [first, end). */
+static uint64_t leaves_in(const struct mmu_page *p, uint64_t first, uint64_t end_)
+{
+	uint64_t n = 0, span = 1ull << (9 * (unsigned)p->level);
+
+	for (unsigned i = 0; i < 512; i++) {
+		uint64_t spte = p->spt[i], gfn = p->gfn + i * span;
+
+		if (!(spte & SPTE_PRESENT))
+			continue;
+		if (!(spte & SPTE_LEAF))
+			n += leaves_in(p->child[i], first, end_);
+		else
+			n += gfn >= first && gfn < end_;
+	}
+	return n;
+}
+
+static uint64_t leaves(const struct mmu_page *p)
+{
+	return leaves_in(p, 0, ~0ull);
+}
+
+static uint64_t tables(const struct mmu_page *p)
+{
+	uint64_t n = 1;
+
+	for (unsigned i = 0; i < 512; i++)
+		if (p->spt[i] & SPTE_PRESENT && !(p->spt[i] & SPTE_LEAF))
+			n += tables(p->child[i]);
+	return n;
+}
+
+static void same_kind_below(const struct mmu_page *p, bool is_mirror)
+{
+	assert_int_equal(p->is_mirror, is_mirror);
+	for (unsigned i = 0; i < 512; i++)
+		if (p->spt[i] & SPTE_PRESENT && !(p->spt[i] & SPTE_LEAF))
+			same_kind_below(p->child[i], is_mirror);
+}
+
+static void S4_01_memory_types_do_not_reach_private_mappings(void **state)
+{
+	uint64_t calls, private_;
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	calls = all_calls(&r);
+	private_ = leaves(r.vm->mirror_root);
+	assert_int_equal(private_, 7);
+	tdx_vm_set_noncoherent_dma(r.vm, true);
+	tdx_vm_set_noncoherent_dma(r.vm, false);
+	assert_int_equal(all_calls(&r), calls);
+	assert_int_equal(leaves(r.vm->mirror_root), private_);
+	assert_int_equal(leaves(r.vm->direct_root), 2);
+	end(&r);
+}
+
+static void S4_01_without_posted_interrupts_the_vm_is_dead_and_loses_no_page(void **state)
+{
+	uint64_t count[16], before;
+	struct tdx_run run;
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	tdx_model_pages(r.model, count);
+	before = count[TDX_PT_REG];
+	assert_int_equal(tdx_vm_inhibit_apicv(r.vm), -EIO);
+	assert_int_equal(tdx_vm_state(r.vm), TDX_VM_DEAD);
+	assert_int_equal(r.nlog, 1);
+	assert_int_equal(tdx_vcpu_run(r.vcpu[0], -1, &run), -EIO);
+	tdx_model_pages(r.model, count);
+	assert_int_equal(count[TDX_PT_REG], before);
+	end(&r); /* and all of them come back */
+}
+
+static void S4_02_a_vm_with_direct_bits_needs_no_mirror(void **state)
+{
+	struct page_cache cache = {0};
+	struct tdx_vm *vm;
+	uint64_t calls;
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &plain);
+	assert_int_equal(tdx_vm_new(r.vmm, &vm), 0);
+	assert_int_equal(mmu_init(vm), 0);
+	mmu_page_free(vm->mirror_root);
+	vm->mirror_root = NULL;
+	calls = all_calls(&r);
+	assert_int_equal(mmu_map_shared(vm, &cache, 5, 0x1000 | SPTE_PRESENT | SPTE_LEAF), MMU_OK);
+	assert_int_equal(leaves_in(vm->direct_root, RIG_SHARED >> 12, (RIG_SHARED >> 12) + 6), 1);
+	assert_int_equal(mmu_zap(vm, 0, 64, MMU_SHARED | MMU_PRIVATE), 0);
+	assert_int_equal(leaves(vm->direct_root), 0);
+	mmu_free_direct(vm);
+	/* S4-11: without a mirror no hook is called. */
+	assert_int_equal(all_calls(&r), calls);
+	free(vm->zap);
+	vm->zap = NULL;
+	page_cache_drain(&r.vmm->pages, &cache);
+	tdx_vm_destroy(vm);
+	rig_check_clean(&r);
+	rig_off(&r);
+}
+
+static void S4_03_the_gpa_chooses_the_root(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	assert_int_equal(leaves_in(r.vm->mirror_root, 0, 16), 7);
+	assert_int_equal(leaves_in(r.vm->mirror_root, 3, 5), 0);
+	assert_int_equal(leaves_in(r.vm->direct_root, (RIG_SHARED >> 12) + 3, (RIG_SHARED >> 12) + 5), 2);
+	assert_int_equal(leaves(r.vm->direct_root), 2);
+	end(&r);
+}
+
+static void S4_04_an_attribute_is_not_the_kind_of_a_table(void **state)
+{
+	uint64_t mirrored;
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	mirrored = tables(r.vm->mirror_root);
+	assert_int_equal(tdx_vm_set_private(r.vm, gpa(0), RIG_RAM, false), 0);
+	/* All pages are shared now; the tables are what they were. */
+	assert_int_equal(leaves(r.vm->mirror_root), 0);
+	assert_int_equal(tables(r.vm->mirror_root), mirrored);
+	same_kind_below(r.vm->mirror_root, true);
+	same_kind_below(r.vm->direct_root, false);
+	end(&r);
+}
+
+static void S4_05_every_table_has_the_kind_of_its_root(void **state)
+{
+	struct page_cache cache = {0};
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	srand(1);
+	for (unsigned i = 0; i < 2000; i++) {
+		uint64_t gfn = 16 + (uint64_t)rand() % 0x3000;
+
+		switch (rand() % 4) {
+		case 0:
+			assert_int_equal(mmu_map_private(r.vm, &cache, gfn, TDX_LEVEL_4K, NULL, -1), MMU_OK);
+			break;
+		case 1:
+			assert_int_equal(mmu_map_shared(r.vm, &cache, gfn, 0x1000 | SPTE_PRESENT | SPTE_LEAF),
+					 MMU_OK);
+			break;
+		case 2:
+			assert_int_equal(mmu_zap(r.vm, gfn, 64, 1 + (unsigned)rand() % 3), 0);
+			break;
+		default:
+			mmu_zap_direct(r.vm, gfn, 64);
+			break;
+		}
+		if (i % 100 == 0) {
+			same_kind_below(r.vm->mirror_root, true);
+			same_kind_below(r.vm->direct_root, false);
+		}
+	}
+	page_cache_drain(&r.vmm->pages, &cache);
+	end(&r);
+}
+
+static void S4_06_a_deleted_slot_takes_its_leaves_out_of_both_trees(void **state)
+{
+	const uint64_t gfn = (1ull << 30) >> 12, shared = RIG_SHARED >> 12;
+	struct page_cache cache = {0};
+	uint64_t other[2];
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	assert_int_equal(tdx_vm_set_memslot(r.vm, 1, gpa(1ull << 30), 0x10000), 0);
+	assert_int_equal(tdx_vm_set_private(r.vm, gpa((1ull << 30) + 0x8000), 0x8000, false), 0);
+	other[0] = leaves(r.vm->mirror_root);
+	other[1] = leaves(r.vm->direct_root);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(mmu_map_private(r.vm, &cache, gfn + i, TDX_LEVEL_4K, NULL, -1), MMU_OK);
+		assert_int_equal(mmu_map_shared(r.vm, &cache, gfn + 8 + i,
+						0x1000 | SPTE_PRESENT | SPTE_LEAF), MMU_OK);
+	}
+	assert_int_equal(leaves_in(r.vm->mirror_root, gfn, gfn + 16), 8);
+	assert_int_equal(leaves_in(r.vm->direct_root, shared + gfn, shared + gfn + 16), 8);
+	assert_int_equal(tdx_vm_set_memslot(r.vm, 1, gpa(1ull << 30), 0), 0);
+	assert_int_equal(leaves(r.vm->mirror_root), other[0]);
+	assert_int_equal(leaves(r.vm->direct_root), other[1]);
+	page_cache_drain(&r.vmm->pages, &cache);
+	end(&r);
+}
+
+static void S4_07_every_transition_is_one_external_operation(void **state)
+{
+	struct page_cache cache = {0};
+	uint64_t septs, augs, blocks, tracks, removes, reclaims, n;
+	struct rig r;
+
+	(void)state;
+	start(&r);
+#define NOW(leaf) rig_calls(&r, leaf)
+	/* A far page: three tables (2M, 1G entries' and 4K entries' parents), one leaf. */
+	septs = NOW(TDH_MEM_SEPT_ADD);
+	augs = NOW(TDH_MEM_PAGE_AUG);
+	n = tables(r.vm->mirror_root);
+	assert_int_equal(mmu_map_private(r.vm, &cache, 1ull << 27, TDX_LEVEL_4K, NULL, -1), MMU_OK);
+	n = tables(r.vm->mirror_root) - n;
+	assert_int_equal(n, 3);
+	assert_int_equal(NOW(TDH_MEM_SEPT_ADD) - septs, n);
+	assert_int_equal(NOW(TDH_MEM_PAGE_AUG) - augs, 1);
+	/* Mapped already: nothing. */
+	assert_int_equal(mmu_map_private(r.vm, &cache, 1ull << 27, TDX_LEVEL_4K, NULL, -1), MMU_OK);
+	assert_int_equal(NOW(TDH_MEM_PAGE_AUG) - augs, 1);
+	/* Removed: one each. */
+	blocks = NOW(TDH_MEM_RANGE_BLOCK);
+	tracks = NOW(TDH_MEM_TRACK);
+	removes = NOW(TDH_MEM_PAGE_REMOVE);
+	assert_int_equal(mmu_zap(r.vm, 1ull << 27, 1, MMU_PRIVATE), 0);
+	assert_int_equal(NOW(TDH_MEM_RANGE_BLOCK) - blocks, 1);
+	assert_int_equal(NOW(TDH_MEM_TRACK) - tracks, 1);
+	assert_int_equal(NOW(TDH_MEM_PAGE_REMOVE) - removes, 1);
+	/* A batch: one tracking. */
+	assert_int_equal(mmu_zap(r.vm, 0, 64, MMU_PRIVATE), 0);
+	assert_int_equal(NOW(TDH_MEM_TRACK) - tracks, 2);
+	/* The end: one reclaim a table but the root, which is the TDCS's. */
+	n = tables(r.vm->mirror_root) - 1;
+	reclaims = NOW(TDH_PHYMEM_PAGE_RECLAIM);
+	page_cache_drain(&r.vmm->pages, &cache);
+	assert_int_equal(vm_release_hkid(r.vm), 0);
+	mmu_free_mirror(r.vm);
+	assert_int_equal(NOW(TDH_PHYMEM_PAGE_RECLAIM) - reclaims, n);
+	end(&r);
+}
+
+static void S4_08_a_table_cannot_go_while_the_td_lives(void **state)
+{
+	uint64_t reclaims, n;
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	reclaims = rig_calls(&r, TDH_PHYMEM_PAGE_RECLAIM);
+	n = tables(r.vm->mirror_root) - 1;
+	mmu_free_mirror(r.vm);
+	assert_int_equal(tdx_vm_state(r.vm), TDX_VM_DEAD);
+	assert_int_equal(r.nlog, 1);
+	assert_int_equal(rig_calls(&r, TDH_PHYMEM_PAGE_RECLAIM), reclaims);
+	assert_int_equal(rig_memory(&r).quarantined_pages, n);
+	rig_destroy(&r);
+	rig_check_coherent(&r);
+	rig_off(&r);
+}
+
+static void S4_08_at_run_time_only_leaves_go(void **state)
+{
+	struct rig r;
+	uint64_t n;
+
+	(void)state;
+	start(&r);
+	n = tables(r.vm->mirror_root);
+	assert_int_equal(mmu_zap(r.vm, 0, ~0ull, MMU_PRIVATE), 0);
+	assert_int_equal(leaves(r.vm->mirror_root), 0);
+	assert_int_equal(tables(r.vm->mirror_root), n);
+	assert_int_equal(rig_calls(&r, TDH_MEM_SEPT_REMOVE), 0);
+	end(&r);
+}
+
+static void S4_09_a_new_generation_of_mmio_leaves_the_mirror_alone(void **state)
+{
+	uint64_t calls;
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	calls = all_calls(&r);
+	assert_int_equal(tdx_vm_zap_shared(r.vm, gpa(0), RIG_SHARED), 0);
+	assert_int_equal(leaves(r.vm->direct_root), 0);
+	assert_int_equal(leaves(r.vm->mirror_root), 7);
+	assert_int_equal(all_calls(&r), calls);
+	end(&r);
+}
+
+static void S4_10_unmapping_what_backs_shared_memory_makes_no_call(void **state)
+{
+	uint64_t calls;
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	calls = all_calls(&r);
+	assert_int_equal(tdx_vm_zap_shared(r.vm, gpa(0x1000), 0x8000), 0);
+	assert_int_equal(all_calls(&r), calls);
+	assert_int_equal(leaves(r.vm->direct_root), 0);
+	end(&r);
+}
+
+static void S4_12_a_page_and_its_alias_are_in_two_trees(void **state)
+{
+	struct page_cache cache = {0};
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	assert_int_equal(mmu_map_private(r.vm, &cache, 0x100, TDX_LEVEL_4K, NULL, -1), MMU_OK);
+	assert_int_equal(mmu_map_shared(r.vm, &cache, 0x100, 0x1000 | SPTE_PRESENT | SPTE_LEAF), MMU_OK);
+	assert_int_equal(leaves_in(r.vm->mirror_root, 0x100, 0x101), 1);
+	assert_int_equal(leaves_in(r.vm->direct_root, (RIG_SHARED >> 12) + 0x100,
+				   (RIG_SHARED >> 12) + 0x101), 1);
+	assert_int_equal(leaves_in(r.vm->direct_root, 0, RIG_SHARED >> 12), 0);
+	/* One goes, the other stays. */
+	mmu_zap_direct(r.vm, 0x100, 1);
+	assert_int_equal(leaves_in(r.vm->mirror_root, 0x100, 0x101), 1);
+	page_cache_drain(&r.vmm->pages, &cache);
+	end(&r);
+}
+
+static void S4_13_a_slot_reaches_no_alias(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	assert_int_equal(tdx_vm_set_memslot(r.vm, 1, gpa(RIG_SHARED), 0x1000), -EINVAL);
+	assert_int_equal(tdx_vm_set_memslot(r.vm, 1, gpa(RIG_SHARED | 0x100000), 0x1000), -EINVAL);
+	assert_int_equal(tdx_vm_set_memslot(r.vm, 1, gpa(RIG_SHARED - 0x1000), 0x2000), -EINVAL);
+	assert_int_equal(tdx_vm_set_memslot(r.vm, 1, gpa(~0ull << 12), 0x2000), -EINVAL);
+	assert_int_equal(tdx_vm_set_memslot(r.vm, 1, gpa(RIG_SHARED - 0x1000), 0x1000), 0);
+	assert_int_equal(tdx_vm_set_private(r.vm, gpa(RIG_SHARED), 0x1000, true), -EINVAL);
+	end(&r);
+}
+
+static void a_2m_page_is_demoted_and_promoted(void **state)
+{
+	struct rig_options o = {.guest = accept_2m, .huge = true};
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	rig_vm(&r, 1);
+	assert_int_equal(rig_run(&r, 0, -1), 0);
+	assert_int_equal(leaves(r.vm->mirror_root), 2);
+	assert_int_equal(tdx_vm_promote(r.vm, gpa(TDX_SIZE_2M)), -EINVAL);
+	assert_int_equal(tdx_vm_demote(r.vm, gpa(0)), -EINVAL);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(tdx_vm_demote(r.vm, gpa(TDX_SIZE_2M + 0x5000)), 0);
+		assert_int_equal(leaves(r.vm->mirror_root), 513);
+		rig_check_module(&r);
+		assert_int_equal(tdx_vm_promote(r.vm, gpa(TDX_SIZE_2M)), 0);
+		assert_int_equal(leaves(r.vm->mirror_root), 2);
+		rig_check_module(&r);
+	}
+	assert_int_equal(tdx_vm_demote(r.vm, gpa(TDX_SIZE_2M)), 0);
+	/* Refused by the module, a promotion leaves the range as it was, and usable. */
+	rig_fail(&r, TDH_MEM_PAGE_PROMOTE, 1, 1, TDX_EPT_INVALID_PROMOTE_CONDITIONS);
+	assert_int_equal(tdx_vm_promote(r.vm, gpa(TDX_SIZE_2M)), -EINVAL);
+	assert_int_equal(tdx_vm_state(r.vm), TDX_VM_RUNNABLE);
+	assert_int_equal(tdx_vm_promote(r.vm, gpa(TDX_SIZE_2M)), 0);
+	/* Interrupted and busy once, it still comes about. */
+	rig_fail(&r, TDH_MEM_PAGE_DEMOTE, 1, 3, TDX_INTERRUPTED_RESTARTABLE);
+	rig_fail(&r, TDH_MEM_PAGE_DEMOTE, 1, 1, TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX);
+	assert_int_equal(tdx_vm_demote(r.vm, gpa(TDX_SIZE_2M)), 0);
+	end(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(S4_01_memory_types_do_not_reach_private_mappings),
+		cmocka_unit_test(S4_01_without_posted_interrupts_the_vm_is_dead_and_loses_no_page),
+		cmocka_unit_test(S4_02_a_vm_with_direct_bits_needs_no_mirror),
+		cmocka_unit_test(S4_03_the_gpa_chooses_the_root),
+		cmocka_unit_test(S4_04_an_attribute_is_not_the_kind_of_a_table),
+		cmocka_unit_test(S4_05_every_table_has_the_kind_of_its_root),
+		cmocka_unit_test(S4_06_a_deleted_slot_takes_its_leaves_out_of_both_trees),
+		cmocka_unit_test(S4_07_every_transition_is_one_external_operation),
+		cmocka_unit_test(S4_08_a_table_cannot_go_while_the_td_lives),
+		cmocka_unit_test(S4_08_at_run_time_only_leaves_go),
+		cmocka_unit_test(S4_09_a_new_generation_of_mmio_leaves_the_mirror_alone),
+		cmocka_unit_test(S4_10_unmapping_what_backs_shared_memory_makes_no_call),
+		cmocka_unit_test(S4_12_a_page_and_its_alias_are_in_two_trees),
+		cmocka_unit_test(S4_13_a_slot_reaches_no_alias),
+		cmocka_unit_test(a_2m_page_is_demoted_and_promoted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
