@@ -421,7 +421,7 @@ static void meet(void *arg)
 	struct meeting *m = arg;
 	unsigned n = atomic_fetch_add(&m->inside, 1) + 1;
 
-	for (unsigned i = 0; i < 2000 && atomic_load(&m->inside) < 2; i++)
+	for (unsigned i = 0; i < 50000 && atomic_load(&m->inside) < 2 && atomic_load(&m->most) < 2; i++)
 		usleep(100);
 	n = n > atomic_load(&m->inside) ? n : atomic_load(&m->inside);
 	if (n > atomic_load(&m->most))

@@ -68,6 +68,10 @@ static inline void rig_on(struct rig *r, const struct rig_options *o)
 
 	memset(r, 0, sizeof(*r));
 	machine_default_config(&mc);
+	/* A machine of 256 MiB, so that looking at all of it is quick. */
+	mc.ncmr = 1;
+	mc.cmr[0] = (struct machine_range){1ull << 30, 256ull << 20};
+	mc.mem_end = mc.cmr[0].base + mc.cmr[0].size;
 	mc.lps = o->cpus ? o->cpus : 2;
 	mc.pkgs = o->packages ? o->packages : 1;
 	mc.wb_blocks = o->wb_blocks ? o->wb_blocks : 8;
