@@ -149,7 +149,7 @@ static int get_bytes(struct trace_file *f, struct input *in, struct trace_record
 	if (!get(in, &r->pa) || !get_below(in, TRACE_BLOCK_SIZE, &len) ||
 	    len > (size_t)(in->end - in->p))
 		return 0;
-	if (!room((void **)&f->bytes, &f->max_bytes, f->nbytes, len, 1))
+	if (!room((void **)&f->bytes, &f->max_bytes, f->nbytes, len + 1, 1))
 		return -ENOMEM;
 	memcpy(f->bytes + f->nbytes, in->p, len);
 	r->bytes = (const uint8_t *)(uintptr_t)f->nbytes;
