@@ -193,6 +193,7 @@ static int build(struct session *s)
 		.max_vcpus = s->o.vcpus,
 		.huge_pages = s->o.huge,
 		.irqchip = !s->o.native,
+		.rbp_mod = !s->o.kernel && !s->o.native,
 	};
 	gpa_t hob;
 	int err;

@@ -74,6 +74,8 @@ struct tdx_vm_params {
 	bool gpaw52; /* 52-bit GPAs (5-level), else 48 */
 	bool irqchip;	  /* the monitor has the local APICs, and a halted vCPU waits inside
 			     tdx_vcpu_run() for an interrupt; else HLT is the user's */
+	bool rbp_mod;	  /* the guest may hand its host RBP in a TDVMCALL, as firmware of 2022 does;
+			     else CONFIG_FLAGS.NO_RBP_MOD, as KVM wants it */
 	bool huge_pages;  /* 2M private pages where the guest accepts 2M */
 	unsigned tsc_khz; /* a multiple of 25000; 0: the host's */
 	struct tdx_digest mrconfigid, mrowner, mrownerconfig;

@@ -171,7 +171,7 @@ static int fill_params(const struct tdx_vm *vm, const struct tdx_vm_params *p,
 	t->xfam = p->xfam;
 	t->max_vcpus = (uint16_t)p->max_vcpus;
 	t->eptp_controls = TDX_EPTP_MT_WB | (p->gpaw52 ? TDX_EPTP_WALK_5 : TDX_EPTP_WALK_4);
-	t->config_flags = TDX_CONFIG_NO_RBP_MOD | (p->gpaw52 ? TDX_CONFIG_GPAW : 0);
+	t->config_flags = (p->rbp_mod ? 0 : TDX_CONFIG_NO_RBP_MOD) | (p->gpaw52 ? TDX_CONFIG_GPAW : 0);
 	t->tsc_frequency = (uint16_t)((p->tsc_khz ? p->tsc_khz : 2100000) / 25000);
 	t->mrconfigid = p->mrconfigid;
 	t->mrowner = p->mrowner;

@@ -68,7 +68,12 @@ static void stopped(struct td_cpu *t, const struct x86_exit *e)
 
 	if (!t->engine->log)
 		return;
-	if (e->reason == X86_EXIT_UNKNOWN) {
+	if (e->reason == X86_EXIT_TRIPLE_FAULT) {
+		snprintf(line, sizeof(line),
+			 "vCPU %" PRIu32 ": triple fault at 0x%" PRIx64 ", stack 0x%" PRIx64
+			 ", fault address 0x%" PRIx64,
+			 t->lp->vps->vcpu_index, t->x86->rip, t->x86->regs.rsp, t->x86->cr2);
+	} else if (e->reason == X86_EXIT_UNKNOWN) {
 		n = snprintf(line, sizeof(line), "vCPU %" PRIu32 ": unknown instruction at 0x%" PRIx64 ":",
 			     t->lp->vps->vcpu_index, t->x86->rip);
 		for (unsigned i = 0; i < e->insn_len && i < sizeof(e->insn); i++)
@@ -132,8 +137,9 @@ static enum module_next handle(struct td_cpu *t, const struct x86_exit *e)
 	default:
 		break;
 	}
-	if (e->reason >= ALL_VMX_EXITS) {
+	if (e->reason >= ALL_VMX_EXITS || e->reason == X86_EXIT_TRIPLE_FAULT)
 		stopped(t, e);
+	if (e->reason >= ALL_VMX_EXITS) {
 		x = (struct vmexit){.reason = VMX_EXIT_TRIPLE_FAULT};
 	}
 	return vmexit(t, &x);

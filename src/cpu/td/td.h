@@ -5,9 +5,8 @@
 
 #include "cpu/engine.h"
 
-/* An engine that interprets x86. `log` (may be NULL) is told why a vCPU had to be stopped: an
- * instruction or a mode the interpreter does not know. From then on it looks to the module like a
- * triple fault. */
+/* An engine that interprets x86. `log` (may be NULL) is told why a vCPU stopped: a triple fault, an
+ * instruction or a mode the interpreter does not know, which looks to the module like one. */
 struct engine *td_engine_new(void (*log)(void *arg, const char *line), void *arg);
 
 /* Instructions executed so far by all vCPUs that have left the guest. */
