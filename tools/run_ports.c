@@ -3,6 +3,8 @@
  * polls, and the large FIFO saves it polling. */
 #include "tools/run_ports.h"
 
+#include "tools/run_cmos.h"
+
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,6 +12,8 @@
 #include <swtdx/boot.h>
 
 enum {
+	CMOS_INDEX = 0x70,
+	CMOS_DATA = 0x71,
 	UART_DATA = 0,
 	UART_IER = 1,
 	UART_IIR = 2,
@@ -43,7 +47,6 @@ static const struct {
 	{0x60, 0x60, "the keyboard controller (8042)"},
 	{0x61, 0x61, "the system control port"},
 	{0x64, 0x64, "the keyboard controller (8042)"},
-	{0x70, 0x71, "the real-time clock (CMOS)"},
 	{0x80, 0x80, "the POST code port"},
 	{0x92, 0x92, "the fast A20 gate"},
 	{0xa0, 0xa1, "the interrupt controller (8259)"},
@@ -241,6 +244,10 @@ uint32_t run_ports_in(struct run_ports *p, unsigned port, unsigned size)
 	pthread_mutex_lock(&p->lock);
 	if (is_uart(port) && size == 1)
 		v = uart_in(p, port - TDX_BOOT_PORT_COM1);
+	else if (port == CMOS_INDEX)
+		v = p->cmos_index;
+	else if (port == CMOS_DATA)
+		v = run_cmos_read(p->cmos_index, p->memory);
 	else if (port == TDX_BOOT_PORT_SLEEP || port == TDX_BOOT_PORT_SLEEP + 1)
 		v = 0;
 	else
@@ -254,12 +261,14 @@ void run_ports_out(struct run_ports *p, unsigned port, unsigned size, uint32_t d
 	pthread_mutex_lock(&p->lock);
 	if (is_uart(port) && size == 1)
 		uart_out(p, port - TDX_BOOT_PORT_COM1, (uint8_t)data);
+	else if (port == CMOS_INDEX)
+		p->cmos_index = (uint8_t)data;
 	else if (port == TDX_BOOT_PORT_SLEEP) {
 		if ((data & TDX_BOOT_SLEEP_MASK) == TDX_BOOT_SLEEP_OFF)
 			p->outcome = 0;
 	} else if (port == RUN_PORT_EXIT)
 		p->outcome = (int)(data & 0xff);
-	else if (port != TDX_BOOT_PORT_SLEEP + 1)
+	else if (port != TDX_BOOT_PORT_SLEEP + 1 && port != CMOS_DATA)
 		unknown(p, port, "writes");
 	pthread_mutex_unlock(&p->lock);
 }

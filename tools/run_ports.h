@@ -18,6 +18,8 @@ struct run_ports {
 	/* the 16550's registers that keep what is written */
 	uint8_t ier, lcr, mcr, scr, fcr;
 	uint16_t divisor;
+	uint8_t cmos_index;
+	uint64_t memory; /* of the TD */
 	bool emptied;	    /* the transmitter, since that was last told */
 	int pending;	    /* a character read ahead, -1 none */
 	bool input_closed;

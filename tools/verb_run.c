@@ -27,7 +27,7 @@
 #include "tools/verbs.h"
 #include "trace/trace.h"
 
-enum { DEFAULT_MEMORY_MIB = 512, MAX_VCPUS = 64 };
+enum { DEFAULT_MEMORY_MIB = 512, MAX_VCPUS = 64, STUCK_SECONDS = 6, LOOK_NS = 100000000 };
 
 static const char usage[] =
 	"usage: swtdx run [OPTION]... IMAGE\n"
@@ -82,6 +82,8 @@ struct session {
 	uint64_t peak[16], end[16], end_sum;
 	char line[256]; /* of the guest's console */
 	size_t nline;
+	_Atomic uint64_t exits; /* of vCPU 0, handled so far */
+	_Atomic bool done[MAX_VCPUS];
 	_Atomic int outcome; /* -1 running, else exit status */
 	const char *last_what;
 	struct timespec start;
@@ -295,6 +297,37 @@ static int handle(struct session *s, struct tdx_run *run)
 	return 1;
 }
 
+static void end_all(struct session *s)
+{
+	for (unsigned i = 0; s->outcome >= 0 && i < s->o.vcpus; i++)
+		tdx_vcpu_kick(s->vcpu[i]);
+}
+
+/* Firmware that misses a device it cannot do without loops for ever, without a word: ended when its
+ * processor has worked for seconds and asked for nothing. */
+static void watch(struct session *s)
+{
+	struct timespec pause = {0, LOOK_NS}, used;
+	uint64_t exits = 0;
+	clockid_t clock;
+	time_t since = 0;
+
+	if (pthread_getcpuclockid(s->thread[0], &clock))
+		return;
+	while (!s->done[0] && clock_gettime(clock, &used) == 0) {
+		if (exits != s->exits)
+			since = used.tv_sec;
+		else if (s->ports.nunknown && s->outcome < 0 && used.tv_sec - since > STUCK_SECONDS) {
+			log_line(s, "the firmware has stopped asking for anything: a device named above "
+				    "is missing");
+			s->outcome = VERB_DIFFERENCE;
+			end_all(s);
+		}
+		exits = s->exits;
+		nanosleep(&pause, NULL);
+	}
+}
+
 struct runner {
 	struct session *s;
 	unsigned id;
@@ -306,16 +339,17 @@ static void *run_vcpu(void *arg)
 	struct tdx_run run;
 	int err;
 
-	do
+	do {
 		err = tdx_vcpu_run(r->s->vcpu[r->id], -1, &run);
-	while (!err && !handle(r->s, &run));
+		r->s->exits += r->id == 0;
+	} while (!err && !handle(r->s, &run));
 	if (err) {
 		vm_complain(r->s, "running the TD", err);
 		r->s->outcome = VERB_DIFFERENCE;
 	}
 	/* When one vCPU ends the TD, the others have to be told. */
-	for (unsigned i = 0; r->s->outcome >= 0 && i < r->s->o.vcpus; i++)
-		tdx_vcpu_kick(r->s->vcpu[i]);
+	end_all(r->s);
+	r->s->done[r->id] = true;
 	return NULL;
 }
 
@@ -329,6 +363,8 @@ static int run(struct session *s)
 		r[i] = (struct runner){s, i};
 		pthread_create(&s->thread[i], NULL, run_vcpu, &r[i]);
 	}
+	if (!s->o.kernel && !s->o.native)
+		watch(s);
 	for (unsigned i = 0; i < s->o.vcpus; i++)
 		pthread_join(s->thread[i], NULL);
 	tdx_model_pages(s->model, s->peak);
@@ -460,7 +496,8 @@ static int go(struct session *s)
 			tdx_model_set_engine(s->model, td_engine_new(log_line, s));
 		}
 		run_ports_open(&s->ports, s->o.json ? stderr : stdout);
-		s->ports.report = log_line;
+		s->ports.memory = s->o.memory;
+		s->ports.report = s->o.kernel ? NULL : log_line;
 		s->ports.arg = s;
 		status = run(s);
 		run_ports_close(&s->ports);
