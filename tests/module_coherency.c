@@ -207,9 +207,70 @@ static void write_back_of_a_page_that_is_still_the_tds_is_refused(void **state)
 	setup_free(&s);
 }
 
+static void host_that_reads_private_memory_is_named_with_the_page_and_its_keyid(void **state)
+{
+	struct setup s = watched();
+	struct coherency_report r;
+
+	use_pages(&s, 0);
+	setup_td(&s, TD, HKID);
+	no_report(&s);
+	reuse(&s, TD + SETUP_PAGE, -EIO);
+	r = first_report(&s, COHERENCY_HOST_READ_PRIVATE, TD + SETUP_PAGE);
+	assert_int_equal(r.old_hkid, HKID);
+	assert_int_equal(r.dirtied_by, TDH_MEM_PAGE_ADD);
+	assert_int_equal(r.during, MACHINE_CALL_HOST);
+	setup_free(&s);
+}
+
+/* The module keeps the KeyID until every package has written back; only then is it free. */
+static void write_back_skipped_on_one_package_keeps_the_keyid(void **state)
+{
+	struct setup s = watched();
+
+	use_pages(&s, 0);
+	setup_td(&s, TD, HKID);
+	setup_expect(setup_call(&s, 0, TDH_VP_FLUSH, .rcx = TD + SETUP_TDVPR), TDX_SUCCESS);
+	setup_expect(setup_call(&s, 0, TDH_MNG_VPFLUSHDONE, .rcx = TD), TDX_SUCCESS);
+	setup_expect(setup_call(&s, 0, TDH_PHYMEM_CACHE_WB), TDX_SUCCESS);
+	setup_expect(setup_call(&s, 0, TDH_MNG_KEY_FREEID, .rcx = TD), TDX_WBCACHE_NOT_COMPLETE);
+	setup_expect(setup_call(&s, 2, TDH_PHYMEM_CACHE_WB), TDX_SUCCESS);
+	setup_expect(setup_call(&s, 0, TDH_MNG_KEY_FREEID, .rcx = TD), TDX_SUCCESS);
+	no_report(&s);
+	setup_free(&s);
+}
+
+/* What a module that frees too early would leave: lines of the TD on a package, when its KeyID is
+ * programmed for the next. */
+static void keyid_freed_early_is_reported_by_the_next_td_that_gets_it(void **state)
+{
+	struct setup s = watched();
+	struct coherency_report r;
+	uint64_t next = TD + 0x100000;
+
+	use_pages(&s, 0);
+	setup_td(&s, TD, HKID);
+	setup_free_hkid(&s, TD);
+	s.m->lp[2].call = MACHINE_CALL_GUEST;
+	machine_wrote(&s.m->lp[2], TD + SETUP_PAGE, HKID);
+	s.m->lp[2].call = MACHINE_CALL_HOST;
+	setup_expect(setup_call(&s, 0, TDH_MNG_CREATE, .rcx = next, .rdx = HKID), TDX_SUCCESS);
+	no_report(&s);
+	setup_expect(setup_call(&s, 0, TDH_MNG_KEY_CONFIG, .rcx = next), TDX_SUCCESS);
+	r = first_report(&s, COHERENCY_HKID_FREED_DIRTY, TD + SETUP_PAGE);
+	assert_int_equal(r.old_hkid, HKID);
+	assert_int_equal(r.packages, 2);
+	assert_int_equal(r.dirtied_by, MACHINE_CALL_GUEST);
+	assert_int_equal(r.during, TDH_MNG_KEY_CONFIG);
+	setup_free(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(host_that_reads_private_memory_is_named_with_the_page_and_its_keyid),
+		cmocka_unit_test(write_back_skipped_on_one_package_keeps_the_keyid),
+		cmocka_unit_test(keyid_freed_early_is_reported_by_the_next_td_that_gets_it),
 		cmocka_unit_test(whole_life_with_all_duties_done_is_silent),
 		cmocka_unit_test(forgotten_flush_names_the_call_that_took_the_page),
 		cmocka_unit_test(aug_of_an_unflushed_page_is_reported_though_nothing_is_written),
