@@ -499,6 +499,86 @@ static void a_page_is_converted_under_another_vcpus_feet(void **state)
 	td_free(t);
 }
 
+/* Random ranges of the vCPU's own memory go there and back; its other pages keep what is in them.
+ */
+enum { OWN_PAGES = 4096 };
+
+struct own {
+	struct side side; /* first */
+	uint64_t word[OWN_PAGES];
+	uint64_t wrong, seed;
+};
+
+static uint64_t any(struct own *o)
+{
+	o->seed = o->seed * 6364136223846793005u + 1442695040888963407u;
+	return o->seed >> 33;
+}
+
+static void converts_at_random(struct td *t, struct guest_native *g, const struct tdg *td,
+			       unsigned vcpu)
+{
+	struct own *o = (struct own *)t->arg + vcpu;
+	const uint64_t base = BUF + vcpu * 64 * MIB;
+	struct tdg_memory mm = td_mm(NULL);
+	int *err = &o->side.err;
+
+	*err = tdg_accept(&g->port, gpa(base), OWN_PAGES * PAGE, NULL, NULL);
+	for (unsigned i = 0; i < 120 && !*err; i++) {
+		uint64_t first = any(o) % OWN_PAGES, n = 1 + any(o) % (any(o) % 2 ? 8 : 1500);
+		uint64_t at = base + first * PAGE;
+
+		n = n < OWN_PAGES - first ? n : OWN_PAGES - first;
+		*err = tdg_share(&g->port, td, &mm, gpa(at), n * PAGE, NULL, NULL);
+		if (!*err && any(o) % 2)
+			native_write(g->cpu, gpa(at | td->shared), &i, sizeof(i));
+		if (!*err)
+			*err = tdg_unshare(&g->port, td, &mm, gpa(at), n * PAGE, NULL, NULL);
+		memset(&o->word[first], 0, n * sizeof(o->word[0]));
+		for (unsigned k = 0; k < 64 && !*err; k++) {
+			uint64_t page = any(o) % OWN_PAGES, seen = 0;
+
+			native_read(g->cpu, gpa(base + page * PAGE), &seen, 8);
+			o->wrong += seen != o->word[page];
+			o->word[page] = any(o);
+			native_write(g->cpu, gpa(base + page * PAGE), &o->word[page], 8);
+		}
+	}
+}
+
+static void convert_at_random(unsigned ncpus, unsigned nvcpus)
+{
+	struct own *own = calloc(nvcpus, sizeof(*own));
+	struct td *t = td_new_on(ncpus, converts_at_random, nvcpus, TDX_ATTR_SEPT_VE_DISABLE, true);
+	pthread_t thread[TD_MAX_CPUS];
+
+	t->arg = own;
+	for (unsigned i = 0; i < nvcpus; i++) {
+		own[i] = (struct own){.side = {.t = t, .vcpu = i}, .seed = 11 + i};
+		pthread_create(&thread[i], NULL, run_side, &own[i].side);
+	}
+	for (unsigned i = 0; i < nvcpus; i++)
+		pthread_join(thread[i], NULL);
+	assert_string_equal(t->log, "");
+	for (unsigned i = 0; i < nvcpus; i++) {
+		assert_int_equal(own[i].side.err, 0);
+		assert_int_equal(own[i].wrong, 0);
+	}
+	assert_true(td_calls(t, TDH_MEM_PAGE_DEMOTE) > 4);
+	td_free(t);
+	free(own);
+}
+
+static void pages_not_converted_keep_what_is_in_them(void **state)
+{
+	convert_at_random(2, 2);
+}
+
+static void vcpus_that_share_processors_all_get_on(void **state)
+{
+	convert_at_random(2, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -515,6 +595,8 @@ int main(void)
 		cmocka_unit_test(an_interrupted_acceptance_lets_the_host_in_and_goes_on),
 		cmocka_unit_test(a_vcpu_goes_from_processor_to_processor),
 		cmocka_unit_test(a_page_is_converted_under_another_vcpus_feet),
+		cmocka_unit_test(pages_not_converted_keep_what_is_in_them),
+		cmocka_unit_test(vcpus_that_share_processors_all_get_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

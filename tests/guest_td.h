@@ -148,8 +148,9 @@ static inline void td_log(void *arg, const char *line)
 	snprintf(t->log, sizeof(t->log), "%s", line);
 }
 
-static inline struct td *td_new_sized(td_guest_fn *guest, unsigned ncpus, uint64_t attributes,
-				      bool huge_pages)
+/* TD_MAX_CPUS vCPUs at most, on as many processors or fewer. */
+static inline struct td *td_new_on(unsigned ncpus, td_guest_fn *guest, unsigned nvcpus,
+				   uint64_t attributes, bool huge_pages)
 {
 	static const uint8_t zero[4096];
 	struct td *t = calloc(1, sizeof(*t));
@@ -158,7 +159,7 @@ static inline struct td *td_new_sized(td_guest_fn *guest, unsigned ncpus, uint64
 	struct tdx_vmm_config cfg = {
 		.cpus = t->cpus, .ncpus = ncpus, .memory = ram, .log = td_log, .arg = t};
 	struct tdx_vm_params params = {
-		.attributes = attributes, .xfam = 3, .max_vcpus = ncpus, .huge_pages = huge_pages};
+		.attributes = attributes, .xfam = 3, .max_vcpus = nvcpus, .huge_pages = huge_pages};
 	char err[256] = "";
 
 	t->ncpus = ncpus;
@@ -195,13 +196,19 @@ static inline struct td *td_new_sized(td_guest_fn *guest, unsigned ncpus, uint64
 	assert_int_equal(tdx_vm_new(t->vmm, &t->vm), 0);
 	assert_int_equal(tdx_vm_init(t->vm, &params), 0);
 	assert_int_equal(tdx_vm_set_memslot(t->vm, 0, gpa(0), TD_RAM), 0);
-	for (unsigned i = 0; i < ncpus; i++) {
+	for (unsigned i = 0; i < nvcpus; i++) {
 		assert_int_equal(tdx_vcpu_new(t->vm, i, &t->vcpu[i]), 0);
 		assert_int_equal(tdx_vcpu_init(t->vcpu[i], 0), 0);
 	}
 	assert_int_equal(tdx_vm_add_page(t->vm, gpa(TD_SCRATCH), zero, true), 0);
 	assert_int_equal(tdx_vm_finalize(t->vm), 0);
 	return t;
+}
+
+static inline struct td *td_new_sized(td_guest_fn *guest, unsigned n, uint64_t attributes,
+				      bool huge_pages)
+{
+	return td_new_on(n, guest, n, attributes, huge_pages);
 }
 
 static inline struct td *td_new(td_guest_fn *guest, unsigned ncpus, uint64_t attributes)
