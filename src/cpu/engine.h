@@ -16,6 +16,9 @@ struct engine_ops {
 	void (*kick)(struct engine *e, unsigned lp);
 	/* Forget a vCPU: its TDVPR is not one any more. */
 	void (*forget)(struct engine *e, uint64_t tdvpr_pa);
+	/* Someone else than a guest has written to this page of the guests' memory. Any thread. NULL:
+	 * no matter. */
+	void (*written)(struct engine *e, const void *page);
 	void (*free)(struct engine *e);
 };
 

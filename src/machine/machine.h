@@ -133,6 +133,10 @@ struct machine {
 	struct machine_page *page; /* one a 4K page */
 	uint8_t *touched;	   /* one a 2M range: some page of it has ever been written */
 	bool tracking;		   /* page words are kept */
+	/* Told when the module itself writes where a guest may execute: what an engine has made of the
+	 * old bytes is stale. NULL: nobody minds. */
+	void (*guest_written)(void *arg, const void *ptr);
+	void *guest_written_arg;
 	void *seam_data; /* MACHINE_SEAM_DATA bytes in SEAMRR, which outlive the module in it */
 	uint64_t hkid_mask;	   /* the KeyID bits of an HPA */
 	unsigned hkid_shift;
@@ -189,6 +193,16 @@ static inline void machine_wrote(const struct machine_lp *lp, uint64_t pa, unsig
 {
 	if (lp->m->tracking)
 		machine_wrote_tracked(lp, pa, hkid_);
+}
+
+/* The module wrote to this page of a guest's. */
+static inline void machine_wrote_guest(const struct machine_lp *lp, uint64_t pa, unsigned hkid_)
+{
+	const struct machine *m = lp->m;
+
+	machine_wrote(lp, pa, hkid_);
+	if (m->guest_written)
+		m->guest_written(m->guest_written_arg, machine_ptr(m, pa));
 }
 
 /* The module takes [pa, pa+len) from the host without writing it yet (TDH.MEM.PAGE.AUG): report

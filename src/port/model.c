@@ -283,11 +283,20 @@ void tdx_model_free(struct tdx_model *model)
 	free(model);
 }
 
+static void guest_written(void *arg, const void *page)
+{
+	struct engine *engine = arg;
+
+	engine->ops->written(engine, page);
+}
+
 void tdx_model_set_engine(struct tdx_model *model, struct engine *engine)
 {
 	if (model->engine)
 		model->engine->ops->free(model->engine);
 	model->engine = engine;
+	model->m->guest_written = engine && engine->ops->written ? guest_written : NULL;
+	model->m->guest_written_arg = engine;
 }
 
 void tdx_model_time_calls(struct tdx_model *model)

@@ -65,7 +65,7 @@ struct tdx_status leaf_tdh_mem_wr(struct tx *tx, struct tdx_regs *regs)
 	regs->r8 = word ? __atomic_load_n(word, __ATOMIC_RELAXED) : 0;
 	if (word) {
 		__atomic_store_n(word, value, __ATOMIC_RELAXED);
-		mem_wrote(tx, &m.td, sept_leaf_pa(tx, &m.ref));
+		machine_wrote_guest(tx->lp->hw, sept_leaf_pa(tx, &m.ref).v, m.td.tdr->hkid);
 	}
 	return s;
 }

@@ -42,7 +42,7 @@ static enum verdict judge(struct tx *tx, bool reached, struct sept_ref *ref,
 static void clear(const struct tx *tx, uint64_t pa)
 {
 	__builtin_memset(machine_ptr(tx->m, pa), 0, TDX_PAGE_SIZE);
-	machine_wrote(tx->lp->hw, pa, tx->lp->tdr->hkid);
+	machine_wrote_guest(tx->lp->hw, pa, tx->lp->tdr->hkid);
 }
 
 /* The entry after as many chunks as the next interrupt allows; done: it was the last. */
