@@ -8,6 +8,7 @@
 
 /* Instructions between two looks at what nobody kicks for. */
 #define BUDGET	      20000000ull
+#define VECTOR_DB     1
 #define VECTOR_VE     20
 #define VECTOR_MC     18
 #define HOST_VECTOR   0xf2
@@ -111,6 +112,12 @@ static enum module_next external_interrupt(struct td_cpu *t)
 	return vmexit(t, &x);
 }
 
+/* A debugger steps: an exit after each instruction or event. */
+static bool monitor_trap(const struct td_cpu *t)
+{
+	return (vmcs_read(t->lp->vmcs, VMCS_PROCBASED_CTLS) & PROCBASED_MONITOR_TRAP) != 0;
+}
+
 static enum module_next handle(struct td_cpu *t, const struct x86_exit *e)
 {
 	struct vmexit x = {
@@ -128,7 +135,12 @@ static enum module_next handle(struct td_cpu *t, const struct x86_exit *e)
 
 	switch (e->reason) {
 	case X86_EXIT_KICK:
+		return MODULE_TO_GUEST;
 	case X86_EXIT_BUDGET:
+		if (!monitor_trap(t))
+			return MODULE_TO_GUEST;
+		return vmexit(t, &(struct vmexit){.reason = VMX_EXIT_MTF});
+	case X86_EXIT_BREAKPOINT: /* taken where the next instruction is begun */
 		return MODULE_TO_GUEST;
 	case X86_EXIT_EPT_VIOLATION:
 		if (e->idt_info >> 31)
@@ -164,6 +176,23 @@ static void inject(struct td_cpu *t)
 		   (e.info & VMX_INTERRUPTION_ERROR_CODE) != 0, e.error, (uint8_t)e.instr_len);
 }
 
+/* #DB before the instruction: to the host if it asked for the vector, else to the guest. */
+static enum module_next breakpoint(struct td_cpu *t)
+{
+	const uint64_t hit = td_break_hit(t);
+
+	if (t->x86->exception_bitmap >> VECTOR_DB & 1)
+		return vmexit(t, &(struct vmexit){
+					 .reason = VMX_EXIT_EXCEPTION_OR_NMI,
+					 .qualification = hit,
+					 .intr_info = VMX_INTERRUPTION_VALID |
+						      VMX_INTERRUPTION_EXCEPTION << 8 | VECTOR_DB});
+	t->x86->dr[6] = (t->x86->dr[6] & ~0xfull) | hit;
+	x86_set_rflags(t->x86, x86_rflags(t->x86) | X86_RF);
+	x86_inject(t->x86, VECTOR_DB, X86_EV_HWEXC, false, 0, 0);
+	return MODULE_TO_GUEST;
+}
+
 static enum module_next guest(struct td_cpu *t)
 {
 	enum module_next next = MODULE_TO_GUEST;
@@ -184,7 +213,13 @@ static enum module_next guest(struct td_cpu *t)
 		/* With an event on its way into the guest, the host comes right after it. */
 		if (atomic_load_explicit(&t->lp->hw->irq, memory_order_acquire))
 			x86_kick(t->x86);
-		x86_run(t->x86, &e, BUDGET);
+		if (td_break_due(t)) {
+			next = breakpoint(t);
+			continue;
+		}
+		x86_run(t->x86, &e, monitor_trap(t) || td_break_held(t) ? 1 : BUDGET);
+		if (e.reason == X86_EXIT_BUDGET)
+			td_break_release(t);
 		next = handle(t, &e);
 	}
 	return next;
@@ -271,6 +306,7 @@ static enum module_next run(struct engine *engine, struct module *mod, unsigned 
 	attach(t, mod, lp);
 	td_tlb_at_entry(t);
 	td_load(t);
+	td_breaks_at_entry(t);
 	td_apic_at_entry(t);
 	next = guest(t);
 	stop(e, t);
@@ -285,6 +321,11 @@ static void kick(struct engine *engine, unsigned lp)
 	if (e->running[lp])
 		x86_kick(e->running[lp]->x86);
 	pthread_mutex_unlock(&e->lock);
+}
+
+static void written(struct engine *engine, const void *page)
+{
+	x86_code_written(((struct td_engine *)engine)->code, page);
 }
 
 static void forget(struct engine *engine, uint64_t tdvpr_pa)
@@ -315,7 +356,8 @@ static void engine_free(struct engine *engine)
 struct engine *td_engine_new(void (*log)(void *arg, const char *line), void *arg)
 {
 	static const struct engine_ops engine_ops = {
-		.run = run, .kick = kick, .forget = forget, .free = engine_free};
+		.run = run, .kick = kick, .forget = forget, .written = written,
+		.free = engine_free};
 	struct td_engine *e = calloc(1, sizeof(*e));
 
 	if (!e)
