@@ -178,6 +178,7 @@ static inline int rig_run(struct rig *r, unsigned vcpu, int cpu)
 		case TDX_EXIT_HLT:
 			return 0;
 		case TDX_EXIT_INTERNAL_ERROR:
+		case TDX_EXIT_DEBUG:
 		case TDX_EXIT_FAIL_ENTRY:
 		case TDX_EXIT_SHUTDOWN:
 			return -EIO;

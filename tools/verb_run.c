@@ -288,6 +288,7 @@ static int handle(struct session *s, struct tdx_run *run)
 	case TDX_EXIT_SHUTDOWN:
 		log_line(s, "triple fault");
 		break;
+	case TDX_EXIT_DEBUG:
 	case TDX_EXIT_FAIL_ENTRY:
 	case TDX_EXIT_INTERNAL_ERROR:
 		vm_complain(s, "running the TD", EIO);

@@ -176,6 +176,7 @@ enum tdx_exit {
 	TDX_EXIT_TDVMCALL,     /* another one that is the user's: set ret, r11.. */
 	TDX_EXIT_SYSTEM_EVENT, /* the guest reports a fatal error: data */
 	TDX_EXIT_MEMORY_FAULT, /* access of a kind the attributes do not say; memory_fault */
+	TDX_EXIT_DEBUG,	       /* debug TDs: an exception or a step the user asked to see; debug */
 	TDX_EXIT_SHUTDOWN,     /* triple fault */
 	TDX_EXIT_FAIL_ENTRY,
 	TDX_EXIT_INTERNAL_ERROR, /* status says why; the VM or vCPU is dead */
@@ -223,6 +224,11 @@ struct tdx_run {
 			bool private_;
 		} memory_fault;
 		struct {
+			bool step; /* of the monitor trap flag; else an exception */
+			uint8_t vector;
+			uint64_t qualification;
+		} debug;
+		struct {
 			uint64_t data[16];
 		} system_event;
 	};
@@ -233,6 +239,16 @@ struct tdx_run {
 int tdx_vcpu_run(struct tdx_vcpu *vcpu, int cpu, struct tdx_run *run);
 /* Make tdx_vcpu_run() of another thread return TDX_EXIT_INTR soon. */
 void tdx_vcpu_kick(struct tdx_vcpu *vcpu);
+
+/* A debugger's eyes and hands: TDH.VP.RD/WR and TDH.MEM.RD/WR (8-byte aligned, private) as the
+ * module answers them, which is a refusal unless the TD was built with ATTRIBUTES.DEBUG. Tried again
+ * while busy. No vCPU may be freed meanwhile; one in the guest is interrupted for it. */
+struct tdx_status tdx_vcpu_read_field(struct tdx_vcpu *vcpu, uint64_t field, uint64_t *value);
+struct tdx_status tdx_vcpu_write_field(struct tdx_vcpu *vcpu, uint64_t field, uint64_t value,
+				       uint64_t mask);
+struct tdx_status tdx_vm_read_private(struct tdx_vm *vm, gpa_t gpa_, uint64_t *value);
+struct tdx_status tdx_vm_write_private(struct tdx_vm *vm, gpa_t gpa_, uint64_t value);
+
 struct tdx_vp tdx_vcpu_vp(const struct tdx_vcpu *vcpu);
 unsigned tdx_vcpu_id(const struct tdx_vcpu *vcpu);
 

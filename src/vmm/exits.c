@@ -367,6 +367,17 @@ static int failed_entry(struct tdx_vcpu *v, struct tdx_status s, struct tdx_run 
 	return internal_error(run);
 }
 
+/* Only the exception bitmap and the execution controls of a debug TD lead here. */
+static int debug(struct tdx_vcpu *v, struct tdx_run *run, bool step)
+{
+	run->exit = TDX_EXIT_DEBUG;
+	run->debug.step = step;
+	run->debug.vector = step ? 0 : (uint8_t)VMX_INTERRUPTION_VECTOR(v->regs.r9);
+	run->debug.qualification = v->regs.rcx;
+	memset(&v->regs, 0, sizeof(v->regs));
+	return 0;
+}
+
 int vcpu_handle_exit(struct tdx_vcpu *v, struct tdx_status s, struct tdx_run *run)
 {
 	uint32_t reason = tdx_details(s) & 0xffff;
@@ -387,8 +398,14 @@ int vcpu_handle_exit(struct tdx_vcpu *v, struct tdx_status s, struct tdx_run *ru
 		return 0;
 	}
 	switch (reason) {
-	case VMX_EXIT_EXTERNAL_INTERRUPT:
 	case VMX_EXIT_EXCEPTION_OR_NMI:
+		if (VMX_INTERRUPTION_TYPE(v->regs.r9) != VMX_INTERRUPTION_NMI)
+			return debug(v, run, false);
+		memset(&v->regs, 0, sizeof(v->regs));
+		return 1;
+	case VMX_EXIT_MTF:
+		return debug(v, run, true);
+	case VMX_EXIT_EXTERNAL_INTERRUPT:
 	case VMX_EXIT_OTHER_SMI:
 		memset(&v->regs, 0, sizeof(v->regs));
 		return 1;
