@@ -16,6 +16,12 @@ expect 0 "$swtdx" explore "$scenarios/accept-against-block.scn"
 grep -q '^2116 schedules' out || fail "number of schedules: $(tail -1 out)"
 expect 0 "$swtdx" explore --schedule "A5 B1 A7" "$scenarios/accept-against-block.scn"
 grep -q 'SEPT_ENTRY 0x5000 exclusive: BUSY' out || fail "the schedule does not show the busy entry"
+expect 0 "$swtdx" explore --schedule "A5 B1 A7" --trace busy.tdxtrace "$scenarios/accept-against-block.scn"
+expect 0 "$swtdx" replay --locks busy.tdxtrace
+grep -q 'SEPT_ENTRY 0x5000 exclusive BUSY' out || fail "the busy entry is not in the trace"
+grep -q 'TDG.MEM.PAGE.ACCEPT .*-> TDX_SUCCESS' out || fail "the accept is not in the trace"
+grep -q 'TDH.MNG.INIT' out || fail "the set-up is not in the trace"
+expect 2 "$swtdx" explore --trace x.tdxtrace "$scenarios/accept-against-block.scn"
 expect 0 "$swtdx" explore --json "$scenarios/zero-step-suspect.scn"
 python3 -c 'import json; r = json.load(open("out")); assert r["simulated"] and r["complete"]
 assert any(o["outcome"] == "TDX_OPERAND_BUSY|SEPT_TREE" for c in r["calls"] for o in c["outcomes"])' ||

@@ -14,6 +14,7 @@
 #include "tools/verbs.h"
 #include "trace/explore.h"
 #include "trace/subject.h"
+#include "trace/trace.h"
 
 enum { MAX_SCENARIO = 1 << 20 };
 
@@ -24,6 +25,7 @@ static const char usage[] =
 	"what each call can return and the shortest schedule that shows it.\n"
 	"\n"
 	"  --schedule LETTERS  show one schedule, as printed, event by event, to its end\n"
+	"  --trace FILE        with --schedule: record the set-up and that schedule, see swtdx replay\n"
 	"  --max-states N      give up after N states (1000000)\n"
 	"  --pairs             any two calls of the module on a small TD\n"
 	"  --markdown          with --pairs: as the document docs/explore.md\n"
@@ -36,7 +38,7 @@ static const char usage[] =
 
 struct options {
 	bool json, markdown, pairs;
-	const char *schedule;
+	const char *schedule, *trace;
 	unsigned max_states;
 };
 
@@ -47,6 +49,8 @@ struct run {
 	struct snapshot *snap;
 	struct explore *e;
 	struct explore_result r;
+	struct trace *trace;
+	int trace_err;
 };
 
 /* "A7 B2 A8": runs of one thread, by letter. */
@@ -247,12 +251,37 @@ static int show(struct run *run)
 	return VERB_OK;
 }
 
+static void on_loaded(void *arg, struct player *p, const struct vec_step *platform)
+{
+	struct run *run = arg;
+	struct trace_options opt = {.no_memory = true};
+
+	run->trace = trace_open(run->o->trace, p->mod, &opt, &run->trace_err);
+}
+
+/* Calls are recorded by themselves; the other lines of the set-up are kept as they are. */
+static void on_line(void *arg, const char *line)
+{
+	static const char *const kinds[] = {"write ", "fill ", "env ", "hold ", "release ",
+					    "guest mode64"};
+	struct run *run = arg;
+
+	for (unsigned i = 0; run->trace && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strncmp(line, kinds[i], strlen(kinds[i])) == 0)
+			trace_text(run->trace, 0, line);
+}
+
 static int prepared(struct run *run)
 {
 	char err[256];
 	int e;
 
 	player_init(&run->p);
+	if (run->o->trace) {
+		run->p.loaded = on_loaded;
+		run->p.line = on_line;
+		run->p.arg = run;
+	}
 	if (!player_lines(&run->p, run->s.setup, err, sizeof(err))) {
 		fprintf(stderr, "swtdx explore: set-up: %s\n", err);
 		return VERB_DIFFERENCE;
@@ -264,7 +293,15 @@ static int prepared(struct run *run)
 		fprintf(stderr, "swtdx explore: %s\n", strerror(e ? -e : ENOMEM));
 		return VERB_ENVIRONMENT;
 	}
-	return run->o->schedule ? show(run) : search(run);
+	e = run->o->schedule ? show(run) : search(run);
+	if (run->trace)
+		run->trace_err = trace_close(run->trace);
+	run->trace = NULL;
+	if (run->trace_err) {
+		fprintf(stderr, "swtdx explore: %s: %s\n", run->o->trace, strerror(-run->trace_err));
+		return VERB_ENVIRONMENT;
+	}
+	return e;
 }
 
 static int explore_file(const struct options *o, const char *path)
@@ -288,6 +325,8 @@ static int explore_file(const struct options *o, const char *path)
 		end = VERB_DIFFERENCE;
 	} else
 		end = prepared(run);
+	if (run->trace)
+		trace_close(run->trace);
 	explore_free(run->e);
 	snapshot_free(run->snap);
 	player_free(&run->p);
@@ -301,6 +340,7 @@ int verb_explore(int argc, char **argv)
 {
 	static const struct option longopts[] = {
 		{"schedule", required_argument, NULL, 's'},
+		{"trace", required_argument, NULL, 't'},
 		{"max-states", required_argument, NULL, 'n'},
 		{"pairs", no_argument, NULL, 'p'},
 		{"markdown", no_argument, NULL, 'm'},
@@ -315,6 +355,9 @@ int verb_explore(int argc, char **argv)
 		switch (c) {
 		case 's':
 			o.schedule = optarg;
+			break;
+		case 't':
+			o.trace = optarg;
 			break;
 		case 'n':
 			o.max_states = (unsigned)strtoul(optarg, NULL, 0);
@@ -338,7 +381,8 @@ int verb_explore(int argc, char **argv)
 	}
 	if (o.pairs && !o.schedule && !(o.json && o.markdown))
 		return explore_pairs(argv + optind, argc - optind, o.json, o.markdown);
-	if (o.pairs || o.markdown || (o.json && o.schedule) || optind + 1 != argc) {
+	if (o.pairs || o.markdown || (o.json && o.schedule) || (o.trace && !o.schedule) ||
+	    optind + 1 != argc) {
 		fputs(usage, stderr);
 		return VERB_USAGE;
 	}

@@ -54,7 +54,9 @@ struct explore {
 	unsigned table_size;
 	struct edge *edge;
 	unsigned nedges, max_edges;
-	/* while showing a schedule */
+	/* while showing a schedule: who listened to the module before, and still does */
+	const struct module_hooks *next;
+	void *next_arg;
 	void (*event)(void *arg, const struct explore_event *ev);
 	void *event_arg;
 	unsigned step;
@@ -80,24 +82,51 @@ static void tell(struct explore *e, struct explore_event *ev)
 	e->event(e->event_arg, ev);
 }
 
+/* The other listener hears what is shown, not the steps that lead to a beginning. */
+static bool heard(const struct explore *e)
+{
+	return e->next && e->event;
+}
+
 static struct tdx_status on_enter(void *arg, struct lp *lp, bool guest, struct tdx_regs *regs)
 {
 	struct explore_event ev = {.kind = EVENT_BEGIN, .lp = lp->id};
+	struct explore *e = arg;
 
 	if (!guest) {
-		yield_to_search(arg);
-		tell(arg, &ev);
+		yield_to_search(e);
+		tell(e, &ev);
 	}
-	return tdx_success();
+	return heard(e) ? e->next->enter(e->next_arg, lp, guest, regs) : tdx_success();
+}
+
+static void on_leave(void *arg, struct lp *lp, bool guest, const struct tdx_regs *in,
+		     const struct tdx_regs *out)
+{
+	struct explore *e = arg;
+
+	if (heard(e))
+		e->next->leave(e->next_arg, lp, guest, in, out);
+}
+
+static void on_resume(void *arg, struct lp *lp, enum module_next next)
+{
+	struct explore *e = arg;
+
+	if (heard(e))
+		e->next->resume(e->next_arg, lp, next);
 }
 
 static void on_exit_of_guest(void *arg, struct lp *lp, const struct vmexit *exit,
 			     const struct tdx_regs *guest)
 {
 	struct explore_event ev = {.kind = EVENT_BEGIN, .lp = lp->id};
+	struct explore *e = arg;
 
-	yield_to_search(arg);
-	tell(arg, &ev);
+	yield_to_search(e);
+	tell(e, &ev);
+	if (heard(e))
+		e->next->exit(e->next_arg, lp, exit, guest);
 }
 
 static void on_acquired(void *arg, struct lp *lp, enum lock_resource res, uint64_t key,
@@ -109,9 +138,12 @@ static void on_acquired(void *arg, struct lp *lp, enum lock_resource res, uint64
 				   .key = key,
 				   .mode = mode,
 				   .result = result};
+	struct explore *e = arg;
 
-	tell(arg, &ev);
-	yield_to_search(arg);
+	tell(e, &ev);
+	if (heard(e))
+		e->next->acquired(e->next_arg, lp, res, key, mode, guest, result);
+	yield_to_search(e);
 }
 
 static void on_released(void *arg, struct lp *lp, enum lock_resource res, uint64_t key,
@@ -119,13 +151,18 @@ static void on_released(void *arg, struct lp *lp, enum lock_resource res, uint64
 {
 	struct explore_event ev = {
 		.kind = EVENT_RELEASE, .lp = lp->id, .res = res, .key = key, .mode = mode};
+	struct explore *e = arg;
 
-	tell(arg, &ev);
-	yield_to_search(arg);
+	tell(e, &ev);
+	if (heard(e))
+		e->next->released(e->next_arg, lp, res, key, mode);
+	yield_to_search(e);
 }
 
 static const struct module_hooks hooks = {
 	.enter = on_enter,
+	.leave = on_leave,
+	.resume = on_resume,
 	.acquired = on_acquired,
 	.released = on_released,
 	.exit = on_exit_of_guest,
@@ -504,6 +541,8 @@ int explore_run(struct explore *e, const struct explore_options *opt, struct exp
 void explore_show(struct explore *e, const uint8_t *thread, unsigned n, bool finish,
 		  void (*event)(void *arg, const struct explore_event *ev), void *arg)
 {
+	e->next = e->p->mod->hooks;
+	e->next_arg = e->p->mod->hooks_arg;
 	module_set_hooks(e->p->mod, &hooks, e);
 	begin(e);
 	e->event = event;
@@ -515,7 +554,8 @@ void explore_show(struct explore *e, const uint8_t *thread, unsigned n, bool fin
 		for (; e->step < EXPLORE_MAX_STEPS && !e->thread[i].done; e->step++)
 			step_thread(e, i);
 	e->event = NULL;
-	module_set_hooks(e->p->mod, NULL, NULL);
+	module_set_hooks(e->p->mod, e->next, e->next_arg);
+	e->next = NULL;
 }
 
 struct explore *explore_new(const struct scenario *s, struct player *p, struct snapshot *snap)

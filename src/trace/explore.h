@@ -85,7 +85,8 @@ unsigned explore_schedule(const struct explore *e, unsigned node, uint8_t *threa
 unsigned outcome_schedule(const struct explore *e, const struct outcome *o, uint8_t *thread,
 			  unsigned max);
 
-/* Run one schedule and, if `finish`, each thread to its end after it, telling every event. */
+/* Run one schedule and, if `finish`, each thread to its end after it, telling every event. Whoever
+ * listened to the module before (a trace: all its hooks are called) hears this, too. */
 void explore_show(struct explore *e, const uint8_t *thread, unsigned n, bool finish,
 		  void (*event)(void *arg, const struct explore_event *ev), void *arg);
 

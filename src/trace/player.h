@@ -31,6 +31,8 @@ struct player {
 	struct player_hold hold[PLAYER_MAX_HOLDS];
 	/* May be NULL: told when the platform line has made a module. */
 	void (*loaded)(void *arg, struct player *p, const struct vec_step *platform);
+	/* May be NULL: told by player_lines() each line before it is done. */
+	void (*line)(void *arg, const char *line);
 	void *arg;
 };
 

@@ -287,6 +287,8 @@ bool player_lines(struct player *p, const char *lines, char *err, size_t errlen)
 		end = strchrnul(line, '\n');
 		if (*end)
 			*end++ = '\0';
+		if (p->line)
+			p->line(p->arg, line);
 		if (!vec_parse(line, &s, why, sizeof(why))) {
 			snprintf(err, errlen, "not understood: %s", why);
 			ok = false;
