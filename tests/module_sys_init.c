@@ -179,6 +179,12 @@ static void fatal_error_reporting_is_checked_in_version_1_only(void **state)
 	setup_expect(setup_call(&s, 0, TDH_SYS_INIT | 1 << 16,
 				.r8 = 0x1000040 | 1ull << 54 | 16ull << 56),
 		     TDX_SUCCESS);
+	memset(machine_ptr(s.m, 0x1000000), 0x5a, 192);
+	setup_expect(setup_call(&s, 0, TDH_SYS_LP_INIT), TDX_SUCCESS);
+	assert_int_equal(*(const uint64_t *)machine_ptr(s.m, 0x1000038), 0x5a5a5a5a5a5a5a5a);
+	for (unsigned i = 0; i < 64; i += 8)
+		assert_int_equal(*(const uint64_t *)machine_ptr(s.m, 0x1000040 + i), 0);
+	assert_int_equal(*(const uint64_t *)machine_ptr(s.m, 0x1000080), 0x5a5a5a5a5a5a5a5a);
 	setup_free(&s);
 	s = setup_load(NULL);
 	setup_expect(setup_call(&s, 0, TDH_SYS_INIT, .r8 = 1), TDX_SUCCESS);

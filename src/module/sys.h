@@ -9,6 +9,9 @@
 
 #include "module/tx.h"
 
+/* What a fatal error of the module is reported in. */
+#define FATAL_INFO_SIZE 64
+
 /* The lock of the whole module; busy is TDX_SYS_BUSY without an operand. */
 static inline struct tdx_status global_lock(struct tx *tx, enum lock_mode mode)
 {

@@ -18,7 +18,7 @@
 /* R8: 51:6 address or all ones for none, 55:54 interrupt, 63:56 its vector. */
 #define FATAL_INFO_HPA	    0x000fffffffffffc0ull
 #define FATAL_INFO_RESERVED 0x003000000000003full
-enum { FATAL_INTR_NONE = 0, FATAL_INTR_FIXED = 1, FATAL_MIN_VECTOR = 16, LINE = 64 };
+enum { FATAL_INTR_NONE = 0, FATAL_INTR_FIXED = 1, FATAL_MIN_VECTOR = 16 };
 
 static struct tdx_status fatal_info(struct tx *tx, uint64_t r8)
 {
@@ -28,8 +28,8 @@ static struct tdx_status fatal_info(struct tx *tx, uint64_t r8)
 	if (r8 & FATAL_INFO_RESERVED)
 		return bad;
 	if ((r8 & FATAL_INFO_HPA) != FATAL_INFO_HPA) {
-		if (!tdx_is_success(tx_shared(tx, hpa(r8 & FATAL_INFO_HPA), LINE, TDX_OPERAND_ID_R8,
-					      &line)))
+		if (!tdx_is_success(tx_shared(tx, hpa(r8 & FATAL_INFO_HPA), FATAL_INFO_SIZE,
+					      TDX_OPERAND_ID_R8, &line)))
 			return bad;
 		tx->mod->fatal_info_config_hpa = r8 & FATAL_INFO_HPA;
 	}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* TDH.SYS.LP.INIT: this processor is like the one TDH.SYS.INIT looked at.
  * Locks: the module, shared. State: after SYS.INIT, before SYS.CONFIG; once a processor. */
+#include <string.h>
+
 #include "module/leaves.h"
 #include "module/sys.h"
 
@@ -18,6 +20,17 @@ static struct tdx_status decode(struct tx *tx, struct tdx_regs *regs)
 	return sys_compare_platform(tx->lp, &tx->mod->plat, regs);
 }
 
+/* The line a fatal error is to be reported in, if TDH.SYS.INIT was given one, begins empty. */
+static void clear_fatal_info(const struct tx *tx)
+{
+	const uint64_t pa = tx->mod->fatal_info_config_hpa;
+
+	if (pa == ~0ull)
+		return;
+	memset(machine_ptr(tx->m, machine_strip(tx->m, pa)), 0, FATAL_INFO_SIZE);
+	machine_wrote(tx->lp->hw, machine_strip(tx->m, pa), machine_hkid_of(tx->m, pa));
+}
+
 struct tdx_status leaf_tdh_sys_lp_init(struct tx *tx, struct tdx_regs *regs)
 {
 	struct tdx_status s;
@@ -25,6 +38,7 @@ struct tdx_status leaf_tdh_sys_lp_init(struct tx *tx, struct tdx_regs *regs)
 	regs->rcx = regs->rdx = regs->r8 = 0;
 	s = decode(tx, regs);
 	if (tdx_is_success(s)) {
+		clear_fatal_info(tx);
 		tx->lp->lpid = tx->lp->id;
 		tx->lp->initialized = true;
 		atomic_fetch_or(&tx->mod->init_pkgs, 1u << tx->lp->package);
