@@ -48,6 +48,11 @@ static void commit(struct tx *tx, struct plan *p)
 	void *target = machine_ptr(tx->m, p->page.pa.v);
 	uint64_t page = mem_private(tx, &p->m.td, p->page.pa);
 
+	/* nobody can have it: the TDR is held exclusive */
+	if (__atomic_load_n(p->m.ref.entry, __ATOMIC_RELAXED) & SEPT_LOCK) {
+		module_fatal(tx->lp);
+		return;
+	}
 	switch (machine_read(tx->lp->hw, p->source.v, target, TDX_PAGE_SIZE)) {
 	case 0:
 		break;
