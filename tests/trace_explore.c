@@ -31,6 +31,7 @@ static struct run *run_text(const char *text, bool apart)
 	if (!scenario_parse(&run->s, text, err, sizeof(err)))
 		fail_msg("%s", err);
 	player_init(&run->p);
+	run->p.profile = run->s.profile;
 	if (!player_lines(&run->p, run->s.setup, err, sizeof(err)))
 		fail_msg("%s", err);
 	assert_int_equal(snapshot_take(&run->p, &run->snap), 0);
@@ -106,6 +107,12 @@ static void second_teardown_thread_can_make_the_first_busy(void **state)
 static void suspected_vcpu_and_blocking_host_meet_on_the_tree(void **state)
 {
 	holds("zero-step-suspect");
+}
+
+static void suspected_vcpu_and_mapping_host_meet_in_old_modules_only(void **state)
+{
+	holds("zero-step-suspect-aug");
+	holds("zero-step-suspect-aug-1.5.01");
 }
 
 static void accept_and_removal_meet_on_the_entry(void **state)
@@ -249,6 +256,7 @@ int main(void)
 		cmocka_unit_test(lone_teardown_never_meets_a_busy_page),
 		cmocka_unit_test(second_teardown_thread_can_make_the_first_busy),
 		cmocka_unit_test(suspected_vcpu_and_blocking_host_meet_on_the_tree),
+		cmocka_unit_test(suspected_vcpu_and_mapping_host_meet_in_old_modules_only),
 		cmocka_unit_test(accept_and_removal_meet_on_the_entry),
 		cmocka_unit_test(host_that_tries_again_always_gets_through),
 		cmocka_unit_test(merging_states_neither_loses_nor_invents_anything),

@@ -12,6 +12,7 @@
 
 #include <swtdx/status.h>
 
+#include "module/profile.h"
 #include "trace/locktable.h"
 
 static const struct expected {
@@ -37,7 +38,7 @@ static void table_of(const char *name, struct lock_table *t)
 {
 	char err[256];
 
-	if (!locktable_make(find(name), t, err, sizeof(err)))
+	if (!locktable_make(find(name), NULL, t, err, sizeof(err)))
 		fail_msg("%s", err);
 	if (!tdx_is_success(t->status))
 		fail_msg("%s alone: %s", name, tdx_status_format(t->status, err, sizeof(err)));
@@ -118,11 +119,64 @@ static void two_reclaims_conflict_on_the_same_page_alone(void **state)
 	assert_int_equal(locktable_conflict(&tdr, &page, &res), CONFLICT_ALWAYS);
 }
 
+static const char *tree_of_suspect(const char *version, char *buf, size_t len)
+{
+	struct lock_table t;
+	char err[256];
+
+	assert_non_null(module_profile_by_name(version));
+	if (!locktable_make(find("vp-enter-suspect"), module_profile_by_name(version), &t, err,
+			    sizeof(err)))
+		fail_msg("%s", err);
+	return lock_column(&t, COLUMN_TREE, buf, len);
+}
+
+/* The lock of a suspected vCPU's entry became weaker between the two. */
+static void entry_of_a_suspect_takes_the_tree_as_its_version_does(void **state)
+{
+	char buf[64];
+
+	assert_string_equal(tree_of_suspect("1.5.25", buf, sizeof(buf)), "SH");
+	assert_string_equal(tree_of_suspect("1.5.01", buf, sizeof(buf)), "EX");
+}
+
+/* The matrix that KVM's developers drew by hand when they looked for a retry policy. */
+static void compact_matrix_is_the_one_drawn_by_hand(void **state)
+{
+	static const struct {
+		const char *subject, *column[COLUMN_NUM];
+	} matrix[] = {
+		{"page-add", {"EX", "EX", "", "", "", ""}},
+		{"sept-add", {"SH", "EX", "SH", "SH", "HOST,EX", ""}},
+		{"page-aug-4k", {"SH", "EX", "SH", "SH", "HOST,EX", ""}},
+		{"range-block-4k", {"SH", "", "SH", "EX", "HOST,EX", ""}},
+		{"mem-track", {"SH", "", "SH", "", "", "EPOCH EX"}},
+		{"page-remove", {"SH", "EX", "SH", "SH", "HOST,EX", ""}},
+		{"page-reclaim", {"SH", "EX", "", "", "", ""}},
+		{"page-reclaim-tdr", {"EX", "", "", "", "", ""}},
+		{"vp-enter", {"SH", "SH", "SH", "", "", "EPOCH SH"}},
+		{"tdg-accept", {"", "", "", "", "GUEST,EX", ""}},
+		{"tdg-page-attr-rd", {"", "", "", "", "GUEST,EX", ""}},
+		{"tdg-page-attr-wr", {"", "", "", "", "GUEST,EX", ""}},
+	};
+
+	for (size_t i = 0; i < sizeof(matrix) / sizeof(matrix[0]); i++) {
+		struct lock_table t;
+		char buf[128];
+
+		table_of(matrix[i].subject, &t);
+		for (unsigned c = 0; c < COLUMN_NUM; c++)
+			assert_string_equal(lock_column(&t, c, buf, sizeof(buf)), matrix[i].column[c]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_lock_of_every_leaf_is_the_measured_one),
 		cmocka_unit_test(reclaim_excludes_nobody_but_users_of_the_same_page),
+		cmocka_unit_test(entry_of_a_suspect_takes_the_tree_as_its_version_does),
+		cmocka_unit_test(compact_matrix_is_the_one_drawn_by_hand),
 		cmocka_unit_test(two_reclaims_conflict_on_the_same_page_alone),
 	};
 

@@ -277,6 +277,7 @@ static int prepared(struct run *run)
 	int e;
 
 	player_init(&run->p);
+	run->p.profile = run->s.profile;
 	if (run->o->trace) {
 		run->p.loaded = on_loaded;
 		run->p.line = on_line;

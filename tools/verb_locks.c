@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "module/profile.h"
 #include "tools/lock_map.h"
 #include "tools/verbs.h"
 
@@ -17,6 +18,8 @@ static const char usage[] =
 	"\n"
 	"  --json       the same content as JSON\n"
 	"  --markdown   as the document docs/locks.md\n"
+	"  --matrix     one line a call: how it takes each kind of lock\n"
+	"  --profile V  the locks of module version V (1.5.25; 1.5.01)\n"
 	"  --svg        a picture of which calls find each other's locks busy\n"
 	"  --help       this text\n"
 	"\n"
@@ -127,8 +130,27 @@ static void print_reclaim(const struct lock_table *t, unsigned n)
 }
 
 struct options {
-	bool json, markdown, svg;
+	bool json, markdown, svg, matrix;
+	const struct module_profile *profile;
 };
+
+static void print_matrix(const struct lock_table *t, unsigned n, bool markdown)
+{
+	const char *bar = markdown ? "| " : "";
+	char cell[128];
+
+	printf("%s%-22s", bar, "call");
+	for (unsigned c = 0; c < COLUMN_NUM; c++)
+		printf(" %s%-10s", bar, lock_column_name(c));
+	puts(markdown ? " |\n|---|---|---|---|---|---|---|" : "");
+	for (unsigned i = 0; i < n; i++) {
+		printf("%s%-22s", bar, t[i].subject->name);
+		for (unsigned c = 0; c < COLUMN_NUM; c++)
+			printf(" %s%-10s", bar, lock_column(&t[i], c, cell, sizeof(cell)));
+		puts(markdown ? " |" : "");
+	}
+	puts("");
+}
 
 static int print_all(const struct options *o, const struct lock_table *t, unsigned n)
 {
@@ -138,12 +160,20 @@ static int print_all(const struct options *o, const struct lock_table *t, unsign
 		lock_map_svg(stdout, t, n);
 		return VERB_OK;
 	}
+	if (o->matrix) {
+		print_matrix(t, n, false);
+		return VERB_OK;
+	}
 	if (o->markdown) {
 		puts("# Locks\n\nPrinted by `swtdx locks --markdown` (`make locks`) from executed calls on"
 		     " a small TD: one successful\ncall each, then one more for each lock and each way"
 		     " in which another processor may have it.\nThe same as a picture: [locks.svg]"
 		     "(locks.svg).\n\n## Taking pages back\n");
 		print_reclaim(t, n);
+		puts("## All calls\n\nSH shared, EX exclusive, > promoted; HOST and GUEST are the two ways to"
+		     " lock a Secure-EPT entry. *page* is\nthe PAMT entry of the page the call is about, at"
+		     " its size; the entries above it are always shared.\n");
+		print_matrix(t, n, true);
 	}
 	for (unsigned i = 0; i < n; i++)
 		if (o->json)
@@ -184,10 +214,10 @@ static int run(const struct options *o, char **words, int nwords)
 	for (unsigned i = 0; i < num_subjects && end == VERB_OK; i++) {
 		if (!wanted(&subjects[i], words, nwords, known))
 			continue;
-		if (!locktable_make(&subjects[i], &t[n], err, sizeof(err))) {
+		if (!locktable_make(&subjects[i], o->profile, &t[n], err, sizeof(err))) {
 			fprintf(stderr, "swtdx locks: %s\n", err);
 			end = VERB_ENVIRONMENT;
-		} else if (!tdx_is_success(t[n].status)) {
+		} else if (tdx_is_error(t[n].status)) {
 			fprintf(stderr, "swtdx locks: %s alone answers %s\n", subjects[i].name,
 				tdx_status_format(t[n].status, err, sizeof(err)));
 			end = VERB_DIFFERENCE;
@@ -212,6 +242,7 @@ int verb_locks(int argc, char **argv)
 	static const struct option longopts[] = {
 		{"json", no_argument, NULL, 'j'}, {"markdown", no_argument, NULL, 'm'},
 		{"svg", no_argument, NULL, 's'},  {"help", no_argument, NULL, 'h'},
+		{"matrix", no_argument, NULL, 'M'}, {"profile", required_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
 	};
 	struct options o = {0};
@@ -228,6 +259,16 @@ int verb_locks(int argc, char **argv)
 		case 's':
 			o.svg = true;
 			break;
+		case 'M':
+			o.matrix = true;
+			break;
+		case 'V':
+			o.profile = module_profile_by_name(optarg);
+			if (!o.profile) {
+				fprintf(stderr, "swtdx locks: there is no profile \"%s\"\n", optarg);
+				return VERB_USAGE;
+			}
+			break;
 		case 'h':
 			fputs(usage, stdout);
 			return VERB_OK;
@@ -236,7 +277,7 @@ int verb_locks(int argc, char **argv)
 			return VERB_USAGE;
 		}
 	}
-	if (o.json + o.markdown + o.svg > 1) {
+	if (o.json + o.markdown + o.svg + o.matrix > 1) {
 		fputs(usage, stderr);
 		return VERB_USAGE;
 	}

@@ -165,7 +165,8 @@ static bool fill(struct lock_table *t, struct player *p, char *err, size_t errle
 	return ok;
 }
 
-bool locktable_make(const struct subject *s, struct lock_table *t, char *err, size_t errlen)
+bool locktable_make(const struct subject *s, const struct module_profile *profile,
+		    struct lock_table *t, char *err, size_t errlen)
 {
 	struct player p;
 	char why[160];
@@ -174,6 +175,7 @@ bool locktable_make(const struct subject *s, struct lock_table *t, char *err, si
 	memset(t, 0, sizeof(*t));
 	t->subject = s;
 	player_init(&p);
+	p.profile = profile;
 	ok = subject_prepare(s, &p, why, sizeof(why));
 	if (!ok)
 		snprintf(err, errlen, "%s: %s", s->name, why);
@@ -249,4 +251,72 @@ enum lock_conflict locktable_conflict(const struct lock_table *a, const struct l
 			*res = x->res;
 		}
 	return worst;
+}
+
+/* --- the compact matrix --- */
+
+const char *lock_column_name(enum lock_column c)
+{
+	static const char *const names[COLUMN_NUM] = {"TDR",	    "page",	 "OP_STATE",
+						      "SEPT tree", "SEPT entry", "other"};
+
+	return names[c];
+}
+
+/* PAMT entries above the page are shared by everybody and have no column. */
+static bool column_of(const struct lock_table *t, unsigned i, enum lock_column *c)
+{
+	const struct lock_row *row = &t->row[i];
+
+	switch (row->res) {
+	case LOCK_PAMT_4K:
+		*c = row->key.key == SMALL_TD_TDR ? COLUMN_TDR : COLUMN_PAGE;
+		return true;
+	case LOCK_PAMT_1G:
+	case LOCK_PAMT_2M:
+		*c = COLUMN_PAGE;
+		return row->taken != TAKEN_SHARED;
+	case LOCK_OP_STATE:
+		*c = COLUMN_TD;
+		return true;
+	case LOCK_SEPT_TREE:
+		*c = COLUMN_TREE;
+		return true;
+	case LOCK_SEPT_ENTRY:
+		*c = COLUMN_ENTRY;
+		return true;
+	case LOCK_GLOBAL:
+	case LOCK_KOT:
+	case LOCK_WBT:
+	case LOCK_TDMR:
+	case LOCK_EPOCH:
+	case LOCK_RTMR:
+	case LOCK_MIG:
+	case LOCK_SERVTD_BINDINGS:
+	case LOCK_NUM_RESOURCES:
+		break;
+	}
+	*c = COLUMN_OTHER;
+	return true;
+}
+
+const char *lock_column(const struct lock_table *t, enum lock_column c, char *buf, size_t len)
+{
+	static const char *const modes[] = {"SH", "EX", "SH>EX", "EX"};
+	size_t at = 0;
+
+	buf[0] = '\0';
+	for (unsigned i = 0; i < t->nrows; i++) {
+		const struct lock_row *row = &t->row[i];
+		enum lock_column mine;
+
+		if (!column_of(t, i, &mine) || mine != c || at + 32 > len)
+			continue;
+		at += (size_t)snprintf(buf + at, len - at, "%s%s%s%s", at ? ", " : "",
+				       c == COLUMN_ENTRY ? (row->guest ? "GUEST," : "HOST,") :
+				       c == COLUMN_OTHER ? lock_resource_name(row->res) :
+							   "",
+				       c == COLUMN_OTHER ? " " : "", modes[row->taken]);
+	}
+	return buf;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "module/profile.h"
 #include "trace/stage.h"
 
 struct reader {
@@ -145,6 +146,12 @@ static bool claim(struct reader *r, bool sometimes, const char *rest)
 	return *c->status || wrong(r, "a status was expected, not", c->status);
 }
 
+static bool profile(struct reader *r, const char *name)
+{
+	r->s->profile = module_profile_by_name(name);
+	return r->s->profile || wrong(r, "no such profile", name);
+}
+
 static bool line(struct reader *r, const char *l)
 {
 	struct scenario *s = r->s;
@@ -163,6 +170,8 @@ static bool line(struct reader *r, const char *l)
 		       wrong(r, why, l);
 	if (strncmp(l, "stage ", 6) == 0)
 		return stage(r, l + 6);
+	if (strncmp(l, "profile ", 8) == 0)
+		return profile(r, l + 8);
 	return append(s, l, "\n") || wrong(r, "out of memory at", l);
 }
 

@@ -3,6 +3,7 @@
  *
  *	stage finalized		the small TD of trace/stage.h, or vector lines from "platform" on
  *	seamcall 0 ...		more lines of the vector language, without outcomes
+ *	profile 1.5.01		the locks of that module version
  *	thread A		two to four of them
  *	seamcall 0 ...
  *	retry seamcall 0 ...	again as long as it is busy
@@ -44,6 +45,7 @@ struct scenario_claim {
 
 struct scenario {
 	char *setup; /* vector lines */
+	const struct module_profile *profile; /* NULL: the default */
 	unsigned nthreads, nclaims;
 	struct scenario_thread thread[SCENARIO_MAX_THREADS];
 	struct scenario_claim claim[SCENARIO_MAX_CLAIMS];

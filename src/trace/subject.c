@@ -13,6 +13,9 @@
 	"seamcall 0 TDH.MEM.RANGE.BLOCK rcx=" gpa " rdx=" TD "\n" \
 	"seamcall 0 TDH.MEM.TRACK rcx=" TD "\n"
 #define ENTER	    "enter 0 0x100007000\nguest mode64 lp=0\n"
+/* Faults at one instruction; the seventh makes the vCPU a suspect of zero-stepping. */
+#define FAULT	    "guest ept_violation lp=0 reason=48 qual=0x181 gpa=0x20000 stall=1\n"
+#define AGAIN	    "enter 0 0x100007000\n" FAULT
 #define KICK	    "guest external_interrupt lp=0 reason=1 intr=0x80000020\n"
 #define ACCEPT_2M   "tdcall 0x100007000 TDG.MEM.PAGE.ACCEPT rcx=0x400001\n"
 #define DEMOTE	    "seamcall 0 TDH.MEM.PAGE.DEMOTE rcx=0x400001 rdx=" TD " r8=0x100011000\n"
@@ -126,6 +129,9 @@ const struct subject subjects[] = {
 	{"vp-enter", "TDH.VP.ENTER", STAGE_FINALIZED,
 	 "",
 	 "enter 0 0x100007000"},
+	{"vp-enter-suspect", "TDH.VP.ENTER", STAGE_FINALIZED,
+	 ENTER FAULT AGAIN AGAIN AGAIN AGAIN AGAIN AGAIN,
+	 "seamcall 0 TDH.VP.ENTER rcx=0x100007000"},
 	{"vp-flush", "TDH.VP.FLUSH", STAGE_FINALIZED,
 	 "",
 	 "seamcall 0 TDH.VP.FLUSH rcx=0x100007000"},
