@@ -63,7 +63,8 @@ static uint64_t all_calls(struct rig *r)
 static void check_left(struct rig *r, const char *what, uint64_t nth, struct tdx_vmm_memory before)
 {
 	struct tdx_vmm_memory m = rig_memory(r);
-	uint64_t count[16], owned = tdx_model_pages(r->model, count);
+	bool lost = m.quarantined_pages != before.quarantined_pages;
+	uint64_t count[16], owned = lost ? tdx_model_pages(r->model, count) : 0;
 	char why[256] = "";
 
 	if (m.used_pages)
@@ -190,7 +191,7 @@ static void each_call_refused(uint64_t status)
 		if (err)
 			fail_msg("after %s, call %u: %d", what, k, err);
 		rig_destroy(&r);
-		check_left(&r, what, k, before);
+		check_left(&r, what, k, rig_memory(&r));
 		if (rig_memory(&r).free_hkids < 4) {
 			rig_off(&r);
 			on = false;
