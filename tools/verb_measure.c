@@ -8,16 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <swtdx/measure.h>
+#include <swtdx/boot.h>
 
+#include "tools/boot_files.h"
 #include "tools/file.h"
 #include "tools/hex.h"
 #include "tools/verbs.h"
 
 static const char usage[] =
 	"usage: swtdx measure [--order page|section|all] [--json] IMAGE\n"
+	"       swtdx measure [OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]\n"
 	"\n"
-	"Prints the MRTD of a TD built from the firmware IMAGE (- is standard input).\n"
+	"Prints the MRTD of a TD built from the firmware IMAGE (- is standard input), or MRTD and RTMRs\n"
+	"of a TD that swtdx run boots from the same kernel, initrd and command line.\n"
+	"  --memory MIB     memory of that TD, which its RTMR 0 tells (512)\n"
 	"  --order page     each page added, then extended, as KVM does it (default)\n"
 	"  --order section  all pages of a section added, then all extended\n"
 	"  --order all      page order, every added page extended\n"
@@ -30,6 +34,44 @@ static void attributes_text(char *out, size_t len, uint32_t attributes)
 		 attributes & TDVF_ATTR_PAGE_AUG ? "aug" : "");
 	if (!out[0])
 		snprintf(out, len, "-");
+}
+
+/* What is measured: an image of the user's, or one composed of a kernel. */
+struct subject {
+	const char *image;
+	struct boot_files boot;
+	uint64_t memory;
+	enum tdvf_order order;
+	bool json;
+	struct rtmr_event event[TDX_BOOT_EVENTS];
+	size_t nevents;
+	struct tdx_digest rtmr[TDX_RTMRS];
+};
+
+static void print_rtmrs(const struct subject *s)
+{
+	char text[2 * TDX_SHA384_SIZE + 1];
+
+	for (unsigned i = 0; s->nevents && i < TDX_RTMRS; i++) {
+		hex_text(text, s->rtmr[i].b, TDX_SHA384_SIZE);
+		printf("rtmr%u      %s\n", i, text);
+	}
+	for (size_t i = 0; i < s->nevents; i++) {
+		hex_text(text, s->event[i].digest.b, TDX_SHA384_SIZE);
+		printf("event      rtmr%u %-16s %s\n", s->event[i].rtmr, s->event[i].what, text);
+	}
+}
+
+static json_t *rtmrs_json(const struct subject *s)
+{
+	json_t *rtmrs = json_array();
+	char text[2 * TDX_SHA384_SIZE + 1];
+
+	for (unsigned i = 0; s->nevents && i < TDX_RTMRS; i++) {
+		hex_text(text, s->rtmr[i].b, TDX_SHA384_SIZE);
+		json_array_append_new(rtmrs, json_string(text));
+	}
+	return rtmrs;
 }
 
 static void print_text(const char *name, size_t size, enum tdvf_order order,
@@ -84,7 +126,7 @@ static json_t *section_json(unsigned index, const struct tdvf_section *s)
 			 !!(s->attributes & TDVF_ATTR_PAGE_AUG));
 }
 
-static int print_json(const char *name, size_t size, enum tdvf_order order,
+static int print_json(const char *name, size_t size, const struct subject *subject,
 		      const struct tdvf_measurement *m)
 {
 	char mrtd[2 * TDX_SHA384_SIZE + 1];
@@ -98,8 +140,10 @@ static int print_json(const char *name, size_t size, enum tdvf_order order,
 	root = json_pack("{s:s,s:o,s:I,s:o,s:o,s:s,s:I,s:I,s:s}", "schema", "swtdx.measure/1",
 			 "image", name_json(name), "size", (json_int_t)size, "metadata_offset",
 			 hex_word(m->tdvf.descriptor_offset), "sections", sections, "order",
-			 tdvf_order_name(order), "pages_added", (json_int_t)m->pages,
+			 tdvf_order_name(subject->order), "pages_added", (json_int_t)m->pages,
 			 "chunks_extended", (json_int_t)m->extends, "mrtd", mrtd);
+	if (root && subject->nevents)
+		json_object_set_new(root, "rtmr", rtmrs_json(subject));
 	rc = root ? json_dumpf(root, stdout, JSON_INDENT(2)) : -1;
 	putchar('\n');
 	json_decref(root);
@@ -117,41 +161,73 @@ static int parse_order(const char *text, enum tdvf_order *order)
 	return -EINVAL;
 }
 
-static int measure(const char *path, enum tdvf_order order, bool json)
+static int read_image(struct subject *s, uint8_t **image, size_t *size)
 {
-	const char *name = strcmp(path, "-") ? path : "<stdin>";
+	int rc;
+
+	if (s->boot.kernel)
+		return boot_files_compose("swtdx measure", &s->boot, image, size);
+	/* One byte over the limit is enough for the parser to say that it is too much. */
+	rc = file_read(s->image, TDVF_MAX_IMAGE + 1, image, size);
+	if (!rc)
+		return VERB_OK;
+	fprintf(stderr, "swtdx measure: %s: %s\n", s->image, strerror(-rc));
+	return VERB_ENVIRONMENT;
+}
+
+/* What the composed image's firmware will extend. */
+static int compute_rtmrs(struct subject *s, const uint8_t *image, size_t size)
+{
+	size_t bad;
+	int rc;
+
+	if (!s->boot.kernel)
+		return 0;
+	rc = tdx_boot_events(image, size, s->memory, s->event);
+	if (rc)
+		return rc;
+	s->nevents = TDX_BOOT_EVENTS;
+	return rtmr_replay(s->event, s->nevents, s->rtmr, &bad);
+}
+
+static int measure(struct subject *s)
+{
+	const char *name = s->boot.kernel	      ? s->boot.kernel :
+			   strcmp(s->image, "-") == 0 ? "<stdin>" :
+							s->image;
 	struct tdvf_measurement m;
 	char line[TDVF_ERROR_TEXT];
 	struct tdvf_error err;
 	uint8_t *image;
 	size_t size;
-	int rc;
+	int rc = read_image(s, &image, &size);
 
-	/* One byte over the limit is enough for the parser to say that it is too much. */
-	rc = file_read(path, TDVF_MAX_IMAGE + 1, &image, &size);
-	if (rc) {
-		fprintf(stderr, "swtdx measure: %s: %s\n", name, strerror(-rc));
-		return VERB_ENVIRONMENT;
-	}
-	rc = tdvf_mrtd(image, size, order, &m, &err);
+	if (rc)
+		return rc;
+	rc = tdvf_mrtd(image, size, s->order, &m, &err);
 	if (rc == -EINVAL) {
 		fprintf(stderr, "swtdx measure: %s: %s\n", name,
 			tdvf_error_text(&err, line, sizeof(line)));
-		rc = VERB_DIFFERENCE;
-	} else if (rc) {
+		free(image);
+		return VERB_DIFFERENCE;
+	}
+	if (!rc)
+		rc = compute_rtmrs(s, image, size);
+	free(image);
+	if (rc) {
 		fprintf(stderr, "swtdx measure: %s: SHA-384: %s\n", name, strerror(-rc));
-		rc = VERB_ENVIRONMENT;
-	} else if (json) {
-		rc = print_json(name, size, order, &m) ? VERB_ENVIRONMENT : VERB_OK;
+		return VERB_ENVIRONMENT;
+	}
+	if (s->json) {
+		rc = print_json(name, size, s, &m) ? VERB_ENVIRONMENT : VERB_OK;
 	} else {
-		print_text(name, size, order, &m);
-		rc = VERB_OK;
+		print_text(name, size, s->order, &m);
+		print_rtmrs(s);
 	}
 	if (rc == VERB_OK && (fflush(stdout) || ferror(stdout))) {
 		fprintf(stderr, "swtdx measure: standard output: %s\n", strerror(errno));
 		rc = VERB_ENVIRONMENT;
 	}
-	free(image);
 	return rc;
 }
 
@@ -160,17 +236,21 @@ int verb_measure(int argc, char **argv)
 	static const struct option options[] = {
 		{"order", required_argument, NULL, 'o'},
 		{"json", no_argument, NULL, 'j'},
+		{"kernel", required_argument, NULL, 'k'},
+		{"initrd", required_argument, NULL, 'i'},
+		{"append", required_argument, NULL, 'a'},
+		{"memory", required_argument, NULL, 'm'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	enum tdvf_order order = TDVF_ORDER_PAGE;
-	bool json = false;
+	struct subject s = {.order = TDVF_ORDER_PAGE, .memory = 512ull << 20};
+	char *end;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (c) {
 		case 'o':
-			if (parse_order(optarg, &order)) {
+			if (parse_order(optarg, &s.order)) {
 				fprintf(stderr,
 					"swtdx measure: no order '%s': page, section or all\n",
 					optarg);
@@ -178,7 +258,23 @@ int verb_measure(int argc, char **argv)
 			}
 			break;
 		case 'j':
-			json = true;
+			s.json = true;
+			break;
+		case 'k':
+			s.boot.kernel = optarg;
+			break;
+		case 'i':
+			s.boot.initrd = optarg;
+			break;
+		case 'a':
+			s.boot.append = optarg;
+			break;
+		case 'm':
+			s.memory = strtoull(optarg, &end, 0) << 20;
+			if (*end || end == optarg || !s.memory || s.memory >> 40) {
+				fprintf(stderr, "swtdx measure: no such memory: %s\n", optarg);
+				return VERB_USAGE;
+			}
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -188,9 +284,11 @@ int verb_measure(int argc, char **argv)
 			return VERB_USAGE;
 		}
 	}
-	if (argc - optind != 1) {
+	if (argc - optind != (s.boot.kernel ? 0 : 1) ||
+	    (!s.boot.kernel && (s.boot.initrd || s.boot.append))) {
 		fputs(usage, stderr);
 		return VERB_USAGE;
 	}
-	return measure(argv[optind], order, json);
+	s.image = argv[optind];
+	return measure(&s);
 }
