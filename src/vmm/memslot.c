@@ -131,6 +131,7 @@ int tdx_vm_set_private(struct tdx_vm *vm, gpa_t g, uint64_t size, bool private_)
 uint64_t vm_shared_page(struct tdx_vm *vm, struct memslot *s, uint64_t gfn)
 {
 	_Atomic uint64_t *slot = &s->shared_pa[gfn - s->gfn];
+	static const uint8_t zero[TDX_PAGE_SIZE];
 	uint64_t pa = atomic_load(slot), none = 0;
 
 	if (pa)
@@ -138,7 +139,8 @@ uint64_t vm_shared_page(struct tdx_vm *vm, struct memslot *s, uint64_t gfn)
 	pa = pages_get(&vm->vmm->pages);
 	if (!pa)
 		return 0;
-	memset(vm->vmm->port[0]->ops->va(vm->vmm->port[0], hpa(pa)), 0, TDX_PAGE_SIZE);
+	/* By whole lines under the host's KeyID: they may still be those of a private page. */
+	tdx_vmm_write(vm->vmm, hpa(pa), zero, sizeof(zero));
 	if (atomic_compare_exchange_strong(slot, &none, pa))
 		return pa;
 	pages_put(&vm->vmm->pages, pa);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* What a loader makes of kernels, sound and spoilt. */
+#include <setjmp.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+#include <elf.h>
+#include <string.h>
+
+#include <swtdx/boot.h>
+
+#include "vmm/boot_kernel.h"
+
+enum { BZ_SIZE = 0x4000, PM = 2 * 512 };
+
+static void put(uint8_t *p, uint64_t v, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+}
+
+static void make_bzimage(uint8_t *f)
+{
+	memset(f, 0xcc, BZ_SIZE);
+	f[0x1f1] = 1;
+	put(f + 0x1fe, 0xaa55, 2);
+	f[0x201] = 0x6a;
+	memcpy(f + 0x202, "HdrS", 4);
+	put(f + 0x206, 0x20f, 2);
+	f[0x211] = 1;
+	put(f + 0x22c, 0x7fffffff, 4);
+	put(f + 0x236, 1, 2);
+	put(f + 0x258, 0x1000000, 8);
+	put(f + 0x260, 0x100000, 4);
+}
+
+static void make_elf(uint8_t *f)
+{
+	Elf64_Ehdr eh = {.e_machine = EM_X86_64, .e_phoff = 64, .e_phentsize = 56, .e_phnum = 2,
+			 .e_entry = 0x1000100};
+	Elf64_Phdr ph[2] = {
+		{.p_type = PT_LOAD, .p_offset = 0x1000, .p_paddr = 0x1000000, .p_filesz = 0x800,
+		 .p_memsz = 0x800},
+		{.p_type = PT_LOAD, .p_offset = 0x2000, .p_paddr = 0x1200000, .p_filesz = 0x10,
+		 .p_memsz = 0x5000},
+	};
+
+	memset(f, 0, BZ_SIZE);
+	memcpy(eh.e_ident, ELFMAG, SELFMAG);
+	eh.e_ident[EI_CLASS] = ELFCLASS64;
+	memcpy(f, &eh, sizeof(eh));
+	memcpy(f + 64, ph, sizeof(ph));
+}
+
+static void a_bzimage_is_loaded_where_it_prefers(void **state)
+{
+	uint8_t f[BZ_SIZE];
+	struct boot_kernel k;
+
+	(void)state;
+	make_bzimage(f);
+	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	assert_int_equal(k.load, 0x1000000);
+	assert_int_equal(k.entry, 0x1000200);
+	assert_int_equal(k.end, 0x1100000);
+	assert_int_equal(k.size, BZ_SIZE - PM);
+	assert_int_equal(k.run[0].offset, PM);
+	assert_memory_equal(k.setup_header, f + 0x1f1, 0x70);
+}
+
+static void an_elf_kernel_is_loaded_segment_by_segment(void **state)
+{
+	uint8_t f[BZ_SIZE];
+	struct boot_kernel k;
+
+	(void)state;
+	make_elf(f);
+	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	assert_int_equal(k.nruns, 2);
+	assert_int_equal(k.run[1].at, 0x200000);
+	assert_int_equal(k.size, 0x200010);
+	assert_int_equal(k.end, 0x1205000);
+	assert_int_equal(k.entry, 0x1000100);
+}
+
+static void spoil(unsigned at, uint64_t v, unsigned bytes, bool elf)
+{
+	uint8_t f[BZ_SIZE];
+	struct boot_kernel k;
+
+	if (elf)
+		make_elf(f);
+	else
+		make_bzimage(f);
+	put(f + at, v, bytes);
+	assert_non_null(boot_kernel_parse(f, sizeof(f), &k));
+}
+
+static void spoilt_bzimages_are_refused(void **state)
+{
+	(void)state;
+	spoil(0x1fe, 0, 2, false);
+	spoil(0x202, 0, 4, false);
+	spoil(0x206, 0x20b, 2, false);
+	spoil(0x211, 0, 1, false);
+	spoil(0x236, 0, 2, false);
+	spoil(0x1f1, 0xff, 1, false);
+	spoil(0x258, 0x800000, 8, false);
+	spoil(0x258, 0x1000001, 8, false);
+	spoil(0x258, ~0xfffull, 8, false);
+	spoil(0x260, 0x100, 4, false);
+	spoil(0x260, 0xffffffff, 4, false);
+}
+
+static void spoilt_elf_kernels_are_refused(void **state)
+{
+	(void)state;
+	spoil(EI_CLASS, ELFCLASS32, 1, true);
+	spoil(offsetof(Elf64_Ehdr, e_machine), EM_386, 2, true);
+	spoil(offsetof(Elf64_Ehdr, e_phnum), 0, 2, true);
+	spoil(offsetof(Elf64_Ehdr, e_phnum), 500, 2, true);
+	spoil(offsetof(Elf64_Ehdr, e_phoff), ~0ull, 8, true);
+	spoil(offsetof(Elf64_Ehdr, e_entry), 0xffffffff81000000, 8, true);
+	spoil(64 + offsetof(Elf64_Phdr, p_offset), ~0ull, 8, true);
+	spoil(64 + offsetof(Elf64_Phdr, p_filesz), BZ_SIZE, 8, true);
+	spoil(64 + offsetof(Elf64_Phdr, p_paddr), ~0ull - 0xfff, 8, true);
+	spoil(64 + offsetof(Elf64_Phdr, p_memsz), ~0ull, 8, true);
+	spoil(64 + offsetof(Elf64_Phdr, p_paddr), 0x7ff000, 8, true);
+}
+
+static void no_prefix_of_a_kernel_is_read_past_its_end(void **state)
+{
+	uint8_t f[BZ_SIZE];
+	struct boot_kernel k;
+
+	(void)state;
+	for (unsigned elf = 0; elf < 2; elf++) {
+		if (elf)
+			make_elf(f);
+		else
+			make_bzimage(f);
+		for (size_t len = 0; len < 0x600; len++) {
+			uint8_t *cut = malloc(len ? len : 1);
+
+			memcpy(cut, f, len);
+			assert_non_null(boot_kernel_parse(cut, len, &k));
+			free(cut);
+		}
+	}
+}
+
+static void a_composed_image_is_a_sound_tdvf_image(void **state)
+{
+	struct tdvf_measurement m;
+	struct tdvf_error terr;
+	uint8_t f[BZ_SIZE];
+	struct tdx_boot b = {.kernel = f, .kernel_size = sizeof(f), .initrd = "initrd",
+			     .initrd_size = 6, .cmdline = "quiet"};
+	struct rtmr_event e[TDX_BOOT_EVENTS];
+	char err[100], line[2100];
+	void *image;
+	size_t len;
+
+	(void)state;
+	make_bzimage(f);
+	assert_int_equal(tdx_boot_image(&b, &image, &len, err, sizeof(err)), 0);
+	assert_int_equal(tdvf_mrtd(image, len, TDVF_ORDER_PAGE, &m, &terr), 0);
+	assert_int_equal(tdx_boot_events(image, len, 512ull << 20, e), 0);
+	assert_int_equal(e[4].rtmr, 2);
+	assert_int_equal(tdx_boot_events(image, len - 1, 512ull << 20, e), -EINVAL);
+	free(image);
+	memset(line, 'a', sizeof(line));
+	line[TDX_BOOT_CMDLINE_MAX + 1] = '\0';
+	b.cmdline = line;
+	assert_int_equal(tdx_boot_image(&b, &image, &len, err, sizeof(err)), -EINVAL);
+	assert_null(image);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_bzimage_is_loaded_where_it_prefers),
+		cmocka_unit_test(an_elf_kernel_is_loaded_segment_by_segment),
+		cmocka_unit_test(spoilt_bzimages_are_refused),
+		cmocka_unit_test(spoilt_elf_kernels_are_refused),
+		cmocka_unit_test(no_prefix_of_a_kernel_is_read_past_its_end),
+		cmocka_unit_test(a_composed_image_is_a_sound_tdvf_image),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A guest of our own on two vCPUs: what it sees of its world is as TDX has it, and the measurements
+# it reports are those swtdx measure computes from outside.
+set -eu
+swtdx=$1 guest=$2
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+fail() {
+	echo "boot_world: $*" >&2
+	cat "$dir/out" >&2
+	exit 1
+}
+
+head -c 5000 /dev/zero >"$dir/initrd"
+for args in "" "--huge-pages" "--memory 3072 --huge-pages" "--packages 2 --cpus 4"; do
+	memory=${args#--memory } && memory=${memory%% *}
+	case $args in --memory*) ;; *) memory=512 ;; esac
+	# shellcheck disable=SC2086
+	"$swtdx" run --quiet --vcpus 2 $args --kernel "$guest" --initrd "$dir/initrd" --append "one two" \
+		</dev/null >"$dir/out" 2>&1 || fail "run $args: exit $?"
+	! grep -q '^not ok' "$dir/out" || fail "run $args"
+	[ "$(grep -c '^ok ' "$dir/out")" -ge 28 ] || fail "run $args: it did not come to the end"
+	grep -q '^owned by the module at the end: 0 pages' "$dir/out" || fail "run $args: pages left"
+	"$swtdx" measure --kernel "$guest" --initrd "$dir/initrd" --append "one two" \
+		--memory "$memory" >"$dir/measured"
+	for register in mrtd rtmr0 rtmr1 rtmr2 rtmr3; do
+		inside=$(sed -n "s/^$register //p" "$dir/out")
+		outside=$(sed -n "s/^$register *//p" "$dir/measured")
+		[ -n "$inside" ] && [ "$inside" = "$outside" ] || fail "run $args: $register differs"
+	done
+done
+
+# Another command line is another RTMR 2, and nothing else.
+"$swtdx" measure --kernel "$guest" --initrd "$dir/initrd" --append "one twO" --memory "$memory" >"$dir/other"
+if diff "$dir/measured" "$dir/other" | grep -q '^[<>] \(mrtd\|rtmr0\)'; then fail "the command line is in MRTD"; fi
+diff "$dir/measured" "$dir/other" | grep -q '^> rtmr2' || fail "the command line is not measured"
+
+# What is no kernel.
+head -c 100 "$guest" >"$dir/short"
+for bad in "$dir/short" "$dir/initrd"; do
+	code=0
+	"$swtdx" run --quiet --kernel "$bad" >"$dir/out" 2>&1 || code=$?
+	[ "$code" = 1 ] && [ "$(wc -l <"$dir/out")" = 1 ] || fail "$bad: exit $code"
+done
