@@ -16,6 +16,7 @@ enum {
 };
 
 #define FADT_FLAG_WBINVD      (1u << 0)
+#define FADT_FLAG_RESET	      (1u << 10)
 #define FADT_FLAG_HW_REDUCED  (1u << 20)
 #define BOOT_ARCH_NO_VGA      (1u << 2)
 #define BOOT_ARCH_NO_CMOS_RTC (1u << 5)
@@ -76,7 +77,9 @@ static uint8_t *fadt(uint8_t *t, const uint8_t *dsdt)
 {
 	put(t + 40, (uintptr_t)dsdt, 4);
 	put(t + 109, BOOT_ARCH_NO_VGA | BOOT_ARCH_NO_CMOS_RTC, 2);
-	put(t + 112, FADT_FLAG_WBINVD | FADT_FLAG_HW_REDUCED, 4);
+	put(t + 112, FADT_FLAG_WBINVD | FADT_FLAG_RESET | FADT_FLAG_HW_REDUCED, 4);
+	gas_port(t + 116, FW_PORT_RESET);
+	t[128] = FW_RESET_VALUE;
 	t[131] = 5; /* minor revision */
 	put(t + 140, (uintptr_t)dsdt, 8);
 	gas_port(t + 244, FW_PORT_SLEEP);

@@ -266,7 +266,7 @@ void run_ports_out(struct run_ports *p, unsigned port, unsigned size, uint32_t d
 	else if (port == TDX_BOOT_PORT_SLEEP) {
 		if ((data & TDX_BOOT_SLEEP_MASK) == TDX_BOOT_SLEEP_OFF)
 			p->outcome = 0;
-	} else if (port == RUN_PORT_EXIT)
+	} else if (port == TDX_BOOT_PORT_EXIT)
 		p->outcome = (int)(data & 0xff);
 	else if (port != TDX_BOOT_PORT_SLEEP + 1 && port != CMOS_DATA)
 		unknown(p, port, "writes");

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <termios.h>
 
-enum { RUN_PORT_EXIT = 0xf4, RUN_UNKNOWN_MAX = 32 };
+enum { RUN_UNKNOWN_MAX = 32 };
 
 struct run_ports {
 	pthread_mutex_t lock;

@@ -35,8 +35,8 @@ static const char usage[] =
 	"\n"
 	"Powers a simulated TDX machine on, brings its module up, builds a TD from the TDVF\n"
 	"image, runs it, and tears everything down. All of it is simulated. The guest's serial\n"
-	"port is on standard input and output; its exit status (port 0xf4, or 0 when it switches\n"
-	"off) is that of the command.\n"
+	"port is on standard input and output; its exit status (0 when it switches off, 1 when\n"
+	"it resets, else what it writes to port 0xf4) is that of the command.\n"
 	"\n"
 	"  --memory MIB     memory of the TD (512)\n"
 	"  --vcpus N        vCPUs of the TD (1)\n"
@@ -260,6 +260,21 @@ static int io(struct session *s, struct tdx_run *run)
 	return 1;
 }
 
+/* The message has its bytes in registers, in GHCI's order. */
+static void fatal_error(struct session *s, const uint64_t regs[16])
+{
+	static const uint8_t order[] = {14, 15, 3, 7, 6, 8, 9, 2};
+	char line[128], text[sizeof(order) * 8 + 1] = "";
+
+	for (unsigned i = 0; i < sizeof(order); i++)
+		memcpy(text + 8 * i, &regs[order[i]], 8);
+	for (char *c = text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '.';
+	snprintf(line, sizeof(line), "the guest reports a fatal error: %s", text);
+	log_line(s, line);
+}
+
 /* The user's part of an exit: 0 go on, 1 this vCPU is done. */
 static int handle(struct session *s, struct tdx_run *run)
 {
@@ -279,7 +294,7 @@ static int handle(struct session *s, struct tdx_run *run)
 	case TDX_EXIT_TDVMCALL:
 		return 0;
 	case TDX_EXIT_SYSTEM_EVENT:
-		log_line(s, "the guest reports a fatal error");
+		fatal_error(s, run->system_event.data);
 		break;
 	case TDX_EXIT_MEMORY_FAULT:
 		tdx_vm_set_private(s->vm, run->memory_fault.gpa, run->memory_fault.size,

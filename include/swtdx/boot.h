@@ -19,6 +19,7 @@ extern "C" {
 /* The ports the firmware's ACPI tables tell of: what a monitor must answer. */
 #define TDX_BOOT_PORT_COM1  0x3f8 /* a 16550 and no interrupt */
 #define TDX_BOOT_PORT_SLEEP 0x600 /* sleep control, and status at the next */
+#define TDX_BOOT_PORT_EXIT  0xf4 /* ends the guest with the status written; 1 is a reset */
 /* A write with this mask and value to the sleep control port switches off. */
 #define TDX_BOOT_SLEEP_MASK 0x3c
 #define TDX_BOOT_SLEEP_OFF  0x34

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Instructions which only leave the engine, and the ends of what it can execute. */
+#include <sched.h>
+#include <time.h>
 #include "cpu/x86/flags.h"
 #include "cpu/x86/system.h"
 
@@ -110,8 +112,22 @@ OP(x86_nop)
 	NEXT;
 }
 
+/* How long a guest may spin before its thread gives way. */
+enum { PAUSE_NEAR = 64, PAUSE_PATIENCE = 4096, PAUSE_YIELD = 64, PAUSE_SLEEP_NS = 50000 };
+
+/* A guest in a tight loop of PAUSEs waits for another processor, which may need this host CPU. */
 OP(x86_pause)
 {
-	__builtin_ia32_pause();
+	const int64_t since = cpu->pause_left - cpu->left;
+	const struct timespec nap = {0, PAUSE_SLEEP_NS};
+
+	cpu->pause_left = cpu->left;
+	cpu->pauses = since >= 0 && since < PAUSE_NEAR ? cpu->pauses + 1 : 0;
+	if (cpu->pauses % PAUSE_YIELD == PAUSE_YIELD - 1) {
+		if (cpu->pauses < PAUSE_PATIENCE)
+			sched_yield();
+		else
+			nanosleep(&nap, NULL);
+	}
 	NEXT;
 }

@@ -274,6 +274,8 @@ struct x86_cpu {
 	uint8_t *bounce_host[2];
 	uint64_t *breaks;
 	unsigned nbreaks;
+	int64_t pause_left; /* `left` at the last PAUSE */
+	unsigned pauses;    /* one soon after the other */
 	uint64_t insns; /* executed since x86_cpu_new() */
 	uint64_t run_start;
 	jmp_buf jb;
