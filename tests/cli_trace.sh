@@ -68,6 +68,10 @@ assert "TDH.MEM.PAGE.AUG" in names and any(n.startswith("busy: SEPT_TREE") for n
 assert any(n.startswith("guest 0x") for n in names)
 END
 
+expect 0 "$swtdx" replay --range 3-5 a.tdxtrace
+[ "$(grep -c '^#' out)" -eq 3 ] || fail "a range of three"
+expect 2 "$swtdx" replay --range 5-3 a.tdxtrace
+expect 2 "$swtdx" replay --range x a.tdxtrace
 expect 0 "$swtdx" record -o b.tdxtrace b.vec
 expect 1 "$swtdx" replay --diff a.tdxtrace b.tdxtrace
 grep -q 'only the first trace goes on' out || fail "a longer trace is not told"

@@ -195,6 +195,7 @@ static int one(const struct replay_trace_options *o, const char *path)
 	int end = load(path, &f), written = VERB_OK;
 
 	if (end != VERB_ENVIRONMENT && f.platform[0]) {
+		trace_keep(&f, o->from, o->to);
 		if (o->perfetto)
 			written = to_perfetto(o->perfetto, &f);
 		if (o->vectors)

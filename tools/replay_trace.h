@@ -10,6 +10,7 @@
 struct replay_trace_options {
 	bool json, locks, vectors, diff;
 	const char *perfetto; /* file to write, "-" standard output */
+	uint64_t from, to;    /* numbers of the records to use */
 };
 
 /* An enum verb_exit. */

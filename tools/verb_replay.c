@@ -20,7 +20,7 @@
 enum { MAX_VECTOR_SIZE = 256 << 20 };
 
 static const char usage[] =
-	"Usage: swtdx replay [--locks] [--json|--vectors] [--perfetto OUT] TRACE\n"
+	"Usage: swtdx replay [--range A-B] [--locks] [--json|--vectors] [--perfetto OUT] TRACE\n"
 	"       swtdx replay --diff [--json] TRACE TRACE\n"
 	"       swtdx replay --check [OPTION]... FILE|DIRECTORY...\n"
 	"Show a recorded trace, compare two, or play recorded calls against the model and compare every\n"
@@ -29,6 +29,7 @@ static const char usage[] =
 	"  --locks         with each call the locks it took\n"
 	"  --vectors       the trace in the vector language\n"
 	"  --perfetto OUT  write the trace as JSON for Perfetto and chrome://tracing\n"
+	"  --range A-B     only the records numbered A to B\n"
 	"  --diff          what two traces differ in, times apart\n"
 	"  --check         play vector files (*.vec) or traces again and compare\n"
 	"  --paranoid      check the module's invariants after every step\n"
@@ -170,18 +171,32 @@ static void one_operand(struct total *t, const char *path)
 	free(names);
 }
 
+/* "A-B", "A-" or "-B" */
+static bool range(const char *text, struct replay_trace_options *o)
+{
+	char *end;
+
+	o->from = *text == '-' ? 0 : strtoull(text, &end, 0);
+	if (*text != '-' && (end == text || *end != '-'))
+		return false;
+	text = strchr(text, '-') + 1;
+	o->to = *text ? strtoull(text, &end, 0) : ~0ull;
+	return (!*text || (*end == '\0' && *text != '-')) && o->from <= o->to;
+}
+
 int verb_replay(int argc, char **argv)
 {
 	static const struct option longopts[] = {
 		{"check", no_argument, NULL, 'c'},    {"paranoid", no_argument, NULL, 'p'},
 		{"all", no_argument, NULL, 'a'},      {"quiet", no_argument, NULL, 'q'},
+		{"range", required_argument, NULL, 'R'},
 		{"locks", no_argument, NULL, 'l'},    {"vectors", no_argument, NULL, 'v'},
 		{"diff", no_argument, NULL, 'd'},     {"perfetto", required_argument, NULL, 'P'},
 		{"json", no_argument, NULL, 'j'},     {"profile", required_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	struct replay_trace_options trace = {0};
+	struct replay_trace_options trace = {.to = ~0ull};
 	struct total t = {0};
 	int c, end;
 
@@ -213,6 +228,12 @@ int verb_replay(int argc, char **argv)
 			break;
 		case 'P':
 			trace.perfetto = optarg;
+			break;
+		case 'R':
+			if (!range(optarg, &trace)) {
+				fprintf(stderr, "swtdx replay: not a range: \"%s\"\n", optarg);
+				return VERB_USAGE;
+			}
 			break;
 		case 'V':
 			t.o.profile = module_profile_by_name(optarg);

@@ -95,6 +95,8 @@ struct trace_file {
 /* Read a trace in memory. 0; -EINVAL: not a trace; -ENOMEM. Damage is no error: what is whole before
  * it is there. trace_free() in any case. */
 int trace_parse(struct trace_file *f, const uint8_t *data, size_t size);
+/* Keep only records numbered from..to. */
+void trace_keep(struct trace_file *f, uint64_t from, uint64_t to);
 void trace_free(struct trace_file *f);
 bool trace_is_trace(const uint8_t *data, size_t size);
 

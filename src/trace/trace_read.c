@@ -267,6 +267,16 @@ int trace_parse(struct trace_file *f, const uint8_t *data, size_t size)
 	return err;
 }
 
+void trace_keep(struct trace_file *f, uint64_t from, uint64_t to)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->nrecords; i++)
+		if (f->record[i].seq >= from && f->record[i].seq <= to)
+			f->record[n++] = f->record[i];
+	f->nrecords = n;
+}
+
 void trace_free(struct trace_file *f)
 {
 	free(f->record);
