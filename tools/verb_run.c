@@ -78,6 +78,8 @@ struct session {
 	pthread_t thread[MAX_VCPUS];
 	struct run_guest guest;
 	struct run_ports ports;
+	struct engine *engine; /* the x86 one */
+	double running;	       /* seconds in the TD */
 	struct tdx_digest mrtd, rtmr[TDX_RTMRS];
 	uint64_t peak[16], end[16], end_sum;
 	char line[256]; /* of the guest's console */
@@ -373,6 +375,8 @@ static int run(struct session *s)
 {
 	struct runner r[MAX_VCPUS];
 
+	const double began = seconds(s);
+
 	stage(s, "entering the TD");
 	s->outcome = -1;
 	for (unsigned i = 0; i < s->o.vcpus; i++) {
@@ -383,6 +387,7 @@ static int run(struct session *s)
 		watch(s);
 	for (unsigned i = 0; i < s->o.vcpus; i++)
 		pthread_join(s->thread[i], NULL);
+	s->running = seconds(s) - began;
 	tdx_model_pages(s->model, s->peak);
 	return s->outcome < 0 ? VERB_OK : s->outcome;
 }
@@ -436,6 +441,9 @@ static void print_summary(struct session *s, const struct tdx_vmm_memory *m, uin
 	printf("owned by the module at the end: %" PRIu64 " pages; dirty lines under a freed KeyID: %" PRIu64
 	       "; quarantined: %" PRIu64 " pages\n",
 	       s->end_sum, stale, m->quarantined_pages);
+	if (s->engine)
+		printf("guest: %" PRIu64 " instructions in %.3f s\n", td_engine_instructions(s->engine),
+		       s->running);
 	printf("time %.3f s; everything above is simulated\n", seconds(s));
 }
 
@@ -462,6 +470,11 @@ static void print_json(struct session *s, const struct tdx_vmm_memory *m, uint64
 			 1, "mrtd", text, "rtmr", rtmrs, "calls", calls, "pages_owned_at_end",
 			 (json_int_t)s->end_sum, "stale_lines", (json_int_t)stale,
 			 "quarantined_pages", (json_int_t)m->quarantined_pages, "seconds", seconds(s));
+	if (s->engine)
+		json_object_set_new(root, "guest",
+				    json_pack("{s:I,s:f}", "instructions",
+					      (json_int_t)td_engine_instructions(s->engine), "seconds",
+					      s->running));
 	json_dumpf(root, stdout, JSON_INDENT(1));
 	putchar('\n');
 	json_decref(root);
@@ -509,7 +522,8 @@ static int go(struct session *s)
 			tdx_model_set_engine(s->model, native_engine_new(run_guest, &s->guest));
 		} else {
 			tdx_model_set_real_time(s->model);
-			tdx_model_set_engine(s->model, td_engine_new(log_line, s));
+			s->engine = td_engine_new(log_line, s);
+			tdx_model_set_engine(s->model, s->engine);
 		}
 		run_ports_open(&s->ports, s->o.json ? stderr : stdout);
 		s->ports.memory = s->o.memory;
