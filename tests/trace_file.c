@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Traces: what is written is read; equal runs give equal bytes; a damaged file is used up to its
  * damage; a trace played again answers the same. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <threads.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -297,7 +297,7 @@ struct caller {
 	unsigned lp;
 };
 
-static int call_often(void *arg)
+static void *call_often(void *arg)
 {
 	const struct caller *c = arg;
 
@@ -306,7 +306,7 @@ static int call_often(void *arg)
 
 		module_seamcall(c->mod, c->lp, &regs);
 	}
-	return 0;
+	return NULL;
 }
 
 static void processors_in_parallel_lose_no_call(void **state)
@@ -317,7 +317,7 @@ static void processors_in_parallel_lose_no_call(void **state)
 	struct player p;
 	struct bytes b;
 	struct trace *t;
-	thrd_t thread[4];
+	pthread_t thread[4];
 	unsigned calls[4] = {0};
 	char *path = temporary(), *lines = stage_lines(STAGE_READY);
 	int err;
@@ -328,10 +328,10 @@ static void processors_in_parallel_lose_no_call(void **state)
 	assert_non_null(t);
 	for (unsigned i = 0; i < 4; i++) {
 		c[i] = (struct caller){p.mod, i};
-		thrd_create(&thread[i], call_often, &c[i]);
+		pthread_create(&thread[i], NULL, call_often, &c[i]);
 	}
 	for (unsigned i = 0; i < 4; i++)
-		thrd_join(thread[i], NULL);
+		pthread_join(thread[i], NULL);
 	assert_int_equal(trace_close(t), 0);
 	b = slurp(path);
 	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
