@@ -205,6 +205,7 @@ static void dynamic_pamt_pair_comes_and_goes(void **state)
 	machine_default_config(&cfg);
 	s = setup_load(&cfg);
 	setup_ready(&s, SETUP_GLOBAL_HKID | 1 << 16);
+	pamt_set_owner(pamt_2m(s.mod, range), hpa(SETUP_TDMR0 + 0x5000)); /* of a 2M page, once */
 	/* nothing has 4K entries yet: only pages of the very range can serve */
 	setup_expect(setup_call(&s, 0, TDH_PHYMEM_PAMT_ADD, .rcx = range | level,
 				.rdx = SETUP_TDMR1 + 4 * TDX_SIZE_2M, .r8 = range),
@@ -233,6 +234,9 @@ static void dynamic_pamt_pair_comes_and_goes(void **state)
 	assert_int_equal(s.regs.r8, range);
 	setup_expect(setup_call(&s, 0, TDH_PHYMEM_PAMT_REMOVE, .rcx = range | level),
 		     TDX_NO_PAMT_PAGE_PAIR | TDX_OPERAND_ID_RCX);
+	/* what RDMD takes for the owner of a free entry */
+	setup_expect(setup_call(&s, 0, TDH_PHYMEM_PAGE_RDMD, .rcx = range | level), TDX_SUCCESS);
+	assert_int_equal(s.regs.rdx, (SETUP_TDMR1 + 4 * TDX_SIZE_2M) << 4 | 0x5000);
 	setup_free(&s);
 }
 

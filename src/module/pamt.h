@@ -54,12 +54,13 @@ static inline hpa_t pamt_node_page1(const struct pamt_entry *e)
 	return hpa(__atomic_load_n(&e->bepoch, __ATOMIC_RELAXED) >> 28 << 12);
 }
 
-/* Make a locked, free 2M entry such a node, with no page in use. The lock is left alone. */
+/* Make a locked, free 2M entry such a node, with no page in use. The lock is left alone, and so are
+ * the four bits that belong to no page: of the last owner, seen again when the node is gone. */
 static inline void pamt_set_node(struct pamt_entry *e, hpa_t page0, hpa_t page1)
 {
 	uint64_t n0 = page0.v >> 12;
 
-	e->owner0 = (uint8_t)(n0 << 4);
+	e->owner0 = (uint8_t)(n0 << 4 | (e->owner0 & 0xf));
 	e->owner1 = (uint32_t)(n0 >> 4);
 	e->bepoch = page1.v >> 12 << 28;
 	__atomic_store_n(&e->type, TDX_PT_PAMT, __ATOMIC_RELEASE);
