@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # swtdx doctor on machines and logs made up for it.
 set -u
-swtdx=$1
+swtdx=$(realpath "$1")
 fail() { echo "FAIL: $*"; cat out err; exit 1; }
 expect() { # code, then the command
 	want=$1; shift

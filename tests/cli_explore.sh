@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # swtdx explore and swtdx locks by the command line: exit codes, JSON, and schedules that replay.
 set -u
-swtdx=$1 scenarios=$2
+swtdx=$(realpath "$1") scenarios=$2
 fail() { echo "FAIL: $*"; exit 1; }
 expect() { # code, then the command
 	want=$1; shift

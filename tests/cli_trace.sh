@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # swtdx record and replay by the command line: exit codes, every form of a trace, damage, differences.
 set -u
-swtdx=$1 vectors=$2
+swtdx=$(realpath "$1") vectors=$2
 fail() { echo "FAIL: $*"; exit 1; }
 expect() { # code, then the command
 	want=$1; shift

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Runs every command of docs/tutorial.md, as it stands there, and looks for what the text promises.
 set -eu
-swtdx=$1 tutorial=$2 top=$3
+swtdx=$(realpath "$1") tutorial=$(realpath "$2") top=$3
 fail() { echo "FAIL: $*"; exit 1; }
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
