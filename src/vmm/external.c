@@ -96,35 +96,26 @@ static struct tdx_status do_demote(const struct tdx_port *port, struct removal *
 				   hpa(a->table_pa), &a->r);
 }
 
-static struct tdx_status once(struct tdx_vm *vm, removal_fn *fn, struct removal *a)
+/* An interrupted call starts anew; it was not contention. */
+static struct tdx_status whole(const struct vmm_cpu *c, removal_fn *fn, struct removal *a)
 {
-	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
 	struct tdx_status s = fn(c->port, a);
 
-	vmm_put_cpu(c);
-	return s;
-}
-
-/* An interrupted call starts anew; it was not contention. */
-static struct tdx_status whole(struct tdx_vm *vm, removal_fn *fn, struct removal *a)
-{
-	struct tdx_status s = once(vm, fn, a);
-
 	for (unsigned i = 0; tdx_is(s, TDX_INTERRUPTED_RESTARTABLE) && i < RESTARTS; i++)
-		s = once(vm, fn, a);
+		s = fn(c->port, a);
 	return s;
 }
 
-/* KVM's tdh_do_no_vcpus(). */
-static int no_vcpus(struct tdx_vm *vm, enum tdx_seamcall leaf, removal_fn *fn, struct removal *a,
+/* KVM's tdh_do_no_vcpus(). The processor stays held: a vCPU that waits for it is in no guest. */
+static int no_vcpus(struct tdx_vm *vm, const struct vmm_cpu *c, enum tdx_seamcall leaf, removal_fn *fn, struct removal *a,
 		    const char *what)
 {
-	struct tdx_status s = whole(vm, fn, a);
+	struct tdx_status s = whole(c, fn, a);
 
 	if (tdx_is_busy(s)) { /* an old epoch cannot be: every tracking is followed by a kick */
 		atomic_store(&vm->wait_for_sept_zap, true);
 		vm_kick_vcpus(vm);
-		s = whole(vm, fn, a);
+		s = whole(c, fn, a);
 		atomic_store(&vm->wait_for_sept_zap, false);
 	}
 	if (tdx_is_success(s))
@@ -134,21 +125,21 @@ static int no_vcpus(struct tdx_vm *vm, enum tdx_seamcall leaf, removal_fn *fn, s
 	return vm_bug(vm, leaf, s, &a->r.raw, what);
 }
 
-int mmu_external_block(struct tdx_vm *vm, const struct external_leaf *leaf)
+int mmu_external_block(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf)
 {
 	struct removal a = {.vm = vm, .leaf = leaf};
 
-	return no_vcpus(vm, TDH_MEM_RANGE_BLOCK, do_block, &a, "removing private memory");
+	return no_vcpus(vm, c, TDH_MEM_RANGE_BLOCK, do_block, &a, "removing private memory");
 }
 
-int mmu_external_unblock(struct tdx_vm *vm, const struct external_leaf *leaf)
+int mmu_external_unblock(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf)
 {
 	struct removal a = {.vm = vm, .leaf = leaf};
 
-	return no_vcpus(vm, TDH_MEM_RANGE_UNBLOCK, do_unblock, &a, "unblocking private memory");
+	return no_vcpus(vm, c, TDH_MEM_RANGE_UNBLOCK, do_unblock, &a, "unblocking private memory");
 }
 
-int mmu_external_track(struct tdx_vm *vm)
+int mmu_external_track(struct tdx_vm *vm, struct vmm_cpu *c)
 {
 	struct removal a = {.vm = vm};
 	int err;
@@ -156,48 +147,42 @@ int mmu_external_track(struct tdx_vm *vm)
 	/* No TLB has anything of a TD that has never run. */
 	if (atomic_load(&vm->state) == TDX_VM_INITIALIZED)
 		return 0;
-	err = no_vcpus(vm, TDH_MEM_TRACK, do_track, &a, "removing private memory");
+	err = no_vcpus(vm, c, TDH_MEM_TRACK, do_track, &a, "removing private memory");
 	if (!err)
 		vm_kick_vcpus(vm);
 	return err;
 }
 
-int mmu_external_remove(struct tdx_vm *vm, const struct external_leaf *leaf)
+int mmu_external_remove(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf)
 {
 	struct removal a = {.vm = vm, .leaf = leaf};
-	struct vmm_cpu *c;
-	int err = no_vcpus(vm, TDH_MEM_PAGE_REMOVE, do_remove, &a, "removing private memory");
+	int err = no_vcpus(vm, c, TDH_MEM_PAGE_REMOVE, do_remove, &a, "removing private memory");
 
-	if (err)
+	if (err || vm->ending)
 		return err;
-	c = vmm_get_cpu(vm->vmm, -1);
-	err = vm_clean_private_page(vm, c, leaf->pa, leaf->level);
-	vmm_put_cpu(c);
-	return err;
+	return vm_clean_private_page(vm, c, leaf->pa, leaf->level);
 }
 
-int mmu_external_promote(struct tdx_vm *vm, uint64_t gfn, enum tdx_level level, uint64_t *table_pa)
+int mmu_external_promote(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t gfn, enum tdx_level level,
+			 uint64_t *table_pa)
 {
 	const struct external_leaf leaf = {.gfn = gfn, .level = level};
 	struct removal a = {.vm = vm, .leaf = &leaf, .refusal = TDX_EPT_INVALID_PROMOTE_CONDITIONS};
-	struct vmm_cpu *c;
-	int err = no_vcpus(vm, TDH_MEM_PAGE_PROMOTE, do_promote, &a, "promoting a range");
+	int err = no_vcpus(vm, c, TDH_MEM_PAGE_PROMOTE, do_promote, &a, "promoting a range");
 
 	if (err)
 		return err;
 	*table_pa = a.r.page.v;
-	c = vmm_get_cpu(vm->vmm, -1);
-	err = vm_clean_private_page(vm, c, *table_pa, TDX_LEVEL_4K);
-	vmm_put_cpu(c);
-	return err;
+	return vm_clean_private_page(vm, c, *table_pa, TDX_LEVEL_4K);
 }
 
-int mmu_external_demote(struct tdx_vm *vm, uint64_t gfn, enum tdx_level level, uint64_t table_pa)
+int mmu_external_demote(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t gfn, enum tdx_level level,
+			uint64_t table_pa)
 {
 	const struct external_leaf leaf = {.gfn = gfn, .level = level};
 	struct removal a = {.vm = vm, .leaf = &leaf, .table_pa = table_pa};
 
-	return no_vcpus(vm, TDH_MEM_PAGE_DEMOTE, do_demote, &a, "demoting a page");
+	return no_vcpus(vm, c, TDH_MEM_PAGE_DEMOTE, do_demote, &a, "demoting a page");
 }
 
 void mmu_free_external(struct tdx_vm *vm, struct mmu_page *p)

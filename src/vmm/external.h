@@ -18,18 +18,22 @@ enum mmu_result mmu_set_external(struct tdx_vm *vm, enum external_op op, uint64_
 
 /* Removal of leaves, in three steps that may each do many: block, track (with every vCPU kicked out
  * of the epoch), remove. Each call is tried once, and once more with all vCPUs held out; 0 or -EIO
- * with the VM bugged. mmu_lock held for writing. */
+ * with the VM bugged. mmu_lock held for writing; calls are made on the processor given. */
 struct external_leaf {
 	uint64_t gfn, pa;
 	enum tdx_level level;
 };
-int mmu_external_block(struct tdx_vm *vm, const struct external_leaf *leaf);
-int mmu_external_unblock(struct tdx_vm *vm, const struct external_leaf *leaf); /* after track */
-int mmu_external_track(struct tdx_vm *vm);
-/* Remove, write back, clear: the page is clean host memory afterwards. */
-int mmu_external_remove(struct tdx_vm *vm, const struct external_leaf *leaf);
-int mmu_external_promote(struct tdx_vm *vm, uint64_t gfn, enum tdx_level level, uint64_t *table_pa);
-int mmu_external_demote(struct tdx_vm *vm, uint64_t gfn, enum tdx_level level, uint64_t table_pa);
+int mmu_external_block(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf);
+int mmu_external_unblock(struct tdx_vm *vm, struct vmm_cpu *c,
+			 const struct external_leaf *leaf); /* after track */
+int mmu_external_track(struct tdx_vm *vm, struct vmm_cpu *c);
+/* Remove, write back, clear: the page is clean host memory afterwards; at the end of a VM only
+ * removed, and to wait for the KeyID to be free. */
+int mmu_external_remove(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf);
+int mmu_external_promote(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t gfn, enum tdx_level level,
+			 uint64_t *table_pa);
+int mmu_external_demote(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t gfn, enum tdx_level level,
+			uint64_t table_pa);
 
 /* The end of a table: reclaimed, cleared, freed (or quarantined). KeyID released. */
 void mmu_free_external(struct tdx_vm *vm, struct mmu_page *p);

@@ -48,10 +48,13 @@ struct lapic;
 struct lapic_timers;
 struct zap;
 
-/* A private page that could not be removed; the module has it until the KeyID is free. */
-struct lost_page {
+/* A private page that waits for the KeyID to be free: because it could not be removed and the module
+ * has it until then, or because it was removed at the end of the VM, when the write-back of the
+ * caches that frees the KeyID spares the one of each page. */
+struct waiting_page {
 	uint64_t pa;
 	enum tdx_level level;
+	bool removed;
 };
 
 struct memslot {
@@ -81,8 +84,9 @@ struct tdx_vm {
 	struct mmu_page *mirror_root, *direct_root;
 	uint64_t add_source;     /* where TDH.MEM.PAGE.ADD copies from, while the TD is built */
 	struct zap *zap; /* a batch of removals; under mmu_lock for writing */
-	struct lost_page *lost;
-	size_t nlost, maxlost;
+	bool ending; /* no vCPU will run again */
+	struct waiting_page *waiting;
+	size_t nwaiting, maxwaiting;
 	struct page_cache cache; /* for callers that are no vCPU; under vm->lock */
 	_Atomic bool wait_for_sept_zap; /* no vCPU may enter */
 	_Atomic uint64_t shared_generation; /* shared translations taken away so far */
@@ -139,9 +143,9 @@ void vmm_log(struct tdx_vmm *vmm, const char *fmt, ...) __attribute__((format(pr
 
 /* TDH.PHYMEM.PAGE.RECLAIM a control page, clear it, free it; quarantined when that fails. */
 int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa);
-/* The same for private pages that could not be removed; the KeyID must be free. */
-void vm_reclaim_lost(struct tdx_vm *vm);
-void vm_lose_page(struct tdx_vm *vm, uint64_t pa, enum tdx_level level);
+/* The same for private pages that wait; the KeyID must be free, or leaked. */
+void vm_free_waiting(struct tdx_vm *vm);
+void vm_let_wait(struct tdx_vm *vm, uint64_t pa, enum tdx_level level, bool removed);
 /* Flush vCPUs, give the KeyID back. 0, or -EIO: KeyID and pages are leaked. */
 int vm_release_hkid(struct tdx_vm *vm);
 /* What a call needs a removed private page to go through: write-back, clear. */

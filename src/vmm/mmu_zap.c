@@ -14,33 +14,52 @@ struct zap {
 	struct tdx_vm *vm;
 	uint64_t first, end; /* gfns */
 	struct external_leaf leaf[BATCH];
+	uint64_t page[BATCH]; /* removed */
 	unsigned n;
 	int err;
 };
+
+/* Between two calls of a batch: somebody else may want the processor. */
+static struct vmm_cpu *give_way(struct tdx_vm *vm, struct vmm_cpu *c)
+{
+	if (!atomic_load_explicit(&c->waiting, memory_order_relaxed))
+		return c;
+	vmm_put_cpu(c);
+	return vmm_get_cpu(vm->vmm, -1);
+}
 
 static void flush_batch(struct zap *z)
 {
 	struct tdx_vm *vm = z->vm;
 	/* Of a dead VM nothing is removed: its pages are reclaimed once the KeyID is free. */
 	int err = vm_is_dead(vm) ? -EIO : 0;
-	unsigned blocked = 0;
+	struct vmm_cpu *c;
+	unsigned n = 0;
 
-	while (blocked < z->n && !err)
-		err = mmu_external_block(vm, &z->leaf[blocked++]);
-	if (!err && z->n)
-		err = mmu_external_track(vm);
+	if (!z->n)
+		return;
+	c = vmm_get_cpu(vm->vmm, -1);
+	for (unsigned i = 0; i < z->n && !err; i++) {
+		err = mmu_external_block(vm, c, &z->leaf[i]);
+		c = give_way(vm, c);
+	}
+	if (!err)
+		err = mmu_external_track(vm, c);
 	for (unsigned i = 0; i < z->n; i++) {
 		const struct external_leaf *l = &z->leaf[i];
 
 		if (!err)
-			err = mmu_external_remove(vm, l);
-		if (err)
-			vm_lose_page(vm, l->pa, l->level);
+			err = mmu_external_remove(vm, c, l);
+		if (err || vm->ending)
+			vm_let_wait(vm, l->pa, l->level, !err);
 		else if (l->level == TDX_LEVEL_2M)
 			pages_put_block(&vm->vmm->pages, l->pa);
 		else
-			pages_put(&vm->vmm->pages, l->pa);
+			z->page[n++] = l->pa;
+		c = give_way(vm, c);
 	}
+	vmm_put_cpu(c);
+	pages_put_many(&vm->vmm->pages, z->page, n);
 	z->n = 0;
 	z->err = z->err ? z->err : err;
 }
@@ -59,11 +78,15 @@ static void zap_table(struct zap *z, struct mmu_page *p)
 {
 	uint64_t span = 1ull << (9 * (unsigned)p->level); /* gfns of an entry */
 
-	for (unsigned i = 0; i < 512; i++) {
-		uint64_t gfn = p->gfn + i * span;
-		uint64_t spte = atomic_load(&p->spt[i]);
+	unsigned i = z->first > p->gfn ? (unsigned)((z->first - p->gfn) / span) : 0;
 
-		if (gfn >= z->end || gfn + span <= z->first || spte == SPTE_NONPRESENT)
+	for (; i < 512; i++) {
+		uint64_t gfn = p->gfn + i * span;
+		uint64_t spte = atomic_load_explicit(&p->spt[i], memory_order_relaxed);
+
+		if (gfn >= z->end)
+			break;
+		if (spte == SPTE_NONPRESENT)
 			continue;
 		if (spte & SPTE_PRESENT && !(spte & SPTE_LEAF) && p->level > TDX_LEVEL_4K)
 			zap_table(z, p->child[i]);
@@ -116,6 +139,7 @@ int mmu_promote(struct tdx_vm *vm, uint64_t gfn)
 	unsigned i = (unsigned)(gfn >> 9) & 511u;
 	const struct external_leaf range = {gfn & ~511ull, 0, TDX_LEVEL_2M};
 	uint64_t first, table_pa;
+	struct vmm_cpu *c;
 	int err;
 
 	child = p ? p->child[i] : NULL;
@@ -127,15 +151,15 @@ int mmu_promote(struct tdx_vm *vm, uint64_t gfn)
 			return -EINVAL;
 	if (first & (TDX_SIZE_2M - 1))
 		return -EINVAL;
-	err = mmu_external_block(vm, &range);
+	c = vmm_get_cpu(vm->vmm, -1);
+	err = mmu_external_block(vm, c, &range);
 	if (!err)
-		err = mmu_external_track(vm);
+		err = mmu_external_track(vm, c);
 	if (!err)
-		err = mmu_external_promote(vm, range.gfn, TDX_LEVEL_2M, &table_pa);
-	if (err == -EINVAL) { /* pages of different states: they stay as they were */
-		mmu_external_unblock(vm, &range);
-		return err;
-	}
+		err = mmu_external_promote(vm, c, range.gfn, TDX_LEVEL_2M, &table_pa);
+	if (err == -EINVAL) /* pages of different states: they stay as they were */
+		mmu_external_unblock(vm, c, &range);
+	vmm_put_cpu(c);
 	if (err)
 		return err;
 	pages_put(&vm->vmm->pages, table_pa);
@@ -151,6 +175,7 @@ int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)
 	unsigned i = (unsigned)(gfn >> 9) & 511u;
 	const struct external_leaf range = {gfn & ~511ull, 0, TDX_LEVEL_2M};
 	uint64_t spte = p ? atomic_load(&p->spt[i]) : 0, table_pa;
+	struct vmm_cpu *c;
 	int err;
 
 	if (!(spte & SPTE_PRESENT) || !(spte & SPTE_LEAF))
@@ -161,11 +186,13 @@ int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)
 	if (!child)
 		return -ENOMEM;
 	table_pa = page_cache_get(cache);
-	err = mmu_external_block(vm, &range);
+	c = vmm_get_cpu(vm->vmm, -1);
+	err = mmu_external_block(vm, c, &range);
 	if (!err)
-		err = mmu_external_track(vm);
+		err = mmu_external_track(vm, c);
 	if (!err)
-		err = mmu_external_demote(vm, range.gfn, TDX_LEVEL_2M, table_pa);
+		err = mmu_external_demote(vm, c, range.gfn, TDX_LEVEL_2M, table_pa);
+	vmm_put_cpu(c);
 	if (err) {
 		mmu_page_free(child);
 		page_cache_put(&vm->vmm->pages, cache, table_pa); /* it was refused */

@@ -141,6 +141,14 @@ void pages_put(struct pages *p, uint64_t pa)
 	pthread_mutex_unlock(&p->lock);
 }
 
+void pages_put_many(struct pages *p, const uint64_t *pa, unsigned n)
+{
+	pthread_mutex_lock(&p->lock);
+	while (n) /* the first comes out first */
+		put_page(p, pa[--n]);
+	pthread_mutex_unlock(&p->lock);
+}
+
 void pages_put_block(struct pages *p, uint64_t pa)
 {
 	pthread_mutex_lock(&p->lock);
@@ -169,6 +177,7 @@ void pages_quarantine(struct pages *p, uint64_t pa, uint64_t size)
 
 bool page_cache_fill(struct pages *p, struct page_cache *c, unsigned want)
 {
+	unsigned had = c->n;
 	bool fail;
 
 	if (c->n >= want)
@@ -182,6 +191,13 @@ bool page_cache_fill(struct pages *p, struct page_cache *c, unsigned want)
 			break;
 		account(p, 1);
 		c->page[c->n++] = pa;
+	}
+	/* The lowest on top: neighbours are given to neighbours. */
+	for (unsigned i = had, k = c->n; i + 1 < k; i++, k--) {
+		uint64_t pa = c->page[i];
+
+		c->page[i] = c->page[k - 1];
+		c->page[k - 1] = pa;
 	}
 	pthread_mutex_unlock(&p->lock);
 	return c->n >= want;

@@ -42,6 +42,7 @@ uint64_t pages_get(struct pages *p);
 uint64_t pages_get_block(struct pages *p); /* 2M, aligned */
 uint64_t pages_get_run(struct pages *p, uint64_t size, uint64_t align); /* contiguous */
 void pages_put(struct pages *p, uint64_t pa);
+void pages_put_many(struct pages *p, const uint64_t *pa, unsigned n);
 void pages_put_block(struct pages *p, uint64_t pa);
 void pages_put_run(struct pages *p, uint64_t pa, uint64_t size);
 /* The module still has it, or may: it is lost for good. */

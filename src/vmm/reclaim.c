@@ -27,52 +27,66 @@ int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa)
 	return vm_bug(vm, TDH_PHYMEM_PAGE_RECLAIM, s, &md.raw, "reclaiming a control page");
 }
 
-void vm_lose_page(struct tdx_vm *vm, uint64_t pa, enum tdx_level level)
+void vm_let_wait(struct tdx_vm *vm, uint64_t pa, enum tdx_level level, bool removed)
 {
-	if (vm->nlost == vm->maxlost) {
-		size_t max = vm->maxlost ? 2 * vm->maxlost : 512;
-		struct lost_page *more = realloc(vm->lost, max * sizeof(*more));
+	if (vm->nwaiting == vm->maxwaiting) {
+		size_t max = vm->maxwaiting ? 2 * vm->maxwaiting : 512;
+		struct waiting_page *more = realloc(vm->waiting, max * sizeof(*more));
 
 		if (!more) {
 			pages_quarantine(&vm->vmm->pages, pa, tdx_level_size(level));
 			return;
 		}
-		vm->lost = more;
-		vm->maxlost = max;
+		vm->waiting = more;
+		vm->maxwaiting = max;
 	}
-	vm->lost[vm->nlost++] = (struct lost_page){pa, level};
+	vm->waiting[vm->nwaiting++] = (struct waiting_page){pa, level, removed};
 }
 
-static bool reclaim_private(struct tdx_vm *vm, const struct lost_page *p)
+/* Can the host have the page? The VM is bugged already when it was not removed. */
+static bool is_free(const struct vmm_cpu *c, const struct waiting_page *p)
+{
+	return p->removed || tdx_is_success(tdh_phymem_page_reclaim(c->port, hpa(p->pa), NULL));
+}
+
+/* Pages one after the other in memory, as many as follow the first. */
+static size_t run_of(const struct waiting_page *p, size_t max)
+{
+	size_t n = 1;
+
+	while (n < max && p->removed && p[n].removed && p->level == TDX_LEVEL_4K &&
+	       p[n].level == TDX_LEVEL_4K && p[n].pa == p[n - 1].pa + TDX_PAGE_SIZE)
+		n++;
+	return n;
+}
+
+/* What cannot even be reclaimed now is lost for good. */
+void vm_free_waiting(struct tdx_vm *vm)
 {
 	struct tdx_vmm *vmm = vm->vmm;
 	struct vmm_cpu *c = vmm_get_cpu(vmm, -1);
-	struct tdx_status s = tdh_phymem_page_reclaim(c->port, hpa(p->pa), NULL);
 
-	if (tdx_is_success(s))
-		tdx_host_reset_pages(&vmm->host, c->port, hpa(p->pa), tdx_level_size(p->level));
-	vmm_put_cpu(c);
-	return tdx_is_success(s);
-}
+	for (size_t i = 0, n; i < vm->nwaiting; i += n) {
+		const struct waiting_page *p = &vm->waiting[i];
+		uint64_t size;
 
-/* The VM is bugged already; what cannot even be reclaimed now is lost for good. */
-void vm_reclaim_lost(struct tdx_vm *vm)
-{
-	struct pages *pages = &vm->vmm->pages;
-
-	for (size_t i = 0; i < vm->nlost; i++) {
-		const struct lost_page *p = &vm->lost[i];
-
-		if (vm->hkid_leaked || !reclaim_private(vm, p))
-			pages_quarantine(pages, p->pa, tdx_level_size(p->level));
-		else if (p->level == TDX_LEVEL_2M)
-			pages_put_block(pages, p->pa);
-		else
-			pages_put(pages, p->pa);
+		n = run_of(p, vm->nwaiting - i);
+		size = tdx_level_size(p->level) + (n - 1) * TDX_PAGE_SIZE;
+		if (vm->hkid_leaked || !is_free(c, p)) {
+			n = 1;
+			pages_quarantine(&vmm->pages, p->pa, tdx_level_size(p->level));
+			continue;
+		}
+		tdx_host_reset_pages(&vmm->host, c->port, hpa(p->pa), size);
+		if (p->level == TDX_LEVEL_2M) {
+			pages_put_block(&vmm->pages, p->pa);
+		} else
+			pages_put_run(&vmm->pages, p->pa, size);
 	}
-	free(vm->lost);
-	vm->lost = NULL;
-	vm->nlost = vm->maxlost = 0;
+	vmm_put_cpu(c);
+	free(vm->waiting);
+	vm->waiting = NULL;
+	vm->nwaiting = vm->maxwaiting = 0;
 }
 
 int vm_clean_private_page(struct tdx_vm *vm, struct vmm_cpu *cpu, uint64_t pa, enum tdx_level level)

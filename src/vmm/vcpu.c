@@ -97,7 +97,7 @@ static int init(struct tdx_vcpu *v, uint64_t initial_rcx)
 
 	/* Version 1 takes the TDR exclusively: nothing else may be calling. */
 	pthread_rwlock_wrlock(&vm->mmu_lock);
-	c = vmm_get_cpu(vm->vmm, -1);
+	c = vmm_get_cpu(vm->vmm, (int)(v->id % vm->vmm->ncpus)); /* is associated with it from now on */
 	s = tdh_vp_init(c->port, &v->vp, initial_rcx, v->id);
 	if (tdx_is_success(s)) {
 		atomic_store(&v->cpu, (int)c->index);
@@ -176,14 +176,27 @@ static void unload(struct tdx_vcpu *v, struct vmm_cpu *c)
 	vmm_put_cpu(c);
 }
 
+/* The user does not mind: where it was, unless that is taken and another is not. */
+static unsigned choose(const struct tdx_vcpu *v, int was)
+{
+	const struct tdx_vmm *vmm = v->vm->vmm;
+	unsigned first = was >= 0 ? (unsigned)was : v->id % vmm->ncpus;
+
+	for (unsigned i = 0; i < vmm->ncpus; i++) {
+		const struct vmm_cpu *c = &vmm->cpu[(first + i) % vmm->ncpus];
+
+		if (!atomic_load(&c->in_guest) && !atomic_load(&c->waiting))
+			return c->index;
+	}
+	return first;
+}
+
 /* Come to run on a processor, whose lock is held on return. NULL: not now, ask again. */
 static struct vmm_cpu *load(struct tdx_vcpu *v, int cpu)
 {
 	struct tdx_vmm *vmm = v->vm->vmm;
 	int was = atomic_load(&v->cpu);
-	unsigned want = cpu >= 0 ? (unsigned)cpu % vmm->ncpus :
-			was >= 0 ? (unsigned)was :
-				   v->id % vmm->ncpus;
+	unsigned want = cpu >= 0 ? (unsigned)cpu % vmm->ncpus : choose(v, was);
 	struct vmm_cpu *c = &vmm->cpu[want];
 
 	if (was >= 0 && (unsigned)was != want)

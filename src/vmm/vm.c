@@ -339,6 +339,7 @@ void tdx_vm_destroy(struct tdx_vm *vm)
 	lapic_timers_free(vm);
 	/* Private pages go while the KeyID is assigned, control pages after it is free. */
 	pthread_rwlock_wrlock(&vm->mmu_lock);
+	vm->ending = true;
 	if (vm->mirror_root)
 		mmu_zap(vm, 0, ~0ull >> 12, MMU_PRIVATE | MMU_SHARED);
 	pthread_rwlock_unlock(&vm->mmu_lock);
@@ -346,7 +347,7 @@ void tdx_vm_destroy(struct tdx_vm *vm)
 		vm_release_hkid(vm);
 	for (unsigned i = 0; i < n; i++)
 		vcpu_free(vm->vcpu[i]);
-	vm_reclaim_lost(vm);
+	vm_free_waiting(vm);
 	mmu_free_mirror(vm);
 	mmu_free_direct(vm);
 	vm_free_slots(vm);
