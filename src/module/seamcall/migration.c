@@ -7,7 +7,9 @@
 #include <swtdx/structs.h>
 
 #include "module/leaves.h"
+#include "module/msr.h"
 #include "module/seamcall/mem.h"
+#include "module/virt_msr.h"
 
 enum { MIGS_MIN = 2, MIGS_MAX = 512 };
 
@@ -175,9 +177,14 @@ struct tdx_status leaf_tdh_export_state_immutable(struct tx *tx, struct tdx_regs
 struct tdx_status leaf_tdh_import_state_immutable(struct tx *tx, struct tdx_regs *regs)
 {
 	struct mem_in in = mem_take(regs);
+	uint64_t misc_enable = 0;
 	struct td td;
-	struct tdx_status s = find_td(tx, in.rcx, &td_in_rcx_exclusive, &td);
+	struct tdx_status s;
 
+	machine_rdmsr(tx->lp->hw, MSR_MISC_ENABLE, &misc_enable);
+	if (misc_enable & MISC_ENABLE_LIMIT_CPUID)
+		return tdx_error(TDX_LIMIT_CPUID_MAXVAL_SET);
+	s = find_td(tx, in.rcx, &td_in_rcx_exclusive, &td);
 	if (!tdx_is_success(s))
 		return s;
 	if (td.tdcs->num_migs < MIGS_MIN)
