@@ -33,7 +33,8 @@ static void mend(uint8_t *data, size_t size)
 	if (len > size - TRACE_HEADER)
 		return;
 	put32(data + 16, crc32_of(data + TRACE_HEADER, len));
-	for (at = TRACE_HEADER + len; size - at >= TRACE_BLOCK_HEADER; at += TRACE_BLOCK_HEADER + len) {
+	for (at = TRACE_HEADER + len; size - at >= TRACE_BLOCK_HEADER;
+	     at += TRACE_BLOCK_HEADER + len) {
 		len = get32(data + at + 12);
 		if (len > size - at - TRACE_BLOCK_HEADER) {
 			len = size - at - TRACE_BLOCK_HEADER;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Lines of the vector language and scenarios of unknown origin: parsed; vectors also run, on a machine
- * of a fixed size, since a platform line may ask for more memory than there is. */
+/* Lines of the vector language and scenarios of unknown origin: parsed; vectors also run, on a
+ * machine of a fixed size, since a platform line may ask for more memory than there is. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -136,7 +136,8 @@ static unsigned outcomes(const struct run *run, char *buf, size_t len)
 		for (unsigned i = 0; i < run->s.thread[t].nsteps; i++)
 			for (unsigned k = 0; k < run->r.call[t][i].n; k++, n++) {
 				outcome_format(&run->r.call[t][i].outcome[k], text, sizeof(text));
-				snprintf(buf + strlen(buf), len - strlen(buf), "%u.%u %s\n", t, i, text);
+				snprintf(buf + strlen(buf), len - strlen(buf), "%u.%u %s\n", t, i,
+					 text);
 			}
 	return n;
 }
@@ -149,7 +150,8 @@ static void merging_states_neither_loses_nor_invents_anything(void **state)
 		"thread B\nseamcall 1 TDH.PHYMEM.PAGE.WBINVD rcx=0x100000000\n",
 		"stage ready\nthread A\nseamcall 0 TDH.MNG.CREATE rcx=0x100000000 rdx=0x21\n"
 		"thread B\nseamcall 1 TDH.PHYMEM.CACHE.WB\n",
-		"stage lp-init\nthread A\nseamcall 0 TDH.SYS.INIT\nthread B\nseamcall 1 TDH.SYS.LP.INIT\n"
+		"stage lp-init\nthread A\nseamcall 0 TDH.SYS.INIT\nthread B\nseamcall 1 "
+		"TDH.SYS.LP.INIT\n"
 		"thread C\nseamcall 2 TDH.SYS.CONFIG\n",
 	};
 	char *block = text_of("accept-against-block");
@@ -207,9 +209,10 @@ static void thread_that_waits_for_ever_is_a_deadlock(void **state)
 
 static void state_damaged_by_a_thread_is_a_broken_invariant(void **state)
 {
-	struct run *run = run_text("stage finalized\nthread A\nseamcall 0 TDH.MEM.TRACK rcx=0x100000000\n"
-				   "thread B\nseamcall 1 TDH.SYS.INFO\nfill 0x100000008 0x8 0x7f\n",
-				   false);
+	struct run *run =
+		run_text("stage finalized\nthread A\nseamcall 0 TDH.MEM.TRACK rcx=0x100000000\n"
+			 "thread B\nseamcall 1 TDH.SYS.INFO\nfill 0x100000008 0x8 0x7f\n",
+			 false);
 
 	assert_true(run->r.broken);
 	assert_true(strlen(run->r.why) > 0);
@@ -218,9 +221,10 @@ static void state_damaged_by_a_thread_is_a_broken_invariant(void **state)
 
 static void false_claims_are_noticed(void **state)
 {
-	struct run *run = run_text("stage finalized\nthread A\nseamcall 0 TDH.MEM.TRACK rcx=0x100000000\n"
-				   "never TDX_SUCCESS\nsometimes busy\nsometimes A1 TDX_SUCCESS\n",
-				   false);
+	struct run *run =
+		run_text("stage finalized\nthread A\nseamcall 0 TDH.MEM.TRACK rcx=0x100000000\n"
+			 "never TDX_SUCCESS\nsometimes busy\nsometimes A1 TDX_SUCCESS\n",
+			 false);
 
 	assert_int_equal(explore_claims(&run->s, &run->r, NULL, NULL), 2);
 	done(run);

@@ -75,7 +75,8 @@ static void play(struct player *p, struct trace *t, const char *lines)
 		*next++ = '\0';
 		snprintf(shown, sizeof(shown), "%s", l);
 		assert_true(vec_parse(l, &s, err, sizeof(err)));
-		if (t && (s.kind == VEC_HOLD || s.kind == VEC_RELEASE || s.kind == VEC_GUEST_MODE64))
+		if (t &&
+		    (s.kind == VEC_HOLD || s.kind == VEC_RELEASE || s.kind == VEC_GUEST_MODE64))
 			trace_text(t, 0, shown);
 		if (!player_step(p, &s, &d))
 			fail_msg("%s: %s", shown, d.why);
@@ -93,8 +94,9 @@ static struct bytes recorded(struct trace_options opt)
 
 	player_init(&p);
 	rest = strchr(lines, '\n') + 1;
-	play(&p, NULL, "platform mem=0x180000000 cmr=0x100000+0x7af00000,0x100000000+0x80000000 maxpa=52 "
-		       "keyid_bits=6 keyids=64 tdx_keyids=32 lps=4 pkgs=1 wb_blocks=4 seed=1\n");
+	play(&p, NULL,
+	     "platform mem=0x180000000 cmr=0x100000+0x7af00000,0x100000000+0x80000000 maxpa=52 "
+	     "keyid_bits=6 keyids=64 tdx_keyids=32 lps=4 pkgs=1 wb_blocks=4 seed=1\n");
 	t = trace_open(path, p.mod, &opt, &err);
 	assert_int_equal(err, 0);
 	play(&p, t, rest);

@@ -100,8 +100,7 @@ static void reclaim_excludes_nobody_but_users_of_the_same_page(void **state)
 		for (unsigned n = 0; n < t.nrows; n++) {
 			bool target = t.row[n].res == LOCK_PAMT_4K && n == 2;
 
-			assert_int_equal(t.row[n].taken,
-					 target ? TAKEN_EXCLUSIVE : TAKEN_SHARED);
+			assert_int_equal(t.row[n].taken, target ? TAKEN_EXCLUSIVE : TAKEN_SHARED);
 		}
 	}
 }
@@ -166,7 +165,8 @@ static void compact_matrix_is_the_one_drawn_by_hand(void **state)
 
 		table_of(matrix[i].subject, &t);
 		for (unsigned c = 0; c < COLUMN_NUM; c++)
-			assert_string_equal(lock_column(&t, c, buf, sizeof(buf)), matrix[i].column[c]);
+			assert_string_equal(lock_column(&t, c, buf, sizeof(buf)),
+					    matrix[i].column[c]);
 	}
 }
 

@@ -31,7 +31,8 @@ static const struct {
 	{"initialization failed: Hibernation support is enabled", VERDICT_FAIL, "kernel",
 	 "boot with nohibernate on the kernel's command line"},
 	{"initialization failed: TDMRs exhausted", VERDICT_FAIL, "memory",
-	 "memory is in too many pieces: look for reserved ranges in the memory map, memmap= options"},
+	 "memory is in too many pieces: look for reserved ranges in the memory map, memmap= "
+	 "options"},
 	{"Disable ACPI S3. Turn off TDX", VERDICT_NOTE, "kernel",
 	 "suspend to memory and TDX exclude each other"},
 	{"virt/tdx: consumed TDMRs reaching limit", VERDICT_NOTE, "memory", NULL},
@@ -94,8 +95,7 @@ static bool call_line(struct tdx_log *log, const char *line, size_t len, const c
 		return false;
 	tdx_explain(note.status, note.leaf, &e);
 	snprintf(what, sizeof(what), "%s: %s%s%s", shown, note.leaf ? note.leaf->name : "",
-		 note.leaf ? " returned " : "",
-		 tdx_status_format(note.status, name, sizeof(name)));
+		 note.leaf ? " returned " : "", tdx_status_format(note.status, name, sizeof(name)));
 	tell(arg, tdx_is_error(note.status) ? VERDICT_FAIL : VERDICT_NOTE, "call", what,
 	     tdx_action_advice(e.action));
 	return true;
@@ -113,8 +113,8 @@ void doctor_log(const char *text, size_t size, doctor_tell *tell, void *arg)
 
 		len = end ? (size_t)(end - line) : size - at;
 		n = clean(&line, len);
-		snprintf(shown, sizeof(shown), "%.*s", (int)(n < sizeof(shown) ? n : sizeof(shown) - 1),
-			 line);
+		snprintf(shown, sizeof(shown), "%.*s",
+			 (int)(n < sizeof(shown) ? n : sizeof(shown) - 1), line);
 		for (char *p = shown; *p; p++)
 			if (!isprint((unsigned char)*p))
 				*p = '?';
@@ -131,5 +131,6 @@ void doctor_log(const char *text, size_t size, doctor_tell *tell, void *arg)
 	}
 	if (found == 0)
 		tell(arg, VERDICT_NOTE, "log", "the log says nothing about TDX",
-		     "the kernel may lack CONFIG_INTEL_TDX_HOST, or the log may have lost its beginning");
+		     "the kernel may lack CONFIG_INTEL_TDX_HOST, or the log may have lost its "
+		     "beginning");
 }

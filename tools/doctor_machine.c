@@ -47,7 +47,8 @@ static bool value_of(const struct look *l, const char *key, char *buf, size_t le
 	size_t n = strlen(key);
 
 	buf[0] = '\0';
-	for (const char *p = l->cpuinfo; p && *p; p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL) {
+	for (const char *p = l->cpuinfo; p && *p;
+	     p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL) {
 		const char *v = p + n;
 
 		if (strncmp(p, key, n) != 0 || (*v != '\t' && *v != ' ' && *v != ':'))
@@ -92,7 +93,8 @@ static void cpu(struct look *l)
 		tell(l, VERDICT_OK, "CPU", what, NULL);
 	else
 		tell(l, VERDICT_FAIL, "CPU", what,
-		     "TDX needs an Intel Xeon of the 4th generation (some), the 5th, or newer; swtdx "
+		     "TDX needs an Intel Xeon of the 4th generation (some), the 5th, or newer; "
+		     "swtdx "
 		     "runs here all the same");
 }
 
@@ -100,7 +102,8 @@ static void flag(struct look *l, const char *name, const char *without)
 {
 	char what[128];
 
-	snprintf(what, sizeof(what), "CPU flag %s is %s", name, has_flag(l, name) ? "there" : "missing");
+	snprintf(what, sizeof(what), "CPU flag %s is %s", name,
+		 has_flag(l, name) ? "there" : "missing");
 	tell(l, has_flag(l, name) ? VERDICT_OK : VERDICT_FAIL, "CPU", what,
 	     has_flag(l, name) ? NULL : without);
 }
@@ -111,14 +114,16 @@ static void cpu_flags(struct look *l)
 	l->host = has_flag(l, "tdx_host_platform");
 	if (l->guest)
 		tell(l, VERDICT_NOTE, "guest", "this is a TD: tdx_guest is there",
-		     "the rest is about hosts; \"swtdx report\" checks a TDREPORT or a quote of this TD");
+		     "the rest is about hosts; \"swtdx report\" checks a TDREPORT or a quote of "
+		     "this TD");
 	if (!l->intel || l->guest)
 		return;
 	flag(l, "vmx", "enable VT-x in the BIOS");
 	flag(l, "tme", "enable Total Memory Encryption (TME, TME-MT) in the BIOS");
 	flag(l, "movdir64b", "a hypervisor under this machine hides it, or the CPU is too old");
 	flag(l, "tdx_host_platform",
-	     "the kernel found no private KeyIDs: enable TDX and a \"TDX key split\" in the BIOS, use "
+	     "the kernel found no private KeyIDs: enable TDX and a \"TDX key split\" in the BIOS, "
+	     "use "
 	     "Linux 6.8 or newer with CONFIG_INTEL_TDX_HOST, boot with nohibernate");
 }
 
@@ -129,7 +134,8 @@ static void kernel(struct look *l)
 	const char *yes = "CONFIG_INTEL_TDX_HOST=y";
 
 	if (!release) {
-		tell(l, VERDICT_SKIPPED, "kernel", "/proc/sys/kernel/osrelease cannot be read", NULL);
+		tell(l, VERDICT_SKIPPED, "kernel", "/proc/sys/kernel/osrelease cannot be read",
+		     NULL);
 		free(cmdline);
 		return;
 	}
@@ -137,7 +143,8 @@ static void kernel(struct look *l)
 	snprintf(path, sizeof(path), "/boot/config-%.200s", release);
 	config = slurp(l, path);
 	if (!config)
-		tell(l, VERDICT_SKIPPED, "kernel", "the configuration of the kernel is not in /boot",
+		tell(l, VERDICT_SKIPPED, "kernel",
+		     "the configuration of the kernel is not in /boot",
 		     "look for CONFIG_INTEL_TDX_HOST and CONFIG_KVM_INTEL_TDX");
 	else if (strstr(config, yes))
 		tell(l, VERDICT_OK, "kernel", yes, NULL);

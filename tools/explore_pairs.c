@@ -54,16 +54,18 @@ static void keep_json(struct totals *t, const struct pair *p)
 		json_t *outcomes = json_array();
 
 		for (unsigned k = 0; k < c->n; k++)
-			json_array_append_new(outcomes, json_string(outcome_format(&c->outcome[k], text,
-										   sizeof(text))));
+			json_array_append_new(
+				outcomes,
+				json_string(outcome_format(&c->outcome[k], text, sizeof(text))));
 		json_array_append_new(calls, json_pack("{s:s, s:s, s:b, s:o}", "case",
 						       (i ? p->second : p->first)->name, "call",
-						       p->s.thread[i].step[0].text, "busy", p->busy[i],
-						       "outcomes", outcomes));
+						       p->s.thread[i].step[0].text, "busy",
+						       p->busy[i], "outcomes", outcomes));
 	}
-	json_array_append_new(t->json, json_pack("{s:o, s:f, s:i, s:i, s:b}", "calls", calls,
-						 "schedules", p->r.schedules, "states", (int)p->r.states,
-						 "only_mixed", (int)p->only_mixed, "broken", p->r.broken));
+	json_array_append_new(t->json,
+			      json_pack("{s:o, s:f, s:i, s:i, s:b}", "calls", calls, "schedules",
+					p->r.schedules, "states", (int)p->r.states, "only_mixed",
+					(int)p->only_mixed, "broken", p->r.broken));
 }
 
 static void keep(struct totals *t, struct cell *c, const struct pair *p)
@@ -162,10 +164,14 @@ static void print_document(const struct totals *t, bool markdown)
 
 	if (markdown)
 		fputs("# Any two calls at one time\n\n"
-		      "Printed by `swtdx explore --pairs --markdown` (`make explore`). Each row is a call"
-		      " on the small TD\nthat is ready for it (see [locks.md](locks.md)), made by processor"
-		      " 0; each column a call by\nprocessor 1 on the same TD and the same pages. Every"
-		      " schedule of their lock steps is run, states that\nare equal bit for bit merged,"
+		      "Printed by `swtdx explore --pairs --markdown` (`make explore`). Each row is "
+		      "a call"
+		      " on the small TD\nthat is ready for it (see [locks.md](locks.md)), made by "
+		      "processor"
+		      " 0; each column a call by\nprocessor 1 on the same TD and the same pages. "
+		      "Every"
+		      " schedule of their lock steps is run, states that\nare equal bit for bit "
+		      "merged,"
 		      " the module's invariants checked in every final state.\n\n",
 		      stdout);
 	print_totals(t);
@@ -178,7 +184,8 @@ static void print_document(const struct totals *t, bool markdown)
 	fputs(fence, stdout);
 	if (*t->mixed)
 		printf("\n%sOutcomes that neither order of the two calls has\n\n"
-		       "They are not busy, and need a mixture. A is the row's call, the schedule is the"
+		       "They are not busy, and need a mixture. A is the row's call, the schedule "
+		       "is the"
 		       " shortest.\n\n"
 		       "| row | column | outcome | schedule |\n|---|---|---|---|\n%s",
 		       markdown ? "## " : "", t->mixed);
@@ -194,11 +201,12 @@ static int run_all(struct totals *t, bool json, bool markdown)
 	progress(t->n, t->n);
 	fflush(t->mixed_file);
 	if (json) {
-		json_t *root = json_pack("{s:s, s:b, s:I, s:f, s:I, s:I, s:i, s:i, s:O}", "schema",
-					 "swtdx.explore-pairs/1", "simulated", 1, "pairs",
-					 (json_int_t)t->pairs, "schedules", t->schedules, "states",
-					 (json_int_t)t->states, "runs", (json_int_t)t->runs, "broken",
-					 (int)t->broken, "deadlocks", (int)t->stuck, "results", t->json);
+		json_t *root =
+			json_pack("{s:s, s:b, s:I, s:f, s:I, s:I, s:i, s:i, s:O}", "schema",
+				  "swtdx.explore-pairs/1", "simulated", 1, "pairs",
+				  (json_int_t)t->pairs, "schedules", t->schedules, "states",
+				  (json_int_t)t->states, "runs", (json_int_t)t->runs, "broken",
+				  (int)t->broken, "deadlocks", (int)t->stuck, "results", t->json);
 
 		json_dumpf(root, stdout, JSON_INDENT(1));
 		putchar('\n');

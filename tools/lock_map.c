@@ -19,8 +19,8 @@ static void labels(FILE *f, const struct lock_table *t, unsigned n)
 
 		fprintf(f, "<text x=\"%d\" y=\"%u\" text-anchor=\"end\">%s</text>\n", LEFT - 4,
 			TOP + at, t[i].subject->name);
-		fprintf(f, "<text transform=\"translate(%u,%d) rotate(-90)\">%s</text>\n", LEFT + at,
-			TOP - 4, t[i].subject->name);
+		fprintf(f, "<text transform=\"translate(%u,%d) rotate(-90)\">%s</text>\n",
+			LEFT + at, TOP - 4, t[i].subject->name);
 	}
 }
 

@@ -19,7 +19,8 @@ enum { MAX_TRACE_SIZE = 1 << 30, MAX_DIFFERENCES = 100 };
 static void tell_damage(const char *path, const struct trace_file *f)
 {
 	if (f->damaged)
-		fprintf(stderr, "swtdx replay: %s: at offset %zu: %s; the %zu records before it are used\n",
+		fprintf(stderr,
+			"swtdx replay: %s: at offset %zu: %s; the %zu records before it are used\n",
 			path, f->damage_at, f->damage, f->nrecords);
 }
 
@@ -91,13 +92,12 @@ static json_t *locks_json(const struct trace_record *r)
 		const struct trace_lock *k = &r->lock[i];
 
 		snprintf(hex, sizeof(hex), "0x%llx", (unsigned long long)k->key);
-		json_array_append_new(locks,
-				      json_pack("{s:s, s:s, s:s, s:b, s:I, s:I}", "resource",
-						lock_resource_name(k->res), "key", hex, "mode",
-						k->mode == LOCK_SHARED ? "shared" : "exclusive", "busy",
-						k->result != LOCK_OK, "taken_ns",
-						(json_int_t)k->taken_ns, "released_ns",
-						(json_int_t)k->released_ns));
+		json_array_append_new(
+			locks, json_pack("{s:s, s:s, s:s, s:b, s:I, s:I}", "resource",
+					 lock_resource_name(k->res), "key", hex, "mode",
+					 k->mode == LOCK_SHARED ? "shared" : "exclusive", "busy",
+					 k->result != LOCK_OK, "taken_ns", (json_int_t)k->taken_ns,
+					 "released_ns", (json_int_t)k->released_ns));
 	}
 	return locks;
 }
@@ -108,16 +108,17 @@ static json_t *record_json(const struct trace_record *r, bool locks)
 	json_t *o;
 
 	if (r->type == TRACE_TEXT)
-		return json_pack("{s:I, s:s%}", "seq", (json_int_t)r->seq, "line", r->bytes, r->len);
+		return json_pack("{s:I, s:s%}", "seq", (json_int_t)r->seq, "line", r->bytes,
+				 r->len);
 	if (r->type == TRACE_MEMORY)
 		return json_pack("{s:I, s:I, s:I}", "seq", (json_int_t)r->seq, "memory",
 				 (json_int_t)r->pa, "bytes", (json_int_t)r->len);
 	o = json_pack("{s:I, s:i, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "seq", (json_int_t)r->seq,
 		      "processor", (int)r->lp, "from", r->type == TRACE_SEAMCALL ? "host" : "guest",
 		      "call", trace_name(r, name, sizeof(name)), "outcome",
-		      trace_outcome(r, outcome, sizeof(outcome)), "begin_ns", (json_int_t)r->begin_ns,
-		      "duration_ns", (json_int_t)r->duration_ns, "in", regs_json(&r->in), "out",
-		      regs_json(&r->out));
+		      trace_outcome(r, outcome, sizeof(outcome)), "begin_ns",
+		      (json_int_t)r->begin_ns, "duration_ns", (json_int_t)r->duration_ns, "in",
+		      regs_json(&r->in), "out", regs_json(&r->out));
 	if (locks)
 		json_object_set_new(o, "locks", locks_json(r));
 	return o;
@@ -133,8 +134,8 @@ static void print_json(const struct trace_file *f, bool locks)
 			 "platform", f->platform, "damaged", f->damaged, "records", records);
 	if (f->damaged)
 		json_object_set_new(root, "damage",
-				    json_pack("{s:I, s:s}", "offset", (json_int_t)f->damage_at, "what",
-					      f->damage));
+				    json_pack("{s:I, s:s}", "offset", (json_int_t)f->damage_at,
+					      "what", f->damage));
 	json_dumpf(root, stdout, JSON_INDENT(1));
 	putchar('\n');
 	json_decref(root);

@@ -16,8 +16,8 @@ struct replay_trace_options {
 /* An enum verb_exit. */
 int replay_trace(const struct replay_trace_options *o, char **paths, int npaths);
 
-/* A trace as the text of vectors, to be freed; NULL: out of memory, or damaged beyond use. Damage is
- * reported on standard error. */
+/* A trace as the text of vectors, to be freed; NULL: out of memory, or damaged beyond use. Damage
+ * is reported on standard error. */
 char *replay_trace_text(const char *path, const uint8_t *data, size_t size, bool *damaged);
 
 #endif

@@ -24,7 +24,8 @@ static const char usage[] =
 	"  --help        this text\n"
 	"\n"
 	"The simulation itself needs none of this.\n"
-	"Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage, 3 a file cannot be read.\n";
+	"Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage, 3 a file cannot be\n"
+	"read.\n";
 
 static const char *const words[VERDICT_NUM] = {
 	[VERDICT_OK] = "ok",
@@ -46,8 +47,9 @@ static void on_finding(void *arg, enum verdict v, const char *topic, const char 
 
 	f->count[v]++;
 	if (f->json) {
-		json_t *o = json_pack("{s:s, s:s, s:s}", "verdict", v == VERDICT_FAIL ? "fail" : words[v],
-				      "topic", topic, "what", what);
+		json_t *o = json_pack("{s:s, s:s, s:s}", "verdict",
+				      v == VERDICT_FAIL ? "fail" : words[v], "topic", topic, "what",
+				      what);
 
 		if (hint)
 			json_object_set_new(o, "hint", json_string(hint));
@@ -77,11 +79,11 @@ static void own_log(struct findings *f)
 static int report(struct findings *f)
 {
 	if (f->json) {
-		json_t *root = json_pack("{s:s, s:b, s:{s:i, s:i, s:i, s:i}, s:o}", "schema",
-					 "swtdx.doctor/1", "simulated", 0, "summary", "passed",
-					 (int)f->count[VERDICT_OK], "failed", (int)f->count[VERDICT_FAIL],
-					 "notes", (int)f->count[VERDICT_NOTE], "skipped",
-					 (int)f->count[VERDICT_SKIPPED], "findings", f->list);
+		json_t *root = json_pack(
+			"{s:s, s:b, s:{s:i, s:i, s:i, s:i}, s:o}", "schema", "swtdx.doctor/1",
+			"simulated", 0, "summary", "passed", (int)f->count[VERDICT_OK], "failed",
+			(int)f->count[VERDICT_FAIL], "notes", (int)f->count[VERDICT_NOTE],
+			"skipped", (int)f->count[VERDICT_SKIPPED], "findings", f->list);
 
 		json_dumpf(root, stdout, JSON_INDENT(1));
 		putchar('\n');
@@ -95,8 +97,10 @@ static int report(struct findings *f)
 int verb_doctor(int argc, char **argv)
 {
 	static const struct option longopts[] = {
-		{"dmesg", required_argument, NULL, 'd'}, {"root", required_argument, NULL, 'r'},
-		{"json", no_argument, NULL, 'j'},	 {"help", no_argument, NULL, 'h'},
+		{"dmesg", required_argument, NULL, 'd'},
+		{"root", required_argument, NULL, 'r'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	const char *dmesg = NULL, *root = NULL;

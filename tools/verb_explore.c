@@ -21,11 +21,11 @@ enum { MAX_SCENARIO = 1 << 20 };
 static const char usage[] =
 	"Usage: swtdx explore [OPTION]... SCENARIO\n"
 	"       swtdx explore --pairs [--json|--markdown] [CASE]...\n"
-	"Run every schedule of a scenario's threads, lock step by lock step, on the module, and print\n"
-	"what each call can return and the shortest schedule that shows it.\n"
+	"Run every schedule of a scenario's threads, lock step by lock step, on the module, and\n"
+	"print what each call can return and the shortest schedule that shows it.\n"
 	"\n"
 	"  --schedule LETTERS  show one schedule, as printed, event by event, to its end\n"
-	"  --trace FILE        with --schedule: record the set-up and that schedule, see swtdx replay\n"
+	"  --trace FILE        with --schedule: record the set-up and that schedule\n"
 	"  --max-states N      give up after N states (1000000)\n"
 	"  --pairs             any two calls of the module on a small TD\n"
 	"  --markdown          with --pairs: as the document docs/explore.md\n"
@@ -33,8 +33,8 @@ static const char usage[] =
 	"  --help              this text\n"
 	"\n"
 	"SCENARIO may be \"-\", standard input. The man page describes its language.\n"
-	"Exit status: 0 nothing is wrong, 1 a deadlock, a broken invariant or a claim that does not hold,\n"
-	"2 wrong usage, 3 a file cannot be read or there is no memory.\n";
+	"Exit status: 0 nothing is wrong, 1 a deadlock, a broken invariant or a claim that does\n"
+	"not hold, 2 wrong usage, 3 a file cannot be read or there is no memory.\n";
 
 struct options {
 	bool json, markdown, pairs;
@@ -62,7 +62,8 @@ static void print_schedule(char *buf, size_t len, const uint8_t *t, unsigned n)
 	for (unsigned i = 0, k; i < n && at + 16 < len; i = k) {
 		for (k = i; k < n && t[k] == t[i]; k++)
 			;
-		at += (size_t)snprintf(buf + at, len - at, "%s%c%u", i ? " " : "", 'A' + t[i], k - i);
+		at += (size_t)snprintf(buf + at, len - at, "%s%c%u", i ? " " : "", 'A' + t[i],
+				       k - i);
 	}
 }
 
@@ -114,11 +115,12 @@ static void on_event(void *arg, const struct explore_event *ev)
 		printf("%s\n", t->step[ev->call].text);
 		break;
 	case EVENT_ACQUIRE:
-		printf("   %s 0x%llx %s: %s\n", lock_resource_name(ev->res), (unsigned long long)ev->key,
+		printf("   %s 0x%llx %s: %s\n", lock_resource_name(ev->res),
+		       (unsigned long long)ev->key,
 		       ev->mode == LOCK_SHARED ? "shared" : "exclusive",
-		       ev->result == LOCK_OK   ? "taken" :
-		       ev->result == LOCK_BUSY ? "BUSY" :
-						 "BUSY, the host goes first");
+		       ev->result == LOCK_OK	 ? "taken"
+		       : ev->result == LOCK_BUSY ? "BUSY"
+						 : "BUSY, the host goes first");
 		break;
 	case EVENT_RELEASE:
 		printf("   %s 0x%llx released\n", lock_resource_name(ev->res),
@@ -134,8 +136,8 @@ static void on_claim(void *arg, const struct scenario_claim *c)
 {
 	const struct run *run = arg;
 
-	fprintf(run->o->json ? stderr : stdout, "line %u: the claim does not hold: %s %s\n", c->line,
-		c->sometimes ? "sometimes" : "never", c->status);
+	fprintf(run->o->json ? stderr : stdout, "line %u: the claim does not hold: %s %s\n",
+		c->line, c->sometimes ? "sometimes" : "never", c->status);
 }
 
 static void print_text(const struct run *run)
@@ -154,12 +156,14 @@ static void print_text(const struct run *run)
 			for (unsigned k = 0; k < c->n; k++) {
 				schedule_of(run, &c->outcome[k], schedule, sizeof(schedule));
 				printf("  %-40s %s\n",
-				       outcome_format(&c->outcome[k], text, sizeof(text)), schedule);
+				       outcome_format(&c->outcome[k], text, sizeof(text)),
+				       schedule);
 			}
 		}
 	if (r->stuck) {
 		node_schedule(run, r->stuck_node, schedule, sizeof(schedule));
-		printf("\ndeadlock: from %u states no thread gets to its end, the first after: %s\n",
+		printf("\ndeadlock: from %u states no thread gets to its end, the first after: "
+		       "%s\n",
 		       r->stuck, *schedule ? schedule : "no step at all");
 	}
 	if (r->broken) {
@@ -185,11 +189,11 @@ static void print_json(const struct run *run)
 			for (unsigned k = 0; k < c->n; k++) {
 				schedule_of(run, &c->outcome[k], schedule, sizeof(schedule));
 				json_array_append_new(
-					outcomes,
-					json_pack("{s:s, s:b, s:s}", "outcome",
-						  outcome_format(&c->outcome[k], text, sizeof(text)),
-						  "busy", outcome_is_busy(&c->outcome[k]), "schedule",
-						  schedule));
+					outcomes, json_pack("{s:s, s:b, s:s}", "outcome",
+							    outcome_format(&c->outcome[k], text,
+									   sizeof(text)),
+							    "busy", outcome_is_busy(&c->outcome[k]),
+							    "schedule", schedule));
 			}
 			json_array_append_new(calls,
 					      json_pack("{s:s, s:i, s:s, s:o}", "thread",
@@ -210,8 +214,9 @@ static void print_json(const struct run *run)
 	}
 	if (r->broken) {
 		node_schedule(run, r->broken_node, schedule, sizeof(schedule));
-		json_object_set_new(root, "broken",
-				    json_pack("{s:s, s:s}", "invariant", r->why, "schedule", schedule));
+		json_object_set_new(
+			root, "broken",
+			json_pack("{s:s, s:s}", "invariant", r->why, "schedule", schedule));
 	}
 	json_dumpf(root, stdout, JSON_INDENT(1));
 	putchar('\n');
@@ -262,8 +267,8 @@ static void on_loaded(void *arg, struct player *p, const struct vec_step *platfo
 /* Calls are recorded by themselves; the other lines of the set-up are kept as they are. */
 static void on_line(void *arg, const char *line)
 {
-	static const char *const kinds[] = {"write ", "fill ", "env ", "hold ", "release ",
-					    "guest mode64"};
+	static const char *const kinds[] = {"write ", "fill ",	  "env ",
+					    "hold ",  "release ", "guest mode64"};
 	struct run *run = arg;
 
 	for (unsigned i = 0; run->trace && i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -299,7 +304,8 @@ static int prepared(struct run *run)
 		run->trace_err = trace_close(run->trace);
 	run->trace = NULL;
 	if (run->trace_err) {
-		fprintf(stderr, "swtdx explore: %s: %s\n", run->o->trace, strerror(-run->trace_err));
+		fprintf(stderr, "swtdx explore: %s: %s\n", run->o->trace,
+			strerror(-run->trace_err));
 		return VERB_ENVIRONMENT;
 	}
 	return e;

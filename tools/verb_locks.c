@@ -13,8 +13,8 @@
 
 static const char usage[] =
 	"Usage: swtdx locks [OPTION]... [LEAF]...\n"
-	"Run each leaf once on a small TD and print the locks it takes, in order, and what it answers\n"
-	"when another processor has one of them.\n"
+	"Run each leaf once on a small TD and print the locks it takes, in order, and what it\n"
+	"answers when another processor has one of them.\n"
 	"\n"
 	"  --json       the same content as JSON\n"
 	"  --markdown   as the document docs/locks.md\n"
@@ -23,9 +23,10 @@ static const char usage[] =
 	"  --svg        a picture of which calls find each other's locks busy\n"
 	"  --help       this text\n"
 	"\n"
-	"LEAF is a leaf's name, such as TDH.MEM.PAGE.AUG or mem.page.aug, or that of a case of it, such as\n"
-	"page-aug-2m. Without one, all are printed.\n"
-	"Exit status: 0 printed, 1 a call did not succeed, 2 wrong usage, 3 no memory or no /proc.\n";
+	"LEAF is a leaf's name, such as TDH.MEM.PAGE.AUG or mem.page.aug, or that of a case\n"
+	"of it, such as page-aug-2m. Without one, all are printed.\n"
+	"Exit status: 0 printed, 1 a call did not succeed, 2 wrong usage, 3 no memory\n"
+	"or no /proc.\n";
 
 static const char *const columns[OTHER_NUM] = {
 	[OTHER_EXCLUSIVE] = "if held exclusive",
@@ -68,7 +69,8 @@ static void print_markdown(const struct lock_table *t)
 		puts("takes no lock.\n");
 		return;
 	}
-	printf("| # | resource | key | mode taken | %s | %s | %s |\n|---|---|---|---|---|---|---|\n",
+	printf("| # | resource | key | mode taken | %s | %s | %s "
+	       "|\n|---|---|---|---|---|---|---|\n",
 	       columns[0], columns[1], columns[2]);
 	for (unsigned i = 0; i < t->nrows; i++) {
 		const struct lock_row *r = &t->row[i];
@@ -94,18 +96,19 @@ static json_t *as_json(const struct lock_table *t)
 		const struct lock_row *r = &t->row[i];
 
 		json_array_append_new(
-			rows, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "resource",
-					lock_resource_name(r->res), "key",
-					lock_row_key(r, key, sizeof(key)), "mode", lock_row_taken(r),
-					"held_exclusive",
-					lock_row_other(r, OTHER_EXCLUSIVE, other[0], sizeof(other[0])),
-					"held_shared",
-					lock_row_other(r, OTHER_SHARED, other[1], sizeof(other[1])),
-					"host_priority",
-					lock_row_other(r, OTHER_PRIORITY, other[2], sizeof(other[2]))));
+			rows,
+			json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "resource",
+				  lock_resource_name(r->res), "key",
+				  lock_row_key(r, key, sizeof(key)), "mode", lock_row_taken(r),
+				  "held_exclusive",
+				  lock_row_other(r, OTHER_EXCLUSIVE, other[0], sizeof(other[0])),
+				  "held_shared",
+				  lock_row_other(r, OTHER_SHARED, other[1], sizeof(other[1])),
+				  "host_priority",
+				  lock_row_other(r, OTHER_PRIORITY, other[2], sizeof(other[2]))));
 	}
-	return json_pack("{s:s, s:s, s:s, s:o}", "leaf", t->subject->title, "case", t->subject->name,
-			 "call", t->subject->call, "locks", rows);
+	return json_pack("{s:s, s:s, s:s, s:o}", "leaf", t->subject->title, "case",
+			 t->subject->name, "call", t->subject->call, "locks", rows);
 }
 
 /* S0.3: what the tables say about taking pages back, counted rather than claimed. */
@@ -124,8 +127,10 @@ static void print_reclaim(const struct lock_table *t, unsigned n)
 		       " the rest is shared.\n",
 		       t[i].subject->name, t[i].nrows, exclusive ? exclusive : "none");
 	}
-	puts("\nA thread holds no lock between two calls. So one thread that reclaims the pages of a TD\n"
-	     "nobody else uses never finds a lock busy; a second thread, inside any call on that page or\n"
+	puts("\nA thread holds no lock between two calls. So one thread that reclaims the pages of "
+	     "a TD\n"
+	     "nobody else uses never finds a lock busy; a second thread, inside any call on that "
+	     "page or\n"
 	     "on its TDR, can make it so. `swtdx explore` runs both.\n");
 }
 
@@ -165,13 +170,17 @@ static int print_all(const struct options *o, const struct lock_table *t, unsign
 		return VERB_OK;
 	}
 	if (o->markdown) {
-		puts("# Locks\n\nPrinted by `swtdx locks --markdown` (`make locks`) from executed calls on"
-		     " a small TD: one successful\ncall each, then one more for each lock and each way"
+		puts("# Locks\n\nPrinted by `swtdx locks --markdown` (`make locks`) from executed "
+		     "calls on"
+		     " a small TD: one successful\ncall each, then one more for each lock and each "
+		     "way"
 		     " in which another processor may have it.\nThe same as a picture: [locks.svg]"
 		     "(locks.svg).\n\n## Taking pages back\n");
 		print_reclaim(t, n);
-		puts("## All calls\n\nSH shared, EX exclusive, > promoted; HOST and GUEST are the two ways to"
-		     " lock a Secure-EPT entry. *page* is\nthe PAMT entry of the page the call is about, at"
+		puts("## All calls\n\nSH shared, EX exclusive, > promoted; HOST and GUEST are the "
+		     "two ways to"
+		     " lock a Secure-EPT entry. *page* is\nthe PAMT entry of the page the call is "
+		     "about, at"
 		     " its size; the entries above it are always shared.\n");
 		print_matrix(t, n, true);
 	}
@@ -183,8 +192,8 @@ static int print_all(const struct options *o, const struct lock_table *t, unsign
 		else
 			print_text(&t[i]);
 	if (o->json) {
-		json_t *root = json_pack("{s:s, s:b, s:o}", "schema", "swtdx.locks/1", "simulated", 1,
-					 "leaves", leaves);
+		json_t *root = json_pack("{s:s, s:b, s:o}", "schema", "swtdx.locks/1", "simulated",
+					 1, "leaves", leaves);
 
 		json_dumpf(root, stdout, JSON_INDENT(1));
 		putchar('\n');
@@ -226,8 +235,10 @@ static int run(const struct options *o, char **words, int nwords)
 	}
 	for (int i = 0; i < nwords && end == VERB_OK; i++)
 		if (!known[i]) {
-			fprintf(stderr, "swtdx locks: no leaf \"%s\" is in the table; "
-					"\"swtdx locks\" prints all\n", words[i]);
+			fprintf(stderr,
+				"swtdx locks: no leaf \"%s\" is in the table; "
+				"\"swtdx locks\" prints all\n",
+				words[i]);
 			end = VERB_USAGE;
 		}
 	if (end == VERB_OK)
@@ -240,9 +251,12 @@ static int run(const struct options *o, char **words, int nwords)
 int verb_locks(int argc, char **argv)
 {
 	static const struct option longopts[] = {
-		{"json", no_argument, NULL, 'j'}, {"markdown", no_argument, NULL, 'm'},
-		{"svg", no_argument, NULL, 's'},  {"help", no_argument, NULL, 'h'},
-		{"matrix", no_argument, NULL, 'M'}, {"profile", required_argument, NULL, 'V'},
+		{"json", no_argument, NULL, 'j'},
+		{"markdown", no_argument, NULL, 'm'},
+		{"svg", no_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
+		{"matrix", no_argument, NULL, 'M'},
+		{"profile", required_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
 	};
 	struct options o = {0};
@@ -265,7 +279,8 @@ int verb_locks(int argc, char **argv)
 		case 'V':
 			o.profile = module_profile_by_name(optarg);
 			if (!o.profile) {
-				fprintf(stderr, "swtdx locks: there is no profile \"%s\"\n", optarg);
+				fprintf(stderr, "swtdx locks: there is no profile \"%s\"\n",
+					optarg);
 				return VERB_USAGE;
 			}
 			break;

@@ -15,7 +15,7 @@ enum { MAX_VECTOR_SIZE = 256 << 20 };
 
 static const char usage[] =
 	"Usage: swtdx record [OPTION]... -o TRACE FILE\n"
-	"Make the calls of FILE on the simulated machine and record them. \"swtdx replay TRACE\" shows them.\n"
+	"Make the calls of FILE on the simulated machine and record them; see swtdx replay.\n"
 	"\n"
 	"  -o, --output TRACE  the file to write\n"
 	"  --timeless          all times 0: the same calls give the same bytes\n"
@@ -23,10 +23,10 @@ static const char usage[] =
 	"  --json              say what was done as JSON\n"
 	"  --help              this text\n"
 	"\n"
-	"FILE is in the vector language, with outcomes or without; \"-\" is standard input. A first line\n"
-	"\"stage finalized\" brings up the small TD of swtdx-explore(1).\n"
-	"Exit status: 0 recorded, 1 a line is wrong or not possible (what comes before it is recorded),\n"
-	"2 wrong usage, 3 a file cannot be read or written.\n";
+	"FILE is in the vector language, with outcomes or without; \"-\" is standard input. A\n"
+	"first line \"stage finalized\" brings up the small TD of swtdx-explore(1).\n"
+	"Exit status: 0 recorded, 1 a line is wrong or not possible (what comes before it is\n"
+	"recorded), 2 wrong usage, 3 a file cannot be read or written.\n";
 
 struct record {
 	struct player p;
@@ -180,7 +180,8 @@ int verb_record(int argc, char **argv)
 	end = run_text(&r, text);
 	free(text);
 	if (json)
-		printf("{\"schema\": \"swtdx.record/1\", \"simulated\": true, \"calls\": %lu, \"lines\": %u,"
+		printf("{\"schema\": \"swtdx.record/1\", \"simulated\": true, \"calls\": %lu, "
+		       "\"lines\": %u,"
 		       " \"complete\": %s}\n",
 		       r.calls, r.line, end == VERB_OK ? "true" : "false");
 	return end;

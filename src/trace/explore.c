@@ -376,7 +376,8 @@ static void final_state(struct explore *e, const struct explore_options *opt,
 {
 	r->finals++;
 	e->node[node].ends = true;
-	if (opt->check && !r->broken && !module_check_invariants(e->p->mod, r->why, sizeof(r->why))) {
+	if (opt->check && !r->broken &&
+	    !module_check_invariants(e->p->mod, r->why, sizeof(r->why))) {
 		r->broken = true;
 		r->broken_node = node;
 	}
@@ -512,8 +513,8 @@ static int learn(struct explore *e)
 	for (unsigned first = 0; first < n; first++) {
 		begin(e);
 		for (unsigned i = 0; i < n; i++)
-			for (unsigned k = 0; k < EXPLORE_MAX_STEPS && !e->thread[(first + i) % n].done;
-			     k++)
+			for (unsigned k = 0;
+			     k < EXPLORE_MAX_STEPS && !e->thread[(first + i) % n].done; k++)
 				step_thread(e, (first + i) % n);
 	}
 	return snapshot_learn(e->snap);

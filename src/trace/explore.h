@@ -3,9 +3,10 @@
  *
  * A step is what a thread does from one event to the next: the beginning of a call or of a guest's
  * exit, an attempt on a lock, a release. Two schedules that lead to the very same state (memory,
- * module, processors, and the stacks and registers of calls in progress, by a hash of 128 bits) go on
- * alike, so the second is not followed. That is the only reduction, and it assumes nothing about what
- * locks protect. The search goes breadth first: what it finds, it finds in the shortest schedule. */
+ * module, processors, and the stacks and registers of calls in progress, by a hash of 128 bits) go
+ * on alike, so the second is not followed. That is the only reduction, and it assumes nothing about
+ * what locks protect. The search goes breadth first: what it finds, it finds in the shortest
+ * schedule. */
 #ifndef TRACE_EXPLORE_H
 #define TRACE_EXPLORE_H
 
@@ -29,7 +30,7 @@ enum outcome_kind {
 struct outcome {
 	enum outcome_kind kind;
 	struct tdx_status status;
-	unsigned node;	/* first seen by the step of `thread` from this state: outcome_schedule() */
+	unsigned node; /* first seen by the step of `thread` from this state: outcome_schedule() */
 	uint8_t thread;
 };
 
@@ -41,17 +42,17 @@ struct explore_call {
 struct explore_options {
 	unsigned max_states; /* 0: a million */
 	bool check;	     /* the module's invariants in every final state */
-	bool apart;	     /* follow every schedule by itself: to check the search, not for work */
+	bool apart; /* follow every schedule by itself: to check the search, not for work */
 };
 
 struct explore_result {
 	unsigned states, finals;
-	uint64_t runs;	   /* executions of a prefix of a schedule */
-	double schedules;  /* complete schedules these stand for; infinite with retries that loop */
-	bool bounded;	   /* max_states reached: not everything was seen */
-	unsigned stuck;	   /* states from which no thread gets to its end, and the first of them */
+	uint64_t runs;	  /* executions of a prefix of a schedule */
+	double schedules; /* complete schedules these stand for; infinite with retries that loop */
+	bool bounded;	  /* max_states reached: not everything was seen */
+	unsigned stuck;	  /* states from which no thread gets to its end, and the first of them */
 	unsigned stuck_node;
-	bool broken;	   /* an invariant is, in the state broken_node */
+	bool broken; /* an invariant is, in the state broken_node */
 	unsigned broken_node;
 	char why[256];
 	struct explore_call call[SCENARIO_MAX_THREADS][SCENARIO_MAX_STEPS];

@@ -79,9 +79,9 @@ static void on_acquired(void *arg, struct lp *lp, enum lock_resource res, uint64
 		.res = res,
 		.key = k,
 		.guest = guest,
-		.taken = lock_resource_kind(res) == LOCK_KIND_MUTEX ? TAKEN_MUTEX :
-			 mode == LOCK_SHARED			    ? TAKEN_SHARED :
-								      TAKEN_EXCLUSIVE,
+		.taken = lock_resource_kind(res) == LOCK_KIND_MUTEX ? TAKEN_MUTEX
+			 : mode == LOCK_SHARED			    ? TAKEN_SHARED
+								    : TAKEN_EXCLUSIVE,
 	};
 }
 
@@ -126,8 +126,8 @@ static bool with_held(struct lock_table *t, struct player *p, struct snapshot *s
 				continue;
 			snapshot_restore(snap);
 			if (!module_lock_hold(p->mod, row->res, &row->key, how[o])) {
-				snprintf(err, errlen, "%s: lock %s cannot be held", t->subject->name,
-					 lock_resource_name(row->res));
+				snprintf(err, errlen, "%s: lock %s cannot be held",
+					 t->subject->name, lock_resource_name(row->res));
 				return false;
 			}
 			if (!subject_call(t->subject, p, &d)) {
@@ -205,9 +205,9 @@ const char *lock_row_taken(const struct lock_row *row)
 	case TAKEN_SHARED:
 		return "shared";
 	case TAKEN_EXCLUSIVE:
-		return row->res != LOCK_SEPT_ENTRY ? "exclusive" :
-		       row->guest		   ? "exclusive(guest)" :
-						     "exclusive(host)";
+		return row->res != LOCK_SEPT_ENTRY ? "exclusive"
+		       : row->guest		   ? "exclusive(guest)"
+						   : "exclusive(host)";
 	case TAKEN_PROMOTED:
 		return "shared then promote-to-exclusive";
 	case TAKEN_MUTEX:
@@ -257,7 +257,7 @@ enum lock_conflict locktable_conflict(const struct lock_table *a, const struct l
 
 const char *lock_column_name(enum lock_column c)
 {
-	static const char *const names[COLUMN_NUM] = {"TDR",	    "page",	 "OP_STATE",
+	static const char *const names[COLUMN_NUM] = {"TDR",	   "page",	 "OP_STATE",
 						      "SEPT tree", "SEPT entry", "other"};
 
 	return names[c];
@@ -313,9 +313,9 @@ const char *lock_column(const struct lock_table *t, enum lock_column c, char *bu
 		if (!column_of(t, i, &mine) || mine != c || at + 32 > len)
 			continue;
 		at += (size_t)snprintf(buf + at, len - at, "%s%s%s%s", at ? ", " : "",
-				       c == COLUMN_ENTRY ? (row->guest ? "GUEST," : "HOST,") :
-				       c == COLUMN_OTHER ? lock_resource_name(row->res) :
-							   "",
+				       c == COLUMN_ENTRY   ? (row->guest ? "GUEST," : "HOST,")
+				       : c == COLUMN_OTHER ? lock_resource_name(row->res)
+							   : "",
 				       c == COLUMN_OTHER ? " " : "", modes[row->taken]);
 	}
 	return buf;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which locks a call takes, in order and mode, and what it answers when somebody else has one: found
- * by running it with a listener, and again with each lock held. */
+/* Which locks a call takes, in order and mode, and what it answers when somebody else has one:
+ * found by running it with a listener, and again with each lock held. */
 #ifndef TRACE_LOCKTABLE_H
 #define TRACE_LOCKTABLE_H
 
@@ -37,16 +37,25 @@ struct lock_table {
 bool locktable_make(const struct subject *s, const struct module_profile *profile,
 		    struct lock_table *t, char *err, size_t errlen);
 
-/* "PAMT_4K", "0x100000000 (TDR)", "shared then promote-to-exclusive", as in the ABI's lock tables. */
+/* "PAMT_4K", "0x100000000 (TDR)", "shared then promote-to-exclusive", as in the ABI's lock tables.
+ */
 const char *lock_row_key(const struct lock_row *row, char *buf, size_t len);
 const char *lock_row_taken(const struct lock_row *row);
 /* "ok", "-" or "TDX_OPERAND_BUSY|RCX". */
 const char *lock_row_other(const struct lock_row *row, enum lock_held_by_other o, char *buf,
 			   size_t len);
 
-/* A column of the compact matrix: how the call takes the lock of that kind, "" when it does not. The
- * page is any but the TDR's; `other` names what has no column. */
-enum lock_column { COLUMN_TDR, COLUMN_PAGE, COLUMN_TD, COLUMN_TREE, COLUMN_ENTRY, COLUMN_OTHER, COLUMN_NUM };
+/* A column of the compact matrix: how the call takes the lock of that kind, "" when it does not.
+ * The page is any but the TDR's; `other` names what has no column. */
+enum lock_column {
+	COLUMN_TDR,
+	COLUMN_PAGE,
+	COLUMN_TD,
+	COLUMN_TREE,
+	COLUMN_ENTRY,
+	COLUMN_OTHER,
+	COLUMN_NUM
+};
 const char *lock_column_name(enum lock_column c);
 const char *lock_column(const struct lock_table *t, enum lock_column c, char *buf, size_t len);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Exploring pairs of calls. The first is made by processor 0 or its guest, the second by processor 1
- * or its guest: the TD's vCPU, or a second vCPU when the first call is a guest's, too. */
+/* Exploring pairs of calls. The first is made by processor 0 or its guest, the second by processor
+ * 1 or its guest: the TD's vCPU, or a second vCPU when the first call is a guest's, too. */
 #include "trace/pairs.h"
 
 #include <errno.h>

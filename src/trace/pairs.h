@@ -8,13 +8,13 @@
 
 struct pair {
 	const struct subject *first, *second; /* the TD is ready for the first */
-	bool possible;	      /* a guest's call needs a TD that can be entered */
-	bool busy[2];	      /* can the call find a lock busy? */
-	unsigned only_mixed;  /* outcomes, not busy, that neither order of the two calls has */
+	bool possible;			      /* a guest's call needs a TD that can be entered */
+	bool busy[2];			      /* can the call find a lock busy? */
+	unsigned only_mixed; /* outcomes, not busy, that neither order of the two calls has */
 	struct scenario s;
 	struct explore_result r;
-	char mixed[256];      /* the first of those, in words */
-	char schedule[128];   /* that shows it */
+	char mixed[256];    /* the first of those, in words */
+	char schedule[128]; /* that shows it */
 };
 
 /* A set-up shared by the pairs of one first call. */

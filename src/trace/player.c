@@ -57,8 +57,8 @@ static bool platform(struct player *p, const struct vec_step *s, struct played *
 	cfg.mem_end = s->platform.mem_end;
 	cfg.ncmr = s->platform.ncmr;
 	for (unsigned i = 0; i < cfg.ncmr; i++)
-		cfg.cmr[i] = (struct machine_range){s->platform.cmr[i].base,
-						    s->platform.cmr[i].size};
+		cfg.cmr[i] =
+			(struct machine_range){s->platform.cmr[i].base, s->platform.cmr[i].size};
 	cfg.maxpa = s->platform.maxpa;
 	cfg.keyid_bits = s->platform.keyid_bits;
 	cfg.keyids = s->platform.keyids;
@@ -214,8 +214,8 @@ static bool guest_exit(struct player *p, unsigned lp, const struct vmexit *x,
 	out->next = module_vmexit(p->mod, lp, x, regs);
 	p->entered[lp] = out->next == MODULE_TO_GUEST;
 	if (out->next != MODULE_SHUTDOWN)
-		out->regs = out->next == MODULE_TO_HOST ? *module_host_regs(p->mod, lp) :
-							  *module_guest_regs(p->mod, lp);
+		out->regs = out->next == MODULE_TO_HOST ? *module_host_regs(p->mod, lp)
+							: *module_guest_regs(p->mod, lp);
 	return true;
 }
 

@@ -26,7 +26,7 @@ struct player {
 	struct module *mod;
 	bool entered[MACHINE_MAX_LPS];
 	uint64_t tdvpr[MACHINE_MAX_LPS];
-	unsigned last_lp; /* of the guest step before an exit line */
+	unsigned last_lp;		      /* of the guest step before an exit line */
 	const struct module_profile *profile; /* NULL: the default */
 	struct player_hold hold[PLAYER_MAX_HOLDS];
 	/* May be NULL: told when the platform line has made a module. */
@@ -39,18 +39,18 @@ struct player {
 /* How a step ended. `regs` are the caller's registers after it: the host's of MODULE_TO_HOST, the
  * guest's of MODULE_TO_GUEST. */
 struct played {
-	bool call;	  /* something ran in the module: next and regs are set */
+	bool call; /* something ran in the module: next and regs are set */
 	unsigned lp;
 	enum module_next next;
 	struct tdx_regs regs;
-	char why[160];	  /* why the step could not be done */
+	char why[160]; /* why the step could not be done */
 };
 
 void player_init(struct player *p);
 void player_free(struct player *p);
 
-/* Do the step once (`repeat` is the caller's). False: it is not possible here, or memory is not what
- * an expect line says; see played->why. */
+/* Do the step once (`repeat` is the caller's). False: it is not possible here, or memory is not
+ * what an expect line says; see played->why. */
 bool player_step(struct player *p, const struct vec_step *s, struct played *out);
 
 /* Does anybody else hold a lock now? */

@@ -198,7 +198,8 @@ bool scenario_parse(struct scenario *s, const char *text, char *err, size_t errl
 	}
 	free(copy);
 	if (s->nthreads < 1 || !s->setup)
-		return wrong(&r, "a scenario needs", s->setup ? "a thread" : "a stage or platform line");
+		return wrong(&r, "a scenario needs",
+			     s->setup ? "a thread" : "a stage or platform line");
 	for (unsigned i = 0; i < s->nthreads; i++)
 		if (s->thread[i].nsteps == 0)
 			return wrong(&r, "no steps for thread", s->thread[i].name);

@@ -44,7 +44,7 @@ struct scenario_claim {
 };
 
 struct scenario {
-	char *setup; /* vector lines */
+	char *setup;			      /* vector lines */
 	const struct module_profile *profile; /* NULL: the default */
 	unsigned nthreads, nclaims;
 	struct scenario_thread thread[SCENARIO_MAX_THREADS];

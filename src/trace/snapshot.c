@@ -230,7 +230,8 @@ int snapshot_surprised(struct snapshot *s)
 }
 
 /* Stacks are read whole, with what a sanitizer keeps between variables. */
-__attribute__((no_sanitize_address)) struct state_hash hash_more(struct state_hash h, const void *bytes, size_t len)
+__attribute__((no_sanitize_address)) struct state_hash hash_more(struct state_hash h,
+								 const void *bytes, size_t len)
 {
 	const uint64_t *w = bytes;
 
@@ -265,10 +266,12 @@ struct state_hash snapshot_hash(const struct snapshot *s)
 	struct state_hash h = {1, 2};
 
 	for (unsigned i = 0; i < s->npages; i++)
-		h = hash_changes(h, s->page[i], m->ram + s->page[i], s->was + (size_t)i * PAGE, PAGE);
+		h = hash_changes(h, s->page[i], m->ram + s->page[i], s->was + (size_t)i * PAGE,
+				 PAGE);
 	h = hash_changes(h, 1ull << 62, m, s->machine, s->machine_size);
 	h = hash_changes(h, 1ull << 63, mod, s->module, offsetof(struct module, hooks));
-	h = hash_changes(h, 3ull << 62, mod->lp, (const uint8_t *)s->module + offsetof(struct module, lp),
+	h = hash_changes(h, 3ull << 62, mod->lp,
+			 (const uint8_t *)s->module + offsetof(struct module, lp),
 			 s->module_size - offsetof(struct module, lp));
 	return hash_more(h, s->p->entered, sizeof(s->p->entered));
 }

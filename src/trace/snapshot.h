@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A machine and its module as they were, to go back to many times quickly.
  *
- * The bytes of RAM are kept in a file in memory which the machine then sees copy-on-write: going back
- * drops the copies. The state of module and processors is copied. No processor may be inside the
- * module, and nobody may track coherency. */
+ * The bytes of RAM are kept in a file in memory which the machine then sees copy-on-write: going
+ * back drops the copies. The state of module and processors is copied. No processor may be inside
+ * the module, and nobody may track coherency. */
 #ifndef TRACE_SNAPSHOT_H
 #define TRACE_SNAPSHOT_H
 
@@ -22,7 +22,8 @@ void snapshot_free(struct snapshot *s);
  * snapshot_rewind() does, for these. 0 or a negative errno. */
 int snapshot_learn(struct snapshot *s);
 void snapshot_rewind(struct snapshot *s);
-/* Has a page been written that was not learnt? Then learn again. 0 no, 1 yes, or a negative errno. */
+/* Has a page been written that was not learnt? Then learn again. 0 no, 1 yes, or a negative errno.
+ */
 int snapshot_surprised(struct snapshot *s);
 
 struct state_hash {

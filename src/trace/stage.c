@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ADD(gpa, page) \
+#define ADD(gpa, page)                                                                             \
 	"seamcall 0 TDH.MEM.PAGE.ADD rcx=" gpa " rdx=0x100000000 r8=" page " r9=0x1010000\n"
 
 /* clang-format off */

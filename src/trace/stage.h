@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A small TD in the vector language, as far as one wants it brought up.
  *
- * TDR at 0x100000000, its six TDCS pages after it, the TDVPR at +0x7000 and its five pages, the three
- * Secure-EPT tables of [0, 2M) at +0xd000, then four 4K pages. KeyID 33. */
+ * TDR at 0x100000000, its six TDCS pages after it, the TDVPR at +0x7000 and its five pages, the
+ * three Secure-EPT tables of [0, 2M) at +0xd000, then four 4K pages. KeyID 33. */
 #ifndef TRACE_STAGE_H
 #define TRACE_STAGE_H
 

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TD	    "0x100000000"
-#define AUG_4K	    "seamcall 0 TDH.MEM.PAGE.AUG rcx=0x5000 rdx=" TD " r8=0x100011000\n"
-#define AUG_2M	    "seamcall 0 TDH.MEM.PAGE.AUG rcx=0x400001 rdx=" TD " r8=0x104000000\n"
-#define BLOCK(gpa)                                                   \
-	"seamcall 0 TDH.MEM.RANGE.BLOCK rcx=" gpa " rdx=" TD "\n" \
+#define TD     "0x100000000"
+#define AUG_4K "seamcall 0 TDH.MEM.PAGE.AUG rcx=0x5000 rdx=" TD " r8=0x100011000\n"
+#define AUG_2M "seamcall 0 TDH.MEM.PAGE.AUG rcx=0x400001 rdx=" TD " r8=0x104000000\n"
+#define BLOCK(gpa)                                                                                 \
+	"seamcall 0 TDH.MEM.RANGE.BLOCK rcx=" gpa " rdx=" TD "\n"                                  \
 	"seamcall 0 TDH.MEM.TRACK rcx=" TD "\n"
-#define ENTER	    "enter 0 0x100007000\nguest mode64 lp=0\n"
+#define ENTER "enter 0 0x100007000\nguest mode64 lp=0\n"
 /* Faults at one instruction; the seventh makes the vCPU a suspect of zero-stepping. */
 #define FAULT	    "guest ept_violation lp=0 reason=48 qual=0x181 gpa=0x20000 stall=1\n"
 #define AGAIN	    "enter 0 0x100007000\n" FAULT
@@ -24,23 +24,23 @@
 #define CACHE_WB    "seamcall 0 TDH.PHYMEM.CACHE.WB\n"
 #define FREEID	    "seamcall 0 TDH.MNG.KEY.FREEID rcx=" TD "\n"
 /* TDMR_INFO of the two TDMRs, with bits 23:8 of the sizes of their third PAMTs. */
-#define TDMRS(size0, size1) \
-	"write 0x1000000 001000010000000000120001\n" \
-	"write 0x1001000 000000400000000000000040000000000000000200000000" \
-	"0010000000000000001000020000000000200000000000000030000200000000" \
-	"00" size0 "00000000000000003b0000000000000005\n" \
-	"write 0x1001200 000000000100000000000040000000000000000300000000" \
-	"0010000000000000001000030000000000200000000000000030000300000000" \
+#define TDMRS(size0, size1)                                                                        \
+	"write 0x1000000 001000010000000000120001\n"                                               \
+	"write 0x1001000 000000400000000000000040000000000000000200000000"                         \
+	"0010000000000000001000020000000000200000000000000030000200000000"                         \
+	"00" size0 "00000000000000003b0000000000000005\n"                                          \
+	"write 0x1001200 000000000100000000000040000000000000000300000000"                         \
+	"0010000000000000001000030000000000200000000000000030000300000000"                         \
 	"00" size1 "\n"
 /* The third PAMT of a TDMR is then the bitmap of its pages. */
-#define DYNAMIC                                                         \
-	TDMRS("8000", "8000")                                               \
-	"seamcall 0 TDH.SYS.CONFIG rcx=0x1000000 rdx=0x2 r8=0x10020\n" \
-	"seamcall 0 TDH.SYS.KEY.CONFIG\n"                              \
-	"tdmr_init 0 0x40000000 0x80000000\n"                          \
+#define DYNAMIC                                                                                    \
+	TDMRS("8000", "8000")                                                                      \
+	"seamcall 0 TDH.SYS.CONFIG rcx=0x1000000 rdx=0x2 r8=0x10020\n"                             \
+	"seamcall 0 TDH.SYS.KEY.CONFIG\n"                                                          \
+	"tdmr_init 0 0x40000000 0x80000000\n"                                                      \
 	"tdmr_init 0 0x100000000 0x140000000\n"
-#define PARAMS                                                                                    \
-	"write 0x1008000 0100001000000000030000000000000004000000000000001e000000000000000000000" \
+#define PARAMS                                                                                     \
+	"write 0x1008000 0100001000000000030000000000000004000000000000001e000000000000000000000"  \
 	"00000000064\n"
 
 /* clang-format off */
@@ -172,7 +172,7 @@ const struct subject subjects[] = {
 	 "",
 	 "seamcall 0 TDH.MEM.SEPT.RD rcx=0x0 rdx=0x100000000"},
 	{"sept-remove", "TDH.MEM.SEPT.REMOVE", STAGE_FINALIZED,
-	 "seamcall 0 TDH.MEM.SEPT.ADD rcx=0x200001 rdx=0x100000000 r8=0x100011000\n" BLOCK("0x200001"),
+	 "seamcall 0 TDH.MEM.SEPT.ADD rcx=0x200001 rdx=" TD " r8=0x100011000\n" BLOCK("0x200001"),
 	 "seamcall 0 TDH.MEM.SEPT.REMOVE rcx=0x200001 rdx=0x100000000"},
 	{"mem-rd", "TDH.MEM.RD", STAGE_FINALIZED,
 	 "",

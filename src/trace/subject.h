@@ -7,8 +7,8 @@
 #include "trace/stage.h"
 
 struct subject {
-	const char *name;    /* "page-aug-4k" */
-	const char *title;   /* "TDH.MEM.PAGE.AUG" */
+	const char *name;  /* "page-aug-4k" */
+	const char *title; /* "TDH.MEM.PAGE.AUG" */
 	enum stage stage;
 	const char *prepare; /* lines after those of the stage */
 	const char *call;    /* one line, by processor 0 or its guest */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The trace of what passes between hosts, guests and the module: written while it happens, read back.
+/* The trace of what passes between hosts, guests and the module: written while it happens, read
+ * back.
  *
  * A file (swtdx-trace(5)) is a header, then blocks, each with a checksum of its own; a block has
  * records of one processor in order. Numbers are little-endian base-128 words, so that a call takes
- * some tens of bytes. Writing takes no lock but to hand a full block to the file. With the same seed
- * and the same order of calls two traces differ in their times only. */
+ * some tens of bytes. Writing takes no lock but to hand a full block to the file. With the same
+ * seed and the same order of calls two traces differ in their times only. */
 #ifndef TRACE_TRACE_H
 #define TRACE_TRACE_H
 
@@ -19,7 +20,7 @@
 
 enum {
 	TRACE_MAX_LOCKS = 48,
-	TRACE_HEADER = 20,     /* magic, version, length of the platform line, checksum of it */
+	TRACE_HEADER = 20,	 /* magic, version, length of the platform line, checksum of it */
 	TRACE_BLOCK_HEADER = 16, /* magic, checksum of the rest, processor, length */
 	TRACE_BLOCK_SIZE = 1 << 16,
 	TRACE_MAX_PLATFORM = 4096,
@@ -42,7 +43,7 @@ struct trace_lock {
 struct trace_record {
 	enum trace_type type;
 	unsigned lp;
-	uint64_t seq;	   /* order of beginnings over all processors */
+	uint64_t seq; /* order of beginnings over all processors */
 	uint64_t begin_ns, duration_ns;
 	enum module_next next;
 	struct tdx_regs in, out;
@@ -62,10 +63,10 @@ struct trace_record {
 struct trace;
 
 struct trace_options {
-	bool timeless;	/* all times 0: equal runs give equal bytes */
+	bool timeless; /* all times 0: equal runs give equal bytes */
 	bool no_locks;
 	bool no_memory; /* what calls read is written as lines by whoever opened it */
-	bool contents;	/* also keep the pages TDH.MEM.PAGE.ADD reads, to be able to play it again */
+	bool contents; /* also keep the pages TDH.MEM.PAGE.ADD reads, to be able to play it again */
 };
 
 /* Listens to the module from now on; nobody else may. NULL: *err is a negative errno. */
@@ -92,8 +93,8 @@ struct trace_file {
 	size_t nbytes, max_bytes;
 };
 
-/* Read a trace in memory. 0; -EINVAL: not a trace; -ENOMEM. Damage is no error: what is whole before
- * it is there. trace_free() in any case. */
+/* Read a trace in memory. 0; -EINVAL: not a trace; -ENOMEM. Damage is no error: what is whole
+ * before it is there. trace_free() in any case. */
 int trace_parse(struct trace_file *f, const uint8_t *data, size_t size);
 /* Keep only records numbered from..to. */
 void trace_keep(struct trace_file *f, uint64_t from, uint64_t to);

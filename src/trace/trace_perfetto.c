@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The Trace Event Format: JSON that Perfetto and chrome://tracing open. Times are in microseconds.
  *
- * A lane's slices must nest. Calls of a processor do; so do locks given back in reverse. A lock given
- * back out of order, or kept by a guest, is an asynchronous slice of its own. */
+ * A lane's slices must nest. Calls of a processor do; so do locks given back in reverse. A lock
+ * given back out of order, or kept by a guest, is an asynchronous slice of its own. */
 #include <string.h>
 
 #include <swtdx/status.h>
 
 #include "trace/trace_show.h"
 
-struct export {
+struct export
+{
 	FILE *out;
 	bool first;
 	unsigned long asyncs;
@@ -74,8 +75,9 @@ static void one_lock(struct export *e, const struct trace_record *r, unsigned i)
 		end = begin;
 	event(e);
 	if (k->result != LOCK_OK) {
-		fprintf(e->out, "{\"ph\":\"i\",\"s\":\"t\",\"pid\":1,\"tid\":%u,\"ts\":%llu.%03u,"
-				"\"name\":\"busy: %s 0x%llx\",\"cat\":\"lock\"}",
+		fprintf(e->out,
+			"{\"ph\":\"i\",\"s\":\"t\",\"pid\":1,\"tid\":%u,\"ts\":%llu.%03u,"
+			"\"name\":\"busy: %s 0x%llx\",\"cat\":\"lock\"}",
 			r->lp, (unsigned long long)(begin / 1000), (unsigned)(begin % 1000),
 			lock_resource_name(k->res), (unsigned long long)k->key);
 		return;
@@ -123,7 +125,8 @@ static void guest(struct export *e, const struct trace_record *from, uint64_t un
 	uint64_t begin = from->begin_ns + from->duration_ns;
 
 	event(e);
-	fprintf(e->out, "{\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"name\":\"guest 0x%llx\",\"cat\":\"guest\",",
+	fprintf(e->out,
+		"{\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"name\":\"guest 0x%llx\",\"cat\":\"guest\",",
 		from->lp, (unsigned long long)from->tdvpr);
 	times(e, begin, until > begin ? until - begin : 0);
 	fputs("}", e->out);
@@ -135,11 +138,14 @@ void trace_perfetto(FILE *out, const struct trace_file *f)
 	const struct trace_record *entered[256] = {NULL};
 	bool seen[256] = {false};
 
-	fputs("{\"displayTimeUnit\":\"ns\",\"otherData\":{\"simulated\":true,\"generator\":\"swtdx\"},"
-	      "\"traceEvents\":[", out);
+	fputs("{\"displayTimeUnit\":\"ns\",\"otherData\":{\"simulated\":true,\"generator\":"
+	      "\"swtdx\"},"
+	      "\"traceEvents\":[",
+	      out);
 	event(&e);
 	fputs("{\"ph\":\"M\",\"pid\":1,\"tid\":0,\"name\":\"process_name\",\"args\":{\"name\":"
-	      "\"TDX machine (simulated)\"}}", out);
+	      "\"TDX machine (simulated)\"}}",
+	      out);
 	for (size_t i = 0; i < f->nrecords; i++) {
 		const struct trace_record *r = &f->record[i];
 
@@ -148,8 +154,10 @@ void trace_perfetto(FILE *out, const struct trace_file *f)
 		if (!seen[r->lp]) {
 			seen[r->lp] = true;
 			event(&e);
-			fprintf(out, "{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\",\"args\":"
-				     "{\"name\":\"processor %u\"}}",
+			fprintf(out,
+				"{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\","
+				"\"args\":"
+				"{\"name\":\"processor %u\"}}",
 				r->lp, r->lp);
 		}
 		if (r->type == TRACE_EXIT && entered[r->lp])

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading traces, whole or not. Everything in a file is somebody else's: each number is looked at. */
+/* Reading traces, whole or not. Everything in a file is somebody else's: each number is looked at.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -228,7 +229,8 @@ static int get_blocks(struct trace_file *f, const uint8_t *data, size_t at, size
 
 static int by_seq(const void *a, const void *b)
 {
-	uint64_t x = ((const struct trace_record *)a)->seq, y = ((const struct trace_record *)b)->seq;
+	uint64_t x = ((const struct trace_record *)a)->seq,
+		 y = ((const struct trace_record *)b)->seq;
 
 	return (x > y) - (x < y);
 }
@@ -247,11 +249,13 @@ int trace_parse(struct trace_file *f, const uint8_t *data, size_t size)
 	if (!trace_is_trace(data, size))
 		return -EINVAL;
 	len = size < TRACE_HEADER ? ~0u : get32(data + 12);
-	if (len >= TRACE_MAX_PLATFORM || len > size - TRACE_HEADER || get32(data + 8) != TRACE_VERSION ||
+	if (len >= TRACE_MAX_PLATFORM || len > size - TRACE_HEADER ||
+	    get32(data + 8) != TRACE_VERSION ||
 	    crc32_of(data + TRACE_HEADER, len) != get32(data + 16)) {
-		damage(f, 0, size >= 12 && get32(data + 8) != TRACE_VERSION ?
-				     "another version of the format" :
-				     "the header is damaged");
+		damage(f, 0,
+		       size >= 12 && get32(data + 8) != TRACE_VERSION
+			       ? "another version of the format"
+			       : "the header is damaged");
 		return 0;
 	}
 	memcpy(f->platform, data + TRACE_HEADER, len);

@@ -103,9 +103,9 @@ static void print_lock(FILE *out, const struct trace_lock *k)
 {
 	fprintf(out, "\t%s 0x%llx %s%s", lock_resource_name(k->res), (unsigned long long)k->key,
 		k->mode == LOCK_SHARED ? "shared" : "exclusive",
-		k->result == LOCK_OK   ? "" :
-		k->result == LOCK_BUSY ? " BUSY" :
-					 " BUSY, the host goes first");
+		k->result == LOCK_OK	 ? ""
+		: k->result == LOCK_BUSY ? " BUSY"
+					 : " BUSY, the host goes first");
 	if (k->result == LOCK_OK && !k->released_ns)
 		fputs(" (kept)", out);
 	else if (k->released_ns > 1)
@@ -190,7 +190,8 @@ unsigned trace_diff(FILE *out, const struct trace_file *a, const struct trace_fi
 
 	if (strcmp(a->platform, b->platform) != 0 && n++ < max)
 		fprintf(out, "the platforms differ\n- %s\n+ %s\n", a->platform, b->platform);
-	for (; i < a->nrecords && j < b->nrecords; i = next_call(a, i + 1), j = next_call(b, j + 1)) {
+	for (; i < a->nrecords && j < b->nrecords;
+	     i = next_call(a, i + 1), j = next_call(b, j + 1)) {
 		const char *what = difference(&a->record[i], &b->record[j]);
 
 		call++;

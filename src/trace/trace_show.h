@@ -11,15 +11,16 @@
 /* One line a record; with `locks` one more for each. */
 void trace_print(FILE *out, const struct trace_file *f, bool locks);
 
-/* Trace Event Format, as Perfetto and chrome://tracing read it: processors are lanes, calls and guests
- * slices, locks slices within calls. */
+/* Trace Event Format, as Perfetto and chrome://tracing read it: processors are lanes, calls and
+ * guests slices, locks slices within calls. */
 void trace_perfetto(FILE *out, const struct trace_file *f);
 
 /* The vector language, each call with what it answered. */
 void trace_vectors(FILE *out, const struct trace_file *f);
 
 /* Calls in order, without times: prints at most `max` differences, returns how many there are. */
-unsigned trace_diff(FILE *out, const struct trace_file *a, const struct trace_file *b, unsigned max);
+unsigned trace_diff(FILE *out, const struct trace_file *a, const struct trace_file *b,
+		    unsigned max);
 
 /* The leaf's row for a call; NULL for other exits and unknown leaves. */
 const struct tdx_leaf_info *trace_leaf(const struct trace_record *r);

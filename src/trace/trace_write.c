@@ -376,18 +376,19 @@ static const struct module_hooks hooks = {
 static size_t platform_line(const struct machine *m, char *buf, size_t len)
 {
 	const struct machine_config *c = &m->cfg;
-	size_t at = (size_t)snprintf(buf, len, "platform mem=0x%llx cmr=",
-				     (unsigned long long)c->mem_end);
+	size_t at = (size_t)snprintf(buf, len,
+				     "platform mem=0x%llx cmr=", (unsigned long long)c->mem_end);
 
 	for (unsigned i = 0; i < c->ncmr; i++)
 		at += (size_t)snprintf(buf + at, len - at, "%s0x%llx+0x%llx", i ? "," : "",
 				       (unsigned long long)c->cmr[i].base,
 				       (unsigned long long)c->cmr[i].size);
-	return at + (size_t)snprintf(buf + at, len - at,
-				     " maxpa=%u keyid_bits=%u keyids=%u tdx_keyids=%u lps=%u pkgs=%u"
-				     " wb_blocks=%u seed=%llu",
-				     c->maxpa, c->keyid_bits, c->keyids, c->tdx_keyids, c->lps, c->pkgs,
-				     c->wb_blocks, (unsigned long long)c->seed);
+	return at +
+	       (size_t)snprintf(buf + at, len - at,
+				" maxpa=%u keyid_bits=%u keyids=%u tdx_keyids=%u lps=%u pkgs=%u"
+				" wb_blocks=%u seed=%llu",
+				c->maxpa, c->keyid_bits, c->keyids, c->tdx_keyids, c->lps, c->pkgs,
+				c->wb_blocks, (unsigned long long)c->seed);
 }
 
 static void write_header(struct trace *t)

@@ -122,9 +122,9 @@ static void check_enter(struct vecrun *r, const struct vec_step *s, const struct
 
 static void check_guest(struct vecrun *r, const struct vec_step *s, const struct played *d)
 {
-	enum module_next want = s->outcome == VEC_OUT_EXIT     ? MODULE_TO_HOST :
-				s->outcome == VEC_OUT_SHUTDOWN ? MODULE_SHUTDOWN :
-								 MODULE_TO_GUEST;
+	enum module_next want = s->outcome == VEC_OUT_EXIT	 ? MODULE_TO_HOST
+				: s->outcome == VEC_OUT_SHUTDOWN ? MODULE_SHUTDOWN
+								 : MODULE_TO_GUEST;
 
 	if (!ended(r, s->label, d->next, want) || d->next != MODULE_TO_GUEST)
 		return;
@@ -229,7 +229,8 @@ void vecrun_text(char *text, const struct vecrun_options *opt, struct vecrun_res
 		r->step_differs = false;
 		if (!vec_parse(line, &s, err, sizeof(err)) ||
 		    (!r->p.mod && s.kind != VEC_PLATFORM && s.kind != VEC_COMMENT)) {
-			differ(r, "not understood: %s", r->p.mod ? err : "no platform line before it");
+			differ(r, "not understood: %s",
+			       r->p.mod ? err : "no platform line before it");
 			result->damaged = true;
 			break;
 		}

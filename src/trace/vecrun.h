@@ -25,10 +25,10 @@ struct vecrun_options {
 
 struct vecrun_result {
 	unsigned lines;
-	unsigned steps;  /* lines whose result is compared */
+	unsigned steps; /* lines whose result is compared */
 	unsigned passed;
 	unsigned differing;
-	bool damaged;    /* a line could not be understood, the rest was not run */
+	bool damaged; /* a line could not be understood, the rest was not run */
 };
 
 /* Run the text of one vector file (it is cut to pieces). */

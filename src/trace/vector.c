@@ -371,8 +371,7 @@ bool vec_parse(char *line, struct vec_step *s, char *err, size_t errlen)
 	}
 	if (strcmp(t, "tdcall") == 0) {
 		s->kind = VEC_TDCALL;
-		return want_number(&c, &s->addr) && leaf(&c, s, true) &&
-		       regs_and_outcome(&c, s);
+		return want_number(&c, &s->addr) && leaf(&c, s, true) && regs_and_outcome(&c, s);
 	}
 	if (strcmp(t, "enter") == 0) {
 		s->kind = VEC_ENTER;

@@ -48,12 +48,13 @@ enum vec_lock_mode { VEC_LOCK_SHARED, VEC_LOCK_EXCLUSIVE, VEC_LOCK_HP };
 /* One line. Strings point into the line, which the parser cuts at blanks. */
 struct vec_step {
 	enum vec_kind kind;
-	const char *label;  /* leaf as written, kind of guest step, env name, lock resource */
+	const char *label; /* leaf as written, kind of guest step, env name, lock resource */
 	unsigned lp;
 	unsigned repeat;
-	uint64_t addr, len; /* write, fill, expect; TDVPR of enter and tdcall; base, end of tdmr_init */
+	uint64_t addr,
+		len; /* write, fill, expect; TDVPR of enter and tdcall; base, end of tdmr_init */
 	const char *hex;
-	uint64_t rax;       /* of a call */
+	uint64_t rax; /* of a call */
 	struct vec_regs in, out;
 	enum vec_outcome outcome;
 	unsigned vector;
