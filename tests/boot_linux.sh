@@ -20,19 +20,23 @@ boot() { # expected exit status, command in the guest
 	"$source/scripts/guest-initrd" "$dir/initrd" "$2"
 	code=0
 	"$swtdx" run --vcpus 2 --memory 512 --huge-pages --kernel "$kernel" --initrd "$dir/initrd" \
-		--append "console=ttyS0 cryptomgr.notests=1 nokaslr quiet" </dev/null >"$dir/out" 2>&1 ||
+		--append "console=ttyS0 cryptomgr.notests=1 nokaslr quiet" <"$dir/in" >"$dir/out" 2>&1 ||
 		code=$?
 	[ "$code" = "$1" ] || fail "exit $code, not $1"
 	grep -aq '^owned by the module at the end: 0 pages' "$dir/out" || fail "pages left"
 }
 
+echo "one line of input" >"$dir/in"
 boot 0 '
+read line </dev/console
+echo "read: $line"
 dmesg | grep "tdx: Guest detected"
 dmesg | grep "Memory Encryption Features active: Intel TDX"
 echo "processors: $(grep -c ^processor /proc/cpuinfo)"
 '
 grep -aq 'tdx: Guest detected' "$dir/out" || fail "it did not see a TD"
 grep -aq 'Memory Encryption Features active: Intel TDX' "$dir/out" || fail "no memory encryption"
+grep -aq '^read: one line of input' "$dir/out" || fail "no input"
 grep -aq '^processors: 2' "$dir/out" || fail "not two processors"
 
 # A guest that resets instead has failed.
