@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # swtdx explore and swtdx locks by the command line: exit codes, JSON, and schedules that replay.
 set -u
-swtdx=$(realpath "$1") scenarios=$2
+swtdx=$(realpath "$1") scenarios=$2 docs=$3
 fail() { echo "FAIL: $*"; exit 1; }
 expect() { # code, then the command
 	want=$1; shift
@@ -48,3 +48,7 @@ expect 2 "$swtdx" locks no.such.leaf
 expect 2 "$swtdx" locks --json --svg
 expect 0 "$swtdx" locks --svg page-remove range-block-4k
 python3 -c 'import xml.dom.minidom; xml.dom.minidom.parse("out")' || fail "the SVG is no XML"
+
+# The documents are what the code prints now.
+"$swtdx" locks --markdown | cmp - "$docs/locks.md" || fail "docs/locks.md is old: make locks"
+"$swtdx" locks --svg | cmp - "$docs/locks.svg" || fail "docs/locks.svg is old: make locks"
