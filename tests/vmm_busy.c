@@ -145,6 +145,7 @@ static void S2_01_calls_on_a_taken_lock_come_back_busy(void **state)
 	BUSY(tdh_phymem_page_reclaim(r.cpu[0], td.tdr, NULL));
 	BUSY(tdh_vp_enter(r.cpu[0], &vp, &(struct tdx_regs){0}, NULL));
 	let_go(&h);
+	tdx_vm_destroy(r.vm);
 	rig_off(&r);
 	alarm(0);
 }
@@ -173,6 +174,7 @@ static void S2_03_a_taken_tree_is_operand_0x92_except_to_track(void **state)
 	assert_int_equal(tdh_mem_page_remove(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL).raw, busy);
 	assert_true(tdx_is_success(tdh_mem_track(r.cpu[0], &td)));
 	let_go(&h);
+	tdx_vm_destroy(r.vm);
 	rig_off(&r);
 	alarm(0);
 }
@@ -233,6 +235,7 @@ static void S2_04_zero_stepping_takes_the_tree_and_the_monitor_gets_on(void **st
 	entries = rig_calls(&r, TDH_VP_ENTER);
 	assert_int_equal(rig_run(&r, 0, 0), 0);
 	assert_true(rig_calls(&r, TDH_VP_ENTER) - entries < 8);
+	tdx_vm_destroy(r.vm);
 	rig_off(&r);
 	alarm(0);
 }

@@ -324,6 +324,7 @@ static void S0_21_a_skipped_flush_is_found(void **state)
 	r.cpu[0]->ops->seamcall(r.cpu[0], &regs);
 	assert_int_equal(regs.rax, 0);
 	assert_int_equal(machine_coherency_count(r.model->m), 1);
+	tdx_vm_destroy(r.vm);
 	rig_off(&r);
 }
 
