@@ -21,6 +21,7 @@
 #include "port/model.h"
 #include "tools/boot_files.h"
 #include "tools/file.h"
+#include "tools/gdb/gdb.h"
 #include "tools/hex.h"
 #include "tools/run_guest.h"
 #include "tools/run_ports.h"
@@ -51,13 +52,14 @@ static const char usage[] =
 	"  --engine ENGINE  what runs the guest: x86, an interpreter (the default), or native, a C\n"
 	"                   function in place of its code\n"
 	"  --debug          ATTRIBUTES.DEBUG\n"
+	"  --gdb [ADDR]:PORT  wait for gdb there and serve it\n"
 	"  --trace FILE     record every call of the module, see swtdx replay\n"
 	"  --seed N         seed of the machine's entropy\n"
 	"  --quiet          no progress\n"
 	"  --json           the summary as JSON\n";
 
 struct options {
-	const char *image, *kernel, *initrd, *append, *trace;
+	const char *image, *kernel, *initrd, *append, *trace, *gdb;
 	uint64_t memory;
 	unsigned vcpus, cpus, packages;
 	enum tdvf_order order;
@@ -75,6 +77,7 @@ struct session {
 	struct tdx_vmm *vmm;
 	struct tdx_vm *vm;
 	struct tdx_vcpu *vcpu[MAX_VCPUS];
+	struct gdb *gdb;
 	pthread_t thread[MAX_VCPUS];
 	struct run_guest guest;
 	struct run_ports ports;
@@ -305,7 +308,7 @@ static int handle(struct session *s, struct tdx_run *run)
 	case TDX_EXIT_SHUTDOWN:
 		log_line(s, "triple fault");
 		break;
-	case TDX_EXIT_DEBUG:
+	case TDX_EXIT_DEBUG: /* gdb's, when there is one */
 	case TDX_EXIT_FAIL_ENTRY:
 	case TDX_EXIT_INTERNAL_ERROR:
 		vm_complain(s, "running the TD", EIO);
@@ -351,16 +354,40 @@ struct runner {
 	unsigned id;
 };
 
+static void kill_td(void *arg)
+{
+	struct session *s = arg;
+
+	log_line(s, "gdb ends the TD");
+	s->outcome = VERB_DIFFERENCE;
+	end_all(s);
+}
+
+/* One turn in the guest, gdb permitting: 0 go on, 1 this vCPU is done. */
+static int turn(struct session *s, unsigned id, struct tdx_run *run, int *err)
+{
+	if (s->gdb)
+		gdb_before_run(s->gdb, id);
+	if (s->outcome >= 0)
+		return 1;
+	*err = tdx_vcpu_run(s->vcpu[id], -1, run);
+	if (*err)
+		return 1;
+	if (s->gdb && run->exit == TDX_EXIT_DEBUG) {
+		gdb_debug_exit(s->gdb, id, run);
+		return 0;
+	}
+	return handle(s, run);
+}
+
 static void *run_vcpu(void *arg)
 {
 	struct runner *r = arg;
 	struct tdx_run run;
-	int err;
+	int err = 0;
 
-	do {
-		err = tdx_vcpu_run(r->s->vcpu[r->id], -1, &run);
+	while (!turn(r->s, r->id, &run, &err))
 		r->s->exits += r->id == 0;
-	} while (!err && !handle(r->s, &run));
 	if (err) {
 		vm_complain(r->s, "running the TD", err);
 		r->s->outcome = VERB_DIFFERENCE;
@@ -368,6 +395,8 @@ static void *run_vcpu(void *arg)
 	/* When one vCPU ends the TD, the others have to be told. */
 	end_all(r->s);
 	r->s->done[r->id] = true;
+	if (r->s->gdb)
+		gdb_gone(r->s->gdb, r->id);
 	return NULL;
 }
 
@@ -379,15 +408,26 @@ static int run(struct session *s)
 
 	stage(s, "entering the TD");
 	s->outcome = -1;
+	if (s->o.gdb) {
+		struct gdb_config cfg = {.vm = s->vm, .vcpu = s->vcpu, .nvcpus = s->o.vcpus,
+					 .log = log_line, .kill = kill_td, .arg = s};
+		char err[128];
+
+		s->gdb = gdb_open(&cfg, s->o.gdb, err, sizeof(err));
+		if (!s->gdb)
+			return complain(s->o.gdb, err);
+	}
 	for (unsigned i = 0; i < s->o.vcpus; i++) {
 		r[i] = (struct runner){s, i};
 		pthread_create(&s->thread[i], NULL, run_vcpu, &r[i]);
 	}
-	if (!s->o.kernel && !s->o.native)
+	if (!s->o.kernel && !s->o.native && !s->gdb)
 		watch(s);
 	for (unsigned i = 0; i < s->o.vcpus; i++)
 		pthread_join(s->thread[i], NULL);
 	s->running = seconds(s) - began;
+	if (s->gdb)
+		gdb_close(s->gdb, s->outcome < 0 ? VERB_OK : s->outcome);
 	tdx_model_pages(s->model, s->peak);
 	return s->outcome < 0 ? VERB_OK : s->outcome;
 }
@@ -600,6 +640,9 @@ static bool option(struct options *o, int c, const char *arg)
 	case 'a':
 		o->append = arg;
 		return true;
+	case 'g':
+		o->gdb = arg;
+		return true;
 	case 't':
 		o->trace = arg;
 		return true;
@@ -631,6 +674,7 @@ int verb_run(int argc, char **argv)
 		{"engine", required_argument, NULL, 'e'},  {"help", no_argument, NULL, 'h'},
 		{"kernel", required_argument, NULL, 'k'},  {"initrd", required_argument, NULL, 'i'},
 		{"append", required_argument, NULL, 'a'},  {"trace", required_argument, NULL, 't'},
+		{"gdb", required_argument, NULL, 'g'},
 		{NULL, 0, NULL, 0},
 	};
 	struct session *s = calloc(1, sizeof(*s));

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* A gdb server for a TD: `swtdx run --gdb`. It sees the guest as any host does, through TDH.VP.RD/WR
+ * and TDH.MEM.RD/WR, so a TD without ATTRIBUTES.DEBUG stays closed to it and gdb is told the status.
+ *
+ * One thread of its own speaks the protocol; it stops all vCPUs before it answers (all-stop). The
+ * vCPUs' threads call the functions below. */
+#ifndef TOOLS_GDB_GDB_H
+#define TOOLS_GDB_GDB_H
+
+#include <swtdx/vmm.h>
+
+struct gdb;
+
+struct gdb_config {
+	struct tdx_vm *vm;
+	struct tdx_vcpu *const *vcpu; /* outlive the server */
+	unsigned nvcpus;
+	void (*log)(void *arg, const char *line);
+	void (*kill)(void *arg); /* gdb ends the TD */
+	void *arg;
+};
+
+/* Listen at "[ADDRESS]:PORT" (loopback without an address; port 0: any) and hold the vCPUs until a
+ * gdb lets them go. NULL with a sentence in err. */
+struct gdb *gdb_open(const struct gdb_config *cfg, const char *where, char *err, size_t errlen);
+/* The vCPU's thread, before each tdx_vcpu_run(): blocks while gdb has it stopped. */
+void gdb_before_run(struct gdb *g, unsigned vcpu);
+/* After TDX_EXIT_DEBUG. */
+void gdb_debug_exit(struct gdb *g, unsigned vcpu, const struct tdx_run *run);
+/* The vCPU's thread ends. */
+void gdb_gone(struct gdb *g, unsigned vcpu);
+/* All vCPUs' threads have ended, the TD with this status. */
+void gdb_close(struct gdb *g, int status);
+
+#endif
