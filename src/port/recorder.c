@@ -212,6 +212,18 @@ static void relax(const struct tdx_port *port)
 	of(port)->below->ops->relax(of(port)->below);
 }
 
+static void invept(const struct tdx_port *port)
+{
+	if (of(port)->below->ops->invept)
+		of(port)->below->ops->invept(of(port)->below);
+}
+
+/* Time is not recorded: what it causes comes back in the calls. */
+static uint64_t tsc(const struct tdx_port *port)
+{
+	return of(port)->below->ops->tsc ? of(port)->below->ops->tsc(of(port)->below) : 0;
+}
+
 const struct tdx_port *tdx_recorder_new(const struct tdx_port *below, struct tdx_record *record)
 {
 	static const struct tdx_port_ops ops = {
@@ -231,6 +243,8 @@ const struct tdx_port *tdx_recorder_new(const struct tdx_port *below, struct tdx
 		.set_incoherent = set_incoherent,
 		.incoherent = incoherent,
 		.relax = relax,
+		.invept = invept,
+		.tsc = tsc,
 	};
 	struct recorder *r = malloc(sizeof(*r));
 
