@@ -125,19 +125,21 @@ static inline struct x86_tlbe *tlb_at(struct x86_cpu *cpu, uint64_t va)
 
 #define PAGE_OF(va, size) (((va) + ((size)-1)) & ~0xfffull)
 
+/* A guest's operands need not be aligned. */
 #define DEFINE_ACCESS(T, n)                                                                        \
+	typedef T T##_any __attribute__((aligned(1), may_alias));                                  \
 	static inline T ld##n(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va)           \
 	{                                                                                          \
 		const struct x86_tlbe *e = tlb_at(cpu, va);                                        \
 		if (likely(e->r == PAGE_OF(va, n)))                                                \
-			return *(const volatile T *)(va + e->addend);                              \
+			return *(const volatile T##_any *)(va + e->addend);                        \
 		return (T)x86_ld_slow(cpu, op, va, n);                                             \
 	}                                                                                          \
 	static inline void st##n(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, T v)   \
 	{                                                                                          \
 		const struct x86_tlbe *e = tlb_at(cpu, va);                                        \
 		if (likely(e->w == PAGE_OF(va, n)))                                                \
-			*(volatile T *)(va + e->addend) = v;                                       \
+			*(volatile T##_any *)(va + e->addend) = v;                                 \
 		else                                                                               \
 			x86_st_slow(cpu, op, va, v, n);                                            \
 	}                                                                                          \

@@ -78,11 +78,11 @@ uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc)
 		case 1:
 			return *p;
 		case 2:
-			return *(const volatile uint16_t *)(const void *)p;
+			return *(const volatile uint16_t_any *)(const void *)p;
 		case 4:
-			return *(const volatile uint32_t *)(const void *)p;
+			return *(const volatile uint32_t_any *)(const void *)p;
 		default:
-			return *(const volatile uint64_t *)(const void *)p;
+			return *(const volatile uint64_t_any *)(const void *)p;
 		}
 	}
 	x86_read(cpu, va, &v, size, acc);
@@ -104,13 +104,13 @@ void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigne
 		*p = (uint8_t)v;
 		break;
 	case 2:
-		*(volatile uint16_t *)(void *)p = (uint16_t)v;
+		*(volatile uint16_t_any *)(void *)p = (uint16_t)v;
 		break;
 	case 4:
-		*(volatile uint32_t *)(void *)p = (uint32_t)v;
+		*(volatile uint32_t_any *)(void *)p = (uint32_t)v;
 		break;
 	default:
-		*(volatile uint64_t *)(void *)p = v;
+		*(volatile uint64_t_any *)(void *)p = v;
 		break;
 	}
 	x86_code_hit(cpu->code, p, size);
