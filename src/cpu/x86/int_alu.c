@@ -47,7 +47,7 @@
 	SOP(nm##_##form##n)                                                                        \
 	{                                                                                          \
 		if (w) {                                                                           \
-			T *p = rmw##n(cpu, op, ea(cpu, op));                                       \
+			T##_any *p = rmw##n(cpu, op, ea(cpu, op));                                       \
 			*p = alu_##nm##n(cpu, *p, second);                                         \
 			RMW_DONE;                                                                  \
 		} else {                                                                           \
@@ -130,7 +130,7 @@ x86_fn *const x86_alu2[ALU2S][4][FORMS] = {
 	}                                                                                          \
 	SOP(nm##_m##n)                                                                             \
 	{                                                                                          \
-		T *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
+		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
 		*p = alu_##nm##n(cpu, *p);                                                         \
 		RMW_DONE;                                                                          \
 		NEXT;                                                                              \
@@ -158,7 +158,7 @@ x86_fn *const x86_alu2[ALU2S][4][FORMS] = {
 	}                                                                                          \
 	SOP(not_m##n)                                                                              \
 	{                                                                                          \
-		T *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
+		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
 		*p = (T) ~*p;                                                                      \
 		RMW_DONE;                                                                          \
 		NEXT;                                                                              \

@@ -30,7 +30,7 @@ BIT_EA(int64_t, 8, 6)
 	SOP(nm##_##form##n)                                                                        \
 	{                                                                                          \
 		if (w) {                                                                           \
-			T *p = rmw##n(cpu, op, ea(cpu, op));                                       \
+			T##_any *p = rmw##n(cpu, op, ea(cpu, op));                                       \
 			*p = alu_##nm##n(cpu, *p, bit);                                            \
 			RMW_DONE;                                                                  \
 		} else {                                                                           \

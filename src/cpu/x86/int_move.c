@@ -143,7 +143,7 @@ x86_fn *const x86_lea[4][2] = {{0}, {lea_m2, lea_x2}, {lea_m4, lea_x4}, {lea_m8,
 	}                                                                                          \
 	SOP(xadd_m##n)                                                                             \
 	{                                                                                          \
-		T *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
+		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
 		const T a = *p;                                                                    \
 		*p = alu_add##n(cpu, a, rd##n(cpu, op->s));                                        \
 		RMW_DONE;                                                                          \
@@ -179,7 +179,7 @@ x86_fn *const x86_lea[4][2] = {{0}, {lea_m2, lea_x2}, {lea_m4, lea_x4}, {lea_m8,
 	}                                                                                          \
 	SOP(cmpxchg_m##n)                                                                          \
 	{                                                                                          \
-		T *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
+		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
 		const T old = *p;                                                                  \
 		if (rd##n(cpu, 0) == old)                                                          \
 			*p = rd##n(cpu, op->s);                                                    \

@@ -16,14 +16,14 @@
 	}                                                                                          \
 	SOP(nm##_mi##n)                                                                            \
 	{                                                                                          \
-		T *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
+		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
 		*p = alu_##nm##n(cpu, *p, (uint8_t)op->imm);                                       \
 		RMW_DONE;                                                                          \
 		NEXT;                                                                              \
 	}                                                                                          \
 	SOP(nm##_mc##n)                                                                            \
 	{                                                                                          \
-		T *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
+		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
 		*p = alu_##nm##n(cpu, *p, (uint8_t)cpu->regs.rcx);                                 \
 		RMW_DONE;                                                                          \
 		NEXT;                                                                              \
@@ -78,7 +78,7 @@ static inline uint8_t shxd_count(const struct x86_cpu *cpu, const struct x86_op 
 	}                                                                                          \
 	SOP(nm##_m##n)                                                                             \
 	{                                                                                          \
-		T *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
+		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                             \
 		*p = alu_##nm##n(cpu, *p, rd##n(cpu, op->s), shxd_count(cpu, op));                 \
 		RMW_DONE;                                                                          \
 		NEXT;                                                                              \
