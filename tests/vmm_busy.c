@@ -145,7 +145,7 @@ static void S2_01_calls_on_a_taken_lock_come_back_busy(void **state)
 	BUSY(tdh_phymem_page_reclaim(r.cpu[0], td.tdr, NULL));
 	BUSY(tdh_vp_enter(r.cpu[0], &vp, &(struct tdx_regs){0}, NULL));
 	let_go(&h);
-	tdx_vm_destroy(r.vm);
+	rig_destroy(&r);
 	rig_off(&r);
 	alarm(0);
 }
@@ -174,7 +174,7 @@ static void S2_03_a_taken_tree_is_operand_0x92_except_to_track(void **state)
 	assert_int_equal(tdh_mem_page_remove(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL).raw, busy);
 	assert_true(tdx_is_success(tdh_mem_track(r.cpu[0], &td)));
 	let_go(&h);
-	tdx_vm_destroy(r.vm);
+	rig_destroy(&r);
 	rig_off(&r);
 	alarm(0);
 }
@@ -235,7 +235,7 @@ static void S2_04_zero_stepping_takes_the_tree_and_the_monitor_gets_on(void **st
 	entries = rig_calls(&r, TDH_VP_ENTER);
 	assert_int_equal(rig_run(&r, 0, 0), 0);
 	assert_true(rig_calls(&r, TDH_VP_ENTER) - entries < 8);
-	tdx_vm_destroy(r.vm);
+	rig_destroy(&r);
 	rig_off(&r);
 	alarm(0);
 }
@@ -331,7 +331,7 @@ static void S2_06_busy_is_a_class_whatever_the_operand(void **state)
 		rig_fail(&r, TDH_MEM_RANGE_BLOCK, 1, 1, busy);
 		rig_fail(&r, TDH_MEM_TRACK, 1, 1, busy);
 		rig_fail(&r, TDH_MEM_PAGE_REMOVE, 1, 1, busy);
-		pthread_rwlock_rdlock(&r.vm->mmu_lock);
+		mmu_read_lock(r.vm, NULL);
 		for (unsigned tries = 0;; tries++) {
 			enum mmu_result m = mmu_map_private(r.vm, &r.vm->cache, gfn, TDX_LEVEL_4K,
 							    NULL, -1);
@@ -341,7 +341,7 @@ static void S2_06_busy_is_a_class_whatever_the_operand(void **state)
 			assert_int_equal(m, MMU_RETRY);
 			assert_true(tries < 3);
 		}
-		pthread_rwlock_unlock(&r.vm->mmu_lock);
+		mmu_read_unlock(r.vm, NULL);
 		assert_int_equal(tdx_vm_set_private(r.vm, gpa(gfn << 12), 0x1000, false), 0);
 		tdx_model_clear_faults(r.model);
 	}

@@ -107,6 +107,8 @@ static inline void rig_on(struct rig *r, const struct rig_options *o)
 
 static inline void rig_off(struct rig *r)
 {
+	if (r->vm)
+		tdx_vm_destroy(r->vm);
 	tdx_vmm_free(r->vmm);
 	if (r->record)
 		for (unsigned i = 0; i < r->ncpus; i++)

@@ -116,7 +116,7 @@ static void S0_11_of_two_teardowns_of_one_td_one_is_refused(void **state)
 		assert_int_equal(won, 1);
 		rig_check_module(&r);
 		pthread_barrier_destroy(&start);
-		tdx_vm_destroy(r.vm); /* finds it begun: dead, its KeyID lost */
+		rig_destroy(&r); /* finds it begun: dead, its KeyID lost */
 	}
 	rig_off(&r);
 }
@@ -180,7 +180,7 @@ static void S0_14_a_package_left_out_keeps_the_keyid_from_being_free(void **stat
 	assert_int_equal(tdh_mng_key_freeid(r.cpu[0], &td).raw, TDX_WBCACHE_NOT_COMPLETE);
 	assert_true(tdx_is_success(tdh_phymem_cache_wb(r.cpu[3], false)));
 	assert_true(tdx_is_success(tdh_mng_key_freeid(r.cpu[0], &td)));
-	tdx_vm_destroy(r.vm);
+	rig_destroy(&r);
 	rig_off(&r);
 }
 
@@ -324,7 +324,7 @@ static void S0_21_a_skipped_flush_is_found(void **state)
 	r.cpu[0]->ops->seamcall(r.cpu[0], &regs);
 	assert_int_equal(regs.rax, 0);
 	assert_int_equal(machine_coherency_count(r.model->m), 1);
-	tdx_vm_destroy(r.vm);
+	rig_destroy(&r);
 	rig_off(&r);
 }
 

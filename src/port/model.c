@@ -174,7 +174,10 @@ static unsigned package(const struct tdx_port *port)
 
 static void set_incoherent(const struct tdx_port *port, bool incoherent)
 {
-	atomic_store_explicit(&cpu_of(port)->incoherent, incoherent, memory_order_relaxed);
+	_Atomic bool *flag = &cpu_of(port)->incoherent;
+
+	if (atomic_load_explicit(flag, memory_order_relaxed) != incoherent)
+		atomic_store_explicit(flag, incoherent, memory_order_relaxed);
 }
 
 static bool incoherent(const struct tdx_port *port)

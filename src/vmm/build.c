@@ -43,9 +43,9 @@ static int add(struct tdx_vm *vm, uint64_t gfn)
 	enum mmu_result r;
 
 	do {
-		pthread_rwlock_rdlock(&vm->mmu_lock);
+		mmu_read_lock(vm, NULL);
 		r = mmu_map_private(vm, &vm->cache, gfn, TDX_LEVEL_4K, &source, -1);
-		pthread_rwlock_unlock(&vm->mmu_lock);
+		mmu_read_unlock(vm, NULL);
 	} while (r == MMU_RETRY && !vm_is_dead(vm));
 	switch (r) {
 	case MMU_OK:
@@ -76,9 +76,9 @@ int tdx_vm_add_region(struct tdx_vm *vm, struct tdx_vm_region *r, bool extend)
 	if (r->gpa.v & (TDX_PAGE_SIZE - 1) || !r->pages || size / TDX_PAGE_SIZE != r->pages ||
 	    r->gpa.v + size < r->gpa.v)
 		return -EINVAL;
-	pthread_rwlock_rdlock(&vm->mmu_lock);
+	mmu_read_lock(vm, NULL);
 	fits = is_private(vm, r->gpa.v >> 12) && is_private(vm, (r->gpa.v + size - 1) >> 12);
-	pthread_rwlock_unlock(&vm->mmu_lock);
+	mmu_read_unlock(vm, NULL);
 	if (!fits)
 		return vm_is_dead(vm) ? -EIO : -EINVAL;
 	while (r->pages) {

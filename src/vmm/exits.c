@@ -95,9 +95,9 @@ static int fault(struct tdx_vcpu *v, struct tdx_run *run)
 		return -EIO;
 	}
 	do {
-		pthread_rwlock_rdlock(&vm->mmu_lock);
+		mmu_read_lock(vm, v);
 		r = shared ? shared_fault(v, gfn, &right) : private_fault(v, gfn, eeq, &right);
-		pthread_rwlock_unlock(&vm->mmu_lock);
+		mmu_read_unlock(vm, v);
 		if (r != MMU_RETRY)
 			break;
 		sched_yield();

@@ -25,6 +25,7 @@ struct vmm_cpu {
 	pthread_mutex_t lock;
 	_Atomic unsigned waiting; /* who wants the processor; a vCPU on it lets them go first */
 	_Atomic bool in_guest;    /* its holder is a vCPU, which an interrupt brings out */
+	char pad[128];            /* no line shared with the next processor */
 };
 
 struct tdx_vmm {
@@ -70,7 +71,10 @@ struct tdx_vm {
 	_Atomic int state; /* enum tdx_vm_state */
 	_Atomic bool bugged;
 	pthread_mutex_t lock;
-	pthread_rwlock_t mmu_lock; /* read: installs; write: removals, attributes, slots */
+	/* mmu_lock. Read: installs; write: removals, attributes, slots. A vCPU that reads takes its own
+	 * mutex alone, so that faults share no line; a writer takes this one and every vCPU's. */
+	pthread_rwlock_t mmu_rwlock;
+	unsigned mmu_vcpus; /* whose mutexes the writer has */
 	pthread_mutex_t error_lock;
 	struct tdx_vm_error error;
 
@@ -109,6 +113,7 @@ struct tdx_vcpu {
 	struct lapic *lapic;
 	_Atomic bool pend_nmi; /* to be given at the next entry */
 	uint64_t shared_generation; /* what its processor's translations are from */
+	pthread_mutex_t mmu_mutex;
 	struct page_cache cache;
 	struct tdx_regs regs; /* to and from TDH.VP.ENTER */
 	struct {
@@ -129,6 +134,16 @@ struct vmm_cpu *vmm_get_this_cpu(struct tdx_vmm *vmm, unsigned index);
 void vmm_put_cpu(struct vmm_cpu *cpu);
 /* Every vCPU that is in the guest now leaves it before this returns. */
 void vm_kick_vcpus(struct tdx_vm *vm);
+
+/* --- mmu_lock.c --- */
+
+/* v: the vCPU whose thread this is, NULL for any other. */
+void mmu_read_lock(struct tdx_vm *vm, struct tdx_vcpu *v);
+void mmu_read_unlock(struct tdx_vm *vm, struct tdx_vcpu *v);
+void mmu_write_lock(struct tdx_vm *vm);
+void mmu_write_unlock(struct tdx_vm *vm);
+int mmu_lock_init(struct tdx_vm *vm);
+void mmu_lock_destroy(struct tdx_vm *vm);
 
 /* --- errors.c --- */
 

@@ -83,14 +83,14 @@ int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, gpa_t g, uint64_t size)
 	if (tdx_vm_state(vm) == TDX_VM_UNINITIALIZED)
 		return -EINVAL;
 	s = &vm->slot[slot];
-	pthread_rwlock_wrlock(&vm->mmu_lock);
+	mmu_write_lock(vm);
 	if (vm_is_dead(vm))
 		err = -EIO;
 	else if (!size)
 		err = delete_slot(vm, s);
 	else
 		err = s->npages ? -EEXIST : add_slot(vm, s, g.v >> 12, size >> 12);
-	pthread_rwlock_unlock(&vm->mmu_lock);
+	mmu_write_unlock(vm);
 	return err;
 }
 
@@ -101,7 +101,7 @@ int tdx_vm_set_private(struct tdx_vm *vm, gpa_t g, uint64_t size, bool private_)
 
 	if (!size || !range_valid(vm, g.v, size))
 		return -EINVAL;
-	pthread_rwlock_wrlock(&vm->mmu_lock);
+	mmu_write_lock(vm);
 	if (vm_is_dead(vm))
 		err = -EIO;
 	for (uint64_t f = gfn; f < end && !err; f++)
@@ -124,7 +124,7 @@ int tdx_vm_set_private(struct tdx_vm *vm, gpa_t g, uint64_t size, bool private_)
 	}
 	if (vm_is_dead(vm))
 		err = -EIO;
-	pthread_rwlock_unlock(&vm->mmu_lock);
+	mmu_write_unlock(vm);
 	return err;
 }
 
@@ -152,7 +152,7 @@ static int shared_access(struct tdx_vm *vm, gpa_t g, uint8_t *buf, size_t len, b
 	uint64_t a = g.v & ~vm_shared_mask(vm);
 	int err = 0;
 
-	pthread_rwlock_rdlock(&vm->mmu_lock);
+	mmu_read_lock(vm, NULL);
 	while (len && !err) {
 		size_t n = TDX_PAGE_SIZE - (a & (TDX_PAGE_SIZE - 1));
 		struct memslot *s = vm_slot_of(vm, a >> 12);
@@ -179,7 +179,7 @@ static int shared_access(struct tdx_vm *vm, gpa_t g, uint8_t *buf, size_t len, b
 		a += n;
 		len -= n;
 	}
-	pthread_rwlock_unlock(&vm->mmu_lock);
+	mmu_read_unlock(vm, NULL);
 	return err;
 }
 

@@ -36,6 +36,7 @@ int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **out)
 		v->vm = vm;
 		v->id = id;
 		v->pending.kind = -1;
+		pthread_mutex_init(&v->mmu_mutex, NULL);
 		atomic_store(&v->cpu, -1);
 		vm->vcpu[n] = v;
 		atomic_store(&vm->nvcpus, n + 1);
@@ -96,7 +97,7 @@ static int init(struct tdx_vcpu *v, uint64_t initial_rcx)
 	int err = 0;
 
 	/* Version 1 takes the TDR exclusively: nothing else may be calling. */
-	pthread_rwlock_wrlock(&vm->mmu_lock);
+	mmu_write_lock(vm);
 	c = vmm_get_cpu(vm->vmm, (int)(v->id % vm->vmm->ncpus)); /* is associated with it from now on */
 	s = tdh_vp_init(c->port, &v->vp, initial_rcx, v->id);
 	if (tdx_is_success(s)) {
@@ -112,7 +113,7 @@ static int init(struct tdx_vcpu *v, uint64_t initial_rcx)
 	} else
 		err = vm_fail(vm, TDH_VP_INIT, s, -EIO);
 	vmm_put_cpu(c);
-	pthread_rwlock_unlock(&vm->mmu_lock);
+	mmu_write_unlock(vm);
 	return err;
 }
 
@@ -166,6 +167,7 @@ void vcpu_free(struct tdx_vcpu *v)
 	}
 	lapic_free(v->lapic);
 	page_cache_drain(pages, &v->cache);
+	pthread_mutex_destroy(&v->mmu_mutex);
 	free(v);
 }
 

@@ -12,19 +12,18 @@
 int tdx_vm_new(struct tdx_vmm *vmm, struct tdx_vm **out)
 {
 	struct tdx_vm *vm = calloc(1, sizeof(*vm));
-	pthread_rwlockattr_t attr;
 
 	*out = NULL;
 	if (!vm)
 		return -ENOMEM;
+	if (mmu_lock_init(vm)) {
+		free(vm);
+		return -ENOMEM;
+	}
 	vm->vmm = vmm;
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_mutex_init(&vm->error_lock, NULL);
 	pthread_mutex_init(&vm->timers_lock, NULL);
-	pthread_rwlockattr_init(&attr);
-	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-	pthread_rwlock_init(&vm->mmu_lock, &attr);
-	pthread_rwlockattr_destroy(&attr);
 	atomic_store(&vm->state, TDX_VM_UNINITIALIZED);
 	*out = vm;
 	return 0;
@@ -307,7 +306,7 @@ int tdx_vm_finalize(struct tdx_vm *vm)
 		err = vm_is_dead(vm) ? -EIO : -EINVAL;
 	if (!err) {
 		/* A removal on its way would have skipped tracking, and the TDR is taken exclusively. */
-		pthread_rwlock_wrlock(&vm->mmu_lock);
+		mmu_write_lock(vm);
 		c = vmm_get_cpu(vm->vmm, -1);
 		s = tdh_mr_finalize(c->port, &vm->td);
 		vmm_put_cpu(c);
@@ -319,7 +318,7 @@ int tdx_vm_finalize(struct tdx_vm *vm)
 			err = vm_fail(vm, TDH_MR_FINALIZE, s, -EINVAL);
 		else
 			err = vm_bug(vm, TDH_MR_FINALIZE, s, NULL, "finalize");
-		pthread_rwlock_unlock(&vm->mmu_lock);
+		mmu_write_unlock(vm);
 	}
 	if (!err)
 		vm_end_build(vm);
@@ -338,11 +337,11 @@ void tdx_vm_destroy(struct tdx_vm *vm)
 	n = atomic_load(&vm->nvcpus);
 	lapic_timers_free(vm);
 	/* Private pages go while the KeyID is assigned, control pages after it is free. */
-	pthread_rwlock_wrlock(&vm->mmu_lock);
+	mmu_write_lock(vm);
 	vm->ending = true;
 	if (vm->mirror_root)
 		mmu_zap(vm, 0, ~0ull >> 12, MMU_PRIVATE | MMU_SHARED);
-	pthread_rwlock_unlock(&vm->mmu_lock);
+	mmu_write_unlock(vm);
 	if (vm->hkid_assigned)
 		vm_release_hkid(vm);
 	for (unsigned i = 0; i < n; i++)
@@ -354,7 +353,7 @@ void tdx_vm_destroy(struct tdx_vm *vm)
 	reclaim_control_pages(vm);
 	vm_end_build(vm);
 	page_cache_drain(&vmm->pages, &vm->cache);
-	pthread_rwlock_destroy(&vm->mmu_lock);
+	mmu_lock_destroy(vm);
 	pthread_mutex_destroy(&vm->timers_lock);
 	pthread_mutex_destroy(&vm->error_lock);
 	pthread_mutex_destroy(&vm->lock);

@@ -13,14 +13,14 @@ static int resize(struct tdx_vm *vm, gpa_t g, bool promote)
 	if (g.v >= vm_shared_mask(vm))
 		return -EINVAL;
 	pthread_mutex_lock(&vm->lock);
-	pthread_rwlock_wrlock(&vm->mmu_lock);
+	mmu_write_lock(vm);
 	if (vm_is_dead(vm))
 		err = -EIO;
 	else if (!vm->mirror_root)
 		err = -EINVAL;
 	else
 		err = promote ? mmu_promote(vm, g.v >> 12) : mmu_demote(vm, &vm->cache, g.v >> 12);
-	pthread_rwlock_unlock(&vm->mmu_lock);
+	mmu_write_unlock(vm);
 	pthread_mutex_unlock(&vm->lock);
 	return err;
 }
@@ -40,10 +40,10 @@ int tdx_vm_zap_shared(struct tdx_vm *vm, gpa_t g, uint64_t size)
 	if ((g.v | size) & (TDX_PAGE_SIZE - 1) || g.v + size < g.v ||
 	    g.v + size > vm_shared_mask(vm))
 		return -EINVAL;
-	pthread_rwlock_wrlock(&vm->mmu_lock);
+	mmu_write_lock(vm);
 	if (vm->direct_root)
 		mmu_zap_direct(vm, g.v >> 12, size >> 12);
-	pthread_rwlock_unlock(&vm->mmu_lock);
+	mmu_write_unlock(vm);
 	return 0;
 }
 
