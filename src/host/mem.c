@@ -8,11 +8,15 @@ static void result(const struct tdx_regs *r, struct tdx_status s, struct tdx_mem
 {
 	if (!out)
 		return;
-	*out = (struct tdx_mem_result){.state = TDX_SEPT_UNKNOWN, .raw = *r};
+	out->raw = *r;
 	if (tdx_is_success(s)) {
+		out->entry = 0;
+		out->state = TDX_SEPT_UNKNOWN;
+		out->level = TDX_LEVEL_4K;
 		out->page = hpa(r->rcx & SEPT_HPA_MASK);
 		return;
 	}
+	out->page = hpa(0);
 	out->entry = r->rcx;
 	out->level = (enum tdx_level)(r->rdx & 7);
 	out->state = sept_state_by_public((unsigned)(r->rdx >> 8) & 0xff);
@@ -22,9 +26,11 @@ static struct tdx_status on_gpa(const struct tdx_port *cpu, unsigned leaf, const
 				gpa_t g, enum tdx_level level, hpa_t page,
 				struct tdx_mem_result *out)
 {
-	struct tdx_regs r = {.rcx = host_gpa_level(g, level), .rdx = td->tdr.v, .r8 = page.v};
-	struct tdx_status s = host_call(cpu, leaf, 0, &r);
+	struct tdx_regs r;
+	struct tdx_status s;
 
+	host_inputs(&r, host_gpa_level(g, level), td->tdr.v, page.v);
+	s = host_call(cpu, leaf, 0, &r);
 	result(&r, s, out);
 	return s;
 }

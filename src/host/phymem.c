@@ -28,9 +28,11 @@ struct tdx_status tdh_phymem_page_rdmd(const struct tdx_port *cpu, hpa_t page,
 struct tdx_status tdh_phymem_page_reclaim(const struct tdx_port *cpu, hpa_t page,
 					  struct tdx_page_metadata *out)
 {
-	struct tdx_regs r = {.rcx = page.v};
-	struct tdx_status s = host_call(cpu, TDH_PHYMEM_PAGE_RECLAIM, 0, &r);
+	struct tdx_regs r;
+	struct tdx_status s;
 
+	host_inputs(&r, page.v, 0, 0);
+	s = host_call(cpu, TDH_PHYMEM_PAGE_RECLAIM, 0, &r);
 	metadata(&r, out);
 	return s;
 }
@@ -46,8 +48,9 @@ struct tdx_status tdh_phymem_cache_wb(const struct tdx_port *cpu, bool resume)
 static struct tdx_status wbinvd(const struct tdx_host *host, const struct tdx_port *cpu, hpa_t page,
 				hkid_t k)
 {
-	struct tdx_regs r = {.rcx = page.v | (uint64_t)k.v << host_of_const(host)->keyid_shift};
+	struct tdx_regs r;
 
+	host_inputs(&r, page.v | (uint64_t)k.v << host_of_const(host)->keyid_shift, 0, 0);
 	return host_call(cpu, TDH_PHYMEM_PAGE_WBINVD, 0, &r);
 }
 

@@ -62,6 +62,15 @@ struct removal {
 	struct tdx_mem_result r;
 };
 
+/* For the hot calls, which fill in all of a->r. */
+static void removal_of(struct removal *a, struct tdx_vm *vm, const struct external_leaf *leaf)
+{
+	a->vm = vm;
+	a->leaf = leaf;
+	a->table_pa = 0;
+	a->refusal = 0;
+}
+
 typedef struct tdx_status removal_fn(const struct tdx_port *port, struct removal *a);
 
 static struct tdx_status do_block(const struct tdx_port *port, struct removal *a)
@@ -127,8 +136,9 @@ static int no_vcpus(struct tdx_vm *vm, const struct vmm_cpu *c, enum tdx_seamcal
 
 int mmu_external_block(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf)
 {
-	struct removal a = {.vm = vm, .leaf = leaf};
+	struct removal a;
 
+	removal_of(&a, vm, leaf);
 	return no_vcpus(vm, c, TDH_MEM_RANGE_BLOCK, do_block, &a, "removing private memory");
 }
 
@@ -155,9 +165,11 @@ int mmu_external_track(struct tdx_vm *vm, struct vmm_cpu *c)
 
 int mmu_external_remove(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf)
 {
-	struct removal a = {.vm = vm, .leaf = leaf};
-	int err = no_vcpus(vm, c, TDH_MEM_PAGE_REMOVE, do_remove, &a, "removing private memory");
+	struct removal a;
+	int err;
 
+	removal_of(&a, vm, leaf);
+	err = no_vcpus(vm, c, TDH_MEM_PAGE_REMOVE, do_remove, &a, "removing private memory");
 	if (err || vm->ending)
 		return err;
 	return vm_clean_private_page(vm, c, leaf->pa, leaf->level);

@@ -66,7 +66,7 @@ static void flush_batch(struct zap *z)
 
 static void zap_leaf(struct zap *z, struct mmu_page *p, unsigned i, uint64_t gfn, uint64_t spte)
 {
-	atomic_store(&p->spt[i], SPTE_NONPRESENT);
+	atomic_store_explicit(&p->spt[i], SPTE_NONPRESENT, memory_order_release);
 	if (!p->is_mirror)
 		return; /* shared pages belong to the slot */
 	z->leaf[z->n++] = (struct external_leaf){gfn, spte & SPTE_ADDR, p->level};
@@ -238,8 +238,10 @@ int mmu_zap(struct tdx_vm *vm, uint64_t gfn, uint64_t n, unsigned filter)
 static void free_tables(struct tdx_vm *vm, struct mmu_page *p)
 {
 	for (unsigned i = 0; i < 512; i++) {
-		uint64_t spte = atomic_exchange(&p->spt[i], SPTE_FROZEN);
+		uint64_t spte = atomic_load_explicit(&p->spt[i], memory_order_relaxed);
 
+		/* Nobody walks here any more; whoever did would stop. */
+		atomic_store_explicit(&p->spt[i], SPTE_FROZEN, memory_order_relaxed);
 		if (p->level > TDX_LEVEL_4K && spte & SPTE_PRESENT && !(spte & SPTE_LEAF))
 			free_tables(vm, p->child[i]);
 	}
