@@ -13,6 +13,7 @@
 #include "module/msr.h"
 #include "module/msr_policy.h"
 #include "module/td_init.h"
+#include "module/transition.h"
 #include "module/virt_msr.h"
 
 #define RCX_EVENT_FILTERS  1ull
