@@ -64,7 +64,11 @@ static void *reserve(size_t size)
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	return p == MAP_FAILED ? NULL : p;
+	if (p == MAP_FAILED)
+		return NULL;
+	/* Walks jump about in it: fewer misses of the host's TLB. A wish; it works without. */
+	(void)madvise(p, size, MADV_HUGEPAGE);
+	return p;
 }
 
 static size_t page_words_size(const struct machine *m)
