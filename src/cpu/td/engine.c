@@ -193,6 +193,14 @@ static enum module_next breakpoint(struct td_cpu *t)
 	return MODULE_TO_GUEST;
 }
 
+/* Whoever watches from outside sees the sum grow while the guest runs. */
+static void count(struct td_cpu *t)
+{
+	atomic_fetch_add_explicit(&t->engine->instructions, t->x86->insns - t->counted,
+				  memory_order_relaxed);
+	t->counted = t->x86->insns;
+}
+
 static enum module_next guest(struct td_cpu *t)
 {
 	enum module_next next = MODULE_TO_GUEST;
@@ -218,6 +226,7 @@ static enum module_next guest(struct td_cpu *t)
 			continue;
 		}
 		x86_run(t->x86, &e, monitor_trap(t) || td_break_held(t) ? 1 : BUDGET);
+		count(t);
 		if (e.reason == X86_EXIT_BUDGET)
 			td_break_release(t);
 		next = handle(t, &e);
@@ -274,9 +283,6 @@ static void stop(struct td_engine *e, struct td_cpu *t)
 	pthread_mutex_lock(&e->lock);
 	e->running[t->lp_id] = NULL;
 	pthread_mutex_unlock(&e->lock);
-	atomic_fetch_add_explicit(&e->instructions, t->x86->insns - t->counted,
-				  memory_order_relaxed);
-	t->counted = t->x86->insns;
 }
 
 static void attach(struct td_cpu *t, struct module *mod, unsigned lp_id)
