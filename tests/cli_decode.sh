@@ -53,6 +53,25 @@ says 'AMX_TILEDATA' xfam 0x60000
 says 'the key ownership table' operand 186
 says '"schema": "swtdx.decode/1"' --json 0x8000020000000092
 
+says 'operand       146' operand sept_tree
+says '0x8000020000000092' 'TDX_OPERAND_BUSY|SEPT_TREE'
+says 'MSR 0x122' status 'TDX_INCORRECT_MSR_VALUE|0x122' TDH.SYS.INIT
+[ "$("$swtdx" decode 0xc000010000000045 leaf TDH.MNG.INIT 2>/dev/null | awk 'length > 100' | wc -l)" = 0 ] ||
+	fail 'lines of more than 100 columns'
+
+# A name that is nearly one.
+suggests() {
+	wanted=$1
+	shift
+	"$swtdx" decode "$@" 2>&1 >/dev/null | grep -qF "did you mean $wanted?" || fail "decode $*: $wanted not suggested"
+}
+suggests TDX_OPERAND_BUSY TDX_OPERAN_BUSY
+suggests MEM.PAGE.AUG mem.page.agu
+suggests TDH.MEM.PAGE.AUG leaf tdh_mem_page_augg
+suggests ATTRIBUTES field TD.ATRIBUTES
+suggests SEPT_TREE operand SEPT_TRE
+suggests MEM.PAGE.AUG status 0xc000010000000000 mem.page.agu
+
 exits 1 nonsense
 exits 1 status 0xc00001000000000000
 exits 1 status 0x

@@ -33,6 +33,17 @@ grep -q '^not everything was seen' out || fail "a bounded search does not say so
 sed '/^sometimes guest1/s/BUSY.*/INVALID/' "$scenarios/accept-against-block.scn" >false.scn
 expect 1 "$swtdx" explore false.scn
 grep -q 'the claim does not hold' out || fail "a false claim goes unnoticed"
+for n in 0 -1 ten; do
+	expect 2 "$swtdx" explore --max-states $n "$scenarios/accept-against-block.scn"
+done
+sed '/^never/d;/^sometimes/d' "$scenarios/accept-against-block.scn" >unclaimed.scn
+expect 1 "$swtdx" explore --max-states 10 unclaimed.scn
+expect 2 "$swtdx" explore --schedule A99999999999999999999 "$scenarios/accept-against-block.scn"
+(cat unclaimed.scn; echo 'never TDX_OPERAND_BUZY') >typo.scn
+expect 1 "$swtdx" explore typo.scn
+grep -q 'a status was expected' err || fail "a claim about no status passes"
+(cat unclaimed.scn; echo 'never TDX_OPERAND_BUSY|SEPT_TRE') >typo.scn
+expect 1 "$swtdx" explore typo.scn
 expect 0 "$swtdx" explore --pairs mem.track mem.range.block
 expect 2 "$swtdx" explore
 expect 2 "$swtdx" explore --pairs no.such.leaf

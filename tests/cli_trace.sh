@@ -101,3 +101,21 @@ expect 2 "$swtdx" record a.vec
 expect 2 "$swtdx" replay
 expect 2 "$swtdx" replay --diff a.tdxtrace
 expect 2 "$swtdx" replay --check --locks a.tdxtrace
+expect 2 "$swtdx" replay --check --range 1-2 a.tdxtrace
+expect 2 "$swtdx" replay --locks --profile 1.5.25 a.tdxtrace
+expect 0 "$swtdx" replay --diff --range 1-3 a.tdxtrace b.tdxtrace
+
+# What was not checked has not passed.
+: >empty.vec
+printf '# nothing\n' >comment.vec
+printf 'hello\n' >hello.vec
+printf 'platform mem=0x100000000\n\0seamcall 0 TDH.SYS.INIT -> rax=0x1\n' >zero.vec
+for f in empty comment hello zero; do
+	expect 1 "$swtdx" replay --check $f.vec
+	grep -q '^0 of 1 files' out || fail "$f.vec passes"
+done
+expect 1 "$swtdx" record -o e.tdxtrace zero.vec
+printf '\033[2Jx\n' >escape.vec
+expect 1 "$swtdx" record -o e.tdxtrace escape.vec
+grep -q "$(printf '\033')" err && fail "bytes of a file reach the terminal as they are"
+exit 0

@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# The completion script completes every verb and an option of each.
+# The completion script completes every verb, every option of each, and what options take; and the
+# manual page of each verb describes every option that its --help lists, and no other.
+# Usage: completion.sh SWTDX SCRIPT MAN_DIRECTORY
 set -u
-swtdx=$1 script=$2
+swtdx=$(realpath "$1") script=$2 man=$3
 fail() { echo "FAIL: $*"; exit 1; }
 completions=$(sh "$script" "$swtdx") || fail "the script fails"
 eval "$completions"
@@ -11,11 +13,35 @@ complete_words() {
 	_swtdx
 	echo " ${COMPREPLY[*]} "
 }
+completes() { # WORD, then the command line so far
+	local wanted=$1
+	shift
+	case $(complete_words "$@") in *" $wanted "*) ;; *) fail "no $wanted after: $*" ;; esac
+}
 for verb in $("$swtdx" --help | sed -n 's/^  \([a-z][a-z]*\)  *.*/\1/p'); do
-	case $(complete_words swtdx "${verb:0:2}") in *" $verb "*) ;; *) fail "$verb is not completed" ;; esac
+	completes "$verb" swtdx "${verb:0:2}"
 	[ "$verb" = help ] && continue
-	case $(complete_words swtdx "$verb" --he) in *" --help "*) ;; *) fail "$verb --help is not completed" ;; esac
+	listed=$("$swtdx" "$verb" --help | grep -o '^  \(-[a-z], \)\?--[a-z-]*' | grep -o -e '--.*' | sort)
+	[ "$(echo "$listed" | wc -l)" -gt 1 ] || fail "$verb --help lists no options"
+	for option in $listed; do
+		completes "$option" swtdx "$verb" "$option"
+	done
+	described=$(sed -n '/^\*-/p' "$man/swtdx-$verb.1.scd" | grep -o -e '\*--[a-z-]*\*' | tr -d '*' | sort -u)
+	missing=$(comm -3 <(echo "$listed") <(printf '%s\n' "$described" --help | sort -u))
+	[ -z "$missing" ] || fail "$verb: only in one of --help and the manual page:" $missing
 done
-case $(complete_words swtdx replay --per) in *" --perfetto "*) ;; *) fail "no --perfetto" ;; esac
-case $(complete_words swtdx locks page-aug) in *" page-aug-2m "*) ;; *) fail "no cases of locks" ;; esac
-case $(complete_words swtdx help exp) in *" explore "*) ;; *) fail "no verbs after help" ;; esac
+completes --perfetto swtdx replay --per
+completes page-aug-2m swtdx locks page-aug
+completes page-aug-2m swtdx explore --pairs page-aug
+completes explore swtdx help exp
+completes native swtdx run --engine n
+completes section swtdx measure --order s
+completes td-ctls swtdx decode td
+completes status swtdx decode st
+dir=$(mktemp -d) && cd "$dir" || exit 1
+trap 'rm -rf "$dir"' EXIT
+touch 'a name.vec'
+COMP_WORDS=(swtdx record -o t a) COMP_CWORD=4
+_swtdx
+[ "${COMPREPLY[0]}" = 'a name.vec' ] || fail "a name with a blank is torn apart: ${COMPREPLY[*]}"
+completes 'a name.vec' swtdx run --trace a

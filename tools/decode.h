@@ -23,9 +23,8 @@ void sheet_bits(json_t *sheet, const char *key, uint64_t value, const char *(*na
 void sheet_print(const json_t *sheet);
 
 /* One thing each, from n >= 1 words. The caller owns the result; NULL when the words do not name
- * such a thing, and for files after a message, with *missing set when the file could not be read.
- */
-typedef json_t *decode_fn(char **words, int n, bool *missing);
+ * such a thing, with *told an exit status when that has been told. */
+typedef json_t *decode_fn(char **words, int n, int *told);
 decode_fn decode_status, decode_leaf, decode_operand, decode_field, decode_entry, decode_exit;
 decode_fn decode_attributes, decode_xfam, decode_config_flags, decode_td_ctls;
 decode_fn decode_report, decode_params, decode_image;
@@ -33,10 +32,13 @@ decode_fn decode_report, decode_params, decode_image;
 /* What a single word most likely is. */
 decode_fn decode_guess;
 
+/* The names a word may have been meant to be. */
+enum { DECODE_STATUSES = 1, DECODE_LEAVES = 2, DECODE_OPERANDS = 4, DECODE_FIELDS = 8 };
+
+/* Says that a word is `what`, such as "no leaf", and the name nearest to it. */
+void decode_tell_unknown(const char *word, const char *what, unsigned kinds);
+
 /* Standard input to standard output, annotated. 0 or a negative errno. */
 int decode_log(bool json, bool only);
-
-/* A whole word as a number: decimal, or hex after 0x. */
-bool parse_word(const char *word, uint64_t *value);
 
 #endif

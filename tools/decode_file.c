@@ -11,19 +11,16 @@
 
 #include "decode.h"
 #include "file.h"
+#include "tools/verbs.h"
 
-enum { MAX_STRUCTURE = 64 * 1024 };
-
-static uint8_t *load(const char *path, size_t max, size_t *size, bool *missing)
+/* The bytes, with *told what a refusal of them ends with. */
+static uint8_t *load(const char *path, size_t *size, int *told)
 {
 	uint8_t *data;
-	int rc = file_read(path, max, &data, size);
+	int rc = file_read(path, TDVF_MAX_IMAGE + 1, &data, size);
 
-	*missing = rc != 0;
-	if (!rc)
-		return data;
-	fprintf(stderr, "swtdx decode: %s: %s\n", path, strerror(-rc));
-	return NULL;
+	*told = rc ? file_complain("decode", path, rc) : VERB_DIFFERENCE;
+	return rc ? NULL : data;
 }
 
 static void sheet_bytes(json_t *sheet, const char *key, const void *bytes, size_t n)
@@ -48,7 +45,7 @@ static void report_field(json_t *sheet, const uint8_t *bytes, const struct attes
 	sheet_hex(sheet, f->name, word);
 }
 
-json_t *decode_report(char **words, int n, bool *missing)
+json_t *decode_report(char **words, int n, int *told)
 {
 	const char *path = words[0];
 	const struct attest_field *fields;
@@ -59,7 +56,7 @@ json_t *decode_report(char **words, int n, bool *missing)
 	uint8_t *data;
 	size_t size, nr_fields;
 
-	data = load(path, MAX_STRUCTURE, &size, missing);
+	data = load(path, &size, told);
 	if (!data)
 		return NULL;
 	if (tdreport_parse(data, size, &r, &err)) {
@@ -114,7 +111,7 @@ static void params_cpuid(json_t *sheet, const struct tdx_td_params *p)
 	json_decref(values);
 }
 
-json_t *decode_params(char **words, int n, bool *missing)
+json_t *decode_params(char **words, int n, int *told)
 {
 	const char *path = words[0];
 	struct tdx_td_params p;
@@ -122,7 +119,7 @@ json_t *decode_params(char **words, int n, bool *missing)
 	uint8_t *data;
 	size_t size;
 
-	data = load(path, MAX_STRUCTURE, &size, missing);
+	data = load(path, &size, told);
 	if (!data)
 		return NULL;
 	if (size != sizeof(p)) {
@@ -154,7 +151,7 @@ json_t *decode_params(char **words, int n, bool *missing)
 	return sheet;
 }
 
-json_t *decode_image(char **words, int n, bool *missing)
+json_t *decode_image(char **words, int n, int *told)
 {
 	const char *path = words[0];
 	char why[TDVF_ERROR_TEXT];
@@ -165,7 +162,7 @@ json_t *decode_image(char **words, int n, bool *missing)
 	size_t size;
 	int rc;
 
-	data = load(path, TDVF_MAX_IMAGE, &size, missing);
+	data = load(path, &size, told);
 	if (!data)
 		return NULL;
 	rc = tdvf_parse(data, size, &t, &err);

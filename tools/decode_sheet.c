@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Sheets of swtdx decode; see decode.h. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "decode.h"
+#include "tools/text.h"
 
-enum { KEY_WIDTH = 14, LINE_WIDTH = 100 };
+enum { KEY_WIDTH = 14 };
 
 void sheet_text(json_t *sheet, const char *key, const char *value)
 {
@@ -53,16 +53,16 @@ void sheet_bits(json_t *sheet, const char *key, uint64_t value, const char *(*na
 	json_decref(names);
 }
 
-static void print_array(const json_t *array)
+static void print_array(const json_t *array, size_t column)
 {
-	size_t column = KEY_WIDTH, i;
+	size_t i;
 	json_t *value;
 
 	json_array_foreach(array, i, value)
 	{
 		const char *s = json_string_value(value);
 
-		if (i && column + strlen(s) + 2 > LINE_WIDTH) {
+		if (i && column + strlen(s) + 3 > TEXT_WIDTH) {
 			printf(",\n%*s", KEY_WIDTH, "");
 			column = KEY_WIDTH;
 		} else if (i) {
@@ -80,24 +80,11 @@ void sheet_print(const json_t *sheet)
 
 	json_object_foreach((json_t *)sheet, key, value)
 	{
-		printf("%-*s", KEY_WIDTH, key);
-		if (strlen(key) >= KEY_WIDTH)
-			printf(" ");
+		int n = printf("%-*s%s", KEY_WIDTH, key, strlen(key) >= KEY_WIDTH ? " " : "");
+
 		if (json_is_array(value))
-			print_array(value);
+			print_array(value, (size_t)n);
 		else
-			printf("%s\n", json_string_value(value));
+			text_wrapped(stdout, (size_t)n, KEY_WIDTH, json_string_value(value));
 	}
-}
-
-bool parse_word(const char *word, uint64_t *value)
-{
-	bool hex = word[0] == '0' && (word[1] == 'x' || word[1] == 'X');
-	char *end;
-
-	if (word[0] < '0' || word[0] > '9')
-		return false;
-	errno = 0;
-	*value = strtoull(word, &end, hex ? 16 : 10);
-	return !errno && !*end && (!hex || end > word + 2);
 }

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include <swtdx/structs.h>
 
@@ -12,6 +13,8 @@
 #include "abi/vmx.h"
 
 #include "decode.h"
+#include "tools/text.h"
+#include "tools/verbs.h"
 
 static void flags(json_t *sheet, struct tdx_status s)
 {
@@ -69,26 +72,62 @@ static json_t *status_sheet(struct tdx_status s, const struct tdx_leaf_info *lea
 	return sheet;
 }
 
+/* A name, or a number of 32 bits. */
+static bool operand_by_name(const char *word, uint64_t *id)
+{
+	enum tdx_operand op;
+
+	for (size_t i = 0; tdx_operand_at(i, &op); i++)
+		if (!strcasecmp(tdx_operand_name(op), word)) {
+			*id = (uint64_t)op;
+			return true;
+		}
+	return text_number(word, id) && *id <= UINT32_MAX;
+}
+
 static const struct tdx_leaf_info *find_leaf(const char *word)
 {
 	uint64_t value;
 
-	if (!parse_word(word, &value))
+	if (!text_number(word, &value))
 		return tdx_leaf_by_name(word);
 	return tdx_rax_reserved(value) ? NULL : tdx_seamcall_leaf(tdx_rax_leaf(value));
 }
 
-json_t *decode_status(char **words, int n, bool *missing)
+/* "TDX_OPERAND_BUSY", or with details, as "TDX_OPERAND_BUSY|SEPT_TREE", "TDX_INCORRECT_MSR_VALUE|0x122". */
+static bool status_by_name(const char *word, struct tdx_status *s)
+{
+	const char *bar = strchr(word, '|');
+	const struct tdx_status_info *code;
+	uint64_t details = 0;
+	char name[96];
+
+	if (strlen(word) >= sizeof(name))
+		return false;
+	strcpy(name, word);
+	if (bar)
+		name[bar - word] = '\0';
+	code = tdx_status_by_name(name);
+	if (!code || (bar && !operand_by_name(bar + 1, &details)))
+		return false;
+	*s = tdx_error_num(code->code, (uint32_t)details);
+	return true;
+}
+
+json_t *decode_status(char **words, int n, int *told)
 {
 	const struct tdx_leaf_info *info = n > 1 ? find_leaf(words[1]) : NULL;
-	const struct tdx_status_info *code = tdx_status_by_name(words[0]);
+	struct tdx_status s;
 	uint64_t value;
 
-	if (n > 1 && !info)
+	if (n > 1 && !info) {
+		decode_tell_unknown(words[1], "no leaf", DECODE_LEAVES);
+		*told = VERB_DIFFERENCE;
 		return NULL;
-	if (code)
-		return status_sheet(tdx_error(code->code), info);
-	return parse_word(words[0], &value) ? status_sheet(tdx_error(value), info) : NULL;
+	}
+	if (status_by_name(words[0], &s))
+		return status_sheet(s, info);
+	return text_number(words[0], &value) ? status_sheet(tdx_error(value), info) : NULL;
 }
 
 static void registers(json_t *sheet, const char *key, const struct tdx_leaf_info *leaf,
@@ -135,7 +174,7 @@ static void leaf_states(json_t *sheet, const struct tdx_leaf_info *leaf)
 	json_decref(codes);
 }
 
-json_t *decode_leaf(char **words, int n, bool *missing)
+json_t *decode_leaf(char **words, int n, int *told)
 {
 	const struct tdx_leaf_info *leaf = find_leaf(words[0]);
 	json_t *sheet;
@@ -199,23 +238,36 @@ static json_t *field_sheet(uint64_t id)
 	return sheet;
 }
 
-json_t *decode_field(char **words, int n, bool *missing)
+json_t *decode_field(char **words, int n, int *told)
 {
 	uint64_t id;
 
-	if (!parse_word(words[0], &id))
+	if (!text_number(words[0], &id))
 		id = md_by_name(words[0]);
 	return md_is_none(id) ? NULL : field_sheet(id);
 }
 
-json_t *decode_entry(char **words, int n, bool *missing)
+static bool numbers(char **words, int n, uint64_t *value, int *told)
+{
+	for (int i = 0; i < n; i++)
+		if (!text_number(words[i], &value[i])) {
+			decode_tell_unknown(words[i], "no number", 0);
+			*told = VERB_DIFFERENCE;
+			return false;
+		}
+	return true;
+}
+
+json_t *decode_entry(char **words, int n, int *told)
 {
 	char text[TDX_DECODE_TEXT_MAX];
-	uint64_t entry, info = 0;
+	uint64_t value[2] = {0}, entry, info;
 	json_t *sheet;
 
-	if (!parse_word(words[0], &entry) || (n > 1 && !parse_word(words[1], &info)))
+	if (!numbers(words, n, value, told))
 		return NULL;
+	entry = value[0];
+	info = value[1];
 	sheet = json_object();
 	sheet_hex(sheet, "entry", entry);
 	if (n > 1) {
@@ -239,7 +291,7 @@ json_t *decode_entry(char **words, int n, bool *missing)
 	return sheet;
 }
 
-json_t *decode_exit(char **words, int n, bool *missing)
+json_t *decode_exit(char **words, int n, int *told)
 {
 	uint64_t value[5] = {0};
 	struct tdx_regs r = {0};
@@ -247,9 +299,8 @@ json_t *decode_exit(char **words, int n, bool *missing)
 	struct tdx_status s;
 	json_t *sheet;
 
-	for (int i = 0; i < n; i++)
-		if (i >= 5 || !parse_word(words[i], &value[i]))
-			return NULL;
+	if (!numbers(words, n, value, told))
+		return NULL;
 	s = tdx_status(value[0]);
 	sheet = status_sheet(s, tdx_seamcall_leaf(TDH_VP_ENTER));
 	json_object_del(sheet, "returned by");
@@ -278,40 +329,39 @@ static json_t *bits(const char *key, const char *word, const char *(*name)(unsig
 	json_t *sheet;
 	uint64_t value;
 
-	if (!parse_word(word, &value))
+	if (!text_number(word, &value))
 		return NULL;
 	sheet = json_object();
 	sheet_bits(sheet, key, value, name);
 	return sheet;
 }
 
-json_t *decode_attributes(char **words, int n, bool *missing)
+json_t *decode_attributes(char **words, int n, int *told)
 {
 	return bits("attributes", words[0], tdx_attribute_name);
 }
 
-json_t *decode_config_flags(char **words, int n, bool *missing)
+json_t *decode_config_flags(char **words, int n, int *told)
 {
 	return bits("config flags", words[0], tdx_config_flag_name);
 }
 
-json_t *decode_td_ctls(char **words, int n, bool *missing)
+json_t *decode_td_ctls(char **words, int n, int *told)
 {
 	return bits("TD controls", words[0], tdx_td_ctls_name);
 }
 
-json_t *decode_xfam(char **words, int n, bool *missing)
+json_t *decode_xfam(char **words, int n, int *told)
 {
 	return bits("xfam", words[0], tdx_xfam_name);
 }
 
-json_t *decode_operand(char **words, int n, bool *missing)
+json_t *decode_operand(char **words, int n, int *told)
 {
 	json_t *sheet;
 	uint64_t id;
 
-	if (!parse_word(words[0], &id) || id > UINT32_MAX ||
-	    !tdx_operand_name((enum tdx_operand)id))
+	if (!operand_by_name(words[0], &id) || !tdx_operand_name((enum tdx_operand)id))
 		return NULL;
 	sheet = json_object();
 	sheet_number(sheet, "operand", id);
@@ -320,24 +370,26 @@ json_t *decode_operand(char **words, int n, bool *missing)
 	return sheet;
 }
 
-json_t *decode_guess(char **words, int n, bool *missing)
+json_t *decode_guess(char **words, int n, int *told)
 {
 	json_t *sheet;
 	uint64_t value;
 
-	if (!parse_word(words[0], &value)) {
-		sheet = decode_status(words, 1, missing);
+	if (!text_number(words[0], &value)) {
+		sheet = decode_status(words, 1, told);
 		if (!sheet)
-			sheet = decode_leaf(words, 1, missing);
-		return sheet ? sheet : decode_field(words, 1, missing);
+			sheet = decode_leaf(words, 1, told);
+		if (!sheet)
+			sheet = decode_field(words, 1, told);
+		return sheet ? sheet : decode_operand(words, 1, told);
 	}
 	/* A leaf, alone or with a version. */
 	if (value <= (TDX_RAX_LEAF_MASK | TDX_RAX_VERSION_MASK))
-		return decode_leaf(words, 1, missing);
+		return decode_leaf(words, 1, told);
 	if (!tdx_status_info(tdx_status(value)) && !tdx_is_sw_error(tdx_status(value))) {
-		sheet = decode_field(words, 1, missing);
+		sheet = decode_field(words, 1, told);
 		if (sheet)
 			return sheet;
 	}
-	return decode_status(words, 1, missing);
+	return decode_status(words, 1, told);
 }

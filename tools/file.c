@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads by growing: standard input and pipes have no length to ask for. */
+/* Reads by growing: standard input and pipes have no length to ask for. There is room for one byte more
+ * than was read. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "file.h"
+#include "tools/file.h"
+#include "tools/verbs.h"
 
 static int read_all(FILE *f, size_t max, size_t guess, uint8_t **data, size_t *size)
 {
@@ -59,4 +61,39 @@ int file_read(const char *path, size_t max, uint8_t **data, size_t *size)
 	rc = read_all(f, max, guess, data, size);
 	fclose(f);
 	return rc;
+}
+
+int file_read_whole(const char *path, size_t max, uint8_t **data, size_t *size)
+{
+	int err = file_read(path, max + 1, data, size);
+
+	if (err || *size <= max)
+		return err;
+	free(*data);
+	return -EFBIG;
+}
+
+int file_read_text(const char *path, size_t max, char **text)
+{
+	uint8_t *data;
+	size_t size;
+	int err = file_read_whole(path, max, &data, &size);
+
+	if (err)
+		return err;
+	if (memchr(data, '\0', size)) {
+		free(data);
+		return -EILSEQ;
+	}
+	/* file_read() has room for one more byte. */
+	data[size] = '\0';
+	*text = (char *)data;
+	return 0;
+}
+
+int file_complain(const char *verb, const char *path, int err)
+{
+	fprintf(stderr, "swtdx %s: %s: %s\n", verb, path,
+		err == -EILSEQ ? "this is no text: it has a zero byte" : strerror(-err));
+	return err == -EILSEQ ? VERB_DIFFERENCE : VERB_ENVIRONMENT;
 }

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* The swtdx command: one table of verbs. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "tools/text.h"
 #include "tools/verbs.h"
 
 struct verb {
@@ -46,25 +52,79 @@ static const struct verb *find(const char *name)
 	return NULL;
 }
 
+static const struct verb *find_or_suggest(const char *asker, const char *name)
+{
+	struct text_nearest near = {0};
+	const struct verb *v = find(name);
+
+	if (v)
+		return v;
+	for (size_t i = 0; i < NUM_VERBS; i++)
+		text_nearer(&near, name, verbs[i].name);
+	fprintf(stderr, "%s: there is no verb \"%s\"; ", asker, name);
+	if (near.name)
+		fprintf(stderr, "did you mean \"%s\"?\n", near.name);
+	else
+		fprintf(stderr, "\"swtdx --help\" lists them\n");
+	return NULL;
+}
+
+/* A manual page that came with this executable: installed beside it, or still in the build tree. */
+static bool own_page(const char *verb, char *path, size_t len)
+{
+	static const char *const places[] = {"../share/man/man1", "../man"};
+	char exe[PATH_MAX], *slash;
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	if (n < 0)
+		return false;
+	exe[n] = '\0';
+	slash = strrchr(exe, '/');
+	for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
+		int wanted = snprintf(path, len, "%.*s/%s/swtdx-%s.1", (int)(slash - exe), exe,
+				      places[i], verb);
+
+		if (wanted < (int)len && access(path, R_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool man(char *const argv[])
+{
+	extern char **environ;
+	int status;
+	pid_t pid;
+
+	return posix_spawnp(&pid, "man", NULL, NULL, argv, environ) == 0 &&
+	       waitpid(pid, &status, 0) == pid && status == 0;
+}
+
+/* The manual page of a verb; where there is none to be had, its usage. */
 static int help(const char *name)
 {
-	char page[64];
+	char page[PATH_MAX + 64];
+	const struct verb *v;
 
 	if (!name) {
 		print_usage(stdout);
 		return VERB_OK;
 	}
-	if (!find(name)) {
-		fprintf(stderr, "swtdx help: there is no verb \"%s\"\n", name);
+	v = find_or_suggest("swtdx help", name);
+	if (!v)
 		return VERB_USAGE;
+	if (own_page(name, page, sizeof(page))) {
+		if (man((char *[]){"man", "-l", page, NULL}))
+			return VERB_OK;
+	} else {
+		snprintf(page, sizeof(page), "swtdx-%s", name);
+		if (man((char *[]){"man", page, NULL}))
+			return VERB_OK;
 	}
-	snprintf(page, sizeof(page), "swtdx-%s", name);
-	execlp("man", "man", page, (char *)NULL);
-	fprintf(stderr, "swtdx help: the man command is not there; try \"swtdx %s --help\"\n", name);
-	return VERB_ENVIRONMENT;
+	return v->run(2, (char *[]){"swtdx", "--help", NULL});
 }
 
-int main(int argc, char **argv)
+static int command(int argc, char **argv)
 {
 	const struct verb *v;
 
@@ -80,11 +140,36 @@ int main(int argc, char **argv)
 		printf("swtdx %s, modelled on TDX module 1.5.25\n", SWTDX_VERSION);
 		return VERB_OK;
 	}
-	v = find(argv[1]);
-	if (!v) {
-		fprintf(stderr, "swtdx: there is no verb \"%s\"; \"swtdx --help\" lists them\n",
-			argv[1]);
-		return VERB_USAGE;
+	v = find_or_suggest("swtdx", argv[1]);
+	return v ? v->run(argc - 1, argv + 1) : VERB_USAGE;
+}
+
+/* Writing to a standard output that the caller closed must fail, and not go to whatever file is opened
+ * next under its number. */
+static void hold_stdout(void)
+{
+	int fd;
+
+	if (fcntl(STDOUT_FILENO, F_GETFD) != -1)
+		return;
+	fd = open("/dev/null", O_RDONLY);
+	if (fd >= 0 && fd != STDOUT_FILENO) {
+		dup2(fd, STDOUT_FILENO);
+		close(fd);
 	}
-	return v->run(argc - 1, argv + 1);
+}
+
+/* Whatever a verb printed has arrived, or its success is none. */
+int main(int argc, char **argv)
+{
+	int status;
+
+	hold_stdout();
+	status = command(argc, argv);
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "swtdx: standard output: %s\n",
+		errno ? strerror(errno) : "not everything could be written");
+	return VERB_ENVIRONMENT;
 }

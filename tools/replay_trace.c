@@ -29,7 +29,7 @@ static int load(const char *path, struct trace_file *f)
 {
 	uint8_t *data;
 	size_t size;
-	int err = file_read(path, MAX_TRACE_SIZE, &data, &size);
+	int err = file_read_whole(path, MAX_TRACE_SIZE, &data, &size);
 
 	memset(f, 0, sizeof(*f));
 	if (!err) {
@@ -170,6 +170,8 @@ static int compare(const struct replay_trace_options *o, char **paths)
 		size_t len;
 		FILE *out = o->json ? open_memstream(&text, &len) : stdout;
 
+		trace_keep(&a, o->from, o->to);
+		trace_keep(&b, o->from, o->to);
 		n = out ? trace_diff(out, &a, &b, MAX_DIFFERENCES) : 0;
 		if (o->json && out) {
 			json_t *root;
@@ -210,10 +212,7 @@ static int one(const struct replay_trace_options *o, const char *path)
 	return written ? written : end;
 }
 
-int replay_trace(const struct replay_trace_options *o, char **paths, int npaths)
+int replay_trace(const struct replay_trace_options *o, char **paths)
 {
-	if (npaths != (o->diff ? 2 : 1) || (o->vectors && o->json) ||
-	    (o->diff && (o->vectors || o->perfetto || o->locks)))
-		return VERB_USAGE;
 	return o->diff ? compare(o, paths) : one(o, paths[0]);
 }

@@ -13,8 +13,8 @@ struct replay_trace_options {
 	uint64_t from, to;    /* numbers of the records to use */
 };
 
-/* An enum verb_exit. */
-int replay_trace(const struct replay_trace_options *o, char **paths, int npaths);
+/* One path, two for a diff. An enum verb_exit. */
+int replay_trace(const struct replay_trace_options *o, char **paths);
 
 /* A trace as the text of vectors, to be freed; NULL: out of memory, or damaged beyond use. Damage
  * is reported on standard error. */

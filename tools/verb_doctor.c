@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* swtdx doctor: is there real TDX here, and if not, what is missing? */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,22 +9,10 @@
 
 #include "tools/doctor.h"
 #include "tools/file.h"
+#include "tools/options.h"
 #include "tools/verbs.h"
 
 enum { MAX_LOG = 64 << 20, KLOG_READ_ALL = 3, KLOG_SIZE = 10 };
-
-static const char usage[] =
-	"Usage: swtdx doctor [OPTION]...\n"
-	"Say what this machine, or a kernel's log, tells about real TDX, each line with a hint.\n"
-	"\n"
-	"  --dmesg FILE  look at this log and not at the machine; \"-\" is standard input\n"
-	"  --root DIR    look at the files of another machine, such as a report collected there\n"
-	"  --json        the same content as JSON\n"
-	"  --help        this text\n"
-	"\n"
-	"The simulation itself needs none of this.\n"
-	"Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage, 3 a file cannot be\n"
-	"read.\n";
 
 static const char *const words[VERDICT_NUM] = {
 	[VERDICT_OK] = "ok",
@@ -96,40 +83,28 @@ static int report(struct findings *f)
 
 int verb_doctor(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{"dmesg", required_argument, NULL, 'd'},
-		{"root", required_argument, NULL, 'r'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
 	const char *dmesg = NULL, *root = NULL;
 	struct findings f = {0};
-	int c;
+	const struct verb_option options[] = {
+		OPTION_TEXT("dmesg", "FILE", &dmesg,
+			    "look at this log and not at the machine; \"-\" is standard input"),
+		OPTION_TEXT("root", "DIR", &root,
+			    "look at the files of another machine, such as a report collected there"),
+		OPTION_FLAG("json", &f.json, "the same content as JSON"),
+	};
+	const struct verb_usage usage = VERB_USAGE_OF(
+		"doctor", "[--dmesg FILE] [--root DIR] [--json]",
+		"Says what this machine, or a kernel's log, tells about real TDX, with hints. The "
+		"simulation itself needs none of this.",
+		"Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage, 3 a file cannot be read.",
+		options);
+	int end;
 
-	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
-		switch (c) {
-		case 'd':
-			dmesg = optarg;
-			break;
-		case 'r':
-			root = optarg;
-			break;
-		case 'j':
-			f.json = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return VERB_OK;
-		default:
-			fputs(usage, stderr);
-			return VERB_USAGE;
-		}
-	}
-	if (optind != argc) {
-		fputs(usage, stderr);
-		return VERB_USAGE;
-	}
+	if (!options_parse(&usage, &argc, &argv, &end))
+		return end;
+	if (argc)
+		return options_wrong(&usage, "\"%s\" is one word too many; a log goes behind --dmesg",
+				     argv[0]);
 	f.list = f.json ? json_array() : NULL;
 	if (root || !dmesg)
 		doctor_machine(root ? root : "", on_finding, &f);

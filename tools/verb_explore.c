@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* swtdx explore: every schedule of a scenario's threads. */
 #include <errno.h>
-#include <getopt.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "tools/explore_pairs.h"
 #include "tools/file.h"
+#include "tools/options.h"
 #include "tools/verbs.h"
 #include "trace/explore.h"
 #include "trace/subject.h"
@@ -18,28 +18,10 @@
 
 enum { MAX_SCENARIO = 1 << 20 };
 
-static const char usage[] =
-	"Usage: swtdx explore [OPTION]... SCENARIO\n"
-	"       swtdx explore --pairs [--json|--markdown] [CASE]...\n"
-	"Run every schedule of a scenario's threads, lock step by lock step, on the module, and\n"
-	"print what each call can return and the shortest schedule that shows it.\n"
-	"\n"
-	"  --schedule LETTERS  show one schedule, as printed, event by event, to its end\n"
-	"  --trace FILE        with --schedule: record the set-up and that schedule\n"
-	"  --max-states N      give up after N states (1000000)\n"
-	"  --pairs             any two calls of the module on a small TD\n"
-	"  --markdown          with --pairs: as the document docs/explore.md\n"
-	"  --json              the same content as JSON\n"
-	"  --help              this text\n"
-	"\n"
-	"SCENARIO may be \"-\", standard input. The man page describes its language.\n"
-	"Exit status: 0 nothing is wrong, 1 a deadlock, a broken invariant or a claim that does\n"
-	"not hold, 2 wrong usage, 3 a file cannot be read or there is no memory.\n";
-
 struct options {
 	bool json, markdown, pairs;
 	const char *schedule, *trace;
-	unsigned max_states;
+	uint64_t max_states;
 };
 
 struct run {
@@ -67,23 +49,27 @@ static void print_schedule(char *buf, size_t len, const uint8_t *t, unsigned n)
 	}
 }
 
+/* 0: not a schedule, or one of more than max steps. */
 static unsigned parse_schedule(const char *s, uint8_t *t, unsigned max)
 {
 	unsigned n = 0;
 
 	while (*s) {
 		int letter = *s++ | 0x20;
+		unsigned long times = 1;
 		char *end;
-		unsigned long times = strtoul(s, &end, 10);
 
 		if (letter == ' ' || letter == ',')
 			continue;
 		if (letter < 'a' || letter >= 'a' + SCENARIO_MAX_THREADS)
 			return 0;
-		if (end == s)
-			times = 1;
-		s = end;
-		while (times-- > 0 && n < max)
+		if (*s >= '0' && *s <= '9') {
+			times = strtoul(s, &end, 10);
+			s = end;
+		}
+		if (times > max - n)
+			return 0;
+		while (times--)
 			t[n++] = (uint8_t)(letter - 'a');
 	}
 	return n;
@@ -225,7 +211,7 @@ static void print_json(const struct run *run)
 
 static int search(struct run *run)
 {
-	struct explore_options opt = {.max_states = run->o->max_states, .check = true};
+	struct explore_options opt = {.max_states = (unsigned)run->o->max_states, .check = true};
 	int err = explore_run(run->e, &opt, &run->r);
 	unsigned failed;
 
@@ -238,7 +224,7 @@ static int search(struct run *run)
 	else
 		print_text(run);
 	failed = explore_claims(&run->s, &run->r, on_claim, run);
-	return failed || run->r.stuck || run->r.broken ? VERB_DIFFERENCE : VERB_OK;
+	return failed || run->r.stuck || run->r.broken || run->r.bounded ? VERB_DIFFERENCE : VERB_OK;
 }
 
 static int show(struct run *run)
@@ -314,20 +300,15 @@ static int prepared(struct run *run)
 static int explore_file(const struct options *o, const char *path)
 {
 	struct run *run = calloc(1, sizeof(*run));
-	uint8_t *data;
-	size_t size;
 	char err[256], *text;
-	int end = file_read(path, MAX_SCENARIO, &data, &size);
+	int end = run ? file_read_text(path, MAX_SCENARIO, &text) : -ENOMEM;
 
-	if (end || !run) {
-		fprintf(stderr, "swtdx explore: %s: %s\n", path, strerror(-end));
+	if (end) {
 		free(run);
-		return VERB_ENVIRONMENT;
+		return file_complain("explore", path, end);
 	}
-	text = strndup((const char *)data, size);
-	free(data);
 	run->o = o;
-	if (!text || !scenario_parse(&run->s, text, err, sizeof(err))) {
+	if (!scenario_parse(&run->s, text, err, sizeof(err))) {
 		fprintf(stderr, "swtdx explore: %s: %s\n", path, err);
 		end = VERB_DIFFERENCE;
 	} else
@@ -345,53 +326,48 @@ static int explore_file(const struct options *o, const char *path)
 
 int verb_explore(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{"schedule", required_argument, NULL, 's'},
-		{"trace", required_argument, NULL, 't'},
-		{"max-states", required_argument, NULL, 'n'},
-		{"pairs", no_argument, NULL, 'p'},
-		{"markdown", no_argument, NULL, 'm'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
 	struct options o = {0};
-	int c;
+	const struct verb_option options[] = {
+		OPTION_TEXT("schedule", "LETTERS", &o.schedule,
+			    "show one schedule, as printed, event by event, to its end"),
+		OPTION_TEXT("trace", "FILE", &o.trace,
+			    "with --schedule: record the set-up and that schedule"),
+		OPTION_NUMBER("max-states", "N", &o.max_states, 1, UINT32_MAX,
+			      "give up after N states (1000000)"),
+		OPTION_FLAG("pairs", &o.pairs, "any two calls of the module on a small TD"),
+		OPTION_FLAG("markdown", &o.markdown,
+			    "with --pairs: as the document docs/explore.md"),
+		OPTION_FLAG("json", &o.json, "the same content as JSON"),
+	};
+	const struct verb_usage usage = VERB_USAGE_OF(
+		"explore",
+		"[--json] [--max-states N] SCENARIO\n--schedule LETTERS [--trace FILE] SCENARIO\n"
+		"--pairs [--json|--markdown] [CASE]...",
+		"Runs every schedule of a scenario's threads, lock step by lock step, on the module, and "
+		"prints what each call can return and the shortest schedule that shows it.",
+		"SCENARIO may be \"-\", standard input; the manual page describes its language. A CASE is "
+		"one of those \"swtdx locks\" lists.\n"
+		"Exit status: 0 nothing is wrong, 1 a deadlock, a broken invariant, a claim that does not "
+		"hold or a search that was not complete, 2 wrong usage, 3 a file cannot be read or there is "
+		"no memory.",
+		options);
+	int end;
 
-	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
-		switch (c) {
-		case 's':
-			o.schedule = optarg;
-			break;
-		case 't':
-			o.trace = optarg;
-			break;
-		case 'n':
-			o.max_states = (unsigned)strtoul(optarg, NULL, 0);
-			break;
-		case 'p':
-			o.pairs = true;
-			break;
-		case 'm':
-			o.markdown = true;
-			break;
-		case 'j':
-			o.json = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return VERB_OK;
-		default:
-			fputs(usage, stderr);
-			return VERB_USAGE;
-		}
-	}
-	if (o.pairs && !o.schedule && !(o.json && o.markdown))
-		return explore_pairs(argv + optind, argc - optind, o.json, o.markdown);
-	if (o.pairs || o.markdown || (o.json && o.schedule) || (o.trace && !o.schedule) ||
-	    optind + 1 != argc) {
-		fputs(usage, stderr);
-		return VERB_USAGE;
-	}
-	return explore_file(&o, argv[optind]);
+	if (!options_parse(&usage, &argc, &argv, &end))
+		return end;
+	if (o.json && o.markdown)
+		return options_wrong(&usage, "--json and --markdown exclude each other");
+	if (o.pairs && (o.schedule || o.max_states || o.trace))
+		return options_wrong(&usage, "--pairs has no --schedule, --trace or --max-states");
+	if (o.pairs)
+		return explore_pairs(argv, argc, o.json, o.markdown);
+	if (o.markdown)
+		return options_wrong(&usage, "--markdown goes with --pairs");
+	if (o.schedule && (o.json || o.max_states))
+		return options_wrong(&usage, "--schedule has no --json or --max-states");
+	if (o.trace && !o.schedule)
+		return options_wrong(&usage, "--trace goes with --schedule");
+	if (argc != 1)
+		return options_wrong(&usage, "one SCENARIO is needed");
+	return explore_file(&o, argv[0]);
 }

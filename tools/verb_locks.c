@@ -1,32 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* swtdx locks: the locks each leaf takes, found by executing it. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
-#include "module/profile.h"
 #include "tools/lock_map.h"
+#include "tools/options.h"
+#include "tools/profile.h"
 #include "tools/verbs.h"
-
-static const char usage[] =
-	"Usage: swtdx locks [OPTION]... [LEAF]...\n"
-	"Run each leaf once on a small TD and print the locks it takes, in order, and what it\n"
-	"answers when another processor has one of them.\n"
-	"\n"
-	"  --json       the same content as JSON\n"
-	"  --markdown   as the document docs/locks.md\n"
-	"  --matrix     one line a call: how it takes each kind of lock\n"
-	"  --profile V  the locks of module version V (1.5.25; 1.5.01)\n"
-	"  --svg        a picture of which calls find each other's locks busy\n"
-	"  --help       this text\n"
-	"\n"
-	"LEAF is a leaf's name, such as TDH.MEM.PAGE.AUG or mem.page.aug, or that of a case\n"
-	"of it, such as page-aug-2m. Without one, all are printed.\n"
-	"Exit status: 0 printed, 1 a call did not succeed, 2 wrong usage, 3 no memory\n"
-	"or no /proc.\n";
 
 static const char *const columns[OTHER_NUM] = {
 	[OTHER_EXCLUSIVE] = "if held exclusive",
@@ -250,51 +233,30 @@ static int run(const struct options *o, char **words, int nwords)
 
 int verb_locks(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"markdown", no_argument, NULL, 'm'},
-		{"svg", no_argument, NULL, 's'},
-		{"help", no_argument, NULL, 'h'},
-		{"matrix", no_argument, NULL, 'M'},
-		{"profile", required_argument, NULL, 'V'},
-		{NULL, 0, NULL, 0},
-	};
 	struct options o = {0};
-	int c;
+	const char *profile = NULL;
+	const struct verb_option options[] = {
+		OPTION_FLAG("json", &o.json, "the same content as JSON"),
+		OPTION_FLAG("markdown", &o.markdown, "as the document docs/locks.md"),
+		OPTION_FLAG("matrix", &o.matrix, "one line a call: how it takes each kind of lock"),
+		OPTION_TEXT("profile", "V", &profile, PROFILE_HELP),
+		OPTION_FLAG("svg", &o.svg, "a picture of which calls find each other's locks busy"),
+	};
+	const struct verb_usage usage = VERB_USAGE_OF(
+		"locks", "[--profile V] [--json|--markdown|--matrix|--svg] [LEAF]...",
+		"Runs each leaf once on a small TD and prints the locks it takes, in order, and what it "
+		"answers when another processor has one of them.",
+		"LEAF is a leaf's name, such as TDH.MEM.PAGE.AUG or mem.page.aug, or that of a case of it, "
+		"such as page-aug-2m. Without one, all are printed.\n"
+		"Exit status: 0 printed, 1 a call did not succeed, 2 wrong usage, 3 no memory or no /proc.",
+		options);
+	int end;
 
-	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
-		switch (c) {
-		case 'j':
-			o.json = true;
-			break;
-		case 'm':
-			o.markdown = true;
-			break;
-		case 's':
-			o.svg = true;
-			break;
-		case 'M':
-			o.matrix = true;
-			break;
-		case 'V':
-			o.profile = module_profile_by_name(optarg);
-			if (!o.profile) {
-				fprintf(stderr, "swtdx locks: there is no profile \"%s\"\n",
-					optarg);
-				return VERB_USAGE;
-			}
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return VERB_OK;
-		default:
-			fputs(usage, stderr);
-			return VERB_USAGE;
-		}
-	}
-	if (o.json + o.markdown + o.svg + o.matrix > 1) {
-		fputs(usage, stderr);
+	if (!options_parse(&usage, &argc, &argv, &end))
+		return end;
+	if (o.json + o.markdown + o.svg + o.matrix > 1)
+		return options_wrong(&usage, "only one of --json, --markdown, --matrix and --svg");
+	if (!profile_named(&usage, profile, &o.profile))
 		return VERB_USAGE;
-	}
-	return run(&o, argv + optind, argc - optind);
+	return run(&o, argv, argc);
 }

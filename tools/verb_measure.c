@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* swtdx measure: the MRTD a firmware image will have, and the sections it comes from. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -13,19 +12,8 @@
 #include "tools/boot_files.h"
 #include "tools/file.h"
 #include "tools/hex.h"
+#include "tools/options.h"
 #include "tools/verbs.h"
-
-static const char usage[] =
-	"usage: swtdx measure [--order page|section|all] [--json] IMAGE\n"
-	"       swtdx measure [OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]\n"
-	"\n"
-	"Prints the MRTD of a TD built from the firmware IMAGE (- is standard input), or MRTD and RTMRs\n"
-	"of a TD that swtdx run boots from the same kernel, initrd and command line.\n"
-	"  --memory MIB     memory of that TD, which its RTMR 0 tells (512)\n"
-	"  --order page     each page added, then extended, as KVM does it (default)\n"
-	"  --order section  all pages of a section added, then all extended\n"
-	"  --order all      page order, every added page extended\n"
-	"  --json           the same as JSON\n";
 
 static void attributes_text(char *out, size_t len, uint32_t attributes)
 {
@@ -137,8 +125,8 @@ static int print_json(const char *name, size_t size, const struct subject *subje
 	hex_text(mrtd, m->mrtd.b, sizeof(m->mrtd.b));
 	for (unsigned i = 0; i < m->tdvf.nr_sections; i++)
 		json_array_append_new(sections, section_json(i, &m->tdvf.section[i]));
-	root = json_pack("{s:s,s:o,s:I,s:o,s:o,s:s,s:I,s:I,s:s}", "schema", "swtdx.measure/1",
-			 "image", name_json(name), "size", (json_int_t)size, "metadata_offset",
+	root = json_pack("{s:s,s:b,s:o,s:I,s:o,s:o,s:s,s:I,s:I,s:s}", "schema", "swtdx.measure/1",
+			 "simulated", 0, "image", name_json(name), "size", (json_int_t)size, "metadata_offset",
 			 hex_word(m->tdvf.descriptor_offset), "sections", sections, "order",
 			 tdvf_order_name(subject->order), "pages_added", (json_int_t)m->pages,
 			 "chunks_extended", (json_int_t)m->extends, "mrtd", mrtd);
@@ -148,17 +136,6 @@ static int print_json(const char *name, size_t size, const struct subject *subje
 	putchar('\n');
 	json_decref(root);
 	return rc;
-}
-
-static int parse_order(const char *text, enum tdvf_order *order)
-{
-	for (int o = TDVF_ORDER_PAGE; o <= TDVF_ORDER_ALL; o++) {
-		if (!strcmp(text, tdvf_order_name((enum tdvf_order)o))) {
-			*order = (enum tdvf_order)o;
-			return 0;
-		}
-	}
-	return -EINVAL;
 }
 
 static int read_image(struct subject *s, uint8_t **image, size_t *size)
@@ -224,71 +201,45 @@ static int measure(struct subject *s)
 		print_text(name, size, s->order, &m);
 		print_rtmrs(s);
 	}
-	if (rc == VERB_OK && (fflush(stdout) || ferror(stdout))) {
-		fprintf(stderr, "swtdx measure: standard output: %s\n", strerror(errno));
-		rc = VERB_ENVIRONMENT;
-	}
 	return rc;
 }
 
 int verb_measure(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"order", required_argument, NULL, 'o'},
-		{"json", no_argument, NULL, 'j'},
-		{"kernel", required_argument, NULL, 'k'},
-		{"initrd", required_argument, NULL, 'i'},
-		{"append", required_argument, NULL, 'a'},
-		{"memory", required_argument, NULL, 'm'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+	struct subject s = {0};
+	uint64_t mib = 512;
+	unsigned order = 0;
+	const struct verb_option options[] = {
+		OPTION_CHOICE("order", "page|section|all", &order,
+			      "page: each page added, then extended, as KVM does it (default); section: all "
+			      "pages of a section added, then all extended; all: page order, every added "
+			      "page extended"),
+		OPTION_TEXT("kernel", "FILE", &s.boot.kernel,
+			    "a Linux kernel, as swtdx run boots it, in place of IMAGE"),
+		OPTION_TEXT("initrd", "FILE", &s.boot.initrd, "its initial file system"),
+		OPTION_TEXT("append", "CMDLINE", &s.boot.append, "its command line"),
+		OPTION_NUMBER("memory", "MIB", &mib, 1, 1u << 20,
+			      "memory of that TD, which its RTMR 0 tells (512)"),
+		OPTION_FLAG("json", &s.json, "the same content as JSON"),
 	};
-	struct subject s = {.order = TDVF_ORDER_PAGE, .memory = 512ull << 20};
-	char *end;
-	int c;
+	const struct verb_usage usage = VERB_USAGE_OF(
+		"measure",
+		"[--order page|section|all] [--json] IMAGE\n"
+		"[OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]",
+		"Prints the MRTD of a TD built from the firmware IMAGE (- is standard input), or MRTD and "
+		"RTMRs of a TD that swtdx run boots from the same kernel, initrd and command line.",
+		NULL, options);
+	int end;
 
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (c) {
-		case 'o':
-			if (parse_order(optarg, &s.order)) {
-				fprintf(stderr,
-					"swtdx measure: no order '%s': page, section or all\n",
-					optarg);
-				return VERB_USAGE;
-			}
-			break;
-		case 'j':
-			s.json = true;
-			break;
-		case 'k':
-			s.boot.kernel = optarg;
-			break;
-		case 'i':
-			s.boot.initrd = optarg;
-			break;
-		case 'a':
-			s.boot.append = optarg;
-			break;
-		case 'm':
-			s.memory = strtoull(optarg, &end, 0) << 20;
-			if (*end || end == optarg || !s.memory || s.memory >> 40) {
-				fprintf(stderr, "swtdx measure: no such memory: %s\n", optarg);
-				return VERB_USAGE;
-			}
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return VERB_OK;
-		default:
-			fputs(usage, stderr);
-			return VERB_USAGE;
-		}
-	}
-	if (argc - optind != (s.boot.kernel ? 0 : 1) ||
-	    (!s.boot.kernel && (s.boot.initrd || s.boot.append))) {
-		fputs(usage, stderr);
-		return VERB_USAGE;
-	}
-	s.image = argv[optind];
+	if (!options_parse(&usage, &argc, &argv, &end))
+		return end;
+	if (!s.boot.kernel && (s.boot.initrd || s.boot.append))
+		return options_wrong(&usage, "--initrd and --append go with --kernel");
+	if (argc != (s.boot.kernel ? 0 : 1))
+		return options_wrong(&usage, s.boot.kernel ? "an IMAGE and --kernel exclude each other"
+							   : "one IMAGE is needed");
+	s.order = (enum tdvf_order)order;
+	s.memory = mib << 20;
+	s.image = argv[0];
 	return measure(&s);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* swtdx quote: the test quote service on the command line. */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,19 +9,9 @@
 #include <swtdx/attest.h>
 
 #include "tools/file.h"
+#include "tools/options.h"
 #include "tools/quote_state.h"
 #include "tools/verbs.h"
-
-static const char usage[] =
-	"usage: swtdx quote [--state DIR] [--output FILE] TDREPORT\n"
-	"       swtdx quote [--state DIR] --root\n"
-	"\n"
-	"Signs a quote of a simulated TDREPORT (- is standard input), or prints the root\n"
-	"certificate that a verifier must be told to trust. The service and its root are\n"
-	"made on first use.\n"
-	"  --root         print the root certificate in PEM\n"
-	"  --output FILE  write the quote there instead of to standard output\n"
-	"  --state DIR    keep the service in DIR\n";
 
 static int put(const char *path, const void *data, size_t len)
 {
@@ -113,39 +102,27 @@ static int run(const char *dir, bool root, const char *path, const char *output)
 
 int verb_quote(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"root", no_argument, NULL, 'r'},
-		{"output", required_argument, NULL, 'o'},
-		{"state", required_argument, NULL, 's'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
 	const char *dir = NULL, *output = NULL;
 	bool root = false;
-	int c;
+	const struct verb_option options[] = {
+		OPTION_FLAG("root", &root, "print the root certificate in PEM"),
+		{.name = "output", .takes = "FILE", .letter = 'o', .text = &output,
+		 .help = "write the quote there instead of to standard output"},
+		OPTION_TEXT("state", "DIR", &dir, "keep the service in DIR"),
+	};
+	const struct verb_usage usage = VERB_USAGE_OF(
+		"quote", "[--state DIR] [--output FILE] TDREPORT\n[--state DIR] --root",
+		"Signs a quote of a simulated TDREPORT (- is standard input), or prints the root "
+		"certificate that a verifier must be told to trust. The service and its root are made on "
+		"first use.",
+		NULL, options);
+	int end;
 
-	while ((c = getopt_long(argc, argv, "ho:", options, NULL)) != -1) {
-		switch (c) {
-		case 'r':
-			root = true;
-			break;
-		case 'o':
-			output = optarg;
-			break;
-		case 's':
-			dir = optarg;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return VERB_OK;
-		default:
-			fputs(usage, stderr);
-			return VERB_USAGE;
-		}
-	}
-	if (argc - optind != (root ? 0 : 1) || (root && output)) {
-		fputs(usage, stderr);
-		return VERB_USAGE;
-	}
-	return run(dir, root, root ? NULL : argv[optind], output);
+	if (!options_parse(&usage, &argc, &argv, &end))
+		return end;
+	if (root && (argc || output))
+		return options_wrong(&usage, "--root takes no TDREPORT and no --output");
+	if (!root && argc != 1)
+		return options_wrong(&usage, "one TDREPORT is needed");
+	return run(dir, root, argv[0], output);
 }

@@ -1,32 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* swtdx record: run the calls of a vector file and write a trace of them. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/file.h"
+#include "tools/options.h"
 #include "tools/verbs.h"
 #include "trace/player.h"
 #include "trace/stage.h"
 #include "trace/trace.h"
 
 enum { MAX_VECTOR_SIZE = 256 << 20 };
-
-static const char usage[] =
-	"Usage: swtdx record [OPTION]... -o TRACE FILE\n"
-	"Make the calls of FILE on the simulated machine and record them; see swtdx replay.\n"
-	"\n"
-	"  -o, --output TRACE  the file to write\n"
-	"  --timeless          all times 0: the same calls give the same bytes\n"
-	"  --no-locks          do not record locks\n"
-	"  --json              say what was done as JSON\n"
-	"  --help              this text\n"
-	"\n"
-	"FILE is in the vector language, with outcomes or without; \"-\" is standard input. A\n"
-	"first line \"stage finalized\" brings up the small TD of swtdx-explore(1).\n"
-	"Exit status: 0 recorded, 1 a line is wrong or not possible (what comes before it is\n"
-	"recorded), 2 wrong usage, 3 a file cannot be read or written.\n";
 
 struct record {
 	struct player p;
@@ -78,6 +63,8 @@ static bool run_line(struct record *r, char *line)
 
 static bool run_stage(struct record *r, const char *name)
 {
+	char quoted[VEC_QUOTED];
+
 	for (unsigned i = 0; i < STAGE_NUM; i++) {
 		char *lines, *next;
 		bool ok = true;
@@ -94,7 +81,8 @@ static bool run_stage(struct record *r, const char *name)
 		free(lines);
 		return ok && lines;
 	}
-	fprintf(stderr, "swtdx record: %s:%u: no such stage \"%s\"\n", r->path, r->line, name);
+	fprintf(stderr, "swtdx record: %s:%u: there is no stage %s\n", r->path, r->line,
+		vec_quoted(name, quoted));
 	return false;
 }
 
@@ -131,52 +119,36 @@ static int run_text(struct record *r, char *text)
 
 int verb_record(int argc, char **argv)
 {
-	static const struct option longopts[] = {
-		{"output", required_argument, NULL, 'o'}, {"timeless", no_argument, NULL, 't'},
-		{"no-locks", no_argument, NULL, 'l'},	  {"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},	  {NULL, 0, NULL, 0},
-	};
 	struct record r = {.opt.no_memory = true};
 	bool json = false;
-	uint8_t *data;
-	size_t size;
+	const struct verb_option options[] = {
+		{.name = "output", .takes = "TRACE", .letter = 'o', .text = &r.output,
+		 .help = "the file to write"},
+		OPTION_FLAG("timeless", &r.opt.timeless, "all times 0: the same calls give the same bytes"),
+		OPTION_FLAG("no-locks", &r.opt.no_locks, "do not record locks"),
+		OPTION_FLAG("json", &json, "say what was done as JSON"),
+	};
+	const struct verb_usage usage = VERB_USAGE_OF(
+		"record", "[--timeless] [--no-locks] [--json] -o TRACE FILE",
+		"Makes the calls of FILE on the simulated machine and records them; see swtdx replay.",
+		"FILE is in the vector language, with outcomes or without; \"-\" is standard input. A first "
+		"line \"stage finalized\" brings up the small TD of swtdx-explore(1).\n"
+		"Exit status: 0 recorded, 1 a line is wrong or not possible (what comes before it is "
+		"recorded), 2 wrong usage, 3 a file cannot be read or written.",
+		options);
 	char *text;
-	int c, end;
+	int end, err;
 
-	while ((c = getopt_long(argc, argv, "ho:", longopts, NULL)) != -1) {
-		switch (c) {
-		case 'o':
-			r.output = optarg;
-			break;
-		case 't':
-			r.opt.timeless = true;
-			break;
-		case 'l':
-			r.opt.no_locks = true;
-			break;
-		case 'j':
-			json = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return VERB_OK;
-		default:
-			fputs(usage, stderr);
-			return VERB_USAGE;
-		}
-	}
-	if (!r.output || optind + 1 != argc) {
-		fputs(usage, stderr);
-		return VERB_USAGE;
-	}
-	r.path = argv[optind];
-	end = file_read(r.path, MAX_VECTOR_SIZE, &data, &size);
-	text = end ? NULL : strndup((const char *)data, size);
-	if (!text) {
-		fprintf(stderr, "swtdx record: %s: %s\n", r.path, strerror(end ? -end : 12));
-		return VERB_ENVIRONMENT;
-	}
-	free(data);
+	if (!options_parse(&usage, &argc, &argv, &end))
+		return end;
+	if (!r.output)
+		return options_wrong(&usage, "where to? -o TRACE is needed");
+	if (argc != 1)
+		return options_wrong(&usage, "one FILE is needed");
+	r.path = argv[0];
+	err = file_read_text(r.path, MAX_VECTOR_SIZE, &text);
+	if (err)
+		return file_complain("record", r.path, err);
 	end = run_text(&r, text);
 	free(text);
 	if (json)

@@ -2,7 +2,6 @@
 /* swtdx replay: recorded calls against the module, the first difference by names; and traces. */
 #include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,37 +9,16 @@
 
 #include <jansson.h>
 
-#include "module/profile.h"
 #include "tools/file.h"
+#include "tools/options.h"
+#include "tools/profile.h"
 #include "tools/replay_trace.h"
+#include "tools/text.h"
 #include "tools/verbs.h"
 #include "trace/trace.h"
 #include "trace/vecrun.h"
 
 enum { MAX_VECTOR_SIZE = 256 << 20 };
-
-static const char usage[] =
-	"Usage: swtdx replay [--range A-B] [--locks] [--json|--vectors] [--perfetto OUT] TRACE\n"
-	"       swtdx replay --diff [--json] TRACE TRACE\n"
-	"       swtdx replay --check [OPTION]... FILE|DIRECTORY...\n"
-	"Show a recorded trace, compare two, or play recorded calls against the model and compare every\n"
-	"result.\n"
-	"\n"
-	"  --locks         with each call the locks it took\n"
-	"  --vectors       the trace in the vector language\n"
-	"  --perfetto OUT  write the trace as JSON for Perfetto and chrome://tracing\n"
-	"  --range A-B     only the records numbered A to B\n"
-	"  --diff          what two traces differ in, times apart\n"
-	"  --check         play vector files (*.vec) or traces again and compare\n"
-	"  --paranoid      check the module's invariants after every step\n"
-	"  --profile V     behave like module version V (1.5.25; 1.5.01: its locks only)\n"
-	"  --all           show every difference, not only the first of a file\n"
-	"  --quiet         only the last line\n"
-	"  --json          the same content as JSON\n"
-	"  --help          this text\n"
-	"\n"
-	"A DIRECTORY stands for its *.vec files. \"-\" is standard input.\n"
-	"Exit status: 0 no difference, 1 a difference or damage, 2 wrong usage, 3 a file cannot be read.\n";
 
 struct options {
 	bool check, paranoid, all, quiet, json;
@@ -71,22 +49,28 @@ static void on_diff(void *arg, const struct vec_diff *d)
 		printf("%s:%u: %s\n", t->path, d->line, d->text);
 }
 
-/* Vectors as they are, a trace as vectors. Frees the data. */
-static char *text_of(const char *path, uint8_t *data, size_t size, bool *damaged)
+/* Vectors as they are, a trace as vectors. 0 or a negative errno. */
+static int text_of(const char *path, char **text, bool *damaged)
 {
-	char *text;
+	uint8_t *data;
+	size_t size;
+	int err = file_read_whole(path, MAX_VECTOR_SIZE, &data, &size);
 
-	if (!trace_is_trace(data, size)) {
-		text = realloc(data, size + 1);
-		if (text)
-			text[size] = '\0';
-		else
-			free(data);
-		return text;
+	if (err)
+		return err;
+	if (trace_is_trace(data, size)) {
+		*text = replay_trace_text(path, data, size, damaged);
+		err = *text ? 0 : -ENOMEM;
+	} else if (memchr(data, '\0', size)) {
+		err = -EILSEQ;
+	} else {
+		/* file_read_whole() left room for it. */
+		data[size] = '\0';
+		*text = (char *)data;
+		return 0;
 	}
-	text = replay_trace_text(path, data, size, damaged);
 	free(data);
-	return text;
+	return err;
 }
 
 static void one_file(struct total *t, const char *path)
@@ -99,20 +83,13 @@ static void one_file(struct total *t, const char *path)
 		.arg = t,
 	};
 	struct vecrun_result res;
-	uint8_t *data;
-	size_t size;
 	bool damaged = false;
 	char *text;
-	int err = file_read(path, MAX_VECTOR_SIZE, &data, &size);
+	int err = text_of(path, &text, &damaged);
 
 	if (err) {
-		fprintf(stderr, "swtdx replay: %s: %s\n", path, strerror(-err));
-		t->unreadable = true;
-		return;
-	}
-	text = text_of(path, data, size, &damaged);
-	if (!text) {
-		t->unreadable = true;
+		t->nfiles++;
+		t->unreadable |= file_complain("replay", path, err) == VERB_ENVIRONMENT;
 		return;
 	}
 	t->path = path;
@@ -121,9 +98,8 @@ static void one_file(struct total *t, const char *path)
 	vecrun_text(text, &opt, &res);
 	free(text);
 	res.damaged |= damaged;
-	res.differing += damaged;
 	t->nfiles++;
-	t->files_passed += res.differing == 0;
+	t->files_passed += res.differing == 0 && !res.damaged;
 	t->steps += res.steps;
 	t->passed += res.passed;
 	if (t->o.json)
@@ -174,110 +150,95 @@ static void one_operand(struct total *t, const char *path)
 /* "A-B", "A-" or "-B" */
 static bool range(const char *text, struct replay_trace_options *o)
 {
-	char *end;
+	const char *dash = strchr(text, '-');
+	char from[24];
 
-	o->from = *text == '-' ? 0 : strtoull(text, &end, 0);
-	if (*text != '-' && (end == text || *end != '-'))
+	if (!dash || !text[1] || dash - text >= (long)sizeof(from))
 		return false;
-	text = strchr(text, '-') + 1;
-	o->to = *text ? strtoull(text, &end, 0) : ~0ull;
-	return (!*text || (*end == '\0' && *text != '-')) && o->from <= o->to;
+	memcpy(from, text, (size_t)(dash - text));
+	from[dash - text] = '\0';
+	return (!from[0] || text_number(from, &o->from)) &&
+	       (!dash[1] || text_number(dash + 1, &o->to)) && o->from <= o->to;
 }
 
-int verb_replay(int argc, char **argv)
+static int check(struct total *t, char **paths, int npaths)
 {
-	static const struct option longopts[] = {
-		{"check", no_argument, NULL, 'c'},    {"paranoid", no_argument, NULL, 'p'},
-		{"all", no_argument, NULL, 'a'},      {"quiet", no_argument, NULL, 'q'},
-		{"range", required_argument, NULL, 'R'},
-		{"locks", no_argument, NULL, 'l'},    {"vectors", no_argument, NULL, 'v'},
-		{"diff", no_argument, NULL, 'd'},     {"perfetto", required_argument, NULL, 'P'},
-		{"json", no_argument, NULL, 'j'},     {"profile", required_argument, NULL, 'V'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	struct replay_trace_options trace = {.to = ~0ull};
-	struct total t = {0};
-	int c, end;
+	json_t *root;
 
-	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			t.o.check = true;
-			break;
-		case 'p':
-			t.o.paranoid = true;
-			break;
-		case 'a':
-			t.o.all = true;
-			break;
-		case 'q':
-			t.o.quiet = true;
-			break;
-		case 'j':
-			t.o.json = trace.json = true;
-			break;
-		case 'l':
-			trace.locks = true;
-			break;
-		case 'v':
-			trace.vectors = true;
-			break;
-		case 'd':
-			trace.diff = true;
-			break;
-		case 'P':
-			trace.perfetto = optarg;
-			break;
-		case 'R':
-			if (!range(optarg, &trace)) {
-				fprintf(stderr, "swtdx replay: not a range: \"%s\"\n", optarg);
-				return VERB_USAGE;
-			}
-			break;
-		case 'V':
-			t.o.profile = module_profile_by_name(optarg);
-			if (!t.o.profile) {
-				fprintf(stderr, "swtdx replay: there is no profile \"%s\"\n", optarg);
-				return VERB_USAGE;
-			}
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return VERB_OK;
-		default:
-			fputs(usage, stderr);
-			return VERB_USAGE;
-		}
-	}
-	if (!t.o.check) {
-		end = t.o.paranoid || t.o.all || t.o.quiet ?
-			      VERB_USAGE :
-			      replay_trace(&trace, argv + optind, argc - optind);
-		if (end == VERB_USAGE)
-			fputs(usage, stderr);
-		return end;
-	}
-	if (optind == argc || trace.locks || trace.vectors || trace.diff || trace.perfetto) {
-		fputs(usage, stderr);
-		return VERB_USAGE;
-	}
-	t.files = t.o.json ? json_array() : NULL;
-	for (int i = optind; i < argc; i++)
-		one_operand(&t, argv[i]);
-	if (t.o.json) {
-		json_t *root = json_pack("{s:s, s:b, s:i, s:i, s:i, s:o}", "schema",
-					 "swtdx.replay/1", "simulated", 1, "steps", (int)t.steps,
-					 "passed", (int)t.passed, "differing",
-					 (int)(t.steps - t.passed), "files", t.files);
-
+	t->files = t->o.json ? json_array() : NULL;
+	for (int i = 0; i < npaths; i++)
+		one_operand(t, paths[i]);
+	if (t->o.json) {
+		root = json_pack("{s:s, s:b, s:I, s:I, s:I, s:o}", "schema", "swtdx.replay/1",
+				 "simulated", 1, "steps", (json_int_t)t->steps, "passed",
+				 (json_int_t)t->passed, "differing", (json_int_t)(t->steps - t->passed),
+				 "files", t->files);
 		json_dumpf(root, stdout, JSON_INDENT(1));
 		putchar('\n');
 		json_decref(root);
 	} else
-		printf("%lu of %lu files, %lu of %lu steps passed\n", t.files_passed, t.nfiles, t.passed,
-		       t.steps);
-	if (t.unreadable)
+		printf("%lu of %lu files, %lu of %lu steps passed\n", t->files_passed, t->nfiles,
+		       t->passed, t->steps);
+	if (t->unreadable)
 		return VERB_ENVIRONMENT;
-	return t.files_passed == t.nfiles ? VERB_OK : VERB_DIFFERENCE;
+	return t->files_passed == t->nfiles ? VERB_OK : VERB_DIFFERENCE;
+}
+
+int verb_replay(int argc, char **argv)
+{
+	struct replay_trace_options trace = {.to = ~0ull};
+	const char *profile = NULL, *records = NULL;
+	struct total t = {0};
+	const struct verb_option options[] = {
+		OPTION_FLAG("locks", &trace.locks, "with each call the locks it took"),
+		OPTION_FLAG("vectors", &trace.vectors, "the trace in the vector language"),
+		OPTION_TEXT("perfetto", "OUT", &trace.perfetto,
+			    "write the trace as JSON for Perfetto and chrome://tracing"),
+		OPTION_TEXT("range", "A-B", &records, "only the records numbered A to B"),
+		OPTION_FLAG("diff", &trace.diff, "what two traces differ in, times apart"),
+		OPTION_FLAG("check", &t.o.check,
+			    "play vector files (*.vec) or traces again and compare"),
+		OPTION_FLAG("paranoid", &t.o.paranoid,
+			    "check the module's invariants after every step"),
+		OPTION_TEXT("profile", "V", &profile, PROFILE_HELP),
+		OPTION_FLAG("all", &t.o.all, "show every difference, not only the first of a file"),
+		OPTION_FLAG("quiet", &t.o.quiet, "only the last line"),
+		OPTION_FLAG("json", &trace.json, "the same content as JSON"),
+	};
+	const struct verb_usage usage = VERB_USAGE_OF(
+		"replay",
+		"[--range A-B] [--locks] [--json|--vectors] [--perfetto OUT] TRACE\n"
+		"--diff [--range A-B] [--json] TRACE TRACE\n"
+		"--check [--paranoid] [--profile V] [--all] [--quiet] [--json] FILE|DIRECTORY...",
+		"Shows a recorded trace, compares two, or plays recorded calls against the model and "
+		"compares every result.",
+		"A DIRECTORY stands for its *.vec files. \"-\" is standard input.\n"
+		"Exit status: 0 no difference, 1 a difference or damage, 2 wrong usage, 3 a file cannot be "
+		"read.",
+		options);
+	int end;
+
+	if (!options_parse(&usage, &argc, &argv, &end))
+		return end;
+	t.o.json = trace.json;
+	if (records && !range(records, &trace))
+		return options_wrong(&usage, "--range takes A-B, A- or -B, not \"%s\"", records);
+	if (!profile_named(&usage, profile, &t.o.profile))
+		return VERB_USAGE;
+	if (t.o.check && (trace.locks || trace.vectors || trace.diff || trace.perfetto || records))
+		return options_wrong(&usage, "--check goes with --paranoid, --profile, --all, --quiet and "
+					     "--json only");
+	if (!t.o.check && (t.o.paranoid || t.o.all || t.o.quiet || profile))
+		return options_wrong(&usage, "--paranoid, --profile, --all and --quiet go with --check");
+	if (trace.diff && (trace.vectors || trace.perfetto || trace.locks))
+		return options_wrong(&usage, "--diff goes with --range and --json only");
+	if (trace.vectors && trace.json)
+		return options_wrong(&usage, "--json and --vectors exclude each other");
+	if (trace.perfetto && !strcmp(trace.perfetto, "-") && (trace.vectors || trace.json))
+		return options_wrong(&usage, "standard output is --perfetto's");
+	if (t.o.check && !argc)
+		return options_wrong(&usage, "a FILE or DIRECTORY is needed");
+	if (!t.o.check && argc != (trace.diff ? 2 : 1))
+		return options_wrong(&usage, trace.diff ? "two TRACEs are needed" : "one TRACE is needed");
+	return t.o.check ? check(&t, argv, argc) : replay_trace(&trace, argv);
 }

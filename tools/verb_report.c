@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* swtdx report: what a TDREPORT or a quote says, and whether it may be believed. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -13,18 +12,9 @@
 
 #include "tools/file.h"
 #include "tools/hex.h"
+#include "tools/options.h"
 #include "tools/quote_state.h"
 #include "tools/verbs.h"
-
-static const char usage[] =
-	"usage: swtdx report [--root FILE] [--state DIR] [--no-verify] [--json] FILE\n"
-	"\n"
-	"Decodes and verifies a TDREPORT or a quote (- is standard input).\n"
-	"  --root FILE   the root certificate to trust for a quote, in PEM; without it,\n"
-	"                that of the test quote service\n"
-	"  --state DIR   where the test quote service is kept\n"
-	"  --no-verify   decode only\n"
-	"  --json        the same as JSON\n";
 
 struct options {
 	const char *root;
@@ -240,8 +230,6 @@ static int report(const struct options *o, const char *path)
 	if (e.kind && rc != VERB_ENVIRONMENT) {
 		if (o->json ? print_json(&e) : (print_text(&e), 0))
 			rc = VERB_ENVIRONMENT;
-		if (fflush(stdout) || ferror(stdout))
-			rc = complain("standard output", -errno);
 	}
 	free(bytes);
 	return rc;
@@ -249,39 +237,25 @@ static int report(const struct options *o, const char *path)
 
 int verb_report(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{"root", required_argument, NULL, 'r'}, {"state", required_argument, NULL, 's'},
-		{"no-verify", no_argument, NULL, 'n'},	{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},	{NULL, 0, NULL, 0},
+	struct options o = {0};
+	bool no_verify = false;
+	const struct verb_option options[] = {
+		OPTION_TEXT("root", "FILE", &o.root,
+			    "the root certificate to trust for a quote, in PEM; without it, that of the "
+			    "test quote service"),
+		OPTION_TEXT("state", "DIR", &o.state, "where the test quote service is kept"),
+		OPTION_FLAG("no-verify", &no_verify, "decode only"),
+		OPTION_FLAG("json", &o.json, "the same content as JSON"),
 	};
-	struct options o = {.verify = true};
-	int c;
+	const struct verb_usage usage = VERB_USAGE_OF(
+		"report", "[--root FILE] [--state DIR] [--no-verify] [--json] FILE",
+		"Decodes and verifies a TDREPORT or a quote (- is standard input).", NULL, options);
+	int end;
 
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (c) {
-		case 'r':
-			o.root = optarg;
-			break;
-		case 's':
-			o.state = optarg;
-			break;
-		case 'n':
-			o.verify = false;
-			break;
-		case 'j':
-			o.json = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return VERB_OK;
-		default:
-			fputs(usage, stderr);
-			return VERB_USAGE;
-		}
-	}
-	if (argc - optind != 1) {
-		fputs(usage, stderr);
-		return VERB_USAGE;
-	}
-	return report(&o, argv[optind]);
+	if (!options_parse(&usage, &argc, &argv, &end))
+		return end;
+	if (argc != 1)
+		return options_wrong(&usage, "one FILE is needed");
+	o.verify = !no_verify;
+	return report(&o, argv[0]);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* swtdx run: a TD from a firmware image, from the first SEAMCALL to the last page back. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@
 #include "tools/file.h"
 #include "tools/gdb/gdb.h"
 #include "tools/hex.h"
+#include "tools/options.h"
 #include "tools/run_guest.h"
 #include "tools/run_ports.h"
 #include "tools/verbs.h"
@@ -32,34 +32,6 @@ enum { DEFAULT_MEMORY_MIB = 512, MAX_VCPUS = 64, LOOK_NS = 100000000 };
 
 /* Of each vCPU; OVMF's longest stretch without an exit, its decompression, takes 450 million. */
 #define STUCK_INSTRUCTIONS 1000000000ull
-
-static const char usage[] =
-	"usage: swtdx run [OPTION]... IMAGE\n"
-	"       swtdx run [OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]\n"
-	"\n"
-	"Powers a simulated TDX machine on, brings its module up, builds a TD from the TDVF\n"
-	"image, runs it, and tears everything down. All of it is simulated. The guest's serial\n"
-	"port is on standard input and output; its exit status (0 when it switches off, 1 when\n"
-	"it resets, else what it writes to port 0xf4) is that of the command.\n"
-	"\n"
-	"  --memory MIB     memory of the TD (512)\n"
-	"  --vcpus N        vCPUs of the TD (1)\n"
-	"  --cpus N         logical processors of the machine (2)\n"
-	"  --packages N     packages of the machine (1)\n"
-	"  --order ORDER    page|section|all: order of PAGE.ADD and MR.EXTEND (page)\n"
-	"  --huge-pages     map 2M private pages where the guest accepts 2M\n"
-	"  --kernel FILE    boot this Linux kernel (bzImage or vmlinux), measured, by a firmware of\n"
-	"                   our own in place of IMAGE\n"
-	"  --initrd FILE    its initial file system\n"
-	"  --append CMDLINE its command line\n"
-	"  --engine ENGINE  what runs the guest: x86, an interpreter (the default), or native, a C\n"
-	"                   function in place of its code\n"
-	"  --debug          ATTRIBUTES.DEBUG\n"
-	"  --gdb [ADDR]:PORT  wait for gdb there and serve it\n"
-	"  --trace FILE     record every call of the module, see swtdx replay\n"
-	"  --seed N         seed of the machine's entropy\n"
-	"  --quiet          no progress\n"
-	"  --json           the summary as JSON\n";
 
 struct options {
 	const char *image, *kernel, *initrd, *append, *trace, *gdb;
@@ -97,8 +69,17 @@ struct session {
 	struct timespec start;
 };
 
-static int complain(const char *what, const char *why)
+static void end_stages(struct session *s)
 {
+	if (s->last_what)
+		fputc('\n', stderr);
+	s->last_what = NULL;
+}
+
+/* A message begins a line of its own: progress may be in the middle of one. */
+static int complain(struct session *s, const char *what, const char *why)
+{
+	end_stages(s);
 	fprintf(stderr, "swtdx run: %s: %s\n", what, why);
 	return VERB_ENVIRONMENT;
 }
@@ -132,13 +113,6 @@ static void stage(struct session *s, const char *what)
 	s->last_what = what;
 }
 
-static void end_stages(struct session *s)
-{
-	if (s->last_what)
-		fputc('\n', stderr);
-	s->last_what = NULL;
-}
-
 static void log_line(void *arg, const char *line)
 {
 	struct session *s = arg;
@@ -162,14 +136,14 @@ static int power_on(struct session *s)
 	s->model = tdx_model_new(s->o.memory + (2ull << 30), s->o.cpus, s->o.packages, s->o.seed, err,
 				 sizeof(err));
 	if (!s->model)
-		return complain("the machine", err);
+		return complain(s, "the machine", err);
 	if (s->o.trace) {
 		struct trace_options opt = {0};
 		int e;
 
 		s->trace = trace_open(s->o.trace, s->model->mod, &opt, &e);
 		if (!s->trace)
-			return complain(s->o.trace, strerror(-e));
+			return complain(s, s->o.trace, strerror(-e));
 	}
 	tdx_model_time_calls(s->model);
 	cfg.ncpus = tdx_model_cpus(s->model);
@@ -180,7 +154,7 @@ static int power_on(struct session *s)
 		memory[i] = (struct tdx_host_range){map[i].base, map[i].size};
 	stage(s, "bringing the module up");
 	if (tdx_vmm_new(&cfg, &s->vmm, err, sizeof(err)))
-		return complain("the host", err);
+		return complain(s, "the host", err);
 	return VERB_OK;
 }
 
@@ -190,7 +164,7 @@ static int vm_complain(struct session *s, const char *what, int err)
 
 	end_stages(s);
 	tdx_vm_error(s->vm, &e);
-	return complain(what, tdx_is_error(e.status) ? e.text : strerror(-err));
+	return complain(s, what, tdx_is_error(e.status) ? e.text : strerror(-err));
 }
 
 static int build(struct session *s)
@@ -212,7 +186,7 @@ static int build(struct session *s)
 	stage(s, "creating the TD");
 	err = tdx_vm_new(s->vmm, &s->vm);
 	if (err)
-		return complain("the TD", strerror(-err));
+		return complain(s, "the TD", strerror(-err));
 	err = tdx_vm_init(s->vm, &p);
 	for (unsigned i = 0; i < s->o.vcpus && !err; i++)
 		err = tdx_vcpu_new(s->vm, i, &s->vcpu[i]);
@@ -416,7 +390,7 @@ static int run(struct session *s)
 
 		s->gdb = gdb_open(&cfg, s->o.gdb, err, sizeof(err));
 		if (!s->gdb)
-			return complain(s->o.gdb, err);
+			return complain(s, s->o.gdb, err);
 	}
 	for (unsigned i = 0; i < s->o.vcpus; i++) {
 		r[i] = (struct runner){s, i};
@@ -579,150 +553,102 @@ static int go(struct session *s)
 		int e = trace_close(s->trace);
 
 		if (e)
-			status = complain(s->o.trace, strerror(-e));
+			status = complain(s, s->o.trace, strerror(-e));
 	}
 	tdx_model_free(s->model);
 	free(s->image);
 	return status;
 }
 
-static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *v)
+/* Reads or composes the image and runs it. */
+static int load_and_go(struct session *s)
 {
-	char *end;
-
-	errno = 0;
-	*v = strtoull(text, &end, 0);
-	return !errno && *text && !*end && *v >= min && *v <= max;
-}
-
-static bool option(struct options *o, int c, const char *arg)
-{
-	uint64_t v = 0;
-
-	switch (c) {
-	case 'm':
-		if (!number(arg, 128, 1u << 20, &v))
-			return false;
-		o->memory = v << 20;
-		return true;
-	case 'v':
-		if (!number(arg, 1, MAX_VCPUS, &v))
-			return false;
-		o->vcpus = (unsigned)v;
-		return true;
-	case 'c':
-		if (!number(arg, 1, 64, &v))
-			return false;
-		o->cpus = (unsigned)v;
-		return true;
-	case 'p':
-		if (!number(arg, 1, 8, &v))
-			return false;
-		o->packages = (unsigned)v;
-		return true;
-	case 's':
-		return number(arg, 0, ~0ull, &o->seed);
-	case 'o':
-		for (unsigned i = TDVF_ORDER_PAGE; i <= TDVF_ORDER_ALL; i++)
-			if (strcmp(arg, tdvf_order_name((enum tdvf_order)i)) == 0) {
-				o->order = (enum tdvf_order)i;
-				return true;
-			}
-		return false;
-	case 'e':
-		o->native = strcmp(arg, "native") == 0;
-		return o->native || strcmp(arg, "x86") == 0;
-	case 'k':
-		o->kernel = arg;
-		return true;
-	case 'i':
-		o->initrd = arg;
-		return true;
-	case 'a':
-		o->append = arg;
-		return true;
-	case 'g':
-		o->gdb = arg;
-		return true;
-	case 't':
-		o->trace = arg;
-		return true;
-	case 'H':
-		o->huge = true;
-		return true;
-	case 'd':
-		o->debug = true;
-		return true;
-	case 'q':
-		o->quiet = true;
-		return true;
-	case 'j':
-		o->json = true;
-		return true;
-	default:
-		return false;
-	}
-}
-
-int verb_run(int argc, char **argv)
-{
-	static const struct option longopts[] = {
-		{"memory", required_argument, NULL, 'm'},  {"vcpus", required_argument, NULL, 'v'},
-		{"cpus", required_argument, NULL, 'c'},    {"packages", required_argument, NULL, 'p'},
-		{"order", required_argument, NULL, 'o'},   {"seed", required_argument, NULL, 's'},
-		{"huge-pages", no_argument, NULL, 'H'},    {"debug", no_argument, NULL, 'd'},
-		{"quiet", no_argument, NULL, 'q'},         {"json", no_argument, NULL, 'j'},
-		{"engine", required_argument, NULL, 'e'},  {"help", no_argument, NULL, 'h'},
-		{"kernel", required_argument, NULL, 'k'},  {"initrd", required_argument, NULL, 'i'},
-		{"append", required_argument, NULL, 'a'},  {"trace", required_argument, NULL, 't'},
-		{"gdb", required_argument, NULL, 'g'},
-		{NULL, 0, NULL, 0},
-	};
-	struct session *s = calloc(1, sizeof(*s));
-	struct tdvf_error terr;
 	char text[TDVF_ERROR_TEXT];
-	int c, err, status;
+	struct tdvf_error terr;
+	int status;
 
-	if (!s)
-		return VERB_ENVIRONMENT;
-	s->o = (struct options){.memory = (uint64_t)DEFAULT_MEMORY_MIB << 20, .vcpus = 1, .cpus = 2,
-				.packages = 1};
-	while ((c = getopt_long(argc, argv, "h", longopts, NULL)) != -1) {
-		if (c == 'h') {
-			fputs(usage, stdout);
-			free(s);
-			return VERB_OK;
-		}
-		if (!option(&s->o, c, optarg)) {
-			if (c != '?')
-				fprintf(stderr, "swtdx run: \"%s\" is not possible there\n", optarg);
-			fputs(usage, stderr);
-			free(s);
-			return VERB_USAGE;
-		}
-	}
-	if (optind != argc - (s->o.kernel ? 0 : 1) || (!s->o.kernel && (s->o.initrd || s->o.append))) {
-		fputs(usage, stderr);
-		free(s);
-		return VERB_USAGE;
-	}
-	s->o.image = s->o.kernel ? s->o.kernel : argv[optind];
 	if (s->o.kernel) {
 		struct boot_files files = {s->o.kernel, s->o.initrd, s->o.append};
 
 		status = boot_files_compose("swtdx run", &files, &s->image, &s->image_size);
 	} else {
-		err = file_read(s->o.image, TDVF_MAX_IMAGE, &s->image, &s->image_size);
-		status = err ? complain(s->o.image, strerror(-err)) : VERB_OK;
+		int err = file_read(s->o.image, TDVF_MAX_IMAGE, &s->image, &s->image_size);
+
+		status = err ? complain(s, s->o.image, strerror(-err)) : VERB_OK;
 	}
 	if (status == VERB_OK && tdvf_parse(s->image, s->image_size, &s->tdvf, &terr)) {
 		fprintf(stderr, "swtdx run: %s: %s\n", s->o.image,
 			tdvf_error_text(&terr, text, sizeof(text)));
 		free(s->image);
-		status = VERB_DIFFERENCE;
-	} else if (status == VERB_OK) {
-		status = go(s);
+		return VERB_DIFFERENCE;
 	}
+	return status == VERB_OK ? go(s) : status;
+}
+
+int verb_run(int argc, char **argv)
+{
+	struct options o = {0};
+	uint64_t mib = DEFAULT_MEMORY_MIB, vcpus = 1, cpus = 2, packages = 1;
+	unsigned engine = 0, order = 0;
+	const struct verb_option options[] = {
+		OPTION_NUMBER("memory", "MIB", &mib, 128, 1u << 20, "memory of the TD (512)"),
+		OPTION_NUMBER("vcpus", "N", &vcpus, 1, MAX_VCPUS, "vCPUs of the TD (1)"),
+		OPTION_NUMBER("cpus", "N", &cpus, 1, 64, "logical processors of the machine (2)"),
+		OPTION_NUMBER("packages", "N", &packages, 1, 8, "packages of the machine (1)"),
+		OPTION_TEXT("kernel", "FILE", &o.kernel,
+			    "boot this Linux kernel (bzImage or vmlinux), measured, by a firmware of our "
+			    "own in place of IMAGE"),
+		OPTION_TEXT("initrd", "FILE", &o.initrd, "its initial file system"),
+		OPTION_TEXT("append", "CMDLINE", &o.append, "its command line"),
+		OPTION_CHOICE("engine", "x86|native", &engine,
+			      "what runs the guest: x86, an interpreter (the default), or native, a C "
+			      "function in place of its code"),
+		OPTION_CHOICE("order", "page|section|all", &order,
+			      "order of PAGE.ADD and MR.EXTEND (page), see swtdx measure"),
+		OPTION_FLAG("huge-pages", &o.huge, "map 2M private pages where the guest accepts 2M"),
+		OPTION_FLAG("debug", &o.debug, "a debug TD: ATTRIBUTES.DEBUG"),
+		OPTION_TEXT("gdb", "[ADDRESS]:PORT", &o.gdb, "wait for gdb there and serve it"),
+		OPTION_TEXT("trace", "FILE", &o.trace,
+			    "record every call of the module, see swtdx replay"),
+		OPTION_NUMBER("seed", "N", &o.seed, 0, UINT64_MAX, "seed of the machine's entropy"),
+		OPTION_FLAG("quiet", &o.quiet, "no progress"),
+		OPTION_FLAG("json", &o.json, "the summary as JSON"),
+	};
+	const struct verb_usage usage = VERB_USAGE_OF(
+		"run",
+		"[OPTION]... IMAGE\n[OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]",
+		"Powers a simulated TDX machine on, brings its module up, builds a TD from the TDVF image, "
+		"runs it, and tears everything down. All of it is simulated. The guest's serial port is on "
+		"standard input and output; its exit status (0 when it switches off, 1 when it resets, else "
+		"what it writes to port 0xf4) is that of the command.",
+		NULL, options);
+	struct session *s;
+	int end;
+
+	if (!options_parse(&usage, &argc, &argv, &end))
+		return end;
+	if (!o.kernel && (o.initrd || o.append))
+		return options_wrong(&usage, "--initrd and --append go with --kernel");
+	if (argc != (o.kernel ? 0 : 1))
+		return options_wrong(&usage, o.kernel ? "an IMAGE and --kernel exclude each other"
+						      : "one IMAGE is needed, or --kernel");
+	if (o.gdb && !gdb_is_address(o.gdb))
+		return options_wrong(&usage, "--gdb takes [ADDRESS]:PORT, not \"%s\"", o.gdb);
+	if (packages > cpus)
+		return options_wrong(&usage, "%u packages need as many processors: --cpus",
+				     (unsigned)packages);
+	o.memory = mib << 20;
+	o.vcpus = (unsigned)vcpus;
+	o.cpus = (unsigned)cpus;
+	o.packages = (unsigned)packages;
+	o.native = engine == 1;
+	o.order = (enum tdvf_order)order;
+	o.image = o.kernel ? o.kernel : argv[0];
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return VERB_ENVIRONMENT;
+	s->o = o;
+	end = load_and_go(s);
 	free(s);
-	return status;
+	return end;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <swtdx/status.h>
+
 #include "module/profile.h"
 #include "trace/stage.h"
 
@@ -18,7 +20,9 @@ struct reader {
 
 static bool wrong(const struct reader *r, const char *what, const char *word)
 {
-	snprintf(r->err, r->errlen, "line %u: %s \"%.60s\"", r->line, what, word);
+	char quoted[VEC_QUOTED];
+
+	snprintf(r->err, r->errlen, "line %u: %s %s", r->line, what, vec_quoted(word, quoted));
 	return false;
 }
 
@@ -126,6 +130,35 @@ static bool which(struct reader *r, const char *word, struct scenario_claim *c)
 	return wrong(r, "no such call", word);
 }
 
+static bool are_details(const char *text)
+{
+	enum tdx_operand op;
+
+	for (size_t i = 0; tdx_operand_at(i, &op); i++)
+		if (strcmp(tdx_operand_name(op), text) == 0)
+			return true;
+	return strncmp(text, "0x", 2) == 0;
+}
+
+/* What outcome_format() writes, with details or without, or "busy". A claim about anything else would hold, or
+ * not, without a look at the calls. */
+static bool is_outcome(const char *text)
+{
+	static const char *const others[] = {"busy", "in the guest", "TD exit", "shutdown",
+					     "not possible"};
+	char name[96];
+	size_t n = strcspn(text, "|");
+
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strncmp(text, others[i], strlen(others[i])) == 0)
+			return true;
+	if (n >= sizeof(name) || strncmp(text, "TDX_", 4) != 0)
+		return false;
+	memcpy(name, text, n);
+	name[n] = '\0';
+	return tdx_status_by_name(name) && (!text[n] || are_details(text + n + 1));
+}
+
 static bool claim(struct reader *r, bool sometimes, const char *rest)
 {
 	struct scenario *s = r->s;
@@ -143,7 +176,7 @@ static bool claim(struct reader *r, bool sometimes, const char *rest)
 			return false;
 	}
 	s->nclaims++;
-	return *c->status || wrong(r, "a status was expected, not", c->status);
+	return is_outcome(c->status) || wrong(r, "a status was expected, not", c->status);
 }
 
 static bool profile(struct reader *r, const char *name)
@@ -197,9 +230,11 @@ bool scenario_parse(struct scenario *s, const char *text, char *err, size_t errl
 		}
 	}
 	free(copy);
-	if (s->nthreads < 1 || !s->setup)
-		return wrong(&r, "a scenario needs",
-			     s->setup ? "a thread" : "a stage or platform line");
+	if (s->nthreads < 1 || !s->setup) {
+		snprintf(err, errlen, "no scenario: there is no \"%s\" line",
+			 s->setup ? "thread" : "stage");
+		return false;
+	}
 	for (unsigned i = 0; i < s->nthreads; i++)
 		if (s->thread[i].nsteps == 0)
 			return wrong(&r, "no steps for thread", s->thread[i].name);

@@ -18,9 +18,21 @@ struct cursor {
 	size_t errlen;
 };
 
+const char *vec_quoted(const char *word, char buf[VEC_QUOTED])
+{
+	snprintf(buf, VEC_QUOTED, "\"%.*s\"", VEC_QUOTED - 3, word);
+	for (char *p = buf; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	return buf;
+}
+
 static bool fail(struct cursor *c, const char *what, const char *token)
 {
-	snprintf(c->err, c->errlen, "%s \"%.60s\"", what, token ? token : "(end of line)");
+	char quoted[VEC_QUOTED];
+
+	snprintf(c->err, c->errlen, "%s %s", what,
+		 token ? vec_quoted(token, quoted) : "the end of the line");
 	return false;
 }
 

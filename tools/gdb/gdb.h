@@ -7,6 +7,8 @@
 #ifndef TOOLS_GDB_GDB_H
 #define TOOLS_GDB_GDB_H
 
+#include <stdbool.h>
+
 #include <swtdx/vmm.h>
 
 struct gdb;
@@ -20,6 +22,8 @@ struct gdb_config {
 	void *arg;
 };
 
+/* Is it of the form below? Names of hosts are not looked up yet. */
+bool gdb_is_address(const char *where);
 /* Listen at "[ADDRESS]:PORT" (loopback without an address; port 0: any) and hold the vCPUs until a
  * gdb lets them go. NULL with a sentence in err. */
 struct gdb *gdb_open(const struct gdb_config *cfg, const char *where, char *err, size_t errlen);

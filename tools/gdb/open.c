@@ -11,6 +11,14 @@
 
 #include "tools/gdb/internal.h"
 
+bool gdb_is_address(const char *where)
+{
+	const char *colon = strrchr(where, ':'), *port = colon ? colon + 1 : where;
+
+	return port[0] && strlen(port) <= 5 && strspn(port, "0123456789") == strlen(port) &&
+	       strtoul(port, NULL, 10) <= 65535;
+}
+
 static int listen_at(struct gdb *g, const char *where, char *err, size_t errlen)
 {
 	struct addrinfo hint = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *ai;

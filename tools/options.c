@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/* See options.h. */
+#include "tools/options.h"
+
+#include <assert.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/text.h"
+#include "tools/verbs.h"
+
+enum { MAX_OPTIONS = 32, FIRST_KEY = 256, MAX_HELP_COLUMN = 28 };
+
+static void print_synopsis(const struct verb_usage *u, FILE *f)
+{
+	const char *line = u->synopsis;
+
+	for (const char *lead = "usage:"; *line; lead = "") {
+		size_t n = strcspn(line, "\n");
+
+		fprintf(f, "%-6s swtdx %s%s%.*s\n", lead, u->verb, n ? " " : "", (int)n, line);
+		line += n + (line[n] == '\n');
+	}
+}
+
+/* "  -o, --output TRACE" */
+static int left_of(const struct verb_option *o, char *buf, size_t len)
+{
+	char letter[6] = "";
+
+	if (o->letter)
+		snprintf(letter, sizeof(letter), "-%c, ", o->letter);
+	return snprintf(buf, len, "  %s--%s%s%s", letter, o->name, o->takes ? " " : "",
+			o->takes ? o->takes : "");
+}
+
+static void print_row(FILE *f, const char *left, size_t column, const char *help)
+{
+	fputs(left, f);
+	if (strlen(left) + 2 > column)
+		fprintf(f, "\n%*s", (int)column, "");
+	else
+		fprintf(f, "%*s", (int)(column - strlen(left)), "");
+	text_wrapped(f, column, column, help);
+}
+
+static void print_help(const struct verb_usage *u)
+{
+	size_t column = sizeof("  -h, --help") + 1;
+	char left[80];
+
+	for (size_t i = 0; i < u->noptions; i++) {
+		size_t n = (size_t)left_of(&u->option[i], left, sizeof(left)) + 2;
+
+		if (n > column && n <= MAX_HELP_COLUMN)
+			column = n;
+	}
+	print_synopsis(u, stdout);
+	putchar('\n');
+	text_wrapped(stdout, 0, 0, u->about);
+	putchar('\n');
+	for (size_t i = 0; i < u->noptions; i++) {
+		left_of(&u->option[i], left, sizeof(left));
+		print_row(stdout, left, column, u->option[i].help);
+	}
+	print_row(stdout, "  -h, --help", column, "this text");
+	if (u->notes) {
+		putchar('\n');
+		text_wrapped(stdout, 0, 0, u->notes);
+	}
+}
+
+int options_wrong(const struct verb_usage *u, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(stderr, "swtdx %s: ", u->verb);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	print_synopsis(u, stderr);
+	fprintf(stderr, "\"swtdx %s --help\" says more.\n", u->verb);
+	return VERB_USAGE;
+}
+
+/* The index of a word in "a|b|c". */
+static bool choose(const char *words, const char *word, unsigned *index)
+{
+	size_t len = strlen(word);
+
+	for (*index = 0;; (*index)++) {
+		size_t n = strcspn(words, "|");
+
+		if (n == len && !memcmp(words, word, n))
+			return true;
+		if (!words[n])
+			return false;
+		words += n + 1;
+	}
+}
+
+static bool take(const struct verb_usage *u, const struct verb_option *o, const char *arg)
+{
+	uint64_t number;
+	unsigned index;
+
+	if (o->flag) {
+		*o->flag = true;
+	} else if (o->text) {
+		*o->text = arg;
+	} else if (o->choice) {
+		if (!choose(o->takes, arg, &index)) {
+			options_wrong(u, "--%s takes %s, not \"%s\"", o->name, o->takes, arg);
+			return false;
+		}
+		*o->choice = index;
+	} else {
+		if (!text_number(arg, &number) || number < o->min || number > o->max) {
+			options_wrong(u, "--%s takes a number from %llu to %llu, not \"%s\"", o->name,
+				      (unsigned long long)o->min, (unsigned long long)o->max, arg);
+			return false;
+		}
+		*o->number = number;
+	}
+	return true;
+}
+
+static const struct verb_option *by_key(const struct verb_usage *u, int key)
+{
+	for (size_t i = 0; key && i < u->noptions; i++)
+		if (key == u->option[i].letter || key == FIRST_KEY + (int)i)
+			return &u->option[i];
+	return NULL;
+}
+
+/* Is it the beginning of more than one name? Of one is as good as the name. */
+static bool is_ambiguous(const struct verb_usage *u, const char *word)
+{
+	size_t n = strcspn(word, "=");
+	unsigned found = 0;
+
+	for (size_t i = 0; i < u->noptions; i++)
+		found += !strncmp(word, u->option[i].name, n);
+	return found > 1;
+}
+
+/* getopt's own messages name the program by argv[0]; ours name the verb. */
+static void tell_unknown(const struct verb_usage *u, int key, const char *word)
+{
+	struct text_nearest near = {0};
+	const struct verb_option *o = by_key(u, optopt);
+
+	if (key == ':' && o) {
+		options_wrong(u, "--%s needs %s behind it", o->name, o->takes);
+	} else if (o && strchr(word, '=')) {
+		options_wrong(u, "--%s takes nothing", o->name);
+	} else if (!strncmp(word, "--", 2) && is_ambiguous(u, word + 2)) {
+		options_wrong(u, "%s is the beginning of more than one option", word);
+	} else if (!strncmp(word, "--", 2)) {
+		for (size_t i = 0; i < u->noptions; i++)
+			text_nearer(&near, word + 2, u->option[i].name);
+		options_wrong(u, "there is no option %s%s%s%s", word, near.name ? "; did you mean --" : "",
+			      near.name ? near.name : "", near.name ? "?" : "");
+	} else {
+		options_wrong(u, "there is no option -%c", optopt);
+	}
+}
+
+bool options_parse(const struct verb_usage *u, int *argc, char ***argv, int *end)
+{
+	struct option longs[MAX_OPTIONS + 2] = {0};
+	char shorts[2 * MAX_OPTIONS + 4] = ":h";
+	size_t nshorts = 2;
+	int c;
+
+	assert(u->noptions <= MAX_OPTIONS);
+	for (size_t i = 0; i < u->noptions; i++) {
+		const struct verb_option *o = &u->option[i];
+
+		longs[i] = (struct option){o->name, o->takes ? required_argument : no_argument, NULL,
+					   FIRST_KEY + (int)i};
+		if (o->letter)
+			shorts[nshorts++] = o->letter;
+		if (o->letter && o->takes)
+			shorts[nshorts++] = ':';
+	}
+	longs[u->noptions] = (struct option){"help", no_argument, NULL, 'h'};
+	while ((c = getopt_long(*argc, *argv, shorts, longs, NULL)) != -1) {
+		if (c == 'h') {
+			print_help(u);
+			*end = VERB_OK;
+			return false;
+		}
+		if (c == '?' || c == ':') {
+			tell_unknown(u, c, (*argv)[optind - 1]);
+			*end = VERB_USAGE;
+			return false;
+		}
+		if (!take(u, by_key(u, c), optarg)) {
+			*end = VERB_USAGE;
+			return false;
+		}
+	}
+	*argc -= optind;
+	*argv += optind;
+	return true;
+}
