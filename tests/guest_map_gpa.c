@@ -150,6 +150,24 @@ static void S3_03_progress_resets_the_counter(void **state)
 	assert_int_equal(c.calls, 2 * HOST_PAGES);
 }
 
+/* Two replies without progress, then all of the chunk. */
+static void hesitates(struct host *h, struct tdx_regs *r)
+{
+	if (h->maps % 3)
+		no_progress(h, r);
+	else
+		host_convert(h, r, ~0ull / PAGE);
+}
+
+static void S3_03_a_chunk_that_is_done_resets_the_counter_too(void **state)
+{
+	const struct tdg_map_policy p = {.max_no_progress = 3, .max_pages_per_call = 8};
+	struct convert c = convert_by(hesitates, 0, 64, &p);
+
+	assert_int_equal(c.err, 0);
+	assert_int_equal(c.calls, 3 * 8);
+}
+
 static void S3_03_a_slow_drip_runs_into_the_bound_on_calls(void **state)
 {
 	struct convert c = convert_by(drips, 3, 1024, NULL);
@@ -189,18 +207,24 @@ static void S3_04_no_call_asks_for_more_pages_than_the_policy_says(void **state)
 	}
 }
 
+/* So many pages past what was asked for: within the whole, but not within this call. */
 static void points_past_the_chunk(struct host *h, struct tdx_regs *r)
 {
-	(void)h;
 	r->r10 = RETRY;
-	r->r11 = r->r12 + r->r13;
+	r->r11 = r->r12 + r->r13 + h->n * PAGE;
 }
 
 static void S3_04_a_host_cannot_claim_more_than_the_chunk_it_was_given(void **state)
 {
 	const struct tdg_map_policy p = {.max_no_progress = 3, .max_pages_per_call = 4};
 
-	assert_int_equal(convert_by(points_past_the_chunk, 0, 16, &p).r.stop, TDG_MAP_OUTSIDE);
+	for (uint64_t pages = 0; pages < 3; pages++) {
+		struct convert c = convert_by(points_past_the_chunk, pages, 16, &p);
+
+		assert_int_equal(c.r.stop, TDG_MAP_OUTSIDE);
+		assert_int_equal(c.calls, 1);
+		assert_int_equal(c.r.reached.v, HOST_BASE);
+	}
 }
 
 /* Any reply at all, biased to plausible ones; claims are kept in h->page as an honest host does. */
@@ -545,6 +569,7 @@ int main(void)
 		cmocka_unit_test(S3_03_a_host_that_never_moves_is_called_three_times),
 		cmocka_unit_test(S3_03_the_limit_is_the_policys),
 		cmocka_unit_test(S3_03_progress_resets_the_counter),
+		cmocka_unit_test(S3_03_a_chunk_that_is_done_resets_the_counter_too),
 		cmocka_unit_test(S3_03_a_slow_drip_runs_into_the_bound_on_calls),
 		cmocka_unit_test(S3_03_a_bound_of_the_policys_own_holds),
 		cmocka_unit_test(S3_04_no_call_asks_for_more_pages_than_the_policy_says),
