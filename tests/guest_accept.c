@@ -198,11 +198,24 @@ static void a_range_that_ends_at_a_unit_takes_the_next_one_too(void **state)
 	lazy_free(l);
 }
 
+/* Its last word's neighbour is in the first unit. */
+static void a_range_that_ends_where_the_bitmap_begins_takes_the_first_unit(void **state)
+{
+	struct lazy *l = lazy_new(0xff);
+
+	assert_true(tdg_has_unaccepted(&l->u, gpa(HOST_BASE - PAGE), PAGE));
+	assert_int_equal(tdg_accept_memory(&l->h->port, &l->u, gpa(HOST_BASE - PAGE), PAGE), 0);
+	assert_int_equal(units_left(l), 511);
+	assert_false(tdg_has_unaccepted(&l->u, gpa(HOST_BASE - PAGE), PAGE));
+	lazy_free(l);
+}
+
 static void ranges_beside_the_bitmap_are_not_its_business(void **state)
 {
 	struct lazy *l = lazy_new(0xff);
 
-	assert_int_equal(tdg_accept_memory(&l->h->port, &l->u, gpa(0), HOST_BASE), 0);
+	assert_int_equal(tdg_accept_memory(&l->h->port, &l->u, gpa(0), HOST_BASE - PAGE), 0);
+	assert_false(tdg_has_unaccepted(&l->u, gpa(0), HOST_BASE - PAGE));
 	assert_int_equal(need(l, 512, 0, ~0ull >> 1), 0);
 	assert_int_equal(need(l, 3, 0, 0), 0);
 	assert_int_equal(l->h->calls, 0);
@@ -337,6 +350,7 @@ int main(void)
 		cmocka_unit_test(ranges_that_are_none_make_no_call),
 		cmocka_unit_test(only_what_is_touched_is_accepted),
 		cmocka_unit_test(a_range_that_ends_at_a_unit_takes_the_next_one_too),
+		cmocka_unit_test(a_range_that_ends_where_the_bitmap_begins_takes_the_first_unit),
 		cmocka_unit_test(ranges_beside_the_bitmap_are_not_its_business),
 		cmocka_unit_test(a_failure_leaves_the_unit_marked),
 		cmocka_unit_test(tables_that_do_not_add_up_are_refused),

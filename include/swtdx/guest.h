@@ -13,10 +13,9 @@
  *    unabridged, and must be looked at.
  *  - tdvmcall_*(): one TDG.VP.VMCALL each. The host sees exactly the registers the call defines.
  *    TDVMCALL_NOT_MADE: the TDCALL itself failed, which only a broken kernel achieves: panic.
- *  - The others return 0 or a negative errno (Linux's numbers) and tell more in an output
- *structure.
+ *  - The others return 0 or a negative errno (Linux's numbers) and tell more in an output.
  *  - Output structures may be NULL. They carry typed values and, for leaves, `raw`, all registers
- *as the module left them. They are written on every path.
+ *    as the module left them. They are written on every path.
  *  - Memory whose conversion failed is in an unknown state: never use it, never free it.
  *  - Thread-safe: one vCPU's port is used by one thread at a time; functions keep no state but in
  *    structures passed to them.

@@ -5,8 +5,8 @@
  * past it, and an image that is wrong in any way yields an error that names the place, never a
  * digest. All functions are reentrant; an object may be used by one thread at a time.
  *
- * Errors: 0 or a negative errno. -EINVAL is a fault of the image and comes with a struct
- *tdvf_error; -ENOMEM and -EIO are the crypto library's.
+ * Errors: 0 or a negative errno. -EINVAL is a fault of the image and comes with a `tdvf_error`;
+ * -ENOMEM and -EIO are the crypto library's.
  *
  * Source: Intel TDX Virtual Firmware Design Guide (metadata), TDX Module ABI (TDH.MEM.PAGE.ADD,
  * TDH.MR.EXTEND, TDG.MR.RTMR.EXTEND).

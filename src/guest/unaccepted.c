@@ -62,13 +62,14 @@ int tdg_unaccepted_init(struct tdg_unaccepted *u, void *table, size_t len)
 	return 0;
 }
 
-/* The units a range touches, and one more if it ends at a unit's end; false: none. */
+/* The units a range touches, and one more if it ends at a unit's end, the end of what lies before
+ * the first unit included; false: none. */
 static bool units_of(const struct tdg_unaccepted *u, uint64_t start, uint64_t size,
 		     struct tdg_unaccepted_range *r)
 {
 	uint64_t end = size > ~0ull - start ? ~0ull : start + size;
 
-	if (!u->nunits || end <= u->base || start >= u->base + u->nunits * u->unit || !size)
+	if (!u->nunits || end < u->base || start >= u->base + u->nunits * u->unit || !size)
 		return false;
 	start = start > u->base ? start - u->base : 0;
 	end -= u->base;
