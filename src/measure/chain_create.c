@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A certificate chain of the shape Intel's provisioning service issues, from a root of our own.
  *
- * Common names are Intel's because verifiers insist on them; organization, serial numbers' source
- * and every value in the platform's extension are ours and say so. The leaf has the six extensions
- * that verifiers count. */
+ * Common names are Intel's because verifiers insist on them; organization, serial numbers and every
+ * value in the platform's extension are ours. The leaf has the six extensions that verifiers count,
+ * the platform's extension the seven parts that a certificate of the platform CA has. */
 #include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/conf.h>
@@ -19,7 +19,7 @@
 #define SGX_OID "1.2.840.113741.1.13.1"
 
 /* Extensions per certificate, and the platform's values, in the crypto library's own notation.
- * FMSPC and PPID spell "swtdx" and "swtdx-simulated!". */
+ * FMSPC spells "swtdx", PPID and the platform's instance the mark of the simulation. */
 static const char extensions[] =
 	"[cert2]\n"
 	"subjectKeyIdentifier=hash\n"
@@ -45,6 +45,8 @@ static const char extensions[] =
 	"c=SEQUENCE:pceid\n"
 	"d=SEQUENCE:fmspc\n"
 	"e=SEQUENCE:type\n"
+	"f=SEQUENCE:instance\n"
+	"g=SEQUENCE:configuration\n"
 	"[ppid]\n"
 	"a=OID:" SGX_OID ".1\n"
 	"b=FORMAT:ASCII,OCTETSTRING:" SWTDX_QE_VENDOR "\n"
@@ -59,7 +61,26 @@ static const char extensions[] =
 	"b=FORMAT:HEX,OCTETSTRING:737774647800\n"
 	"[type]\n"
 	"a=OID:" SGX_OID ".5\n"
-	"b=ENUMERATED:0\n"
+	"b=ENUMERATED:1\n" /* scalable: what a platform of several packages is */
+	"[instance]\n"
+	"a=OID:" SGX_OID ".6\n"
+	"b=FORMAT:ASCII,OCTETSTRING:" SWTDX_QE_VENDOR "\n"
+	"[configuration]\n"
+	"a=OID:" SGX_OID ".7\n"
+	"b=SEQUENCE:options\n"
+	"[options]\n"
+	"a=SEQUENCE:dynamic\n"
+	"b=SEQUENCE:cached\n"
+	"c=SEQUENCE:smt\n"
+	"[dynamic]\n"
+	"a=OID:" SGX_OID ".7.1\n"
+	"b=BOOLEAN:FALSE\n"
+	"[cached]\n"
+	"a=OID:" SGX_OID ".7.2\n"
+	"b=BOOLEAN:FALSE\n"
+	"[smt]\n"
+	"a=OID:" SGX_OID ".7.3\n"
+	"b=BOOLEAN:FALSE\n"
 	"[pcesvn]\n"
 	"a=OID:" SGX_OID ".2.17\n"
 	"b=INTEGER:0\n"
