@@ -37,6 +37,9 @@ done
 if diff "$dir/measured" "$dir/other" | grep -q '^[<>] \(mrtd\|rtmr0\)'; then fail "the command line is in MRTD"; fi
 diff "$dir/measured" "$dir/other" | grep -q '^> rtmr2' || fail "the command line is not measured"
 
+"$swtdx" measure --json --kernel "$guest" --append "one twO" >"$dir/json"
+[ "$(grep -c '"what"' "$dir/json")" = "$(grep -c '^event ' "$dir/other")" ] || fail "events differ in JSON"
+
 # What is no kernel.
 head -c 100 "$guest" >"$dir/short"
 for bad in "$dir/short" "$dir/initrd"; do

@@ -78,6 +78,7 @@ says out "BEGIN CERTIFICATE" "root of the service"
 ends 0 "report under a named root" env SWTDX_STATE=/nonexistent "$swtdx" report --root "$dir/root.pem" "$dir/quote.bin"
 ends 0 "report as JSON" "$swtdx" report --json "$dir/quote.bin"
 says out '"verdict": "verified"' "report as JSON"
+says out '^    "SEPT_VE_DISABLE"' "report as JSON"
 ends 0 "root of another service" "$swtdx" quote --state "$dir/other" --root
 cp "$dir/out" "$dir/other.pem"
 ends 1 "report under another root" "$swtdx" report --root "$dir/other.pem" "$dir/quote.bin"

@@ -62,6 +62,20 @@ static json_t *rtmrs_json(const struct subject *s)
 	return rtmrs;
 }
 
+static json_t *events_json(const struct subject *s)
+{
+	json_t *events = json_array();
+	char text[2 * TDX_SHA384_SIZE + 1];
+
+	for (size_t i = 0; i < s->nevents; i++) {
+		hex_text(text, s->event[i].digest.b, TDX_SHA384_SIZE);
+		json_array_append_new(events,
+				      json_pack("{s:i,s:s,s:s}", "rtmr", (int)s->event[i].rtmr,
+						"what", s->event[i].what, "digest", text));
+	}
+	return events;
+}
+
 static void print_text(const char *name, size_t size, enum tdvf_order order,
 		       const struct tdvf_measurement *m)
 {
@@ -130,8 +144,10 @@ static int print_json(const char *name, size_t size, const struct subject *subje
 			 hex_word(m->tdvf.descriptor_offset), "sections", sections, "order",
 			 tdvf_order_name(subject->order), "pages_added", (json_int_t)m->pages,
 			 "chunks_extended", (json_int_t)m->extends, "mrtd", mrtd);
-	if (root && subject->nevents)
+	if (root && subject->nevents) {
 		json_object_set_new(root, "rtmr", rtmrs_json(subject));
+		json_object_set_new(root, "events", events_json(subject));
+	}
 	rc = root ? json_dumpf(root, stdout, JSON_INDENT(2)) : -1;
 	putchar('\n');
 	json_decref(root);
@@ -169,9 +185,9 @@ static int compute_rtmrs(struct subject *s, const uint8_t *image, size_t size)
 
 static int measure(struct subject *s)
 {
-	const char *name = s->boot.kernel	      ? s->boot.kernel :
-			   strcmp(s->image, "-") == 0 ? "<stdin>" :
-							s->image;
+	const char *name = s->boot.kernel		? s->boot.kernel
+			   : strcmp(s->image, "-") == 0 ? "<stdin>"
+							: s->image;
 	struct tdvf_measurement m;
 	char line[TDVF_ERROR_TEXT];
 	struct tdvf_error err;

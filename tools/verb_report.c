@@ -52,28 +52,46 @@ static void field_text(char *out, const uint8_t *bytes, const struct attest_fiel
 }
 
 /* The names of the bits of ATTRIBUTES that are set, which decide about trust. */
-static void print_attributes(uint64_t v)
+static json_t *attribute_names(const struct evidence *e)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < e->nr_fields; i++) {
+		const uint8_t *p = e->bytes + e->fields[i].offset;
+
+		if (strcmp(e->fields[i].name, "attributes") != 0)
+			continue;
+		for (unsigned bit = 0; bit < 64; bit++) {
+			const char *name = tdx_attribute_name(bit);
+
+			if (!(p[bit / 8] >> bit % 8 & 1))
+				continue;
+			json_array_append_new(names, name ? json_string(name)
+							  : json_sprintf("bit %u", bit));
+		}
+	}
+	return names;
+}
+
+static void print_names(const json_t *names)
 {
 	const char *sep = " (";
+	size_t i;
+	json_t *name;
 
-	for (unsigned bit = 0; bit < 64; bit++) {
-		const char *name = tdx_attribute_name(bit);
-
-		if (!(v >> bit & 1))
-			continue;
-		if (name)
-			printf("%s%s", sep, name);
-		else
-			printf("%sbit %u", sep, bit);
+	json_array_foreach(names, i, name)
+	{
+		printf("%s%s", sep, json_string_value(name));
 		sep = ", ";
 	}
-	if (v)
+	if (json_array_size(names))
 		putchar(')');
 }
 
 static void print_text(const struct evidence *e)
 {
 	char value[2 * MAX_FIELD + 1];
+	json_t *names = attribute_names(e);
 
 	printf("%-20s %s, %zu bytes\n", "kind", e->kind, e->len);
 	printf("%-20s %s\n", "simulated",
@@ -82,9 +100,10 @@ static void print_text(const struct evidence *e)
 		field_text(value, e->bytes, &e->fields[i]);
 		printf("%-20s %s", e->fields[i].name, value);
 		if (!strcmp(e->fields[i].name, "attributes"))
-			print_attributes(strtoull(value, NULL, 16));
+			print_names(names);
 		putchar('\n');
 	}
+	json_decref(names);
 	printf("%-20s %s%s%s\n", "verdict", e->verdict, e->why[0] ? ": " : "", e->why);
 }
 
@@ -100,10 +119,10 @@ static int print_json(const struct evidence *e)
 		field_text(value, e->bytes, &e->fields[i]);
 		json_object_set_new(fields, e->fields[i].name, json_string(value));
 	}
-	root = json_pack("{s:s,s:o,s:s,s:I,s:b,s:o,s:s,s:s}", "schema", "swtdx.report/1", "file",
-			 name ? name : json_string("(not UTF-8)"), "kind", e->kind, "size",
+	root = json_pack("{s:s,s:o,s:s,s:I,s:b,s:o,s:o,s:s,s:s}", "schema", "swtdx.report/1",
+			 "file", name ? name : json_string("(not UTF-8)"), "kind", e->kind, "size",
 			 (json_int_t)e->len, "simulated", (int)e->simulated, "fields", fields,
-			 "verdict", e->verdict, "why", e->why);
+			 "attributes", attribute_names(e), "verdict", e->verdict, "why", e->why);
 	rc = root ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : -1;
 	putchar('\n');
 	json_decref(root);
