@@ -87,7 +87,8 @@ static void second_line(const struct pair_setup *setup, const char *call, char *
 		snprintf(line, len, "tdcall %s%s", setup->vcpu, call + 7 + strcspn(call + 7, " "));
 		return;
 	}
-	snprintf(line, len, "%s", call);
+	memccpy(line, call, '\0', len);
+	line[len - 1] = '\0';
 	lp = strncmp(call, "guest ", 6) == 0 ? strstr(call, "lp=") : strchr(call, ' ');
 	if (lp)
 		line[lp - call + (*lp == ' ' ? 1 : 3)] = '1';
