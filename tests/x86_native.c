@@ -26,8 +26,11 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 				    REG_R12, REG_R13, REG_R14, REG_R15};
 	unsigned i;
 
-	(void)sig;
 	(void)info;
+	if (!caught) { /* not the instruction's: a crash of the test */
+		signal(sig, SIG_DFL);
+		return;
+	}
 	caught->vector = (int)g[REG_TRAPNO];
 	caught->error = (uint64_t)g[REG_ERR];
 	caught->cr2 = (uint64_t)g[REG_CR2];
@@ -138,4 +141,5 @@ void native_run(struct native *n, const uint8_t *insn, unsigned len, struct nati
 	} else {
 		__asm__ volatile("cld\n\tfninit");
 	}
+	caught = NULL;
 }

@@ -659,13 +659,7 @@ bool x86_tr_int(struct x86_tr *tr)
 		CASE(MFENCE, x86_tr_op(tr, x86_fence))
 		CASE(LFENCE, x86_tr_op(tr, x86_nop))
 		CASE(SFENCE, x86_tr_op(tr, x86_nop))
-	case ZYDIS_MNEMONIC_PAUSE:
-		op = x86_tr_op(tr, x86_pause);
-		if (tr->in.raw.rex.B) { /* that is XCHG with R8, whatever the REP */
-			op->fn = x86_xchg[tr_size(tr->in.operand_width)][0];
-			op->s = 8 * 8;
-		}
-		return true;
+		CASE(PAUSE, x86_tr_op(tr, x86_pause)) /* also with REX.B, as Intel's processors do */
 	case ZYDIS_MNEMONIC_NOP:
 	case ZYDIS_MNEMONIC_ENDBR64:
 	case ZYDIS_MNEMONIC_ENDBR32:

@@ -107,8 +107,6 @@ void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, un
 void x86_rmw_done(struct x86_cpu *cpu);
 /* Copies of any size up to 4096; all or nothing. */
 void x86_read(struct x86_cpu *cpu, uint64_t va, void *to, unsigned len, unsigned acc);
-/* Fault as a write would. */
-void x86_probe_write(struct x86_cpu *cpu, uint64_t va, unsigned len);
 void x86_write(struct x86_cpu *cpu, uint64_t va, const void *from, unsigned len, unsigned acc);
 uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc);
 void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigned acc);

@@ -57,14 +57,6 @@ void x86_write(struct x86_cpu *cpu, uint64_t va, const void *from, unsigned len,
 	put(cpu, q, (const uint8_t *)from + here, len - here);
 }
 
-void x86_probe_write(struct x86_cpu *cpu, uint64_t va, unsigned len)
-{
-	check_canonical(cpu, va, len);
-	x86_fill(cpu, va, ACC_W);
-	if (to_page_end(va) < len)
-		x86_fill(cpu, va + to_page_end(va), ACC_W);
-}
-
 uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc)
 {
 	uint64_t v = 0;

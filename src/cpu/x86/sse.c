@@ -3,12 +3,16 @@
  * point run it under the guest's MXCSR.
  *
  * Exceptions of floating point are all masked while the host computes; the flags it raises decide
- * afterwards whether the guest gets the result or #XM. */
+ * afterwards whether the guest gets the result or #XM. With an unmasked overflow or underflow, PE
+ * then tells of the masked result, not of the one with an adjusted exponent. */
 #include "cpu/x86/flags.h"
 #include "cpu/x86/sse.h"
 
 #define MXCSR_FLAGS 0x3fu
 #define MXCSR_MASKS 0x1f80u
+#define MXCSR_OPERANDS 7u /* invalid, denormal, division by zero */
+#define MXCSR_UE    0x10u
+#define MXCSR_UM    0x800u
 
 static void run_fp(struct x86_cpu *cpu, const struct x86_op *op, void *dst, const void *src,
 		   unsigned imm)
@@ -22,6 +26,11 @@ static void run_fp(struct x86_cpu *cpu, const struct x86_op *op, void *dst, cons
 	op->helper(cpu, dst, src, imm);
 	__asm__ volatile("stmxcsr %0\n\tldmxcsr %1" : "=m"(got) : "m"(host) : "memory");
 	got &= MXCSR_FLAGS;
+	if (unlikely(!(guest & MXCSR_UM)) && x86_sse_tiny(op->helper, dst))
+		got |= MXCSR_UE;
+	/* An exception of the operands comes before any computation, and hides that one's. */
+	if (got & ~(guest >> 7) & MXCSR_OPERANDS)
+		got &= MXCSR_OPERANDS;
 	cpu->fx.mxcsr |= got;
 	if (got & ~(guest >> 7)) {
 		cpu->fl = fl;

@@ -156,6 +156,8 @@ extern x86_fn *const x86_sse_from_gpr[2][5];
 extern x86_fn *const x86_sse_to_gpr[2][3];
 OP(x86_sse_to_mem);
 OP(x86_sse_unavailable);
+/* Has the instruction a result too small to be normal? */
+bool x86_sse_tiny(x86_helper *helper, const void *result);
 
 /* sse_move.c */
 OP(x86_sse_ld16a);

@@ -158,33 +158,41 @@ SSE_HELPER(psrldq)
 	memcpy(dst, d + n, 16);
 }
 
-/* The products are added in pairs, as the SDM's pseudo code does. */
+/* Dot products: the host's own, from a table by immediate, so that the order of the sums and the
+ * choice among NaNs agree. Eight bytes an entry. */
+void x86_dot(void *dst, const void *src, const void *stub);
+extern const uint8_t x86_dot_ps[256 * 8], x86_dot_pd[256 * 8];
+
+__asm__(".text\n"
+	".p2align 4\n"
+	".hidden x86_dot, x86_dot_ps, x86_dot_pd\n"
+	".globl x86_dot, x86_dot_ps, x86_dot_pd\n"
+	".type x86_dot, @function\n"
+	"x86_dot:\n"
+	"	movdqu (%rdi), %xmm0\n"
+	"	movdqu (%rsi), %xmm1\n"
+	"	call *%rdx\n"
+	"	movdqu %xmm0, (%rdi)\n"
+	"	ret\n"
+	".size x86_dot, .-x86_dot\n"
+	".macro dot_table name, op\n"
+	".p2align 4\n"
+	"\\name:\n"
+	".set imm, 0\n"
+	".rept 256\n"
+	"	.byte 0x66, 0x0f, 0x3a, \\op, 0xc1, imm, 0xc3, 0x90\n"
+	"	.set imm, imm + 1\n"
+	".endr\n"
+	".endm\n"
+	"dot_table x86_dot_ps, 0x40\n"
+	"dot_table x86_dot_pd, 0x41\n");
+
 SSE_HELPER(dpps)
 {
-	float a[4], b[4], p[4], sum;
-	unsigned i;
-
-	memcpy(a, dst, 16);
-	memcpy(b, src, 16);
-	for (i = 0; i < 4; i++)
-		p[i] = imm >> (4 + i) & 1 ? a[i] * b[i] : 0.0f;
-	sum = (p[0] + p[1]) + (p[2] + p[3]);
-	for (i = 0; i < 4; i++)
-		a[i] = imm >> i & 1 ? sum : 0.0f;
-	memcpy(dst, a, 16);
+	x86_dot(dst, src, x86_dot_ps + (imm & 0xff) * 8);
 }
 
 SSE_HELPER(dppd)
 {
-	double a[2], b[2], p[2], sum;
-	unsigned i;
-
-	memcpy(a, dst, 16);
-	memcpy(b, src, 16);
-	for (i = 0; i < 2; i++)
-		p[i] = imm >> (4 + i) & 1 ? a[i] * b[i] : 0.0;
-	sum = p[0] + p[1];
-	for (i = 0; i < 2; i++)
-		a[i] = imm >> i & 1 ? sum : 0.0;
-	memcpy(dst, a, 16);
+	x86_dot(dst, src, x86_dot_pd + (imm & 0xff) * 8);
 }

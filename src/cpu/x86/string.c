@@ -224,7 +224,8 @@ static void compare(struct x86_cpu *cpu, uint64_t a, uint64_t b, unsigned size)
 	}
 }
 
-/* Does a repeated comparison stop here? */
+/* Comparisons have the flags from before the instruction where a fault finds them (SDM vol. 2, REP).
+ * Does a repeated one stop here? */
 static bool stops(const struct x86_cpu *cpu, const struct x86_op *op)
 {
 	const bool zf = cpu->fl & FL_ZF;
@@ -234,14 +235,18 @@ static bool stops(const struct x86_cpu *cpu, const struct x86_op *op)
 
 OP(x86_cmps)
 {
+	const uint16_t before = cpu->fl;
 	struct str s;
 
 	begin(cpu, op, &s);
 	cpu->cur = op;
 	while (s.count) {
-		const uint64_t a = x86_ld(cpu, s.src, op->sc, 0);
+		uint64_t a, b;
 
-		compare(cpu, a, x86_ld(cpu, s.dst, op->sc, 0), op->sc);
+		cpu->fl = before;
+		a = x86_ld(cpu, s.src, op->sc, 0);
+		b = x86_ld(cpu, s.dst, op->sc, 0);
+		compare(cpu, a, b, op->sc);
 		advance(cpu, op, &s, 1, true, true);
 		if (stops(cpu, op))
 			break;
@@ -254,11 +259,13 @@ OP(x86_cmps)
 
 OP(x86_scas)
 {
+	const uint16_t before = cpu->fl;
 	struct str s;
 
 	begin(cpu, op, &s);
 	cpu->cur = op;
 	while (s.count) {
+		cpu->fl = before;
 		compare(cpu, cpu->regs.rax, x86_ld(cpu, s.dst, op->sc, 0), op->sc);
 		advance(cpu, op, &s, 1, false, true);
 		if (stops(cpu, op))

@@ -3,10 +3,12 @@
  * is taken back.
  *
  * The instructions stand in a table of two-byte stubs, all register forms and all memory forms with
- * the address in RDX; nothing is generated. The host computes with every exception masked; one the
- * guest has unmasked is pending afterwards and raises #MF at the next waiting instruction. */
+ * the address in RDX; nothing is generated. The host computes under the guest's own control word:
+ * an exception the guest has unmasked is only pending afterwards, in both units, and no waiting
+ * instruction follows in the host's. The next waiting one of the guest raises #MF. */
 #include "cpu/x86/decode.h"
 #include "cpu/x86/flags.h"
+#include "cpu/x86/x87.h"
 
 /* img: a 512-byte FXSAVE image; fl: the guest's flags for FCMOVcc; back: those of FCOMI. */
 unsigned x86_x87_exec(void *img, const void *stub, void *mem, unsigned fl);
@@ -51,10 +53,7 @@ __asm__(".text\n"
 	"	.set op, op + 1\n"
 	".endr\n");
 
-#define FSW_ES	  0x8080u
-#define FCW_MASKS 0x3fu
-
-enum { M_READ = 1, M_WRITE = 2, M_WAITS = 4, M_LOADS_FCW = 8, M_CONTROL = 16, M_FLAGS = 32 };
+enum { M_READ = 1, M_WRITE = 2, M_FLAGS = 4 };
 
 /* An x87 operation is followed by a slot with the rest of its description. */
 struct detail {
@@ -66,100 +65,71 @@ struct detail {
 };
 static_assert(sizeof(struct detail) == sizeof(struct x86_op), "takes the place of an operation");
 
-static void pending(struct x86_cpu *cpu, const struct x86_op *op)
+struct image {
+	struct x86_fxregs fx;
+	uint8_t rest[512 - sizeof(struct x86_fxregs)];
+} __attribute__((aligned(16)));
+
+/* On a copy of the state: what comes after may still fault. */
+static unsigned execute(const struct x86_cpu *cpu, const struct detail *d, void *mem,
+			struct image *img)
 {
-	if ((cpu->fx.fsw & FSW_ES) && (cpu->cr0 & X86_CR0_NE))
-		x86_raise(cpu, op, V_MF);
+	img->fx = cpu->fx;
+	__asm__ volatile("stmxcsr %0" : "=m"(img->fx.mxcsr));
+	return x86_x87_exec(img, d->stub, mem, cpu->fl);
 }
 
-static void update_es(struct x86_cpu *cpu)
+static void commit(struct x86_cpu *cpu, const struct x86_op *op, const struct detail *d,
+		   struct image *img, unsigned fl)
 {
-	cpu->fx.fsw &= (uint16_t)~FSW_ES;
-	if (cpu->fx.fsw & ~cpu->fx.fcw & FCW_MASKS)
-		cpu->fx.fsw |= FSW_ES;
-}
-
-static void execute(struct x86_cpu *cpu, const struct x86_op *op, const struct detail *d, void *mem,
-		    uint64_t ea)
-{
-	struct {
-		struct x86_fxregs fx;
-		uint8_t rest[512 - sizeof(struct x86_fxregs)];
-	} img __attribute__((aligned(16))) = {.fx = cpu->fx};
-	const uint16_t fcw = cpu->fx.fcw;
-	const uint32_t mxcsr = cpu->fx.mxcsr, mask = cpu->fx.mxcsr_mask;
-	unsigned fl;
-
-	__asm__ volatile("stmxcsr %0" : "=m"(img.fx.mxcsr));
-	img.fx.fcw |= FCW_MASKS;
-	img.fx.fsw &= (uint16_t)~FSW_ES;
-	fl = x86_x87_exec(&img, d->stub, mem, cpu->fl);
-	cpu->fx = img.fx;
-	cpu->fx.mxcsr = mxcsr;
-	cpu->fx.mxcsr_mask = mask;
-	if (!(d->what & M_LOADS_FCW))
-		cpu->fx.fcw = fcw;
-	if (!(d->what & M_CONTROL)) {
-		cpu->fx.fop = d->fop;
-		cpu->fx.fip = cpu->blkrip + op->off;
-		if (mem)
-			cpu->fx.fdp = ea;
-	}
+	img->fx.mxcsr = cpu->fx.mxcsr;
+	img->fx.mxcsr_mask = cpu->fx.mxcsr_mask;
+	img->fx.fdp = cpu->fx.fdp;
+	cpu->fx = img->fx;
+	cpu->fx.fop = d->fop;
+	cpu->fx.fip = cpu->blkrip + op->off;
 	if (d->what & M_FLAGS)
 		cpu->fl = (uint16_t)fl;
-	update_es(cpu);
 }
 
 SOP(x87_r)
 {
 	const struct detail *d = (const void *)(op + 1);
+	struct image img;
+	unsigned fl;
 
-	if (d->what & M_WAITS)
-		pending(cpu, op);
-	execute(cpu, op, d, NULL, 0);
+	x87_pending(cpu, op);
+	fl = execute(cpu, d, NULL, &img);
+	commit(cpu, op, d, &img, fl);
 	return op[2].fn(cpu, op + 2);
 }
+
+/* An unmasked exception of the operand, or of a result that does not fit, comes before the store. */
+#define FSW_NO_STORE 0x19u
 
 SOP(x87_m)
 {
 	const struct detail *d = (const void *)(op + 1);
-	uint8_t mem[128] __attribute__((aligned(16)));
+	uint8_t mem[16] __attribute__((aligned(16)));
+	struct image img;
 	uint64_t ea;
+	unsigned fl;
 
-	if (d->what & M_WAITS)
-		pending(cpu, op);
+	x87_pending(cpu, op);
 	ea = ea_x(cpu, op);
 	cpu->cur = op;
 	if (d->what & M_READ)
 		x86_read(cpu, ea, mem, d->size, 0);
-	if (d->what & M_WRITE)
-		x86_probe_write(cpu, ea, d->size);
-	execute(cpu, op, d, mem, ea);
-	if (d->what & M_WRITE)
+	fl = execute(cpu, d, mem, &img);
+	if ((d->what & M_WRITE) && !(img.fx.fsw & ~img.fx.fcw & FSW_NO_STORE))
 		x86_write(cpu, ea, mem, d->size, 0);
 	cpu->cur = NULL;
+	commit(cpu, op, d, &img, fl);
+	cpu->fx.fdp = ea;
 	return op[2].fn(cpu, op + 2);
 }
 
 /* --- control instructions, which need no host --- */
-
-SOP(fninit)
-{
-	const unsigned top = cpu->fx.fsw >> 11 & 7;
-	uint8_t st[8][16];
-	unsigned i;
-
-	/* The registers keep their contents; the image counts them from a top which is now 0. */
-	memcpy(st, cpu->fx.st, sizeof(st));
-	for (i = 0; i < 8; i++)
-		memcpy(cpu->fx.st[(i + top) & 7], st[i], 16);
-	cpu->fx.fcw = 0x37f;
-	cpu->fx.fsw = 0;
-	cpu->fx.ftw = 0;
-	cpu->fx.fop = 0;
-	cpu->fx.fip = cpu->fx.fdp = 0;
-	NEXT;
-}
 
 SOP(fnclex)
 {
@@ -171,10 +141,10 @@ SOP(fldcw)
 {
 	uint16_t v;
 
-	pending(cpu, op);
+	x87_pending(cpu, op);
 	v = ld2(cpu, op, ea_x(cpu, op));
 	cpu->fx.fcw = (v & 0x1f7f) | 0x40;
-	update_es(cpu);
+	x87_update_es(cpu);
 	NEXT;
 }
 
@@ -197,7 +167,7 @@ SOP(fwait)
 {
 	if ((cpu->cr0 & (X86_CR0_MP | X86_CR0_TS)) == (X86_CR0_MP | X86_CR0_TS))
 		x86_raise(cpu, op, V_NM);
-	pending(cpu, op);
+	x87_pending(cpu, op);
 	NEXT;
 }
 
@@ -222,7 +192,7 @@ static bool control(struct x86_tr *tr)
 		x86_tr_op(tr, fwait);
 		return true;
 	case ZYDIS_MNEMONIC_FNINIT:
-		fn = fninit;
+		fn = x86_fninit;
 		break;
 	case ZYDIS_MNEMONIC_FNCLEX:
 		fn = fnclex;
@@ -239,12 +209,25 @@ static bool control(struct x86_tr *tr)
 	case ZYDIS_MNEMONIC_EMMS:
 		fn = emms;
 		break;
+	case ZYDIS_MNEMONIC_FNSTENV:
+		fn = x86_fnstenv;
+		break;
+	case ZYDIS_MNEMONIC_FLDENV:
+		fn = x86_fldenv;
+		break;
+	case ZYDIS_MNEMONIC_FNSAVE:
+		fn = x86_fnsave;
+		break;
+	case ZYDIS_MNEMONIC_FRSTOR:
+		fn = x86_frstor;
+		break;
 	default:
 		return false;
 	}
 	op = x86_tr_op(tr, fn);
 	if (tr->in.operand_count_visible && tr_is_mem(&tr->o[0]))
 		x86_tr_mem(tr, op, &tr->o[0]);
+	op->s = tr->in.operand_width == 16 ? 14 : 28;
 	if (!(tr->mode & M_X87))
 		op->fn = unavailable;
 	return true;
@@ -269,13 +252,9 @@ bool x86_tr_x87(struct x86_tr *tr)
 	for (i = 0; i < tr->in.operand_count_visible; i++)
 		if (tr_is_mem(&tr->o[i]))
 			mem = &tr->o[i];
-	/* The 16-bit forms of the environment instructions have another layout. */
-	if (mem && (mem->size / 8 > 108 || (mem->size > 80 && tr->in.operand_width == 16)))
-		return false;
 	op = x86_tr_op(tr, mem ? x87_m : x87_r);
 	d = (struct detail *)(void *)x86_tr_op(tr, NULL);
 	memset(d, 0, sizeof(*d));
-	d->what = M_WAITS;
 	d->fop = (uint16_t)((opcode & 7) << 8 | modrm);
 	if (mem) {
 		x86_tr_mem(tr, op, mem);
@@ -289,14 +268,6 @@ bool x86_tr_x87(struct x86_tr *tr)
 		d->stub = x86_x87_reg + ((opcode & 7) * 64 + (modrm & 63)) * 4;
 	}
 	switch (tr->in.mnemonic) {
-	case ZYDIS_MNEMONIC_FNSTENV:
-	case ZYDIS_MNEMONIC_FNSAVE:
-		d->what = M_WRITE | M_LOADS_FCW | M_CONTROL;
-		break;
-	case ZYDIS_MNEMONIC_FLDENV:
-	case ZYDIS_MNEMONIC_FRSTOR:
-		d->what |= M_LOADS_FCW | M_CONTROL;
-		break;
 	case ZYDIS_MNEMONIC_FCOMI:
 	case ZYDIS_MNEMONIC_FCOMIP:
 	case ZYDIS_MNEMONIC_FUCOMI:
