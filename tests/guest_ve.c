@@ -314,6 +314,12 @@ static void an_access_that_is_not_what_it_says_is_refused(void **state)
 	assert_int_equal(mmio(s, "\x01\x0b", 2, at, at), TDG_VE_FAULT);		/* add */
 	assert_int_equal(mmio(s, "\xf0\x89\x0b", 3, at, at), TDG_VE_FAULT);	/* lock */
 	assert_int_equal(mmio(s, "\x8b\xcb", 2, at, at), TDG_VE_FAULT); /* no memory at all */
+	/* The page the module names is not at this offset of any page. */
+	memcpy(s->a.code, "\x8b\x0b", 2);
+	s->info.gla = at;
+	s->info.gpa_ = gpa(SHARED_BIT | 0xfee00008);
+	s->f.regs = (struct tdx_regs){.rbx = at};
+	assert_int_equal(handle(s, VMX_EXIT_EPT_VIOLATION), TDG_VE_FAULT);
 	/* Across a page: the other page may be private. */
 	assert_int_equal(mmio(s, "\x8b\x0b", 2, at + 0xffd, at + 0xffd), TDG_VE_FAULT);
 	assert_int_equal(mmio(s, "\x48\x8b\x0b", 3, at + 0xff9, at + 0xff9), TDG_VE_FAULT);
@@ -322,6 +328,57 @@ static void an_access_that_is_not_what_it_says_is_refused(void **state)
 	s->a.give.r10 = TDVMCALL_INVALID_OPERAND;
 	assert_int_equal(mmio(s, "\x8b\x0b", 2, at, at), TDG_VE_FAULT);
 	assert_int_equal(s->f.regs.rcx, 0);
+}
+
+/* RIP 0x1000, RBX, RSI and R13 in the upper half, FS and GS elsewhere. */
+static void each_form_of_address_is_computed_as_the_processor_does(void **state)
+{
+	static const uint64_t rbx = KERNEL + 0x10000, rsi = 0x30, r13 = KERNEL + 0x20000,
+			      fs = KERNEL + 0x300000, gs = KERNEL + 0x400000;
+	static const struct {
+		const char *code;
+		unsigned n;
+		uint64_t gla;
+	} row[] = {
+		{"\x8b\x0b", 2, rbx},
+		{"\x8b\x4b\xf8", 3, rbx - 8},
+		{"\x8b\x8b\x00\x02\x00\x00", 6, rbx + 0x200},
+		{"\x8b\x0c\x33", 3, rbx + rsi},
+		{"\x8b\x4c\xf3\x08", 4, rbx + 8 * rsi + 8},
+		{"\x41\x8b\x4d\x04", 4, r13 + 4},
+		{"\x43\x8b\x0c\x23", 4, KERNEL + 0x50},			     /* (%r11,%r12) */
+		{"\x8b\x0d\x10\x00\x00\x00", 6, KERNEL + 0x1000 + 6 + 0x10}, /* RIP */
+		{"\x65\x8b\x0c\x25\x10\x00\x00\x00", 8, gs + 0x10},
+		{"\x64\x8b\x0c\x25\x10\x00\x00\x00", 8, fs + 0x10},
+		{"\x2e\x8b\x0b", 3, rbx},		     /* CS: nothing */
+		{"\x67\x65\x8b\x0b", 4, gs + (uint32_t)rbx}, /* EBX, then the base */
+		{"\x65\x67\x8b\x4b\xf0", 5, gs + (uint32_t)rbx - 16},
+		{"\x65\x48\xa1\x40\x00\x00\x00\x00\x00\x00\x00", 11, gs + 0x40},
+	};
+	struct scene *s = *state;
+
+	for (unsigned i = 0; i < 2 * sizeof(row) / sizeof(*row); i++) {
+		const uint64_t gla = row[i / 2].gla;
+
+		s->ops.decode = i % 2 ? guest_decode_zydis : NULL;
+		memcpy(s->a.code, row[i / 2].code, row[i / 2].n);
+		s->a.ncode = row[i / 2].n;
+		for (unsigned off = 0; off < 2; off++) {
+			s->info.gla = off ? gla : gla + 1;
+			s->info.gpa_ = gpa(SHARED_BIT | 0xfee00000 | (s->info.gla & 0xfff));
+			s->f = (struct tdg_frame){.rip = KERNEL + 0x1000,
+						  .fs_base = fs,
+						  .gs_base = gs,
+						  .regs = {.rbx = rbx,
+							   .rsi = rsi,
+							   .r11 = KERNEL,
+							   .r12 = 0x50,
+							   .r13 = r13}};
+			assert_int_equal(handle(s, VMX_EXIT_EPT_VIOLATION),
+					 off ? TDG_VE_RESUME : TDG_VE_FAULT);
+		}
+		assert_int_equal(s->f.rip, KERNEL + 0x1000 + row[i / 2].n);
+	}
 }
 
 /* --- both decoders --- */
@@ -569,6 +626,7 @@ int main(void)
 		SCENE(a_ve_without_information_is_the_end),
 		SCENE(each_form_of_mov_reads_and_writes_its_width),
 		SCENE(an_access_that_is_not_what_it_says_is_refused),
+		SCENE(each_form_of_address_is_computed_as_the_processor_does),
 		cmocka_unit_test(the_table_and_zydis_agree),
 		cmocka_unit_test(the_module_raises_and_the_monitor_answers_each_kind),
 		cmocka_unit_test(a_ve_in_the_handler_before_it_asked_is_a_double_fault),
