@@ -25,6 +25,7 @@
 #include "tools/options.h"
 #include "tools/run_guest.h"
 #include "tools/run_ports.h"
+#include "tools/run_quote.h"
 #include "tools/verbs.h"
 #include "trace/trace.h"
 
@@ -257,6 +258,17 @@ static void fatal_error(struct session *s, const uint64_t regs[16])
 	log_line(s, line);
 }
 
+static void quote(struct session *s, struct tdx_run *run)
+{
+	char line[128];
+	int rc = run_quote(s->vm, run);
+
+	if (!rc)
+		return;
+	snprintf(line, sizeof(line), "no quote for the guest: %s", strerror(-rc));
+	log_line(s, line);
+}
+
 /* The user's part of an exit: 0 go on, 1 this vCPU is done. */
 static int handle(struct session *s, struct tdx_run *run)
 {
@@ -272,8 +284,10 @@ static int handle(struct session *s, struct tdx_run *run)
 	case TDX_EXIT_HLT:
 		return 1;
 	case TDX_EXIT_MAP_GPA:
-	case TDX_EXIT_GET_QUOTE:
 	case TDX_EXIT_TDVMCALL:
+		return 0;
+	case TDX_EXIT_GET_QUOTE:
+		quote(s, run);
 		return 0;
 	case TDX_EXIT_SYSTEM_EVENT:
 		fatal_error(s, run->system_event.data);
