@@ -152,7 +152,7 @@ static const ZydisMnemonic excluded[] = {
 	ZYDIS_MNEMONIC_FXRSTOR64,     ZYDIS_MNEMONIC_GF2P8AFFINEINVQB,
 	ZYDIS_MNEMONIC_GF2P8AFFINEQB, ZYDIS_MNEMONIC_GF2P8MULB,
 	ZYDIS_MNEMONIC_PTWRITE,	      ZYDIS_MNEMONIC_CPUID,
-	ZYDIS_MNEMONIC_CVTPI2PS,      ZYDIS_MNEMONIC_CVTPI2PD,
+	ZYDIS_MNEMONIC_MASKMOVQ,
 	ZYDIS_MNEMONIC_XGETBV,	      ZYDIS_MNEMONIC_XTEST,
 };
 
@@ -180,8 +180,6 @@ static bool wanted(const ZydisDecodedInstruction *in, const ZydisDecodedOperand 
 		if (o[i].visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN &&
 		    o[i].reg.value >= ZYDIS_REGISTER_ES && o[i].reg.value <= ZYDIS_REGISTER_GS)
 			return false;
-		if (o[i].reg.value >= ZYDIS_REGISTER_MM0 && o[i].reg.value <= ZYDIS_REGISTER_MM7)
-			return false;
 	}
 	if (in->meta.branch_type != ZYDIS_BRANCH_TYPE_NONE)
 		return false;
@@ -208,6 +206,7 @@ static bool wanted(const ZydisDecodedInstruction *in, const ZydisDecodedOperand 
 	case ZYDIS_CATEGORY_STRINGOP:
 		return !(set & X87) && in->meta.isa_ext != ZYDIS_ISA_EXT_RDTSCP;
 	case ZYDIS_CATEGORY_AES:
+	case ZYDIS_CATEGORY_MMX:
 	case ZYDIS_CATEGORY_SHA:
 	case ZYDIS_CATEGORY_PCLMULQDQ:
 	case ZYDIS_CATEGORY_LOGICAL_FP:
@@ -276,6 +275,10 @@ static void random_fx(struct world *w, uint8_t *fx)
 	memset(fx, 0, 512);
 	f->fcw = (uint16_t)(0x40 | (rnd(w) % 2 ? 0x3f : rnd(w) & 0x3f) | (rnd(w) & 0xf00));
 	f->fsw = (uint16_t)(rnd(w) & 0x3800);
+	if (rnd(w) % 4 == 0)
+		f->fsw |= (uint16_t)(rnd(w) & 0x473f);
+	if (f->fsw & ~f->fcw & 0x3f)
+		f->fsw |= 0x8080;
 	f->ftw = (uint8_t)(rnd(w) | rnd(w));
 	f->mxcsr = (uint32_t)((rnd(w) % 2 ? 0x1f80 : rnd(w) & 0x1f80) | (rnd(w) & 0x6000) |
 			      (rnd(w) % 4 ? 0 : rnd(w) & 0x8040));
@@ -392,6 +395,13 @@ static void fail_insn(struct world *w, const uint8_t *b, const ZydisDecodedInstr
 		 (unsigned long long)ours);
 }
 
+static bool stores_mmx(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o)
+{
+	return in->operand_count > 1 && o[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+	       o[1].type == ZYDIS_OPERAND_TYPE_REGISTER && o[1].reg.value >= ZYDIS_REGISTER_MM0 &&
+	       o[1].reg.value <= ZYDIS_REGISTER_MM7;
+}
+
 /* Processors differ in which pointers they keep and how: those of a stored environment. */
 static void forget_pointers(struct world *w, const ZydisDecodedInstruction *in, uint64_t place)
 {
@@ -493,11 +503,14 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 		cpu->fx.mxcsr = (cpu->fx.mxcsr & ~0x20u) | (hf->mxcsr & 0x20);
 	if (hf->mxcsr != cpu->fx.mxcsr)
 		fail_insn(w, bytes, in, o, "mxcsr", hf->mxcsr, cpu->fx.mxcsr);
+	/* Some processors move the top of the stack before an MMX store has faulted. */
+	if (fault.vector >= 12 && fault.vector <= 14 && stores_mmx(in, o))
+		return;
+	if (hf->fsw != cpu->fx.fsw)
+		fail_insn(w, bytes, in, o, "fsw", hf->fsw, cpu->fx.fsw);
 	if (hf->fcw != cpu->fx.fcw || hf->ftw != cpu->fx.ftw)
 		fail_insn(w, bytes, in, o, "fcw, ftw", (uint64_t)hf->fcw << 16 | hf->ftw,
 			  (uint64_t)cpu->fx.fcw << 16 | cpu->fx.ftw);
-	if (hf->fsw != cpu->fx.fsw)
-		fail_insn(w, bytes, in, o, "fsw", hf->fsw, cpu->fx.fsw);
 	for (i = 0; i < 8; i++) {
 		if (memcmp(hf->st[i], cpu->fx.st[i], 10) != 0) {
 			memcpy(&left, hf->st[i], 8);
@@ -505,8 +518,9 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 			fail_insn(w, bytes, in, o, "st", left, right);
 		}
 	}
-	/* Some processors have written the half of a large x87 operand that they could. */
-	if (fault.vector == 14 && in->meta.category == ZYDIS_CATEGORY_X87_ALU)
+	/* Some processors have written the part of an operand that they could. */
+	if (fault.vector == 14 && (in->meta.category == ZYDIS_CATEGORY_X87_ALU ||
+				   in->mnemonic == ZYDIS_MNEMONIC_MOVBE))
 		return;
 	if (fault.vector < 0 && (in->mnemonic == ZYDIS_MNEMONIC_FNSTENV ||
 				 in->mnemonic == ZYDIS_MNEMONIC_FNSAVE))
@@ -552,6 +566,9 @@ static void many(struct world *w, unsigned set, unsigned long count)
 		if (in.meta.category == ZYDIS_CATEGORY_STRINGOP)
 			st.rflags |= rnd(w) & 0x400;
 		random_fx(w, st.fx);
+		/* A dot product's steps may end at the first that raises an exception. */
+		if (in.mnemonic == ZYDIS_MNEMONIC_DPPS || in.mnemonic == ZYDIS_MNEMONIC_DPPD)
+			((struct x86_fxregs *)(void *)st.fx)->mxcsr |= 0x1f80;
 		if (!aim(w, &in, o, bytes, &st))
 			continue;
 		for (i = 0; i < 16; i++) {

@@ -494,17 +494,36 @@ static void a_repeated_copy_stops_at_the_fault_and_goes_on(void **state)
 
 GUEST_CODE(avx, "vaddps %ymm0, %ymm1, %ymm2");
 
+static void avx_is_undefined_until_xcr0_has_it_and_unknown_then(void **state)
+{
+	struct guest *g = *state;
+	struct x86_exit x;
+
+	with_handler(g, 6);
+	load(g, G_CODE, avx);
+	expect_at_handler(g);
+	g->cpu->cr4 |= X86_CR4_OSXSAVE;
+	g->cpu->xcr0 = 7;
+	x86_state_changed(g->cpu);
+	g->cpu->rip = G_CODE;
+	x = run(g, 10);
+	assert_int_equal(x.reason, X86_EXIT_UNKNOWN);
+	assert_memory_equal(x.insn, avx, x.insn_len);
+}
+
+GUEST_CODE(transaction, "xbegin 1f; 1:");
+
 static void an_unknown_instruction_stops_with_its_bytes(void **state)
 {
 	struct guest *g = *state;
 	struct x86_exit x;
 
-	load(g, G_CODE, avx);
+	load(g, G_CODE, transaction);
 	x = run(g, 10);
 	assert_int_equal(x.reason, X86_EXIT_UNKNOWN);
 	assert_int_equal(g->cpu->rip, G_CODE);
-	assert_int_equal(x.insn_len, avx_end - avx);
-	assert_memory_equal(x.insn, avx, x.insn_len);
+	assert_int_equal(x.insn_len, transaction_end - transaction);
+	assert_memory_equal(x.insn, transaction, x.insn_len);
 }
 
 GUEST_CODE(control, "mov %rax, %cr4; mov %cr4, %rbx; hlt");
@@ -827,6 +846,7 @@ int main(void)
 		T(an_access_across_pages_changes_nothing_when_the_second_is_missing),
 		T(a_violation_while_delivering_an_event_names_the_event),
 		T(a_repeated_copy_stops_at_the_fault_and_goes_on),
+		T(avx_is_undefined_until_xcr0_has_it_and_unknown_then),
 		T(an_unknown_instruction_stops_with_its_bytes),
 		T(host_owned_control_bits_exit_only_when_they_change),
 		T(an_interrupt_waits_for_the_instruction_after_sti),

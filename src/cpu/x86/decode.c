@@ -124,15 +124,14 @@ static const ZydisDecoder *decoder_for(ZydisDecoder *d, unsigned mode)
 	return d;
 }
 
-/* Zydis knows the instruction, the engine does not: stop with its bytes. */
-static void unknown(struct x86_tr *tr)
+struct x86_op *x86_tr_unknown(struct x86_tr *tr, x86_fn *fn)
 {
-	struct x86_op *op = x86_tr_end(tr, x86_unknown);
+	struct x86_op *op = x86_tr_end(tr, fn), *bytes = &tr->ops[tr->nops];
 
-	op = &tr->ops[tr->nops];
 	tr->linked[tr->nops++] = false;
-	memset(op, 0, sizeof(*op));
-	memcpy(op, tr->bytes, tr->in.length);
+	memset(bytes, 0, sizeof(*bytes));
+	memcpy(bytes, tr->bytes, tr->in.length);
+	return op;
 }
 
 static bool lock_allowed(const struct x86_tr *tr)
@@ -156,9 +155,9 @@ static void one(struct x86_tr *tr)
 		}
 		tr->prefix |= OPF_LOCK;
 	}
-	if (!x86_tr_int(tr) && !x86_tr_system(tr) && !x86_tr_sse(tr) && !x86_tr_x87(tr) &&
-	    !x86_tr_bmi(tr))
-		unknown(tr);
+	if (!x86_tr_int(tr) && !x86_tr_system(tr) && !x86_tr_mmx(tr) && !x86_tr_sse(tr) &&
+	    !x86_tr_x87(tr) && !x86_tr_bmi(tr) && !x86_tr_absent(tr))
+		x86_tr_unknown(tr, x86_unknown);
 }
 
 static bool is_break(const struct x86_tr *tr, uint64_t rip)

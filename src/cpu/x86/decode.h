@@ -49,9 +49,11 @@ void x86_translate_block(struct x86_tr *tr, const uint8_t *bytes, unsigned avail
 /* One instruction; false: not of this family. */
 bool x86_tr_int(struct x86_tr *tr);
 bool x86_tr_system(struct x86_tr *tr);
+bool x86_tr_mmx(struct x86_tr *tr);
 bool x86_tr_sse(struct x86_tr *tr);
 bool x86_tr_x87(struct x86_tr *tr);
 bool x86_tr_bmi(struct x86_tr *tr);
+bool x86_tr_absent(struct x86_tr *tr);
 
 /* The next operation, with what is common filled in. */
 struct x86_op *x86_tr_op(struct x86_tr *tr, x86_fn *fn);
@@ -60,6 +62,9 @@ bool x86_tr_mem(struct x86_tr *tr, struct x86_op *op, const ZydisDecodedOperand 
 unsigned x86_tr_reg(ZydisRegister reg);
 /* Give the operation a link to rip. */
 void x86_tr_link(struct x86_tr *tr, struct x86_op *op, uint64_t rip);
+/* Zydis knows the instruction, the engine does not: an operation that ends the block, followed by
+ * the bytes. */
+struct x86_op *x86_tr_unknown(struct x86_tr *tr, x86_fn *fn);
 /* An operation that ends the block. */
 struct x86_op *x86_tr_end(struct x86_tr *tr, x86_fn *fn);
 

@@ -644,6 +644,8 @@ bool x86_tr_int(struct x86_tr *tr)
 								 : tr->o[0].reg.value);
 		return true;
 		CASE(MOVDIRI, form2(tr, x86_mov))
+		CASE(ARPL, form1(tr, 0, x86_arpl, x86_arpl, NULL)->s = reg_of(tr, 1))
+		CASE(SALC, x86_tr_op(tr, x86_salc))
 		CASE(DAA, bcd(tr, 0, false))
 		CASE(DAS, bcd(tr, 1, false))
 		CASE(AAA, bcd(tr, 2, false))

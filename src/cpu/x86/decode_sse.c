@@ -28,12 +28,6 @@ static bool is_xmm(const ZydisDecodedOperand *o)
 	       o->reg.value <= ZYDIS_REGISTER_XMM15;
 }
 
-static bool is_mmx(const ZydisDecodedOperand *o)
-{
-	return tr_is_reg(o) && o->reg.value >= ZYDIS_REGISTER_MM0 &&
-	       o->reg.value <= ZYDIS_REGISTER_MM7;
-}
-
 static uint8_t reg_of(const struct x86_tr *tr, unsigned operand)
 {
 	return (uint8_t)x86_tr_reg(tr->o[operand].reg.value);
@@ -258,13 +252,9 @@ static bool moves(struct x86_tr *tr)
 bool x86_tr_sse(struct x86_tr *tr)
 {
 	const struct row *row = &rows[tr->in.mnemonic];
-	unsigned i;
 
 	if (tr->in.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
 		return false;
-	for (i = 0; i < tr->in.operand_count_visible; i++)
-		if (is_mmx(&tr->o[i]))
-			return false;
 	if (state(tr))
 		return true;
 	if (row->kind == K_NONE) {

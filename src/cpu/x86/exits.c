@@ -102,6 +102,20 @@ OP(x86_unknown)
 	x86_leave(cpu, op, X86_EXIT_UNKNOWN, 0);
 }
 
+OP(x86_gated_cr4)
+{
+	if (!(cpu->cr4 & op->imm))
+		x86_raise(cpu, op, V_UD);
+	return x86_unknown(cpu, op);
+}
+
+OP(x86_gated_xcr0)
+{
+	if (!(cpu->cr4 & X86_CR4_OSXSAVE) || !(cpu->xcr0 & op->imm))
+		x86_raise(cpu, op, V_UD);
+	return x86_unknown(cpu, op);
+}
+
 OP(x86_break)
 {
 	x86_leave(cpu, op, X86_EXIT_BREAKPOINT, 0);

@@ -238,6 +238,29 @@ OP(x86_adx)
 	NEXT;
 }
 
+/* The requested privilege level is not to be higher than the caller's. */
+OP(x86_arpl)
+{
+	uint16_t *p = op->fl & OPF_MEM ? rmw2(cpu, op, ea_x(cpu, op)) : &R16(op->d);
+	const unsigned rpl = R16(op->s) & 3u;
+	uint16_t sel;
+
+	memcpy(&sel, p, 2);
+	cpu->fl = fl_pick(cpu->fl, (sel & 3u) < rpl ? FL_ZF : 0, FL_ZF);
+	if ((sel & 3u) < rpl) {
+		sel = (uint16_t)((sel & ~3u) | rpl);
+		memcpy(p, &sel, 2);
+	}
+	RMW_DONE;
+	NEXT;
+}
+
+OP(x86_salc)
+{
+	R8(RAX) = cpu->fl & FL_CF ? 0xff : 0;
+	NEXT;
+}
+
 /* CLFLUSH and the like: nothing but the permission to read. */
 OP(x86_probe)
 {

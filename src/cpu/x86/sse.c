@@ -14,8 +14,8 @@
 #define MXCSR_UE    0x10u
 #define MXCSR_UM    0x800u
 
-static void run_fp(struct x86_cpu *cpu, const struct x86_op *op, void *dst, const void *src,
-		   unsigned imm)
+void x86_sse_run_fp(struct x86_cpu *cpu, const struct x86_op *op, void *dst, const void *src,
+		    unsigned imm)
 {
 	const uint32_t guest = cpu->fx.mxcsr;
 	const uint32_t mine = (guest & ~MXCSR_FLAGS) | MXCSR_MASKS;
@@ -47,7 +47,7 @@ static void bin_fp(struct x86_cpu *cpu, const struct x86_op *op, const void *src
 {
 	struct x86_xmm d = cpu->xmm[op->d];
 
-	run_fp(cpu, op, &d, src, imm);
+	x86_sse_run_fp(cpu, op, &d, src, imm);
 	cpu->xmm[op->d] = d;
 }
 
@@ -181,7 +181,7 @@ static void plain(struct x86_cpu *cpu, const struct x86_op *op, void *dst, const
 		NEXT;                                                                              \
 	}
 TO_GPR(plain, plain)
-TO_GPR(fp, run_fp)
+TO_GPR(fp, x86_sse_run_fp)
 
 x86_fn *const x86_sse_to_gpr[2][3] = {
 	{plain_tr, plain_tm4, plain_tm8},

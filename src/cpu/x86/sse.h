@@ -156,6 +156,9 @@ extern x86_fn *const x86_sse_from_gpr[2][5];
 extern x86_fn *const x86_sse_to_gpr[2][3];
 OP(x86_sse_to_mem);
 OP(x86_sse_unavailable);
+/* Call the helper under the guest's MXCSR; does not return from #XM. */
+void x86_sse_run_fp(struct x86_cpu *cpu, const struct x86_op *op, void *dst, const void *src,
+		    unsigned imm);
 /* Has the instruction a result too small to be normal? */
 bool x86_sse_tiny(x86_helper *helper, const void *result);
 

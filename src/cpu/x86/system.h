@@ -59,6 +59,8 @@ OP(x86_ud);
 OP(x86_gp);
 OP(x86_nm);
 OP(x86_unknown);
+OP(x86_gated_cr4); /* unknown if a bit of imm is set in CR4, else #UD */
+OP(x86_gated_xcr0);
 OP(x86_break);
 OP(x86_nop);
 OP(x86_pause);
@@ -82,6 +84,8 @@ OP(x86_mov_moffs_st);
 OP(x86_movdir64b);
 OP(x86_bcd);
 OP(x86_bound);
+OP(x86_arpl);
+OP(x86_salc);
 OP(x86_fence);
 OP(x86_adx);
 OP(x86_probe);

@@ -94,6 +94,8 @@ struct x86_dtr {
 #define X86_CR4_SMEP	   (1u << 20)
 #define X86_CR4_SMAP	   (1u << 21)
 
+#define X86_XCR0_AVX	   (1u << 2)
+
 #define X86_EFER_SCE	   (1u << 0)
 #define X86_EFER_LME	   (1u << 8)
 #define X86_EFER_LMA	   (1u << 10)

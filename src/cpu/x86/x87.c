@@ -8,6 +8,7 @@
  * instruction follows in the host's. The next waiting one of the guest raises #MF. */
 #include "cpu/x86/decode.h"
 #include "cpu/x86/flags.h"
+#include "cpu/x86/system.h"
 #include "cpu/x86/x87.h"
 
 /* img: a 512-byte FXSAVE image; fl: the guest's flags for FCMOVcc; back: those of FCOMI. */
@@ -193,6 +194,11 @@ static bool control(struct x86_tr *tr)
 		return true;
 	case ZYDIS_MNEMONIC_FNINIT:
 		fn = x86_fninit;
+		break;
+	case ZYDIS_MNEMONIC_FENI8087_NOP:
+	case ZYDIS_MNEMONIC_FDISI8087_NOP:
+	case ZYDIS_MNEMONIC_FSETPM287_NOP:
+		fn = x86_nop;
 		break;
 	case ZYDIS_MNEMONIC_FNCLEX:
 		fn = fnclex;
