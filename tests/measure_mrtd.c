@@ -203,30 +203,66 @@ static uint8_t *firmware(const char *path, const char *sha384, size_t *size)
 }
 
 #define OVMF "/usr/share/ovmf/OVMF.fd"
-#define OVMF_SHA384                                                                                \
-	"fa0dd56f4e3156e03cb377d56b5785bda51999a9c01fcf4e"                                         \
-	"3d00e8848d6fe02a94d95e2c1fab707a000bb08674a7ce6a"
 
-static void debian_ovmf_has_its_published_mrtd(void **state)
+/* Figures on which programs that share no code agree. */
+static const struct published {
+	const char *path, *sha384;
+	uint64_t pages, extends;
+	const char *page_order, *section_order;
+} debian_12 =
+	{
+		OVMF,
+		"fa0dd56f4e3156e03cb377d56b5785bda51999a9c01fcf4e"
+		"3d00e8848d6fe02a94d95e2c1fab707a000bb08674a7ce6a",
+		538,
+		7680,
+		"4c7206f0f483c524f12c366c711e9049030a8d47c471ee5a"
+		"a9c4999a08de4057fb887fed0744d5631a212967fb231c47",
+		"acccbcc870a381adab0d3919d90a7f268ac3b0364771f202"
+		"ed4bb4e892d045b33db3b32e6924cba830a724eed443f7e1",
+},
+  inteltdx_2026_08 = {
+	  "/usr/share/ovmf/OVMF.inteltdx.ms.fd",
+	  "233c782278a7b10f62fa98f19268f853ef39cc41e64544a6"
+	  "cdbf71344f163bc541973605655826370a468c7862bb1ef2",
+	  1050,
+	  14272,
+	  "a7a1f751abc454f9cbab198ca8d2edb2821935df525c7418"
+	  "2b5e776cb0929e8c59aefecce725b0d08a5e9d3d3183bd08",
+	  "b90b236113eb4c0d4df4ef590568c14e6028a3a31d7e8ac6"
+	  "3dee9845df5008d3ebf82d4f5974e933798f65d7a279b9a9",
+};
+
+static void assert_published(const struct published *p)
 {
 	struct tdvf_measurement m;
 	struct tdvf_error err;
 	uint8_t *image;
 	size_t size;
 
-	(void)state;
-	image = firmware(OVMF, OVMF_SHA384, &size);
+	image = firmware(p->path, p->sha384, &size);
 	if (!image)
 		skip();
 	assert_int_equal(tdvf_mrtd(image, size, TDVF_ORDER_PAGE, &m, &err), 0);
-	assert_digest(&m.mrtd, "4c7206f0f483c524f12c366c711e9049030a8d47c471ee5a"
-			       "a9c4999a08de4057fb887fed0744d5631a212967fb231c47");
-	assert_int_equal(m.pages, 538);
-	assert_int_equal(m.extends, 7680);
+	assert_digest(&m.mrtd, p->page_order);
+	assert_int_equal(m.pages, p->pages);
+	assert_int_equal(m.extends, p->extends);
 	assert_int_equal(tdvf_mrtd(image, size, TDVF_ORDER_SECTION, &m, &err), 0);
-	assert_digest(&m.mrtd, "acccbcc870a381adab0d3919d90a7f268ac3b0364771f202"
-			       "ed4bb4e892d045b33db3b32e6924cba830a724eed443f7e1");
+	assert_digest(&m.mrtd, p->section_order);
 	free(image);
+}
+
+static void debian_ovmf_has_its_published_mrtd(void **state)
+{
+	(void)state;
+	assert_published(&debian_12);
+}
+
+/* Of package ovmf-inteltdx, which Debian 12 does not have. */
+static void the_firmware_made_for_tdx_has_its_published_mrtd(void **state)
+{
+	(void)state;
+	assert_published(&inteltdx_2026_08);
 }
 
 static void debian_ovmf_cut_short_has_none(void **state)
@@ -271,6 +307,7 @@ int main(void)
 		cmocka_unit_test(the_buffer_shows_in_no_count_of_calls),
 		cmocka_unit_test(each_order_is_the_plain_computation_in_that_order),
 		cmocka_unit_test(debian_ovmf_has_its_published_mrtd),
+		cmocka_unit_test(the_firmware_made_for_tdx_has_its_published_mrtd),
 		cmocka_unit_test(debian_ovmf_cut_short_has_none),
 		cmocka_unit_test(the_code_half_of_ovmf_is_refused_at_its_bfv),
 	};
