@@ -63,7 +63,7 @@ int tdg_init(const struct tdg_port *vcpu, struct tdg *td)
 	(void)read_field(vcpu, FIELD_CONFIG_FLAGS, &td->config_flags);
 	(void)read_field(vcpu, FIELD_TD_CTLS, &td->td_ctls);
 	/* No #VE when the host steps the guest: it would tell the host as much as it tells us. */
-	s = tdg_vm_wr(vcpu, FIELD_NOTIFY_ENABLES, 0, ~0ull, NULL);
+	(void)tdx_is_success(tdg_vm_wr(vcpu, FIELD_NOTIFY_ENABLES, 0, ~0ull, NULL));
 	if (!no_pending_ve(vcpu, td) && !(td->attributes & TDX_ATTR_DEBUG))
 		return -EACCES;
 	reduce_ve(vcpu, td);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* TDG.VP.*: the calling vCPU. */
+/* TDG.VP.INFO, VEINFO.GET, CPUIDVE.SET: the calling vCPU. */
 #include "guest/call.h"
 
 struct tdx_status tdg_vp_info(const struct tdg_port *vcpu, struct tdg_vp_info *out)
@@ -46,29 +46,4 @@ struct tdx_status tdg_vp_cpuidve_set(const struct tdg_port *vcpu, bool superviso
 	struct tdx_regs r = {.rcx = (supervisor ? 1u : 0) | (user ? 2u : 0)};
 
 	return guest_call(vcpu, TDG_VP_CPUIDVE_SET, 0, &r);
-}
-
-static void field(struct tdg_field_value *out, const struct tdx_regs *r, uint64_t next)
-{
-	if (out)
-		*out = (struct tdg_field_value){next, r->r8, *r};
-}
-
-struct tdx_status tdg_vp_rd(const struct tdg_port *vcpu, uint64_t id, struct tdg_field_value *out)
-{
-	struct tdx_regs r = {.rdx = id};
-	struct tdx_status s = guest_call(vcpu, TDG_VP_RD, 0, &r);
-
-	field(out, &r, r.rdx);
-	return s;
-}
-
-struct tdx_status tdg_vp_wr(const struct tdg_port *vcpu, uint64_t id, uint64_t value, uint64_t mask,
-			    struct tdg_field_value *old)
-{
-	struct tdx_regs r = {.rdx = id, .r8 = value, .r9 = mask};
-	struct tdx_status s = guest_call(vcpu, TDG_VP_WR, 0, &r);
-
-	field(old, &r, ~0ull);
-	return s;
 }
