@@ -167,7 +167,8 @@ int main(int argc, char **argv)
 	hold_stdout();
 	status = command(argc, argv);
 	errno = 0;
-	if (fflush(stdout) == 0 && !ferror(stdout))
+	/* A verb that met it has said so. */
+	if ((fflush(stdout) == 0 && !ferror(stdout)) || status == VERB_ENVIRONMENT)
 		return status;
 	fprintf(stderr, "swtdx: standard output: %s\n",
 		errno ? strerror(errno) : "not everything could be written");

@@ -55,7 +55,8 @@ static int sign(const struct quote_service *s, const char *path, const char *out
 		fprintf(stderr, "swtdx quote: a quote is binary: redirect it or use --output\n");
 		return VERB_USAGE;
 	}
-	rc = file_read(path, sizeof(r) + 1, &bytes, &len);
+	rc = file_read(path, 1u << 20, &bytes, &len);
+	path = strcmp(path, "-") ? path : "<stdin>";
 	if (rc)
 		return complain(path, rc);
 	rc = tdreport_parse(bytes, len, &r, &err);

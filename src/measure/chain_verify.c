@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The certificate chain of a quote: leaf, intermediate, root, in PEM.
  *
- * PEM has many spellings of one certificate, and bytes that no signature covers. Only the plain
- * spelling is accepted, by encoding what was read again and comparing; a zero byte may follow, as
+ * PEM and DER have many spellings of one certificate, with bytes that no signature covers. Only the
+ * plain one is accepted, by encoding what was read again and comparing; a zero byte may follow, as
  * real platforms have it. The root must be the trusted one byte for byte. */
 #include <errno.h>
 #include <limits.h>
@@ -55,44 +55,73 @@ int chain_to_pem(X509 *const certs[], unsigned n, char **pem, size_t *len)
 	return rc;
 }
 
-/* No passphrase is asked for: a certificate needs none, and a library must not prompt. */
-static int no_passphrase(char *buf, int size, int rwflag, void *user)
+/* A certificate as it stood in PEM. */
+struct der {
+	unsigned char *bytes;
+	long len;
+};
+
+static bool read_block(BIO *bio, struct der *d)
 {
-	(void)buf, (void)size, (void)rwflag, (void)user;
-	return -1;
+	char *name = NULL, *header = NULL;
+	bool ok = PEM_read_bio(bio, &name, &header, &d->bytes, &d->len) == 1 &&
+		  !strcmp(name, PEM_STRING_X509);
+
+	OPENSSL_free(name);
+	OPENSSL_free(header);
+	return ok;
 }
 
-/* Reads n certificates and requires that they were spelt as we would spell them. */
-static int read_plain(const char *pem, size_t len, X509 *certs[], unsigned n)
+/* Reads the blocks of a chain and requires that they were spelt as we would spell them. */
+static int read_plain(const char *pem, size_t len, struct der der[CHAIN_CERTS])
 {
-	BIO *bio = len <= INT_MAX ? BIO_new_mem_buf(pem, (int)len) : NULL;
-	char *again = NULL;
-	size_t size = 0;
-	int rc = bio ? 0 : -EINVAL;
+	BIO *in = len <= INT_MAX ? BIO_new_mem_buf(pem, (int)len) : NULL;
+	BIO *again = BIO_new(BIO_s_mem());
+	char *text = NULL;
+	size_t size;
+	int rc = in ? 0 : -EINVAL;
 
-	for (unsigned i = 0; i < n && !rc; i++) {
-		certs[i] = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
-		if (!certs[i])
+	for (unsigned i = 0; i < CHAIN_CERTS && !rc; i++)
+		if (!read_block(in, &der[i]) ||
+		    !PEM_write_bio(again, PEM_STRING_X509, "", der[i].bytes, der[i].len))
 			rc = -EINVAL;
-	}
-	BIO_free(bio);
-	if (!rc)
-		rc = chain_to_pem(certs, n, &again, &size);
-	if (!rc && (len < size || memcmp(pem, again, size) ||
+	size = rc ? 0 : (size_t)BIO_get_mem_data(again, &text);
+	if (!rc && (len < size || memcmp(pem, text, size) ||
 		    !(len == size || (len == size + 1 && !pem[size]))))
 		rc = -EINVAL;
-	free(again);
+	BIO_free(in);
+	BIO_free(again);
 	return rc;
 }
 
 /* The trusted root is the caller's and may be spelt in any way, with any text around it. */
-static X509 *read_root(const char *pem, size_t len)
+static bool is_root(const struct der *d, const char *pem, size_t len, bool *readable)
 {
 	BIO *bio = len <= INT_MAX ? BIO_new_mem_buf(pem, (int)len) : NULL;
-	X509 *root = bio ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
+	struct der root = {NULL, 0};
+	bool same;
 
+	*readable = bio && read_block(bio, &root);
+	same = *readable && root.len == d->len && !memcmp(root.bytes, d->bytes, (size_t)d->len);
+	OPENSSL_free(root.bytes);
 	BIO_free(bio);
-	return root;
+	return same;
+}
+
+/* Of the many encodings that are read as one certificate only its own is accepted. */
+static X509 *decode(const struct der *d)
+{
+	const unsigned char *p = d->bytes;
+	X509 *cert = d2i_X509(NULL, &p, d->len);
+	unsigned char *again = NULL;
+	int len = cert ? i2d_X509(cert, &again) : -1;
+
+	if (len != d->len || memcmp(again, d->bytes, (size_t)len)) {
+		X509_free(cert);
+		cert = NULL;
+	}
+	OPENSSL_free(again);
+	return cert;
 }
 
 static bool named(X509 *cert, const char *name)
@@ -145,38 +174,45 @@ out:
 	return rc;
 }
 
-static int check_chain(X509 *certs[CHAIN_CERTS], X509 *root, int64_t now, struct attest_error *err)
+/* The root first, which costs least. */
+static int check_chain(const struct der der[CHAIN_CERTS], X509 *certs[CHAIN_CERTS],
+		       const char *root_pem, size_t root_len, int64_t now, struct attest_error *err)
 {
-	int rc = check_form(certs, err);
+	bool readable, trusted = is_root(&der[CHAIN_CERTS - 1], root_pem, root_len, &readable);
+	int rc;
 
-	if (rc)
-		return rc;
-	if (X509_cmp(certs[2], root))
+	if (!readable)
+		return attest_fail(err, -EINVAL, QUOTE_ROOT_FORMAT, 0, 0, 0);
+	if (!trusted)
 		return attest_fail(err, -EBADMSG, QUOTE_CHAIN_ROOT, 0, 0, 0);
-	return check_path(certs, now, err);
+	for (unsigned i = 0; i < CHAIN_CERTS; i++) {
+		certs[i] = decode(&der[i]);
+		if (!certs[i])
+			return attest_fail(err, -EBADMSG, QUOTE_CHAIN_FORMAT, 0, 0, 0);
+	}
+	rc = check_form(certs, err);
+	return rc ? rc : check_path(certs, now, err);
 }
 
 int chain_verify(const char *pem, size_t len, const char *root_pem, size_t root_len, int64_t now,
 		 EVP_PKEY **leaf, struct attest_error *err)
 {
+	struct der der[CHAIN_CERTS] = {{NULL, 0}};
 	X509 *certs[CHAIN_CERTS] = {NULL};
-	X509 *root = NULL;
 	int rc;
 
 	*leaf = NULL;
-	rc = read_plain(pem, len, certs, CHAIN_CERTS);
-	if (rc == -EINVAL)
+	rc = read_plain(pem, len, der);
+	if (rc)
 		rc = attest_fail(err, -EBADMSG, QUOTE_CHAIN_FORMAT, 0, 0, 0);
-	root = rc ? NULL : read_root(root_pem, root_len);
-	if (!rc && !root)
-		rc = attest_fail(err, -EINVAL, QUOTE_ROOT_FORMAT, 0, 0, 0);
-	if (!rc)
-		rc = check_chain(certs, root, now, err);
+	else
+		rc = check_chain(der, certs, root_pem, root_len, now, err);
 	if (!rc) {
 		*leaf = X509_get_pubkey(certs[0]);
 		rc = *leaf ? 0 : -EIO;
 	}
-	X509_free(root);
 	chain_free(certs);
+	for (unsigned i = 0; i < CHAIN_CERTS; i++)
+		OPENSSL_free(der[i].bytes);
 	return rc;
 }

@@ -55,13 +55,16 @@ int quote_parse(const void *bytes, size_t len, struct tdx_quote *out, struct att
 
 	memset(out, 0, sizeof(*out));
 	*err = (struct attest_error){0};
+	if (len < QUOTE_HEADER_SIZE)
+		return wrong(err, QUOTE_TOO_SHORT, 0, len, Q_AUTH + CHAIN_FRAME);
+	/* First of all, so that what is no quote at all is told so. */
+	rc = check_header(p, err);
+	if (rc)
+		return rc;
 	if (len < Q_AUTH + CHAIN_FRAME)
 		return wrong(err, QUOTE_TOO_SHORT, 0, len, Q_AUTH + CHAIN_FRAME);
 	if (len > QUOTE_MAX)
 		return wrong(err, QUOTE_TOO_LONG, 0, len, QUOTE_MAX);
-	rc = check_header(p, err);
-	if (rc)
-		return rc;
 	if (le32(p + Q_LENGTH) != len - Q_SIGNATURE)
 		return wrong(err, QUOTE_LENGTH, Q_LENGTH, le32(p + Q_LENGTH), len - Q_SIGNATURE);
 	if (le16(p + Q_CERT_TYPE) != CERT_QE)
