@@ -47,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(line, data, len);
 		if (tdx_log_line(&log, line, len, &note)) {
 			must(!note.has_status || (note.len && note.at + note.len <= len));
-			must(note.has_status != note.belongs);
+			must(!note.has_status || !note.belongs);
+			must(note.has_status || note.belongs || note.leaf);
 			put_into_words(&note);
 		}
 		free(line);

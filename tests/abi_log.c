@@ -125,6 +125,20 @@ static void every_shape_that_kernels_have_printed(void **state)
 	assert_line("TDCALL 6 failed: 0xc000010000000001", "TDG.MEM.PAGE.ACCEPT",
 		    0xc000010000000001ull);
 	assert_line("td exit with 0x6000000500000000", NULL, 0x6000000500000000ull);
+	assert_line("x-12 [003] 12.3: seamcall_exit: cpuid: 3 op: TDH_MEM_PAGE_AUG err: "
+		    "TDX_OPERAND_BUSY(8000020000000092) 0 0 0 0 0 0",
+		    "TDH.MEM.PAGE.AUG", 0x8000020000000092ull);
+	assert_line("TDX ioctl 2 return with -5, hw_errors: 0xc000010000000045", NULL,
+		    0xc000010000000045ull);
+}
+
+static void a_leaf_that_failed_without_a_status_is_named(void **state)
+{
+	struct tdx_log_note note;
+
+	assert_true(read_line("Kernel panic - not syncing: TDCALL 4 failed (Buggy TDX module!)", &note));
+	assert_false(note.has_status);
+	assert_string_equal(note.leaf->name, "TDG.MR.REPORT");
 }
 
 static void a_call_to_the_seamldr_is_not_taken_for_a_leaf(void **state)
@@ -132,6 +146,9 @@ static void a_call_to_the_seamldr_is_not_taken_for_a_leaf(void **state)
 	struct tdx_log_note note;
 
 	assert_true(read_line("SEAMCALL (0x8000000000000001) failed: 0x8000000000000003", &note));
+	assert_true(note.seamldr);
+	assert_null(note.leaf);
+	assert_true(read_line("seam: SEAMCALL[SEAMLDR_INFO] failed 0x8000000000000003", &note));
 	assert_true(note.seamldr);
 	assert_null(note.leaf);
 }
@@ -240,6 +257,7 @@ int main(void)
 		cmocka_unit_test(lines_that_users_pasted),
 		cmocka_unit_test(they_decode_to_what_was_answered),
 		cmocka_unit_test(every_shape_that_kernels_have_printed),
+		cmocka_unit_test(a_leaf_that_failed_without_a_status_is_named),
 		cmocka_unit_test(a_call_to_the_seamldr_is_not_taken_for_a_leaf),
 		cmocka_unit_test(an_unknown_status_of_a_seamcall_is_still_found),
 		cmocka_unit_test(lines_about_other_things_are_left_alone),

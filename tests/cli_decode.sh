@@ -138,6 +138,23 @@ printf 'SEAMCALL (0x1c) failed: 0xc000030000000001' | "$swtdx" decode | grep -q 
 head -c 65536 /dev/urandom | "$swtdx" decode >/dev/null || fail 'random bytes upset it'
 printf 'a\0SEAMCALL (0x1c) failed: 0xc000030000000001\n\377\n' | "$swtdx" decode --json |
 	grep -q RECLAIM || fail 'a line with a zero byte is lost'
+"$swtdx" decode <"$tmp/log" | awk 'length > 100 && /^ /' | grep . && fail 'explanations wider than 100 columns'
+
+# Followed as it grows: a line goes on before the next one comes.
+mkfifo "$tmp/in"
+"$swtdx" decode <"$tmp/in" >"$tmp/out" &
+exec 3>"$tmp/in"
+echo 'a line that says nothing' >&3
+for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+	[ -s "$tmp/out" ] && break
+	sleep 0.5
+done
+[ -s "$tmp/out" ] || fail 'a line is held back until the log ends'
+exec 3>&-
+wait
+# An endless log ends with the output.
+yes 'SEAMCALL (0x1c) failed: 0xc000030000000001' | timeout 60 "$swtdx" decode >/dev/full 2>"$tmp/err"
+[ $? -eq 3 ] || fail 'reads on when nothing can be written'
 "$swtdx" decode 0x1c >/dev/full 2>"$tmp/err" && fail 'a full disk goes unnoticed'
 
 exit $failed

@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "decode.h"
+#include "tools/text.h"
 
 /* A pair of leaf and status is explained at length once; a host in trouble repeats itself. */
 enum { MAX_SEEN = 256 };
@@ -46,6 +49,13 @@ static bool explain(const struct tdx_log_note *n, struct tdx_explanation *e)
 	return !n->seamldr || tdx_is_sw_error(n->status);
 }
 
+static void print_below(const char *what, const char *text)
+{
+	int n = printf("      %s", what);
+
+	text_wrapped(stdout, (size_t)n, 6, text);
+}
+
 static void print_text(struct filter *f, const struct tdx_log_note *n)
 {
 	const char *leaf = leaf_name(n);
@@ -61,11 +71,13 @@ static void print_text(struct filter *f, const struct tdx_log_note *n)
 		tdx_details_text(n->status, n->leaf, text, sizeof(text));
 		printf("%s%s\n", text[0] ? ", " : "", text);
 		if (first_time(f, n)) {
-			printf("      %s\n", e.meaning);
+			print_below("", e.meaning);
 			if (e.hint)
-				printf("      %s\n", e.hint);
-			printf("      do: %s\n", tdx_action_advice(e.action));
+				print_below("", e.hint);
+			print_below("do: ", tdx_action_advice(e.action));
 		}
+	} else if (!n->belongs) {
+		printf("    ^ %s failed; the line does not say with what status\n", leaf);
 	}
 	tdx_outputs_text(n->status, n->leaf, &n->regs, n->shown, text, sizeof(text));
 	if (text[0])
@@ -123,9 +135,6 @@ static void one_line(struct filter *f, const char *line, size_t len)
 	printf("\n");
 	if (found)
 		print_text(f, &note);
-	/* A log may be followed as it grows. */
-	if (found)
-		fflush(stdout);
 }
 
 int decode_log(bool json, bool only)
@@ -133,6 +142,7 @@ int decode_log(bool json, bool only)
 	struct filter *f = calloc(1, sizeof(*f));
 	char *line = NULL;
 	size_t room = 0;
+	struct stat st;
 	ssize_t len;
 	int rc;
 
@@ -140,8 +150,11 @@ int decode_log(bool json, bool only)
 		return -ENOMEM;
 	f->json = json;
 	f->only = only;
+	/* A log may be followed as it grows: each line goes on at once. */
+	if (fstat(STDIN_FILENO, &st) || !S_ISREG(st.st_mode))
+		setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 	errno = 0;
-	while ((len = getline(&line, &room, stdin)) >= 0) {
+	while (!ferror(stdout) && (len = getline(&line, &room, stdin)) >= 0) {
 		if (len && line[len - 1] == '\n')
 			len--;
 		one_line(f, line, (size_t)len);

@@ -14,6 +14,9 @@
  *	SEAMCALL[0x1c] failed: 0x...
  *	TDX ioctl KVM_TDX_INIT_VM failed, hw_errors: 0x...
  *	TDH.MNG.INIT failed with status: 0xc000010000000045
+ *	seamcall_exit: cpuid: 3 op: TDH_MEM_PAGE_AUG err: TDX_OPERAND_BUSY(8000020000000092) 0 0 ...
+ *	SEAMCALL[SEAMLDR_INFO] failed 0x8000000000000003
+ *	TDCALL 4 failed (Buggy TDX module!)				(a leaf without a status)
  *
  * and any number that is an error of the module as it stands. A number elsewhere is left alone: a
  * status must have a known class and name and its reserved bits clear, so addresses do not match.
@@ -31,6 +34,8 @@ struct number {
 	uint64_t value;
 	bool hex;  /* written with 0x */
 	bool wide; /* has more digits than 32 bits need */
+	bool bare; /* 16 digits without 0x: hex, if a status was announced */
+	uint64_t bare_value;
 };
 
 /* What the next number will be. */
@@ -44,7 +49,8 @@ struct scan {
 	bool tdx;  /* the line speaks of TDX */
 	bool call; /* of a call: SEAMCALL or TDCALL */
 	bool guest;
-	bool named; /* the leaf was named in words */
+	bool named;  /* the leaf was named in words */
+	bool failed; /* says so */
 };
 
 static char lower(char c)
@@ -66,6 +72,15 @@ static bool is(struct word w, const char *s)
 		if (lower(w.at[i]) != s[i])
 			return false;
 	return i == w.len && !s[i];
+}
+
+static bool begins(struct word w, const char *s)
+{
+	size_t i = 0;
+
+	while (i < w.len && s[i] && lower(w.at[i]) == s[i])
+		i++;
+	return !s[i];
 }
 
 static bool is_any_of(struct word w, const char *const *list)
@@ -90,7 +105,8 @@ static bool parse_number(struct word w, struct number *n)
 	size_t i = 0;
 
 	n->hex = w.len > 2 && w.at[0] == '0' && lower(w.at[1]) == 'x';
-	n->value = 0;
+	n->bare = w.len == 16 && !n->hex;
+	n->value = n->bare_value = 0;
 	if (n->hex)
 		i = 2;
 	n->wide = w.len - i > 8;
@@ -99,9 +115,10 @@ static bool parse_number(struct word w, struct number *n)
 	for (; i < w.len; i++) {
 		int d = digit(w.at[i]);
 
-		if (d < 0 || (!n->hex && d > 9))
+		if (d < 0 || (!n->hex && !n->bare && d > 9))
 			return false;
 		n->value = n->value * (n->hex ? 16 : 10) + (unsigned)d;
+		n->bare_value = n->bare_value << 4 | (unsigned)d;
 	}
 	return true;
 }
@@ -180,7 +197,11 @@ static void on_number(struct scan *s, struct word w, struct number n)
 		*tdx_reg(&s->note->regs, s->reg) = n.value;
 		s->note->shown |= TDX_REG_BIT(s->reg);
 		s->expected = NOTHING;
-	} else if (!n.hex || s->note->has_status) {
+	} else if (s->note->has_status) {
+		return;
+	} else if (n.bare && s->expected == STATUS && s->call && known_error(n.bare_value)) {
+		take_status(s, w, n.bare_value);
+	} else if (!n.hex) {
 		return;
 	} else if (s->expected == STATUS && s->tdx && (n.wide || !n.value) && any_status(n.value)) {
 		take_status(s, w, n.value);
@@ -209,6 +230,9 @@ static void on_word(struct scan *s, struct word w)
 		s->tdx = s->call = true;
 		s->guest = is(w, "tdcall");
 		s->expected = LEAF_NUMBER;
+	} else if (begins(w, "seamldr")) {
+		s->note->seamldr = s->named = s->tdx = s->call = true;
+		s->expected = NOTHING;
 	} else if (is(w, "leaf") && s->call) {
 		s->expected = LEAF_NUMBER;
 	} else if (is(w, "tdx") || is(w, "hw_error") || is(w, "hw_errors")) {
@@ -219,6 +243,7 @@ static void on_word(struct scan *s, struct word w)
 		s->expected = REGISTER;
 		s->reg = (unsigned)reg;
 	} else if (is_any_of(w, announces_status)) {
+		s->failed |= is(w, "failed");
 		s->expected = STATUS;
 	} else if (s->expected == REGISTER) {
 		s->expected = NOTHING;
@@ -273,8 +298,9 @@ bool tdx_log_line(struct tdx_log *log, const char *line, size_t len, struct tdx_
 		log->lines_since = 0;
 		return true;
 	}
+	/* A call that failed, with a status the line does not tell; nothing can be added to it. */
 	if (!note->has_status)
-		return false;
+		return s.failed && s.call && note->leaf;
 	log->last = *note;
 	log->lines_since = 0;
 	log->valid = true;
