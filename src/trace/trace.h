@@ -32,6 +32,7 @@ enum trace_type {
 	TRACE_EXIT,   /* a guest's exit, a TDCALL is one */
 	TRACE_TEXT,   /* a line of the vector language that is no call */
 	TRACE_MEMORY, /* what a call is about to read at its operand */
+	TRACE_END,    /* the last of a file: without it the file was cut between two blocks */
 };
 
 struct trace_lock {
@@ -83,6 +84,7 @@ struct trace_file {
 	char platform[TRACE_MAX_PLATFORM];
 	struct trace_record *record; /* by seq */
 	size_t nrecords;
+	bool ended;   /* TRACE_END was met; it is no record of the array */
 	bool damaged; /* not all of it could be used */
 	size_t damage_at;
 	char damage[96];

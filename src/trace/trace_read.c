@@ -171,9 +171,13 @@ static int get_record(struct trace_file *f, struct input *in, unsigned lp)
 	r = &f->record[f->nrecords];
 	memset(r, 0, sizeof(*r));
 	r->lp = lp;
-	if (!get_byte(in, TRACE_MEMORY + 1, &type) || type < TRACE_SEAMCALL || !get(in, &r->seq))
+	if (!get_byte(in, TRACE_END + 1, &type) || type < TRACE_SEAMCALL || !get(in, &r->seq))
 		return 0;
 	r->type = type;
+	if (type == TRACE_END) {
+		f->ended = true;
+		return in->p == in->end;
+	}
 	got = type == TRACE_TEXT || type == TRACE_MEMORY ? get_bytes(f, in, r) : get_call(f, in, r);
 	f->nrecords += got == 1;
 	return got;
@@ -194,6 +198,10 @@ static int get_blocks(struct trace_file *f, const uint8_t *data, size_t at, size
 		uint32_t len;
 		int got = 1;
 
+		if (f->ended) {
+			damage(f, at, "something follows the end");
+			return 0;
+		}
 		if (size - at < TRACE_BLOCK_HEADER) {
 			damage(f, at, "the file ends within the head of a block");
 			return 0;
@@ -224,6 +232,8 @@ static int get_blocks(struct trace_file *f, const uint8_t *data, size_t at, size
 		}
 		at += TRACE_BLOCK_HEADER + len;
 	}
+	if (!f->ended)
+		damage(f, at, "the file ends between two blocks, before its end");
 	return 0;
 }
 

@@ -116,9 +116,13 @@ static void print_lock(FILE *out, const struct trace_lock *k)
 static void print_record(FILE *out, const struct trace_record *r, bool locks)
 {
 	switch (r->type) {
+	case TRACE_END:
+		return;
 	case TRACE_TEXT:
-		fprintf(out, "#%llu      %.*s\n", (unsigned long long)r->seq, (int)r->len,
-			(const char *)r->bytes);
+		fprintf(out, "#%llu      ", (unsigned long long)r->seq);
+		for (size_t i = 0; i < r->len; i++)
+			fputc(r->bytes[i] < ' ' || r->bytes[i] > '~' ? '?' : r->bytes[i], out);
+		fputc('\n', out);
 		return;
 	case TRACE_MEMORY:
 		fprintf(out, "#%llu      memory 0x%llx, %zu bytes\n", (unsigned long long)r->seq,

@@ -190,6 +190,8 @@ void trace_vectors(FILE *out, const struct trace_file *f)
 		case TRACE_MEMORY:
 			memory(out, r);
 			break;
+		case TRACE_END:
+			break;
 		}
 	}
 }

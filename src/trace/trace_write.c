@@ -439,6 +439,9 @@ int trace_close(struct trace *t)
 	module_set_hooks(t->mod, NULL, NULL);
 	for (unsigned i = 0; i < t->lps; i++)
 		flush(t, i);
+	put_byte(&t->lane[0], TRACE_END);
+	put(&t->lane[0], atomic_load(&t->seq));
+	flush(t, 0);
 	if (close(t->fd) != 0 && !atomic_load(&t->err))
 		atomic_store(&t->err, -errno);
 	err = atomic_load(&t->err);
