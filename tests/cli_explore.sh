@@ -21,6 +21,20 @@ expect 0 "$swtdx" replay --locks busy.tdxtrace
 grep -q 'SEPT_ENTRY 0x5000 exclusive BUSY' out || fail "the busy entry is not in the trace"
 grep -q 'TDG.MEM.PAGE.ACCEPT .*-> TDX_SUCCESS' out || fail "the accept is not in the trace"
 grep -q 'TDH.MNG.INIT' out || fail "the set-up is not in the trace"
+# Whatever a call is said to return, the schedule shows, and its trace plays again, one call after the
+# other.
+for scn in accept-against-block accept-against-removal teardown-two-threads zero-step-suspect; do
+	expect 0 "$swtdx" explore --json "$scenarios/$scn.scn"
+	python3 -c 'import json
+for c in json.load(open("out"))["calls"]:
+    for o in c["outcomes"]:
+        print(o["outcome"].replace(" ", "_") + ";" + o["schedule"])' >schedules
+	while IFS=';' read -r outcome schedule; do
+		expect 0 "$swtdx" explore --schedule "$schedule" --trace again.tdxtrace "$scenarios/$scn.scn"
+		tr ' ' _ <out | grep -qF -- "->_$outcome" || fail "$scn: $schedule does not show $outcome"
+		expect 0 "$swtdx" replay --check again.tdxtrace
+	done <schedules
+done
 expect 2 "$swtdx" explore --trace x.tdxtrace "$scenarios/accept-against-block.scn"
 expect 0 "$swtdx" explore --json "$scenarios/zero-step-suspect.scn"
 python3 -c 'import json; r = json.load(open("out")); assert r["simulated"] and r["complete"]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads by growing: standard input and pipes have no length to ask for. There is room for one byte more
- * than was read. */
+/* Reads by growing: standard input and pipes have no length to ask for. There is room for one byte
+ * more than was read. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

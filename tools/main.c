@@ -39,8 +39,9 @@ static void print_usage(FILE *f)
 		   "The Intel TDX machine in software. Everything it shows is simulated.\n\n");
 	for (size_t i = 0; i < NUM_VERBS; i++)
 		fprintf(f, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
-	fprintf(f, "  %-10s show the manual page of a verb\n"
-		   "\n\"swtdx VERB --help\" lists a verb's options. --version prints the version.\n",
+	fprintf(f,
+		"  %-10s show the manual page of a verb\n"
+		"\n\"swtdx VERB --help\" lists a verb's options. --version prints the version.\n",
 		"help");
 }
 
@@ -144,8 +145,8 @@ static int command(int argc, char **argv)
 	return v ? v->run(argc - 1, argv + 1) : VERB_USAGE;
 }
 
-/* Writing to a standard output that the caller closed must fail, and not go to whatever file is opened
- * next under its number. */
+/* Writing to a standard output that the caller closed must fail, and not go to whatever file is
+ * opened next under its number. */
 static void hold_stdout(void)
 {
 	int fd;

@@ -119,8 +119,9 @@ static bool take(const struct verb_usage *u, const struct verb_option *o, const 
 		*o->choice = index;
 	} else {
 		if (!text_number(arg, &number) || number < o->min || number > o->max) {
-			options_wrong(u, "--%s takes a number from %llu to %llu, not \"%s\"", o->name,
-				      (unsigned long long)o->min, (unsigned long long)o->max, arg);
+			options_wrong(u, "--%s takes a number from %llu to %llu, not \"%s\"",
+				      o->name, (unsigned long long)o->min,
+				      (unsigned long long)o->max, arg);
 			return false;
 		}
 		*o->number = number;
@@ -162,8 +163,9 @@ static void tell_unknown(const struct verb_usage *u, int key, const char *word)
 	} else if (!strncmp(word, "--", 2)) {
 		for (size_t i = 0; i < u->noptions; i++)
 			text_nearer(&near, word + 2, u->option[i].name);
-		options_wrong(u, "there is no option %s%s%s%s", word, near.name ? "; did you mean --" : "",
-			      near.name ? near.name : "", near.name ? "?" : "");
+		options_wrong(u, "there is no option %s%s%s%s", word,
+			      near.name ? "; did you mean --" : "", near.name ? near.name : "",
+			      near.name ? "?" : "");
 	} else {
 		options_wrong(u, "there is no option -%c", optopt);
 	}
@@ -180,8 +182,8 @@ bool options_parse(const struct verb_usage *u, int *argc, char ***argv, int *end
 	for (size_t i = 0; i < u->noptions; i++) {
 		const struct verb_option *o = &u->option[i];
 
-		longs[i] = (struct option){o->name, o->takes ? required_argument : no_argument, NULL,
-					   FIRST_KEY + (int)i};
+		longs[i] = (struct option){o->name, o->takes ? required_argument : no_argument,
+					   NULL, FIRST_KEY + (int)i};
 		if (o->letter)
 			shorts[nshorts++] = o->letter;
 		if (o->letter && o->takes)

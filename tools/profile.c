@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-bool profile_named(const struct verb_usage *u, const char *name, const struct module_profile **profile)
+bool profile_named(const struct verb_usage *u, const char *name,
+		   const struct module_profile **profile)
 {
 	char all[128] = "";
 

@@ -10,8 +10,9 @@
 
 enum { TEXT_WIDTH = 100 };
 
-/* Prints s, of which the first character stands in `column`, broken at blanks before TEXT_WIDTH, the
- * lines after the first behind `indent` blanks; then the end of the line. A newline in s is one. */
+/* Prints s, of which the first character stands in `column`, broken at blanks before TEXT_WIDTH,
+ * the lines after the first behind `indent` blanks; then the end of the line. A newline in s is
+ * one. */
 void text_wrapped(FILE *f, size_t column, size_t indent, const char *s);
 
 /* A whole word as a number: decimal, or hex after 0x. */

@@ -15,7 +15,12 @@ void trace_print(FILE *out, const struct trace_file *f, bool locks);
  * guests slices, locks slices within calls. */
 void trace_perfetto(FILE *out, const struct trace_file *f);
 
-/* The vector language, each call with what it answered. */
+/* Indices of the records in an order in which calls that overlapped answer the same one after the
+ * other; by number where none did. The caller frees it; NULL: out of memory. */
+size_t *trace_order(const struct trace_file *f);
+
+/* The vector language, each call with what it answered, in that order. A lock that another processor had
+ * is held by an agent around the call it turned away. */
 void trace_vectors(FILE *out, const struct trace_file *f);
 
 /* Calls in order, without times: prints at most `max` differences, returns how many there are. */

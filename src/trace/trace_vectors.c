@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Traces as vectors: what a call was given and what it answered, to be played again. */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <swtdx/leaf.h>
@@ -9,14 +10,16 @@
 #include "trace/trace_show.h"
 #include "trace/vector.h"
 
-enum { HEX_A_LINE = 512 };
+enum { HEX_A_LINE = 512, MAX_AGENTS = 64 };
 
-static void regs(FILE *out, const struct tdx_regs *r, uint32_t mask)
+static void regs(FILE *out, const struct tdx_regs *r, uint32_t mask, uint32_t any)
 {
 	struct tdx_regs copy = *r;
 
 	for (unsigned i = 0; i < 16; i++)
-		if (mask & 1u << i)
+		if (mask & any & 1u << i)
+			fprintf(out, " %s=?", vec_reg_names[i]);
+		else if (mask & 1u << i)
 			fprintf(out, " %s=0x%llx", vec_reg_names[i],
 				(unsigned long long)*tdx_reg(&copy, i));
 }
@@ -72,11 +75,11 @@ static void injected(FILE *out, const struct module_entry *e)
 	fputc('\n', out);
 }
 
-static void host_call(FILE *out, const struct trace_record *r)
+static void host_call(FILE *out, const struct trace_record *r, uint32_t any)
 {
 	if (r->next == MODULE_TO_GUEST) {
 		fprintf(out, "enter %u 0x%llx", r->lp, (unsigned long long)r->in.rcx);
-		regs(out, &r->in, given(&r->in) & ~2u);
+		regs(out, &r->in, given(&r->in) & ~2u, 0);
 		if (r->event.info >> 31)
 			injected(out, &r->event);
 		else
@@ -85,12 +88,12 @@ static void host_call(FILE *out, const struct trace_record *r)
 	}
 	fprintf(out, "seamcall %u ", r->lp);
 	leaf_name(out, r);
-	regs(out, &r->in, given(&r->in));
+	regs(out, &r->in, given(&r->in), 0);
 	fputs(" ->", out);
 	if (r->next == MODULE_SHUTDOWN)
 		fputs(" shutdown", out);
 	else
-		regs(out, &r->out, outputs(r));
+		regs(out, &r->out, outputs(r), any);
 	fputc('\n', out);
 }
 
@@ -117,7 +120,7 @@ static void exit_words(FILE *out, const struct trace_record *r)
 		fputs(" stall=1", out);
 }
 
-static void guest_exit(FILE *out, const struct trace_record *r)
+static void guest_exit(FILE *out, const struct trace_record *r, uint32_t any)
 {
 	static const struct tdx_regs zero;
 	bool tdcall = (r->exit.reason & VMX_EXIT_BASIC_MASK) == VMX_EXIT_TDCALL;
@@ -125,10 +128,10 @@ static void guest_exit(FILE *out, const struct trace_record *r)
 	if (tdcall) {
 		fprintf(out, "tdcall 0x%llx ", (unsigned long long)r->tdvpr);
 		leaf_name(out, r);
-		regs(out, &r->in, given(&r->in));
+		regs(out, &r->in, given(&r->in), 0);
 	} else {
 		exit_words(out, r);
-		regs(out, &r->in, given(&r->in) | (r->in.rax != 0));
+		regs(out, &r->in, given(&r->in) | (r->in.rax != 0), 0);
 	}
 	switch (r->next) {
 	case MODULE_TO_GUEST:
@@ -136,7 +139,7 @@ static void guest_exit(FILE *out, const struct trace_record *r)
 			injected(out, &r->event);
 		} else if (tdcall) {
 			fputs(" ->", out);
-			regs(out, &r->out, outputs(r));
+			regs(out, &r->out, outputs(r), any);
 			fputc('\n', out);
 		} else
 			fputs(" -> resume\n", out);
@@ -144,7 +147,7 @@ static void guest_exit(FILE *out, const struct trace_record *r)
 	case MODULE_TO_HOST:
 		fputs(" -> exit\nexit ->", out);
 		/* RSP is the host's own */
-		regs(out, &r->out, (differing(&r->out, &zero) | 0xf07u) & ~(1u << 4));
+		regs(out, &r->out, (differing(&r->out, &zero) | 0xf07u) & ~(1u << 4), 0);
 		fputc('\n', out);
 		break;
 	case MODULE_SHUTDOWN:
@@ -163,29 +166,136 @@ static void memory(FILE *out, const struct trace_record *r)
 	}
 }
 
+/* What holds locks where the trace is now. */
+struct holders {
+	const struct trace_record *entered[256]; /* a guest's locks are held until it exits */
+	struct trace_lock agent[MAX_AGENTS];	 /* by lines of the trace itself */
+	unsigned nagents;
+};
+
+/* "hold RESOURCE key=K mode=M" and its release. */
+static void agent_line(struct holders *h, const struct trace_record *r)
+{
+	char line[128], err[64];
+	struct trace_lock k = {0};
+	struct vec_step s;
+
+	snprintf(line, sizeof(line), "%.*s", (int)(r->len < sizeof(line) ? r->len : 0),
+		 (const char *)r->bytes);
+	if (!vec_parse(line, &s, err, sizeof(err)) || (s.kind != VEC_HOLD && s.kind != VEC_RELEASE))
+		return;
+	while (k.res < LOCK_NUM_RESOURCES && strcmp(lock_resource_name(k.res), s.label) != 0)
+		k.res++;
+	k.key = k.res == LOCK_SEPT_ENTRY ? (uint64_t)s.num[1] | (uint64_t)s.num[2] : (uint64_t)s.num[0];
+	for (unsigned i = 0; i < h->nagents && s.kind == VEC_RELEASE; i++)
+		if (h->agent[i].res == k.res && h->agent[i].key == k.key) {
+			h->agent[i] = h->agent[--h->nagents];
+			return;
+		}
+	if (s.kind == VEC_HOLD && h->nagents < MAX_AGENTS)
+		h->agent[h->nagents++] = k;
+}
+
+static bool is_held(const struct holders *h, const struct trace_lock *k)
+{
+	for (unsigned i = 0; i < h->nagents; i++)
+		if (h->agent[i].res == k->res && h->agent[i].key == k->key)
+			return true;
+	for (unsigned lp = 0; lp < 256; lp++) {
+		const struct trace_record *r = h->entered[lp];
+
+		for (unsigned i = 0; r && i < r->nlocks; i++)
+			if (r->lock[i].res == k->res && r->lock[i].key == k->key &&
+			    r->lock[i].result == LOCK_OK && !r->lock[i].released_ns)
+				return true;
+	}
+	return false;
+}
+
+/* The TD whose entries a call locks: it has locked that TD's state before, on the way or on entry. */
+static uint64_t td_of(const struct holders *h, const struct trace_record *r)
+{
+	const struct trace_record *from = r->type == TRACE_EXIT ? h->entered[r->lp & 0xff] : r;
+
+	for (unsigned i = 0; from && i < from->nlocks; i++)
+		if (from->lock[i].res == LOCK_OP_STATE)
+			return from->lock[i].key;
+	return 0;
+}
+
+/* Locks that turned the call away and that nobody will have when it is played by itself. */
+static void agents(FILE *out, const struct holders *h, const struct trace_record *r, bool hold)
+{
+	for (unsigned i = 0; i < r->nlocks; i++) {
+		const struct trace_lock *k = &r->lock[i];
+
+		if (k->result != LOCK_BUSY || is_held(h, k))
+			continue;
+		fprintf(out, "%s %s key=", hold ? "hold" : "release", lock_resource_name(k->res));
+		if (k->res == LOCK_SEPT_ENTRY)
+			fprintf(out, "0x%llx:0x%llx:%u", (unsigned long long)td_of(h, r),
+				(unsigned long long)(k->key & ~0xfffull), (unsigned)(k->key & 0xfff));
+		else
+			fprintf(out, "0x%llx", (unsigned long long)k->key);
+		fputs(" mode=exclusive\n", out);
+	}
+}
+
+/* A call that found a Secure-EPT entry locked tells in RCX and RDX what it saw of it: whatever the
+ * holder had made of it by then. */
+static uint32_t unsettled(const struct holders *h, const struct trace_record *r)
+{
+	for (unsigned i = 0; i < r->nlocks; i++)
+		if (r->lock[i].res == LOCK_SEPT_ENTRY && r->lock[i].result == LOCK_BUSY &&
+		    !is_held(h, &r->lock[i]))
+			return 1u << 1 | 1u << 2;
+	return 0;
+}
+
+static void call(FILE *out, struct holders *h, bool *long_mode, const struct trace_record *r)
+{
+	const struct trace_record **entered = &h->entered[r->lp & 0xff];
+	uint32_t any = unsettled(h, r);
+
+	agents(out, h, r, true);
+	if (r->type == TRACE_SEAMCALL) {
+		host_call(out, r, any);
+		if (r->next == MODULE_TO_GUEST)
+			*long_mode = false;
+	} else {
+		if (r->mode64 && !*long_mode) {
+			fprintf(out, "guest mode64 lp=%u\n", r->lp);
+			*long_mode = true;
+		}
+		guest_exit(out, r, any);
+	}
+	agents(out, h, r, false);
+	if (r->next != MODULE_TO_GUEST)
+		*entered = NULL;
+	else if (r->type == TRACE_SEAMCALL)
+		*entered = r;
+}
+
 void trace_vectors(FILE *out, const struct trace_file *f)
 {
+	struct holders h = {.nagents = 0};
 	bool long_mode[256] = {false};
+	size_t *order = trace_order(f);
 
 	fprintf(out, "%s\n", f->platform);
+	if (!order)
+		fputs("# out of memory: calls that overlapped are in the order they began\n", out);
 	for (size_t i = 0; i < f->nrecords; i++) {
-		const struct trace_record *r = &f->record[i];
+		const struct trace_record *r = &f->record[order ? order[i] : i];
 
 		switch (r->type) {
 		case TRACE_SEAMCALL:
-			host_call(out, r);
-			if (r->next == MODULE_TO_GUEST)
-				long_mode[r->lp] = false;
-			break;
 		case TRACE_EXIT:
-			if (r->mode64 && !long_mode[r->lp]) {
-				fprintf(out, "guest mode64 lp=%u\n", r->lp);
-				long_mode[r->lp] = true;
-			}
-			guest_exit(out, r);
+			call(out, &h, &long_mode[r->lp & 0xff], r);
 			break;
 		case TRACE_TEXT:
 			fprintf(out, "%.*s\n", (int)r->len, (const char *)r->bytes);
+			agent_line(&h, r);
 			break;
 		case TRACE_MEMORY:
 			memory(out, r);
@@ -194,4 +304,5 @@ void trace_vectors(FILE *out, const struct trace_file *f)
 			break;
 		}
 	}
+	free(order);
 }
