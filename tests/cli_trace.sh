@@ -87,7 +87,7 @@ for vec in "$vectors"/05-aug-accept-4k.vec "$vectors"/13-zero-step.vec; do
 done
 
 size=$(wc -c <c.tdxtrace)
-head -c $((size - 5)) c.tdxtrace >cut.tdxtrace
+head -c $((size - 22)) c.tdxtrace >cut.tdxtrace
 expect 1 "$swtdx" replay cut.tdxtrace
 grep -q 'at offset [0-9]*: the file ends within a block' err || fail "the cut is not told"
 expect 1 "$swtdx" replay --check cut.tdxtrace
