@@ -16,6 +16,12 @@ struct export
 	unsigned long asyncs;
 };
 
+/* Thread 0 is the idle one for some viewers. */
+static unsigned lane(unsigned lp)
+{
+	return lp + 1;
+}
+
 static void event(struct export *e)
 {
 	fputs(e->first ? "\n" : ",\n", e->out);
@@ -78,12 +84,12 @@ static void one_lock(struct export *e, const struct trace_record *r, unsigned i)
 		fprintf(e->out,
 			"{\"ph\":\"i\",\"s\":\"t\",\"pid\":1,\"tid\":%u,\"ts\":%llu.%03u,"
 			"\"name\":\"busy: %s 0x%llx\",\"cat\":\"lock\"}",
-			r->lp, (unsigned long long)(begin / 1000), (unsigned)(begin % 1000),
+			lane(r->lp), (unsigned long long)(begin / 1000), (unsigned)(begin % 1000),
 			lock_resource_name(k->res), (unsigned long long)k->key);
 		return;
 	}
 	if (nests(r, i)) {
-		fprintf(e->out, "{\"ph\":\"X\",\"pid\":1,\"tid\":%u,", r->lp);
+		fprintf(e->out, "{\"ph\":\"X\",\"pid\":1,\"tid\":%u,", lane(r->lp));
 		lock_name(e, k);
 		fputc(',', e->out);
 		times(e, begin, end - begin);
@@ -96,7 +102,7 @@ static void one_lock(struct export *e, const struct trace_record *r, unsigned i)
 		if (part)
 			event(e);
 		fprintf(e->out, "{\"ph\":\"%s\",\"id\":%lu,\"pid\":1,\"tid\":%u,\"ts\":%llu.%03u,",
-			part ? "e" : "b", e->asyncs, r->lp, (unsigned long long)(ts / 1000),
+			part ? "e" : "b", e->asyncs, lane(r->lp), (unsigned long long)(ts / 1000),
 			(unsigned)(ts % 1000));
 		lock_name(e, k);
 		fputs("}", e->out);
@@ -109,8 +115,8 @@ static void call(struct export *e, const struct trace_record *r)
 	char name[64];
 
 	event(e);
-	fprintf(e->out, "{\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"name\":\"%s\",\"cat\":\"%s\",", r->lp,
-		trace_name(r, name, sizeof(name)), r->type == TRACE_SEAMCALL ? "host" : "guest");
+	fprintf(e->out, "{\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"name\":\"%s\",\"cat\":\"%s\",",
+		lane(r->lp), trace_name(r, name, sizeof(name)), r->type == TRACE_SEAMCALL ? "host" : "guest");
 	times(e, r->begin_ns, r->duration_ns);
 	fputc(',', e->out);
 	args(e, r);
@@ -127,7 +133,7 @@ static void guest(struct export *e, const struct trace_record *from, uint64_t un
 	event(e);
 	fprintf(e->out,
 		"{\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"name\":\"guest 0x%llx\",\"cat\":\"guest\",",
-		from->lp, (unsigned long long)from->tdvpr);
+		lane(from->lp), (unsigned long long)from->tdvpr);
 	times(e, begin, until > begin ? until - begin : 0);
 	fputs("}", e->out);
 }
@@ -143,7 +149,7 @@ void trace_perfetto(FILE *out, const struct trace_file *f)
 	      "\"traceEvents\":[",
 	      out);
 	event(&e);
-	fputs("{\"ph\":\"M\",\"pid\":1,\"tid\":0,\"name\":\"process_name\",\"args\":{\"name\":"
+	fputs("{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"name\":\"process_name\",\"args\":{\"name\":"
 	      "\"TDX machine (simulated)\"}}",
 	      out);
 	for (size_t i = 0; i < f->nrecords; i++) {
@@ -158,7 +164,7 @@ void trace_perfetto(FILE *out, const struct trace_file *f)
 				"{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\","
 				"\"args\":"
 				"{\"name\":\"processor %u\"}}",
-				r->lp, r->lp);
+				lane(r->lp), r->lp);
 		}
 		if (r->type == TRACE_EXIT && entered[r->lp])
 			guest(&e, entered[r->lp], r->begin_ns);
