@@ -84,7 +84,7 @@ struct tdx_host_info {
 /* One host. The caller provides the memory; the contents are the library's. One thread at a time,
  * until tdx_host_enable() has returned; read-only afterwards. */
 struct tdx_host {
-	uint64_t private_[1152];
+	uint64_t private_[2560];
 };
 
 /* Memory for PAMTs and TDMR descriptions: physically contiguous, below no KeyID, not used for
@@ -129,6 +129,9 @@ void tdx_host_offline(const struct tdx_port *cpu);
 void tdx_host_guest_hkids(const struct tdx_host *host, hkid_t *first, unsigned *count);
 unsigned tdx_host_num_cpus(const struct tdx_host *host);
 const struct tdx_port *tdx_host_cpu(const struct tdx_host *host, unsigned i);
+/* Is it the first processor of its package? Keys are configured and caches written back once a
+ * package: on those. */
+bool tdx_host_leads_package(const struct tdx_host *host, unsigned i);
 /* Is the page part of a PAMT? (for a machine-check handler) */
 bool tdx_host_is_pamt(const struct tdx_host *host, hpa_t pa);
 

@@ -86,12 +86,13 @@ struct tdx_vm_params {
 	} cpuid[64];
 };
 
-/* What tdx_vm_error() tells of the last failure. */
+/* What tdx_vm_error() tells of the last failure; of a VM that is bugged, of the one that bugged it.
+ * leaf is meaningless when status is TDX_SUCCESS: then no call failed, and text says what did. */
 struct tdx_vm_error {
 	enum tdx_seamcall leaf;
 	struct tdx_status status;
 	bool bugged;
-	char text[200];
+	char text[512];
 };
 
 int tdx_vm_new(struct tdx_vmm *vmm, struct tdx_vm **vm);

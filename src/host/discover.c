@@ -166,6 +166,17 @@ unsigned tdx_host_num_cpus(const struct tdx_host *host)
 	return host_of_const(host)->ncpus;
 }
 
+bool tdx_host_leads_package(const struct tdx_host *host, unsigned cpu)
+{
+	const struct host_state *h = host_of_const(host);
+	unsigned package = h->cpus[cpu]->ops->package(h->cpus[cpu]);
+
+	for (unsigned i = 0; i < cpu; i++)
+		if (h->cpus[i]->ops->package(h->cpus[i]) == package)
+			return false;
+	return true;
+}
+
 const struct tdx_port *tdx_host_cpu(const struct tdx_host *host, unsigned i)
 {
 	return host_of_const(host)->cpus[i];

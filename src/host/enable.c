@@ -81,24 +81,19 @@ static int sys_config(struct host_state *h, const struct tdx_host_allocator *mem
 }
 
 /* The global key, once a package, one package after the other. */
-static int key_config(struct host_state *h)
+static int key_config(struct tdx_host *host)
 {
-	uint64_t done = 0;
+	struct host_state *h = host_of(host);
+	int err = 0;
 
-	for (unsigned i = 0; i < h->ncpus; i++) {
-		const struct tdx_port *cpu = h->cpus[i];
-		uint64_t package = 1ull << (cpu->ops->package(cpu) & 63);
+	for (unsigned i = 0; i < h->ncpus && !err; i++) {
 		struct tdx_regs r = {0};
-		int err;
 
-		if (done & package)
-			continue;
-		err = host_check(h, TDH_SYS_KEY_CONFIG, host_call_key(cpu, TDH_SYS_KEY_CONFIG, &r));
-		if (err)
-			return err;
-		done |= package;
+		if (tdx_host_leads_package(host, i))
+			err = host_check(h, TDH_SYS_KEY_CONFIG,
+					 host_call_key(h->cpus[i], TDH_SYS_KEY_CONFIG, &r));
 	}
-	return 0;
+	return err;
 }
 
 static int init_tdmrs(struct host_state *h, void (*progress)(void *, uint64_t, uint64_t), void *arg)
@@ -150,7 +145,7 @@ int tdx_host_enable(struct tdx_host *host, const struct tdx_host_info *info,
 	}
 	/* Dirty KeyID-0 lines of the PAMTs must be gone before the module writes them. */
 	wbinvd_everywhere(h);
-	err = key_config(h);
+	err = key_config(host);
 	if (!err)
 		err = init_tdmrs(h, progress, arg);
 	if (!err)

@@ -25,7 +25,7 @@ struct host_state {
 	unsigned last_leaf;
 	unsigned ntdmrs;
 	unsigned npamts; /* of the TDMRs, those whose PAMT is allocated */
-	struct host_tdmr tdmr[TDX_MAX_TDMRS > 24 ? 24 : TDX_MAX_TDMRS];
+	struct host_tdmr tdmr[TDX_MAX_TDMRS];
 };
 
 static inline struct host_state *host_of(struct tdx_host *h)

@@ -8,8 +8,6 @@
 
 #define GIB TDX_SIZE_1G
 
-enum { MAX_TDMRS = sizeof(((struct host_state *)0)->tdmr) / sizeof(struct host_tdmr) };
-
 static uint64_t page_align(uint64_t n)
 {
 	return (n + TDX_PAGE_SIZE - 1) & ~(TDX_PAGE_SIZE - 1);
@@ -33,7 +31,7 @@ int host_tdmrs_cover(struct host_state *h, const struct tdx_host_info *info,
 			start = covered;
 		if (start >= end)
 			continue;
-		if (h->ntdmrs == MAX_TDMRS || h->ntdmrs == info->max_tdmrs)
+		if (h->ntdmrs == TDX_MAX_TDMRS || h->ntdmrs == info->max_tdmrs)
 			return -ENOSPC;
 		*t = (struct host_tdmr){.base = hpa(start), .size = end - start};
 		for (unsigned level = 0; level < 3; level++)

@@ -37,16 +37,29 @@ int tdx_vm_measure(struct tdx_vm *vm, gpa_t g)
 	return err;
 }
 
+static bool is_private(struct tdx_vm *vm, uint64_t gfn)
+{
+	const struct memslot *s = vm_slot_of(vm, gfn);
+
+	return s && s->private_[gfn - s->gfn];
+}
+
 static int add(struct tdx_vm *vm, uint64_t gfn)
 {
 	hpa_t source = hpa(vm->add_source);
-	enum mmu_result r;
+	enum mmu_result r = MMU_OK;
+	unsigned tries = 0;
+	bool private_;
 
 	do {
 		mmu_read_lock(vm, NULL);
-		r = mmu_map_private(vm, &vm->cache, gfn, TDX_LEVEL_4K, &source, -1);
+		private_ = is_private(vm, gfn);
+		if (private_)
+			r = mmu_map_private(vm, &vm->cache, gfn, TDX_LEVEL_4K, &source, -1);
 		mmu_read_unlock(vm, NULL);
-	} while (r == MMU_RETRY && !vm_is_dead(vm));
+	} while (r == MMU_RETRY && vm_give_way(vm, &tries));
+	if (!private_)
+		return -EINVAL;
 	switch (r) {
 	case MMU_OK:
 		return 0;
@@ -55,17 +68,11 @@ static int add(struct tdx_vm *vm, uint64_t gfn)
 	case MMU_NO_MEMORY:
 		return -ENOMEM;
 	case MMU_RETRY:
+		return vm_is_dead(vm) ? -EIO : -EBUSY;
 	case MMU_DEAD:
 		break;
 	}
 	return -EIO;
-}
-
-static bool is_private(struct tdx_vm *vm, uint64_t gfn)
-{
-	const struct memslot *s = vm_slot_of(vm, gfn);
-
-	return s && s->private_[gfn - s->gfn];
 }
 
 int tdx_vm_add_region(struct tdx_vm *vm, struct tdx_vm_region *r, bool extend)

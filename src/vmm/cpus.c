@@ -7,6 +7,8 @@
 
 #include <sched.h>
 
+enum { BUSY_TRIES = 10000 };
+
 static void take(struct vmm_cpu *c)
 {
 	if (pthread_mutex_trylock(&c->lock) == 0)
@@ -63,4 +65,12 @@ void vm_kick_vcpus(struct tdx_vm *vm)
 			sched_yield();
 		}
 	}
+}
+
+bool vm_give_way(const struct tdx_vm *vm, unsigned *tries)
+{
+	if (vm_is_dead(vm) || ++*tries == BUSY_TRIES)
+		return false;
+	sched_yield();
+	return true;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A TD seen by its debugger: fields of a vCPU, words of private memory. Nothing here decides who may
  * look: the module does. A vCPU is read on the processor it is associated with, or becomes so. */
-#include <sched.h>
-
 #include "vmm/internal.h"
 
 static struct vmm_cpu *cpu_of(struct tdx_vcpu *v)
@@ -24,13 +22,14 @@ struct tdx_status tdx_vcpu_read_field(struct tdx_vcpu *v, uint64_t field, uint64
 {
 	struct tdx_field_value f = {0};
 	struct tdx_status s;
+	unsigned tries = 0;
 
 	do {
 		struct vmm_cpu *c = cpu_of(v);
 
 		s = tdh_vp_rd(c->port, &v->vp, field, &f);
 		put(v, c, s);
-	} while (tdx_is_busy(s) && sched_yield() == 0);
+	} while (tdx_is_busy(s) && vm_give_way(v->vm, &tries));
 	*value = f.value;
 	return s;
 }
@@ -39,38 +38,41 @@ struct tdx_status tdx_vcpu_write_field(struct tdx_vcpu *v, uint64_t field, uint6
 				       uint64_t mask)
 {
 	struct tdx_status s;
+	unsigned tries = 0;
 
 	do {
 		struct vmm_cpu *c = cpu_of(v);
 
 		s = tdh_vp_wr(c->port, &v->vp, field, value, mask, NULL);
 		put(v, c, s);
-	} while (tdx_is_busy(s) && sched_yield() == 0);
+	} while (tdx_is_busy(s) && vm_give_way(v->vm, &tries));
 	return s;
 }
 
 struct tdx_status tdx_vm_read_private(struct tdx_vm *vm, gpa_t g, uint64_t *value)
 {
 	struct tdx_status s;
+	unsigned tries = 0;
 
 	do {
 		struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
 
 		s = tdh_mem_rd(c->port, &vm->td, g, value, NULL);
 		vmm_put_cpu(c);
-	} while (tdx_is_busy(s) && sched_yield() == 0);
+	} while (tdx_is_busy(s) && vm_give_way(vm, &tries));
 	return s;
 }
 
 struct tdx_status tdx_vm_write_private(struct tdx_vm *vm, gpa_t g, uint64_t value)
 {
 	struct tdx_status s;
+	unsigned tries = 0;
 
 	do {
 		struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
 
 		s = tdh_mem_wr(c->port, &vm->td, g, value, NULL, NULL);
 		vmm_put_cpu(c);
-	} while (tdx_is_busy(s) && sched_yield() == 0);
+	} while (tdx_is_busy(s) && vm_give_way(vm, &tries));
 	return s;
 }

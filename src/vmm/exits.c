@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "abi/ghci.h"
@@ -90,9 +91,11 @@ static int fault(struct tdx_vcpu *v, struct tdx_run *run)
 	enum mmu_result r;
 
 	if (!shared && tdx_eeq_type(eeq) == TDX_EEQ_PENDING_EPT_VIOLATION) {
-		vm_bug(vm, TDH_VP_ENTER, tdx_status(v->regs.rax), &v->regs,
-		       "the guest touched memory it has not accepted");
-		return -EIO;
+		char why[80];
+
+		snprintf(why, sizeof(why), "the guest touched GPA 0x%llx before it accepted it",
+			 (unsigned long long)gpa_);
+		return vm_kill(vm, why);
 	}
 	do {
 		mmu_read_lock(vm, v);

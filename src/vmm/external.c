@@ -116,8 +116,8 @@ static struct tdx_status whole(const struct vmm_cpu *c, removal_fn *fn, struct r
 }
 
 /* KVM's tdh_do_no_vcpus(). The processor stays held: a vCPU that waits for it is in no guest. */
-static int no_vcpus(struct tdx_vm *vm, const struct vmm_cpu *c, enum tdx_seamcall leaf, removal_fn *fn, struct removal *a,
-		    const char *what)
+static int no_vcpus(struct tdx_vm *vm, const struct vmm_cpu *c, enum tdx_seamcall leaf,
+		    removal_fn *fn, struct removal *a, const char *what)
 {
 	struct tdx_status s = whole(c, fn, a);
 
@@ -202,10 +202,9 @@ void mmu_free_external(struct tdx_vm *vm, struct mmu_page *p)
 	if (!p->pa)
 		return; /* the root is part of the TDCS */
 	if (vm->hkid_assigned) /* tables go at the end only; leaves go before */
-		vm_bug(vm, TDH_PHYMEM_PAGE_RECLAIM, tdx_error(TDX_LIFECYCLE_STATE_INCORRECT), NULL,
-		       "freeing a table of a TD that lives");
+		vm_kill(vm, "a table was to go while it lives");
 	if (vm->hkid_assigned || vm->hkid_leaked)
-		pages_quarantine(&vm->vmm->pages, p->pa, TDX_PAGE_SIZE);
+		pages_quarantine(&vm->vmm->pages, 1);
 	else
 		vm_reclaim_page(vm, p->pa);
 }

@@ -17,7 +17,8 @@
 
 #include "vmm/pages.h"
 
-enum { VMM_MAX_CPUS = 256, VM_MAX_SLOTS = 32, VM_MAX_VCPUS = 576, VM_MAX_TDCS = 16 };
+enum { VMM_MAX_CPUS = 256, VMM_MAX_HKIDS = 4096 };
+enum { VM_MAX_SLOTS = 32, VM_MAX_VCPUS = 576, VM_MAX_TDCS = 16, VCPU_MAX_TDCX = 16 };
 
 struct vmm_cpu {
 	const struct tdx_port *port;
@@ -41,7 +42,7 @@ struct tdx_vmm {
 	hkid_t hkid_first;
 	unsigned nhkids, leaked_hkids;
 	_Atomic bool rebooting; /* calls may fail because virtualization is off already */
-	uint8_t hkid_used[4096];
+	uint8_t hkid_used[VMM_MAX_HKIDS];
 };
 
 struct mmu_page;
@@ -105,7 +106,7 @@ struct tdx_vcpu {
 	unsigned id;
 	struct tdx_vp vp;
 	bool created, initialized;
-	uint64_t tdcx[16];
+	uint64_t tdcx[VCPU_MAX_TDCX];
 	unsigned ntdcx;
 	_Atomic int cpu; /* associated with, -1 none */
 	_Atomic bool in_guest, kicked;
@@ -135,6 +136,10 @@ void vmm_put_cpu(struct vmm_cpu *cpu);
 /* Every vCPU that is in the guest now leaves it before this returns. */
 void vm_kick_vcpus(struct tdx_vm *vm);
 
+/* A lock of the module was taken: give way, and say whether it is worth another try. Who holds it
+ * lets go soon, so the bound is a safeguard; a dead VM waits for nothing. */
+bool vm_give_way(const struct tdx_vm *vm, unsigned *tries);
+
 /* --- mmu_lock.c --- */
 
 /* v: the vCPU whose thread this is, NULL for any other. */
@@ -150,6 +155,8 @@ void mmu_lock_destroy(struct tdx_vm *vm);
 /* The VM cannot be trusted any more: dead, one line in the log. Returns -EIO. */
 int vm_bug(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s, const struct tdx_regs *raw,
 	   const char *where);
+/* The same for a reason that is no call's status. */
+int vm_kill(struct tdx_vm *vm, const char *why);
 /* Remember a status that is the user's problem, return err. */
 int vm_fail(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s, int err);
 void vmm_log(struct tdx_vmm *vmm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -166,12 +166,11 @@ void pages_put_run(struct pages *p, uint64_t pa, uint64_t size)
 	pthread_mutex_unlock(&p->lock);
 }
 
-void pages_quarantine(struct pages *p, uint64_t pa, uint64_t size)
+void pages_quarantine(struct pages *p, uint64_t n)
 {
-	(void)pa;
 	pthread_mutex_lock(&p->lock);
-	p->used_pages -= size / TDX_PAGE_SIZE;
-	p->quarantined += size / TDX_PAGE_SIZE;
+	p->used_pages -= n;
+	p->quarantined += n;
 	pthread_mutex_unlock(&p->lock);
 }
 

@@ -45,8 +45,8 @@ void pages_put(struct pages *p, uint64_t pa);
 void pages_put_many(struct pages *p, const uint64_t *pa, unsigned n);
 void pages_put_block(struct pages *p, uint64_t pa);
 void pages_put_run(struct pages *p, uint64_t pa, uint64_t size);
-/* The module still has it, or may: it is lost for good. */
-void pages_quarantine(struct pages *p, uint64_t pa, uint64_t size);
+/* n pages the module still has, or may: in no list, so lost for good. */
+void pages_quarantine(struct pages *p, uint64_t n);
 
 /* At least `want` pages in the cache. False: memory is out. */
 bool page_cache_fill(struct pages *p, struct page_cache *c, unsigned want);

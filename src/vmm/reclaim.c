@@ -23,7 +23,7 @@ int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa)
 		pages_put(&vmm->pages, pa);
 		return 0;
 	}
-	pages_quarantine(&vmm->pages, pa, TDX_PAGE_SIZE);
+	pages_quarantine(&vmm->pages, 1);
 	return vm_bug(vm, TDH_PHYMEM_PAGE_RECLAIM, s, &md.raw, "reclaiming a control page");
 }
 
@@ -34,7 +34,7 @@ void vm_let_wait(struct tdx_vm *vm, uint64_t pa, enum tdx_level level, bool remo
 		struct waiting_page *more = realloc(vm->waiting, max * sizeof(*more));
 
 		if (!more) {
-			pages_quarantine(&vm->vmm->pages, pa, tdx_level_size(level));
+			pages_quarantine(&vm->vmm->pages, tdx_level_size(level) / TDX_PAGE_SIZE);
 			return;
 		}
 		vm->waiting = more;
@@ -74,13 +74,13 @@ void vm_free_waiting(struct tdx_vm *vm)
 		size = tdx_level_size(p->level) + (n - 1) * TDX_PAGE_SIZE;
 		if (vm->hkid_leaked || !is_free(c, p)) {
 			n = 1;
-			pages_quarantine(&vmm->pages, p->pa, tdx_level_size(p->level));
+			pages_quarantine(&vmm->pages, tdx_level_size(p->level) / TDX_PAGE_SIZE);
 			continue;
 		}
 		tdx_host_reset_pages(&vmm->host, c->port, hpa(p->pa), size);
-		if (p->level == TDX_LEVEL_2M) {
+		if (p->level == TDX_LEVEL_2M)
 			pages_put_block(&vmm->pages, p->pa);
-		} else
+		else
 			pages_put_run(&vmm->pages, p->pa, size);
 	}
 	vmm_put_cpu(c);
@@ -124,21 +124,18 @@ static struct tdx_status cache_wb(struct vmm_cpu *c)
 static int write_back_packages(struct tdx_vm *vm)
 {
 	struct tdx_vmm *vmm = vm->vmm;
-	uint64_t done = 0;
 
 	for (unsigned i = 0; i < vmm->ncpus; i++) {
-		uint64_t package = 1ull << (vmm->port[i]->ops->package(vmm->port[i]) & 63);
 		struct vmm_cpu *c;
 		struct tdx_status s;
 
-		if (done & package)
+		if (!tdx_host_leads_package(&vmm->host, i))
 			continue;
 		c = vmm_get_this_cpu(vmm, i);
 		s = cache_wb(c);
 		vmm_put_cpu(c);
 		if (tdx_is_error(s))
 			return vm_bug(vm, TDH_PHYMEM_CACHE_WB, s, NULL, "releasing the KeyID");
-		done |= package;
 	}
 	return 0;
 }

@@ -158,7 +158,7 @@ void vcpu_free(struct tdx_vcpu *v)
 	struct pages *pages = &vm->vmm->pages;
 
 	if (vm->hkid_leaked && v->created) { /* leaked with the KeyID */
-		pages_quarantine(pages, v->vp.tdvpr.v, TDX_PAGE_SIZE * (1 + (uint64_t)v->ntdcx));
+		pages_quarantine(pages, 1 + v->ntdcx);
 	} else {
 		while (v->ntdcx > 0)
 			vm_reclaim_page(vm, v->tdcx[--v->ntdcx]);

@@ -94,14 +94,12 @@ static int create(struct tdx_vm *vm)
 static int configure_keys(struct tdx_vm *vm)
 {
 	struct tdx_vmm *vmm = vm->vmm;
-	uint64_t done = 0;
 
 	for (unsigned i = 0; i < vmm->ncpus; i++) {
-		uint64_t package = 1ull << (vmm->port[i]->ops->package(vmm->port[i]) & 63);
 		struct vmm_cpu *c;
 		struct tdx_status s;
 
-		if (done & package)
+		if (!tdx_host_leads_package(&vmm->host, i))
 			continue;
 		/* Keys are programmed by one processor at a time. */
 		pthread_mutex_lock(&vmm->tdx_lock);
@@ -111,7 +109,6 @@ static int configure_keys(struct tdx_vm *vm)
 		pthread_mutex_unlock(&vmm->tdx_lock);
 		if (tdx_is_error(s))
 			return vm_fail(vm, TDH_MNG_KEY_CONFIG, s, -EIO);
-		done |= package;
 	}
 	return 0;
 }
@@ -121,7 +118,7 @@ static int add_tdcs(struct tdx_vm *vm)
 	struct tdx_vmm *vmm = vm->vmm;
 	unsigned n = vmm->info.tdcs_base_size / (unsigned)TDX_PAGE_SIZE;
 
-	while (vm->ntdcs < n && vm->ntdcs < VM_MAX_TDCS) {
+	while (vm->ntdcs < n) {
 		uint64_t pa = pages_get(&vmm->pages);
 		struct vmm_cpu *c;
 		struct tdx_status s;
@@ -224,7 +221,7 @@ static void reclaim_control_pages(struct tdx_vm *vm)
 		return;
 	vm->tdr_created = false;
 	if (vm->hkid_leaked) { /* nothing can be reclaimed */
-		pages_quarantine(&vmm->pages, vm->td.tdr.v, TDX_PAGE_SIZE * (1 + (uint64_t)vm->ntdcs));
+		pages_quarantine(&vmm->pages, 1 + vm->ntdcs);
 		vm->ntdcs = 0;
 		return;
 	}
@@ -246,7 +243,7 @@ static void reclaim_control_pages(struct tdx_vm *vm)
 	} else {
 		if (whole)
 			vm_bug(vm, leaf, s, &md.raw, "reclaiming the TDR");
-		pages_quarantine(&vmm->pages, vm->td.tdr.v, TDX_PAGE_SIZE);
+		pages_quarantine(&vmm->pages, 1);
 	}
 }
 

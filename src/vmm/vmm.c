@@ -57,26 +57,36 @@ static int bring_up(struct tdx_vmm *vmm, char *err, size_t errlen)
 	e = tdx_host_discover(&vmm->host, &vmm->info);
 	if (e)
 		return explain(vmm, e, "the TDX module does not start", err, errlen);
+	if (vmm->info.tdcs_base_size > VM_MAX_TDCS * TDX_PAGE_SIZE ||
+	    vmm->info.tdvps_base_size > (VCPU_MAX_TDCX + 1) * TDX_PAGE_SIZE)
+		return explain(vmm, -EINVAL, "the TDX module wants more control pages than known", err,
+			       errlen);
 	e = tdx_host_enable(&vmm->host, &vmm->info, cfg->memory, cfg->nranges, &mem, tdmr_progress,
 			    vmm);
 	if (e)
 		return explain(vmm, e, "the TDX module is not configured", err, errlen);
 	tdx_host_guest_hkids(&vmm->host, &vmm->hkid_first, &vmm->nhkids);
+	if (vmm->nhkids > VMM_MAX_HKIDS)
+		vmm->nhkids = VMM_MAX_HKIDS;
 	vmm->pamt_pages = vmm->pages.used_pages;
 	return 0;
 }
 
 int tdx_vmm_new(const struct tdx_vmm_config *cfg, struct tdx_vmm **out, char *err, size_t errlen)
 {
-	struct tdx_vmm *vmm = calloc(1, sizeof(*vmm));
+	struct tdx_vmm *vmm;
 	int e;
 
 	*out = NULL;
-	if (!vmm || cfg->ncpus > VMM_MAX_CPUS) {
+	if (cfg->ncpus > VMM_MAX_CPUS) {
+		snprintf(err, errlen, "more than %d processors", VMM_MAX_CPUS);
+		return -EINVAL;
+	}
+	vmm = calloc(1, sizeof(*vmm));
+	if (!vmm || pages_init(&vmm->pages, cfg->memory, cfg->nranges)) {
+		snprintf(err, errlen, "out of memory");
 		free(vmm);
-		snprintf(err, errlen, vmm ? "more than %d processors" : "out of memory",
-			 VMM_MAX_CPUS);
-		return vmm ? -EINVAL : -ENOMEM;
+		return -ENOMEM;
 	}
 	vmm->cfg = *cfg;
 	vmm->ncpus = cfg->ncpus;
@@ -87,12 +97,6 @@ int tdx_vmm_new(const struct tdx_vmm_config *cfg, struct tdx_vmm **out, char *er
 		pthread_mutex_init(&vmm->cpu[i].lock, NULL);
 	}
 	pthread_mutex_init(&vmm->tdx_lock, NULL);
-	e = pages_init(&vmm->pages, cfg->memory, cfg->nranges);
-	if (e) {
-		snprintf(err, errlen, "out of memory");
-		free(vmm);
-		return e;
-	}
 	e = bring_up(vmm, err, errlen);
 	if (e) {
 		tdx_vmm_free(vmm);

@@ -55,5 +55,5 @@ void tdx_vm_set_noncoherent_dma(struct tdx_vm *vm, bool assigned)
 
 int tdx_vm_inhibit_apicv(struct tdx_vm *vm)
 {
-	return vm_bug(vm, TDH_VP_ENTER, tdx_success(), NULL, "inhibiting posted interrupts");
+	return vm_kill(vm, "posted interrupts are inhibited, and it has no others");
 }
