@@ -17,6 +17,17 @@ S0_01_no_parameter_is_named_after_a_register() {
 	! grep -wE 'r[abcd]x|r[sd]i|r[89]|r1[0-5]' "$tmp/protos"
 }
 
+# The golden registers are of all calls, and no other layer makes registers of addresses.
+S0_04_every_call_has_golden_registers() {
+	grep -oE 'tdh_[a-z0-9_]+' "$tmp/protos" | while read -r f; do
+		grep -q "\b$f(" tests/host_calls.def || echo "$f: not in host_calls.def"
+	done >"$tmp/missing"
+	[ ! -s "$tmp/missing" ] || { cat "$tmp/missing"; return 1; }
+}
+S0_04_registers_are_packed_in_one_layer() {
+	! grep -rnE 'keyid_shift|tdx_rax\(|\.rax = TDH_|\.rcx = .*(tdr|tdvpr)' src/vmm
+}
+
 # Compiles: yes. The same with one argument of another kind: no.
 compiles() {
 	printf '#include <swtdx/host.h>\nvoid f(const struct tdx_port *p, const struct tdx_td *td, const struct tdx_vp *vp, hpa_t page, gpa_t g, uint64_t u, void *va) {\n\t(void)!(%s).raw; (void)td; (void)vp; (void)page; (void)g; (void)u; (void)va; (void)p;\n}\n' "$1" >"$tmp/t.c"
@@ -40,6 +51,11 @@ S0_05_every_call_adds_a_type_or_a_duty() {
 		grep -vE 'tdh_phymem_cache_wb|tdh_sys_(lp_)?shutdown'
 }
 
+# Contention is judged in one place here, that of key configuration, and no page is tried again.
+S0_09_busy_is_judged_in_one_place() {
+	[ "$(grep -rn 'tdx_is_busy(' src/host | wc -l)" = 1 ] && grep -q 'tdx_is_busy(' src/host/call.c
+}
+
 visible() { nm -D --defined-only "$libs/$1" | awk '{ print $3 }' | sed 's/@.*//' | sort; }
 
 S0_06_the_raw_call_is_not_exported() {
@@ -59,7 +75,17 @@ S0_07_each_consumer_sees_its_own_calls() {
 	visible libswtdx-host-vmm.so | grep -qx tdh_mem_page_aug &&
 		! visible libswtdx-host-vmm.so | grep -E '^tdh_sys_|^tdx_host_(init|enable)$' &&
 		visible libswtdx-host-admin.so | grep -qx tdh_sys_rd &&
-		! visible libswtdx-host-admin.so | grep -E '^tdh_(mem|vp|mng|mr|phymem)_'
+		! visible libswtdx-host-admin.so | grep -E '^tdh_(mem|vp|mng|mr|phymem)_' || return 1
+	# Each call is one consumer's, and the monitor makes do with a monitor's but where it brings up.
+	{ visible libswtdx-host-vmm.so; visible libswtdx-host-admin.so; } | sort >"$tmp/both"
+	for f in $(grep -oE 'tdh_[a-z0-9_]+' "$tmp/protos"); do
+		[ "$(grep -cx "$f" "$tmp/both")" = 1 ] || { echo "$f: not of one consumer"; return 1; }
+	done
+	visible libswtdx-host-vmm.so >"$tmp/vmm"
+	for f in $(ls src/vmm/*.c | grep -v '/vmm\.c$'); do
+		grep -ohE '\b(tdh|tdx_host)_[a-z0-9_]+\(' "$f" | tr -d '('
+	done | sort -u | comm -23 - "$tmp/vmm" >"$tmp/beyond"
+	[ ! -s "$tmp/beyond" ] || { cat "$tmp/beyond"; return 1; }
 }
 
 S0_08_builds_without_a_monitor() {
@@ -85,7 +111,8 @@ S1_11_there_is_no_second_layer_of_calls() {
 		! grep -rn -- '->seamcall(' src/vmm src/measure tools
 }
 
-for t in S0_01_no_parameter_is_named_after_a_register S0_02_a_word_of_another_kind_does_not_compile \
+for t in S0_01_no_parameter_is_named_after_a_register S0_04_every_call_has_golden_registers \
+	S0_04_registers_are_packed_in_one_layer S0_09_busy_is_judged_in_one_place S0_02_a_word_of_another_kind_does_not_compile \
 	S0_05_every_call_adds_a_type_or_a_duty S0_06_the_raw_call_is_not_exported \
 	S0_07_each_consumer_sees_its_own_calls S0_08_builds_without_a_monitor \
 	S0_15_no_header_names_the_global_keyid S0_20_pages_are_cleared_in_one_place \

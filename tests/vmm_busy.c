@@ -7,9 +7,8 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "module/internal.h"
-#include "module/tx.h"
 #include "vmm/external.h"
+#include "vmm_holder.h"
 
 enum { WATCHDOG = 60 }; /* seconds; a hang is a failure, not a wait */
 
@@ -46,61 +45,6 @@ static void touch(struct native_cpu *cpu, void *arg)
 }
 
 static const struct rig_options touching = {.guest = touch, .cpus = 2};
-
-/* --- a processor that stands in the middle of a call, holding a lock --- */
-
-struct holder {
-	struct rig *r;
-	enum lock_resource res;
-	_Atomic bool held, let_go;
-	void (*call)(struct holder *h);
-	pthread_t thread;
-};
-
-static void stand(void *arg, struct lp *lp, enum lock_resource res, uint64_t key, enum lock_mode mode,
-		  bool guest, enum lock_result result)
-{
-	struct holder *h = arg;
-
-	(void)key;
-	(void)guest;
-	if (lp->hw->id != 1 || res != h->res || mode != LOCK_EXCLUSIVE || result != LOCK_OK)
-		return;
-	atomic_store(&h->held, true);
-	while (!atomic_load(&h->let_go))
-		sched_yield();
-}
-
-static void *hold_thread(void *arg)
-{
-	struct holder *h = arg;
-
-	h->call(h);
-	return NULL;
-}
-
-static const struct module_hooks standing = {.acquired = stand};
-
-static void hold(struct holder *h, struct rig *r, enum lock_resource res,
-		 void (*call)(struct holder *h))
-{
-	h->r = r;
-	h->res = res;
-	h->call = call;
-	atomic_store(&h->held, false);
-	atomic_store(&h->let_go, false);
-	module_set_hooks(r->model->mod, &standing, h);
-	pthread_create(&h->thread, NULL, hold_thread, h);
-	while (!atomic_load(&h->held))
-		sched_yield();
-}
-
-static void let_go(struct holder *h)
-{
-	atomic_store(&h->let_go, true);
-	pthread_join(h->thread, NULL);
-	module_set_hooks(h->r->model->mod, NULL, NULL);
-}
 
 static void block_page_0(struct holder *h)
 {

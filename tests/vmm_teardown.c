@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Pages and KeyIDs on their way back: order, failures, caches. */
-#include "vmm_setup.h"
+#include "vmm_holder.h"
 
-#include <pthread.h>
+#include <stdlib.h>
 
 #include "vmm/mmu.h"
 
@@ -30,6 +30,43 @@ static void run_once(struct rig *r)
 {
 	rig_vm(r, 1);
 	assert_int_equal(rig_run(r, 0, -1), 0);
+}
+
+/* The page mapped at gfn, one of the first 512. */
+static hpa_t private_page(struct rig *r, unsigned gfn)
+{
+	const struct mmu_page *p = r->vm->mirror_root;
+
+	while (p->level > TDX_LEVEL_4K)
+		p = p->child[0];
+	return hpa(p->spt[gfn] & SPTE_ADDR);
+}
+
+/* The table with its entry. */
+static hpa_t sept_page(struct rig *r)
+{
+	const struct mmu_page *p = r->vm->mirror_root;
+
+	while (p->level > TDX_LEVEL_4K)
+		p = p->child[0];
+	return hpa(p->pa);
+}
+
+static void S0_03_a_line_has_all_bits_of_the_registers(void **state)
+{
+	struct tdx_fault f = {.kind = TDX_FAULT_STATUS, .leaf = TDH_PHYMEM_PAGE_RECLAIM, .cpu = -1,
+			      .times = 1, .status = tdx_error(TDX_PAGE_METADATA_INCORRECT),
+			      .rcx = 0xabcdef0123456703, .rdx = 0xfedcba9876543001, .r8 = ~0ull << 3 | 1};
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &plain);
+	run_once(&r);
+	tdx_model_inject(r.model, &f);
+	rig_destroy(&r);
+	assert_non_null(strstr(r.log, "TDH.PHYMEM.PAGE.RECLAIM"));
+	assert_non_null(strstr(r.log, "rcx 0xabcdef0123456703 rdx 0xfedcba9876543001 r8 0xfffffffffffffff9"));
+	rig_off(&r);
 }
 
 static void S0_10_a_busy_reclaim_is_not_repeated_and_the_page_is_lost(void **state)
@@ -121,6 +158,63 @@ static void S0_11_of_two_teardowns_of_one_td_one_is_refused(void **state)
 	rig_off(&r);
 }
 
+static void flush_done(struct holder *h)
+{
+	struct tdx_td td = tdx_vm_td(h->r->vm);
+
+	h->result = tdh_mng_vpflushdone(h->r->cpu[1], &td);
+}
+
+static void free_key(struct holder *h)
+{
+	struct tdx_td td = tdx_vm_td(h->r->vm);
+
+	h->result = tdh_mng_key_freeid(h->r->cpu[1], &td);
+}
+
+static void reclaim_page(struct holder *h)
+{
+	h->result = tdh_phymem_page_reclaim(h->r->cpu[1], h->page, NULL);
+}
+
+/* The one that is inside wins; the other is told so, by the lock, and nothing is half done. */
+static void S0_11_the_second_of_two_teardowns_is_busy_at_every_call(void **state)
+{
+	struct tdx_page_metadata md;
+	struct tdx_td td;
+	struct holder h;
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &plain);
+	run_once(&r);
+	td = tdx_vm_td(r.vm);
+	h.page = hpa(r.vm->tdcs[0]);
+	assert_int_equal(tdx_vm_set_private(r.vm, gpa(0), RIG_RAM, false), 0);
+	vcpu_flush(r.vcpu[0]);
+	hold(&h, &r, LOCK_KOT, flush_done);
+	assert_true(tdx_is_busy(tdh_mng_vpflushdone(r.cpu[0], &td)));
+	let_go(&h);
+	assert_true(tdx_is_success(h.result));
+	rig_check_module(&r);
+	assert_true(tdx_is_success(tdh_phymem_cache_wb(r.cpu[0], false)));
+	hold(&h, &r, LOCK_KOT, free_key);
+	assert_true(tdx_is_busy(tdh_mng_key_freeid(r.cpu[0], &td)));
+	let_go(&h);
+	assert_true(tdx_is_success(h.result));
+	rig_check_module(&r);
+	hold(&h, &r, LOCK_PAMT_4K, reclaim_page);
+	assert_int_equal(tdh_phymem_page_reclaim(r.cpu[0], h.page, &md).raw,
+			 tdx_error_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_RCX).raw);
+	let_go(&h);
+	assert_true(tdx_is_success(h.result));
+	assert_true(tdx_is(tdh_phymem_page_reclaim(r.cpu[0], h.page, &md), TDX_PAGE_METADATA_INCORRECT));
+	rig_check_module(&r);
+	rig_destroy(&r);
+	rig_check_coherent(&r);
+	rig_off(&r);
+}
+
 static void S0_13_an_interrupt_after_every_block_makes_as_many_calls(void **state)
 {
 	struct tdx_fault f = {.kind = TDX_FAULT_INTERRUPT, .leaf = TDH_PHYMEM_CACHE_WB, .cpu = -1};
@@ -156,6 +250,48 @@ static void S0_13_resuming_nothing_and_other_commands_are_refused(void **state)
 	assert_int_equal(tdh_phymem_cache_wb(r.cpu[0], true).raw, TDX_WBCACHE_RESUME_ERROR);
 	r.cpu[0]->ops->seamcall(r.cpu[0], &regs);
 	assert_int_equal(regs.rax, tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX).raw);
+	rig_off(&r);
+}
+
+static void write_back(struct holder *h)
+{
+	h->result = tdh_phymem_cache_wb(h->r->cpu[1], false);
+}
+
+static void S0_13_one_processor_of_a_package_at_a_time(void **state)
+{
+	struct tdx_td td;
+	struct holder h;
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &plain);
+	run_once(&r);
+	td = tdx_vm_td(r.vm);
+	vcpu_flush(r.vcpu[0]);
+	assert_true(tdx_is_success(tdh_mng_vpflushdone(r.cpu[0], &td)));
+	hold(&h, &r, LOCK_WBT, write_back);
+	assert_int_equal(tdh_phymem_cache_wb(r.cpu[0], false).raw, TDX_OPERAND_BUSY | 188);
+	let_go(&h);
+	assert_true(tdx_is_success(h.result));
+	rig_destroy(&r);
+	rig_off(&r);
+}
+
+static void S0_13_a_write_back_without_end_is_given_up(void **state)
+{
+	struct rig r;
+	int fault;
+
+	(void)state;
+	rig_on(&r, &plain);
+	run_once(&r);
+	fault = rig_fail(&r, TDH_PHYMEM_CACHE_WB, 1, 0, TDX_INTERRUPTED_RESUMABLE);
+	rig_destroy(&r);
+	assert_int_equal(tdx_model_fault_hits(r.model, fault), 10000);
+	assert_int_equal(rig_memory(&r).leaked_hkids, 1);
+	assert_int_equal(rig_memory(&r).used_pages, 0);
+	assert_int_equal(r.nlog, 1);
 	rig_off(&r);
 }
 
@@ -203,24 +339,33 @@ static void S0_14_the_monitor_writes_back_once_a_package(void **state)
 	rig_off(&r);
 }
 
+/* Who has lines of the page in a cache, and of which KeyID. */
+static uint64_t cache_state(struct rig *r, hpa_t page)
+{
+	return atomic_load(&r->model->m->page[page.v >> 12].word) & (PAGE_HKID_MASK | PAGE_DIRTY_MASK);
+}
+
 static void S0_17_a_live_page_cannot_be_written_back(void **state)
 {
+	const uint64_t refused = tdx_error_op(TDX_PAGE_METADATA_INCORRECT, TDX_OPERAND_ID_RCX).raw;
+	uint64_t tdr, reg;
 	struct tdx_td td;
 	struct rig r;
-	struct mmu_page *p;
+	hpa_t page;
 
 	(void)state;
 	rig_on(&r, &plain);
 	run_once(&r);
 	td = tdx_vm_td(r.vm);
-	assert_int_equal(tdh_phymem_page_wbinvd_tdr(&r.vmm->host, r.cpu[0], &td).raw,
-			 tdx_error_op(TDX_PAGE_METADATA_INCORRECT, TDX_OPERAND_ID_RCX).raw);
-	p = r.vm->mirror_root;
-	while (p->level > TDX_LEVEL_4K)
-		p = p->child[0];
-	assert_int_equal(tdh_phymem_page_wbinvd_hkid(&r.vmm->host, r.cpu[0],
-						     hpa(p->spt[1] & SPTE_ADDR), td.hkid).raw,
-			 tdx_error_op(TDX_PAGE_METADATA_INCORRECT, TDX_OPERAND_ID_RCX).raw);
+	page = private_page(&r, 2);
+	tdr = cache_state(&r, td.tdr);
+	reg = cache_state(&r, page);
+	assert_true(tdr & PAGE_DIRTY_MASK);
+	assert_true(reg & PAGE_DIRTY_MASK);
+	assert_int_equal(tdh_phymem_page_wbinvd_tdr(&r.vmm->host, r.cpu[0], &td).raw, refused);
+	assert_int_equal(tdh_phymem_page_wbinvd_hkid(&r.vmm->host, r.cpu[0], page, td.hkid).raw, refused);
+	assert_int_equal(cache_state(&r, td.tdr), tdr);
+	assert_int_equal(cache_state(&r, page), reg);
 	rig_destroy(&r);
 	rig_check_clean(&r);
 	rig_off(&r);
@@ -259,15 +404,11 @@ static void S0_18_an_uncleared_page_raises_a_machine_check(void **state)
 	struct rig_options o = {.guest = guest, .erratum = true};
 	uint64_t pa, word;
 	struct rig r;
-	struct mmu_page *p;
 
 	(void)state;
 	rig_on(&r, &o);
 	run_once(&r);
-	p = r.vm->mirror_root;
-	while (p->level > TDX_LEVEL_4K)
-		p = p->child[0];
-	pa = p->spt[2] & SPTE_ADDR;
+	pa = private_page(&r, 2).v;
 	assert_int_equal(machine_read(&r.model->m->lp[0], pa, &word, sizeof(word)), -EIO);
 	rig_destroy(&r);
 	/* The monitor cleared it on the way back. */
@@ -328,15 +469,40 @@ static void S0_21_a_skipped_flush_is_found(void **state)
 	rig_off(&r);
 }
 
+/* Every page there is, by size until there is none; then all back. Is one of them among these? */
+static bool handed_out(struct rig *r, const uint64_t *lost, unsigned nlost)
+{
+	uint64_t *all = malloc(r->total * sizeof(*all));
+	bool found = false;
+	uint64_t n = 0;
+	hpa_t page;
+
+	assert_non_null(all);
+	while (n < r->total && tdx_vmm_alloc(r->vmm, 1, &page) == 0)
+		all[n++] = page.v;
+	assert_true(n > 1000);
+	assert_int_not_equal(tdx_vmm_alloc(r->vmm, 1, &page), 0);
+	for (uint64_t i = 0; i < n; i++)
+		for (unsigned k = 0; k < nlost; k++)
+			found |= all[i] == lost[k];
+	while (n)
+		tdx_vmm_dealloc(r->vmm, hpa(all[--n]), 1);
+	free(all);
+	return found;
+}
+
 static void S0_22_a_page_that_is_not_reclaimed_is_never_handed_out_again(void **state)
 {
+	uint64_t lost[128];
+	unsigned nlost = 0;
 	struct rig r;
 
 	(void)state;
 	rig_on(&r, &recorded);
 	run_once(&r);
 	for (uint64_t k = 1;; k++) {
-		uint64_t lost = 0, before = rig_memory(&r).quarantined_pages;
+		uint64_t before = rig_memory(&r).quarantined_pages;
+		struct tdx_td td = tdx_vm_td(r.vm);
 		struct tdx_step step;
 		unsigned tried = 0, reclaimed = 0;
 		int fault;
@@ -348,7 +514,7 @@ static void S0_22_a_page_that_is_not_reclaimed_is_never_handed_out_again(void **
 			if (step.kind != TDX_STEP_SEAMCALL || step.in.rax != TDH_PHYMEM_PAGE_RECLAIM)
 				continue;
 			if (++tried == k)
-				lost = step.in.rcx;
+				lost[nlost++] = step.in.rcx;
 			reclaimed += step.out.rax == 0;
 		}
 		tdx_model_clear_faults(r.model);
@@ -357,8 +523,9 @@ static void S0_22_a_page_that_is_not_reclaimed_is_never_handed_out_again(void **
 		/* All others were tried all the same; the TDR is lost with its child. */
 		assert_int_equal(reclaimed, tried - (k < tried ? 2 : 1));
 		assert_int_equal(rig_memory(&r).quarantined_pages - before, k < tried ? 2 : 1);
-		for (uint64_t i = 0; i < r.vmm->pages.npage; i++)
-			assert_true(r.vmm->pages.page[i] != lost);
+		lost[nlost++] = td.tdr.v;
+		assert_true(nlost < 127);
+		assert_false(handed_out(&r, lost, nlost));
 		rig_check_coherent(&r);
 		rig_check_module(&r);
 		run_once(&r);
@@ -501,42 +668,84 @@ static void S0_24_nothing_is_reclaimed_from_a_td_that_lives(void **state)
 			 TDX_LIFECYCLE_STATE_INCORRECT);
 	assert_int_equal(tdh_phymem_page_reclaim(r.cpu[0], tdx_vcpu_vp(r.vcpu[0]).tdvpr, &md).raw,
 			 TDX_LIFECYCLE_STATE_INCORRECT);
+	assert_int_equal(tdh_phymem_page_reclaim(r.cpu[0], hpa(r.vcpu[0]->tdcx[0]), &md).raw,
+			 TDX_LIFECYCLE_STATE_INCORRECT);
+	assert_int_equal(tdh_phymem_page_reclaim(r.cpu[0], sept_page(&r), &md).raw,
+			 TDX_LIFECYCLE_STATE_INCORRECT);
+	assert_int_equal(tdh_phymem_page_reclaim(r.cpu[0], private_page(&r, 1), &md).raw,
+			 TDX_LIFECYCLE_STATE_INCORRECT);
 	rig_destroy(&r);
 	rig_check_clean(&r);
 	rig_off(&r);
 }
 
-static const struct tdx_port_ops *below;
-static struct rig *checked;
-
-static void checked_seamcall(const struct tdx_port *port, struct tdx_regs *regs)
+static void big_guest(struct native_cpu *cpu, void *arg)
 {
-	bool enters = tdx_rax_leaf(regs->rax) == TDH_VP_ENTER;
+	guest_accept(cpu, TDX_SIZE_2M, TDX_LEVEL_2M);
+	guest(cpu, arg);
+}
 
-	below->seamcall(port, regs);
-	if (!enters) /* an entered guest keeps locks between its exits only */
-		rig_check_module(checked);
+/* A life seen call by call; its end, too, of a TD whose pages are reclaimed and not removed. */
+static struct {
+	const struct tdx_port_ops *below;
+	struct rig *r;
+	unsigned reclaimed[16]; /* by type */
+	unsigned large;
+} watched;
+
+static void watched_seamcall(const struct tdx_port *port, struct tdx_regs *regs)
+{
+	unsigned leaf = tdx_rax_leaf(regs->rax);
+	struct tdx_regs was = {.rax = TDH_PHYMEM_PAGE_RDMD, .rcx = regs->rcx};
+
+	if (leaf == TDH_PHYMEM_PAGE_RECLAIM)
+		watched.below->seamcall(port, &was);
+	watched.below->seamcall(port, regs);
+	if (leaf != TDH_VP_ENTER) /* an entered guest keeps locks between its exits only */
+		rig_check_module(watched.r);
+	if (leaf != TDH_PHYMEM_PAGE_RECLAIM || regs->rax != TDX_SUCCESS)
+		return;
+	/* What it says the page was is what the PAMT said: type, owner, size. */
+	assert_int_equal(was.rax, TDX_SUCCESS);
+	assert_int_equal(regs->rcx, was.rcx);
+	assert_int_equal(regs->rdx, was.rdx);
+	assert_int_equal(regs->r8, was.r8);
+	assert_int_equal(regs->rdx, regs->rcx == TDX_PT_TDR ? 0 : tdx_vm_td(watched.r->vm).tdr.v);
+	watched.reclaimed[regs->rcx & 15]++;
+	watched.large += regs->r8 == TDX_LEVEL_2M;
+}
+
+static void watch_a_life(bool dies)
+{
+	struct rig_options o = {.guest = big_guest, .huge = true};
+	struct tdx_port_ops ops;
+	struct rig r;
+
+	rig_on(&r, &o);
+	memset(&watched, 0, sizeof(watched));
+	watched.r = &r;
+	watched.below = r.cpu[0]->ops;
+	ops = *watched.below;
+	ops.seamcall = watched_seamcall;
+	for (unsigned i = 0; i < r.ncpus; i++)
+		r.model->cpu[i].port.ops = &ops;
+	run_once(&r);
+	if (dies)
+		tdx_vm_inhibit_apicv(r.vm);
+	rig_destroy(&r);
+	for (unsigned i = 0; i < r.ncpus; i++)
+		r.model->cpu[i].port.ops = watched.below;
+	rig_check_clean(&r);
+	rig_off(&r);
 }
 
 static void S0_25_children_are_counted_right_after_every_call(void **state)
 {
-	struct tdx_port_ops ops;
-	struct rig r;
-
 	(void)state;
-	rig_on(&r, &plain);
-	checked = &r;
-	below = r.cpu[0]->ops;
-	ops = *below;
-	ops.seamcall = checked_seamcall;
-	for (unsigned i = 0; i < r.ncpus; i++)
-		r.model->cpu[i].port.ops = &ops;
-	run_once(&r);
-	rig_destroy(&r);
-	for (unsigned i = 0; i < r.ncpus; i++)
-		r.model->cpu[i].port.ops = below;
-	rig_check_clean(&r);
-	rig_off(&r);
+	watch_a_life(false);
+	assert_int_equal(watched.reclaimed[TDX_PT_REG], 0);
+	watch_a_life(true);
+	assert_int_equal(watched.large, 1); /* 512 children at once */
 }
 
 static void S0_26_a_thousand_failures_are_one_line(void **state)
@@ -561,25 +770,56 @@ static void S0_26_a_thousand_failures_are_one_line(void **state)
 
 static void S0_27_reclaim_tells_what_the_page_was(void **state)
 {
-	struct tdx_page_metadata md, was;
-	struct tdx_td td;
+	static const enum tdx_page_type types[] = {TDX_PT_REG, TDX_PT_TDR, TDX_PT_TDCX, TDX_PT_TDVPR,
+						   TDX_PT_EPT};
+
+	(void)state;
+	watch_a_life(true);
+	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		assert_true(watched.reclaimed[types[i]] > 0);
+}
+
+static void S1_01_a_call_leaves_alone_what_is_no_output(void **state)
+{
+	static const enum tdx_seamcall leaves[] = {TDH_MEM_TRACK, TDH_MNG_RD, TDH_MEM_RANGE_BLOCK,
+						   TDH_VP_FLUSH, TDH_SYS_RD, TDH_PHYMEM_PAGE_WBINVD};
 	struct rig r;
-	hpa_t page;
 
 	(void)state;
 	rig_on(&r, &plain);
 	run_once(&r);
-	td = tdx_vm_td(r.vm);
-	page = hpa(r.vm->tdcs[0]);
-	tdx_vm_set_private(r.vm, gpa(0), RIG_RAM, false);
-	assert_int_equal(vm_release_hkid(r.vm), 0);
-	assert_true(tdx_is_success(tdh_phymem_page_rdmd(r.cpu[0], page, &was)));
-	assert_true(tdx_is_success(tdh_phymem_page_reclaim(r.cpu[0], page, &md)));
-	assert_int_equal(md.type, TDX_PT_TDCX);
-	assert_int_equal(md.type, was.type);
-	assert_int_equal(md.owner.v, td.tdr.v);
-	assert_int_equal(md.size, TDX_LEVEL_4K);
+	for (unsigned i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
+		const struct tdx_leaf_info *leaf = tdx_seamcall_leaf(leaves[i]);
+		struct tdx_regs in, out;
+
+		for (unsigned n = 0; n < 16; n++)
+			*tdx_reg(&in, n) = 0xc0de000000000000 + n;
+		in.rax = leaves[i];
+		in.rcx = in.rdx = tdx_vm_td(r.vm).tdr.v;
+		out = in;
+		r.cpu[0]->ops->seamcall(r.cpu[0], &out);
+		for (unsigned n = 1; n < 16; n++)
+			if (!(tdx_leaf_outputs(leaf, 0) & TDX_REG_BIT(n)))
+				assert_int_equal(*tdx_reg(&out, n), *tdx_reg(&in, n));
+	}
 	rig_destroy(&r);
+	rig_check_clean(&r);
+	rig_off(&r);
+}
+
+static void S0_28_a_leaf_with_a_bit_that_is_reserved_is_refused(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &plain);
+	for (unsigned leaf = 0; leaf < TDX_SEAMCALL_LEAVES; leaf++)
+		for (unsigned bit = 24; bit < 63; bit++) {
+			struct tdx_regs regs = {.rax = leaf | 1ull << bit};
+
+			r.cpu[0]->ops->seamcall(r.cpu[0], &regs);
+			assert_int_equal(regs.rax, tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX).raw);
+		}
 	rig_off(&r);
 }
 
@@ -611,11 +851,15 @@ static void S0_15_a_guessed_global_keyid_gains_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(S0_03_a_line_has_all_bits_of_the_registers),
 		cmocka_unit_test(S0_10_a_busy_reclaim_is_not_repeated_and_the_page_is_lost),
 		cmocka_unit_test(S0_11_a_teardown_meets_no_lock_that_is_taken),
 		cmocka_unit_test(S0_11_of_two_teardowns_of_one_td_one_is_refused),
+		cmocka_unit_test(S0_11_the_second_of_two_teardowns_is_busy_at_every_call),
 		cmocka_unit_test(S0_13_an_interrupt_after_every_block_makes_as_many_calls),
 		cmocka_unit_test(S0_13_resuming_nothing_and_other_commands_are_refused),
+		cmocka_unit_test(S0_13_one_processor_of_a_package_at_a_time),
+		cmocka_unit_test(S0_13_a_write_back_without_end_is_given_up),
 		cmocka_unit_test(S0_14_a_package_left_out_keeps_the_keyid_from_being_free),
 		cmocka_unit_test(S0_14_the_monitor_writes_back_once_a_package),
 		cmocka_unit_test(S0_15_a_guessed_global_keyid_gains_nothing),
@@ -633,6 +877,8 @@ int main(void)
 		cmocka_unit_test(S0_25_children_are_counted_right_after_every_call),
 		cmocka_unit_test(S0_26_a_thousand_failures_are_one_line),
 		cmocka_unit_test(S0_27_reclaim_tells_what_the_page_was),
+		cmocka_unit_test(S1_01_a_call_leaves_alone_what_is_no_output),
+		cmocka_unit_test(S0_28_a_leaf_with_a_bit_that_is_reserved_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -115,7 +115,7 @@ static struct tdx_status whole(const struct vmm_cpu *c, removal_fn *fn, struct r
 	return s;
 }
 
-/* KVM's tdh_do_no_vcpus(). The processor stays held: a vCPU that waits for it is in no guest. */
+/* tdh_do_no_vcpus of KVM. The processor stays held: a vCPU that waits for it is in no guest. */
 static int no_vcpus(struct tdx_vm *vm, const struct vmm_cpu *c, enum tdx_seamcall leaf,
 		    removal_fn *fn, struct removal *a, const char *what)
 {
