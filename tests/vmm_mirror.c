@@ -234,20 +234,103 @@ static void S4_06_a_deleted_slot_takes_its_leaves_out_of_both_trees(void **state
 
 	(void)state;
 	start(&r);
-	assert_int_equal(tdx_vm_set_memslot(r.vm, 1, gpa(1ull << 30), 0x10000), 0);
-	assert_int_equal(tdx_vm_set_private(r.vm, gpa((1ull << 30) + 0x8000), 0x8000, false), 0);
 	other[0] = leaves(r.vm->mirror_root);
 	other[1] = leaves(r.vm->direct_root);
-	for (unsigned i = 0; i < 8; i++) {
-		assert_int_equal(mmu_map_private(r.vm, &cache, gfn + i, TDX_LEVEL_4K, NULL, -1), MMU_OK);
-		assert_int_equal(mmu_map_shared(r.vm, &cache, gfn + 8 + i,
-						0x1000 | SPTE_PRESENT | SPTE_LEAF), MMU_OK);
+	/* Three slots side by side, each half private, half shared, all of it mapped. */
+	for (unsigned slot = 1; slot <= 3; slot++)
+		assert_int_equal(tdx_vm_set_memslot(r.vm, slot, gpa((gfn + 16 * (slot - 1)) << 12), 0x10000), 0);
+	for (unsigned i = 0; i < 48; i++) {
+		if (i % 16 < 8) {
+			assert_int_equal(mmu_map_private(r.vm, &cache, gfn + i, TDX_LEVEL_4K, NULL, -1),
+					 MMU_OK);
+			continue;
+		}
+		assert_int_equal(tdx_vm_set_private(r.vm, gpa((gfn + i) << 12), 0x1000, false), 0);
+		assert_int_equal(mmu_map_shared(r.vm, &cache, gfn + i, 0x1000 | SPTE_PRESENT | SPTE_LEAF),
+				 MMU_OK);
 	}
-	assert_int_equal(leaves_in(r.vm->mirror_root, gfn, gfn + 16), 8);
-	assert_int_equal(leaves_in(r.vm->direct_root, shared + gfn, shared + gfn + 16), 8);
-	assert_int_equal(tdx_vm_set_memslot(r.vm, 1, gpa(1ull << 30), 0), 0);
+	assert_int_equal(tdx_vm_set_memslot(r.vm, 2, gpa((gfn + 16) << 12), 0), 0);
+	for (unsigned i = 0; i < 48; i++) {
+		bool gone = i >= 16 && i < 32;
+
+		assert_int_equal(leaves_in(r.vm->mirror_root, gfn + i, gfn + i + 1), !gone && i % 16 < 8);
+		assert_int_equal(leaves_in(r.vm->direct_root, shared + gfn + i, shared + gfn + i + 1),
+				 !gone && i % 16 >= 8);
+	}
+	assert_int_equal(tdx_vm_set_memslot(r.vm, 1, gpa(gfn << 12), 0), 0);
+	assert_int_equal(tdx_vm_set_memslot(r.vm, 3, gpa((gfn + 32) << 12), 0), 0);
 	assert_int_equal(leaves(r.vm->mirror_root), other[0]);
 	assert_int_equal(leaves(r.vm->direct_root), other[1]);
+	page_cache_drain(&r.vmm->pages, &cache);
+	end(&r);
+}
+
+/* The mirror's table of 4K entries for the first 2M. */
+static struct mmu_page *first_table(struct rig *r)
+{
+	struct mmu_page *p = r->vm->mirror_root;
+
+	while (p->level > TDX_LEVEL_4K)
+		p = p->child[0];
+	return p;
+}
+
+static void S4_07_whoever_meets_a_frozen_entry_comes_back(void **state)
+{
+	static const struct {
+		uint64_t gfn;
+		bool table;
+	} at[] = {{0x80, false}, {0x1000, true}};
+	struct page_cache cache = {0};
+	uint64_t calls;
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	for (unsigned i = 0; i < 2; i++) {
+		struct mmu_page *p = first_table(&r);
+		_Atomic uint64_t *sptep = &p->spt[at[i].gfn];
+
+		if (at[i].table) { /* the entry that would point to the table */
+			p = r.vm->mirror_root;
+			while (p->level > TDX_LEVEL_2M)
+				p = p->child[0];
+			sptep = &p->spt[at[i].gfn >> 9];
+		}
+		assert_int_equal(*sptep, SPTE_NONPRESENT);
+		*sptep = SPTE_FROZEN;
+		calls = all_calls(&r);
+		assert_int_equal(mmu_map_private(r.vm, &cache, at[i].gfn, TDX_LEVEL_4K, NULL, -1), MMU_RETRY);
+		assert_int_equal(all_calls(&r), calls);
+		assert_int_equal(*sptep, SPTE_FROZEN);
+		*sptep = SPTE_NONPRESENT;
+		assert_int_equal(mmu_map_private(r.vm, &cache, at[i].gfn, TDX_LEVEL_4K, NULL, -1), MMU_OK);
+	}
+	page_cache_drain(&r.vmm->pages, &cache);
+	end(&r);
+}
+
+static void S4_07_a_refused_install_leaves_the_entry_as_it_was(void **state)
+{
+	static const struct {
+		enum tdx_seamcall leaf;
+		uint64_t gfn;
+	} rows[] = {{TDH_MEM_PAGE_AUG, 0x80}, {TDH_MEM_SEPT_ADD, 0x1000}};
+	struct page_cache cache = {0};
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t private_ = leaves(r.vm->mirror_root), n = tables(r.vm->mirror_root);
+
+		rig_fail(&r, (int)rows[i].leaf, 1, 1, TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX);
+		assert_int_equal(mmu_map_private(r.vm, &cache, rows[i].gfn, TDX_LEVEL_4K, NULL, -1), MMU_RETRY);
+		assert_int_equal(leaves(r.vm->mirror_root), private_);
+		assert_int_equal(tables(r.vm->mirror_root), n);
+		assert_int_equal(mmu_map_private(r.vm, &cache, rows[i].gfn, TDX_LEVEL_4K, NULL, -1), MMU_OK);
+		tdx_model_clear_faults(r.model);
+	}
 	page_cache_drain(&r.vmm->pages, &cache);
 	end(&r);
 }
@@ -425,6 +508,40 @@ static void a_2m_page_is_demoted_and_promoted(void **state)
 	end(&r);
 }
 
+static void a_range_that_cuts_a_2m_page_takes_no_more_than_itself(void **state)
+{
+	struct rig_options o = {.guest = accept_2m, .huge = true};
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	rig_vm(&r, 1);
+	assert_int_equal(rig_run(&r, 0, -1), 0);
+	assert_int_equal(leaves(r.vm->mirror_root), 2);
+	assert_int_equal(tdx_vm_set_private(r.vm, gpa(TDX_SIZE_2M + 0x3000), 0x5000, false), 0);
+	assert_int_equal(leaves(r.vm->mirror_root), 1 + 512 - 5);
+	assert_int_equal(leaves_in(r.vm->mirror_root, 512 + 3, 512 + 8), 0);
+	rig_check_module(&r);
+	end(&r);
+}
+
+static void a_4k_page_stands_in_for_a_2m_page_there_is_no_memory_for(void **state)
+{
+	struct rig_options o = {.guest = accept_2m, .huge = true};
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	rig_vm(&r, 1);
+	/* 2M: no memory. The guest is told the size, and halts; page by page it would go on. */
+	tdx_vmm_fail_alloc(r.vmm, 1);
+	assert_int_equal(rig_run(&r, 0, -1), 0);
+	assert_int_equal(tdx_vm_state(r.vm), TDX_VM_RUNNABLE);
+	assert_int_equal(leaves_in(r.vm->mirror_root, 512, 513), 1);
+	assert_int_equal(leaves_in(r.vm->mirror_root, 513, 1024), 0);
+	end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -435,6 +552,8 @@ int main(void)
 		cmocka_unit_test(S4_04_an_attribute_is_not_the_kind_of_a_table),
 		cmocka_unit_test(S4_05_every_table_has_the_kind_of_its_root),
 		cmocka_unit_test(S4_06_a_deleted_slot_takes_its_leaves_out_of_both_trees),
+		cmocka_unit_test(S4_07_whoever_meets_a_frozen_entry_comes_back),
+		cmocka_unit_test(S4_07_a_refused_install_leaves_the_entry_as_it_was),
 		cmocka_unit_test(S4_07_every_transition_is_one_external_operation),
 		cmocka_unit_test(S4_08_a_table_cannot_go_while_the_td_lives),
 		cmocka_unit_test(S4_08_at_run_time_only_leaves_go),
@@ -443,6 +562,8 @@ int main(void)
 		cmocka_unit_test(S4_12_a_page_and_its_alias_are_in_two_trees),
 		cmocka_unit_test(S4_13_a_slot_reaches_no_alias),
 		cmocka_unit_test(a_2m_page_is_demoted_and_promoted),
+		cmocka_unit_test(a_range_that_cuts_a_2m_page_takes_no_more_than_itself),
+		cmocka_unit_test(a_4k_page_stands_in_for_a_2m_page_there_is_no_memory_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
