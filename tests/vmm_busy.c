@@ -123,6 +123,21 @@ static void S2_03_a_taken_tree_is_operand_0x92_except_to_track(void **state)
 	alarm(0);
 }
 
+struct runner {
+	struct rig *r;
+	unsigned vcpu;
+	int result;
+	struct tdx_run run;
+};
+
+static void *run_thread(void *arg)
+{
+	struct runner *a = arg;
+
+	a->result = tdx_vcpu_run(a->r->vcpu[a->vcpu], -1, &a->run);
+	return NULL;
+}
+
 static void accept_on_ve(struct native_cpu *cpu, unsigned vector, uint32_t error, void *arg)
 {
 	(void)error;
@@ -148,12 +163,13 @@ static void S2_04_zero_stepping_takes_the_tree_and_the_monitor_gets_on(void **st
 {
 	struct rig_options o = {.guest = touch_unaccepted, .cpus = 2, .sept_ve = true};
 	struct tdx_regs regs = {0};
-	uint64_t entries;
+	uint64_t entries, busy;
+	struct runner a;
 	struct tdx_vp vp;
 	struct tdx_td td;
 	struct holder h;
 	struct rig r;
-	struct tdx_status s = tdx_success();
+	pthread_t t;
 
 	(void)state;
 	alarm(WATCHDOG);
@@ -164,42 +180,36 @@ static void S2_04_zero_stepping_takes_the_tree_and_the_monitor_gets_on(void **st
 	/* A host that enters again and again without mapping the page. */
 	for (unsigned i = 0; i < 40; i++) {
 		regs = (struct tdx_regs){0};
-		s = tdh_vp_enter(r.cpu[0], &vp, &regs, NULL);
-		assert_true(tdx_is_success(s));
+		assert_true(tdx_is_success(tdh_vp_enter(r.cpu[0], &vp, &regs, NULL)));
 	}
 	assert_int_equal(regs.r8 >> 12, 0xa);
+	/* The monitor meets the tree taken, entry after entry, and neither waits nor gives up. */
 	hold(&h, &r, LOCK_SEPT_TREE, block_page_0);
-	regs = (struct tdx_regs){0};
-	s = tdh_vp_enter(r.cpu[0], &vp, &regs, NULL);
-	assert_int_equal(s.raw, TDX_OPERAND_BUSY | 0x92);
-	let_go(&h);
+	a = (struct runner){.r = &r, .result = 1};
+	pthread_create(&t, NULL, run_thread, &a);
+	while (tdx_model_contention(r.model, TDH_VP_ENTER, TDX_OPERAND_ID_SEPT_TREE) < 20)
+		sched_yield();
+	entries = rig_calls(&r, TDH_VP_ENTER);
+	atomic_store(&h.let_go, true);
+	pthread_join(h.thread, NULL);
+	/* Then it maps, the guest accepts and comes to its halt. */
+	pthread_join(t, NULL);
+	module_set_hooks(r.model->mod, NULL, NULL);
+	assert_int_equal(a.result, 0);
+	assert_int_equal(a.run.exit, TDX_EXIT_HLT);
+	busy = tdx_model_contention(r.model, TDH_VP_ENTER, TDX_OPERAND_ID_SEPT_TREE);
+	assert_true(busy >= 20);
+	assert_true(rig_calls(&r, TDH_VP_ENTER) - entries < 8 + busy);
+	assert_true(rig_calls(&r, TDH_VP_ENTER) - 40 - busy < 8);
 	assert_true(tdx_is_success(tdh_mem_track(r.cpu[0], &td)));
 	assert_true(tdx_is_success(tdh_mem_range_unblock(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL)));
-	/* The monitor maps, the guest accepts and comes to its halt. */
-	entries = rig_calls(&r, TDH_VP_ENTER);
-	assert_int_equal(rig_run(&r, 0, 0), 0);
-	assert_true(rig_calls(&r, TDH_VP_ENTER) - entries < 8);
 	rig_destroy(&r);
+	rig_check_clean(&r);
 	rig_off(&r);
 	alarm(0);
 }
 
 /* --- policy --- */
-
-struct runner {
-	struct rig *r;
-	unsigned vcpu;
-	int result;
-	struct tdx_run run;
-};
-
-static void *run_thread(void *arg)
-{
-	struct runner *a = arg;
-
-	a->result = tdx_vcpu_run(a->r->vcpu[a->vcpu], -1, &a->run);
-	return NULL;
-}
 
 static void S2_05_an_install_that_stays_busy_ends_with_a_signal(void **state)
 {
@@ -229,6 +239,63 @@ static void S2_05_an_install_that_stays_busy_ends_with_a_signal(void **state)
 	rig_destroy(&r);
 	rig_check_clean(&r);
 	rig_off(&r);
+	alarm(0);
+}
+
+static void S2_05_an_install_that_stays_busy_ends_with_the_vm(void **state)
+{
+	struct runner a;
+	pthread_t t;
+	struct rig r;
+	int fault;
+
+	(void)state;
+	alarm(WATCHDOG);
+	rig_on(&r, &touching);
+	rig_vm(&r, 1);
+	fault = rig_fail(&r, TDH_MEM_PAGE_AUG, 1, 0, TDX_OPERAND_BUSY | TDX_OPERAND_ID_SEPT_TREE);
+	a = (struct runner){.r = &r, .result = 1};
+	pthread_create(&t, NULL, run_thread, &a);
+	while (tdx_model_fault_hits(r.model, fault) < 100)
+		sched_yield();
+	assert_int_equal(tdx_vm_inhibit_apicv(r.vm), -EIO);
+	pthread_join(t, NULL);
+	assert_int_equal(a.result, -EIO);
+	tdx_model_clear_faults(r.model);
+	rig_destroy(&r);
+	rig_check_clean(&r);
+	rig_off(&r);
+	alarm(0);
+}
+
+static void S2_05_a_page_that_stays_busy_while_the_td_is_built_is_refused(void **state)
+{
+	static const uint8_t page[2 * 4096];
+	static const enum tdx_seamcall leaves[] = {TDH_MEM_PAGE_ADD, TDH_MEM_SEPT_ADD};
+
+	(void)state;
+	alarm(WATCHDOG);
+	for (unsigned i = 0; i < 2; i++) {
+		struct tdx_vm_region region = {gpa(0), 2, page};
+		struct tdx_vm_params p;
+		struct rig r;
+
+		rig_on(&r, &touching);
+		p = rig_params(&r);
+		assert_int_equal(tdx_vm_new(r.vmm, &r.vm), 0);
+		assert_int_equal(tdx_vm_init(r.vm, &p), 0);
+		assert_int_equal(tdx_vm_set_memslot(r.vm, 0, gpa(0), RIG_RAM), 0);
+		rig_fail(&r, (int)leaves[i], 1, 0, TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX);
+		assert_int_equal(tdx_vm_add_region(r.vm, &region, true), -EBUSY);
+		assert_int_equal(tdx_vm_state(r.vm), TDX_VM_INITIALIZED);
+		assert_int_equal(region.pages, 2);
+		/* It can be tried again. */
+		tdx_model_clear_faults(r.model);
+		assert_int_equal(tdx_vm_add_region(r.vm, &region, true), 0);
+		rig_destroy(&r);
+		rig_check_clean(&r);
+		rig_off(&r);
+	}
 	alarm(0);
 }
 
@@ -310,50 +377,121 @@ static void S2_06_busy_is_a_class_whatever_the_operand(void **state)
 	rig_off(&r);
 }
 
+/* 2M: promoted and demoted. */
+static void accept_2m(struct native_cpu *cpu, void *arg)
+{
+	(void)arg;
+	guest_accept(cpu, 0x5000, TDX_LEVEL_4K);
+	guest_accept(cpu, TDX_SIZE_2M, TDX_LEVEL_2M);
+	guest_halt(cpu);
+}
+
+static int remove_a_page(struct rig *r)
+{
+	return tdx_vm_set_private(r->vm, gpa(0x5000), 0x1000, false);
+}
+
+static int demote(struct rig *r)
+{
+	return tdx_vm_demote(r->vm, gpa(TDX_SIZE_2M));
+}
+
+static int promote(struct rig *r)
+{
+	int err = demote(r);
+
+	return err ? err : tdx_vm_promote(r->vm, gpa(TDX_SIZE_2M));
+}
+
+static int refused_promote(struct rig *r)
+{
+	rig_fail(r, TDH_MEM_PAGE_PROMOTE, 1, 1, TDX_EPT_INVALID_PROMOTE_CONDITIONS);
+	return promote(r);
+}
+
+static int destroy(struct rig *r)
+{
+	rig_destroy(r);
+	return 0;
+}
+
+/* What a call that stays busy costs: how often it is made, what the user is told, and whether the VM
+ * is dead. All calls the monitor makes but those that are tried until something ends it. */
 static void S2_07_each_call_has_its_policy(void **state)
 {
+	enum { CONTROL_PAGES = 1 + 6 + 1 + 5 + 3 }; /* TDR, TDCS, TDVPR, TDCX, S-EPT */
 	static const struct {
 		enum tdx_seamcall leaf;
 		unsigned calls; /* made when it stays busy */
-		int err;	/* of building and running, or of removing */
-		bool removal, bugged;
+		int err;	/* of building the TD, or of the act */
+		bool bugged;
+		unsigned lost, hkids; /* pages and KeyIDs, once the VM is gone */
+		int (*act)(struct rig *r);
 	} rows[] = {
-		{TDH_MNG_CREATE, 1, -EIO, false, false},
-		{TDH_MNG_ADDCX, 1, -EIO, false, false},
-		{TDH_MNG_INIT, 1, -EIO, false, false},
-		{TDH_MR_EXTEND, 1, -EBUSY, false, false},
-		{TDH_VP_CREATE, 1, -EIO, false, false},
-		{TDH_VP_ADDCX, 1, -EIO, false, false},
-		{TDH_VP_INIT, 1, -EIO, false, false},
-		{TDH_MR_FINALIZE, 1, -EBUSY, false, false},
-		{TDH_MEM_RANGE_BLOCK, 2, -EIO, true, true},
-		{TDH_MEM_TRACK, 2, -EIO, true, true},
-		{TDH_MEM_PAGE_REMOVE, 2, -EIO, true, true},
-		{TDH_PHYMEM_PAGE_WBINVD, 1, -EIO, true, true},
+		/* One try: nobody but the monitor itself could have the lock. */
+		{TDH_MNG_CREATE, 1, -EIO, false, 0, 0, NULL},
+		{TDH_MNG_KEY_CONFIG, 1, -EIO, false, 0, 0, NULL},
+		{TDH_MNG_ADDCX, 1, -EIO, false, 0, 0, NULL},
+		{TDH_MNG_INIT, 1, -EIO, false, 0, 0, NULL},
+		{TDH_MR_EXTEND, 1, -EBUSY, false, 0, 0, NULL},
+		{TDH_VP_CREATE, 1, -EIO, false, 0, 0, NULL},
+		{TDH_VP_ADDCX, 1, -EIO, false, 0, 0, NULL},
+		{TDH_VP_INIT, 1, -EIO, false, 0, 0, NULL},
+		{TDH_VP_WR, 1, -EIO, true, 0, 0, NULL},
+		{TDH_MR_FINALIZE, 1, -EBUSY, false, 0, 0, NULL},
+		/* Installs before the TD runs: a bound, for there is nobody to send a signal. */
+		{TDH_MEM_SEPT_ADD, 10000, -EBUSY, false, 0, 0, NULL},
+		{TDH_MEM_PAGE_ADD, 10000, -EBUSY, false, 0, 0, NULL},
+		/* Removals: a guest may; all vCPUs out, once more. */
+		{TDH_MEM_RANGE_BLOCK, 2, -EIO, true, 0, 0, remove_a_page},
+		{TDH_MEM_TRACK, 2, -EIO, true, 0, 0, remove_a_page},
+		{TDH_MEM_PAGE_REMOVE, 2, -EIO, true, 0, 0, remove_a_page},
+		{TDH_MEM_PAGE_DEMOTE, 2, -EIO, true, 0, 0, demote},
+		{TDH_MEM_PAGE_PROMOTE, 2, -EIO, true, 0, 0, promote},
+		{TDH_MEM_RANGE_UNBLOCK, 2, -EINVAL, true, 0, 0, refused_promote},
+		/* What is not given back is lost. */
+		{TDH_PHYMEM_PAGE_WBINVD, 1, -EIO, true, 1, 0, remove_a_page},
+		{TDH_VP_FLUSH, 1, 0, true, CONTROL_PAGES, 1, destroy},
+		{TDH_MNG_VPFLUSHDONE, 1, 0, true, CONTROL_PAGES, 1, destroy},
+		{TDH_PHYMEM_CACHE_WB, 1, 0, true, CONTROL_PAGES, 1, destroy},
+		{TDH_MNG_KEY_FREEID, 1, 0, true, CONTROL_PAGES, 1, destroy},
+		{TDH_PHYMEM_PAGE_RECLAIM, CONTROL_PAGES, 0, true, CONTROL_PAGES, 0, destroy},
 	};
+	const struct rig_options o = {.guest = accept_2m, .cpus = 2, .huge = true};
 
 	(void)state;
+	alarm(WATCHDOG);
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *name = tdx_seamcall_leaf(rows[i].leaf)->name;
 		struct rig r;
+		uint64_t calls;
+		bool bugged;
 		int fault, err;
 
-		rig_on(&r, &touching);
-		fault = rig_fail(&r, (int)rows[i].leaf, 1, 0, TDX_OPERAND_BUSY | TDX_OPERAND_ID_TDR);
-		err = rig_try_vm(&r, 1);
-		if (rows[i].removal) {
-			assert_int_equal(err, 0);
+		rig_on(&r, &o);
+		if (rows[i].act) {
+			rig_vm(&r, 1);
 			assert_int_equal(rig_run(&r, 0, -1), 0);
-			err = tdx_vm_set_private(r.vm, gpa(0x5000), 0x1000, false);
 		}
-		assert_int_equal(err, rows[i].err);
-		assert_int_equal(tdx_model_fault_hits(r.model, fault), rows[i].calls);
-		assert_int_equal(tdx_vm_state(r.vm) == TDX_VM_DEAD, rows[i].bugged);
+		fault = rig_fail(&r, (int)rows[i].leaf, 1, 0, TDX_OPERAND_BUSY | TDX_OPERAND_ID_TDR);
+		err = rows[i].act ? rows[i].act(&r) : rig_try_vm(&r, 1);
+		bugged = r.vm ? tdx_vm_state(r.vm) == TDX_VM_DEAD : r.nlog == 1;
+		calls = tdx_model_fault_hits(r.model, fault);
 		tdx_model_clear_faults(r.model);
-		rig_destroy(&r);
+		if (r.vm)
+			rig_destroy(&r);
+		if (err != rows[i].err || calls != rows[i].calls || bugged != rows[i].bugged ||
+		    rig_memory(&r).quarantined_pages != rows[i].lost ||
+		    rig_memory(&r).leaked_hkids != rows[i].hkids)
+			fail_msg("%s: %d after %llu calls, dead %d, %llu pages and %u KeyIDs lost", name, err,
+				 (unsigned long long)calls, bugged,
+				 (unsigned long long)rig_memory(&r).quarantined_pages,
+				 rig_memory(&r).leaked_hkids);
 		assert_int_equal(rig_memory(&r).used_pages, 0);
-		assert_int_equal(rig_memory(&r).quarantined_pages, rows[i].leaf == TDH_PHYMEM_PAGE_WBINVD);
+		rig_check_coherent(&r);
 		rig_off(&r);
 	}
+	alarm(0);
 }
 
 /* --- in parallel --- */
@@ -481,6 +619,65 @@ static void S2_10_a_guest_that_accepts_on_and_on_does_not_stop_a_removal(void **
 	alarm(0);
 }
 
+/* A guest's ACCEPT that has its entry, until a call of the host has met it there. */
+struct inside {
+	struct rig *r;
+	_Atomic bool armed, there;
+};
+
+static void stand_in_accept(void *arg, struct lp *lp, enum lock_resource res, uint64_t key,
+			    enum lock_mode mode, bool guest_, enum lock_result result)
+{
+	struct inside *in = arg;
+
+	(void)lp;
+	(void)key;
+	(void)mode;
+	if (!guest_ || res != LOCK_SEPT_ENTRY || result != LOCK_OK || !atomic_load(&in->armed))
+		return;
+	atomic_store(&in->there, true);
+	while (!tdx_model_contention(in->r->model, TDH_MEM_RANGE_BLOCK, TDX_OPERAND_ID_RCX))
+		sched_yield();
+	atomic_store(&in->armed, false);
+}
+
+static void S2_10_a_removal_that_meets_an_accept_is_tried_once_more(void **state)
+{
+	static const struct module_hooks hooks = {.acquired = stand_in_accept};
+	_Atomic bool stop = false;
+	struct rig_options o = {.guest = accept_one, .arg = &stop, .cpus = 2};
+	struct inside in = {0};
+	struct runner a;
+	pthread_t t;
+	struct rig r;
+
+	(void)state;
+	alarm(WATCHDOG);
+	rig_on(&r, &o);
+	rig_vm(&r, 1);
+	in.r = &r;
+	module_set_hooks(r.model->mod, &hooks, &in);
+	a = (struct runner){.r = &r, .result = 1};
+	pthread_create(&t, NULL, run_on_and_on, &a);
+	while (!rig_calls(&r, TDH_MEM_PAGE_AUG))
+		sched_yield();
+	atomic_store(&in.armed, true);
+	while (!atomic_load(&in.there))
+		sched_yield();
+	assert_int_equal(tdx_vm_set_private(r.vm, gpa(0x200000), 0x1000, false), 0);
+	assert_int_equal(rig_calls(&r, TDH_MEM_RANGE_BLOCK), 2);
+	assert_int_equal(rig_calls(&r, TDH_MEM_PAGE_REMOVE), 1);
+	assert_int_equal(tdx_vm_set_private(r.vm, gpa(0x200000), 0x1000, true), 0);
+	atomic_store(&stop, true);
+	pthread_join(t, NULL);
+	module_set_hooks(r.model->mod, NULL, NULL);
+	assert_int_equal(a.result, 0);
+	rig_destroy(&r);
+	rig_check_clean(&r);
+	rig_off(&r);
+	alarm(0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -489,10 +686,13 @@ int main(void)
 		cmocka_unit_test(S2_03_a_taken_tree_is_operand_0x92_except_to_track),
 		cmocka_unit_test(S2_04_zero_stepping_takes_the_tree_and_the_monitor_gets_on),
 		cmocka_unit_test(S2_05_an_install_that_stays_busy_ends_with_a_signal),
+		cmocka_unit_test(S2_05_an_install_that_stays_busy_ends_with_the_vm),
+		cmocka_unit_test(S2_05_a_page_that_stays_busy_while_the_td_is_built_is_refused),
 		cmocka_unit_test(S2_05_a_removal_that_stays_busy_is_tried_twice),
 		cmocka_unit_test(S2_06_busy_is_a_class_whatever_the_operand),
 		cmocka_unit_test(S2_07_each_call_has_its_policy),
 		cmocka_unit_test(S2_08_installs_are_in_flight_at_the_same_time),
+		cmocka_unit_test(S2_10_a_removal_that_meets_an_accept_is_tried_once_more),
 		cmocka_unit_test(S2_10_a_guest_that_accepts_on_and_on_does_not_stop_a_removal),
 	};
 

@@ -43,18 +43,21 @@ void vm_let_wait(struct tdx_vm *vm, uint64_t pa, enum tdx_level level, bool remo
 	vm->waiting[vm->nwaiting++] = (struct waiting_page){pa, level, removed};
 }
 
-/* Can the host have the page? The VM is bugged already when it was not removed. */
-static bool is_free(const struct vmm_cpu *c, const struct waiting_page *p)
+/* Can the host have the page? The VM is bugged already when it was not removed, or when its KeyID
+ * never became free: then nothing has written the caches back, and each page needs that itself. */
+static bool is_free(struct tdx_vm *vm, struct vmm_cpu *c, const struct waiting_page *p)
 {
-	return p->removed || tdx_is_success(tdh_phymem_page_reclaim(c->port, hpa(p->pa), NULL));
+	if (p->removed)
+		return !vm->hkid_leaked || !vm_clean_private_page(vm, c, p->pa, p->level);
+	return !vm->hkid_leaked && tdx_is_success(tdh_phymem_page_reclaim(c->port, hpa(p->pa), NULL));
 }
 
-/* Pages one after the other in memory, as many as follow the first. */
-static size_t run_of(const struct waiting_page *p, size_t max)
+/* Pages one after the other in memory that are free alike, as many as follow the first. */
+static size_t run_of(const struct tdx_vm *vm, const struct waiting_page *p, size_t max)
 {
 	size_t n = 1;
 
-	while (n < max && p->removed && p[n].removed && p->level == TDX_LEVEL_4K &&
+	while (n < max && !vm->hkid_leaked && p->removed && p[n].removed && p->level == TDX_LEVEL_4K &&
 	       p[n].level == TDX_LEVEL_4K && p[n].pa == p[n - 1].pa + TDX_PAGE_SIZE)
 		n++;
 	return n;
@@ -70,10 +73,9 @@ void vm_free_waiting(struct tdx_vm *vm)
 		const struct waiting_page *p = &vm->waiting[i];
 		uint64_t size;
 
-		n = run_of(p, vm->nwaiting - i);
+		n = run_of(vm, p, vm->nwaiting - i);
 		size = tdx_level_size(p->level) + (n - 1) * TDX_PAGE_SIZE;
-		if (vm->hkid_leaked || !is_free(c, p)) {
-			n = 1;
+		if (!is_free(vm, c, p)) {
 			pages_quarantine(&vmm->pages, tdx_level_size(p->level) / TDX_PAGE_SIZE);
 			continue;
 		}
