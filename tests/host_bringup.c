@@ -14,6 +14,7 @@ enum { CPUS = 4 };
 
 struct host_memory {
 	uint64_t at, given, taken;
+	unsigned requests, refused; /* the refused-th request finds nothing; 0: none */
 };
 
 static hpa_t alloc(void *ctx, uint64_t size, uint64_t align, hpa_t near)
@@ -22,6 +23,8 @@ static hpa_t alloc(void *ctx, uint64_t size, uint64_t align, hpa_t near)
 	uint64_t pa = (m->at + align - 1) & ~(align - 1);
 
 	(void)near;
+	if (++m->requests == m->refused)
+		return hpa(~0ull);
 	m->at = pa + ((size + 4095) & ~4095ull);
 	m->given += size;
 	return hpa(pa);
@@ -114,37 +117,140 @@ static void bring_up_is_once_each_in_the_right_order(void **state)
 	power_off(&b);
 }
 
+/* All that was lent is back, and the host can use it: no poison, no dirty line of the module's. */
+static void check_memory_back(struct bringup *b)
+{
+	uint8_t word[8];
+
+	assert_int_equal(b->memory.given, b->memory.taken);
+	for (uint64_t pa = (1ull << 30) + (16 << 20); pa < b->memory.at; pa += 4096) {
+		assert_int_equal(machine_write(&b->model->m->lp[0], pa, word, 8), 0);
+		assert_int_equal(machine_read(&b->model->m->lp[0], pa, word, 8), 0);
+	}
+	assert_int_equal(machine_coherency_count(b->model->m), 0);
+}
+
+/* The leaf of each call of a bring-up. */
+static unsigned calls_of(enum tdx_seamcall *leaf, unsigned max)
+{
+	struct tdx_step step;
+	struct bringup b;
+	unsigned n = 0;
+
+	power_on(&b);
+	assert_int_equal(bring_up(&b), 0);
+	for (size_t i = 0; tdx_record_step(b.record, i, &step); i++)
+		if (step.kind == TDX_STEP_SEAMCALL) {
+			assert_true(n < max);
+			leaf[n++] = (enum tdx_seamcall)tdx_rax_leaf(step.in.rax);
+		}
+	power_off(&b);
+	return n;
+}
+
+/* Calls that are made again and again are alike: those inside such a run. */
+static bool in_a_run(const enum tdx_seamcall *leaf, unsigned n, unsigned k)
+{
+	return k && k + 1 < n && leaf[k - 1] == leaf[k] && leaf[k + 1] == leaf[k];
+}
+
 static void whatever_call_fails_memory_comes_back_clean(void **state)
 {
-	size_t calls = 0;
-	struct tdx_step step;
+	static const struct {
+		uint64_t status;
+		int err;
+	} rows[] = {{TDX_SYS_BUSY, -EIO},
+		    {TDX_OPERAND_BUSY | TDX_OPERAND_ID_SYS, -EIO},
+		    {TDX_OPERAND_INVALID | TDX_OPERAND_ID_RCX, -EIO},
+		    {TDX_SYS_SHUTDOWN, -EIO},
+		    {0x8000123400005678ull, -EIO},
+		    {TDX_SEAMCALL_GP, -EOPNOTSUPP},
+		    {TDX_SEAMCALL_UD, -EACCES},
+		    {TDX_SEAMCALL_VMFAILINVALID, -ENODEV},
+		    {TDX_RND_NO_ENTROPY, 0},
+		    {TDX_KEY_GENERATION_FAILED, 0}};
+	enum tdx_seamcall leaf[1024];
+	unsigned n = calls_of(leaf, 1024);
+
+	(void)state;
+	for (unsigned k = 0; k < n; k++)
+		for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			struct tdx_fault f = {.kind = TDX_FAULT_STATUS, .leaf = -1, .cpu = -1, .nth = k + 1,
+					      .times = 1, .status = tdx_status(rows[i].status)};
+			/* Only the calls that make a key say that they could not. */
+			bool key = rows[i].status == TDX_KEY_GENERATION_FAILED;
+			struct bringup b;
+
+			if ((key && leaf[k] != TDH_SYS_KEY_CONFIG) ||
+			    (in_a_run(leaf, n, k) && (i || k % 16)))
+				continue;
+			power_on(&b);
+			tdx_model_inject(b.model, &f);
+			if (bring_up(&b) != rows[i].err)
+				fail_msg("call %u refused with 0x%llx", k, (unsigned long long)rows[i].status);
+			if (rows[i].err) {
+				assert_int_equal(tdx_host_last_status(&b.host).raw, rows[i].status);
+				assert_int_equal(tdx_host_last_leaf(&b.host), leaf[k]);
+				check_memory_back(&b);
+			}
+			power_off(&b);
+		}
+}
+
+static void S1_05_hardware_that_fails_for_a_moment_is_not_noticed(void **state)
+{
+	static const enum tdx_fault_kind kinds[] = {TDX_FAULT_ENTROPY, TDX_FAULT_KEY, TDX_FAULT_KEY_BUSY,
+						    TDX_FAULT_INTERRUPT};
+	enum tdx_seamcall leaf[1024];
+	unsigned n = calls_of(leaf, 1024);
+
+	(void)state;
+	for (unsigned kind = 0; kind < 4; kind++)
+		for (unsigned k = 0; k < n; k++) {
+			struct tdx_fault f = {.kind = kinds[kind], .leaf = -1, .cpu = -1, .nth = k + 1, .times = 1};
+			struct bringup b;
+
+			if (in_a_run(leaf, n, k))
+				continue;
+			power_on(&b);
+			tdx_model_inject(b.model, &f);
+			assert_int_equal(bring_up(&b), 0);
+			power_off(&b);
+		}
+}
+
+static void S1_05_a_key_that_never_comes_about_is_given_up(void **state)
+{
+	struct tdx_fault f = {.kind = TDX_FAULT_KEY, .leaf = TDH_SYS_KEY_CONFIG, .cpu = -1};
 	struct bringup b;
 
 	(void)state;
 	power_on(&b);
-	assert_int_equal(bring_up(&b), 0);
-	for (size_t i = 0; tdx_record_step(b.record, i, &step); i++)
-		calls += step.kind == TDX_STEP_SEAMCALL;
+	tdx_model_inject(b.model, &f);
+	assert_int_equal(bring_up(&b), -EIO);
+	assert_int_equal(tdx_record_calls(b.record, TDH_SYS_KEY_CONFIG), TDX_ENTROPY_ATTEMPTS);
+	check_memory_back(&b);
 	power_off(&b);
-	for (uint64_t k = 1; k <= calls; k++) {
-		struct tdx_fault f = {.kind = TDX_FAULT_STATUS, .leaf = -1, .cpu = -1, .nth = k, .times = 1,
-				      .status = tdx_status(TDX_SYS_BUSY)};
-		uint8_t word[8];
+}
 
-		/* The many fields are alike. */
-		if (k > 10 && k + 40 < calls && k % 16)
-			continue;
+static void whatever_memory_is_missing_the_rest_comes_back(void **state)
+{
+	(void)state;
+	for (unsigned k = 1;; k++) {
+		struct bringup b;
+		int err;
+
 		power_on(&b);
-		tdx_model_inject(b.model, &f);
-		assert_int_equal(bring_up(&b), -EIO);
-		assert_int_equal(tdx_host_last_status(&b.host).raw, TDX_SYS_BUSY);
-		assert_int_equal(b.memory.given, b.memory.taken);
-		/* The host uses it again: no poison, no dirty line of the module's. */
-		for (uint64_t pa = (1ull << 30) + (16 << 20); pa < b.memory.at; pa += 4096) {
-			assert_int_equal(machine_write(&b.model->m->lp[0], pa, word, 8), 0);
-			assert_int_equal(machine_read(&b.model->m->lp[0], pa, word, 8), 0);
+		b.memory.refused = k;
+		err = bring_up(&b);
+		if (b.memory.requests < k) {
+			assert_int_equal(err, 0);
+			assert_true(k > 2); /* a PAMT and the description at least */
+			power_off(&b);
+			break;
 		}
-		assert_int_equal(machine_coherency_count(b.model->m), 0);
+		assert_int_equal(err, -ENOMEM);
+		check_memory_back(&b);
 		power_off(&b);
 	}
 }
@@ -190,6 +296,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bring_up_is_once_each_in_the_right_order),
 		cmocka_unit_test(whatever_call_fails_memory_comes_back_clean),
+		cmocka_unit_test(S1_05_hardware_that_fails_for_a_moment_is_not_noticed),
+		cmocka_unit_test(S1_05_a_key_that_never_comes_about_is_given_up),
+		cmocka_unit_test(whatever_memory_is_missing_the_rest_comes_back),
 		cmocka_unit_test(a_recording_replays_and_a_changed_host_is_noticed),
 	};
 

@@ -182,10 +182,8 @@ int mmu_external_promote(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t gfn, enu
 	struct removal a = {.vm = vm, .leaf = &leaf, .refusal = TDX_EPT_INVALID_PROMOTE_CONDITIONS};
 	int err = no_vcpus(vm, c, TDH_MEM_PAGE_PROMOTE, do_promote, &a, "promoting a range");
 
-	if (err)
-		return err;
 	*table_pa = a.r.page.v;
-	return vm_clean_private_page(vm, c, *table_pa, TDX_LEVEL_4K);
+	return err;
 }
 
 int mmu_external_demote(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t gfn, enum tdx_level level,

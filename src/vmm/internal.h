@@ -177,7 +177,8 @@ int vm_clean_private_page(struct tdx_vm *vm, struct vmm_cpu *cpu, uint64_t pa, e
 void vm_end_build(struct tdx_vm *vm);
 
 /* --- vcpu.c --- */
-void vcpu_flush(struct tdx_vcpu *vcpu);
+/* Off the processor it is associated with. 0; -EIO: it still is, and the VM is dead. */
+int vcpu_flush(struct tdx_vcpu *vcpu);
 void vcpu_free(struct tdx_vcpu *vcpu);
 
 /* --- exits.c --- */

@@ -159,14 +159,21 @@ int mmu_promote(struct tdx_vm *vm, uint64_t gfn)
 		err = mmu_external_promote(vm, c, range.gfn, TDX_LEVEL_2M, &table_pa);
 	if (err == -EINVAL) /* pages of different states: they stay as they were */
 		mmu_external_unblock(vm, c, &range);
-	vmm_put_cpu(c);
-	if (err)
+	if (err) {
+		vmm_put_cpu(c);
 		return err;
-	pages_put(&vm->vmm->pages, table_pa);
+	}
+	/* It is done, whatever becomes of the page the table was in. */
 	p->child[i] = NULL;
 	atomic_store(&p->spt[i], first | SPTE_PRESENT | SPTE_LEAF | SPTE_RWX);
 	mmu_page_free(child);
-	return 0;
+	err = vm_clean_private_page(vm, c, table_pa, TDX_LEVEL_4K);
+	vmm_put_cpu(c);
+	if (err)
+		pages_quarantine(&vm->vmm->pages, 1);
+	else
+		pages_put(&vm->vmm->pages, table_pa);
+	return err;
 }
 
 int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)

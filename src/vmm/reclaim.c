@@ -159,7 +159,7 @@ int vm_release_hkid(struct tdx_vm *vm)
 	int err;
 
 	for (unsigned i = 0; i < n; i++)
-		vcpu_flush(vm->vcpu[i]);
+		(void)vcpu_flush(vm->vcpu[i]); /* what is left, VPFLUSHDONE will tell */
 	pthread_mutex_lock(&vmm->tdx_lock);
 	err = on_td(vm, TDH_MNG_VPFLUSHDONE, tdh_mng_vpflushdone);
 	if (!err)

@@ -136,20 +136,21 @@ int tdx_vcpu_init(struct tdx_vcpu *v, uint64_t initial_rcx)
 	return err;
 }
 
-void vcpu_flush(struct tdx_vcpu *v)
+int vcpu_flush(struct tdx_vcpu *v)
 {
 	int cpu = atomic_load(&v->cpu);
 	struct vmm_cpu *c;
 	struct tdx_status s;
 
 	if (cpu < 0)
-		return;
+		return 0;
 	c = vmm_get_this_cpu(v->vm->vmm, (unsigned)cpu);
 	s = tdh_vp_flush(c->port, &v->vp);
 	vmm_put_cpu(c);
 	if (tdx_is_error(s) && !tdx_is(s, TDX_VCPU_NOT_ASSOCIATED))
-		vm_bug(v->vm, TDH_VP_FLUSH, s, NULL, "flushing a vCPU");
+		return vm_bug(v->vm, TDH_VP_FLUSH, s, NULL, "flushing a vCPU");
 	atomic_store(&v->cpu, -1);
+	return 0;
 }
 
 void vcpu_free(struct tdx_vcpu *v)
@@ -201,8 +202,8 @@ static struct vmm_cpu *load(struct tdx_vcpu *v, int cpu)
 	unsigned want = cpu >= 0 ? (unsigned)cpu % vmm->ncpus : choose(v, was);
 	struct vmm_cpu *c = &vmm->cpu[want];
 
-	if (was >= 0 && (unsigned)was != want)
-		vcpu_flush(v);
+	if (was >= 0 && (unsigned)was != want && vcpu_flush(v))
+		return NULL;
 	while (atomic_load(&c->waiting))
 		sched_yield();
 	c = vmm_get_this_cpu(vmm, want);
