@@ -260,6 +260,45 @@ static void cpuid_is_what_the_td_will_see_until_it_is_finalized(void **state)
 	end(&r);
 }
 
+static void before_it_runs_a_page_goes_without_tracking(void **state)
+{
+	uint64_t left;
+	struct rig r;
+
+	(void)state;
+	initialized(&r, &plain);
+	assert_int_equal(region(&r, 0x1000, 2, &left), 0);
+	assert_int_equal(tdx_vm_set_private(r.vm, gpa(0x1000), 0x1000, false), 0);
+	assert_int_equal(rig_calls(&r, TDH_MEM_RANGE_BLOCK), 1);
+	assert_int_equal(rig_calls(&r, TDH_MEM_PAGE_REMOVE), 1);
+	assert_int_equal(rig_calls(&r, TDH_MEM_TRACK), 0);
+	end(&r);
+}
+
+static void shared_memory_has_nothing_of_who_had_it_before(void **state)
+{
+	uint8_t junk[4096], seen[4096], zero[4096] = {0};
+	hpa_t pages[64];
+	struct rig r;
+
+	(void)state;
+	initialized(&r, &plain);
+	memset(junk, 0xa5, sizeof(junk));
+	for (unsigned i = 0; i < 64; i++) {
+		assert_int_equal(tdx_vmm_alloc(r.vmm, 1, &pages[i]), 0);
+		tdx_vmm_write(r.vmm, pages[i], junk, sizeof(junk));
+	}
+	for (unsigned i = 0; i < 64; i++)
+		tdx_vmm_dealloc(r.vmm, pages[i], 1);
+	assert_int_equal(tdx_vm_set_private(r.vm, gpa(0), 0x20000, false), 0);
+	for (unsigned i = 0; i < 32; i++) {
+		assert_int_equal(tdx_vm_read_shared(r.vm, gpa(i * 0x1000), seen, sizeof(seen)), 0);
+		assert_memory_equal(seen, zero, sizeof(seen));
+	}
+	assert_int_equal(tdx_vm_read_shared(r.vm, gpa(0x20000), seen, 1), -EFAULT);
+	end(&r);
+}
+
 /* --- running --- */
 
 static void touch_three(struct native_cpu *cpu, void *arg)
@@ -452,6 +491,8 @@ int main(void)
 		cmocka_unit_test(a_td_without_vcpus_is_not_finalized),
 		cmocka_unit_test(a_region_is_added_page_by_page_and_says_how_far_it_got),
 		cmocka_unit_test(cpuid_is_what_the_td_will_see_until_it_is_finalized),
+		cmocka_unit_test(before_it_runs_a_page_goes_without_tracking),
+		cmocka_unit_test(shared_memory_has_nothing_of_who_had_it_before),
 		cmocka_unit_test(memory_of_the_other_kind_is_the_users_to_decide),
 		cmocka_unit_test(a_guest_that_does_not_accept_is_dead_and_the_line_says_where),
 		cmocka_unit_test(gpas_of_52_bits),

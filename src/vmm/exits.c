@@ -93,7 +93,7 @@ static int fault(struct tdx_vcpu *v, struct tdx_run *run)
 	if (!shared && tdx_eeq_type(eeq) == TDX_EEQ_PENDING_EPT_VIOLATION) {
 		char why[80];
 
-		snprintf(why, sizeof(why), "the guest touched GPA 0x%llx before it accepted it",
+		snprintf(why, sizeof(why), "the guest touched GPA 0x%llx, which it has not accepted",
 			 (unsigned long long)gpa_);
 		return vm_kill(vm, why);
 	}
