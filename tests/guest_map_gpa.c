@@ -93,6 +93,26 @@ static void S3_02_a_next_address_that_is_no_page_ends_the_conversion(void **stat
 	}
 }
 
+static void S3_02_a_private_range_goes_on_at_no_shared_address(void **state)
+{
+	const uint64_t end = HOST_BASE + 16 * PAGE;
+	const uint64_t bad[] = {HOST_BASE - PAGE, end, (HOST_BASE + PAGE) | SHARED_BIT,
+				HOST_BASE | SHARED_BIT, end | SHARED_BIT};
+
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		struct host *h = host_new(answers_n, bad[i]);
+		struct tdg_map_result r;
+
+		assert_int_equal(
+			tdg_map_gpa(&h->port, &host_td, gpa(HOST_BASE), 16 * PAGE, false, NULL, &r),
+			-EIO);
+		assert_int_equal(r.stop, TDG_MAP_OUTSIDE);
+		assert_int_equal(r.reached.v, HOST_BASE);
+		assert_int_equal(h->maps, 1);
+		host_free(h);
+	}
+}
+
 static void forward_then_back(struct host *h, struct tdx_regs *r)
 {
 	r->r10 = RETRY;
@@ -565,6 +585,7 @@ int main(void)
 		cmocka_unit_test(
 			S3_02_a_next_address_outside_the_range_ends_the_conversion_at_once),
 		cmocka_unit_test(S3_02_a_next_address_that_is_no_page_ends_the_conversion),
+		cmocka_unit_test(S3_02_a_private_range_goes_on_at_no_shared_address),
 		cmocka_unit_test(S3_02_a_step_backwards_within_the_range_ends_the_conversion),
 		cmocka_unit_test(S3_03_a_host_that_never_moves_is_called_three_times),
 		cmocka_unit_test(S3_03_the_limit_is_the_policys),
