@@ -2,6 +2,7 @@
 /* Reads by growing: standard input and pipes have no length to ask for. There is room for one byte
  * more than was read. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,4 +97,18 @@ int file_complain(const char *verb, const char *path, int err)
 	fprintf(stderr, "swtdx %s: %s: %s\n", verb, path,
 		err == -EILSEQ ? "this is no text: it has a zero byte" : strerror(-err));
 	return err == -EILSEQ ? VERB_DIFFERENCE : VERB_ENVIRONMENT;
+}
+
+int file_write(const char *path, const void *data, size_t size)
+{
+	FILE *f = path ? fopen(path, "wb") : stdout;
+	bool ok;
+
+	if (!f)
+		return -errno;
+	errno = 0;
+	ok = fwrite(data, 1, size, f) == size && !fflush(f);
+	if (path && fclose(f))
+		ok = false;
+	return ok ? 0 : errno ? -errno : -EIO;
 }

@@ -10,6 +10,9 @@
  * negative errno. *data is never NULL on success, even for an empty file. */
 int file_read(const char *path, size_t max, uint8_t **data, size_t *size);
 
+/* Writes a file anew, or to standard output for NULL. 0 or a negative errno. */
+int file_write(const char *path, const void *data, size_t size);
+
 /* The whole file; -EFBIG when it is larger than max. */
 int file_read_whole(const char *path, size_t max, uint8_t **data, size_t *size);
 

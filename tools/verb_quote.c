@@ -13,20 +13,6 @@
 #include "tools/quote_state.h"
 #include "tools/verbs.h"
 
-static int put(const char *path, const void *data, size_t len)
-{
-	FILE *f = path ? fopen(path, "wb") : stdout;
-	bool ok;
-
-	if (!f)
-		return -errno;
-	errno = 0;
-	ok = fwrite(data, 1, len, f) == len && !fflush(f);
-	if (path && fclose(f))
-		ok = false;
-	return ok ? 0 : errno ? -errno : -EIO;
-}
-
 static int complain(const char *what, int rc)
 {
 	fprintf(stderr, "swtdx quote: %s: %s\n", what, strerror(-rc));
@@ -37,7 +23,7 @@ static int show_root(const struct quote_service *s)
 {
 	size_t len;
 	const char *root = quote_service_root(s, &len);
-	int rc = put(NULL, root, len);
+	int rc = file_write(NULL, root, len);
 
 	return rc ? complain("standard output", rc) : VERB_OK;
 }
@@ -71,7 +57,7 @@ static int sign(const struct quote_service *s, const char *path, const char *out
 	}
 	if (rc)
 		return complain("signing", rc);
-	rc = put(output, quote, len);
+	rc = file_write(output, quote, len);
 	if (rc)
 		return complain(output ? output : "standard output", rc);
 	fprintf(stderr, "swtdx quote: %zu bytes, simulated: signed by a test service, not by TDX\n",

@@ -35,7 +35,7 @@ enum { DEFAULT_MEMORY_MIB = 512, MAX_VCPUS = 64, LOOK_NS = 100000000 };
 #define STUCK_INSTRUCTIONS 1000000000ull
 
 struct options {
-	const char *image, *kernel, *initrd, *append, *trace, *gdb;
+	const char *image, *kernel, *initrd, *append, *trace, *report, *gdb;
 	uint64_t memory;
 	unsigned vcpus, cpus, packages;
 	enum tdvf_order order;
@@ -433,6 +433,19 @@ static void read_measurements(struct session *s)
 	memcpy(s->rtmr, r->td_info.rtmr, sizeof(s->rtmr));
 }
 
+/* The TDREPORT that was asked for. */
+static int write_report(struct session *s)
+{
+	int err;
+
+	if (!s->o.report)
+		return VERB_OK;
+	if (!s->guest.has_report)
+		return complain(s, s->o.report, "the guest has taken no report");
+	err = file_write(s->o.report, s->guest.report, sizeof(s->guest.report));
+	return err ? complain(s, s->o.report, strerror(-err)) : VERB_OK;
+}
+
 static void print_pages(const char *when, const uint64_t *count)
 {
 	static const enum tdx_page_type types[] = {TDX_PT_TDR, TDX_PT_TDCX, TDX_PT_TDVPR, TDX_PT_EPT,
@@ -525,6 +538,8 @@ static int tear_down(struct session *s, int status)
 	stale = tdx_model_stale_lines(s->model);
 	tdx_vmm_memory(s->vmm, &m);
 	read_measurements(s);
+	if (status == VERB_OK)
+		status = write_report(s);
 	if (s->o.json)
 		print_json(s, &m, stale);
 	else
@@ -624,6 +639,8 @@ int verb_run(int argc, char **argv)
 		OPTION_TEXT("gdb", "[ADDRESS]:PORT", &o.gdb, "wait for gdb there and serve it"),
 		OPTION_TEXT("trace", "FILE", &o.trace,
 			    "record every call of the module, see swtdx replay"),
+		OPTION_TEXT("report", "FILE", &o.report,
+			    "with --engine native: its TDREPORT, for swtdx report and swtdx quote"),
 		OPTION_NUMBER("seed", "N", &o.seed, 0, UINT64_MAX, "seed of the machine's entropy"),
 		OPTION_FLAG("quiet", &o.quiet, "no progress"),
 		OPTION_FLAG("json", &o.json, "the summary as JSON"),
@@ -646,6 +663,8 @@ int verb_run(int argc, char **argv)
 	if (argc != (o.kernel ? 0 : 1))
 		return options_wrong(&usage, o.kernel ? "an IMAGE and --kernel exclude each other"
 						      : "one IMAGE is needed, or --kernel");
+	if (o.report && engine != 1)
+		return options_wrong(&usage, "--report goes with --engine native");
 	if (o.gdb && !gdb_is_address(o.gdb))
 		return options_wrong(&usage, "--gdb takes [ADDRESS]:PORT, not \"%s\"", o.gdb);
 	if (packages > cpus)
