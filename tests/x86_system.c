@@ -639,6 +639,156 @@ static void a_breakpoint_stops_before_its_instruction_once(void **state)
 	assert_int_not_equal(x86_breakpoint(g->cpu, G_CODE + 4, false), 0);
 }
 
+/* --- debug registers, alignment --- */
+
+/* The guest itself sets what it is stopped by; its handler halts. */
+GUEST_CODE(watched, "mov %rdi, %dr0; mov %rsi, %dr7; mov %rax, (%rdi); inc %ecx; inc %ecx; hlt");
+
+static void a_data_breakpoint_traps_after_the_access(void **state)
+{
+	/* length and condition of breakpoint 0, and where 8 bytes are written beside it */
+	static const struct {
+		uint64_t dr7;
+		int offset;
+		bool hit;
+	} cases[] = {
+		{0xd0002, 0, true}, {0xd0002, 4, false}, {0xf0002, 0, true}, {0x90002, 7, true},
+		{0xd0000, 0, false}, {0x10002, 1, false}, {0xd0001, -4, true},
+	};
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct guest g;
+
+		assert_int_equal(g_open(&g), 0);
+		with_handler(&g, 1);
+		load(&g, G_CODE, watched);
+		g.cpu->regs.rdi = G_DATA + 8;
+		g.cpu->regs.rsi = cases[i].dr7;
+		run(&g, 2);
+		g.cpu->regs.rdi += (uint64_t)(int64_t)cases[i].offset;
+		g.cpu->regs.rcx = 0;
+		assert_int_equal(run(&g, 100).reason, X86_EXIT_HLT);
+		assert_int_equal(g.cpu->rip == HANDLER, cases[i].hit);
+		assert_int_equal(g.cpu->regs.rcx, cases[i].hit ? 0 : 2);
+		if (cases[i].hit) {
+			assert_int_equal(frame(&g, 0), G_CODE + 9);
+			assert_int_equal(g.cpu->dr[6] & 0x600f, 1);
+		}
+		g_close(&g);
+	}
+}
+
+GUEST_CODE(break_itself, "mov %rdi, %dr1; mov %rsi, %dr7; inc %ecx; 1: inc %ecx; inc %ecx; hlt");
+GUEST_CODE(count_and_return, "inc %ebx; iretq");
+
+static void an_instruction_breakpoint_faults_once_and_rf_lets_it_pass(void **state)
+{
+	struct guest *g = *state;
+
+	g_gate(g, 1, HANDLER, 0, 0);
+	load(g, HANDLER, count_and_return);
+	load(g, G_CODE, break_itself);
+	g->cpu->regs.rdi = G_CODE + 8;
+	g->cpu->regs.rsi = 4; /* L1 */
+	g->cpu->regs.rcx = g->cpu->regs.rbx = 0;
+	run(g, 4); /* up to the handler's first instruction */
+	assert_int_equal(frame(g, 0), G_CODE + 8);
+	assert_int_equal(frame(g, 2) & X86_RF, X86_RF);
+	assert_int_equal(g->cpu->dr[6] & 15, 2);
+	assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+	assert_int_equal(g->cpu->regs.rbx, 1);
+	assert_int_equal(g->cpu->regs.rcx, 3);
+	assert_int_equal(x86_rflags(g->cpu) & X86_RF, 0);
+	/* and again, without */
+	g->cpu->rip = G_CODE + 6;
+	assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+	assert_int_equal(g->cpu->regs.rbx, 2);
+}
+
+static void a_host_that_asks_for_debug_exceptions_gets_the_bits_and_dr6_stays(void **state)
+{
+	struct guest *g = *state;
+	const uint64_t dr6 = g->cpu->dr[6];
+	struct x86_exit x;
+
+	g->cpu->exception_bitmap = 1u << 1;
+	g->cpu->dr[3] = G_CODE + 2;
+	g->cpu->dr[7] = 0x400 | 1u << 6;
+	x86_debug_changed(g->cpu);
+	load(g, G_CODE, five);
+	x = run(g, 100);
+	assert_int_equal(x.reason, X86_EXIT_EXCEPTION);
+	assert_int_equal(x.qualification, 8);
+	assert_int_equal(g->cpu->rip, G_CODE + 2);
+	assert_int_equal(g->cpu->dr[6], dr6);
+}
+
+GUEST_CODE(general_detect, "mov %rsi, %dr7; mov %dr0, %rax; hlt");
+
+static void general_detect_faults_and_is_off_in_the_handler(void **state)
+{
+	struct guest *g = *state;
+
+	with_handler(g, 1);
+	load(g, G_CODE, general_detect);
+	g->cpu->regs.rsi = 1u << 13;
+	expect_at_handler(g);
+	assert_int_equal(frame(g, 0), G_CODE + 3);
+	assert_int_equal(g->cpu->dr[6] >> 13 & 1, 1);
+	assert_int_equal(g->cpu->dr[7] >> 13 & 1, 0);
+}
+
+static void a_repeated_copy_traps_after_each_element(void **state)
+{
+	struct guest *g = *state;
+
+	with_handler(g, 1);
+	load(g, G_CODE, repeat_copy);
+	g->cpu->regs.rsi = G_DATA;
+	g->cpu->regs.rdi = G_DATA + 0x1000;
+	g->cpu->regs.rcx = 5;
+	x86_set_rflags(g->cpu, X86_TF);
+	expect_at_handler(g);
+	assert_int_equal(frame(g, 0), G_CODE);
+	assert_int_equal(g->cpu->regs.rcx, 4);
+}
+
+GUEST_CODE(load_rdi_only, "mov (%rdi), %rax; mov 1(%rdi), %cl; movups 1(%rdi), %xmm0; ud2");
+
+static void misaligned_user_operands_fault_when_asked_for(void **state)
+{
+	unsigned i;
+
+	(void)state;
+	/* i: 1 CR0.AM, 2 RFLAGS.AC, 4 user, 8 misaligned */
+	for (i = 0; i < 16; i++) {
+		struct guest g;
+
+		assert_int_equal(g_open(&g), 0);
+		load(&g, HANDLER, halt);
+		g_gate(&g, 17, HANDLER, 0, 0);
+		g_gate(&g, 6, HANDLER, 0, 0);
+		load(&g, G_CODE, load_rdi_only);
+		g.cpu->regs.rdi = G_DATA + (i & 8 ? 4 : 0);
+		if (!(i & 1))
+			g.cpu->cr0 &= ~(uint64_t)X86_CR0_AM;
+		if (i & 4)
+			g_user(&g, G_CODE);
+		x86_state_changed(g.cpu);
+		x86_set_rflags(g.cpu, i & 2 ? X86_AC : 0);
+		assert_int_equal(run(&g, 100).reason, X86_EXIT_HLT);
+		if (i == 15) {
+			assert_int_equal(frame(&g, 0), 0);
+			assert_int_equal(frame(&g, 1), G_CODE);
+		} else {
+			assert_int_equal(frame(&g, 0), G_CODE + load_rdi_only_end - load_rdi_only - 2);
+		}
+		g_close(&g);
+	}
+}
+
 /* --- TLB and code --- */
 
 static void a_translation_stays_until_it_is_flushed(void **state)
@@ -854,6 +1004,12 @@ int main(void)
 		T(the_budget_is_exact),
 		T(the_trap_flag_steps_through_idt),
 		T(a_breakpoint_stops_before_its_instruction_once),
+		T(a_data_breakpoint_traps_after_the_access),
+		T(an_instruction_breakpoint_faults_once_and_rf_lets_it_pass),
+		T(a_host_that_asks_for_debug_exceptions_gets_the_bits_and_dr6_stays),
+		T(general_detect_faults_and_is_off_in_the_handler),
+		T(a_repeated_copy_traps_after_each_element),
+		T(misaligned_user_operands_fault_when_asked_for),
 		T(a_translation_stays_until_it_is_flushed),
 		T(invlpg_ends_a_stale_translation),
 		T(code_that_changes_itself_is_translated_again),

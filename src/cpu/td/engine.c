@@ -8,7 +8,6 @@
 
 /* Instructions between two looks at what nobody kicks for. */
 #define BUDGET	      20000000ull
-#define VECTOR_DB     1
 #define VECTOR_VE     20
 #define VECTOR_MC     18
 #define HOST_VECTOR   0xf2
@@ -140,8 +139,6 @@ static enum module_next handle(struct td_cpu *t, const struct x86_exit *e)
 		if (!monitor_trap(t))
 			return MODULE_TO_GUEST;
 		return vmexit(t, &(struct vmexit){.reason = VMX_EXIT_MTF});
-	case X86_EXIT_BREAKPOINT: /* taken where the next instruction is begun */
-		return MODULE_TO_GUEST;
 	case X86_EXIT_EPT_VIOLATION:
 		if (e->idt_info >> 31)
 			x.instr_len = e->idt_len;
@@ -176,23 +173,6 @@ static void inject(struct td_cpu *t)
 		   (e.info & VMX_INTERRUPTION_ERROR_CODE) != 0, e.error, (uint8_t)e.instr_len);
 }
 
-/* #DB before the instruction: to the host if it asked for the vector, else to the guest. */
-static enum module_next breakpoint(struct td_cpu *t)
-{
-	const uint64_t hit = td_break_hit(t);
-
-	if (t->x86->exception_bitmap >> VECTOR_DB & 1)
-		return vmexit(t, &(struct vmexit){
-					 .reason = VMX_EXIT_EXCEPTION_OR_NMI,
-					 .qualification = hit,
-					 .intr_info = VMX_INTERRUPTION_VALID |
-						      VMX_INTERRUPTION_EXCEPTION << 8 | VECTOR_DB});
-	t->x86->dr[6] = (t->x86->dr[6] & ~0xfull) | hit;
-	x86_set_rflags(t->x86, x86_rflags(t->x86) | X86_RF);
-	x86_inject(t->x86, VECTOR_DB, X86_EV_HWEXC, false, 0, 0);
-	return MODULE_TO_GUEST;
-}
-
 /* Whoever watches from outside sees the sum grow while the guest runs. */
 static void count(struct td_cpu *t)
 {
@@ -221,14 +201,8 @@ static enum module_next guest(struct td_cpu *t)
 		/* With an event on its way into the guest, the host comes right after it. */
 		if (atomic_load_explicit(&t->lp->hw->irq, memory_order_acquire))
 			x86_kick(t->x86);
-		if (td_break_due(t)) {
-			next = breakpoint(t);
-			continue;
-		}
-		x86_run(t->x86, &e, monitor_trap(t) || td_break_held(t) ? 1 : BUDGET);
+		x86_run(t->x86, &e, monitor_trap(t) ? 1 : BUDGET);
 		count(t);
-		if (e.reason == X86_EXIT_BUDGET)
-			td_break_release(t);
 		next = handle(t, &e);
 	}
 	return next;
@@ -312,7 +286,6 @@ static enum module_next run(struct engine *engine, struct module *mod, unsigned 
 	attach(t, mod, lp);
 	td_tlb_at_entry(t);
 	td_load(t);
-	td_breaks_at_entry(t);
 	td_apic_at_entry(t);
 	next = guest(t);
 	stop(e, t);

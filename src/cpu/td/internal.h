@@ -41,8 +41,6 @@ struct td_cpu {
 	/* what the TLB was filled under */
 	uint64_t epoch, tlb_generation;
 	unsigned tlb_lp;
-	uint64_t breaks[4]; /* addresses; those of breaks_on are the interpreter's, too */
-	unsigned breaks_on; /* bits */
 	uint64_t counted; /* instructions already in the engine's sum */
 };
 
@@ -71,28 +69,6 @@ void td_load(struct td_cpu *t);
 void td_save(struct td_cpu *t);
 /* Back in the guest after a VM exit the module handled: what it may have changed. */
 void td_resume(struct td_cpu *t, unsigned insn_len);
-
-/* --- breaks.c --- */
-
-/* Instruction breakpoints as the debug registers have them at TD entry. */
-void td_breaks_at_entry(struct td_cpu *t);
-/* The bits of DR6 for breakpoints at the instruction that is next. */
-uint64_t td_break_hit(const struct td_cpu *t);
-static inline bool td_break_due(const struct td_cpu *t)
-{
-	return t->breaks_on && !t->x86->inj.valid && td_break_hit(t);
-}
-
-/* RFLAGS.RF holds them back for one instruction. */
-static inline bool td_break_held(const struct td_cpu *t)
-{
-	return t->breaks_on && t->x86->sysflags & X86_RF;
-}
-static inline void td_break_release(struct td_cpu *t)
-{
-	if (t->breaks_on)
-		t->x86->sysflags &= ~(uint64_t)X86_RF;
-}
 
 /* --- memory.c --- */
 unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **host, uint64_t *qual);

@@ -163,6 +163,11 @@ void td_load(struct td_cpu *t)
 	bool changed = load_control(t);
 
 	x->cr3 = vmcs_read(v, VMCS_GUEST_CR3);
+	for (unsigned i = 0; i < 4; i++)
+		x->dr[i] = vps->dr[i];
+	x->dr[6] = vps->dr6;
+	x->dr[7] = vmcs_read(v, VMCS_GUEST_DR7);
+	x86_debug_changed(x); /* before RFLAGS: RF is for breakpoints */
 	load_general(t);
 	for (unsigned i = X86_ES; i <= X86_GS; i++)
 		load_seg(v, seg_fields[i].selector, seg_fields[i].limit, seg_fields[i].ar,
@@ -173,10 +178,6 @@ void td_load(struct td_cpu *t)
 				   (uint16_t)vmcs_read(v, VMCS_GUEST_GDTR_LIMIT)};
 	x->idtr = (struct x86_dtr){vmcs_read(v, VMCS_GUEST_IDTR_BASE),
 				   (uint16_t)vmcs_read(v, VMCS_GUEST_IDTR_LIMIT)};
-	for (unsigned i = 0; i < 4; i++)
-		x->dr[i] = vps->dr[i];
-	x->dr[6] = vps->dr6;
-	x->dr[7] = vmcs_read(v, VMCS_GUEST_DR7);
 	load_msrs(t);
 	load_blocking(t);
 	load_extended(t);

@@ -197,6 +197,14 @@ void x86_translate_block(struct x86_tr *tr, const uint8_t *bytes, unsigned avail
 			}
 			break;
 		}
+		if (!(tr->mode & M_ONE) && tr->cpu->dr_execution &&
+		    x86_debug_at(tr->cpu, tr->rip + tr->off)) {
+			if (tr->ninsns == 0) {
+				x86_tr_end(tr, x86_debug_break)->len = 0;
+				tr->ninsns++;
+			}
+			break;
+		}
 		st = ZydisDecoderDecodeInstruction(&dec, &ctx, tr->bytes, avail - tr->off, &tr->in);
 		if (st == ZYDIS_STATUS_NO_MORE_DATA)
 			break; /* goes on in the next page */

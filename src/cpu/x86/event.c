@@ -75,7 +75,6 @@ static unsigned build_frame(const struct x86_cpu *cpu, uint8_t *frame, unsigned 
 static void deliver(struct x86_cpu *cpu, bool lma)
 {
 	const unsigned vector = cpu->delivering.vector, ext = cpu->delivering.soft ? 0 : 1;
-	const bool hw = cpu->delivering.type == X86_EV_HWEXC;
 	const bool has_error = cpu->delivering.has_error && takes_error(vector);
 	const uint64_t rip = cpu->rip + (cpu->delivering.soft ? cpu->delivering.len : 0);
 	uint64_t flags = x86_rflags(cpu), sp = cpu->regs.rsp, base = 0;
@@ -137,7 +136,7 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 	}
 
 	/* The frame shows RF so that a fault restarts its instruction past a breakpoint. */
-	if (hw && vector != V_DB && vector != V_DF)
+	if (cpu->delivering.rf)
 		flags |= X86_RF;
 	size = build_frame(cpu, frame, width, has_error, lma || inner, rip, flags);
 	sp -= size;

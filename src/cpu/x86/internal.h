@@ -213,6 +213,9 @@ enum {
 _Noreturn void x86_raise(struct x86_cpu *cpu, const struct x86_op *op, unsigned vector);
 _Noreturn void x86_raise_err(struct x86_cpu *cpu, const struct x86_op *op, unsigned vector,
 			     uint32_t error);
+/* #DB with these bits of DR6; fault: before the instruction. */
+_Noreturn void x86_raise_debug(struct x86_cpu *cpu, const struct x86_op *op, uint32_t bits,
+			       bool fault);
 _Noreturn void x86_raise_soft(struct x86_cpu *cpu, const struct x86_op *op, unsigned vector,
 			      unsigned type);
 _Noreturn void x86_leave(struct x86_cpu *cpu, const struct x86_op *op, unsigned reason,
@@ -224,7 +227,24 @@ void x86_after(struct x86_cpu *cpu, const struct x86_op *op);
 
 enum { JMP_EXIT = 1, JMP_FAULT = 2 };
 
+/* --- debug.c --- */
+
+OP(x86_debug_break);
+/* Breakpoints on the instruction at rip, as bits of DR6. */
+unsigned x86_debug_at(const struct x86_cpu *cpu, uint64_t rip);
+bool x86_debug_page(const struct x86_cpu *cpu, uint64_t va);
+void x86_watch_access(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc);
+/* Before an access that takes place: data breakpoints, alignment. */
+static inline void x86_watch(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc)
+{
+	if (unlikely(cpu->dr_data | cpu->aligned))
+		x86_watch_access(cpu, va, size, acc);
+}
+
 /* --- run.c, block.c --- */
+
+/* The operation to go on with at cpu->rip, after whatever asks for attention. */
+const struct x86_op *x86_attend(struct x86_cpu *cpu);
 
 OP(x86_head);
 OP(x86_exit_link);

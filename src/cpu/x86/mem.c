@@ -27,10 +27,12 @@ void x86_read(struct x86_cpu *cpu, uint64_t va, void *to, unsigned len, unsigned
 	check_canonical(cpu, va, len);
 	p = x86_fill(cpu, va, acc | ACC_R);
 	if (len <= here) {
+		x86_watch(cpu, va, len, acc);
 		memcpy(to, p, len);
 		return;
 	}
 	q = x86_fill(cpu, va + here, acc | ACC_R);
+	x86_watch(cpu, va, len, acc);
 	memcpy(to, p, here);
 	memcpy((uint8_t *)to + here, q, len - here);
 }
@@ -49,10 +51,12 @@ void x86_write(struct x86_cpu *cpu, uint64_t va, const void *from, unsigned len,
 	check_canonical(cpu, va, len);
 	p = x86_fill(cpu, va, acc | ACC_W);
 	if (len <= here) {
+		x86_watch(cpu, va, len, acc | ACC_W);
 		put(cpu, p, from, len);
 		return;
 	}
 	q = x86_fill(cpu, va + here, acc | ACC_W);
+	x86_watch(cpu, va, len, acc | ACC_W);
 	put(cpu, p, from, here);
 	put(cpu, q, (const uint8_t *)from + here, len - here);
 }
@@ -66,6 +70,7 @@ uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc)
 
 		check_canonical(cpu, va, size);
 		p = x86_fill(cpu, va, acc | ACC_R);
+		x86_watch(cpu, va, size, acc);
 		switch (size) {
 		case 1:
 			return *p;
@@ -91,6 +96,7 @@ void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigne
 	}
 	check_canonical(cpu, va, size);
 	p = x86_fill(cpu, va, acc | ACC_W);
+	x86_watch(cpu, va, size, acc | ACC_W);
 	switch (size) {
 	case 1:
 		*p = (uint8_t)v;
@@ -137,12 +143,14 @@ void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, un
 	cpu->bounce_host[0] = x86_fill(cpu, va, ACC_W);
 	cpu->bounce_size = size;
 	if (size <= here) {
+		x86_watch(cpu, va, size, ACC_W);
 		cpu->cur = NULL;
 		cpu->rmw_pending = x86_code_is(cpu->code, cpu->bounce_host[0]);
 		cpu->bounce_host[1] = NULL;
 		return cpu->bounce_host[0];
 	}
 	cpu->bounce_host[1] = x86_fill(cpu, va + here, ACC_W);
+	x86_watch(cpu, va, size, ACC_W);
 	cpu->cur = NULL;
 	memcpy(cpu->bounce, cpu->bounce_host[0], here);
 	memcpy(cpu->bounce + here, cpu->bounce_host[1], size - here);

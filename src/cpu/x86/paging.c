@@ -2,8 +2,8 @@
 /* Address translation: the guest's page tables (SDM vol. 3, ch. 4), a software TLB over them and a
  * cache of guest-physical pages under it.
  *
- * The TLB has three tables: user, supervisor, and supervisor that may touch user pages (AC set or
- * no SMAP). An entry is used until the guest or the embedder flushes it, also when the tables it
+ * The TLB has four tables: user, supervisor, supervisor that may touch user pages (AC set or no
+ * SMAP), and user with alignment checks, which has no direct entries for data. An entry is used until the guest or the embedder flushes it, also when the tables it
  * came from have changed: that is what hardware does. A page that holds translated code never gets
  * a direct write entry, so that every write to it is seen (block.c). */
 #include <errno.h>
@@ -11,7 +11,8 @@
 #include "cpu/x86/flags.h"
 #include "cpu/x86/internal.h"
 
-#define TABLES	  3u
+#define TABLES	  4u
+#define ALIGNED	  3u
 #define GPA_BITS  11
 #define GPA_SIZE  (1u << GPA_BITS)
 #define NO_TAG	  1ull
@@ -75,12 +76,13 @@ void x86_mmu_free(struct x86_cpu *cpu)
 static unsigned table_of(const struct x86_cpu *cpu)
 {
 	if (cpu->cpl == 3)
-		return 0;
+		return cpu->aligned ? ALIGNED : 0;
 	return (cpu->cr4 & X86_CR4_SMAP) && !(cpu->sysflags & X86_AC) ? 1 : 2;
 }
 
 void x86_mmu_select(struct x86_cpu *cpu)
 {
+	cpu->aligned = cpu->cpl == 3 && (cpu->cr0 & X86_CR0_AM) && (cpu->sysflags & X86_AC);
 	cpu->tlb = cpu->mmu->tlb[table_of(cpu)];
 }
 
@@ -200,7 +202,7 @@ static uint64_t *entry_at(struct x86_cpu *cpu, uint64_t gpa, uint64_t va, unsign
 static bool walk(struct x86_cpu *cpu, uint64_t va, unsigned table, unsigned acc, bool quiet,
 		 struct walk *out)
 {
-	const bool user = table == 0, lma = cpu->efer & X86_EFER_LMA;
+	const bool user = table == 0 || table == ALIGNED, lma = cpu->efer & X86_EFER_LMA;
 	const bool nxe = cpu->efer & X86_EFER_NXE;
 	const uint64_t high = ADDR_MASK & ~((1ull << cpu->maxpa) - 1);
 	uint64_t rsvd = high | (nxe ? 0 : PTE_NX);
@@ -300,7 +302,8 @@ static bool walk(struct x86_cpu *cpu, uint64_t va, unsigned table, unsigned acc,
 uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 {
 	const unsigned implicit = cpu->cr4 & X86_CR4_SMAP ? 1 : 2;
-	const unsigned table = acc & ACC_SUP && cpu->cpl == 3 ? implicit : table_of(cpu);
+	const unsigned table = acc & ACC_SUP ? implicit : table_of(cpu);
+	const bool direct = table != ALIGNED && !(cpu->dr_data && x86_debug_page(cpu, va));
 	const unsigned kind = acc & (ACC_R | ACC_W | ACC_X), slot = (va >> 12) & (TLB_SIZE - 1);
 	struct x86_tlbe *e = &cpu->mmu->tlb[table][slot];
 	const uint64_t page = va & ~0xfffull;
@@ -321,9 +324,9 @@ uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 	perms &= w.perms;
 	tlb_clear(e);
 	e->addend = (uintptr_t)host - va;
-	if (perms & X86_MAP_R)
+	if ((perms & X86_MAP_R) && direct)
 		e->r = page;
-	if ((perms & X86_MAP_W) && w.dirty && !x86_code_is(cpu->code, host))
+	if ((perms & X86_MAP_W) && w.dirty && direct && !x86_code_is(cpu->code, host))
 		e->w = page;
 	if (perms & X86_MAP_X)
 		e->x = page;

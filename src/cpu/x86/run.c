@@ -16,7 +16,12 @@ void x86_set_sysflags(struct x86_cpu *cpu, uint64_t v)
 {
 	const uint64_t changed = cpu->sysflags ^ v;
 
+	/* RF holds a breakpoint back: nobody sees it where there is none. */
+	if (!cpu->dr_execution)
+		v &= ~(uint64_t)X86_RF;
 	cpu->sysflags = v;
+	if (v & X86_RF)
+		x86_attn(cpu, ATTN_STEP);
 	if (changed & X86_AC)
 		x86_mmu_select(cpu);
 	if (v & X86_TF)
@@ -31,6 +36,10 @@ void x86_set_rflags(struct x86_cpu *cpu, uint64_t value)
 	x86_set_sysflags(cpu, value & (X86_TF | X86_IF | X86_DF | X86_IOPL | X86_NT | X86_RF |
 				       X86_AC | X86_ID));
 }
+
+#define DR6_BREAKS 0xfu
+#define DR6_BS	   (1u << 14)
+#define DR7_GD	   (1u << 13)
 
 static bool flat(const struct x86_seg *s)
 {
@@ -72,6 +81,7 @@ void x86_state_changed(struct x86_cpu *cpu)
 	cpu->zero = 0;
 	x86_mode_changed(cpu);
 	x86_mmu_flush(cpu, true);
+	x86_debug_changed(cpu);
 	x86_attn(cpu, ATTN_INTR | ATTN_STEP);
 }
 
@@ -154,6 +164,24 @@ _Noreturn static void fault(struct x86_cpu *cpu, const struct x86_op *op, unsign
 	cpu->ev.error = error;
 	cpu->ev.soft = soft;
 	cpu->ev.len = op && soft ? op->len : 0;
+	cpu->ev.rf = type == X86_EV_HWEXC && vector != V_DB && vector != V_DF;
+	cpu->ev.debug = 0;
+	cpu->dr_hit = 0;
+	longjmp(cpu->jb, JMP_FAULT);
+}
+
+_Noreturn void x86_raise_debug(struct x86_cpu *cpu, const struct x86_op *op, uint32_t bits,
+			       bool before)
+{
+	if (op)
+		x86_at(cpu, op);
+	cpu->ev.valid = true;
+	cpu->ev.vector = V_DB;
+	cpu->ev.type = X86_EV_HWEXC;
+	cpu->ev.has_error = cpu->ev.soft = false;
+	cpu->ev.len = 0;
+	cpu->ev.rf = before;
+	cpu->ev.debug = bits;
 	longjmp(cpu->jb, JMP_FAULT);
 }
 
@@ -196,6 +224,7 @@ _Noreturn void x86_leave(struct x86_cpu *cpu, const struct x86_op *op, unsigned 
 		cpu->exit.idt_error = cpu->delivering.error;
 		cpu->exit.idt_len = cpu->delivering.len;
 	}
+	cpu->dr_hit = 0;
 	longjmp(cpu->jb, JMP_EXIT);
 }
 
@@ -259,14 +288,21 @@ static void take_event(struct x86_cpu *cpu)
 		cpu->exit.intr_info = event_info(cpu->ev.vector, cpu->ev.type, cpu->ev.has_error);
 		cpu->exit.intr_error = cpu->ev.error;
 		cpu->exit.insn_len = cpu->ev.len;
-		x86_leave(cpu, NULL, X86_EXIT_EXCEPTION, cpu->ev.vector == V_PF ? cpu->cr2 : 0);
+		x86_leave(cpu, NULL, X86_EXIT_EXCEPTION,
+			  cpu->ev.vector == V_PF   ? cpu->cr2
+			  : cpu->ev.vector == V_DB ? cpu->ev.debug
+						   : 0);
+	}
+	if (cpu->ev.vector == V_DB && cpu->ev.debug) {
+		cpu->dr[6] = (cpu->dr[6] & ~(uint64_t)DR6_BREAKS) | cpu->ev.debug;
+		cpu->dr[7] &= ~(uint64_t)DR7_GD;
 	}
 	cpu->delivering = cpu->ev;
 	cpu->ev.valid = false;
 	x86_deliver(cpu);
 	cpu->delivering.valid = false;
 	cpu->shadow = 0;
-	cpu->tf_armed = false;
+	cpu->tf_armed = cpu->rf_armed = false;
 }
 
 void x86_inject(struct x86_cpu *cpu, uint8_t vector, enum x86_event type, bool has_error,
@@ -279,6 +315,8 @@ void x86_inject(struct x86_cpu *cpu, uint8_t vector, enum x86_event type, bool h
 	cpu->inj.error = error;
 	cpu->inj.soft = type == X86_EV_SWINT || type == X86_EV_SWEXC || type == X86_EV_PRIV_SWEXC;
 	cpu->inj.len = insn_len;
+	cpu->inj.rf = type == X86_EV_HWEXC && vector != V_DB && vector != V_DF;
+	cpu->inj.debug = 0;
 }
 
 void x86_skip(struct x86_cpu *cpu, unsigned len)
@@ -356,24 +394,31 @@ static void interrupts(struct x86_cpu *cpu)
 	cpu->ev.valid = true;
 	cpu->ev.vector = (uint8_t)vector;
 	cpu->ev.type = X86_EV_EXTINT;
-	cpu->ev.has_error = cpu->ev.soft = false;
+	cpu->ev.has_error = cpu->ev.soft = cpu->ev.rf = false;
 	cpu->ev.len = 0;
+	cpu->ev.debug = 0;
 	take_event(cpu);
 }
 
 /* Before a block: whatever asks for attention. cpu->rip is the block's. */
-static const struct x86_op *attend(struct x86_cpu *cpu)
+const struct x86_op *x86_attend(struct x86_cpu *cpu)
 {
 	const unsigned attn = atomic_exchange(&cpu->attn, 0);
 	bool one = cpu->step_one;
 
 	if (attn & ATTN_CODE)
 		x86_cache_attn(cpu);
-	if (cpu->tf_armed) {
+	if (cpu->rf_armed) {
+		cpu->rf_armed = false;
+		cpu->sysflags &= ~(uint64_t)X86_RF;
+	}
+	if (cpu->tf_armed || cpu->dr_hit) {
+		const uint32_t bits = (cpu->tf_armed ? DR6_BS : 0) | cpu->dr_hit;
+
 		cpu->tf_armed = false;
-		cpu->dr[6] |= 1u << 14;
+		cpu->dr_hit = 0;
 		x86_attn(cpu, attn & (ATTN_KICK | ATTN_INTR));
-		x86_raise(cpu, NULL, V_DB);
+		x86_raise_debug(cpu, NULL, bits, false);
 	}
 	if (cpu->shadow & 0x80)
 		cpu->shadow = 0;
@@ -398,6 +443,19 @@ static const struct x86_op *attend(struct x86_cpu *cpu)
 		one = true;
 		x86_attn(cpu, ATTN_STEP);
 	}
+	if (cpu->dr_execution | cpu->dr_data) {
+		const unsigned hit = x86_debug_at(cpu, cpu->rip);
+
+		if (hit && !(cpu->sysflags & X86_RF)) {
+			cpu->tf_armed = false;
+			x86_raise_debug(cpu, NULL, hit, true);
+		}
+		if ((cpu->sysflags & X86_RF) || cpu->dr_data) {
+			cpu->rf_armed = cpu->sysflags & X86_RF;
+			one = true;
+			x86_attn(cpu, ATTN_STEP);
+		}
+	}
 	cpu->step_one = false;
 	if (!one) {
 		const struct x86_op *head = x86_lookup(cpu, 0);
@@ -413,7 +471,7 @@ OP(x86_head)
 	if (unlikely(cpu->left < op->disp ||
 		     atomic_load_explicit(&cpu->attn, memory_order_relaxed))) {
 		cpu->rip = op->imm;
-		return attend(cpu);
+		return x86_attend(cpu);
 	}
 	cpu->blkrip = op->imm;
 	NEXT;
@@ -439,6 +497,8 @@ int x86_run(struct x86_cpu *cpu, struct x86_exit *out, uint64_t max_insns)
 	cpu->left = (int64_t)cpu->run_start;
 	memset(&cpu->exit, 0, sizeof(cpu->exit));
 	cpu->step_one = is_break(cpu);
+	cpu->rf_armed = false;
+	cpu->dr_hit = 0;
 	atomic_store(&cpu->running, true);
 	switch (setjmp(cpu->jb)) {
 	case JMP_EXIT:
@@ -461,7 +521,7 @@ int x86_run(struct x86_cpu *cpu, struct x86_exit *out, uint64_t max_insns)
 		}
 		break;
 	}
-	op = attend(cpu);
+	op = x86_attend(cpu);
 	for (;;)
 		op = op->fn(cpu, op);
 }

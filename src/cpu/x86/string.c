@@ -112,10 +112,10 @@ static void fill_span(void *to, uint64_t v, uint64_t n, unsigned size)
 	}
 }
 
-/* The addresses of a span must not wrap within it. */
-static bool spans(const struct str *s)
+/* The addresses of a span must not wrap within it, and a trap after each element takes them singly. */
+static bool spans(const struct x86_cpu *cpu, const struct str *s)
 {
-	return s->step > 0 && s->mask != UINT16_MAX && s->count > 1;
+	return !(cpu->dr_data | cpu->tf_armed | cpu->aligned) && s->step > 0 && s->mask != UINT16_MAX && s->count > 1;
 }
 
 OP(x86_movs)
@@ -127,7 +127,7 @@ OP(x86_movs)
 	while (s.count) {
 		uint64_t n = 0;
 
-		if (spans(&s)) {
+		if (spans(cpu, &s)) {
 			n = elements_in_page(s.src, op->sc,
 					     elements_in_page(s.dst, op->sc, s.count));
 			if (n) {
@@ -162,7 +162,7 @@ OP(x86_stos)
 	while (s.count) {
 		uint64_t n = 0;
 
-		if (spans(&s)) {
+		if (spans(cpu, &s)) {
 			n = elements_in_page(s.dst, op->sc, s.count);
 			if (n) {
 				uint64_t bytes = n * op->sc;

@@ -229,10 +229,8 @@ static unsigned dr_number(struct x86_cpu *cpu, const struct x86_op *op)
 		x86_leave(cpu, NULL, X86_EXIT_DR_ACCESS,
 			  n | (op->fl & OPF_MEM ? CR_QUAL_READ : 0) | (uint64_t)op->s / 8 << 8);
 	}
-	if (cpu->dr[7] & (1u << 13)) {
-		cpu->dr[6] |= 1u << 13;
-		x86_raise(cpu, NULL, V_DB);
-	}
+	if (cpu->dr[7] & (1u << 13))
+		x86_raise_debug(cpu, NULL, 1u << 13, true);
 	return n == 4 || n == 5 ? n + 2 : n;
 }
 
@@ -249,6 +247,8 @@ OP(x86_mov_to_dr)
 		v = n == 6 ? (v & 0x1e80f) | 0xfffe07f0 : (v & 0xffff2bff) | 0x400;
 	}
 	cpu->dr[n] = v;
+	if (n != 6)
+		x86_debug_changed(cpu);
 	return go_on(cpu, op);
 }
 

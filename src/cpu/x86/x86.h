@@ -263,11 +263,18 @@ struct x86_cpu {
 	atomic_bool running;
 	const struct x86_op *cur; /* operation whose guest accesses are in progress, or NULL */
 	struct {
-		bool valid, has_error, soft, ext;
+		bool valid, has_error, soft, ext, rf; /* rf: a fault, which is restarted with RF */
 		uint8_t vector, type, len;
 		uint32_t error;
+		uint32_t debug; /* of #DB, as in DR6 */
 	} ev, delivering, inj;
 	bool tf_armed;
+	bool rf_armed;		  /* RF ends with the instruction in execution */
+	bool aligned;		  /* CPL 3 with AC and CR0.AM */
+	uint8_t dr_execution;	  /* breakpoints that are enabled, by kind */
+	uint8_t dr_data;
+	uint8_t dr_hit;		  /* met by the instruction in execution */
+	uint64_t dr_watched[4];	  /* what that was found for */
 	bool step_one;
 	struct x86_exit exit;
 	uint8_t bounce[64] __attribute__((aligned(64)));
@@ -296,6 +303,8 @@ void x86_cpu_free(struct x86_cpu *cpu);
 
 /* After the embedder wrote control, segment, EFER or other state than GPRs, RIP and XMM. */
 void x86_state_changed(struct x86_cpu *cpu);
+/* After it wrote debug registers only. */
+void x86_debug_changed(struct x86_cpu *cpu);
 
 uint64_t x86_rflags(const struct x86_cpu *cpu);
 void x86_set_rflags(struct x86_cpu *cpu, uint64_t value);
