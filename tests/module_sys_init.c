@@ -191,6 +191,16 @@ static void fatal_error_reporting_is_checked_in_version_1_only(void **state)
 	setup_free(&s);
 }
 
+static void fatal_error_line_without_memory_is_not_cleared(void **state)
+{
+	struct setup s = setup_load(NULL);
+
+	setup_expect(setup_call(&s, 0, TDH_SYS_INIT | 1 << 16, .r8 = s.m->cfg.mem_end),
+		     TDX_SUCCESS);
+	setup_expect(setup_call(&s, 0, TDH_SYS_LP_INIT), TDX_SUCCESS);
+	setup_free(&s);
+}
+
 static void steps_of_bring_up_refuse_to_go_out_of_order(void **state)
 {
 	struct setup s = setup_load(NULL);
@@ -223,6 +233,7 @@ int main(void)
 		cmocka_unit_test(lp_init_tells_which_cpuid_bits_differ),
 		cmocka_unit_test(impossible_platform_shuts_the_processor_down),
 		cmocka_unit_test(fatal_error_reporting_is_checked_in_version_1_only),
+		cmocka_unit_test(fatal_error_line_without_memory_is_not_cleared),
 		cmocka_unit_test(steps_of_bring_up_refuse_to_go_out_of_order),
 	};
 

@@ -20,15 +20,16 @@ static struct tdx_status decode(struct tx *tx, struct tdx_regs *regs)
 	return sys_compare_platform(tx->lp, &tx->mod->plat, regs);
 }
 
-/* The line a fatal error is to be reported in, if TDH.SYS.INIT was given one, begins empty. */
+/* The line a fatal error is to be reported in, if TDH.SYS.INIT was given one, begins empty. The
+ * address need not have memory behind it. */
 static void clear_fatal_info(const struct tx *tx)
 {
-	const uint64_t pa = tx->mod->fatal_info_config_hpa;
+	const uint64_t pa = tx->mod->fatal_info_config_hpa, line = machine_strip(tx->m, pa);
 
-	if (pa == ~0ull)
+	if (pa == ~0ull || !machine_is_ram(tx->m, line, FATAL_INFO_SIZE))
 		return;
-	memset(machine_ptr(tx->m, machine_strip(tx->m, pa)), 0, FATAL_INFO_SIZE);
-	machine_wrote(tx->lp->hw, machine_strip(tx->m, pa), machine_hkid_of(tx->m, pa));
+	memset(machine_ptr(tx->m, line), 0, FATAL_INFO_SIZE);
+	machine_wrote(tx->lp->hw, line, machine_hkid_of(tx->m, pa));
 }
 
 struct tdx_status leaf_tdh_sys_lp_init(struct tx *tx, struct tdx_regs *regs)
