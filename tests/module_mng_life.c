@@ -43,6 +43,31 @@ static void a_td_needs_entropy_and_can_be_tried_again(void **state)
 	setup_expect(td_call(s, TDH_MNG_CREATE, page, 0x21), TDX_SUCCESS);
 }
 
+/* The module writes a page before the last things it looks at, and gives it back so. */
+static void a_page_refused_for_lack_of_entropy_has_been_cleared(void **state)
+{
+	struct setup *s = *state;
+	const uint64_t tdr = td_new_page();
+	uint64_t page = 0;
+
+	memset(machine_ptr(s->m, tdr), 0x5a, TDX_PAGE_SIZE);
+	setup_expect(td_call(s, TDH_MNG_CREATE, tdr, SETUP_GLOBAL_HKID), TDX_HKID_NOT_FREE);
+	assert_int_equal(*(uint64_t *)machine_ptr(s->m, tdr), 0x5a5a5a5a5a5a5a5a);
+	s->m->rng_fail = 24;
+	setup_expect(td_call(s, TDH_MNG_CREATE, tdr, 0x21), TDX_RND_NO_ENTROPY);
+	assert_int_equal(*(uint64_t *)machine_ptr(s->m, tdr), 0);
+	setup_expect(td_call(s, TDH_MNG_CREATE, tdr, 0x21), TDX_SUCCESS);
+	setup_expect(td_call(s, TDH_MNG_KEY_CONFIG, tdr, 0), TDX_SUCCESS);
+	for (unsigned i = 0; i < 5; i++)
+		setup_expect(td_call(s, TDH_MNG_ADDCX, td_new_page(), tdr), TDX_SUCCESS);
+	page = td_new_page();
+	memset(machine_ptr(s->m, page), 0x5a, TDX_PAGE_SIZE);
+	s->m->rng_fail = 24;
+	setup_expect(td_call(s, TDH_MNG_ADDCX, page, tdr), TDX_RND_NO_ENTROPY);
+	assert_int_equal(*(uint64_t *)machine_ptr(s->m, page), 0);
+	setup_expect(td_call(s, TDH_MNG_ADDCX, page, tdr), TDX_SUCCESS);
+}
+
 static void two_tds_never_share_an_identity(void **state)
 {
 	struct setup *s = *state;
@@ -180,6 +205,7 @@ int main(void)
 		TD_TEST(the_hkid_is_looked_at_before_the_page),
 		TD_TEST(an_hkid_has_one_owner),
 		TD_TEST(a_td_needs_entropy_and_can_be_tried_again),
+		TD_TEST(a_page_refused_for_lack_of_entropy_has_been_cleared),
 		TD_TEST(two_tds_never_share_an_identity),
 		cmocka_unit_test(keys_are_configured_when_every_package_has_done_it),
 		TD_TEST(a_key_that_could_not_be_programmed_is_not_configured),

@@ -12,10 +12,6 @@ struct fidelity_note {
 };
 
 static const struct fidelity_note fidelity_notes[] = {
-	{"TDH.MNG.CREATE", FIDELITY_EXACT,
-	 "the page is touched only on success; the module clears it before its last check"},
-	{"TDH.MNG.ADDCX", FIDELITY_EXACT,
-	 "the page is touched only on success; the module fills it before its last checks"},
 	{"TDH.MNG.INIT", FIDELITY_EXACT,
 	 "TD_PARAMS where there is no RAM read as all ones; a migratable TD on a processor model "
 	 "the module does not list may not claim an older one, where the module stops"},

@@ -18,6 +18,10 @@ static inline uint64_t donated_pa(const struct tx *tx, const struct td *td,
 	return machine_with_hkid(tx->m, ref->pa.v, td->tdr->hkid);
 }
 
+/* Fill the page under the TD's KeyID; it stays free. */
+void donate_fill(const struct tx *tx, const struct td *td, const struct pamt_ref *ref,
+		 uint64_t fill);
+
 /* Fill the page, give it to the TD as a page of this type, count it as a child. */
 void donate_page(struct tx *tx, struct td *td, const struct pamt_ref *ref, enum tdx_page_type type,
 		 uint64_t fill);

@@ -147,14 +147,18 @@ struct tdx_status leaf_tdh_import_mem(struct tx *tx, struct tdx_regs *regs)
 
 /* --- leaves a TD without a session answers in detail --- */
 
-/* No entry is ever blocked for writing, so its state is always the wrong one. */
+/* No entry is ever blocked for writing, so its state is always the wrong one. Unlike the leaves of
+ * TDH.MEM this one tells nothing of an entry it could not lock. */
 struct tdx_status leaf_tdh_export_unblockw(struct tx *tx, struct tdx_regs *regs)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_4K, TDX_LEVEL_4K, LOCK_SHARED};
 	struct mem_in in = mem_take(regs);
 	struct mem m;
+	struct tdx_status s = mem_locate(tx, &in, &reach, &m, regs);
 
-	return mem_locate(tx, &in, &reach, &m, regs);
+	if (tdx_is_busy(s))
+		regs->rcx = regs->rdx = 0;
+	return s;
 }
 
 struct tdx_status leaf_tdh_export_state_immutable(struct tx *tx, struct tdx_regs *regs)

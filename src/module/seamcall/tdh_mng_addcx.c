@@ -14,6 +14,7 @@ struct plan {
 	struct pamt_ref page;
 	uint64_t mig_enc_key[4];
 	bool last_needed; /* this page makes the TDCS usable */
+	bool filled;	  /* the module has written the page, whatever it finds after that */
 };
 
 static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
@@ -33,6 +34,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 	s = tx_free_page(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, TDX_LEVEL_4K, &plan->page);
 	if (!tdx_is_success(s))
 		return s;
+	plan->filled = true;
 	plan->last_needed = td->tdr->num_tdcx + 1 == TDCS_MIN_PAGES;
 	if (plan->last_needed && !entropy_fill(tx->lp->hw, plan->mig_enc_key, 4))
 		return tdx_error(TDX_RND_NO_ENTROPY);
@@ -73,10 +75,12 @@ static void commit(struct tx *tx, struct plan *plan)
 
 struct tdx_status leaf_tdh_mng_addcx(struct tx *tx, struct tdx_regs *regs)
 {
-	struct plan plan;
+	struct plan plan = {.filled = false};
 	struct tdx_status s = decode(tx, regs, &plan);
 
 	if (tdx_is_success(s))
 		commit(tx, &plan);
+	else if (plan.filled)
+		donate_fill(tx, &plan.td, &plan.page, initial_content(plan.td.tdr->num_tdcx));
 	return s;
 }

@@ -14,6 +14,7 @@
 struct plan {
 	struct pamt_ref page;
 	unsigned hkid;
+	bool cleared; /* the module has written the page, whatever it finds after that */
 	uint64_t uuid[4];
 };
 
@@ -32,23 +33,28 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 		return s;
 	if (kot_state(tx->mod, plan->hkid) != TDX_KOT_FREE)
 		return tdx_error(TDX_HKID_NOT_FREE);
+	plan->cleared = true;
 	if (!entropy_fill(tx->lp->hw, plan->uuid, 4))
 		return tdx_error(TDX_RND_NO_ENTROPY);
 	return tdx_success();
+}
+
+/* TDRs are the module's, not the TD's: they live under the global KeyID. */
+static void clear(struct tx *tx, const struct plan *plan)
+{
+	memset(machine_ptr(tx->m, plan->page.pa.v), 0, TDX_PAGE_SIZE);
+	machine_wrote(tx->lp->hw, plan->page.pa.v, tx->mod->hkid);
 }
 
 static void commit(struct tx *tx, const struct plan *plan)
 {
 	struct tdr *tdr = machine_ptr(tx->m, plan->page.pa.v);
 
-	memset(tdr, 0, sizeof(*tdr));
 	memcpy(tdr->td_uuid, plan->uuid, sizeof(tdr->td_uuid));
 	tdr->hkid = (uint16_t)plan->hkid;
 	tdr->lifecycle_state = TDX_LIFECYCLE_HKID_ASSIGNED;
 	tdr->seamdb_index = MODULE_SEAMDB_INDEX;
 	tdr->handoff_version = tx->mod->module_hv;
-	/* TDRs are the module's, not the TD's: they live under the global KeyID */
-	machine_wrote(tx->lp->hw, plan->page.pa.v, tx->mod->hkid);
 	kot_assign(tx->mod, plan->hkid);
 	plan->page.entry->type = TDX_PT_TDR;
 	pamt_set_owner(plan->page.entry, hpa(0));
@@ -57,9 +63,11 @@ static void commit(struct tx *tx, const struct plan *plan)
 
 struct tdx_status leaf_tdh_mng_create(struct tx *tx, struct tdx_regs *regs)
 {
-	struct plan plan;
+	struct plan plan = {.cleared = false};
 	struct tdx_status s = decode(tx, regs, &plan);
 
+	if (plan.cleared)
+		clear(tx, &plan);
 	if (tdx_is_success(s))
 		commit(tx, &plan);
 	return s;
