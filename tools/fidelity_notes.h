@@ -18,6 +18,8 @@ static const struct fidelity_note fidelity_notes[] = {
 	{"TDH.MNG.VPFLUSHDONE", FIDELITY_PARTIAL, "no count of interrupted migrations"},
 	{"TDH.SYS.UPDATE", FIDELITY_EXACT, "from this module to itself; the handoff data is ours"},
 	{"TDH.SYS.SHUTDOWN", FIDELITY_PARTIAL, "no count of interrupted migrations"},
+	{"TDG.SERVTD.RD", FIDELITY_CHECKS, "no binding handle is right"},
+	{"TDG.SERVTD.WR", FIDELITY_CHECKS, "no binding handle is right"},
 	{"TDG.VP.ENTER", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
 	{"TDG.VP.INVEPT", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
 	{"TDG.VP.INVVPID", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
@@ -33,8 +35,8 @@ static const char *const fidelity_general[] = {
 	"VM entry never fails for a reason of the processor's own.",
 	"XMM registers of TDG.VP.VMCALL move no data between guest and host.",
 	"VMCS host-state fields read as zero.",
-	"Migration, service TDs and TD partitioning make the operand and state checks the module makes "
-	"and then refuse.",
+	"Migration and TD partitioning make the operand and state checks the module makes and then "
+	"refuse. A service TD can be bound, but TDG.SERVTD.RD and WR refuse it.",
 };
 
 #endif

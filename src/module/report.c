@@ -22,15 +22,27 @@ static void fill_tcb_info(struct tdx_tee_tcb_info *tcb)
 		tcb->mrseam.b[i] = (uint8_t)(0xa0 + i);
 }
 
-static void fill_td_info(const struct tdcs *tdcs, struct tdx_td_info *info)
+static void part(void *to, const void *from, size_t size, bool ignored)
 {
-	*info = (struct tdx_td_info){.attributes = tdcs->attributes, .xfam = tdcs->xfam};
-	memcpy(info->mrtd.b, tdcs->mrtd, TDX_SHA384_SIZE);
-	memcpy(info->mrconfigid.b, tdcs->mrconfigid, TDX_SHA384_SIZE);
-	memcpy(info->mrowner.b, tdcs->mrowner, TDX_SHA384_SIZE);
-	memcpy(info->mrownerconfig.b, tdcs->mrownerconfig, TDX_SHA384_SIZE);
-	memcpy(info->rtmr, tdcs->rtmr, sizeof(info->rtmr));
-	memcpy(info->servtd_hash.b, tdcs->servtd_hash, TDX_SHA384_SIZE);
+	if (!ignored)
+		memcpy(to, from, size);
+}
+
+static void fill_td_info(const struct tdcs *tdcs, unsigned ignore, struct tdx_td_info *info)
+{
+	*info = (struct tdx_td_info){.attributes = 0};
+	if (!(ignore & TD_INFO_ATTRIBUTES))
+		info->attributes = tdcs->attributes;
+	if (!(ignore & TD_INFO_XFAM))
+		info->xfam = tdcs->xfam;
+	part(info->mrtd.b, tdcs->mrtd, TDX_SHA384_SIZE, ignore & TD_INFO_MRTD);
+	part(info->mrconfigid.b, tdcs->mrconfigid, TDX_SHA384_SIZE, ignore & TD_INFO_MRCONFIGID);
+	part(info->mrowner.b, tdcs->mrowner, TDX_SHA384_SIZE, ignore & TD_INFO_MROWNER);
+	part(info->mrownerconfig.b, tdcs->mrownerconfig, TDX_SHA384_SIZE,
+	     ignore & TD_INFO_MROWNERCONFIG);
+	for (unsigned i = 0; i < TD_NUM_RTMRS; i++)
+		part(info->rtmr[i].b, tdcs->rtmr[i], TDX_SHA384_SIZE, ignore & TD_INFO_RTMR0 << i);
+	part(info->servtd_hash.b, tdcs->servtd_hash, TDX_SHA384_SIZE, ignore & TD_INFO_SERVTD_HASH);
 }
 
 static bool hash_info(struct tdcs *tdcs, const struct tdx_td_info *info,
@@ -51,22 +63,49 @@ static bool hash_info(struct tdcs *tdcs, const struct tdx_td_info *info,
 	return true;
 }
 
-struct tdx_status td_info_read(struct tx *tx, hpa_t tdr_pa, struct tdcs *tdcs,
+struct tdx_status td_info_read(struct tx *tx, hpa_t tdr_pa, struct tdcs *tdcs, unsigned ignore,
 			       struct tdx_td_info *info, uint8_t hash[TDX_SHA384_SIZE],
 			       bool *computed)
 {
 	struct tdx_status s = tx_lock(tx, LOCK_RTMR, tdr_pa.v, &tdcs->rtmr_lock, LOCK_SHARED,
 				      TDX_OPERAND_ID_RTMR);
-	bool fresh;
+	bool fresh = true;
 
 	if (!tdx_is_success(s))
 		return s;
-	fill_td_info(tdcs, info);
-	fresh = hash_info(tdcs, info, hash);
+	fill_td_info(tdcs, ignore, info);
+	if (ignore)
+		sha384(info, sizeof(*info), hash);
+	else
+		fresh = hash_info(tdcs, info, hash);
 	if (computed)
 		*computed = fresh;
 	tx_unlock(tx, &tdcs->rtmr_lock);
 	return s;
+}
+
+void servtd_hash_compute(struct tdcs *tdcs)
+{
+	/* per binding: hash, type, attributes, packed */
+	uint8_t list[TD_MAX_SERVTDS * (TDX_SHA384_SIZE + sizeof(uint16_t) + sizeof(uint64_t))];
+	uint8_t *end = list;
+
+	for (unsigned i = 0; i < TD_MAX_SERVTDS; i++) {
+		const struct servtd_binding *b = &tdcs->servtd[i];
+
+		if (b->state == SERVTD_NOT_BOUND)
+			continue;
+		memcpy(end, b->info_hash, TDX_SHA384_SIZE);
+		end += TDX_SHA384_SIZE;
+		memcpy(end, &b->type, sizeof(b->type));
+		end += sizeof(b->type);
+		memcpy(end, &b->attributes, sizeof(b->attributes));
+		end += sizeof(b->attributes);
+	}
+	if (end == list)
+		memset(tdcs->servtd_hash, 0, sizeof(tdcs->servtd_hash));
+	else
+		sha384(list, (size_t)(end - list), tdcs->servtd_hash);
 }
 
 void report_sign(const struct machine *m, struct tdx_report *report, const uint8_t *reportdata,

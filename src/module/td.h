@@ -73,8 +73,10 @@ struct tdcs_cpuid_value {
 	uint32_t eax, ebx, ecx, edx;
 };
 
+enum servtd_state { SERVTD_NOT_BOUND = 0, SERVTD_PRE_BOUND = 1, SERVTD_BOUND = 2 };
+
 struct servtd_binding {
-	uint8_t state, pad0;
+	uint8_t state /* enum servtd_state */, pad0;
 	uint16_t type;
 	uint32_t pad1;
 	uint64_t attributes;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* TDH.EXPORT.*, TDH.IMPORT.*, TDH.MIG.STREAM.CREATE, TDH.SERVTD.*: migration and service TDs.
+/* TDH.EXPORT.*, TDH.IMPORT.*, TDH.MIG.STREAM.CREATE: migration.
  *
- * No session of either can begin here, so what a host sees is what it sees of a TD that has none:
+ * No session can begin here, so what a host sees is what it sees of a TD that has none:
  * operands, locks and states are checked in the module's order, and the leaf refuses. Most cannot
  * come further than OP_STATE anyway, which only a session changes. Locks: as the table says. */
 #include <swtdx/structs.h>
@@ -22,7 +22,6 @@ struct route {
 /* op and the locks of a leaf */
 static const struct route td_in_rcx_exclusive = {TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, LOCK_NONE};
 static const struct route td_in_rcx_session = {TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_EXCLUSIVE};
-static const struct route td_in_rcx = {TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_SHARED};
 static const struct route td_in_rdx_session = {TDX_OPERAND_ID_RDX, LOCK_SHARED, LOCK_EXCLUSIVE};
 
 static struct tdx_status find_td(struct tx *tx, uint64_t pa, const struct route *r, struct td *td)
@@ -217,43 +216,4 @@ struct tdx_status leaf_tdh_mig_stream_create(struct tx *tx, struct tdx_regs *reg
 	mem_give(tx, &td, &page, TDX_PT_TDCX);
 	td.tdcs->num_migs++;
 	return s;
-}
-
-/* --- service TDs: no type of them is supported --- */
-
-struct tdx_status leaf_tdh_servtd_bind(struct tx *tx, struct tdx_regs *regs)
-{
-	uint64_t target = regs->rcx;
-	struct td td, service;
-	struct tdx_status s;
-
-	regs->rcx = regs->r10 = regs->r11 = regs->r12 = regs->r13 = 0;
-	if (target == regs->rdx)
-		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	s = find_td(tx, target, &td_in_rcx, &td);
-	if (!tdx_is_success(s))
-		return s;
-	s = tx_tdr(tx, hpa(regs->rdx), TDX_OPERAND_ID_RDX, LOCK_SHARED, &service);
-	if (!tdx_is_success(s))
-		return s;
-	s = tx_td_built(&service);
-	if (!tdx_is_success(s))
-		return s;
-	return tdx_error_op(TDX_OPERAND_INVALID,
-			    regs->r8 >= TD_MAX_SERVTDS ? TDX_OPERAND_ID_R8 : TDX_OPERAND_ID_R9);
-}
-
-struct tdx_status leaf_tdh_servtd_prebind(struct tx *tx, struct tdx_regs *regs)
-{
-	void *hash;
-	struct td td;
-	struct tdx_status s = find_td(tx, regs->rcx, &td_in_rcx, &td);
-
-	if (!tdx_is_success(s))
-		return s;
-	s = tx_shared(tx, hpa(regs->rdx), 64, TDX_OPERAND_ID_RDX, &hash);
-	if (!tdx_is_success(s))
-		return s;
-	return tdx_error_op(TDX_OPERAND_INVALID,
-			    regs->r8 >= TD_MAX_SERVTDS ? TDX_OPERAND_ID_R8 : TDX_OPERAND_ID_R9);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* TDH.MR.FINALIZE: close the measurement; the TD can run from now on.
  *
- * Locks: TDR exclusive. SERVTD_HASH stays zero, as no service TD can have been bound. */
+ * Locks: TDR exclusive. */
 #include "module/leaves.h"
 #include "module/measurement.h"
+#include "module/report.h"
 #include "module/tx.h"
 
 static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
@@ -27,6 +28,7 @@ static void commit(struct tx *tx, struct td *td)
 		atomic_fetch_sub(&tx->mod->td_build_count, 1);
 	}
 	tdcs_mrtd_finalize(td->tdcs);
+	servtd_hash_compute(td->tdcs);
 	__atomic_store_n(&td->tdcs->op_state, TDX_OP_STATE_RUNNABLE, __ATOMIC_RELEASE);
 }
 

@@ -38,7 +38,7 @@ struct tdx_status leaf_tdg_mr_report(struct tx *tx, struct tdx_regs *regs)
 
 	if (!tdx_is_success(s) || !reportdata)
 		return s;
-	s = td_info_read(tx, lp->tdr_pa, lp->tdcs, &report.td_info, hash, &computed);
+	s = td_info_read(tx, lp->tdr_pa, lp->tdcs, 0, &report.td_info, hash, &computed);
 	if (!tdx_is_success(s))
 		return s;
 	if (computed && machine_irq_pending_guest(lp->hw)) {

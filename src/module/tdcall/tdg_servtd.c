@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* TDG.SERVTD.RD and TDG.SERVTD.WR: a service TD looks at the TD it is bound to. No TD can be bound
- * here, so no binding handle is right. */
+/* TDG.SERVTD.RD and TDG.SERVTD.WR: a service TD looks at the TD it is bound to. Not done here: no
+ * binding handle is right. */
 #include "module/leaves.h"
 #include "module/tx.h"
 
