@@ -44,7 +44,7 @@ static void random_state(struct guest *g)
 	cpu->cr3 = G_PML4;
 	cpu->cr4 = X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXSAVE | (rnd() & 0x310600);
 	cpu->efer = X86_EFER_LME | X86_EFER_LMA | X86_EFER_NXE | X86_EFER_SCE;
-	cpu->xcr0 = 3;
+	cpu->xcr0 = rnd() % 2 ? 3 : 7;
 	cpu->gdtr = (struct x86_dtr){G_GDT, 0x4f};
 	cpu->idtr = (struct x86_dtr){G_IDT, 0xfff};
 	cpu->shadow = 0;

@@ -371,6 +371,54 @@ static void compatibility_mode_wraps_at_four_gigabytes(void **state)
 	assert_int_equal(*(uint32_t *)(void *)(g->ram + G_DATA - 4), 0);
 }
 
+GUEST_CODE(store_ecx, ".code32\n mov %eax, (%ecx); hlt\n.code64");
+GUEST_CODE(copy_one, ".code32\n movsl; hlt\n.code64");
+
+static void segment_limits_hold_for_all_bytes_of_an_operand(void **state)
+{
+	/* limit of DS and ES, their access rights, where; whether a read, a write is refused */
+	static const struct {
+		uint32_t limit, ar, at;
+		bool read, write;
+	} cases[] = {
+		{0xffff, 0x4093, 0xfffc, false, false}, {0xffff, 0x4093, 0xfffd, true, true},
+		{0xffff, 0x4091, 0x1000, false, true}, /* read-only */
+		{0xffff, 0x4097, 0x10000, false, false}, /* expand-down */
+		{0xffff, 0x4097, 0xffff, true, true},
+	};
+	unsigned i, k;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		/* k: 0 a store, 1 MOVS to there, 2 MOVS from there */
+		for (k = 0; k < 3; k++) {
+			const bool refused = k == 2 ? cases[i].read : cases[i].write;
+			struct guest g;
+
+			assert_int_equal(g_open(&g), 0);
+			with_handler(&g, 13);
+			if (k)
+				load(&g, G_CODE, copy_one);
+			else
+				load(&g, G_CODE, store_ecx);
+			g_seg(&g, X86_CS, G_CS32);
+			if (k != 1)
+				g.cpu->seg[X86_DS] = (struct x86_seg){
+					.base = G_DATA, .limit = cases[i].limit, .ar = cases[i].ar};
+			if (k != 2)
+				g.cpu->seg[X86_ES] = (struct x86_seg){
+					.base = G_DATA, .limit = cases[i].limit, .ar = cases[i].ar};
+			x86_state_changed(g.cpu);
+			g.cpu->regs.rcx = cases[i].at;
+			g.cpu->regs.rsi = k == 2 ? cases[i].at : G_DATA;
+			g.cpu->regs.rdi = k == 1 ? cases[i].at : G_DATA;
+			assert_int_equal(run(&g, 10).reason, X86_EXIT_HLT);
+			assert_int_equal(g.cpu->rip == HANDLER, refused);
+			g_close(&g);
+		}
+	}
+}
+
 /* --- exits --- */
 
 GUEST_CODE(cpuid_twice, "cpuid; cpuid; hlt");
@@ -990,6 +1038,7 @@ int main(void)
 		T(iret_with_a_null_code_segment_is_a_general_protection_fault),
 		T(reset_state_enters_long_mode),
 		T(compatibility_mode_wraps_at_four_gigabytes),
+		T(segment_limits_hold_for_all_bytes_of_an_operand),
 		T(an_exit_leaves_rip_at_the_instruction),
 		T(port_accesses_are_described_in_the_qualification),
 		T(an_ept_violation_can_be_repaired_and_retried),

@@ -79,6 +79,18 @@ static unsigned seg_number(ZydisRegister seg)
 	}
 }
 
+/* What x86_ea_chk() needs besides the segment: how much is accessed, and how. */
+static uint8_t checked(const ZydisDecodedOperand *o, unsigned seg)
+{
+	const unsigned bytes = o->size / 8;
+	unsigned code = 0;
+
+	while (code < X86_CHK_SIZES - 1 && x86_chk_size[code] < bytes)
+		code++;
+	return (uint8_t)(seg | code << CHK_SIZE_SHIFT |
+			 (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? CHK_WRITE : 0));
+}
+
 bool x86_tr_mem(struct x86_tr *tr, struct x86_op *op, const ZydisDecodedOperand *o)
 {
 	const ZydisDecodedOperandMem *m = &o->mem;
@@ -107,7 +119,7 @@ bool x86_tr_mem(struct x86_tr *tr, struct x86_op *op, const ZydisDecodedOperand 
 	if (seg == X86_FS || seg == X86_GS)
 		op->seg = (uint8_t)seg;
 	if (!(tr->mode & M_L64) && (!(tr->mode & M_FLAT) || seg == X86_FS || seg == X86_GS)) {
-		op->seg = (uint8_t)seg;
+		op->seg = checked(o, seg);
 		op->fl |= OPF_CHK;
 	}
 	return op->i == REG_ZERO && op->seg == X86_NOSEG && !(op->fl & OPF_EA);

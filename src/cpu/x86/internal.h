@@ -46,6 +46,12 @@ static_assert(sizeof(struct x86_op) == 32, "operations are packed");
 #define OPF_A16	  2u
 #define OPF_CHK	  4u /* check the segment: not flat */
 #define OPF_EA	  7u
+/* With OPF_CHK, seg also holds the operand's size, by number in x86_chk_size, and direction. */
+#define CHK_SEG	       7u
+#define CHK_SIZE_SHIFT 3u
+#define CHK_WRITE      0x80u
+#define X86_CHK_SIZES  14u
+extern const uint16_t x86_chk_size[X86_CHK_SIZES];
 #define OPF_SS	  8u /* an address that is not canonical is #SS, not #GP */
 #define OPF_REP	  0x10u
 #define OPF_REPNE 0x20u

@@ -211,8 +211,9 @@ uint64_t x86_seg_ea(struct x86_cpu *cpu, unsigned seg, uint64_t off, unsigned si
 	return (uint32_t)(off + s->base);
 }
 
-/* The rest of address formation: width of the address, and the segment where it matters. The size
- * of the access is not known here; only its first byte is checked against the limit. */
+const uint16_t x86_chk_size[X86_CHK_SIZES] = {1, 2, 4, 6, 8, 10, 14, 16, 28, 32, 64, 94, 108, 512};
+
+/* The rest of address formation: width of the address, and the segment where it matters. */
 uint64_t x86_ea_chk(struct x86_cpu *cpu, const struct x86_op *op, uint64_t off)
 {
 	if (op->fl & OPF_A32)
@@ -223,7 +224,8 @@ uint64_t x86_ea_chk(struct x86_cpu *cpu, const struct x86_op *op, uint64_t off)
 		return is64(cpu) ? off + cpu->seg[op->seg].base
 				 : (uint32_t)(off + cpu->seg[op->seg].base);
 	cpu->cur = op;
-	off = x86_seg_ea(cpu, op->seg, off, 1, false);
+	off = x86_seg_ea(cpu, op->seg & CHK_SEG, off,
+			 x86_chk_size[op->seg >> CHK_SIZE_SHIFT & 15u], op->seg & CHK_WRITE);
 	cpu->cur = NULL;
 	return off;
 }

@@ -11,6 +11,7 @@
 struct str {
 	uint64_t mask;	   /* of addresses and of the count */
 	uint64_t src, dst; /* linear */
+	bool limits;	   /* of the segments matter: each element is checked */
 	uint64_t count;
 	int64_t step;
 };
@@ -29,10 +30,23 @@ static void begin(struct x86_cpu *cpu, const struct x86_op *op, struct str *s)
 	s->step = cpu->sysflags & X86_DF ? -(int64_t)op->sc : (int64_t)op->sc;
 	s->src = (cpu->regs.rsi & s->mask) + cpu->seg[op->seg].base;
 	s->dst = (cpu->regs.rdi & s->mask) + es;
+	s->limits = !is64(cpu) && (!(cpu->mode & M_FLAT) || op->seg == X86_FS || op->seg == X86_GS);
 	if (!is64(cpu)) {
 		s->src = (uint32_t)s->src;
 		s->dst = (uint32_t)s->dst;
 	}
+}
+
+/* Where the next element is, if its segment lets it be there. */
+static uint64_t source(struct x86_cpu *cpu, const struct x86_op *op, const struct str *s)
+{
+	return s->limits ? x86_seg_ea(cpu, op->seg, cpu->regs.rsi & s->mask, op->sc, false) : s->src;
+}
+
+static uint64_t destination(struct x86_cpu *cpu, const struct x86_op *op, const struct str *s,
+			    bool write)
+{
+	return s->limits ? x86_seg_ea(cpu, X86_ES, cpu->regs.rdi & s->mask, op->sc, write) : s->dst;
 }
 
 /* n elements are done. */
@@ -115,7 +129,7 @@ static void fill_span(void *to, uint64_t v, uint64_t n, unsigned size)
 /* The addresses of a span must not wrap within it, and a trap after each element takes them singly. */
 static bool spans(const struct x86_cpu *cpu, const struct str *s)
 {
-	return !(cpu->dr_data | cpu->tf_armed | cpu->aligned) && s->step > 0 && s->mask != UINT16_MAX && s->count > 1;
+	return !(cpu->dr_data | cpu->tf_armed | cpu->aligned | s->limits) && s->step > 0 && s->mask != UINT16_MAX && s->count > 1;
 }
 
 OP(x86_movs)
@@ -142,7 +156,10 @@ OP(x86_movs)
 			}
 		}
 		if (!n) {
-			x86_st(cpu, s.dst, x86_ld(cpu, s.src, op->sc, 0), op->sc, 0);
+			const uint64_t from = source(cpu, op, &s);
+
+			x86_st(cpu, destination(cpu, op, &s, true), x86_ld(cpu, from, op->sc, 0),
+			       op->sc, 0);
 			n = 1;
 		}
 		advance(cpu, op, &s, n, true, true);
@@ -175,7 +192,7 @@ OP(x86_stos)
 			}
 		}
 		if (!n) {
-			x86_st(cpu, s.dst, cpu->regs.rax, op->sc, 0);
+			x86_st(cpu, destination(cpu, op, &s, true), cpu->regs.rax, op->sc, 0);
 			n = 1;
 		}
 		advance(cpu, op, &s, n, false, true);
@@ -193,7 +210,7 @@ OP(x86_lods)
 	begin(cpu, op, &s);
 	cpu->cur = op;
 	while (s.count) {
-		const uint64_t v = x86_ld(cpu, s.src, op->sc, 0);
+		const uint64_t v = x86_ld(cpu, source(cpu, op, &s), op->sc, 0);
 
 		memcpy(cpu, &v, op->sc); /* RAX comes first */
 		if (op->sc == 4)
@@ -244,8 +261,8 @@ OP(x86_cmps)
 		uint64_t a, b;
 
 		cpu->fl = before;
-		a = x86_ld(cpu, s.src, op->sc, 0);
-		b = x86_ld(cpu, s.dst, op->sc, 0);
+		a = x86_ld(cpu, source(cpu, op, &s), op->sc, 0);
+		b = x86_ld(cpu, destination(cpu, op, &s, false), op->sc, 0);
 		compare(cpu, a, b, op->sc);
 		advance(cpu, op, &s, 1, true, true);
 		if (stops(cpu, op))
@@ -266,7 +283,8 @@ OP(x86_scas)
 	cpu->cur = op;
 	while (s.count) {
 		cpu->fl = before;
-		compare(cpu, cpu->regs.rax, x86_ld(cpu, s.dst, op->sc, 0), op->sc);
+		compare(cpu, cpu->regs.rax, x86_ld(cpu, destination(cpu, op, &s, false), op->sc, 0),
+			op->sc);
 		advance(cpu, op, &s, 1, false, true);
 		if (stops(cpu, op))
 			break;
