@@ -117,7 +117,7 @@ struct tdx_status md_rd(const struct md *md, uint64_t id, uint64_t *value, uint6
 	if (next) {
 		*next = MD_ID_NONE;
 		if (md_is_none(id)) {
-			*next = md_next_element(md, id);
+			*next = md_next_element(md, NULL, id);
 			return tdx_error(TDX_METADATA_FIRST_FIELD_ID_IN_CONTEXT);
 		}
 	}
@@ -135,7 +135,7 @@ struct tdx_status md_rd(const struct md *md, uint64_t id, uint64_t *value, uint6
 		return tdx_error(TDX_METADATA_FIELD_NOT_READABLE);
 	*value = e.value & m.rd;
 	if (next)
-		*next = md_next_element(md, id);
+		*next = md_next_element(md, f, id);
 	return s;
 }
 

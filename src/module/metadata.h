@@ -57,8 +57,9 @@ const struct md_field *md_row(const struct md *md, uint64_t id);
 /* What the accessor may read and write of an element of this row. */
 struct md_mask md_mask(const struct md *md, const struct md_field *f);
 
-/* The next readable element after one that was read; MD_ID_NONE: there is none. */
-uint64_t md_next_element(const struct md *md, uint64_t id);
+/* The next readable element after one that was read, which is of row f, or the first after
+ * MD_ID_NONE, which is of none; MD_ID_NONE: there is none. */
+uint64_t md_next_element(const struct md *md, const struct md_field *f, uint64_t id);
 
 /* A walk over the fields of a context in order. `id` MD_ID_NONE: before the first, after the last.
  */

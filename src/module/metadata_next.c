@@ -112,12 +112,12 @@ void md_advance(const struct md *md, struct md_cursor *c, enum md_step step)
 		next_field_row(md, c);
 }
 
-uint64_t md_next_element(const struct md *md, uint64_t id)
+uint64_t md_next_element(const struct md *md, const struct md_field *f, uint64_t id)
 {
 	struct md_cursor c = {.table = md_table_of(id), .id = id};
 
-	if (!md_is_none(id))
-		c.row = (unsigned)(md_find(c.table, id) - c.table->row);
+	if (f)
+		c.row = (unsigned)(f - c.table->row);
 	md_advance(md, &c, MD_STEP_ELEMENT);
 	return c.id;
 }
