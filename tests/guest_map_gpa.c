@@ -458,6 +458,39 @@ static void S3_08_page_tables_host_and_acceptance_come_in_that_order(void **stat
 	host_free(h);
 }
 
+static int refuses_to_map(void *ctx, gpa_t start, uint64_t size, bool shared)
+{
+	(void)start, (void)size, (void)shared;
+	host_log(ctx, 'S');
+	return -(int)((struct host *)ctx)->n;
+}
+
+static void S3_08_a_kernel_that_cannot_map_its_pages_loses_them(void **state)
+{
+	static const int errors[] = {ENOMEM, EINVAL, EFAULT};
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct host *h = host_new(host_converts_all, (uint64_t)errors[i]);
+		struct tdg_memory mm = host_mm(h);
+		struct tdg_quote q;
+
+		mm.set_shared = refuses_to_map;
+		/* -EINVAL and -EFAULT would say that nothing was done. */
+		assert_int_equal(
+			tdg_share(&h->port, &host_td, &mm, gpa(HOST_BASE), PAGE, NULL, NULL),
+			i ? -EIO : -ENOMEM);
+		assert_int_equal(
+			tdg_share_buffer(&h->port, &host_td, &mm, HOST_BASE, PAGE, true, NULL),
+			i ? -EIO : -ENOMEM);
+		assert_int_equal(tdg_quote_open(&h->port, &host_td, &mm, gpa(HOST_BASE), PAGE, &q),
+				 i ? -EIO : -ENOMEM);
+		assert_int_equal(q.state, TDG_QUOTE_LOST);
+		assert_int_equal(h->leaked_bytes, 3 * PAGE);
+		assert_int_equal(h->maps, 0);
+		host_free(h);
+	}
+}
+
 static void fails_after_3(struct host *h, struct tdx_regs *r)
 {
 	if (h->maps <= 3)
@@ -606,6 +639,7 @@ int main(void)
 		cmocka_unit_test(S3_07_a_failing_tdcall_is_no_answer_of_the_host),
 		cmocka_unit_test(S3_08_page_tables_host_and_acceptance_come_in_that_order),
 		cmocka_unit_test(S3_08_a_failure_in_the_middle_leaks_the_whole_range),
+		cmocka_unit_test(S3_08_a_kernel_that_cannot_map_its_pages_loses_them),
 		cmocka_unit_test(S3_08_a_page_accepted_already_is_an_attack_and_leaks_the_range),
 		cmocka_unit_test(S3_08_leaked_pages_never_come_back_from_the_allocator),
 	};

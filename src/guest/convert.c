@@ -43,6 +43,13 @@ static int to_private(const struct tdg_port *vcpu, const struct tdg *td,
 	return err;
 }
 
+/* To a caller -EINVAL and -EFAULT say that nothing was done; the kernel's functions return what
+ * they like. */
+static int something_done(int err)
+{
+	return err == -EINVAL || err == -EFAULT ? -EIO : err;
+}
+
 static int convert(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
 		   gpa_t start, uint64_t size, const struct tdg_convert_policy *policy,
 		   struct tdg_convert_result *out, convert_fn *fn)
@@ -55,6 +62,7 @@ static int convert(const struct tdg_port *vcpu, const struct tdg *td, const stru
 		if (err) {
 			mm->leak(mm->ctx, start, size);
 			r.leaked = true;
+			err = something_done(err);
 		}
 	}
 	if (out)
@@ -132,7 +140,7 @@ int tdg_share_buffer(const struct tdg_port *vcpu, const struct tdg *td, const st
 		leak_buffer(vcpu, mm, gla, at);
 		if (run)
 			leak_buffer(vcpu, mm, gla + at + run, size - at - run);
-		return err;
+		return something_done(err);
 	}
 	return 0;
 }
