@@ -29,7 +29,7 @@
 #include "tools/verbs.h"
 #include "trace/trace.h"
 
-enum { DEFAULT_MEMORY_MIB = 512, MAX_VCPUS = 64, LOOK_NS = 100000000 };
+enum { MAX_REPORTS = 16, DEFAULT_MEMORY_MIB = 512, MAX_VCPUS = 64, LOOK_NS = 100000000 };
 
 /* Of each vCPU; OVMF's longest stretch without an exit, its decompression, takes 450 million. */
 #define STUCK_INSTRUCTIONS 1000000000ull
@@ -147,6 +147,8 @@ static int power_on(struct session *s)
 			return complain(s, s->o.trace, strerror(-e));
 	}
 	tdx_model_time_calls(s->model);
+	if (tdx_model_watch(s->model, MAX_REPORTS))
+		return complain(s, "the machine", strerror(ENOMEM));
 	cfg.ncpus = tdx_model_cpus(s->model);
 	for (unsigned i = 0; i < cfg.ncpus; i++)
 		cpus[i] = tdx_model_port(s->model, i);
@@ -457,6 +459,29 @@ static void print_pages(const char *when, const uint64_t *count)
 	putchar('\n');
 }
 
+/* What the host forgot, by the coherency sanitizer. How many things. */
+static unsigned tell_coherency(struct session *s)
+{
+	unsigned n = tdx_model_coherency(s->model, 0, NULL, 0);
+	char text[512];
+
+	for (unsigned i = 0; i < n && i < MAX_REPORTS; i++) {
+		tdx_model_coherency(s->model, i, text, sizeof(text));
+		log_line(s, text);
+	}
+	return n;
+}
+
+static json_t *coherency_json(struct session *s)
+{
+	json_t *reports = json_array();
+	char text[512];
+
+	for (unsigned i = 0; i < tdx_model_coherency(s->model, i, text, sizeof(text)) && text[0]; i++)
+		json_array_append_new(reports, json_string(text));
+	return reports;
+}
+
 static void print_summary(struct session *s, const struct tdx_vmm_memory *m, uint64_t stale)
 {
 	struct tdx_model_stats st;
@@ -483,6 +508,7 @@ static void print_summary(struct session *s, const struct tdx_vmm_memory *m, uin
 	printf("owned by the module at the end: %" PRIu64 " pages; dirty lines under a freed KeyID: %" PRIu64
 	       "; quarantined: %" PRIu64 " pages\n",
 	       s->end_sum, stale, m->quarantined_pages);
+	printf("cache duties that the host forgot: %u\n", tdx_model_coherency(s->model, 0, NULL, 0));
 	if (s->engine)
 		printf("guest: %" PRIu64 " instructions in %.3f s\n", td_engine_instructions(s->engine),
 		       s->running);
@@ -512,6 +538,7 @@ static void print_json(struct session *s, const struct tdx_vmm_memory *m, uint64
 			 1, "mrtd", text, "rtmr", rtmrs, "calls", calls, "pages_owned_at_end",
 			 (json_int_t)s->end_sum, "stale_lines", (json_int_t)stale,
 			 "quarantined_pages", (json_int_t)m->quarantined_pages, "seconds", seconds(s));
+	json_object_set_new(root, "coherency", coherency_json(s));
 	if (s->engine)
 		json_object_set_new(root, "guest",
 				    json_pack("{s:I,s:f}", "instructions",
@@ -544,6 +571,8 @@ static int tear_down(struct session *s, int status)
 		print_json(s, &m, stale);
 	else
 		print_summary(s, &m, stale);
+	if (tell_coherency(s) && status == VERB_OK)
+		status = VERB_DIFFERENCE;
 	if (status == VERB_OK && (s->end_sum || stale || m.quarantined_pages || m.used_pages)) {
 		fprintf(stderr, "swtdx run: not everything came back\n");
 		status = VERB_DIFFERENCE;

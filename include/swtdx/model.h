@@ -114,6 +114,13 @@ uint64_t tdx_model_pages(struct tdx_model *model, uint64_t count[16]);
 /* Lines dirty in some cache under a KeyID that is free now: must be none after a clean teardown. */
 uint64_t tdx_model_stale_lines(struct tdx_model *model);
 
+/* The coherency sanitizer, from now on: what the host forgot to flush, clear or leave alone is reported
+ * where it happens, with the page, its KeyIDs, the call that left it so and the duty not done; the first
+ * `max` reports are kept. Before the first call; 0 or -ENOMEM. */
+int tdx_model_watch(struct tdx_model *model, unsigned max);
+/* How many reports there have been. With a buffer, the i-th kept in words, "" when there is none. */
+unsigned tdx_model_coherency(const struct tdx_model *model, unsigned i, char *buf, size_t len);
+
 #ifdef __cplusplus
 }
 #endif

@@ -10,6 +10,7 @@
 
 #include <swtdx/status.h>
 
+#include "machine/coherency.h"
 #include "module/internal.h"
 #include "module/pamt.h"
 
@@ -426,4 +427,20 @@ uint64_t tdx_model_stale_lines(struct tdx_model *model)
 		n += model->mod->kot[hkid_].state == TDX_KOT_FREE ? TDX_PAGE_SIZE / 64 : 0;
 	}
 	return n;
+}
+
+int tdx_model_watch(struct tdx_model *model, unsigned max)
+{
+	return machine_watch(model->m, max);
+}
+
+unsigned tdx_model_coherency(const struct tdx_model *model, unsigned i, char *buf, size_t len)
+{
+	struct coherency_report r;
+
+	if (len && machine_coherency_report(model->m, i, &r))
+		coherency_format(&r, buf, len);
+	else if (len)
+		buf[0] = '\0';
+	return machine_coherency_count(model->m);
 }
