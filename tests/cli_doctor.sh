@@ -61,6 +61,29 @@ assert r["summary"]["failed"] == 2 and r["summary"]["passed"] == 3
 call = [f for f in r["findings"] if f["topic"] == "call"][0]
 assert "TDH.SYS.INIT returned TDX_INCORRECT_MSR_VALUE" in call["what"] and call["hint"]
 END
+# Logs that users pasted.
+cat >log <<'END'
+[    2.932397] tdx: BIOS enabled: private KeyID range [32, 64)
+[    8.972360] virt/tdx: Disable ACPI S3. Turn off TDX in the BIOS to use ACPI S3.
+END
+expect 1 "$swtdx" doctor --dmesg log
+grep -q '^FAIL .*nobody initialized the module' out || fail "TDX enabled, and never used"
+cat >log <<'END'
+[   10.798766] virt/tdx: TDX module: attributes 0x0, vendor_id 0x8086, major_version 1, minor_version 0, build_date 20230206, build_num 457
+[   10.798780] virt/tdx: SEAMCALL (0x0000000000000022) failed: 0xc000050500000000
+[   10.798786] virt/tdx: RCX 0x0000000000000000 RDX 0x9100000100000008 R08 0x0000000000000000
+[   10.798793] virt/tdx: module initialization failed (-5)
+[   10.798795] kvm_intel: Failed to initialize TDX module.
+END
+expect 1 "$swtdx" doctor --dmesg log
+grep -q 'load a 1.5 module' out || fail "an old module"
+for i in 1 2 3 4 5; do echo "SEAMCALL (0x000000000000001c) failed: 0xc000030000000001 RCX 0x0000000000000000"; done >log
+expect 1 "$swtdx" doctor --dmesg log
+[ "$(grep -c '^FAIL' out)" -eq 1 ] || fail "the same failure is told more than once"
+printf 'kvm_intel: no symbol version for __seamcall_saved_ret\ntdx: not enabled by BIOS.\n' >log
+expect 1 "$swtdx" doctor --dmesg log
+[ "$(grep -c '^FAIL' out)" -eq 2 ] || fail "an old kernel's lines"
+awk 'length > 100' out | grep . && fail "wider than 100 columns"
 printf 'nothing\n\000\377\n[' >odd
 expect 0 "$swtdx" doctor --dmesg odd
 grep -q 'says nothing about TDX' out || fail "an empty log"

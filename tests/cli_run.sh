@@ -17,6 +17,7 @@ fail() {
 for args in "" "--vcpus 2" "--packages 2 --cpus 4" "--huge-pages"; do
 	# shellcheck disable=SC2086
 	"$swtdx" run --engine native --quiet $args "$image" >"$dir/out" || fail "run $args: exit $?"
+	grep -q '^cache duties that the host forgot: 0$' "$dir/out" || fail "a cache duty was forgotten"
 	grep -q '^owned by the module at the end: 0 pages; dirty lines under a freed KeyID: 0;' "$dir/out" ||
 		fail "run $args: pages left"
 	grep -q '^guest: private page is zero again$' "$dir/out" || fail "run $args: the guest did not finish"

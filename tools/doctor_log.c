@@ -10,14 +10,27 @@
 
 #include "tools/doctor.h"
 
+#define TEXT_ENABLED	 "tdx: BIOS enabled: private KeyID range"
+#define TEXT_INITIALIZED "virt/tdx: module initialized"
+
 static const struct {
 	const char *text; /* a part of the line */
 	enum verdict verdict;
 	const char *topic, *hint;
 } lines[] = {
-	{"virt/tdx: BIOS enabled: private KeyID range", VERDICT_OK, "KeyIDs", NULL},
-	{"virt/tdx: module initialized", VERDICT_OK, "module", NULL},
-	{"virt/tdx: TDX module", VERDICT_NOTE, "module", NULL},
+	{TEXT_ENABLED, VERDICT_OK, "KeyIDs", NULL},
+	{TEXT_INITIALIZED, VERDICT_OK, "module", NULL},
+	{"TDX module: attributes 0x0, vendor_id 0x8086, major_version 1, minor_version 0", VERDICT_FAIL,
+	 "module", "module 1.0: Linux and KVM need 1.5 or newer; a newer BIOS may bring it"},
+	{"virt/tdx: TDX module", VERDICT_NOTE, "module", "Linux and KVM need 1.5 or newer"},
+	{"Failed to initialize TDX module", VERDICT_FAIL, "KVM",
+	 "lines of virt/tdx before it say why"},
+	{"tdx: not enabled by BIOS", VERDICT_FAIL, "KeyIDs",
+	 "enable TDX in the BIOS, with TME-MT and a \"TDX key split\" of at least 1"},
+	{"no symbol version for __seamcall", VERDICT_FAIL, "KVM",
+	 "kvm_intel was built for another kernel than the one that runs: install both from one build"},
+	{"Buggy TDX module", VERDICT_FAIL, "guest",
+	 "a TDCALL that cannot fail did: swtdx decode names it"},
 	{"KB allocated for PAMT", VERDICT_NOTE, "module", NULL},
 	{"virt/tdx: module not loaded", VERDICT_FAIL, "module",
 	 "the firmware did not load a TDX module: enable \"TDX SEAM Loader\" in the BIOS, or put "
@@ -83,28 +96,77 @@ static size_t clean(const char **line, size_t len)
 	return len;
 }
 
+/* What a log said so far. A host in trouble repeats itself: a pair of call and status is told once. */
+enum { MAX_TOLD = 64 };
+struct reader {
+	struct tdx_log log;
+	doctor_tell *tell;
+	void *arg;
+	unsigned found, failed, ntold;
+	bool enabled, initialized;
+	struct {
+		const struct tdx_leaf_info *leaf;
+		uint64_t raw;
+	} told[MAX_TOLD];
+};
+
+static void tell(struct reader *r, enum verdict v, const char *topic, const char *what, const char *hint)
+{
+	r->found++;
+	r->failed += v == VERDICT_FAIL;
+	r->tell(r->arg, v, topic, what, hint);
+}
+
+static bool was_told(struct reader *r, const struct tdx_log_note *n)
+{
+	for (unsigned i = 0; i < r->ntold; i++)
+		if (r->told[i].leaf == n->leaf && r->told[i].raw == n->status.raw)
+			return true;
+	if (r->ntold < MAX_TOLD) {
+		r->told[r->ntold].leaf = n->leaf;
+		r->told[r->ntold++].raw = n->status.raw;
+	}
+	return false;
+}
+
 /* A failed call: its status in words. */
-static bool call_line(struct tdx_log *log, const char *line, size_t len, const char *shown,
-		      doctor_tell *tell, void *arg)
+static bool call_line(struct reader *r, const char *line, size_t len, const char *shown)
 {
 	struct tdx_log_note note;
 	struct tdx_explanation e;
 	char name[96], what[400];
 
-	if (!tdx_log_line(log, line, len, &note) || !note.has_status || tdx_is_success(note.status))
+	if (!tdx_log_line(&r->log, line, len, &note) || !note.has_status || tdx_is_success(note.status))
 		return false;
+	if (was_told(r, &note))
+		return true;
+	if (note.seamldr && !tdx_is_sw_error(note.status)) {
+		tell(r, VERDICT_FAIL, "call", shown,
+		     "a status of the P-SEAMLDR, which loads the module: see its own specification");
+		return true;
+	}
 	tdx_explain(note.status, note.leaf, &e);
 	snprintf(what, sizeof(what), "%s: %s%s%s", shown, note.leaf ? note.leaf->name : "",
 		 note.leaf ? " returned " : "", tdx_status_format(note.status, name, sizeof(name)));
-	tell(arg, tdx_is_error(note.status) ? VERDICT_FAIL : VERDICT_NOTE, "call", what,
-	     tdx_action_advice(e.action));
+	tell(r, tdx_is_error(note.status) ? VERDICT_FAIL : VERDICT_NOTE, "call", what,
+	     e.hint ? e.hint : tdx_action_advice(e.action));
 	return true;
 }
 
-void doctor_log(const char *text, size_t size, doctor_tell *tell, void *arg)
+static void known_line(struct reader *r, const char *shown)
 {
-	struct tdx_log log = {0};
-	unsigned found = 0;
+	r->enabled |= strstr(shown, TEXT_ENABLED) != NULL;
+	r->initialized |= strstr(shown, TEXT_INITIALIZED) != NULL;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (strstr(shown, lines[i].text)) {
+			tell(r, lines[i].verdict, lines[i].topic, shown, lines[i].hint);
+			return;
+		}
+}
+
+void doctor_log(const char *text, size_t size, doctor_tell *on_finding, void *arg)
+{
+	struct reader r = {.tell = on_finding, .arg = arg};
 
 	for (size_t at = 0, len; at < size; at += len + 1) {
 		const char *line = text + at, *end = memchr(line, '\n', size - at);
@@ -118,19 +180,15 @@ void doctor_log(const char *text, size_t size, doctor_tell *tell, void *arg)
 		for (char *p = shown; *p; p++)
 			if (!isprint((unsigned char)*p))
 				*p = '?';
-		if (call_line(&log, line, n, shown, tell, arg)) {
-			found++;
-			continue;
-		}
-		for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-			if (strstr(shown, lines[i].text)) {
-				tell(arg, lines[i].verdict, lines[i].topic, shown, lines[i].hint);
-				found++;
-				break;
-			}
+		if (!call_line(&r, line, n, shown))
+			known_line(&r, shown);
 	}
-	if (found == 0)
-		tell(arg, VERDICT_NOTE, "log", "the log says nothing about TDX",
+	if (r.enabled && !r.initialized && !r.failed)
+		tell(&r, VERDICT_FAIL, "module", "the BIOS has enabled TDX, and nobody initialized the module",
+		     "KVM does so when it is loaded with TDX: kvm_intel.tdx=1 on the kernel's command line, "
+		     "a kernel with CONFIG_KVM_INTEL_TDX; and check that the BIOS loads a SEAM loader");
+	if (r.found == 0)
+		tell(&r, VERDICT_NOTE, "log", "the log says nothing about TDX",
 		     "the kernel may lack CONFIG_INTEL_TDX_HOST, or the log may have lost its "
 		     "beginning");
 }

@@ -87,10 +87,13 @@ static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
 
 void text_nearer(struct text_nearest *n, const char *word, const char *name)
 {
-	size_t nw = strlen(word);
-	unsigned d = distance(word, nw, name, strlen(name));
+	size_t nw = strlen(word), nn = strlen(name), most = nw / 3;
+	unsigned d;
 
-	/* A word of which a third is wrong is another word. */
-	if (d <= nw / 3 && (!n->name || d < n->distance))
+	/* A word of which a third is wrong is another word; most differ more than that in length. */
+	if (nw > nn + most || nn > nw + most)
+		return;
+	d = distance(word, nw, name, nn);
+	if (d <= most && (!n->name || d < n->distance))
 		*n = (struct text_nearest){name, d};
 }

@@ -10,9 +10,10 @@
 #include "tools/doctor.h"
 #include "tools/file.h"
 #include "tools/options.h"
+#include "tools/text.h"
 #include "tools/verbs.h"
 
-enum { MAX_LOG = 64 << 20, KLOG_READ_ALL = 3, KLOG_SIZE = 10 };
+enum { INDENT = 16, MAX_LOG = 64 << 20, KLOG_READ_ALL = 3, KLOG_SIZE = 10 };
 
 static const char *const words[VERDICT_NUM] = {
 	[VERDICT_OK] = "ok",
@@ -43,9 +44,9 @@ static void on_finding(void *arg, enum verdict v, const char *topic, const char 
 		json_array_append_new(f->list, o);
 		return;
 	}
-	printf("%-8s%-8s%s\n", words[v], topic, what);
+	text_wrapped(stdout, (size_t)printf("%-8s%-8s", words[v], topic), INDENT, what);
 	if (hint)
-		printf("%16s-> %s\n", "", hint);
+		text_wrapped(stdout, (size_t)printf("%*s-> ", INDENT, ""), INDENT + 3, hint);
 }
 
 /* The log of the running kernel, when it may be read. */
@@ -76,8 +77,8 @@ static int report(struct findings *f)
 		putchar('\n');
 		json_decref(root);
 	} else
-		printf("%u passed, %u failed, %u skipped\n", f->count[VERDICT_OK],
-		       f->count[VERDICT_FAIL], f->count[VERDICT_SKIPPED]);
+		printf("%u passed, %u failed, %u noted, %u skipped\n", f->count[VERDICT_OK],
+		       f->count[VERDICT_FAIL], f->count[VERDICT_NOTE], f->count[VERDICT_SKIPPED]);
 	return f->count[VERDICT_FAIL] ? VERB_DIFFERENCE : VERB_OK;
 }
 
@@ -111,7 +112,7 @@ int verb_doctor(int argc, char **argv)
 	if (dmesg) {
 		uint8_t *data;
 		size_t size;
-		int err = file_read(dmesg, MAX_LOG, &data, &size);
+		int err = file_read_whole(dmesg, MAX_LOG, &data, &size);
 
 		if (err) {
 			fprintf(stderr, "swtdx doctor: %s: %s\n", dmesg, strerror(-err));

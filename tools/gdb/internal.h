@@ -115,6 +115,9 @@ void gdb_query(struct gdb *g, const char *q);
 unsigned gdb_first_thread(const struct gdb *g);
 
 /* --- server.c --- */
+
+/* One gdb, at g->conn, until it leaves. False: the TD has ended. */
+bool gdb_session(struct gdb *g);
 void *gdb_serve(void *arg);
 
 #endif

@@ -120,12 +120,13 @@ static uint16_t tags(uint8_t abridged)
 
 int gdb_register(struct gdb *g, unsigned n, uint8_t *buf)
 {
-	const struct reg *r = &regs[n];
+	const struct reg *r;
 	uint64_t word[3] = {0};
 	bool known = true;
 
 	if (n >= NREGS)
 		return 0;
+	r = &regs[n];
 	memset(buf, 0, 16);
 	if ((r->place == LEGACY || r->place == TAG_WORD) && initial(g, r, buf, &known))
 		return r->size;
@@ -142,13 +143,15 @@ int gdb_register(struct gdb *g, unsigned n, uint8_t *buf)
 
 bool gdb_set_register(struct gdb *g, unsigned n, const uint8_t *buf)
 {
-	const struct reg *r = &regs[n];
-	unsigned skip = r->place >= LEGACY ? r->index % 8 : 0;
+	const struct reg *r;
+	unsigned skip;
 	uint64_t word[3] = {0}, mask[3] = {0}, bv = md_vp.row[MD_VP_XBUFF].id + XBUFF_XSTATE_BV;
 	uint8_t tag = 0;
 
 	if (n >= NREGS)
 		return false;
+	r = &regs[n];
+	skip = r->place >= LEGACY ? r->index % 8 : 0;
 	for (unsigned i = 0; i < 8; i++)
 		if ((buf[i / 4] >> i % 4 * 2 & 3) != 3)
 			tag |= (uint8_t)(1u << i);

@@ -290,8 +290,7 @@ static int command(struct gdb *g, const char *in)
 	}
 }
 
-/* One gdb, until it leaves. False: the TD has ended. */
-static bool session(struct gdb *g)
+bool gdb_session(struct gdb *g)
 {
 	int r = 0;
 
@@ -337,7 +336,7 @@ void *gdb_serve(void *arg)
 		if (g->conn < 0)
 			continue;
 		setsockopt(g->conn, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-		more = session(g);
+		more = gdb_session(g);
 		close(g->conn);
 	}
 	return NULL;

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* Logs for swtdx doctor. Stops when a finding has no words, or words that no terminal should get.
+ */
+#include <ctype.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/doctor.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void on_finding(void *arg, enum verdict v, const char *topic, const char *what,
+		       const char *hint)
+{
+	unsigned *n = arg;
+
+	if (v >= VERDICT_NUM || !*topic || !*what || (hint && !*hint))
+		abort();
+	for (const char *p = what; *p; p++)
+		if (!isprint((unsigned char)*p))
+			abort();
+	++*n;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text = malloc(size ? size : 1);
+	unsigned n = 0;
+
+	if (!text)
+		return 0;
+	memcpy(text, data, size);
+	doctor_log(text, size, on_finding, &n);
+	if (!n)
+		abort();
+	free(text);
+	return 0;
+}
