@@ -47,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		sheet = kinds[kind](words, n, &told);
 		if (sheet)
 			sheet_print(sheet);
-		else
+		/* Looking through all names takes thousands of times as long. */
+		else if (size % 64 == 7)
 			decode_tell_unknown(words[0], "nothing I know", ~0u);
 		json_decref(sheet);
 		text_wrapped(stdout, 0, 4, words[0]);

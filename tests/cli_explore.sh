@@ -58,7 +58,13 @@ expect 1 "$swtdx" explore typo.scn
 grep -q 'a status was expected' err || fail "a claim about no status passes"
 (cat unclaimed.scn; echo 'never TDX_OPERAND_BUSY|SEPT_TRE') >typo.scn
 expect 1 "$swtdx" explore typo.scn
+expect 1 "$swtdx" explore --json false.scn
+python3 -c 'import json; assert len(json.load(open("out"))["failed_claims"]) == 1' || fail "JSON of a false claim"
 expect 0 "$swtdx" explore --pairs mem.track mem.range.block
+expect 2 "$swtdx" explore --pairs mem.track mem.range.blokc
+grep -q 'did you mean MEM.RANGE.BLOCK?' err || fail "an unknown case among known ones is passed over"
+expect 2 "$swtdx" locks page-aug-4m
+grep -q 'did you mean page-aug-' err || fail "no case suggested"
 expect 2 "$swtdx" explore
 expect 2 "$swtdx" explore --pairs no.such.leaf
 expect 2 "$swtdx" explore --schedule "Z1" "$scenarios/accept-against-block.scn"

@@ -11,6 +11,7 @@
 #include "tools/explore_pairs.h"
 #include "tools/file.h"
 #include "tools/options.h"
+#include "tools/progress.h"
 #include "tools/verbs.h"
 #include "trace/explore.h"
 #include "trace/subject.h"
@@ -120,10 +121,14 @@ static void on_event(void *arg, const struct explore_event *ev)
 
 static void on_claim(void *arg, const struct scenario_claim *c)
 {
-	const struct run *run = arg;
+	printf("line %u: the claim does not hold: %s %s\n", c->line,
+	       c->sometimes ? "sometimes" : "never", c->status);
+}
 
-	fprintf(run->o->json ? stderr : stdout, "line %u: the claim does not hold: %s %s\n",
-		c->line, c->sometimes ? "sometimes" : "never", c->status);
+static void keep_claim(void *arg, const struct scenario_claim *c)
+{
+	json_array_append_new(arg, json_pack("{s:i, s:s, s:s}", "line", (int)c->line, "claim",
+					     c->sometimes ? "sometimes" : "never", "status", c->status));
 }
 
 static void print_text(const struct run *run)
@@ -156,8 +161,10 @@ static void print_text(const struct run *run)
 		node_schedule(run, r->broken_node, schedule, sizeof(schedule));
 		printf("\nbroken invariant: %s\n  after: %s\n", r->why, schedule);
 	}
-	printf("\n%s%.0f schedules, %u states, %u of them final, %llu runs\n",
-	       r->bounded ? "not everything was seen: " : "", r->schedules, r->states, r->finals,
+	/* More than a double tells apart are not to be counted. */
+	snprintf(text, sizeof(text), r->schedules < 1e15 ? "%.0f" : "%.3g", r->schedules);
+	printf("\n%s%s schedules, %u states, %u of them final, %llu runs\n",
+	       r->bounded ? "not everything was seen: " : "", text, r->states, r->finals,
 	       (unsigned long long)r->runs);
 }
 
@@ -165,7 +172,9 @@ static void print_json(const struct run *run)
 {
 	const struct explore_result *r = &run->r;
 	char text[128], schedule[512];
-	json_t *calls = json_array(), *root;
+	json_t *calls = json_array(), *claims = json_array(), *root;
+
+	explore_claims(&run->s, &run->r, keep_claim, claims);
 
 	for (unsigned t = 0; t < run->s.nthreads; t++)
 		for (unsigned i = 0; i < run->s.thread[t].nsteps; i++) {
@@ -204,16 +213,33 @@ static void print_json(const struct run *run)
 			root, "broken",
 			json_pack("{s:s, s:s}", "invariant", r->why, "schedule", schedule));
 	}
+	json_object_set(root, "failed_claims", claims);
+	json_decref(claims);
 	json_dumpf(root, stdout, JSON_INDENT(1));
 	putchar('\n');
 	json_decref(root);
 }
 
+static void on_progress(void *arg, unsigned states, unsigned followed)
+{
+	progress_at(arg, "%u states, %u of them followed", states, followed);
+}
+
 static int search(struct run *run)
 {
-	struct explore_options opt = {.max_states = (unsigned)run->o->max_states, .check = true};
-	int err = explore_run(run->e, &opt, &run->r);
+	struct progress progress;
+	struct explore_options opt = {
+		.max_states = (unsigned)run->o->max_states,
+		.check = true,
+		.progress = on_progress,
+		.arg = &progress,
+	};
 	unsigned failed;
+	int err;
+
+	progress_begin(&progress);
+	err = explore_run(run->e, &opt, &run->r);
+	progress_end(&progress);
 
 	if (err) {
 		fprintf(stderr, "swtdx explore: %s\n", strerror(-err));
@@ -223,7 +249,7 @@ static int search(struct run *run)
 		print_json(run);
 	else
 		print_text(run);
-	failed = explore_claims(&run->s, &run->r, on_claim, run);
+	failed = explore_claims(&run->s, &run->r, run->o->json ? NULL : on_claim, run);
 	return failed || run->r.stuck || run->r.broken || run->r.bounded ? VERB_DIFFERENCE : VERB_OK;
 }
 

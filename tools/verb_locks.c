@@ -6,9 +6,11 @@
 
 #include <jansson.h>
 
+#include "tools/cases.h"
 #include "tools/lock_map.h"
 #include "tools/options.h"
 #include "tools/profile.h"
+#include "tools/progress.h"
 #include "tools/verbs.h"
 
 static const char *const columns[OTHER_NUM] = {
@@ -185,27 +187,19 @@ static int print_all(const struct options *o, const struct lock_table *t, unsign
 	return VERB_OK;
 }
 
-static bool wanted(const struct subject *s, char **words, int nwords, bool *known)
-{
-	bool any = nwords == 0;
-
-	for (int i = 0; i < nwords; i++)
-		if (subject_matches(s, words[i]))
-			any = known[i] = true;
-	return any;
-}
-
 static int run(const struct options *o, char **words, int nwords)
 {
 	struct lock_table *t = calloc(num_subjects, sizeof(*t));
-	bool *known = calloc((size_t)nwords + 1, sizeof(*known));
-	int end = t && known ? VERB_OK : VERB_ENVIRONMENT;
+	int end = t ? VERB_OK : VERB_ENVIRONMENT;
+	struct progress progress;
 	unsigned n = 0;
 	char err[256];
 
+	progress_begin(&progress);
 	for (unsigned i = 0; i < num_subjects && end == VERB_OK; i++) {
-		if (!wanted(&subjects[i], words, nwords, known))
+		if (!case_chosen(&subjects[i], words, nwords))
 			continue;
+		progress_at(&progress, "call %u of %u", i + 1, num_subjects);
 		if (!locktable_make(&subjects[i], o->profile, &t[n], err, sizeof(err))) {
 			fprintf(stderr, "swtdx locks: %s\n", err);
 			end = VERB_ENVIRONMENT;
@@ -216,18 +210,10 @@ static int run(const struct options *o, char **words, int nwords)
 		}
 		n++;
 	}
-	for (int i = 0; i < nwords && end == VERB_OK; i++)
-		if (!known[i]) {
-			fprintf(stderr,
-				"swtdx locks: no leaf \"%s\" is in the table; "
-				"\"swtdx locks\" prints all\n",
-				words[i]);
-			end = VERB_USAGE;
-		}
+	progress_end(&progress);
 	if (end == VERB_OK)
 		end = print_all(o, t, n);
 	free(t);
-	free(known);
 	return end;
 }
 
@@ -256,7 +242,7 @@ int verb_locks(int argc, char **argv)
 		return end;
 	if (o.json + o.markdown + o.svg + o.matrix > 1)
 		return options_wrong(&usage, "only one of --json, --markdown, --matrix and --svg");
-	if (!profile_named(&usage, profile, &o.profile))
+	if (!profile_named(&usage, profile, &o.profile) || !cases_known("locks", argv, argc))
 		return VERB_USAGE;
 	return run(&o, argv, argc);
 }

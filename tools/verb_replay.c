@@ -12,6 +12,7 @@
 #include "tools/file.h"
 #include "tools/options.h"
 #include "tools/profile.h"
+#include "tools/progress.h"
 #include "tools/replay_trace.h"
 #include "tools/text.h"
 #include "tools/verbs.h"
@@ -30,6 +31,7 @@ struct total {
 	json_t *files;
 	unsigned long steps, passed, nfiles, files_passed;
 	bool unreadable;
+	struct progress progress;
 	/* the file in progress */
 	const char *path;
 	json_t *diffs;
@@ -85,7 +87,12 @@ static void one_file(struct total *t, const char *path)
 	struct vecrun_result res;
 	bool damaged = false;
 	char *text;
-	int err = text_of(path, &text, &damaged);
+	int err;
+
+	/* Lines for people say it as well. */
+	if (t->o.quiet || t->o.json)
+		progress_at(&t->progress, "%lu files, now %s", t->nfiles, path);
+	err = text_of(path, &text, &damaged);
 
 	if (err) {
 		t->nfiles++;
@@ -165,9 +172,11 @@ static int check(struct total *t, char **paths, int npaths)
 {
 	json_t *root;
 
+	progress_begin(&t->progress);
 	t->files = t->o.json ? json_array() : NULL;
 	for (int i = 0; i < npaths; i++)
 		one_operand(t, paths[i]);
+	progress_end(&t->progress);
 	if (t->o.json) {
 		root = json_pack("{s:s, s:b, s:I, s:I, s:I, s:o}", "schema", "swtdx.replay/1",
 				 "simulated", 1, "steps", (json_int_t)t->steps, "passed",

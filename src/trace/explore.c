@@ -492,6 +492,8 @@ static int search(struct explore *e, const struct explore_options *opt, struct e
 			r->bounded = true;
 			break;
 		}
+		if (opt->progress && i % 64 == 0)
+			opt->progress(opt->arg, e->nnodes, i);
 		for (uint8_t t = 0; t < e->s->nthreads && !err; t++)
 			if (e->node[i].enabled & 1u << t)
 				err = follow(e, opt, r, i, t);

@@ -43,6 +43,9 @@ struct explore_options {
 	unsigned max_states; /* 0: a million */
 	bool check;	     /* the module's invariants in every final state */
 	bool apart; /* follow every schedule by itself: to check the search, not for work */
+	/* Now and then, when not NULL: states found, and how many of them have been followed. */
+	void (*progress)(void *arg, unsigned states, unsigned followed);
+	void *arg;
 };
 
 struct explore_result {
