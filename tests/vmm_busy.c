@@ -552,6 +552,60 @@ static void S2_08_installs_are_in_flight_at_the_same_time(void **state)
 	alarm(0);
 }
 
+/* In the middle of an install: another thread wants a removal, and has a while for it. */
+struct overtaking {
+	struct rig *r;
+	pthread_t thread;
+	_Atomic bool asked, removed;
+	bool overtook;
+	int err;
+};
+
+static void *remove_thread(void *arg)
+{
+	struct overtaking *o = arg;
+
+	atomic_store(&o->asked, true);
+	o->err = tdx_vm_set_private(o->r->vm, gpa(0), 0x1000, false);
+	atomic_store(&o->removed, true);
+	return NULL;
+}
+
+static void try_to_overtake(void *arg)
+{
+	struct overtaking *o = arg;
+
+	pthread_create(&o->thread, NULL, remove_thread, o);
+	while (!atomic_load(&o->asked))
+		sched_yield();
+	usleep(20000);
+	o->overtook = atomic_load(&o->removed) || rig_calls(o->r, TDH_MEM_RANGE_BLOCK);
+}
+
+static void S2_02_a_removal_waits_for_installs_in_flight(void **state)
+{
+	struct overtaking o = {0};
+	struct tdx_fault f = {.kind = TDX_FAULT_STOP, .leaf = TDH_MEM_PAGE_AUG, .cpu = -1, .times = 1,
+			      .stop = try_to_overtake, .arg = &o};
+	struct rig r;
+
+	(void)state;
+	alarm(WATCHDOG);
+	rig_on(&r, &touching);
+	rig_vm(&r, 1);
+	o.r = &r;
+	tdx_model_inject(r.model, &f);
+	assert_int_equal(rig_run(&r, 0, -1), 0);
+	pthread_join(o.thread, NULL);
+	assert_false(o.overtook);
+	assert_int_equal(o.err, 0);
+	assert_int_equal(rig_calls(&r, TDH_MEM_RANGE_BLOCK), 1);
+	rig_destroy(&r);
+	rig_check_clean(&r);
+	rig_off(&r);
+	alarm(0);
+}
+
 static void S2_02_the_monitor_does_not_contend_with_itself(void **state)
 {
 	struct rig_options o = {.guest = accept_own, .cpus = 4};
@@ -682,6 +736,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(S2_01_calls_on_a_taken_lock_come_back_busy),
+		cmocka_unit_test(S2_02_a_removal_waits_for_installs_in_flight),
 		cmocka_unit_test(S2_02_the_monitor_does_not_contend_with_itself),
 		cmocka_unit_test(S2_03_a_taken_tree_is_operand_0x92_except_to_track),
 		cmocka_unit_test(S2_04_zero_stepping_takes_the_tree_and_the_monitor_gets_on),

@@ -7,6 +7,8 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "vmm/internal.h"
+
 enum { WATCHDOG = 60, MAX_CPUID = 256 };
 
 static void halt(struct native_cpu *cpu, void *arg)
@@ -480,6 +482,85 @@ static void a_closed_gate_is_not_passed(void **state)
 	alarm(0);
 }
 
+/* Runs without ever leaving by itself. */
+static void spin(struct native_cpu *cpu, void *arg)
+{
+	_Atomic bool *stop = arg;
+
+	while (!atomic_load(stop))
+		native_poll(cpu);
+	guest_halt(cpu);
+}
+
+static void *run_to_a_kick(void *arg)
+{
+	struct gate *g = arg;
+	struct tdx_run run;
+
+	g->err = tdx_vcpu_run(g->r->vcpu[0], -1, &run);
+	g->entered = run.exit;
+	return NULL;
+}
+
+static void a_kick_brings_a_vcpu_out_of_the_guest(void **state)
+{
+	_Atomic bool stop = false;
+	struct rig_options o = {.guest = spin, .arg = &stop};
+	struct gate g = {0};
+	pthread_t t;
+	struct rig r;
+
+	(void)state;
+	alarm(WATCHDOG);
+	rig_on(&r, &o);
+	rig_vm(&r, 1);
+	g.r = &r;
+	pthread_create(&t, NULL, run_to_a_kick, &g);
+	while (!atomic_load(&r.vcpu[0]->in_guest))
+		sched_yield();
+	tdx_vcpu_kick(r.vcpu[0]);
+	pthread_join(t, NULL);
+	assert_int_equal(g.err, 0);
+	assert_int_equal(g.entered, TDX_EXIT_INTR);
+	atomic_store(&stop, true);
+	assert_int_equal(rig_run(&r, 0, -1), 0);
+	end(&r);
+	alarm(0);
+}
+
+static void share_and_halt(struct native_cpu *cpu, void *arg)
+{
+	uint64_t word = 1;
+
+	(void)arg;
+	guest_vmcall(cpu, TDVMCALL_MAP_GPA, 0x6000 | RIG_SHARED, 0x1000, NULL);
+	for (;;) {
+		native_write(cpu, gpa(0x6000 | RIG_SHARED), &word, sizeof(word));
+		guest_halt(cpu);
+	}
+}
+
+/* Shared translations that went are forgotten by the processor before it enters again; no others. */
+static void a_zap_of_shared_memory_flushes_once(void **state)
+{
+	struct rig_options o = {.guest = share_and_halt};
+	uint64_t generation;
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	rig_vm(&r, 1);
+	assert_int_equal(rig_run(&r, 0, 0), 0);
+	assert_int_equal(rig_run(&r, 0, 0), 0);
+	generation = atomic_load(&r.model->m->lp[0].tlb_generation);
+	assert_int_equal(rig_run(&r, 0, 0), 0);
+	assert_int_equal(atomic_load(&r.model->m->lp[0].tlb_generation), generation);
+	assert_int_equal(tdx_vm_zap_shared(r.vm, gpa(0), RIG_RAM), 0);
+	assert_int_equal(rig_run(&r, 0, 0), 0);
+	assert_int_equal(atomic_load(&r.model->m->lp[0].tlb_generation), generation + 1);
+	end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -497,6 +578,8 @@ int main(void)
 		cmocka_unit_test(a_guest_that_does_not_accept_is_dead_and_the_line_says_where),
 		cmocka_unit_test(gpas_of_52_bits),
 		cmocka_unit_test(a_closed_gate_is_not_passed),
+		cmocka_unit_test(a_kick_brings_a_vcpu_out_of_the_guest),
+		cmocka_unit_test(a_zap_of_shared_memory_flushes_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
