@@ -4,7 +4,7 @@ BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 OVMF    ?= /usr/share/ovmf/OVMF.fd
 
-.PHONY: all setup run test bench fuzz fidelity locks explore install clean
+.PHONY: all setup run test bench stress fuzz fidelity locks explore install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -24,6 +24,10 @@ test: setup
 
 bench: setup
 	@scripts/bench
+
+# Eight vCPUs at random for a minute, under TSan.
+stress: setup
+	@scripts/stress
 
 # Ten minutes for each parser, ten million calls for the module.
 fuzz: setup

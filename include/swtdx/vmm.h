@@ -7,7 +7,25 @@
  * one line is logged saying why, it is dead, every later call gives -EIO, and its pages that could
  * not be reclaimed are quarantined, never reused.
  *
- * Threads: any number may call; one thread runs one vCPU. Locks are inside. */
+ * Addresses of guests are GPAs without the shared bit unless said, sizes are bytes and multiples of
+ * 4096. A VM is its creator's until tdx_vm_destroy(), which frees its vCPUs too; buffers given are
+ * read or written before the function returns. ABI: the TDX module's, as KVM uses it (Linux 7.3);
+ * exits are those of the GHCI.
+ *
+ * Threads: any number may call; one thread runs one vCPU. Locks are inside.
+ *
+ *	tdx_vm_new(vmm, &vm);
+ *	tdx_vm_init(vm, &params);
+ *	tdx_vm_set_memslot(vm, 0, gpa(0), ram);
+ *	tdx_vcpu_new(vm, 0, &vcpu);
+ *	tdx_vcpu_init(vcpu, 0);
+ *	tdx_vm_add_region(vm, &firmware, true);
+ *	tdx_vm_finalize(vm);
+ *	while (tdx_vcpu_run(vcpu, -1, &run) == 0 && answer(&run))
+ *		;
+ *	tdx_vm_destroy(vm);
+ *
+ * examples/monitor is such a program, whole. */
 #ifndef SWTDX_VMM_H
 #define SWTDX_VMM_H
 
@@ -101,19 +119,21 @@ int tdx_vm_new(struct tdx_vmm *vmm, struct tdx_vm **vm);
  * says how much. */
 int tdx_vm_capabilities(const struct tdx_vm *vm, uint64_t *attributes, uint64_t *xfam,
 			struct tdx_vm_cpuid *cpuid, unsigned *nent);
-/* KVM_TDX_INIT_VM. -EINVAL: parameters or state, -E2BIG: CPUID entries, -EBUSY: vCPUs exist,
- * -ENOSPC: no KeyID, -EAGAIN: no entropy, -ENOMEM, -EIO. Refused by the module: -EINVAL, and
- * tdx_vm_error() names the operand. */
+/* KVM_TDX_INIT_VM. -EINVAL: parameters or state, -E2BIG: CPUID entries, -ENOSPC: no KeyID, -EAGAIN:
+ * no entropy, -ENOMEM, -EIO. Refused by the module: -EINVAL, and tdx_vm_error() names the operand.
+ * After a failure that did not bug the VM it may be tried again. */
 int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *params);
 /* KVM_TDX_INIT_MEM_REGION: adds pages of 4096 bytes from `source` in order; what is left to do is
- * written back, on errors too. -EINVAL: state, alignment, empty, wraps, not private. */
+ * written back, on errors too. -EINVAL: state, alignment, empty, wraps, not private memory of a slot;
+ * -EEXIST: there is a page; -EBUSY: a lock of the module stays taken, to be tried again; -ENOMEM,
+ * -EIO. */
 struct tdx_vm_region {
 	gpa_t gpa;
 	uint64_t pages;
 	const void *source;
 };
 int tdx_vm_add_region(struct tdx_vm *vm, struct tdx_vm_region *region, bool measure);
-/* Measured: TDH.MR.EXTEND over the page after TDH.MEM.PAGE.ADD, in page order. */
+/* One page; the same errors. Measured: TDH.MR.EXTEND over it after TDH.MEM.PAGE.ADD. */
 int tdx_vm_add_page(struct tdx_vm *vm, gpa_t gpa_, const void *data, bool measure);
 /* TDH.MR.EXTEND of 256 bytes already added; for other measuring orders. */
 int tdx_vm_measure(struct tdx_vm *vm, gpa_t gpa_);
@@ -132,7 +152,7 @@ gpa_t tdx_vm_shared_bit(const struct tdx_vm *vm);
 /* KVM_SET_USER_MEMORY_REGION2: guest memory [gpa, gpa+size), no shared bit; size 0 deletes. Private
  * pages come on demand, shared ones are the vmm's and zero at first. -EINVAL, -EEXIST. */
 int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, gpa_t gpa_, uint64_t size);
-/* KVM_SET_MEMORY_ATTRIBUTES. What is left behind is zapped. */
+/* KVM_SET_MEMORY_ATTRIBUTES. What is left behind is zapped. -EINVAL: no slot everywhere; -EIO. */
 int tdx_vm_set_private(struct tdx_vm *vm, gpa_t gpa_, uint64_t size, bool private_);
 /* Shared memory as the host sees it. -EFAULT where nothing shared is. */
 int tdx_vm_read_shared(struct tdx_vm *vm, gpa_t gpa_, void *buf, size_t len);
@@ -161,7 +181,9 @@ int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const str
 
 /* --- vCPUs (KVM_CREATE_VCPU, KVM_TDX_INIT_VCPU, KVM_RUN) --- */
 
+/* Between tdx_vm_init() and tdx_vm_finalize(), else -EIO. -EEXIST: the id is taken; -ENOMEM. */
 int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **vcpu);
+/* Its id is its x2APIC id too. -EINVAL: state, or done before; -ENOMEM; -EIO. */
 int tdx_vcpu_init(struct tdx_vcpu *vcpu, uint64_t initial_rcx);
 /* KVM_TDX_GET_CPUID: the leaves as the TD will see them. *nent as for tdx_vm_capabilities(). Only
  * before the VM is finalized (-EINVAL). */
@@ -243,7 +265,7 @@ void tdx_vcpu_kick(struct tdx_vcpu *vcpu);
 
 /* A debugger's eyes and hands: TDH.VP.RD/WR and TDH.MEM.RD/WR (8-byte aligned, private) as the
  * module answers them, which is a refusal unless the TD was built with ATTRIBUTES.DEBUG. Tried again
- * while busy. No vCPU may be freed meanwhile; one in the guest is interrupted for it. */
+ * while busy, but not for ever. No vCPU may be freed meanwhile; one in the guest is interrupted for it. */
 struct tdx_status tdx_vcpu_read_field(struct tdx_vcpu *vcpu, uint64_t field, uint64_t *value);
 struct tdx_status tdx_vcpu_write_field(struct tdx_vcpu *vcpu, uint64_t field, uint64_t value,
 				       uint64_t mask);

@@ -265,7 +265,7 @@ int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
 	pthread_mutex_lock(&vm->lock);
 	err = vm_is_dead(vm) ? -EIO : -EINVAL;
 	if (atomic_load(&vm->state) == TDX_VM_UNINITIALIZED)
-		err = atomic_load(&vm->nvcpus) ? -EBUSY : fill_params(vm, p, &params);
+		err = fill_params(vm, p, &params); /* there are no vCPUs before */
 	if (err)
 		goto out;
 	vm->gpaw52 = p->gpaw52;
