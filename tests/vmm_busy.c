@@ -10,7 +10,7 @@
 #include "vmm/external.h"
 #include "vmm_holder.h"
 
-enum { WATCHDOG = 60 }; /* seconds; a hang is a failure, not a wait */
+enum { WATCHDOG = 240 }; /* seconds; a hang is a failure, not a wait */
 
 /* vCPU n accepts its own pages of its own 2M. */
 static void accept_own(struct native_cpu *cpu, void *arg)
@@ -440,8 +440,8 @@ static void S2_07_each_call_has_its_policy(void **state)
 		{TDH_VP_WR, 1, -EIO, true, 0, 0, NULL},
 		{TDH_MR_FINALIZE, 1, -EBUSY, false, 0, 0, NULL},
 		/* Installs before the TD runs: a bound, for there is nobody to send a signal. */
-		{TDH_MEM_SEPT_ADD, 10000, -EBUSY, false, 0, 0, NULL},
-		{TDH_MEM_PAGE_ADD, 10000, -EBUSY, false, 0, 0, NULL},
+		{TDH_MEM_SEPT_ADD, 1000, -EBUSY, false, 0, 0, NULL},
+		{TDH_MEM_PAGE_ADD, 1000, -EBUSY, false, 0, 0, NULL},
 		/* Removals: a guest may; all vCPUs out, once more. */
 		{TDH_MEM_RANGE_BLOCK, 2, -EIO, true, 0, 0, remove_a_page},
 		{TDH_MEM_TRACK, 2, -EIO, true, 0, 0, remove_a_page},

@@ -9,7 +9,7 @@
 
 #include "vmm/internal.h"
 
-enum { WATCHDOG = 60, MAX_CPUID = 256 };
+enum { WATCHDOG = 240, MAX_CPUID = 256 };
 
 static void halt(struct native_cpu *cpu, void *arg)
 {

@@ -6,7 +6,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-enum { WATCHDOG = 120, THREADS = 4, LIVES = 12, PAGES = 48 };
+enum { WATCHDOG = 240, THREADS = 4, LIVES = 12, PAGES = 48 };
 
 static void guest(struct native_cpu *cpu, void *arg)
 {

@@ -30,12 +30,18 @@ static uint64_t next(uint64_t *seed)
 	return *seed;
 }
 
+/* The lower half is converted page by page, most of it in a small part, so that all meet there. */
 static uint64_t random_page(uint64_t *seed)
 {
-	/* Most of it in a small part, so that all meet there. */
-	uint64_t range = next(seed) % 4 ? 64 : PAGES - FIRST_PAGE;
+	uint64_t range = next(seed) % 4 ? 64 : PAGES / 2 - FIRST_PAGE;
 
 	return (FIRST_PAGE + next(seed) % range) << 12;
+}
+
+/* The upper half is for 2M pages: split, made whole, and now and then converted as such. */
+static uint64_t random_2m(uint64_t *seed)
+{
+	return RIG_RAM / 2 + next(seed) % (RIG_RAM / 2 / TDX_SIZE_2M) * TDX_SIZE_2M;
 }
 
 /* --- the guest --- */
@@ -68,7 +74,7 @@ static void guest(struct native_cpu *cpu, void *arg)
 		g.page = page;
 		switch (next(&seed) % 8) {
 		case 0:
-			guest_accept(cpu, page & ~(TDX_SIZE_2M - 1), TDX_LEVEL_2M);
+			guest_accept(cpu, random_2m(&seed), TDX_LEVEL_2M);
 			break;
 		case 1:
 		case 2:
@@ -85,6 +91,11 @@ static void guest(struct native_cpu *cpu, void *arg)
 			break;
 		case 5:
 			native_read(cpu, gpa(page | RIG_SHARED), &word, sizeof(word));
+			atomic_fetch_add(&s->touches, 1);
+			break;
+		case 6:
+			g.page = random_2m(&seed) + (next(&seed) % 512 << 12);
+			native_write(cpu, gpa(g.page), &word, sizeof(word));
 			atomic_fetch_add(&s->touches, 1);
 			break;
 		default:
@@ -148,8 +159,7 @@ static void *chaos_thread(void *arg)
 		uint64_t page = random_page(&seed), n = 1 + next(&seed) % 16;
 
 		park(s);
-		n = (page >> 12) + n > PAGES ? 1 : n;
-		switch (next(&seed) % 8) {
+		switch (next(&seed) % 10) {
 		case 0:
 			tdx_vm_set_private(s->rig.vm, gpa(page), n << 12, false);
 			break;
@@ -160,10 +170,16 @@ static void *chaos_thread(void *arg)
 			tdx_vm_zap_shared(s->rig.vm, gpa(page), n << 12);
 			break;
 		case 3:
-			atomic_fetch_add(&s->resizes, !tdx_vm_promote(s->rig.vm, gpa(page)));
-			break;
 		case 4:
-			atomic_fetch_add(&s->resizes, !tdx_vm_demote(s->rig.vm, gpa(page)));
+			atomic_fetch_add(&s->resizes, !tdx_vm_promote(s->rig.vm, gpa(random_2m(&seed))));
+			break;
+		case 5:
+			atomic_fetch_add(&s->resizes, !tdx_vm_demote(s->rig.vm, gpa(random_2m(&seed))));
+			break;
+		case 6: /* part of one, or all of it */
+			page = random_2m(&seed);
+			n = next(&seed) % 4 ? 512 : n;
+			tdx_vm_set_private(s->rig.vm, gpa(page), n << 12, next(&seed) % 8);
 			break;
 		default:
 			tdx_vcpu_kick(s->rig.vcpu[next(&seed) % VCPUS]);

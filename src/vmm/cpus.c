@@ -7,7 +7,7 @@
 
 #include <sched.h>
 
-enum { BUSY_TRIES = 10000 };
+enum { BUSY_TRIES = 1000 };
 
 static void take(struct vmm_cpu *c)
 {
