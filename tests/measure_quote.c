@@ -141,6 +141,51 @@ static void no_byte_may_be_missing_or_added(void **state)
 	assert_int_equal(judge(longer, sizeof(longer)), -EINVAL);
 }
 
+static void each_part_is_named_when_it_is_wrong(void **state)
+{
+	const unsigned rest = 0x27c, qe = rest + 0x86, auth = qe + 384 + 64;
+	const unsigned chain = auth + 2 + word(auth, 2);
+	const struct {
+		unsigned at;
+		enum attest_fault fault;
+	} part[] = {
+		{0, QUOTE_VERSION},
+		{2, QUOTE_KEY_TYPE},
+		{4, QUOTE_TEE_TYPE},
+		{12, QUOTE_SIGNATURE},
+		{0x30, QUOTE_SIGNATURE},
+		{0x277, QUOTE_SIGNATURE},
+		{0x278, QUOTE_LENGTH},
+		{rest, QUOTE_SIGNATURE},
+		{rest + 0x40, QUOTE_KEY},
+		{rest + 0x80, QUOTE_CERT_TYPE},
+		{rest + 0x82, QUOTE_CERT_LENGTH},
+		{qe, QUOTE_QE_SIGNATURE},
+		{qe + 320, QUOTE_QE_REPORT_DATA},
+		{qe + 320 + 32, QUOTE_QE_REPORT_DATA},
+		{qe + 384, QUOTE_QE_SIGNATURE},
+		{auth + 2, QUOTE_QE_REPORT_DATA},
+		{chain, QUOTE_CHAIN_TYPE},
+		{chain + 2, QUOTE_CHAIN_LENGTH},
+		{chain + 6, QUOTE_CHAIN_FORMAT},
+	};
+	char line[ATTEST_ERROR_TEXT];
+
+	(void)state;
+	/* Lengths one less are as wrong as lengths one more. */
+	for (unsigned i = 0; i < 2 * sizeof(part) / sizeof(part[0]); i++) {
+		const unsigned at = part[i / 2].at;
+		const uint8_t was = quote[at];
+
+		quote[at] = (uint8_t)(i % 2 ? was + 1 : was - 1);
+		assert_true(judge(quote, quote_len) < 0);
+		quote[at] = was;
+		if (err.fault != part[i / 2].fault)
+			fail_msg("byte 0x%x: %s", at, attest_error_text(&err, line, sizeof(line)));
+	}
+	assert_int_equal(judge(quote, quote_len), 0);
+}
+
 /* Sets the three lengths that cover the chain after it grew or shrank by delta. */
 static void relength(uint8_t *q, size_t chain_size_at, int delta)
 {
@@ -350,6 +395,7 @@ int main(void)
 		cmocka_unit_test(the_layout_is_that_of_version_4),
 		cmocka_unit_test(it_is_marked_as_simulated_wherever_one_may_look),
 		cmocka_unit_test(no_byte_may_be_missing_or_added),
+		cmocka_unit_test(each_part_is_named_when_it_is_wrong),
 		cmocka_unit_test(a_chain_in_another_spelling_is_refused_except_for_one_zero_byte),
 		cmocka_unit_test(certificates_in_another_order_are_refused),
 		cmocka_unit_test(another_root_does_not_vouch_for_it),

@@ -181,6 +181,8 @@ static void each_spoilt_word_is_refused_by_name_and_place(void **state)
 	struct tdvf_measurement m;
 	struct tdvf_error err;
 	char line[TDVF_ERROR_TEXT], place[32];
+	static const struct tdvf nothing;
+	struct tdvf t;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(spoils) / sizeof(spoils[0]); i++) {
@@ -195,9 +197,30 @@ static void each_spoilt_word_is_refused_by_name_and_place(void **state)
 			fail_msg("%s: rc %d, %s", s->what, rc,
 				 tdvf_error_text(&err, line, sizeof(line)));
 		assert_refused(rc, &m, &err);
+		assert_int_equal(tdvf_parse(image, sizeof(image), &t, &err), -22);
+		assert_memory_equal(&t, &nothing, sizeof(t));
 		snprintf(place, sizeof(place), "section %d (", s->section);
 		tdvf_error_text(&err, line, sizeof(line));
 		assert_true(s->section < 0 || strstr(line, place) == line);
+	}
+}
+
+static void sections_that_touch_are_apart(void **state)
+{
+	/* Section 2 is 0x810000 to 0x813000, section 3 two pages long. */
+	static const uint64_t beside[] = {0x810000 - 0x2000, 0x813000};
+	struct tdvf_error err;
+	struct tdvf t;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		img_put(image, S(3, IMG_MEMORY), 8, beside[i]);
+		assert_int_equal(tdvf_parse(image, sizeof(image), &t, &err), 0);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		img_put(image, S(3, IMG_MEMORY), 8, beside[i] + (i ? -0x1000ull : 0x1000));
+		assert_int_equal(tdvf_parse(image, sizeof(image), &t, &err), -22);
+		assert_int_equal(err.fault, TDVF_MEMORY_OVERLAP);
 	}
 }
 
@@ -347,6 +370,7 @@ int main(void)
 		cmocka_unit_test_setup(a_table_without_a_tdx_entry_falls_back_to_the_word, make),
 		cmocka_unit_test_setup(td_shim_descriptions_may_lie_inside_the_bfv, make),
 		cmocka_unit_test_setup(each_spoilt_word_is_refused_by_name_and_place, make),
+		cmocka_unit_test_setup(sections_that_touch_are_apart, make),
 		cmocka_unit_test_setup(sections_past_the_end_are_refused, make),
 		cmocka_unit_test_setup(more_memory_than_believable_is_refused_before_hashing_it,
 				       make),
