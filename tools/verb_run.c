@@ -15,8 +15,8 @@
 #include <swtdx/boot.h>
 #include <swtdx/model.h>
 #include <swtdx/vmm.h>
+#include <swtdx/x86.h>
 
-#include "cpu/td/td.h"
 #include "port/model.h"
 #include "tools/boot_files.h"
 #include "tools/file.h"
@@ -325,7 +325,7 @@ static void watch(struct session *s)
 	uint64_t exits = 0, since = 0;
 
 	while (!s->done[0]) {
-		uint64_t now = td_engine_instructions(s->engine);
+		uint64_t now = x86_engine_instructions(s->engine);
 
 		if (exits != s->exits)
 			since = now;
@@ -510,7 +510,7 @@ static void print_summary(struct session *s, const struct tdx_vmm_memory *m, uin
 	       s->end_sum, stale, m->quarantined_pages);
 	printf("cache duties that the host forgot: %u\n", tdx_model_coherency(s->model, 0, NULL, 0));
 	if (s->engine)
-		printf("guest: %" PRIu64 " instructions in %.3f s\n", td_engine_instructions(s->engine),
+		printf("guest: %" PRIu64 " instructions in %.3f s\n", x86_engine_instructions(s->engine),
 		       s->running);
 	printf("time %.3f s; everything above is simulated\n", seconds(s));
 }
@@ -542,7 +542,7 @@ static void print_json(struct session *s, const struct tdx_vmm_memory *m, uint64
 	if (s->engine)
 		json_object_set_new(root, "guest",
 				    json_pack("{s:I,s:f}", "instructions",
-					      (json_int_t)td_engine_instructions(s->engine), "seconds",
+					      (json_int_t)x86_engine_instructions(s->engine), "seconds",
 					      s->running));
 	json_dumpf(root, stdout, JSON_INDENT(1));
 	putchar('\n');
@@ -595,7 +595,7 @@ static int go(struct session *s)
 			tdx_model_set_engine(s->model, native_engine_new(run_guest, &s->guest));
 		} else {
 			tdx_model_set_real_time(s->model);
-			s->engine = td_engine_new(log_line, s);
+			s->engine = x86_engine_new(log_line, s);
 			tdx_model_set_engine(s->model, s->engine);
 		}
 		run_ports_open(&s->ports, s->o.json ? stderr : stdout);

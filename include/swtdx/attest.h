@@ -30,6 +30,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 enum attest_fault {
 	ATTEST_OK,
@@ -175,6 +176,7 @@ int quote_service_sign(const struct quote_service *s, const struct tdx_report *r
 		       size_t key_len, uint8_t *out, size_t cap, size_t *len,
 		       struct attest_error *err);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define TDX_BOOT_CMDLINE_MAX 2047
 
@@ -42,6 +43,7 @@ enum { TDX_BOOT_EVENTS = 6 };
 int tdx_boot_events(const void *image, size_t len, uint64_t memory,
 		    struct rtmr_event events[TDX_BOOT_EVENTS]);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -19,6 +19,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* What a host should do about a status. */
 enum tdx_action {
@@ -107,6 +108,7 @@ struct tdx_log {
  * says something about a TDX call; then *note is filled in. */
 bool tdx_log_line(struct tdx_log *log, const char *line, size_t len, struct tdx_log_note *note);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -35,6 +35,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #if defined(__GNUC__)
 #define TDG_MUST_CHECK __attribute__((warn_unused_result))
@@ -469,6 +470,7 @@ int tdg_quote_wait(const struct tdg_port *vcpu, const struct tdg *td, struct tdg
 int tdg_quote_close(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
 		    struct tdg_quote *q) TDG_MUST_CHECK;
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

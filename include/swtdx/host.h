@@ -37,6 +37,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #if defined(__GNUC__)
 #define TDX_MUST_CHECK __attribute__((warn_unused_result))
@@ -287,6 +288,7 @@ struct tdx_status tdh_phymem_page_wbinvd_tdr(const struct tdx_host *host,
 					     const struct tdx_port *cpu,
 					     const struct tdx_td *td) TDX_MUST_CHECK;
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

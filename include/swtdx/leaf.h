@@ -18,6 +18,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* SEAMCALL leaves, called by the host. */
 enum tdx_seamcall {
@@ -199,6 +200,7 @@ static inline unsigned tdx_leaf_inputs(const struct tdx_leaf_info *leaf, unsigne
 	return version ? (unsigned)(leaf->in | leaf->in_v1) : leaf->in;
 }
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -27,6 +27,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* What a section is for. Types 7 and 8 are td-shim's: data about the image, no memory of the TD. */
 enum tdvf_type {
@@ -202,6 +203,7 @@ int rtmr_separator(struct rtmr_event *out, unsigned rtmr);
 int tdvf_events(const struct tdvf *tdvf, const void *image, size_t len, const void *hob,
 		size_t hob_len, struct rtmr_event *out, size_t max);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

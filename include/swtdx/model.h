@@ -16,10 +16,10 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct tdx_model;
-struct machine_config; /* machine/machine.h; NULL: the default machine */
-struct engine;	       /* cpu/engine.h */
+struct engine; /* <swtdx/x86.h>, <swtdx/native.h> */
 
 /* A range of the machine's memory map: usable RAM (and convertible memory), in order. */
 struct tdx_memory_range {
@@ -37,7 +37,6 @@ struct tdx_model_stats {
  * sentence in err when it cannot be done. */
 struct tdx_model *tdx_model_new(uint64_t memory, unsigned cpus, unsigned packages, uint64_t seed,
 				char *err, size_t errlen);
-struct tdx_model *tdx_model_new_from(const struct machine_config *cfg, char *err, size_t errlen);
 void tdx_model_free(struct tdx_model *model);
 
 /* What executes guest code; owned by the model from now on. Without one, a vCPU that is entered
@@ -121,6 +120,7 @@ int tdx_model_watch(struct tdx_model *model, unsigned max);
 /* How many reports there have been. With a buffer, the i-th kept in words, "" when there is none. */
 unsigned tdx_model_coherency(const struct tdx_model *model, unsigned i, char *buf, size_t len);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -25,6 +25,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct engine;
 
@@ -62,6 +63,7 @@ void native_poll(struct native_cpu *cpu);
 
 void native_on_event(struct native_cpu *cpu, native_event_fn *fn, void *arg);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -18,6 +18,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 enum tdx_step_kind {
 	TDX_STEP_SEAMCALL,
@@ -64,6 +65,7 @@ const struct tdx_port *tdx_replayer_new(struct tdx_record *record);
 size_t tdx_replayer_differences(const struct tdx_port *replayer, char *first, size_t len);
 void tdx_replayer_free(const struct tdx_port *replayer);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

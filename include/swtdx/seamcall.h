@@ -19,6 +19,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* What only the kernel knows. All set. */
 struct tdx_kernel {
@@ -42,6 +43,7 @@ void tdx_seamcall_port_init(struct tdx_seamcall_port *p, const struct tdx_kernel
 /* The instruction. RAX of regs is the leaf, then the status or a software code. */
 void tdx_seamcall_insn(struct tdx_regs *regs);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* TDCS.OP_STATE: where the TD is in its operation. */
 enum tdx_op_state {
@@ -117,6 +118,7 @@ const char *tdx_level_name(unsigned level);
 /* RCX of TDH.PHYMEM.PAGE.RDMD and RECLAIM as a type. */
 enum tdx_page_type tdx_page_type(uint64_t raw);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

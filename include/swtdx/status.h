@@ -27,6 +27,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define TDX_STATUS_ERROR	    (1ull << 63)
 #define TDX_STATUS_NON_RECOVERABLE  (1ull << 62)
@@ -439,6 +440,7 @@ const char *tdx_status_format(struct tdx_status s, char *buf, size_t len);
 /* Enough for any status. */
 #define TDX_STATUS_FORMAT_MAX 96
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -35,6 +35,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct tdx_vmm; /* a host that runs TDs */
 struct tdx_vm;
@@ -297,6 +298,7 @@ int tdx_vm_quote_take(struct tdx_vm *vm, struct tdx_run *run, struct tdx_quote_j
 int tdx_vm_quote_give(struct tdx_vm *vm, const struct tdx_quote_job *job,
 		      const struct quote_service *service);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

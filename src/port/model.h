@@ -45,4 +45,7 @@ bool model_fault_before(struct tdx_model *model, unsigned cpu, struct tdx_regs *
 /* The hardware works again. */
 void model_fault_after(struct tdx_model *model, unsigned cpu);
 
+/* tdx_model_new() of any machine; cfg NULL: the default one. */
+struct tdx_model *tdx_model_new_from(const struct machine_config *cfg, char *err, size_t errlen);
+
 #endif

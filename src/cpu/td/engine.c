@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <swtdx/x86.h>
+
 /* Instructions between two looks at what nobody kicks for. */
 #define BUDGET	      20000000ull
 #define VECTOR_VE     20
@@ -332,7 +334,7 @@ static void engine_free(struct engine *engine)
 	free(e);
 }
 
-struct engine *td_engine_new(void (*log)(void *arg, const char *line), void *arg)
+struct engine *x86_engine_new(void (*log)(void *arg, const char *line), void *arg)
 {
 	static const struct engine_ops engine_ops = {
 		.run = run, .kick = kick, .forget = forget, .written = written,
@@ -353,7 +355,7 @@ struct engine *td_engine_new(void (*log)(void *arg, const char *line), void *arg
 	return &e->engine;
 }
 
-uint64_t td_engine_instructions(struct engine *engine)
+uint64_t x86_engine_instructions(const struct engine *engine)
 {
-	return atomic_load(&((struct td_engine *)engine)->instructions);
+	return atomic_load(&((const struct td_engine *)engine)->instructions);
 }

@@ -11,8 +11,8 @@
 
 #include "abi/vmcs.h"
 #include "abi/vmx.h"
+#include "cpu/engine.h"
 #include "cpu/ept.h"
-#include "cpu/td/td.h"
 #include "cpu/x86/x86.h"
 #include "machine/machine.h"
 #include "module/internal.h"

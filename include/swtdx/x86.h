@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* The x86 engine: a vCPU runs real guest code, in the world the module makes for it.
+ *
+ * It interprets: private memory through the Secure EPT, shared memory through the host's tables,
+ * TDCALLs, #VE and VM exits as a processor would. Several vCPUs run as threads, in x86 memory order.
+ *
+ *	tdx_model_set_real_time(model);
+ *	tdx_model_set_engine(model, x86_engine_new(NULL, NULL)); */
+#ifndef SWTDX_X86_H
+#define SWTDX_X86_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+struct engine;
+
+/* For tdx_model_set_engine(), which takes it over. `log` (may be NULL; any thread) is told why a vCPU
+ * stopped: a triple fault, or an instruction or mode the interpreter does not know, which looks to
+ * the module like one. NULL: out of memory. */
+struct engine *x86_engine_new(void (*log)(void *arg, const char *line), void *arg);
+
+/* Instructions executed so far by all vCPUs; any thread, also while they run. */
+uint64_t x86_engine_instructions(const struct engine *engine);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+
+#endif
