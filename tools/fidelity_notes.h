@@ -18,6 +18,9 @@ static const struct fidelity_note fidelity_notes[] = {
 	{"TDH.MNG.VPFLUSHDONE", FIDELITY_PARTIAL, "no count of interrupted migrations"},
 	{"TDH.SYS.UPDATE", FIDELITY_EXACT, "from this module to itself; the handoff data is ours"},
 	{"TDH.SYS.SHUTDOWN", FIDELITY_PARTIAL, "no count of interrupted migrations"},
+	{"TDH.PHYMEM.PAMT.REMOVE", FIDELITY_EXACT,
+	 "a pair one of whose entries is locked is not empty; the module looks at the types alone "
+	 "and so can take the pair from under a call that has not quite freed its page"},
 	{"TDG.SERVTD.RD", FIDELITY_CHECKS, "no binding handle is right"},
 	{"TDG.SERVTD.WR", FIDELITY_CHECKS, "no binding handle is right"},
 	{"TDG.VP.ENTER", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
@@ -32,6 +35,8 @@ static const char *const fidelity_general[] = {
 	"marked. Nothing here proves anything about real hardware.",
 	"Memory is not encrypted. Which KeyID a page's lines were written under is kept page by page, "
 	"not line by line, and checked on every access of the host (integrity, poison, machine check).",
+	"The zero-step defence is modelled; the single-step defence is not: an interrupt always "
+	"leaves the guest, however few instructions it has run since it was entered.",
 	"VM entry never fails for a reason of the processor's own.",
 	"XMM registers of TDG.VP.VMCALL move no data between guest and host.",
 	"VMCS host-state fields read as zero.",
