@@ -17,4 +17,5 @@ for f in src/guest/*.c src/guest/tdcall.S examples/td/*.c examples/td/start.S; d
 		-fcf-protection=none -fno-asynchronous-unwind-tables -Wall -Wextra -Werror \
 		-Iinclude -Isrc -c "$f" -o "$tmp/$(echo "$f" | tr / _).o"
 done
-ld -nostdlib -static -z noexecstack --no-warn-rwx-segments -Ttext-segment=0x1000000 -o "$out" "$tmp"/*.o
+ld -nostdlib -static -z noexecstack --no-warn-rwx-segments -Ttext-segment=0x1000000 \
+	-o "$out" "$tmp"/*.o
