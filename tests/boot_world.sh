@@ -32,6 +32,11 @@ for args in "" "--huge-pages" "--memory 3072 --huge-pages" "--packages 2 --cpus 
 	done
 done
 
+"$swtdx" run --quiet --json --vcpus 2 --kernel "$guest" --initrd "$dir/initrd" --append "one two" </dev/null \
+	>"$dir/json" 2>/dev/null || fail "run --json: exit $?"
+python3 -c 'import json, sys; r = json.load(open(sys.argv[1])); assert "mrtd" not in r and "rtmr" not in r' \
+	"$dir/json" || fail "JSON has measurements that nobody took"
+
 # Another command line is another RTMR 2, and nothing else.
 "$swtdx" measure --kernel "$guest" --initrd "$dir/initrd" --append "one twO" --memory "$memory" >"$dir/other"
 if diff "$dir/measured" "$dir/other" | grep -q '^[<>] \(mrtd\|rtmr0\)'; then fail "the command line is in MRTD"; fi

@@ -40,6 +40,15 @@ code=0
 "$swtdx" run "$dir/none" >/dev/null 2>&1 || code=$?
 [ "$code" = 3 ] || fail "no image: exit $code"
 
+# JSON: what the report says, and nothing where the guest took none.
+"$swtdx" run --engine native --quiet --json "$image" >"$dir/json" 2>/dev/null || fail "run --json: exit $?"
+python3 - "$dir/json" "$measured" <<'END' || fail "JSON of run"
+import json, sys
+r = json.load(open(sys.argv[1]))
+assert r["simulated"] and r["mrtd"] == sys.argv[2] and len(r["rtmr"]) == 4 and r["coherency"] == []
+assert r["pages_running"]["REG"] > 0 and not any(r["pages_at_end"].values())
+END
+
 # The trace of a run: whole, and every page given back in it.
 "$swtdx" run --engine native --quiet --trace "$dir/run.tdxtrace" "$image" >"$dir/out" || fail "run --trace: exit $?"
 "$swtdx" replay "$dir/run.tdxtrace" >"$dir/text" || fail "the trace is not whole"

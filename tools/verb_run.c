@@ -448,15 +448,26 @@ static int write_report(struct session *s)
 	return err ? complain(s, s->o.report, strerror(-err)) : VERB_OK;
 }
 
+static const enum tdx_page_type page_types[] = {TDX_PT_TDR, TDX_PT_TDCX, TDX_PT_TDVPR, TDX_PT_EPT,
+						TDX_PT_REG};
+enum { PAGE_TYPES = sizeof(page_types) / sizeof(page_types[0]) };
+
 static void print_pages(const char *when, const uint64_t *count)
 {
-	static const enum tdx_page_type types[] = {TDX_PT_TDR, TDX_PT_TDCX, TDX_PT_TDVPR, TDX_PT_EPT,
-						   TDX_PT_REG};
-
 	printf("pages %-9s", when);
-	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
-		printf(" %s %" PRIu64, tdx_page_type_name(types[i]), count[types[i]]);
+	for (unsigned i = 0; i < PAGE_TYPES; i++)
+		printf(" %s %" PRIu64, tdx_page_type_name(page_types[i]), count[page_types[i]]);
 	putchar('\n');
+}
+
+static json_t *pages_json(const uint64_t *count)
+{
+	json_t *pages = json_object();
+
+	for (unsigned i = 0; i < PAGE_TYPES; i++)
+		json_object_set_new(pages, tdx_page_type_name(page_types[i]),
+				    json_integer((json_int_t)count[page_types[i]]));
+	return pages;
 }
 
 /* What the host forgot, by the coherency sanitizer. How many things. */
@@ -515,11 +526,24 @@ static void print_summary(struct session *s, const struct tdx_vmm_memory *m, uin
 	printf("time %.3f s; everything above is simulated\n", seconds(s));
 }
 
+static void put_measurements(json_t *root, const struct session *s)
+{
+	char text[2 * TDX_SHA384_SIZE + 1];
+	json_t *rtmrs = json_array();
+
+	for (unsigned i = 0; i < TDX_RTMRS; i++) {
+		hex_text(text, s->rtmr[i].b, TDX_SHA384_SIZE);
+		json_array_append_new(rtmrs, json_string(text));
+	}
+	hex_text(text, s->mrtd.b, TDX_SHA384_SIZE);
+	json_object_set_new(root, "mrtd", json_string(text));
+	json_object_set_new(root, "rtmr", rtmrs);
+}
+
 static void print_json(struct session *s, const struct tdx_vmm_memory *m, uint64_t stale)
 {
 	struct tdx_model_stats st;
-	json_t *calls = json_object(), *rtmrs = json_array(), *root;
-	char text[2 * TDX_SHA384_SIZE + 1];
+	json_t *calls = json_object(), *root;
 
 	tdx_model_stats(s->model, &st);
 	for (unsigned i = 0; i < TDX_SEAMCALL_LEAVES; i++)
@@ -529,15 +553,13 @@ static void print_json(struct session *s, const struct tdx_vmm_memory *m, uint64
 						      (json_int_t)st.calls[i], "errors",
 						      (json_int_t)st.errors[i], "ns",
 						      (json_int_t)st.ns[i]));
-	for (unsigned i = 0; i < TDX_RTMRS; i++) {
-		hex_text(text, s->rtmr[i].b, TDX_SHA384_SIZE);
-		json_array_append_new(rtmrs, json_string(text));
-	}
-	hex_text(text, s->mrtd.b, TDX_SHA384_SIZE);
-	root = json_pack("{s:s,s:b,s:s,s:o,s:o,s:I,s:I,s:I,s:f}", "schema", "swtdx.run/1", "simulated",
-			 1, "mrtd", text, "rtmr", rtmrs, "calls", calls, "pages_owned_at_end",
-			 (json_int_t)s->end_sum, "stale_lines", (json_int_t)stale,
-			 "quarantined_pages", (json_int_t)m->quarantined_pages, "seconds", seconds(s));
+	root = json_pack("{s:s,s:b,s:o,s:o,s:o,s:I,s:I,s:I,s:f}", "schema", "swtdx.run/1", "simulated",
+			 1, "calls", calls, "pages_running", pages_json(s->peak), "pages_at_end",
+			 pages_json(s->end), "pages_owned_at_end", (json_int_t)s->end_sum, "stale_lines",
+			 (json_int_t)stale, "quarantined_pages", (json_int_t)m->quarantined_pages,
+			 "seconds", seconds(s));
+	if (s->guest.has_report)
+		put_measurements(root, s);
 	json_object_set_new(root, "coherency", coherency_json(s));
 	if (s->engine)
 		json_object_set_new(root, "guest",

@@ -75,14 +75,14 @@ static const char *parse_bzimage(const uint8_t *f, size_t len, struct boot_kerne
 /* What a kernel without a setup header still asks its loader for. */
 static void make_header(struct boot_kernel *k)
 {
-	uint8_t *h = k->setup_header - FW_SETUP_HEADER;
+	uint8_t *h = k->setup_header;
 
-	h[BOOT_FLAG] = 0x55;
-	h[BOOT_FLAG + 1] = 0xaa;
-	memcpy(h + MAGIC, "HdrS", 4);
-	h[VERSION] = OLDEST & 0xff;
-	h[VERSION + 1] = OLDEST >> 8;
-	h[LOADFLAGS] = LOADED_HIGH;
+	h[BOOT_FLAG - FW_SETUP_HEADER] = 0x55;
+	h[BOOT_FLAG + 1 - FW_SETUP_HEADER] = 0xaa;
+	memcpy(h + MAGIC - FW_SETUP_HEADER, "HdrS", 4);
+	h[VERSION - FW_SETUP_HEADER] = OLDEST & 0xff;
+	h[VERSION + 1 - FW_SETUP_HEADER] = OLDEST >> 8;
+	h[LOADFLAGS - FW_SETUP_HEADER] = LOADED_HIGH;
 	k->initrd_max = INITRD_MAX;
 }
 
