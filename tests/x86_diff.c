@@ -124,11 +124,15 @@ static int teardown(void **state)
 
 /* --- generation --- */
 
-enum { X87 = 1, SSE = 2, INT = 4, BMI = 8 };
+enum { X87 = 1, SSE = 2, INT = 4, BMI = 8, COMPAT = 16 };
 
 static const ZydisMnemonic excluded[] = {
 	ZYDIS_MNEMONIC_XLAT,	      ZYDIS_MNEMONIC_POPF,
 	ZYDIS_MNEMONIC_POPFQ,	      ZYDIS_MNEMONIC_PUSHFQ,
+	ZYDIS_MNEMONIC_POPFD,	      ZYDIS_MNEMONIC_PUSHFD,
+	ZYDIS_MNEMONIC_LDS,	      ZYDIS_MNEMONIC_LES,
+	ZYDIS_MNEMONIC_LSS,	      ZYDIS_MNEMONIC_LFS,
+	ZYDIS_MNEMONIC_LGS,
 	ZYDIS_MNEMONIC_PUSHF,	      ZYDIS_MNEMONIC_ENTER,
 	ZYDIS_MNEMONIC_LEAVE,	      ZYDIS_MNEMONIC_RDRAND,
 	ZYDIS_MNEMONIC_RDSEED,	      ZYDIS_MNEMONIC_RDPID,
@@ -160,7 +164,7 @@ static bool wanted(const ZydisDecodedInstruction *in, const ZydisDecodedOperand 
 {
 	unsigned i;
 
-	if (in->address_width != 64)
+	if (in->address_width != (set == COMPAT ? 32 : 64))
 		return false;
 	if (set == BMI)
 		return in->meta.category == ZYDIS_CATEGORY_BMI1 ||
@@ -189,6 +193,8 @@ static bool wanted(const ZydisDecodedInstruction *in, const ZydisDecodedOperand 
 	if (in->mnemonic == ZYDIS_MNEMONIC_MOVSXD && o[0].size == 16)
 		return false;
 	switch (in->meta.category) {
+	case ZYDIS_CATEGORY_DECIMAL:
+		return set == COMPAT;
 	case ZYDIS_CATEGORY_BINARY:
 	case ZYDIS_CATEGORY_BITBYTE:
 	case ZYDIS_CATEGORY_CMOV:
@@ -226,9 +232,9 @@ static unsigned generate(struct world *w, uint8_t *b, unsigned set)
 	const uint64_t r = rnd(w);
 	unsigned n = 0, i;
 
-	if (set == INT && (r & 15) == 0)
+	if ((set == INT || set == COMPAT) && (r & 15) == 0)
 		b[n++] = 0xf0;
-	if (set == INT && (r >> 4 & 3) == 0)
+	if ((set == INT || set == COMPAT) && (r >> 4 & 3) == 0)
 		b[n++] = 0x66;
 	else if (set == INT && (r >> 4 & 15) == 1)
 		b[n++] = r >> 8 & 1 ? 0xf2 : 0xf3;
@@ -236,7 +242,7 @@ static unsigned generate(struct world *w, uint8_t *b, unsigned set)
 		b[n++] = 0x66; /* the environments' 16-bit layouts */
 	else if (set == SSE && mandatory[r >> 4 & 3])
 		b[n++] = mandatory[r >> 4 & 3];
-	if (set != BMI && (r >> 10 & 1))
+	if (set != BMI && set != COMPAT && (r >> 10 & 1))
 		b[n++] = 0x40 | (r >> 12 & 15);
 	if (set == BMI) {
 		static const uint8_t codes[] = {0xf0, 0xf2, 0xf3, 0xf5, 0xf6, 0xf7};
@@ -311,6 +317,12 @@ static uint64_t random_word(struct world *w)
 	}
 }
 
+static unsigned number(ZydisRegister reg)
+{
+	return (unsigned)(ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg) -
+			  ZYDIS_REGISTER_RAX);
+}
+
 /* Give address registers values that make the operand lie in the data pages, or, sometimes, cross
  * into the void page. false: not possible for this instruction. */
 static bool aim(struct world *w, const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o,
@@ -338,7 +350,7 @@ static bool aim(struct world *w, const ZydisDecodedInstruction *in, const ZydisD
 			place = data + room - rnd(w) % 16;
 		else if (rnd(w) % 16 == 0)
 			place = data + PAGE * (1 + rnd(w) % 2) - rnd(w) % 16;
-		if (rnd(w) % 64 == 0 && o[i].visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN)
+		if (rnd(w) % 64 == 0 && !w->native.compat && o[i].visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN)
 			place ^= 1ull << 52; /* not canonical */
 		w->place = place;
 		if (m->base == ZYDIS_REGISTER_RIP) {
@@ -349,11 +361,11 @@ static bool aim(struct world *w, const ZydisDecodedInstruction *in, const ZydisD
 			memcpy(bytes + in->raw.disp.offset, &disp, 4);
 			continue;
 		}
-		if (m->base == ZYDIS_REGISTER_NONE || m->base == ZYDIS_REGISTER_RSP)
+		if (m->base == ZYDIS_REGISTER_NONE || number(m->base) == 4)
 			return o[i].visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN;
-		b = (unsigned)(m->base - ZYDIS_REGISTER_RAX);
+		b = number(m->base);
 		if (m->index != ZYDIS_REGISTER_NONE) {
-			x = (unsigned)(m->index - ZYDIS_REGISTER_RAX);
+			x = number(m->index);
 			if (x == b || x == 4)
 				return false;
 			index = *tdx_reg(&st->regs, x) = rnd(w) % 64;
@@ -368,7 +380,8 @@ static bool aim(struct world *w, const ZydisDecodedInstruction *in, const ZydisD
 			ZYDIS_MACHINE_MODE_LONG_64, o[1].reg.value);
 		const unsigned x = (unsigned)(full - ZYDIS_REGISTER_RAX);
 
-		if (full == o[0].mem.base || full == o[0].mem.index)
+		if (x == number(o[0].mem.base) ||
+		    (o[0].mem.index != ZYDIS_REGISTER_NONE && x == number(o[0].mem.index)))
 			return false;
 		*tdx_reg(&st->regs, x) = (uint64_t)((int64_t)(rnd(w) % 8000) - 4000);
 	}
@@ -477,9 +490,13 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 		if (cpu->rip != rip + in->length)
 			fail_insn(w, bytes, in, o, "rip", rip + in->length, cpu->rip);
 	}
-	for (i = 0; i < 16; i++) {
+	for (i = 0; i < (w->native.compat ? 8u : 16u); i++) {
 		left = *tdx_reg(&st->regs, i);
 		right = *tdx_reg(&cpu->regs, i);
+		if (w->native.compat) {
+			left = (uint32_t)left;
+			right = (uint32_t)right;
+		}
 		if (left != right)
 			fail_insn(w, bytes, in, o, names[i], left, right);
 	}
@@ -560,7 +577,8 @@ static void many(struct world *w, unsigned set, unsigned long count)
 		if (!wanted(&in, o, set))
 			continue;
 		for (i = 0; i < 16; i++)
-			*tdx_reg(&st.regs, i) = random_word(w);
+			*tdx_reg(&st.regs, i) =
+				set == COMPAT ? (uint32_t)random_word(w) : random_word(w);
 		st.regs.rsp = (uintptr_t)w->native.data + 8192 + (rnd(w) & 0xff8);
 		st.rflags = 0x202 | (rnd(w) & 0x8d5);
 		if (in.meta.category == ZYDIS_CATEGORY_STRINGOP)
@@ -597,6 +615,23 @@ static void x87_instructions_do_what_the_host_does(void **state)
 	many(*state, X87, 20000);
 }
 
+static void instructions_of_32_bit_code_do_what_the_host_does(void **state)
+{
+	struct native_state st = {.rflags = 2};
+	struct world *w = *state;
+	struct native_fault fault;
+
+	w->native.compat = true;
+	native_catch();
+	native_run(&w->native, (const uint8_t *)"\x90", 1, &st, &fault);
+	if (fault.vector >= 0)
+		skip(); /* a kernel without 32-bit code */
+	w->cpu->seg[X86_CS].ar = 0xc0fb;
+	x86_state_changed(w->cpu);
+	ZydisDecoderInit(&w->dec, ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
+	many(w, COMPAT, 30000);
+}
+
 static void bmi_instructions_do_what_the_host_does(void **state)
 {
 	if (!__builtin_cpu_supports("bmi2"))
@@ -611,6 +646,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(integer_instructions_do_what_the_host_does, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(instructions_of_32_bit_code_do_what_the_host_does,
+						setup, teardown),
 		cmocka_unit_test_setup_teardown(vector_instructions_do_what_the_host_does, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(x87_instructions_do_what_the_host_does, setup,

@@ -66,6 +66,32 @@ static uint8_t *fx(uint8_t *p, const uint8_t *page, unsigned at, unsigned ext)
 	return put(put(p, op, 4), &disp, 4);
 }
 
+/* Far jumps between 64-bit and 32-bit code, with the selectors Linux has for them. */
+#define CS32   0x23u
+#define CS64   0x33u
+#define DATA32 0x2bu
+#define FAR    0x7f0u /* place of a far pointer */
+
+static uint8_t *into_compat(uint8_t *p, uint8_t *page)
+{
+	const struct {
+		uint32_t to;
+		uint16_t cs;
+	} far = {(uint32_t)(uintptr_t)(page + NATIVE_INSN), CS32};
+	const int32_t disp = (int32_t)(page + FAR - (p + 6));
+
+	memcpy(page + FAR, &far, 6);
+	return put(put(p, "\xff\x2d", 2), &disp, 4);
+}
+
+static uint8_t *out_of_compat(uint8_t *p)
+{
+	const uint32_t to = (uint32_t)(uintptr_t)(p + 7);
+	const uint16_t cs = CS64;
+
+	return put(put(put(p, "\xea", 1), &to, 4), &cs, 2);
+}
+
 static const uint8_t prologue[] = {0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57};
 static const uint8_t epilogue[] = {0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d,
 				   0x41, 0x5c, 0x5d, 0x5b, 0xc3};
@@ -90,7 +116,7 @@ int native_open(struct native *n)
 {
 	const size_t size = (2 + NATIVE_DATA_PAGES) * PAGE;
 	uint8_t *p = mmap(NULL, size, PROT_READ | PROT_WRITE | PROT_EXEC,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	unsigned i;
 
 	if (p == MAP_FAILED)
@@ -105,8 +131,10 @@ int native_open(struct native *n)
 	p = put(p, "\x50\x9d", 2); /* push rax; popfq */
 	for (i = 0; i < 16; i++)
 		p = mov(p, n->code, i, STATE + i * 8, false);
+	n->enter = p;
 	while (p < n->code + NATIVE_INSN)
 		*p++ = nop;
+	n->compat = false;
 	return 0;
 }
 
@@ -123,6 +151,11 @@ void native_run(struct native *n, const uint8_t *insn, unsigned len, struct nati
 	uint8_t *p = put(n->code + NATIVE_INSN, insn, len);
 	unsigned i;
 
+	if (n->compat) {
+		into_compat(n->enter, n->code);
+		p = out_of_compat(p);
+		__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(DATA32));
+	}
 	for (i = 0; i < 16; i++)
 		p = mov(p, n->code, i, STATE + i * 8, true);
 	p = mov(p, n->code, 4, SAVED, false);
