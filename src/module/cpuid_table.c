@@ -2,6 +2,8 @@
 /* The table of CPUID leaves: its rows, and the bits that depend on XFAM. */
 #include "module/cpuid_table.h"
 
+#include <string.h>
+
 #define ANY CPUID_ANY_SUBLEAF
 
 /* Keys apart from the rules: a search then reads a few cache lines. */
@@ -16,6 +18,13 @@ const struct cpuid_key cpuid_keys[CPUID_ROWS] = {
 #define R(a, b, c, d)	 {.eax = a, .ebx = b, .ecx = c, .edx = d}
 const struct cpuid_rule cpuid_rules[CPUID_ROWS] = {
 #define ROW(row, leaf, subleaf, config_, ...) [row] = {.config = config_, __VA_ARGS__},
+#include "module/cpuid_table.def"
+#undef ROW
+};
+
+/* The indices of configurable leaves alone: a search reads one cache line. */
+static const uint8_t configs[CPUID_ROWS] = {
+#define ROW(row, leaf, subleaf, config, ...) [row] = config,
 #include "module/cpuid_table.def"
 #undef ROW
 };
@@ -58,10 +67,10 @@ unsigned cpuid_row(uint32_t leaf, uint32_t subleaf)
 
 unsigned cpuid_config_row(unsigned config)
 {
-	for (unsigned row = 0; row < CPUID_ROWS; row++)
-		if (cpuid_rules[row].config == config)
-			return row;
-	return CPUID_NO_ROW;
+	const uint8_t *found =
+		config < CPUID_CONFIGS ? memchr(configs, (int)config, CPUID_ROWS) : NULL;
+
+	return found ? (unsigned)(found - configs) : CPUID_NO_ROW;
 }
 
 void cpuid_apply_fixed(unsigned row, struct cpuid_regs *r)

@@ -29,13 +29,14 @@ static void describe(const struct module *mod, struct tdx_sysinfo *info)
 		.xfam_fixed1 = XFAM_FIXED1,
 		.num_cpuid_config = CPUID_CONFIGS,
 	};
-	for (unsigned i = 0; i < CPUID_CONFIGS; i++) {
-		unsigned row = cpuid_config_row(i);
-		const struct cpuid_regs *direct = &cpuid_rules[row].direct;
-		const struct cpuid_regs *allowed = &cpuid_rules[row].allowed;
+	for (unsigned row = 0; row < CPUID_ROWS; row++) {
+		const struct cpuid_rule *rule = &cpuid_rules[row];
+		const struct cpuid_regs *direct = &rule->direct, *allowed = &rule->allowed;
 		const struct cpuid_regs *native = &mod->plat.cpuid[row];
 
-		info->cpuid_config[i] = (struct tdx_cpuid_config){
+		if (rule->config == CPUID_NOT_CONFIGURABLE)
+			continue;
+		info->cpuid_config[rule->config] = (struct tdx_cpuid_config){
 			.leaf = cpuid_keys[row].leaf,
 			.subleaf = cpuid_keys[row].subleaf,
 			.eax = direct->eax | (allowed->eax & native->eax),
