@@ -78,13 +78,16 @@ static int g_intr(struct x86_cpu *cpu)
 	return v;
 }
 
-static inline uint64_t *g_q(struct guest *g, uint64_t gpa)
+/* A guest's words need not be aligned. */
+typedef uint64_t g_word __attribute__((aligned(1), may_alias));
+
+static inline g_word *g_q(struct guest *g, uint64_t gpa)
 {
-	return (uint64_t *)(void *)(g->ram + gpa);
+	return (g_word *)(void *)(g->ram + gpa);
 }
 
 /* The PDE of a linear address below 2 GiB. */
-static inline uint64_t *g_pde(struct guest *g, uint64_t va)
+static inline g_word *g_pde(struct guest *g, uint64_t va)
 {
 	return g_q(g, G_PML4 + 0x2000u + (va >> 30) * 0x1000u + (va >> 21 & 511) * 8);
 }
