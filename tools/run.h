@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of swtdx run share: what was asked for, and all there is of one run. */
+#ifndef TOOLS_RUN_H
+#define TOOLS_RUN_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include <swtdx/measure.h>
+#include <swtdx/model.h>
+#include <swtdx/vmm.h>
+
+#include "tools/run_guest.h"
+#include "tools/run_ports.h"
+
+enum { RUN_MAX_VCPUS = 64, RUN_MAX_REPORTS = 16 };
+
+struct run_options {
+	const char *image, *kernel, *initrd, *append, *trace, *report, *gdb;
+	uint64_t memory;
+	unsigned vcpus, cpus, packages;
+	enum tdvf_order order;
+	bool huge, debug, quiet, json, native;
+	uint64_t seed;
+};
+
+struct run_session {
+	struct run_options o;
+	uint8_t *image;
+	size_t image_size;
+	struct tdvf tdvf;
+	struct tdx_model *model;
+	struct trace *trace;
+	struct tdx_vmm *vmm;
+	struct tdx_vm *vm;
+	struct tdx_vcpu *vcpu[RUN_MAX_VCPUS];
+	struct gdb *gdb;
+	pthread_t thread[RUN_MAX_VCPUS];
+	struct run_guest guest;
+	struct run_ports ports;
+	struct engine *engine; /* the x86 one */
+	double running;	       /* seconds in the TD */
+	struct tdx_digest mrtd, rtmr[TDX_RTMRS];
+	uint64_t peak[16], end[16], end_sum;
+	char line[256]; /* of the guest's console */
+	size_t nline;
+	_Atomic uint64_t exits; /* of vCPU 0, handled so far */
+	_Atomic bool done[RUN_MAX_VCPUS];
+	_Atomic int outcome; /* -1 running, else exit status */
+	const char *last_what;
+	struct timespec start;
+};
+
+/* --- what it says on standard error (run_talk.c) --- */
+
+/* A step that may take a while begins. */
+void run_stage(struct run_session *s, const char *what);
+/* How far it is; arg is the session. */
+void run_progress(void *arg, const char *what, uint64_t done, uint64_t all);
+/* A message begins a line of its own: progress may be in the middle of one. */
+void run_end_stages(struct run_session *s);
+void run_log(void *arg, const char *line);
+/* VERB_ENVIRONMENT. */
+int run_complain(struct run_session *s, const char *what, const char *why);
+/* The same, of a failure the VM knows more about. */
+int run_vm_complain(struct run_session *s, const char *what, int err);
+/* Since the start. */
+double run_seconds(const struct run_session *s);
+
+/* --- its parts --- */
+
+/* All vCPUs until the TD is done; an exit status. */
+int run_vcpus(struct run_session *s);
+/* What happened, as text or JSON; the machine is still there, the VM is not. */
+void run_summary(struct run_session *s, const struct tdx_vmm_memory *m, uint64_t stale_lines);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* swtdx run: progress, messages, time. */
+#include "tools/run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/verbs.h"
+
+void run_end_stages(struct run_session *s)
+{
+	if (s->last_what)
+		fputc('\n', stderr);
+	s->last_what = NULL;
+}
+
+int run_complain(struct run_session *s, const char *what, const char *why)
+{
+	run_end_stages(s);
+	fprintf(stderr, "swtdx run: %s: %s\n", what, why);
+	return VERB_ENVIRONMENT;
+}
+
+double run_seconds(const struct run_session *s)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)(t.tv_sec - s->start.tv_sec) + (double)(t.tv_nsec - s->start.tv_nsec) / 1e9;
+}
+
+void run_progress(void *arg, const char *what, uint64_t done, uint64_t all)
+{
+	struct run_session *s = arg;
+
+	if (s->o.quiet || (s->last_what == what && !isatty(2)))
+		return;
+	if (s->last_what != what)
+		fprintf(stderr, "%s[%7.3f] %s", s->last_what ? "\n" : "", run_seconds(s), what);
+	else
+		fprintf(stderr, "\r[%7.3f] %s %3" PRIu64 " %%", run_seconds(s), what, all ? done * 100 / all : 0);
+	s->last_what = what;
+}
+
+void run_stage(struct run_session *s, const char *what)
+{
+	if (s->o.quiet)
+		return;
+	fprintf(stderr, "%s[%7.3f] %s", s->last_what ? "\n" : "", run_seconds(s), what);
+	s->last_what = what;
+}
+
+void run_log(void *arg, const char *line)
+{
+	struct run_session *s = arg;
+
+	run_end_stages(s);
+	fprintf(stderr, "swtdx run: %s\n", line);
+}
+
+int run_vm_complain(struct run_session *s, const char *what, int err)
+{
+	struct tdx_vm_error e;
+
+	run_end_stages(s);
+	tdx_vm_error(s->vm, &e);
+	return run_complain(s, what, tdx_is_error(e.status) ? e.text : strerror(-err));
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* swtdx run: the vCPUs, a thread each, and what their exits ask of the user of the monitor. */
+#include "tools/run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <swtdx/x86.h>
+
+#include "tools/gdb/gdb.h"
+#include "tools/run_quote.h"
+#include "tools/verbs.h"
+
+enum { LOOK_NS = 100000000 };
+
+/* Of each vCPU; OVMF's longest stretch without an exit, its decompression, takes 450 million. */
+#define STUCK_INSTRUCTIONS 1000000000ull
+
+static void console(struct run_session *s, char c)
+{
+	if (c != '\n' && s->nline < sizeof(s->line) - 1) {
+		s->line[s->nline++] = c;
+		return;
+	}
+	s->line[s->nline] = '\0';
+	run_end_stages(s);
+	fprintf(s->o.json ? stderr : stdout, "guest: %s\n", s->line);
+	s->nline = 0;
+}
+
+static int native_io(struct run_session *s, struct tdx_run *run)
+{
+	if (run->io.write && run->io.port == RUN_GUEST_CONSOLE)
+		console(s, (char)run->io.data);
+	if (run->io.write && run->io.port == RUN_GUEST_POWER_OFF) {
+		s->outcome = VERB_OK;
+		return 1;
+	}
+	if (!run->io.write)
+		run->io.data = ~0u;
+	return 0;
+}
+
+static int io(struct run_session *s, struct tdx_run *run)
+{
+	run_end_stages(s);
+	if (run->io.write)
+		run_ports_out(&s->ports, run->io.port, run->io.size, run->io.data);
+	else
+		run->io.data = run_ports_in(&s->ports, run->io.port, run->io.size);
+	if (s->ports.outcome < 0)
+		return 0;
+	s->outcome = s->ports.outcome;
+	return 1;
+}
+
+/* The message has its bytes in registers, in GHCI's order. */
+static void fatal_error(struct run_session *s, const uint64_t regs[16])
+{
+	static const uint8_t order[] = {14, 15, 3, 7, 6, 8, 9, 2};
+	char line[128], text[sizeof(order) * 8 + 1] = "";
+
+	for (unsigned i = 0; i < sizeof(order); i++)
+		memcpy(text + 8 * i, &regs[order[i]], 8);
+	for (char *c = text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '.';
+	snprintf(line, sizeof(line), "the guest reports a fatal error: %s", text);
+	run_log(s, line);
+}
+
+static void quote(struct run_session *s, struct tdx_run *run)
+{
+	char line[128];
+	int rc = run_quote(s->vm, run);
+
+	if (!rc)
+		return;
+	snprintf(line, sizeof(line), "no quote for the guest: %s", strerror(-rc));
+	run_log(s, line);
+}
+
+/* The user's part of an exit: 0 go on, 1 this vCPU is done. */
+static int handle(struct run_session *s, struct tdx_run *run)
+{
+	switch (run->exit) {
+	case TDX_EXIT_IO:
+		return s->o.native ? native_io(s, run) : io(s, run);
+	case TDX_EXIT_MMIO:
+		if (!run->mmio.write)
+			run->mmio.data = ~0ull;
+		return 0;
+	case TDX_EXIT_INTR:
+		return s->outcome >= 0;
+	case TDX_EXIT_HLT:
+		return 1;
+	case TDX_EXIT_MAP_GPA:
+	case TDX_EXIT_TDVMCALL:
+		return 0;
+	case TDX_EXIT_GET_QUOTE:
+		quote(s, run);
+		return 0;
+	case TDX_EXIT_SYSTEM_EVENT:
+		fatal_error(s, run->system_event.data);
+		break;
+	case TDX_EXIT_MEMORY_FAULT:
+		tdx_vm_set_private(s->vm, run->memory_fault.gpa, run->memory_fault.size,
+				   run->memory_fault.private_);
+		return 0;
+	case TDX_EXIT_SHUTDOWN:
+		run_log(s, "triple fault");
+		break;
+	case TDX_EXIT_DEBUG: /* gdb's, when there is one */
+	case TDX_EXIT_FAIL_ENTRY:
+	case TDX_EXIT_INTERNAL_ERROR:
+		run_vm_complain(s, "running the TD", EIO);
+		break;
+	}
+	s->outcome = VERB_DIFFERENCE;
+	return 1;
+}
+
+static void end_all(struct run_session *s)
+{
+	for (unsigned i = 0; s->outcome >= 0 && i < s->o.vcpus; i++)
+		tdx_vcpu_kick(s->vcpu[i]);
+}
+
+/* Firmware that misses a device it cannot do without loops for ever, without a word: ended when it
+ * has asked for nothing in so many instructions. */
+static void watch(struct run_session *s)
+{
+	struct timespec pause = {0, LOOK_NS};
+	uint64_t exits = 0, since = 0;
+
+	while (!s->done[0]) {
+		uint64_t now = x86_engine_instructions(s->engine);
+
+		if (exits != s->exits)
+			since = now;
+		else if (s->ports.nunknown && s->outcome < 0 && now - since > s->o.vcpus * STUCK_INSTRUCTIONS) {
+			run_log(s, "the firmware has stopped asking for anything: a device named above "
+				    "is missing");
+			s->outcome = VERB_DIFFERENCE;
+			end_all(s);
+		}
+		exits = s->exits;
+		nanosleep(&pause, NULL);
+	}
+}
+
+struct runner {
+	struct run_session *s;
+	unsigned id;
+};
+
+static void kill_td(void *arg)
+{
+	struct run_session *s = arg;
+
+	run_log(s, "gdb ends the TD");
+	s->outcome = VERB_DIFFERENCE;
+	end_all(s);
+}
+
+/* One turn in the guest, gdb permitting: 0 go on, 1 this vCPU is done. */
+static int turn(struct run_session *s, unsigned id, struct tdx_run *run, int *err)
+{
+	if (s->gdb)
+		gdb_before_run(s->gdb, id);
+	if (s->outcome >= 0)
+		return 1;
+	*err = tdx_vcpu_run(s->vcpu[id], -1, run);
+	if (*err)
+		return 1;
+	if (s->gdb && run->exit == TDX_EXIT_DEBUG) {
+		gdb_debug_exit(s->gdb, id, run);
+		return 0;
+	}
+	return handle(s, run);
+}
+
+static void *run_vcpu(void *arg)
+{
+	struct runner *r = arg;
+	struct tdx_run run;
+	int err = 0;
+
+	while (!turn(r->s, r->id, &run, &err))
+		r->s->exits += r->id == 0;
+	if (err) {
+		run_vm_complain(r->s, "running the TD", err);
+		r->s->outcome = VERB_DIFFERENCE;
+	}
+	/* When one vCPU ends the TD, the others have to be told. */
+	end_all(r->s);
+	r->s->done[r->id] = true;
+	if (r->s->gdb)
+		gdb_gone(r->s->gdb, r->id);
+	return NULL;
+}
+
+int run_vcpus(struct run_session *s)
+{
+	struct runner r[RUN_MAX_VCPUS];
+
+	const double began = run_seconds(s);
+
+	run_stage(s, "entering the TD");
+	s->outcome = -1;
+	if (s->o.gdb) {
+		struct gdb_config cfg = {.vm = s->vm, .vcpu = s->vcpu, .nvcpus = s->o.vcpus,
+					 .log = run_log, .kill = kill_td, .arg = s};
+		char err[128];
+
+		s->gdb = gdb_open(&cfg, s->o.gdb, err, sizeof(err));
+		if (!s->gdb)
+			return run_complain(s, s->o.gdb, err);
+	}
+	for (unsigned i = 0; i < s->o.vcpus; i++) {
+		r[i] = (struct runner){s, i};
+		pthread_create(&s->thread[i], NULL, run_vcpu, &r[i]);
+	}
+	if (!s->o.kernel && !s->o.native && !s->gdb)
+		watch(s);
+	for (unsigned i = 0; i < s->o.vcpus; i++)
+		pthread_join(s->thread[i], NULL);
+	s->running = run_seconds(s) - began;
+	if (s->gdb)
+		gdb_close(s->gdb, s->outcome < 0 ? VERB_OK : s->outcome);
+	tdx_model_pages(s->model, s->peak);
+	return s->outcome < 0 ? VERB_OK : s->outcome;
+}
