@@ -146,6 +146,7 @@ void native_close(struct native *n)
 void native_run(struct native *n, const uint8_t *insn, unsigned len, struct native_state *st,
 		struct native_fault *fault)
 {
+	static const uint32_t mxcsr = 0x1f80; /* all masked, as C has it */
 	struct native_state *inside = (struct native_state *)(void *)(n->code + STATE);
 	void (*enter)(void) = (void (*)(void))(uintptr_t)n->code;
 	uint8_t *p = put(n->code + NATIVE_INSN, insn, len);
@@ -174,5 +175,6 @@ void native_run(struct native *n, const uint8_t *insn, unsigned len, struct nati
 	} else {
 		__asm__ volatile("cld\n\tfninit");
 	}
+	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
 	caught = NULL;
 }
