@@ -14,8 +14,12 @@
 
 enum { LOOK_NS = 100000000 };
 
-/* Of each vCPU; OVMF's longest stretch without an exit, its decompression, takes 450 million. */
-#define STUCK_INSTRUCTIONS 1000000000ull
+/* Of each vCPU, without an exit: OVMF's decompression takes 450 million instructions. A loop of PAUSEs
+ * sleeps instead, 6 s in so many naps, and executes less than this between two. Not seconds: the host
+ * may be slow or busy. */
+#define STUCK_INSTRUCTIONS   1000000000ull
+#define STUCK_NAPS	     60000ull
+#define INSTRUCTIONS_OF_NAPS 1000ull
 
 static void console(struct run_session *s, char c)
 {
@@ -127,19 +131,28 @@ static void end_all(struct run_session *s)
 		tdx_vcpu_kick(s->vcpu[i]);
 }
 
+static bool stuck(const struct run_session *s, uint64_t insns, uint64_t naps)
+{
+	return insns > s->o.vcpus * STUCK_INSTRUCTIONS ||
+	       (naps > s->o.vcpus * STUCK_NAPS && insns / naps < INSTRUCTIONS_OF_NAPS);
+}
+
 /* Firmware that misses a device it cannot do without loops for ever, without a word: ended when it
- * has asked for nothing in so many instructions. */
+ * has asked for nothing for so long. */
 static void watch(struct run_session *s)
 {
 	struct timespec pause = {0, LOOK_NS};
-	uint64_t exits = 0, since = 0;
+	uint64_t exits = 0, insns = 0, naps = 0;
 
 	while (!s->done[0]) {
-		uint64_t now = x86_engine_instructions(s->engine);
+		uint64_t insns_now = x86_engine_instructions(s->engine);
+		uint64_t naps_now = x86_engine_naps(s->engine);
 
-		if (exits != s->exits)
-			since = now;
-		else if (s->ports.nunknown && s->outcome < 0 && now - since > s->o.vcpus * STUCK_INSTRUCTIONS) {
+		if (exits != s->exits) {
+			insns = insns_now;
+			naps = naps_now;
+		} else if (s->ports.nunknown && s->outcome < 0 &&
+			   stuck(s, insns_now - insns, naps_now - naps)) {
 			run_log(s, "the firmware has stopped asking for anything: a device named above "
 				    "is missing");
 			s->outcome = VERB_DIFFERENCE;

@@ -26,6 +26,9 @@ struct engine *x86_engine_new(void (*log)(void *arg, const char *line), void *ar
 /* Instructions executed so far by all vCPUs; any thread, also while they run. */
 uint64_t x86_engine_instructions(const struct engine *engine);
 
+/* How often a vCPU's thread has slept, for 50 us or more, in a tight loop of PAUSEs; any thread. */
+uint64_t x86_engine_naps(const struct engine *engine);
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

@@ -175,12 +175,15 @@ static void inject(struct td_cpu *t)
 		   (e.info & VMX_INTERRUPTION_ERROR_CODE) != 0, e.error, (uint8_t)e.instr_len);
 }
 
-/* Whoever watches from outside sees the sum grow while the guest runs. */
+/* Whoever watches from outside sees the sums grow while the guest runs. */
 static void count(struct td_cpu *t)
 {
 	atomic_fetch_add_explicit(&t->engine->instructions, t->x86->insns - t->counted,
 				  memory_order_relaxed);
+	atomic_fetch_add_explicit(&t->engine->naps, t->x86->naps - t->counted_naps,
+				  memory_order_relaxed);
 	t->counted = t->x86->insns;
+	t->counted_naps = t->x86->naps;
 }
 
 static enum module_next guest(struct td_cpu *t)
@@ -358,4 +361,9 @@ struct engine *x86_engine_new(void (*log)(void *arg, const char *line), void *ar
 uint64_t x86_engine_instructions(const struct engine *engine)
 {
 	return atomic_load(&((const struct td_engine *)engine)->instructions);
+}
+
+uint64_t x86_engine_naps(const struct engine *engine)
+{
+	return atomic_load(&((const struct td_engine *)engine)->naps);
 }

@@ -41,7 +41,7 @@ struct td_cpu {
 	/* what the TLB was filled under */
 	uint64_t epoch, tlb_generation;
 	unsigned tlb_lp;
-	uint64_t counted; /* instructions already in the engine's sum */
+	uint64_t counted, counted_naps; /* instructions and naps already in the engine's sums */
 };
 
 struct td_engine {
@@ -53,7 +53,7 @@ struct td_engine {
 	struct td_cpu *cpu[TD_MAX_CPUS];
 	unsigned ncpu;
 	struct td_cpu *running[MACHINE_MAX_LPS];
-	_Atomic uint64_t instructions;
+	_Atomic uint64_t instructions, naps;
 };
 
 static inline struct td_cpu *td_cpu_of(struct x86_cpu *x86)

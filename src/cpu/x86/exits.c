@@ -140,8 +140,8 @@ OP(x86_pause)
 	if (cpu->pauses % PAUSE_YIELD == PAUSE_YIELD - 1) {
 		if (cpu->pauses < PAUSE_PATIENCE)
 			sched_yield();
-		else
-			nanosleep(&nap, NULL);
+		else if (nanosleep(&nap, NULL) == 0)
+			cpu->naps++;
 	}
 	NEXT;
 }

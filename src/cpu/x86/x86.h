@@ -285,6 +285,7 @@ struct x86_cpu {
 	unsigned nbreaks;
 	int64_t pause_left; /* `left` at the last PAUSE */
 	unsigned pauses;    /* one soon after the other */
+	uint64_t naps;	    /* times the thread slept in a loop of them */
 	uint64_t insns; /* executed since x86_cpu_new() */
 	uint64_t run_start;
 	jmp_buf jb;
