@@ -3,8 +3,10 @@
  *
  * The bytes are the same whatever the KeyID; which of them the host gets to see, and what its
  * access does to lines written under another KeyID, is decided by the page words. */
+#include <emmintrin.h>
 #include <errno.h>
 #include <string.h>
+
 #include "machine/coherency.h"
 #include "machine/page.h"
 
@@ -161,6 +163,16 @@ static void buffer(struct machine_lp *lp, uint64_t pa, size_t len)
 	lp->wc[lp->nwc++] = (struct machine_range){pa, len};
 }
 
+/* Past the host's caches, as the instruction: clearing much memory is as fast as it can be. */
+static void stream_zero(void *p, size_t len)
+{
+	const __m128i zero = _mm_setzero_si128();
+
+	for (__m128i *to = p, *end = to + len / sizeof(*to); to < end; to++)
+		_mm_stream_si128(to, zero);
+	_mm_sfence();
+}
+
 int machine_movdir64b_zero(struct machine_lp *lp, uint64_t raw, size_t len)
 {
 	unsigned hkid_;
@@ -171,7 +183,7 @@ int machine_movdir64b_zero(struct machine_lp *lp, uint64_t raw, size_t len)
 		return r;
 	if (pa % LINE || len % LINE)
 		return -EINVAL;
-	memset(lp->m->ram + pa, 0, len);
+	stream_zero(lp->m->ram + pa, len);
 	if (!lp->m->tracking)
 		return 0;
 	for (uint64_t page = pa & ~(TDX_PAGE_SIZE - 1); page < pa + len; page += TDX_PAGE_SIZE) {
