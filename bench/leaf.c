@@ -16,7 +16,7 @@
 #define LARGE	   (BENCH_TDMR + 0x20000000)
 #define MAX_SAMPLES 100000
 
-enum { TABLES = 2048, ADDED = 16384, AUGGED = 65536, LARGES = 256, HKID = 33 };
+enum { TABLES = 2048, ADDED = 16384, AUGGED = 65536, ACCEPTED = 16384, LARGES = 256, HKID = 33 };
 
 static struct bench b;
 static struct tdx_regs regs;
@@ -92,6 +92,7 @@ static void timed(const char *name, unsigned n, uint64_t leaf, arguments *args, 
 
 #define ADD_BASE   0ull
 #define AUG_BASE   ((uint64_t)ADDED << 12)
+#define ACCEPT_BASE (AUG_BASE + ((uint64_t)AUGGED << 12))
 #define LARGE_BASE ((uint64_t)TABLES << 21)
 
 ARGUMENTS(nothing) {}
@@ -185,9 +186,44 @@ static void vmcall(void)
 	guest_exit(EXIT_TDCALL, TDG_VP_VMCALL, 0xfc00);
 }
 
-static void vp_info(void)
+/* A TDCALL that stays inside, with these operands; it must succeed. */
+static void timed_tdcall(const char *name, unsigned n, uint64_t leaf, arguments *args)
 {
-	guest_exit(EXIT_TDCALL, TDG_VP_INFO, 0);
+	const struct vmexit e = {.reason = EXIT_TDCALL, .instr_len = 4};
+
+	for (unsigned i = 0; i < n; i++) {
+		struct tdx_regs guest = {.rax = leaf};
+		int64_t start, end;
+
+		args(i, &guest.rcx, &guest.rdx, &guest.r8, &guest.r9);
+		start = now();
+		module_vmexit(b.mod, 0, &e, &guest);
+		end = now();
+		if (guest.rax != TDX_SUCCESS) {
+			fprintf(stderr, "%s: %#llx\n", name, (unsigned long long)guest.rax);
+			exit(1);
+		}
+		sample[i] = end - start;
+	}
+	report(name, n, 0);
+}
+
+ARGUMENTS(report_to) { *rdx = TDX_PAGE_SIZE; }
+ARGUMENTS(rtmr) { *rdx = 3; }
+ARGUMENTS(config_flags) { *rdx = 0x1110000300000016; }
+ARGUMENTS(added) { *rcx = ADD_BASE + ((uint64_t)(i % ADDED) << 12); }
+ARGUMENTS(accepted) { *rcx = ACCEPT_BASE + ((uint64_t)i << 12); }
+
+/* What accepting a page cannot be faster than. */
+static void timed_clear(uint64_t first)
+{
+	for (unsigned i = 0; i < ACCEPTED; i++) {
+		int64_t start = now();
+
+		memset(machine_ptr(b.m, first + (uint64_t)i * TDX_PAGE_SIZE), 0, TDX_PAGE_SIZE);
+		sample[i] = now() - start;
+	}
+	report("(clearing a page)", ACCEPTED, 0);
 }
 
 static void cpuid(void)
@@ -208,13 +244,23 @@ static void timed_guest(const char *name, void (*step)(void))
 
 static void run_guest(void)
 {
+	const uint64_t first = next_page;
 	struct vmcs *vmcs;
 
+	for (uint64_t i = 0; i < ACCEPTED; i++)
+		must(&b, TDH_MEM_PAGE_AUG, .rcx = ACCEPT_BASE + (i << 12), .rdx = TDR, .r8 = page());
 	enter();
 	vmcs = module_vmcs(b.mod, 0);
 	vmcs_write(vmcs, VMCS_GUEST_EFER, 0xd01);
 	vmcs_set_bits(vmcs, VMCS_GUEST_CS_AR, 1u << 13);
-	timed_guest("TDG.VP.INFO", vp_info);
+	timed_tdcall("TDG.VP.INFO", 100000, TDG_VP_INFO, nothing);
+	timed_tdcall("TDG.SYS.RD", 100000, TDG_SYS_RD, sys_rd);
+	timed_tdcall("TDG.VM.RD", 100000, TDG_VM_RD, config_flags);
+	timed_tdcall("TDG.MEM.PAGE.ATTR.RD", 100000, TDG_MEM_PAGE_ATTR_RD, added);
+	timed_tdcall("TDG.MEM.PAGE.ACCEPT 4K", ACCEPTED, TDG_MEM_PAGE_ACCEPT, accepted);
+	timed_clear(first);
+	timed_tdcall("TDG.MR.RTMR.EXTEND", 10000, TDG_MR_RTMR_EXTEND, rtmr);
+	timed_tdcall("TDG.MR.REPORT", 10000, TDG_MR_REPORT, report_to);
 	timed_guest("CPUID exit", cpuid);
 	guest_exit(EXIT_INTERRUPT, 0, 0);
 	timed_guest("VP.ENTER, interrupt exit", enter_and_exit);
@@ -256,7 +302,7 @@ int main(void)
 	qsort(sample, MAX_SAMPLES, sizeof(sample[0]), by_value);
 	pair_ns = percentile(MAX_SAMPLES, 50);
 	bench_ready(&b);
-	memset(machine_ptr(b.m, PAGES), 0, (TABLES + ADDED + AUGGED + 64) * TDX_PAGE_SIZE);
+	memset(machine_ptr(b.m, PAGES), 0, (TABLES + ADDED + AUGGED + ACCEPTED + 64) * TDX_PAGE_SIZE);
 	create_td();
 	printf("ns a call, less %lld for reading the clock\n", (long long)pair_ns);
 	printf("%-24s %7s %7s %7s %7s %9s %9s\n", "", "calls", "median", "p5", "p95", "mean",
