@@ -90,7 +90,7 @@ int main(void)
 		g_put(&g, G_CODE, loops[i].bytes, loops[i].len);
 		mips = best(&g);
 		g_close(&g);
-		if (!mips)
+		if (mips <= 0)
 			return 1;
 		printf("%-45s %8.0f MIPS\n", loops[i].name, mips);
 	}
