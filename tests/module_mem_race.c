@@ -155,7 +155,7 @@ static void a_page_given_by_two_hosts_at_once_has_one_owner(void **state)
 		const struct tdr *tdr = machine_ptr(s.m, td[i].tdr);
 		uint64_t own = (td[i].next - td[i].tdr) / TDX_PAGE_SIZE - 1;
 
-		assert_int_equal(tdr->chldcnt, own + g[i].got);
+		assert_int_equal(tdr_children(tdr), own + g[i].got);
 	}
 	expect_sound(&s);
 	setup_free(&s);

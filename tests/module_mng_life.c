@@ -135,8 +135,8 @@ static void a_tdcs_takes_nine_pages_and_none_once_initialized(void **state)
 	setup_expect(td_call(s, TDH_MNG_ADDCX, td_new_page(), td.tdr), TDX_TDCX_NUM_INCORRECT);
 	setup_expect(td_call(s, TDH_MNG_ADDCX, td_new_page(), other.tdr),
 		     TDX_OP_STATE_INCORRECT | TDX_OP_STATE_INITIALIZED);
-	assert_int_equal(td_tdr(&td)->chldcnt, 9);
-	assert_int_equal(td_tdr(&other)->chldcnt, 6);
+	assert_int_equal(tdr_children(td_tdr(&td)), 9);
+	assert_int_equal(tdr_children(td_tdr(&other)), 6);
 }
 
 static void a_page_is_given_once(void **state)

@@ -25,7 +25,7 @@ static void a_vcpu_takes_no_more_than_fifteen_pages(void **state)
 	const uint64_t tdvpr = vp_new(&td, TDVPS_MAX_PAGES - 1);
 
 	setup_expect(td_call(td.s, TDH_VP_ADDCX, td_new_page(), tdvpr), TDX_TDCX_NUM_INCORRECT);
-	assert_int_equal(td_tdr(&td)->chldcnt, TDCS_MIN_PAGES + TDVPS_MAX_PAGES);
+	assert_int_equal(tdr_children(td_tdr(&td)), TDCS_MIN_PAGES + TDVPS_MAX_PAGES);
 }
 
 static void l2_msr_bitmaps_start_closed(void **state)

@@ -24,7 +24,7 @@ void donate_page(struct tx *tx, struct td *td, const struct pamt_ref *ref, enum 
 		 uint64_t fill)
 {
 	donate_fill(tx, td, ref, fill);
-	td_add_children(td, 1);
+	td_add_children(tx, td, 1);
 	ref->entry->type = (uint8_t)type;
 	pamt_set_owner(ref->entry, td->pa);
 	pamt_count_inc(tx, ref);

@@ -40,9 +40,9 @@ static bool check_tdr(struct check *c, const struct td_sum *s)
 {
 	const struct tdr *tdr = machine_ptr(c->mod->m, s->tdr_pa);
 
-	if (tdr->chldcnt != s->children)
+	if (tdr_children(tdr) != s->children)
 		return broken(c, "TDR 0x%llx counts %llu child pages, the PAMT has %llu",
-			      (unsigned long long)s->tdr_pa, (unsigned long long)tdr->chldcnt,
+			      (unsigned long long)s->tdr_pa, (unsigned long long)tdr_children(tdr),
 			      (unsigned long long)s->children);
 	if (tdr->lifecycle_state > TDX_LIFECYCLE_TEARDOWN)
 		return broken(c, "TDR 0x%llx is in life cycle state %u",

@@ -47,7 +47,7 @@ enum {
 static const struct place places[MD_TD_FIELDS] = {
 	TDR(FATAL, fatal),
 	TDR(NUM_TDCX, num_tdcx),
-	TDR(CHLDCNT, chldcnt),
+	[MD_TD_CHLDCNT] = {NOWHERE, 0}, /* a sum */
 	TDR(LIFECYCLE_STATE, lifecycle_state),
 	TDR(TDCX_PA, tdcx_pa),
 	TDR(TD_UUID, td_uuid),
@@ -178,6 +178,19 @@ static uint64_t ticks_to_usec(const struct md *md, uint64_t ticks)
 	return hz ? (uint32_t)ticks * 1000000ull / hz : 0;
 }
 
+/* Read-only fields that are kept nowhere. */
+static uint64_t computed(const struct md *md, enum md_td_field field)
+{
+	switch (field) {
+	case MD_TD_CHLDCNT:
+		return tdr_children(md->td.tdr);
+	case MD_TD_NUM_CPUID_VALUES:
+		return CPUID_ROWS;
+	default:
+		return 0;
+	}
+}
+
 struct tdx_status md_td_element(const struct md *md, const struct md_field *f, uint64_t id,
 				bool write, struct md_element *e)
 {
@@ -197,7 +210,7 @@ struct tdx_status md_td_element(const struct md *md, const struct md_field *f, u
 		n = row * 2 + (unsigned)(id & 1);
 	}
 	if (places[field].page == NOWHERE) {
-		e->value = field == MD_TD_NUM_CPUID_VALUES ? CPUID_ROWS : 0;
+		e->value = computed(md, field);
 		return tdx_success();
 	}
 	e->where = page_of(md, places[field]) + places[field].offset + n * size;

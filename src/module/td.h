@@ -25,6 +25,7 @@ enum {
 	TD_MAX_CPUID = 80, /* room for CPUID_VALUES rows */
 	TD_XBUFF_OFFSETS = 20,
 	EPF_LIST_SIZE = 32,
+	TDR_CHILD_COUNTS = 32,
 };
 
 /* In a field for an address: none given yet. */
@@ -50,6 +51,14 @@ enum {
 	TDVPS_PAGE_L2 = 6,    /* per L2 VM: VMCS, MSR bitmaps, shadow MSR bitmaps */
 };
 
+/* CHLDCNT is the sum of counts on lines of their own: nearly every call changes it, and processors
+ * that give a TD pages at the same time should not wait for each other's line. One may count below
+ * zero, for pages that another added. */
+struct tdr_children {
+	uint64_t pages4k; /* 4K-equivalents of child pages; atomic */
+	uint8_t line_behind[56];
+};
+
 struct tdr {
 	uint8_t fatal;
 	uint8_t pad0[3];
@@ -62,12 +71,22 @@ struct tdr {
 	uint64_t td_uuid[4];
 	uint64_t seamdb_index;
 	uint64_t seamdb_nonce[4];
-	/* Written by nearly every call, while all read the lines above. */
 	uint8_t line_before[256 - 16 - 8 - 8 * TDCS_MAX_PAGES - 32 - 8 - 32];
-	uint64_t chldcnt; /* 4K-equivalents of child pages; atomic */
-	uint8_t reserved[4096 - 256 - 8];
+	struct tdr_children children[TDR_CHILD_COUNTS];
+	uint8_t reserved[4096 - 256 - sizeof(struct tdr_children) * TDR_CHILD_COUNTS];
 };
 static_assert(sizeof(struct tdr) == 4096, "TDR is one page");
+
+/* CHLDCNT. What processors add or take meanwhile may be seen in part: who needs it exact holds the
+ * TDR exclusive. */
+static inline uint64_t tdr_children(const struct tdr *tdr)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < TDR_CHILD_COUNTS; i++)
+		sum += __atomic_load_n(&tdr->children[i].pages4k, __ATOMIC_RELAXED);
+	return sum;
+}
 
 struct tdcs_cpuid_value {
 	uint32_t eax, ebx, ecx, edx;

@@ -245,9 +245,11 @@ hpa_t sept_leaf_pa(const struct tx *tx, const struct sept_ref *ref);
 bool td_tlb_tracked(const struct tdcs *tdcs, uint64_t bepoch);
 
 /* --- small --- */
-static inline void td_add_children(struct td *td, int64_t pages4k)
+static inline void td_add_children(const struct tx *tx, struct td *td, int64_t pages4k)
 {
-	__atomic_fetch_add(&td->tdr->chldcnt, (uint64_t)pages4k, __ATOMIC_RELAXED);
+	struct tdr_children *mine = &td->tdr->children[tx->lp->id % TDR_CHILD_COUNTS];
+
+	__atomic_fetch_add(&mine->pages4k, (uint64_t)pages4k, __ATOMIC_RELAXED);
 }
 
 #endif

@@ -72,14 +72,14 @@ void mem_give(const struct tx *tx, struct td *td, const struct pamt_ref *page,
 	pamt_set_owner(page->entry, td->pa);
 	__atomic_store_n(&page->entry->type, (uint8_t)type, __ATOMIC_RELAXED);
 	pamt_count_inc(tx, page);
-	td_add_children(td, 1ll << (9 * (unsigned)page->level));
+	td_add_children(tx, td, 1ll << (9 * (unsigned)page->level));
 }
 
 uint64_t mem_free(const struct tx *tx, struct td *td, const struct pamt_ref *page)
 {
 	uint64_t pages = 1ull << (9 * (unsigned)page->level);
 
-	td_add_children(td, -(int64_t)pages);
+	td_add_children(tx, td, -(int64_t)pages);
 	__atomic_store_n(&page->entry->type, TDX_PT_NDA, __ATOMIC_RELAXED);
 	return page->pa.v | pamt_count_dec(tx, page);
 }

@@ -33,7 +33,7 @@ static struct tdx_status decode(struct tx *tx, hpa_t pa, struct tdx_regs *regs,
 		return s;
 	if (td->tdr->lifecycle_state != TDX_LIFECYCLE_TEARDOWN)
 		return tdx_error(TDX_LIFECYCLE_STATE_INCORRECT);
-	if (type == TDX_PT_TDR && __atomic_load_n(&td->tdr->chldcnt, __ATOMIC_RELAXED))
+	if (type == TDX_PT_TDR && tdr_children(td->tdr))
 		return tdx_error(TDX_TD_ASSOCIATED_PAGES_EXIST);
 	return s;
 }
@@ -50,7 +50,7 @@ struct tdx_status leaf_tdh_phymem_page_reclaim(struct tx *tx, struct tdx_regs *r
 	if (!tdx_is_success(s))
 		return s;
 	if (regs->rcx != TDX_PT_TDR) {
-		td_add_children(&td, -(int64_t)(tdx_level_size(ref.level) / TDX_PAGE_SIZE));
+		td_add_children(tx, &td, -(int64_t)(tdx_level_size(ref.level) / TDX_PAGE_SIZE));
 		machine_wrote(tx->lp->hw, td.pa.v, tx->mod->hkid);
 	}
 	__atomic_store_n(&ref.entry->type, TDX_PT_NDA, __ATOMIC_RELAXED);
