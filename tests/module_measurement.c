@@ -37,6 +37,40 @@ static void mrtd_of_two_pages_is_the_hash_of_their_blocks(void **state)
 	assert_memory_equal(tdcs.mrtd, want, sizeof(want));
 }
 
+/* Whatever of the stream the hash has had when the build ends. */
+static void mrtd_does_not_depend_on_where_the_build_ends(void **state)
+{
+	static uint8_t stream[64 * 384], chunk[256];
+	static struct tdcs tdcs;
+
+	(void)state;
+	for (unsigned calls = 0; calls <= 60; calls++) {
+		size_t len = 0;
+		uint8_t want[48];
+
+		memset(stream, 0, sizeof(stream));
+		tdcs_mrtd_init(&tdcs);
+		for (uint64_t i = 0, at = 0; i < calls; i++, at += 256) {
+			bool add = i * i % 5 == 1;
+
+			memcpy(stream + len, add ? "MEM.PAGE.ADD" : "MR.EXTEND\0\0\0", 12);
+			memcpy(stream + len + 16, &at, 8);
+			len += 128;
+			if (add) {
+				tdcs_mrtd_page_add(&tdcs, gpa(at));
+				continue;
+			}
+			memset(chunk, (int)i, sizeof(chunk));
+			memcpy(stream + len, chunk, sizeof(chunk));
+			len += sizeof(chunk);
+			tdcs_mrtd_extend(&tdcs, gpa(at), chunk);
+		}
+		tdcs_mrtd_finalize(&tdcs);
+		EVP_Digest(stream, len, want, NULL, EVP_sha384(), NULL);
+		assert_memory_equal(tdcs.mrtd, want, sizeof(want));
+	}
+}
+
 static void a_tdcs_can_be_moved_while_its_td_is_built(void **state)
 {
 	static struct tdcs a, b, moved;
@@ -60,6 +94,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mrtd_of_two_pages_is_the_hash_of_their_blocks),
+		cmocka_unit_test(mrtd_does_not_depend_on_where_the_build_ends),
 		cmocka_unit_test(a_tdcs_can_be_moved_while_its_td_is_built),
 	};
 

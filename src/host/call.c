@@ -2,19 +2,43 @@
 /* Issuing SEAMCALLs: the bounded retry for entropy, and nothing else. */
 #include "host/call.h"
 
+/* False: no entropy, and the call may be tried again. */
+static bool issue(const struct tdx_port *cpu, struct tdx_regs *regs, unsigned *left)
+{
+	cpu->ops->set_incoherent(cpu, true);
+	cpu->ops->seamcall(cpu, regs);
+	return !tdx_is(tdx_status(regs->rax), TDX_RND_NO_ENTROPY) || --*left == 0;
+}
+
 struct tdx_status host_call(const struct tdx_port *cpu, unsigned leaf, unsigned version,
 			    struct tdx_regs *regs)
 {
 	const struct tdx_regs in = *regs;
 
-	for (unsigned left = TDX_ENTROPY_ATTEMPTS;;) {
-		regs->rax = tdx_rax(leaf, version);
-		cpu->ops->set_incoherent(cpu, true);
-		cpu->ops->seamcall(cpu, regs);
-		if (!tdx_is(tdx_status(regs->rax), TDX_RND_NO_ENTROPY) || --left == 0)
-			return tdx_status(regs->rax);
+	regs->rax = tdx_rax(leaf, version);
+	for (unsigned left = TDX_ENTROPY_ATTEMPTS; !issue(cpu, regs, &left);) {
 		*regs = in;
+		regs->rax = tdx_rax(leaf, version);
 	}
+	return tdx_status(regs->rax);
+}
+
+struct tdx_status host_call3(const struct tdx_port *cpu, unsigned leaf, uint64_t rcx, uint64_t rdx,
+			     uint64_t r8, struct tdx_regs *regs)
+{
+	unsigned left = TDX_ENTROPY_ATTEMPTS;
+
+	do {
+		/* field by field: clearing the block as a whole costs as much as a short call */
+		regs->rbx = regs->rsp = regs->rbp = regs->rsi = regs->rdi = 0;
+		regs->r9 = regs->r10 = regs->r11 = regs->r12 = regs->r13 = regs->r14 = regs->r15 =
+			0;
+		regs->rax = tdx_rax(leaf, 0);
+		regs->rcx = rcx;
+		regs->rdx = rdx;
+		regs->r8 = r8;
+	} while (!issue(cpu, regs, &left));
+	return tdx_status(regs->rax);
 }
 
 static bool key_retryable(struct tdx_status s)

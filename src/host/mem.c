@@ -3,35 +3,39 @@
 #include "abi/sept.h"
 #include "host/call.h"
 
+/* The registers of a call: where its caller will look at them, or nobody. */
+static struct tdx_regs *regs_of(struct tdx_mem_result *out, struct tdx_regs *unseen)
+{
+	return out ? &out->raw : unseen;
+}
+
 /* RCX and RDX as the extended error of a memory leaf. */
-static void result(const struct tdx_regs *r, struct tdx_status s, struct tdx_mem_result *out)
+static void result(struct tdx_status s, struct tdx_mem_result *out)
 {
 	if (!out)
 		return;
-	out->raw = *r;
 	if (tdx_is_success(s)) {
 		out->entry = 0;
 		out->state = TDX_SEPT_UNKNOWN;
 		out->level = TDX_LEVEL_4K;
-		out->page = hpa(r->rcx & SEPT_HPA_MASK);
+		out->page = hpa(out->raw.rcx & SEPT_HPA_MASK);
 		return;
 	}
 	out->page = hpa(0);
-	out->entry = r->rcx;
-	out->level = (enum tdx_level)(r->rdx & 7);
-	out->state = sept_state_by_public((unsigned)(r->rdx >> 8) & 0xff);
+	out->entry = out->raw.rcx;
+	out->level = (enum tdx_level)(out->raw.rdx & 7);
+	out->state = sept_state_by_public((unsigned)(out->raw.rdx >> 8) & 0xff);
 }
 
 static struct tdx_status on_gpa(const struct tdx_port *cpu, unsigned leaf, const struct tdx_td *td,
 				gpa_t g, enum tdx_level level, hpa_t page,
 				struct tdx_mem_result *out)
 {
-	struct tdx_regs r;
-	struct tdx_status s;
+	struct tdx_regs unseen;
+	struct tdx_status s = host_call3(cpu, leaf, host_gpa_level(g, level), td->tdr.v, page.v,
+					 regs_of(out, &unseen));
 
-	host_inputs(&r, host_gpa_level(g, level), td->tdr.v, page.v);
-	s = host_call(cpu, leaf, 0, &r);
-	result(&r, s, out);
+	result(s, out);
 	return s;
 }
 
@@ -67,12 +71,13 @@ struct tdx_status tdh_mem_page_demote(const struct tdx_port *cpu, const struct t
 struct tdx_status tdh_mem_page_add(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t g,
 				   hpa_t page, hpa_t source, struct tdx_mem_result *out)
 {
-	struct tdx_regs r = {.rcx = g.v, .rdx = td->tdr.v, .r8 = page.v, .r9 = source.v};
+	struct tdx_regs unseen, *r = regs_of(out, &unseen);
 	struct tdx_status s;
 
+	*r = (struct tdx_regs){.rcx = g.v, .rdx = td->tdr.v, .r8 = page.v, .r9 = source.v};
 	host_hand_over(cpu, page, TDX_LEVEL_4K);
-	s = host_call(cpu, TDH_MEM_PAGE_ADD, 0, &r);
-	result(&r, s, out);
+	s = host_call(cpu, TDH_MEM_PAGE_ADD, 0, r);
+	result(s, out);
 	return s;
 }
 
@@ -112,23 +117,23 @@ struct tdx_status tdh_mr_extend(const struct tdx_port *cpu, const struct tdx_td 
 struct tdx_status tdh_mem_rd(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t g,
 			     uint64_t *value, struct tdx_mem_result *out)
 {
-	struct tdx_regs r = {.rcx = g.v, .rdx = td->tdr.v};
-	struct tdx_status s = host_call(cpu, TDH_MEM_RD, 0, &r);
+	struct tdx_regs unseen, *r = regs_of(out, &unseen);
+	struct tdx_status s = host_call3(cpu, TDH_MEM_RD, g.v, td->tdr.v, 0, r);
 
 	if (value)
-		*value = tdx_is_success(s) ? r.r8 : 0;
-	result(&r, s, out);
+		*value = tdx_is_success(s) ? r->r8 : 0;
+	result(s, out);
 	return s;
 }
 
 struct tdx_status tdh_mem_wr(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t g,
 			     uint64_t value, uint64_t *old, struct tdx_mem_result *out)
 {
-	struct tdx_regs r = {.rcx = g.v, .rdx = td->tdr.v, .r8 = value};
-	struct tdx_status s = host_call(cpu, TDH_MEM_WR, 0, &r);
+	struct tdx_regs unseen, *r = regs_of(out, &unseen);
+	struct tdx_status s = host_call3(cpu, TDH_MEM_WR, g.v, td->tdr.v, value, r);
 
 	if (old)
-		*old = tdx_is_success(s) ? r.r8 : 0;
-	result(&r, s, out);
+		*old = tdx_is_success(s) ? r->r8 : 0;
+	result(s, out);
 	return s;
 }

@@ -18,8 +18,8 @@ static void metadata(const struct tdx_regs *r, struct tdx_page_metadata *out)
 struct tdx_status tdh_phymem_page_rdmd(const struct tdx_port *cpu, hpa_t page,
 				       struct tdx_page_metadata *out)
 {
-	struct tdx_regs r = {.rcx = page.v};
-	struct tdx_status s = host_call(cpu, TDH_PHYMEM_PAGE_RDMD, 0, &r);
+	struct tdx_regs r;
+	struct tdx_status s = host_call3(cpu, TDH_PHYMEM_PAGE_RDMD, page.v, 0, 0, &r);
 
 	metadata(&r, out);
 	return s;
@@ -29,10 +29,8 @@ struct tdx_status tdh_phymem_page_reclaim(const struct tdx_port *cpu, hpa_t page
 					  struct tdx_page_metadata *out)
 {
 	struct tdx_regs r;
-	struct tdx_status s;
+	struct tdx_status s = host_call3(cpu, TDH_PHYMEM_PAGE_RECLAIM, page.v, 0, 0, &r);
 
-	host_inputs(&r, page.v, 0, 0);
-	s = host_call(cpu, TDH_PHYMEM_PAGE_RECLAIM, 0, &r);
 	metadata(&r, out);
 	return s;
 }
@@ -48,10 +46,10 @@ struct tdx_status tdh_phymem_cache_wb(const struct tdx_port *cpu, bool resume)
 static struct tdx_status wbinvd(const struct tdx_host *host, const struct tdx_port *cpu, hpa_t page,
 				hkid_t k)
 {
+	uint64_t rcx = page.v | (uint64_t)k.v << host_of_const(host)->keyid_shift;
 	struct tdx_regs r;
 
-	host_inputs(&r, page.v | (uint64_t)k.v << host_of_const(host)->keyid_shift, 0, 0);
-	return host_call(cpu, TDH_PHYMEM_PAGE_WBINVD, 0, &r);
+	return host_call3(cpu, TDH_PHYMEM_PAGE_WBINVD, rcx, 0, 0, &r);
 }
 
 struct tdx_status tdh_phymem_page_wbinvd_hkid(const struct tdx_host *host,

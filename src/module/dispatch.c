@@ -118,34 +118,43 @@ static struct tdx_status call(struct lp *lp, struct tdx_regs *regs)
 	return s;
 }
 
-static struct tdx_status call_heard(struct lp *lp, struct tdx_regs *regs)
+static struct tdx_status hear_enter(struct lp *lp, struct tdx_regs *regs)
 {
 	const struct module_hooks *h = lp->mod->hooks;
-	void *arg = lp->mod->hooks_arg;
-	struct tdx_regs in = *regs;
-	struct tdx_status s = h->enter ? h->enter(arg, lp, false, regs) : tdx_success();
 
-	if (tdx_is_success(s))
-		s = call(lp, regs);
-	if (h->leave) {
-		struct tdx_regs out = *regs;
+	return h->enter ? h->enter(lp->mod->hooks_arg, lp, false, regs) : tdx_success();
+}
 
-		out.rax = s.raw;
-		h->leave(arg, lp, false, &in, &out);
-	}
-	return s;
+static void hear_leave(struct lp *lp, const struct tdx_regs *in, const struct tdx_regs *regs,
+		       struct tdx_status s)
+{
+	const struct module_hooks *h = lp->mod->hooks;
+	struct tdx_regs out = *regs;
+
+	out.rax = s.raw;
+	if (h->leave)
+		h->leave(lp->mod->hooks_arg, lp, false, in, &out);
 }
 
 enum module_next module_seamcall(struct module *mod, unsigned lp_id, struct tdx_regs *regs)
 {
 	struct lp *lp = &mod->lp[lp_id];
-	struct tdx_status s;
+	bool heard = __builtin_expect(mod->hooks != NULL, 0);
+	struct tdx_status s = tdx_success();
+	struct tdx_regs in;
 
 	if (lp->dead)
 		return MODULE_SHUTDOWN;
 	atomic_store_explicit(&lp->busy, true, memory_order_relaxed);
 	lp->fate = FATE_NONE;
-	s = __builtin_expect(mod->hooks != NULL, 0) ? call_heard(lp, regs) : call(lp, regs);
+	if (heard) {
+		in = *regs;
+		s = hear_enter(lp, regs);
+	}
+	if (tdx_is_success(s))
+		s = call(lp, regs);
+	if (heard)
+		hear_leave(lp, &in, regs, s);
 	switch ((enum lp_fate)lp->fate) {
 	case FATE_ENTERED:
 	case FATE_INJECTED:
@@ -161,6 +170,6 @@ enum module_next module_seamcall(struct module *mod, unsigned lp_id, struct tdx_
 		regs->rax = s.raw;
 		break;
 	}
-	atomic_store_explicit(&lp->busy, false, memory_order_relaxed);
+	atomic_store_explicit(&lp->busy, false, memory_order_release);
 	return MODULE_TO_HOST;
 }

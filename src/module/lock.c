@@ -137,7 +137,7 @@ bool module_lock_hold(struct module *mod, enum lock_resource res, const struct l
 	switch (lock_resource_kind(res)) {
 	case LOCK_KIND_SHAREX_HP:
 		__atomic_fetch_or((uint16_t *)w, how == HOLD_HP ? HP_PRIORITY : 0, __ATOMIC_SEQ_CST);
-		if (how == HOLD_EXCLUSIVE && reader_is_in(mod, w, NULL, NO_SLOT))
+		if (how == HOLD_EXCLUSIVE && reader_is_in(mod, w, NULL))
 			return false;
 		return how == HOLD_HP || hp_acquire(w, how == HOLD_SHARED ? LOCK_SHARED : LOCK_EXCLUSIVE,
 						    false) == LOCK_OK;

@@ -70,7 +70,13 @@ static inline void pamt_set_node(struct pamt_entry *e, hpa_t page0, hpa_t page1)
 #define PAMT_REMOVAL_HINT (1ull << 62)
 
 /* The TDMR covering a page, NULL when none does. */
-struct tdmr *pamt_tdmr(struct module *mod, uint64_t pa);
+static inline struct tdmr *pamt_tdmr(struct module *mod, uint64_t pa)
+{
+	for (uint32_t i = 0; i < mod->num_tdmrs; i++)
+		if (pa - mod->tdmr[i].base < mod->tdmr[i].size)
+			return &mod->tdmr[i];
+	return NULL;
+}
 
 /* Entries by address without locking, for walks, invariants and implicit references; NULL when the
  * page is not covered, its 1G block not initialised or (dynamic PAMT) has no 4K entries. */

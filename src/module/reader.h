@@ -9,6 +9,10 @@
  * other. When both do, both are busy, which is no answer the real module gives, but one a caller
  * must know.
  *
+ * Only processors that are in the module or a guest (struct lp, `busy`) can read anything, and say
+ * so before they fill a slot; so an exclusive locker looks at the slots of those alone. That stores
+ * are seen in the order in which they were made, up to the locked exchange of the last slot, is x86's.
+ *
  * What a word says is unchanged for everybody else: an exclusive holder, host priority and readers
  * counted by others are seen there, and in any of these cases a reader goes through the word too.
  */
@@ -67,12 +71,45 @@ static inline bool reader_enter(struct lp *lp, enum lock_resource res, const voi
 	return false;
 }
 
+/* Takes two words shared in slots n and n+1 with one barrier. False: do it one by one. */
+static inline bool reader_enter_two(struct lp *lp, const void *first, const void *second,
+				    unsigned n)
+{
+	_Atomic(const void *) *slot = &lp->reading[n];
+
+	if (n + 2 > READER_SLOTS || atomic_load_explicit(&slot[0], memory_order_relaxed) ||
+	    atomic_load_explicit(&slot[1], memory_order_relaxed))
+		return false;
+	atomic_store_explicit(&slot[0], first, memory_order_relaxed);
+	atomic_exchange_explicit(&slot[1], second, memory_order_seq_cst);
+	if (!((__atomic_load_n((const uint16_t *)first, __ATOMIC_SEQ_CST) |
+	       __atomic_load_n((const uint16_t *)second, __ATOMIC_SEQ_CST)) &
+	      (HP_EXCLUSIVE | HP_PRIORITY)))
+		return true;
+	atomic_store_explicit(&slot[0], NULL, memory_order_release);
+	atomic_store_explicit(&slot[1], NULL, memory_order_release);
+	return false;
+}
+
 static inline void reader_leave(struct lp *lp, unsigned n)
 {
 	atomic_store_explicit(&lp->reading[n], NULL, memory_order_release);
 }
 
-/* Does a processor read the word, apart from this one in that slot (NO_SLOT: apart from none)? */
-bool reader_is_in(const struct module *mod, const void *word, const struct lp *lp, unsigned slot);
+/* Does this processor read the word? */
+bool reader_reads(const struct lp *lp, const void *word);
+
+/* Does a processor other than `but` (may be NULL)? One outside the module and all guests reads
+ * nothing; should it come in now, it will see the word. */
+static inline bool reader_is_in(const struct module *mod, const void *word, const struct lp *but)
+{
+	const struct lp *end = mod->lp + mod->m->cfg.lps;
+
+	for (const struct lp *lp = mod->lp; lp < end; lp++)
+		if (lp != but && atomic_load_explicit(&lp->busy, memory_order_seq_cst) &&
+		    reader_reads(lp, word))
+			return true;
+	return false;
+}
 
 #endif

@@ -30,35 +30,41 @@ bool sept_operand_valid(uint64_t raw, enum tdx_level min, enum tdx_level max)
 	return gpa_level_valid(raw) && level >= (unsigned)min && level <= (unsigned)max;
 }
 
-bool sept_walk_from(const struct tx *tx, uint64_t root, enum tdx_level top, gpa_t gpa_,
-		    uint64_t present, struct sept_ref *ref)
+/* sept_walk_from(), inline where the walk is most of what a call does. */
+static inline __attribute__((always_inline)) bool walk(const struct tx *tx, uint64_t root,
+						       enum tdx_level top, gpa_t gpa_,
+						       uint64_t present, struct sept_ref *ref)
 {
-	uint64_t address = SEPT_HPA_MASK & ~tx->mod->hkid_mask;
-	uint64_t table = root & address;
+	const uint64_t address = SEPT_HPA_MASK & ~tx->mod->hkid_mask;
+	const uint64_t end = tx->m->cfg.mem_end & ~(TDX_PAGE_SIZE - 1);
+	uint8_t *const ram = machine_ptr(tx->m, 0);
 	enum tdx_level want = ref->level, level = top;
+	uint64_t table = root & address, value, *entry;
 
-	ref->gpa = gpa_;
 	for (;; level--) {
-		uint64_t *entry = machine_ptr(tx->m, table);
-
-		entry += gpa_.v >> (12 + 9 * (unsigned)level) & 511;
-		ref->entry = entry;
-		ref->value = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
-		if (level == want || !(ref->value & present) || sept_is_leaf(ref->value))
+		entry = (uint64_t *)(ram + table) + (gpa_.v >> (12 + 9 * (unsigned)level) & 511);
+		value = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+		if (level == want || !(value & present) || sept_is_leaf(value))
 			break;
-		table = ref->value & address;
-		if (__builtin_expect(!machine_is_ram(tx->m, table, TDX_PAGE_SIZE), 0)) {
+		table = value & address;
+		if (__builtin_expect(table >= end, 0)) { /* no RAM */
 			module_fatal(tx->lp);
 			break;
 		}
 	}
-	ref->level = level;
+	*ref = (struct sept_ref){.entry = entry, .value = value, .level = level, .gpa = gpa_};
 	return level == want;
+}
+
+bool sept_walk_from(const struct tx *tx, uint64_t root, enum tdx_level top, gpa_t gpa_,
+		    uint64_t present, struct sept_ref *ref)
+{
+	return walk(tx, root, top, gpa_, present, ref);
 }
 
 bool sept_walk(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct sept_ref *ref)
 {
-	return sept_walk_from(tx, tdcs->eptp, td_sept_top(tdcs), gpa_, SEPT_PRESENT, ref);
+	return walk(tx, tdcs->eptp, td_sept_top(tdcs), gpa_, SEPT_PRESENT, ref);
 }
 
 struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa_, enum tdx_operand op,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Finding a TD or vCPU from an operand: lock its page, check its state, map its pages. */
-#include "module/tx.h"
+#include "module/pamt_walk.h"
 
 static void *page_ptr(const struct tx *tx, uint64_t pa)
 {
@@ -39,8 +39,8 @@ struct tdx_status tx_shared(const struct tx *tx, hpa_t pa, uint64_t size, enum t
 struct tdx_status tx_tdr(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
 			 struct td *td)
 {
-	struct pamt_ref ref;
-	struct tdx_status s = tx_page(tx, pa, op, mode, TDX_PT_TDR, TDX_LEVEL_4K, &ref);
+	struct pamt_ref ref = {NULL};
+	struct tdx_status s = pamt_page(tx, pa, op, mode, TDX_PT_TDR, TDX_LEVEL_4K, &ref);
 
 	*td = (struct td){.pa = pa, .pamt = ref.entry};
 	if (tdx_is_success(s))

@@ -26,6 +26,8 @@ enum {
 	TD_XBUFF_OFFSETS = 20,
 	EPF_LIST_SIZE = 32,
 	TDR_CHILD_COUNTS = 32,
+	MRTD_BLOCK = 128,
+	MRTD_BLOCKS = 8,
 };
 
 /* In a field for an address: none given yet. */
@@ -167,7 +169,9 @@ struct tdcs {
 	uint8_t mrtd[48], mrconfigid[48], mrowner[48], mrownerconfig[48];
 	uint8_t rtmr[TD_NUM_RTMRS][48];
 	uint8_t last_teeinfo_hash[48];
-	uint64_t mrtd_context[44]; /* incremental SHA-384 */
+	uint64_t mrtd_context[28]; /* incremental SHA-384 */
+	uint8_t mrtd_blocks[MRTD_BLOCKS][MRTD_BLOCK]; /* not hashed yet */
+	uint64_t mrtd_nblocks;
 	/* migration */
 	uint8_t mig_dec_key_set, num_mem_scan_ranges, s4_migrated, pad1;
 	uint32_t export_count, import_count, mig_epoch;

@@ -2,14 +2,28 @@
 /* Taking and giving back locks, and the listeners on both. */
 #include "module/tx.h"
 
+/* Does this processor read the word itself, but for what it does in that slot? */
+static bool reads_itself(const struct tx *tx, const void *word, unsigned slot)
+{
+	const struct lp *lp = tx->lp;
+
+	for (unsigned i = 0; i < tx->nheld; i++)
+		if (tx->held[i].word == word && tx->held[i].slot != slot)
+			return true;
+	for (unsigned i = 0; i < lp->nguest_locks; i++)
+		if (lp->guest_locks[i].word == word && lp->guest_locks[i].slot != slot)
+			return true;
+	return false;
+}
+
 enum lock_result tx_exclude_readers(struct tx *tx, uint16_t *word, uint16_t from, unsigned slot)
 {
 	enum lock_result r;
 
 	/* Looked for before as well, so as not to bar others from a word that cannot be had. */
-	if (!reader_is_in(tx->mod, word, tx->lp, slot)) {
+	if (!reads_itself(tx, word, slot) && !reader_is_in(tx->mod, word, tx->lp)) {
 		r = hp_exclusive_from(word, from, tx->guest);
-		if (r != LOCK_OK || !reader_is_in(tx->mod, word, tx->lp, slot))
+		if (r != LOCK_OK || !reader_is_in(tx->mod, word, tx->lp))
 			return r;
 		__atomic_store_n(word, from, __ATOMIC_RELEASE);
 	}

@@ -118,6 +118,25 @@ static inline enum lock_result tx_try(struct tx *tx, enum lock_resource res, uin
 	return r;
 }
 
+/* Take two entries of a PAMT path shared at once. False: neither is taken, try one after the other,
+ * which says which is busy. */
+static inline bool tx_share_two(struct tx *tx, const struct tx_held *first,
+				const struct tx_held *second)
+{
+	unsigned n = tx->lp->nguest_locks + tx->nheld;
+
+	if (__builtin_expect(tx->mod->hooks != NULL, 0) ||
+	    !reader_enter_two(tx->lp, first->word, second->word, n))
+		return false;
+	assert(tx->nheld + 2 <= TX_MAX_HELD);
+	tx->held[tx->nheld] = *first;
+	tx->held[tx->nheld].slot = (uint8_t)n;
+	tx->held[tx->nheld + 1] = *second;
+	tx->held[tx->nheld + 1].slot = (uint8_t)(n + 1);
+	tx->nheld += 2;
+	return true;
+}
+
 /* Take any lock; remembered and released by tx_end(). LOCK_BUSY -> code with the operand:
  * TDX_OPERAND_BUSY|op for the host; a guest that failed on host priority also reports
  * TDX_OPERAND_BUSY_HOST_PRIORITY|op (tdcall dispatch shows it as TDX_OPERAND_BUSY after the timeout
@@ -163,7 +182,10 @@ struct tdx_status tx_pamt_implicit(struct tx *tx, hpa_t pa, enum tdx_operand op,
 struct tdx_status tx_free_page(struct tx *tx, hpa_t pa, enum tdx_operand op,
 			       enum tdx_level size, struct pamt_ref *ref);
 /* Alignment and range of an operand that must be an HPA with KeyID 0. */
-bool tx_hpa_valid(const struct tx *tx, hpa_t pa, uint64_t size);
+static inline bool tx_hpa_valid(const struct tx *tx, hpa_t pa, uint64_t size)
+{
+	return (pa.v & (size - 1)) == 0 && !(pa.v & tx->mod->hkid_mask) && pa.v >> HPA_BITS == 0;
+}
 /* An operand that is memory shared with the host: power-of-two `size` alignment, any shared KeyID,
  * below MAXPA, outside SEAMRR. The pointer may be NULL when the address is no RAM. */
 struct tdx_status tx_shared(const struct tx *tx, hpa_t pa, uint64_t size, enum tdx_operand op,

@@ -136,7 +136,7 @@ static enum module_next handle(struct lp *lp, const struct vmexit *exit, struct 
 		guest_leave(lp);
 	switch (lp->fate) {
 	case FATE_TD_EXIT:
-		atomic_store_explicit(&lp->busy, false, memory_order_relaxed);
+		atomic_store_explicit(&lp->busy, false, memory_order_release);
 		return MODULE_TO_HOST;
 	case FATE_SHUTDOWN:
 		lp->dead = true;

@@ -62,17 +62,11 @@ static enum module_next stand_still(struct module *mod, unsigned lp)
 	return module_vmexit(mod, lp, &x, module_guest_regs(mod, lp));
 }
 
-static void seamcall(const struct tdx_port *port, struct tdx_regs *regs)
+/* The module let a guest run, or is broken: the registers in the end. */
+static void go_on(struct model_cpu *c, enum module_next n, struct tdx_regs *regs)
 {
-	struct model_cpu *c = cpu_of(port);
 	struct tdx_model *model = c->model;
-	unsigned leaf = tdx_rax_leaf(regs->rax) % TDX_SEAMCALL_LEAVES;
-	bool faults = atomic_load_explicit(&model->faults.n, memory_order_relaxed) != 0;
-	uint64_t t = model->timed ? ticks() : 0, page = regs->rcx;
-	enum module_next n = MODULE_TO_HOST;
 
-	if (!faults || !model_fault_before(model, c->id, regs))
-		n = module_seamcall(model->mod, c->id, regs);
 	if (n == MODULE_TO_GUEST) {
 		n = model->engine ? model->engine->ops->run(model->engine, model->mod, c->id) :
 				    stand_still(model->mod, c->id);
@@ -80,19 +74,55 @@ static void seamcall(const struct tdx_port *port, struct tdx_regs *regs)
 	}
 	if (n == MODULE_SHUTDOWN)
 		*regs = (struct tdx_regs){.rax = TDX_SEAMCALL_VMFAILINVALID};
-	if (faults)
-		model_fault_after(model, c->id);
-	if (leaf == TDH_PHYMEM_PAGE_RECLAIM && regs->rax == TDX_SUCCESS && regs->rcx == TDX_PT_TDVPR &&
-	    model->engine)
+}
+
+static void execute(struct model_cpu *c, struct tdx_regs *regs)
+{
+	struct tdx_model *model = c->model;
+	struct machine_lp *lp = &model->m->lp[c->id];
+	uint64_t page = regs->rcx;
+	bool reclaim = tdx_rax_leaf(regs->rax) == TDH_PHYMEM_PAGE_RECLAIM;
+	enum module_next n = module_seamcall(model->mod, c->id, regs);
+
+	if (__builtin_expect(n != MODULE_TO_HOST, 0))
+		go_on(c, n, regs);
+	if (reclaim && regs->rax == TDX_SUCCESS && regs->rcx == TDX_PT_TDVPR && model->engine)
 		model->engine->ops->forget(model->engine, page);
 	/* Back in the host, which takes the interrupt that made it come back. */
-	if (atomic_load_explicit(&lp_of(port)->irq, memory_order_relaxed))
-		atomic_store(&lp_of(port)->irq, false);
+	if (atomic_load_explicit(&lp->irq, memory_order_relaxed))
+		atomic_store(&lp->irq, false);
+}
+
+/* With faults to inject, or with the time taken. */
+static void execute_watched(struct model_cpu *c, struct tdx_regs *regs)
+{
+	struct tdx_model *model = c->model;
+	unsigned leaf = tdx_rax_leaf(regs->rax) % TDX_SEAMCALL_LEAVES;
+	bool faults = atomic_load_explicit(&model->faults.n, memory_order_relaxed) != 0;
+	uint64_t t = model->timed ? ticks() : 0;
+
+	if (!faults || !model_fault_before(model, c->id, regs))
+		execute(c, regs);
+	if (faults)
+		model_fault_after(model, c->id);
+	if (model->timed)
+		count(&c->stats.ns[leaf], ticks() - t);
+}
+
+static void seamcall(const struct tdx_port *port, struct tdx_regs *regs)
+{
+	struct model_cpu *c = cpu_of(port);
+	unsigned leaf = tdx_rax_leaf(regs->rax) % TDX_SEAMCALL_LEAVES;
+
+	if (__builtin_expect(c->model->timed ||
+				     atomic_load_explicit(&c->model->faults.n, memory_order_relaxed),
+			     0))
+		execute_watched(c, regs);
+	else
+		execute(c, regs);
 	if (tdx_is_busy(tdx_status(regs->rax)))
 		__atomic_fetch_add(&c->busy[leaf][regs->rax & 0xff], 1, __ATOMIC_RELAXED);
 	count(&c->stats.calls[leaf], 1);
-	if (model->timed)
-		count(&c->stats.ns[leaf], ticks() - t);
 	count(&c->stats.errors[leaf], regs->rax >> 63);
 }
 

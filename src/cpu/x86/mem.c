@@ -114,7 +114,11 @@ void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigne
 	x86_code_hit(cpu->code, p, size);
 }
 
-uint64_t x86_ld_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, unsigned size)
+/* Called by slow.S, which an optimizer of the whole program does not see. */
+#define FROM_ASM __attribute__((used))
+
+FROM_ASM uint64_t x86_ld_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va,
+			      unsigned size)
 {
 	uint64_t v;
 
@@ -124,7 +128,7 @@ uint64_t x86_ld_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, 
 	return v;
 }
 
-void x86_st_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, uint64_t v,
+FROM_ASM void x86_st_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, uint64_t v,
 		 unsigned size)
 {
 	cpu->cur = op;
@@ -134,7 +138,7 @@ void x86_st_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, uint
 
 /* A pointer to change size bytes through. rmw_pending asks for x86_rmw_done() after the change:
  * because the bytes are a copy, or because the page holds code. */
-void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, unsigned size)
+FROM_ASM void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, unsigned size)
 {
 	const unsigned here = to_page_end(va);
 
