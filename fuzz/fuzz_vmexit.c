@@ -52,7 +52,7 @@ static void enter_again(struct test_guest *g)
 	g->lp->dead = false;
 	g->lp->tdr->fatal = 0;
 	g->vps->state = TDX_VCPU_ACTIVE;
-	g->tdcs->refcount[0] = 1;
+	g->lp->tdr->counts[0].running[0] = 1;
 }
 
 static void one_exit(struct test_guest *g, struct input *in)
@@ -84,7 +84,7 @@ static void one_exit(struct test_guest *g, struct input *in)
 	case MODULE_TO_HOST:
 		if (g->lp->in_guest || g->lp->nguest_locks)
 			__builtin_trap();
-		if (!g->lp->leaving.dead && g->tdcs->refcount[0] != 0)
+		if (!g->lp->leaving.dead && tdr_running(g->lp->tdr, 0) != 0)
 			__builtin_trap();
 		enter_again(g);
 		break;

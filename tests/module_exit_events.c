@@ -19,7 +19,7 @@ static void an_interrupt_goes_to_the_host_and_frees_the_vcpu(void **state)
 	assert_int_equal(host(g)->r9, 0x80000020);
 	assert_int_equal(host(g)->rbx, 0);
 	assert_int_equal(g->vps->state, TDX_VCPU_READY);
-	assert_int_equal(g->tdcs->refcount[0], 0);
+	assert_int_equal(tdr_running(g->lp->tdr, 0), 0);
 	assert_int_equal(guest_rip(g), GUEST_RIP);
 	/* there is no guest any more */
 	assert_int_equal(guest_exits(g, e), MODULE_SHUTDOWN);
@@ -171,7 +171,7 @@ static void a_machine_check_ends_the_td_without_touching_it(void **state)
 	assert_int_equal(host(g)->rax, TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE);
 	assert_int_equal(g->lp->tdr->fatal, 1);
 	assert_int_equal(g->vps->state, TDX_VCPU_ACTIVE);
-	assert_int_equal(g->tdcs->refcount[0], 1);
+	assert_int_equal(tdr_running(g->lp->tdr, 0), 1);
 }
 
 static void other_processors_leave_a_dead_td_at_their_next_exit(void **state)

@@ -79,7 +79,7 @@ static inline int guest_setup(void **state)
 	g->lp->vmcs = g->vmcs = machine_ptr(g->m, GUEST_VMCS_PA);
 	g->vps->page_pa[TDVPS_PAGE_VAPIC] = GUEST_VAPIC_PA;
 	g->vps->state = TDX_VCPU_ACTIVE;
-	g->tdcs->refcount[0] = 1;
+	g->lp->tdr->counts[0].running[0] = 1;
 	guest_make_memory(g);
 	vmcs_write(g->vmcs, VMCS_GUEST_RIP, GUEST_RIP);
 	vmcs_write(g->vmcs, VMCS_GUEST_CR0, 0x80000021);

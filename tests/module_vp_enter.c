@@ -239,13 +239,13 @@ static void a_vcpu_that_faults_seven_times_on_the_spot_is_not_entered(void **sta
 	assert_int_equal(s->regs.r8, 0x20000);
 	assert_int_equal(s->regs.rbx, 0);
 	assert_int_equal(s->regs.rbp, 0);
-	assert_int_equal(td_tdcs(&td)->refcount[0] + td_tdcs(&td)->refcount[1], 0);
+	assert_int_equal(tdr_running(td_tdr(&td), 0) + tdr_running(td_tdr(&td), 1), 0);
 	assert_int_equal(td_tdcs(&td)->sept_lock, 0);
 	/* the tree in use is told as such, and counted out again */
 	td_tdcs(&td)->sept_lock = 1;
 	refused(s, tdvpr, TDX_OPERAND_BUSY | TDX_OPERAND_ID_SEPT_TREE);
 	td_tdcs(&td)->sept_lock = 0;
-	assert_int_equal(td_tdcs(&td)->refcount[0] + td_tdcs(&td)->refcount[1], 0);
+	assert_int_equal(tdr_running(td_tdr(&td), 0) + tdr_running(td_tdr(&td), 1), 0);
 	/* once the page is there, the guest may go on */
 	setup_expect(setup_call(s, 0, TDH_MEM_PAGE_AUG, .rcx = 0x20000, .rdx = td.tdr,
 				.r8 = td_new_page()),
@@ -353,8 +353,8 @@ static void vcpus_run_beside_each_other_and_beside_tracking(void **state)
 		assert_true(player[i].entered > 0);
 	}
 	assert_true(tracked > 0);
-	assert_int_equal(td_tdcs(&td)->refcount[0], 0);
-	assert_int_equal(td_tdcs(&td)->refcount[1], 0);
+	assert_int_equal(tdr_running(td_tdr(&td), 0), 0);
+	assert_int_equal(tdr_running(td_tdr(&td), 1), 0);
 	setup_free(&s);
 }
 

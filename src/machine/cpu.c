@@ -134,6 +134,8 @@ uint64_t machine_rdtsc(struct machine_lp *lp)
 
 	if (m->cfg.real_time)
 		return real_tsc(m);
+	if (step == 0) /* processors that only look do not take the line from each other */
+		return atomic_load_explicit(&m->tsc, memory_order_relaxed);
 	return atomic_fetch_add_explicit(&m->tsc, step, memory_order_relaxed);
 }
 

@@ -141,13 +141,15 @@ struct machine {
 	uint64_t hkid_mask;	   /* the KeyID bits of an HPA */
 	unsigned hkid_shift;
 	unsigned private_hkid_min, private_hkid_max;
-	_Atomic uint64_t tsc, tsc_step; /* TSC of the deterministic clock */
+	_Atomic uint64_t tsc_step; /* of the deterministic clock, at each reading */
 	uint64_t start_ns;	    /* host's clock at power-on */
 	_Atomic int pconfig_result; /* what PCONFIG answers from now on: 0 ok, 2 entropy, 5 busy */
 	_Atomic int rng_fail;	    /* the next n RDRAND/RDSEED fail */
 	_Atomic uint32_t key_programmed[MACHINE_MAX_PKGS * 64]; /* bitmap, per package by KeyID */
 	struct coherency *coherency; /* reports collected; NULL when not watched */
-	uint8_t line_before[64]; /* read by all; what follows is written by one each */
+	uint8_t line_before[64]; /* read by all */
+	_Atomic uint64_t tsc; /* of the deterministic clock; written by all */
+	uint8_t line_behind[64]; /* what follows is written by one each */
 	struct machine_lp lp[MACHINE_MAX_LPS];
 };
 

@@ -117,7 +117,7 @@ static bool check_locks(struct check *c, const struct td_sum *s, const struct td
 static bool check_vcpus(struct check *c, const struct td_sum *s, const struct tdr *tdr,
 			const struct tdcs *tdcs)
 {
-	unsigned running = (unsigned)tdcs->refcount[0] + tdcs->refcount[1];
+	unsigned running = tdr_running(tdr, 0) + tdr_running(tdr, 1);
 
 	if (tdcs->num_vcpus != s->vcpus || tdcs->num_assoc_vcpus != s->associated)
 		return broken(c, "TD 0x%llx counts %u vCPUs, %u associated; there are %u and %u",

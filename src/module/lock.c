@@ -146,6 +146,8 @@ bool module_lock_hold(struct module *mod, enum lock_resource res, const struct l
 				  __ATOMIC_SEQ_CST);
 		return true;
 	case LOCK_KIND_SHAREX:
+		if (how == HOLD_EXCLUSIVE && reader_is_in(mod, w, NULL))
+			return false;
 		return sharex_acquire(w, how == HOLD_SHARED ? LOCK_SHARED : LOCK_EXCLUSIVE) ==
 		       LOCK_OK;
 	case LOCK_KIND_MUTEX:

@@ -47,7 +47,7 @@ enum {
 static const struct place places[MD_TD_FIELDS] = {
 	TDR(FATAL, fatal),
 	TDR(NUM_TDCX, num_tdcx),
-	[MD_TD_CHLDCNT] = {NOWHERE, 0}, /* a sum */
+	[MD_TD_CHLDCNT] = {NOWHERE, 0},
 	TDR(LIFECYCLE_STATE, lifecycle_state),
 	TDR(TDCX_PA, tdcx_pa),
 	TDR(TD_UUID, td_uuid),
@@ -86,7 +86,7 @@ static const struct place places[MD_TD_FIELDS] = {
 	EXT(CPUID4_NATIVE_VALUES, cpuid4_native_values),
 	MAIN(XBUFF_OFFSETS, xbuff_offsets),
 	MAIN(TD_EPOCH, td_epoch),
-	MAIN(REFCOUNT, refcount),
+	[MD_TD_REFCOUNT] = {NOWHERE, 0},
 	MAIN(MRTD, mrtd),
 	MAIN(MRCONFIGID, mrconfigid),
 	MAIN(MROWNER, mrowner),
@@ -179,11 +179,13 @@ static uint64_t ticks_to_usec(const struct md *md, uint64_t ticks)
 }
 
 /* Read-only fields that are kept nowhere. */
-static uint64_t computed(const struct md *md, enum md_td_field field)
+static uint64_t computed(const struct md *md, enum md_td_field field, unsigned n)
 {
 	switch (field) {
 	case MD_TD_CHLDCNT:
 		return tdr_children(md->td.tdr);
+	case MD_TD_REFCOUNT:
+		return (uint16_t)tdr_running(md->td.tdr, n);
 	case MD_TD_NUM_CPUID_VALUES:
 		return CPUID_ROWS;
 	default:
@@ -210,7 +212,7 @@ struct tdx_status md_td_element(const struct md *md, const struct md_field *f, u
 		n = row * 2 + (unsigned)(id & 1);
 	}
 	if (places[field].page == NOWHERE) {
-		e->value = computed(md, field);
+		e->value = computed(md, field, n);
 		return tdx_success();
 	}
 	e->where = page_of(md, places[field]) + places[field].offset + n * size;

@@ -35,6 +35,7 @@ static inline bool reader_has_slot(enum lock_resource res, const void *word)
 	case LOCK_PAMT_2M:
 	case LOCK_OP_STATE:
 	case LOCK_SEPT_TREE:
+	case LOCK_EPOCH:
 		return true;
 	case LOCK_PAMT_4K: /* of struct pamt_entry */
 		type = __atomic_load_n((const uint8_t *)word + 2, __ATOMIC_RELAXED) & 0x1f;
@@ -43,7 +44,6 @@ static inline bool reader_has_slot(enum lock_resource res, const void *word)
 	case LOCK_KOT:
 	case LOCK_WBT:
 	case LOCK_TDMR:
-	case LOCK_EPOCH:
 	case LOCK_RTMR:
 	case LOCK_MIG:
 	case LOCK_SERVTD_BINDINGS:
@@ -52,6 +52,13 @@ static inline bool reader_has_slot(enum lock_resource res, const void *word)
 		break;
 	}
 	return false;
+}
+
+/* What in the word of a resource keeps readers out of the slots. */
+static inline uint16_t reader_barrier(enum lock_resource res)
+{
+	return lock_resource_kind(res) == LOCK_KIND_SHAREX ? SHAREX_EXCLUSIVE :
+							     HP_EXCLUSIVE | HP_PRIORITY;
 }
 
 /* Takes the word shared in slot n. False: it is not free for that, or the slot is in use. */
@@ -63,8 +70,7 @@ static inline bool reader_enter(struct lp *lp, enum lock_resource res, const voi
 		return false;
 	/* not a store: it must be seen before the word is looked at */
 	atomic_exchange_explicit(slot, word, memory_order_seq_cst);
-	if (!(__atomic_load_n((const uint16_t *)word, __ATOMIC_SEQ_CST) &
-	      (HP_EXCLUSIVE | HP_PRIORITY)) &&
+	if (!(__atomic_load_n((const uint16_t *)word, __ATOMIC_SEQ_CST) & reader_barrier(res)) &&
 	    reader_has_slot(res, word))
 		return true;
 	atomic_store_explicit(slot, NULL, memory_order_release);

@@ -134,13 +134,13 @@ hpa_t sept_leaf_pa(const struct tx *tx, const struct sept_ref *ref)
 
 /* A vCPU that entered before the page was blocked holds a count of that epoch. Reading the two
  * words one after the other is safe: the epoch moves on only when the older count is zero. */
-bool td_tlb_tracked(const struct tdcs *tdcs, uint64_t bepoch)
+bool td_tlb_tracked(const struct td *td, uint64_t bepoch)
 {
-	uint64_t epoch = __atomic_load_n(&tdcs->td_epoch, __ATOMIC_ACQUIRE);
+	uint64_t epoch = __atomic_load_n(&td->tdcs->td_epoch, __ATOMIC_ACQUIRE);
 
 	if (bepoch >> 63)
 		return false;
 	if (bepoch == epoch - 1)
-		return __atomic_load_n(&tdcs->refcount[bepoch & 1], __ATOMIC_ACQUIRE) == 0;
+		return tdr_running(td->tdr, bepoch) == 0;
 	return bepoch < epoch - 1;
 }

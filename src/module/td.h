@@ -25,7 +25,7 @@ enum {
 	TD_MAX_CPUID = 80, /* room for CPUID_VALUES rows */
 	TD_XBUFF_OFFSETS = 20,
 	EPF_LIST_SIZE = 32,
-	TDR_CHILD_COUNTS = 32,
+	TD_COUNTS = 32,
 	MRTD_BLOCK = 128,
 	MRTD_BLOCKS = 8,
 };
@@ -53,13 +53,15 @@ enum {
 	TDVPS_PAGE_L2 = 6,    /* per L2 VM: VMCS, MSR bitmaps, shadow MSR bitmaps */
 };
 
-/* CHLDCNT is the sum of counts on lines of their own: nearly every call changes it, and processors
- * that give a TD pages at the same time should not wait for each other's line. One may count below
- * zero, for pages that another added. */
-struct tdr_children {
-	uint64_t pages4k; /* 4K-equivalents of child pages; atomic */
-	uint8_t line_behind[56];
+/* What calls count at nearly every turn. Each is the sum of counts on lines of their own, as
+ * processors on one TD should not wait for each other's line; one of them may count below zero the
+ * pages that another added. */
+struct td_counts {
+	uint64_t children; /* CHLDCNT: 4K-equivalents of child pages; atomic */
+	uint16_t running[2]; /* REFCOUNT: vCPUs in the guest, by parity of their epoch; atomic */
+	uint8_t line_behind[52];
 };
+static_assert(sizeof(struct td_counts) == 64, "a cache line");
 
 struct tdr {
 	uint8_t fatal;
@@ -74,8 +76,8 @@ struct tdr {
 	uint64_t seamdb_index;
 	uint64_t seamdb_nonce[4];
 	uint8_t line_before[256 - 16 - 8 - 8 * TDCS_MAX_PAGES - 32 - 8 - 32];
-	struct tdr_children children[TDR_CHILD_COUNTS];
-	uint8_t reserved[4096 - 256 - sizeof(struct tdr_children) * TDR_CHILD_COUNTS];
+	struct td_counts counts[TD_COUNTS];
+	uint8_t reserved[4096 - 256 - sizeof(struct td_counts) * TD_COUNTS];
 };
 static_assert(sizeof(struct tdr) == 4096, "TDR is one page");
 
@@ -85,8 +87,19 @@ static inline uint64_t tdr_children(const struct tdr *tdr)
 {
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < TDR_CHILD_COUNTS; i++)
-		sum += __atomic_load_n(&tdr->children[i].pages4k, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < TD_COUNTS; i++)
+		sum += __atomic_load_n(&tdr->counts[i].children, __ATOMIC_RELAXED);
+	return sum;
+}
+
+/* REFCOUNT. A vCPU is counted and discounted on one processor, so none of the counts is below zero,
+ * and as nobody enters in an epoch that is over, one of those that was zero remains so. */
+static inline unsigned tdr_running(const struct tdr *tdr, uint64_t epoch)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < TD_COUNTS; i++)
+		sum += __atomic_load_n(&tdr->counts[i].running[epoch & 1], __ATOMIC_ACQUIRE);
 	return sum;
 }
 
@@ -158,9 +171,8 @@ struct tdcs {
 	uint32_t xbuff_offsets[TD_XBUFF_OFFSETS];
 	uint8_t cpuid_valid[TD_MAX_CPUID];
 	/* epoch tracking */
-	uint64_t td_epoch;
-	uint16_t refcount[2]; /* by parity of the epoch */
-	uint16_t epoch_lock;  /* sharex */
+	uint64_t td_epoch; /* who runs in it is counted in the TDR */
+	uint16_t epoch_lock; /* sharex */
 	/* measurement */
 	uint16_t rtmr_lock; /* sharex-hp */
 	uint8_t last_teeinfo_hash_valid;

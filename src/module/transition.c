@@ -166,7 +166,7 @@ static void save_vcpu(struct lp *lp)
 	vps->last_td_exit = lp->leaving.last_td_exit;
 	__atomic_store_n(&vps->state, lp->leaving.vcpu_state, __ATOMIC_RELEASE);
 	/* from here on a tracking host need not wait for this processor's TLB */
-	__atomic_fetch_sub(&lp->tdcs->refcount[vps->vcpu_epoch & 1], 1, __ATOMIC_RELEASE);
+	td_leave_epoch(lp->tdr, lp, vps->vcpu_epoch);
 }
 
 void guest_leave(struct lp *lp)

@@ -77,9 +77,10 @@ static inline void tx_begin(struct tx *tx, struct lp *lp, const struct tdx_leaf_
 /* Release everything still held, newest first. */
 void tx_end(struct tx *tx);
 
-/* A sharex-hp lock whose readers are in slots, exclusive: `from` as hp_exclusive_from() has it, slot
+/* A lock whose readers are in slots, exclusive: `from` as hp_exclusive_from() has it, slot
  * the caller's own. */
-enum lock_result tx_exclude_readers(struct tx *tx, uint16_t *word, uint16_t from, unsigned slot);
+enum lock_result tx_exclude_readers(struct tx *tx, enum lock_resource res, uint16_t *word,
+				    uint16_t from, unsigned slot);
 /* One attempt with the listeners told. */
 enum lock_result tx_acquire_heard(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
 				  enum lock_mode mode, uint8_t *slot);
@@ -90,10 +91,10 @@ static inline enum lock_result tx_acquire(struct tx *tx, enum lock_resource res,
 	unsigned n = tx->lp->nguest_locks + tx->nheld;
 
 	*slot = NO_SLOT;
-	if (lock_resource_kind(res) != LOCK_KIND_SHAREX_HP || !reader_has_slot(res, word))
+	if (!reader_has_slot(res, word))
 		return lock_acquire(res, word, mode, tx->guest);
 	if (mode != LOCK_SHARED)
-		return tx_exclude_readers(tx, (uint16_t *)word, 0, NO_SLOT);
+		return tx_exclude_readers(tx, res, (uint16_t *)word, 0, NO_SLOT);
 	if (n < READER_SLOTS && reader_enter(tx->lp, res, word, n)) {
 		*slot = (uint8_t)n;
 		return LOCK_OK;
@@ -264,14 +265,30 @@ void sept_error_regs(const struct tx *tx, const struct sept_ref *ref, struct tdx
 hpa_t sept_leaf_pa(const struct tx *tx, const struct sept_ref *ref);
 
 /* Has every vCPU that may have cached a translation blocked in this epoch left the guest since? */
-bool td_tlb_tracked(const struct tdcs *tdcs, uint64_t bepoch);
+bool td_tlb_tracked(const struct td *td, uint64_t bepoch);
 
 /* --- small --- */
+static inline struct td_counts *td_counts(struct tdr *tdr, const struct lp *lp)
+{
+	return &tdr->counts[lp->id % TD_COUNTS];
+}
+
+/* CHLDCNT */
 static inline void td_add_children(const struct tx *tx, struct td *td, int64_t pages4k)
 {
-	struct tdr_children *mine = &td->tdr->children[tx->lp->id % TDR_CHILD_COUNTS];
+	__atomic_fetch_add(&td_counts(td->tdr, tx->lp)->children, (uint64_t)pages4k,
+			   __ATOMIC_RELAXED);
+}
 
-	__atomic_fetch_add(&mine->pages4k, (uint64_t)pages4k, __ATOMIC_RELAXED);
+/* REFCOUNT: the vCPU's TLB may hold translations of this epoch from now on, or no longer. */
+static inline void td_join_epoch(struct tdr *tdr, const struct lp *lp, uint64_t epoch)
+{
+	__atomic_fetch_add(&td_counts(tdr, lp)->running[epoch & 1], 1, __ATOMIC_ACQUIRE);
+}
+
+static inline void td_leave_epoch(struct tdr *tdr, const struct lp *lp, uint64_t epoch)
+{
+	__atomic_fetch_sub(&td_counts(tdr, lp)->running[epoch & 1], 1, __ATOMIC_RELEASE);
 }
 
 #endif

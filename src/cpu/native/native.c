@@ -2,12 +2,10 @@
 /* The native engine: stacks, VM exits, guest memory.
  *
  * A vCPU's stack is entered only by the thread of the processor it is entered on, and the module
- * lets a vCPU be entered on one processor at a time; so a native_cpu needs no lock of its own. The
- * table of vCPUs has one. */
+ * lets a vCPU be entered on one processor at a time; so a native_cpu needs no lock of its own. */
 #include "cpu/native/native.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,13 +16,13 @@
 #include "abi/vmx.h"
 #include "cpu/ept.h"
 #include "cpu/native/fiber.h"
+#include "cpu/vcpus.h"
 #include "machine/machine.h"
 #include "module/internal.h"
 #include "module/vmcs.h"
 
 enum {
 	STACK_SIZE = 256 << 10,
-	MAX_VCPUS = 1024,
 	OP_LENGTH = 16, /* how far the make-believe RIP goes with each operation */
 	TDCALL_LENGTH = 4,
 };
@@ -45,9 +43,7 @@ struct native {
 	struct engine engine;
 	native_fn *fn;
 	void *arg;
-	pthread_mutex_t lock;
-	struct native_cpu *cpu[MAX_VCPUS];
-	unsigned ncpu;
+	struct vcpus vcpus;
 };
 
 static void deliver(struct native_cpu *cpu)
@@ -247,34 +243,33 @@ static void vcpu_main(void *p)
 	}
 }
 
-static struct native_cpu *cpu_of(struct native *n, uint64_t tdvpr_pa)
+static void *cpu_new(void *arg, uint64_t tdvpr_pa)
 {
-	struct native_cpu *cpu = NULL;
+	struct native_cpu *cpu = calloc(1, sizeof(*cpu));
 
-	pthread_mutex_lock(&n->lock);
-	for (unsigned i = 0; i < n->ncpu && !cpu; i++)
-		if (n->cpu[i]->tdvpr_pa == tdvpr_pa)
-			cpu = n->cpu[i];
-	if (!cpu && n->ncpu < MAX_VCPUS) {
-		cpu = calloc(1, sizeof(*cpu));
-		if (cpu) {
-			cpu->native = n;
-			cpu->tdvpr_pa = tdvpr_pa;
-			if (fiber_init(&cpu->fiber, STACK_SIZE, vcpu_main, cpu))
-				n->cpu[n->ncpu++] = cpu;
-			else {
-				free(cpu);
-				cpu = NULL;
-			}
-		}
+	if (!cpu)
+		return NULL;
+	cpu->native = arg;
+	cpu->tdvpr_pa = tdvpr_pa;
+	if (!fiber_init(&cpu->fiber, STACK_SIZE, vcpu_main, cpu)) {
+		free(cpu);
+		return NULL;
 	}
-	pthread_mutex_unlock(&n->lock);
 	return cpu;
+}
+
+static void cpu_free(void *p)
+{
+	struct native_cpu *cpu = p;
+
+	fiber_free(&cpu->fiber);
+	free(cpu);
 }
 
 static enum module_next native_run(struct engine *e, struct module *mod, unsigned lp)
 {
-	struct native_cpu *cpu = cpu_of((struct native *)e, mod->lp[lp].tdvpr_pa.v);
+	struct native *n = (struct native *)e;
+	struct native_cpu *cpu = vcpus_enter(&n->vcpus, lp, mod->lp[lp].tdvpr_pa.v);
 	struct vmcs *vmcs;
 
 	if (!cpu)
@@ -289,36 +284,20 @@ static enum module_next native_run(struct engine *e, struct module *mod, unsigne
 	}
 	fiber_host_init(&cpu->host);
 	fiber_switch(&cpu->host, &cpu->fiber);
+	vcpus_leave(&n->vcpus, lp);
 	return cpu->next;
-}
-
-static void cpu_free(struct native_cpu *cpu)
-{
-	fiber_free(&cpu->fiber);
-	free(cpu);
 }
 
 static void native_forget(struct engine *e, uint64_t tdvpr_pa)
 {
-	struct native *n = (struct native *)e;
-
-	pthread_mutex_lock(&n->lock);
-	for (unsigned i = 0; i < n->ncpu; i++)
-		if (n->cpu[i]->tdvpr_pa == tdvpr_pa) {
-			cpu_free(n->cpu[i]);
-			n->cpu[i] = n->cpu[--n->ncpu];
-			break;
-		}
-	pthread_mutex_unlock(&n->lock);
+	vcpus_forget(&((struct native *)e)->vcpus, tdvpr_pa);
 }
 
 static void native_free(struct engine *e)
 {
 	struct native *n = (struct native *)e;
 
-	for (unsigned i = 0; i < n->ncpu; i++)
-		cpu_free(n->cpu[i]);
-	pthread_mutex_destroy(&n->lock);
+	vcpus_destroy(&n->vcpus);
 	free(n);
 }
 
@@ -326,6 +305,7 @@ struct engine *native_engine_new(native_fn *fn, void *arg)
 {
 	static const struct engine_ops ops = {
 		.run = native_run, .forget = native_forget, .free = native_free};
+	static const struct vcpus_ops vcpus_ops = {.make = cpu_new, .free = cpu_free};
 	struct native *n = calloc(1, sizeof(*n));
 
 	if (!n)
@@ -333,6 +313,6 @@ struct engine *native_engine_new(native_fn *fn, void *arg)
 	n->engine.ops = &ops;
 	n->fn = fn;
 	n->arg = arg;
-	pthread_mutex_init(&n->lock, NULL);
+	vcpus_init(&n->vcpus, &vcpus_ops, n);
 	return &n->engine;
 }

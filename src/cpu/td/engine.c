@@ -215,8 +215,9 @@ static enum module_next guest(struct td_cpu *t)
 
 /* --- vCPUs --- */
 
-static struct td_cpu *cpu_new(struct td_engine *e, uint64_t tdvpr_pa)
+static void *cpu_new(void *arg, uint64_t tdvpr_pa)
 {
+	struct td_engine *e = arg;
 	struct td_cpu *t = calloc(1, sizeof(*t));
 
 	if (!t)
@@ -231,37 +232,12 @@ static struct td_cpu *cpu_new(struct td_engine *e, uint64_t tdvpr_pa)
 	return t;
 }
 
-static void cpu_free(struct td_cpu *t)
+static void cpu_free(void *vcpu)
 {
+	struct td_cpu *t = vcpu;
+
 	x86_cpu_free(t->x86);
 	free(t);
-}
-
-/* The entered vCPU, now running on this processor. */
-static struct td_cpu *start(struct td_engine *e, struct module *mod, unsigned lp)
-{
-	uint64_t pa = mod->lp[lp].tdvpr_pa.v;
-	struct td_cpu *t = NULL;
-
-	pthread_mutex_lock(&e->lock);
-	for (unsigned i = 0; i < e->ncpu && !t; i++)
-		if (e->cpu[i]->tdvpr_pa == pa)
-			t = e->cpu[i];
-	if (!t && e->ncpu < TD_MAX_CPUS) {
-		t = cpu_new(e, pa);
-		if (t)
-			e->cpu[e->ncpu++] = t;
-	}
-	e->running[lp] = t;
-	pthread_mutex_unlock(&e->lock);
-	return t;
-}
-
-static void stop(struct td_engine *e, struct td_cpu *t)
-{
-	pthread_mutex_lock(&e->lock);
-	e->running[t->lp_id] = NULL;
-	pthread_mutex_unlock(&e->lock);
 }
 
 static void attach(struct td_cpu *t, struct module *mod, unsigned lp_id)
@@ -283,7 +259,7 @@ static void attach(struct td_cpu *t, struct module *mod, unsigned lp_id)
 static enum module_next run(struct engine *engine, struct module *mod, unsigned lp)
 {
 	struct td_engine *e = (struct td_engine *)engine;
-	struct td_cpu *t = start(e, mod, lp);
+	struct td_cpu *t = vcpus_enter(&e->vcpus, lp, mod->lp[lp].tdvpr_pa.v);
 	enum module_next next;
 
 	if (!t)
@@ -293,18 +269,18 @@ static enum module_next run(struct engine *engine, struct module *mod, unsigned 
 	td_load(t);
 	td_apic_at_entry(t);
 	next = guest(t);
-	stop(e, t);
+	vcpus_leave(&e->vcpus, lp);
 	return next;
+}
+
+static void kick_vcpu(void *vcpu)
+{
+	x86_kick(((struct td_cpu *)vcpu)->x86);
 }
 
 static void kick(struct engine *engine, unsigned lp)
 {
-	struct td_engine *e = (struct td_engine *)engine;
-
-	pthread_mutex_lock(&e->lock);
-	if (e->running[lp])
-		x86_kick(e->running[lp]->x86);
-	pthread_mutex_unlock(&e->lock);
+	vcpus_kick(&((struct td_engine *)engine)->vcpus, lp, kick_vcpu);
 }
 
 static void written(struct engine *engine, const void *page)
@@ -314,26 +290,15 @@ static void written(struct engine *engine, const void *page)
 
 static void forget(struct engine *engine, uint64_t tdvpr_pa)
 {
-	struct td_engine *e = (struct td_engine *)engine;
-
-	pthread_mutex_lock(&e->lock);
-	for (unsigned i = 0; i < e->ncpu; i++)
-		if (e->cpu[i]->tdvpr_pa == tdvpr_pa) {
-			cpu_free(e->cpu[i]);
-			e->cpu[i] = e->cpu[--e->ncpu];
-			break;
-		}
-	pthread_mutex_unlock(&e->lock);
+	vcpus_forget(&((struct td_engine *)engine)->vcpus, tdvpr_pa);
 }
 
 static void engine_free(struct engine *engine)
 {
 	struct td_engine *e = (struct td_engine *)engine;
 
-	for (unsigned i = 0; i < e->ncpu; i++)
-		cpu_free(e->cpu[i]);
+	vcpus_destroy(&e->vcpus);
 	x86_code_free(e->code);
-	pthread_mutex_destroy(&e->lock);
 	free(e);
 }
 
@@ -342,6 +307,7 @@ struct engine *x86_engine_new(void (*log)(void *arg, const char *line), void *ar
 	static const struct engine_ops engine_ops = {
 		.run = run, .kick = kick, .forget = forget, .written = written,
 		.free = engine_free};
+	static const struct vcpus_ops vcpus_ops = {.make = cpu_new, .free = cpu_free};
 	struct td_engine *e = calloc(1, sizeof(*e));
 
 	if (!e)
@@ -354,7 +320,7 @@ struct engine *x86_engine_new(void (*log)(void *arg, const char *line), void *ar
 	e->engine.ops = &engine_ops;
 	e->log = log;
 	e->arg = arg;
-	pthread_mutex_init(&e->lock, NULL);
+	vcpus_init(&e->vcpus, &vcpus_ops, e);
 	return &e->engine;
 }
 

@@ -7,18 +7,15 @@
 #ifndef CPU_TD_INTERNAL_H
 #define CPU_TD_INTERNAL_H
 
-#include <pthread.h>
-
 #include "abi/vmcs.h"
 #include "abi/vmx.h"
 #include "cpu/engine.h"
 #include "cpu/ept.h"
+#include "cpu/vcpus.h"
 #include "cpu/x86/x86.h"
 #include "machine/machine.h"
 #include "module/internal.h"
 #include "module/vmcs.h"
-
-enum { TD_MAX_CPUS = 1024 };
 
 struct td_engine;
 
@@ -49,10 +46,7 @@ struct td_engine {
 	struct x86_code *code;
 	void (*log)(void *arg, const char *line);
 	void *arg;
-	pthread_mutex_t lock; /* the table, and who runs where */
-	struct td_cpu *cpu[TD_MAX_CPUS];
-	unsigned ncpu;
-	struct td_cpu *running[MACHINE_MAX_LPS];
+	struct vcpus vcpus;
 	_Atomic uint64_t instructions, naps;
 };
 

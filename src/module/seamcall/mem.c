@@ -61,7 +61,7 @@ struct tdx_status mem_quiet(const struct tx *tx, const struct mem *m, const stru
 		return tdx_success();
 	if (!sept_has(m->ref.value, SEPT_IS_BLOCKED))
 		return mem_refuse(tx, m, TDX_GPA_RANGE_NOT_BLOCKED, regs);
-	if (!td_tlb_tracked(tdcs, __atomic_load_n(&page->bepoch, __ATOMIC_RELAXED)))
+	if (!td_tlb_tracked(&m->td, __atomic_load_n(&page->bepoch, __ATOMIC_RELAXED)))
 		return tdx_error_op(TDX_TLB_TRACKING_NOT_DONE, TDX_OPERAND_ID_RCX);
 	return tdx_success();
 }

@@ -22,7 +22,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 	if (!tdx_is_success(s))
 		return s;
 	epoch = __atomic_load_n(&td->tdcs->td_epoch, __ATOMIC_RELAXED);
-	if (__atomic_load_n(&td->tdcs->refcount[1 - (epoch & 1)], __ATOMIC_ACQUIRE) != 0)
+	if (tdr_running(td->tdr, epoch - 1))
 		return tdx_error(TDX_PREVIOUS_TLB_EPOCH_BUSY);
 	return s;
 }

@@ -66,8 +66,6 @@ static void start_counts(const struct tx *tx, struct tdcs *tdcs)
 	tdcs->num_vcpus = 0;
 	tdcs->num_assoc_vcpus = 0;
 	tdcs->td_epoch = 1;
-	tdcs->refcount[0] = 0;
-	tdcs->refcount[1] = 0;
 	if (tx->mod->plat.tsc_hz > UINT32_MAX) /* what timeouts are computed with */
 		module_fatal(tx->lp);
 	tdcs->hp_lock_timeout = HP_LOCK_TIMEOUT_US * tx->mod->plat.tsc_hz / US_PER_SECOND;

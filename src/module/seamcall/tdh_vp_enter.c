@@ -90,15 +90,14 @@ static struct tdx_status join_epoch(struct tx *tx, struct plan *plan)
 	if (!tdx_is_success(s))
 		return s;
 	plan->vp.vps->vcpu_epoch = tdcs->td_epoch;
-	__atomic_fetch_add(&tdcs->refcount[tdcs->td_epoch & 1], 1, __ATOMIC_ACQUIRE);
+	td_join_epoch(plan->td.tdr, tx->lp, tdcs->td_epoch);
 	tx_unlock(tx, &tdcs->epoch_lock);
 	return s;
 }
 
-static void leave_epoch(struct plan *plan)
+static void leave_epoch(const struct lp *lp, struct plan *plan)
 {
-	__atomic_fetch_sub(&plan->td.tdcs->refcount[plan->vp.vps->vcpu_epoch & 1], 1,
-			   __ATOMIC_RELEASE);
+	td_leave_epoch(plan->td.tdr, lp, plan->vp.vps->vcpu_epoch);
 }
 
 static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
@@ -125,7 +124,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 	plan->fault_gpa = gpa(vmcs_read(plan->vp.vmcs, VMCS_GUEST_PHYSICAL_ADDRESS));
 	plan->verdict = stepping_entry(tx, &plan->td, &plan->vp, &plan->fault_gpa);
 	if (plan->verdict == STEPPING_TREE_BUSY) {
-		leave_epoch(plan);
+		leave_epoch(tx->lp, plan);
 		return tdx_error_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_SEPT_TREE);
 	}
 	return s;
@@ -136,7 +135,7 @@ static void refuse(struct lp *lp, const struct tdx_regs *regs, struct plan *plan
 {
 	bool keep_rbp = (plan->td.tdcs->config_flags & TDX_CONFIG_NO_RBP_MOD) != 0;
 
-	leave_epoch(plan);
+	leave_epoch(lp, plan);
 	plan->vp.vps->last_td_exit = LAST_EXIT_ASYNC_FAULT;
 	lp->host = (struct tdx_regs){
 		.rax = VMX_EXIT_EPT_VIOLATION,
