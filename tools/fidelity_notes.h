@@ -38,6 +38,10 @@ static const char *const fidelity_general[] = {
 	"The zero-step defence is modelled; the single-step defence is not: an interrupt always "
 	"leaves the guest, however few instructions it has run since it was entered.",
 	"VM entry never fails for a reason of the processor's own.",
+	"Of a shared and an exclusive attempt on a lock that meet within an instant the module lets "
+	"one have it; here both may be refused (PAMT, OP_STATE, SEPT_TREE, EPOCH).",
+	"CHLDCNT and REFCOUNT read while other processors change them may count some of the changes "
+	"and not others.",
 	"XMM registers of TDG.VP.VMCALL move no data between guest and host.",
 	"VMCS host-state fields read as zero.",
 	"Migration and TD partitioning make the operand and state checks the module makes and then "
