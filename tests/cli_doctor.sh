@@ -87,6 +87,10 @@ awk 'length > 100' out | grep . && fail "wider than 100 columns"
 printf 'nothing\n\000\377\n[' >odd
 expect 0 "$swtdx" doctor --dmesg odd
 grep -q 'says nothing about TDX' out || fail "an empty log"
+printf '\000virt/tdx: module initialized\n\000SEAMCALL (0x0000000000000021) failed: 0xc000092100000122\n' >odd
+expect 1 "$swtdx" doctor --dmesg odd
+grep -q '^ok .*?virt/tdx: module initialized' out && grep -q '^FAIL .*?SEAMCALL' out ||
+	fail "a zero byte hides what comes after it"
 expect 2 "$swtdx" doctor --no-such
 expect 2 "$swtdx" doctor log
 expect 3 "$swtdx" doctor --dmesg /no/such/file

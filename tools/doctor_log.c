@@ -96,6 +96,16 @@ static size_t clean(const char **line, size_t len)
 	return len;
 }
 
+/* The line as a terminal may get it, cut to its room: damaged logs have any byte, zeros too. */
+static void show(char *shown, size_t room, const char *line, size_t len)
+{
+	size_t n = len < room ? len : room - 1;
+
+	for (size_t i = 0; i < n; i++)
+		shown[i] = (char)(isprint((unsigned char)line[i]) ? line[i] : '?');
+	shown[n] = 0;
+}
+
 /* What a log said so far. A host in trouble repeats itself: a pair of call and status is told once. */
 enum { MAX_TOLD = 64 };
 struct reader {
@@ -175,11 +185,7 @@ void doctor_log(const char *text, size_t size, doctor_tell *on_finding, void *ar
 
 		len = end ? (size_t)(end - line) : size - at;
 		n = clean(&line, len);
-		snprintf(shown, sizeof(shown), "%.*s",
-			 (int)(n < sizeof(shown) ? n : sizeof(shown) - 1), line);
-		for (char *p = shown; *p; p++)
-			if (!isprint((unsigned char)*p))
-				*p = '?';
+		show(shown, sizeof(shown), line, n);
 		if (!call_line(&r, line, n, shown))
 			known_line(&r, shown);
 	}

@@ -39,7 +39,7 @@ struct tdx_status tx_shared(const struct tx *tx, hpa_t pa, uint64_t size, enum t
 struct tdx_status tx_tdr(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
 			 struct td *td)
 {
-	struct pamt_ref ref = {NULL};
+	struct pamt_ref ref = {.entry = NULL};
 	struct tdx_status s = pamt_page(tx, pa, op, mode, TDX_PT_TDR, TDX_LEVEL_4K, &ref);
 
 	*td = (struct td){.pa = pa, .pamt = ref.entry};
