@@ -29,14 +29,8 @@ struct tdx_status host_call3(const struct tdx_port *cpu, unsigned leaf, uint64_t
 	unsigned left = TDX_ENTROPY_ATTEMPTS;
 
 	do {
-		/* field by field: clearing the block as a whole costs as much as a short call */
-		regs->rbx = regs->rsp = regs->rbp = regs->rsi = regs->rdi = 0;
-		regs->r9 = regs->r10 = regs->r11 = regs->r12 = regs->r13 = regs->r14 = regs->r15 =
-			0;
-		regs->rax = tdx_rax(leaf, 0);
-		regs->rcx = rcx;
-		regs->rdx = rdx;
-		regs->r8 = r8;
+		*regs = (struct tdx_regs){
+			.rax = tdx_rax(leaf, 0), .rcx = rcx, .rdx = rdx, .r8 = r8};
 	} while (!issue(cpu, regs, &left));
 	return tdx_status(regs->rax);
 }

@@ -118,28 +118,19 @@ static struct tdx_status call(struct lp *lp, struct tdx_regs *regs)
 	return s;
 }
 
-static struct tdx_status hear_enter(struct lp *lp, struct tdx_regs *regs)
+static void leave(const struct module_hooks *h, struct lp *lp, const struct tdx_regs *in,
+		  const struct tdx_regs *regs, struct tdx_status s)
 {
-	const struct module_hooks *h = lp->mod->hooks;
-
-	return h->enter ? h->enter(lp->mod->hooks_arg, lp, false, regs) : tdx_success();
-}
-
-static void hear_leave(struct lp *lp, const struct tdx_regs *in, const struct tdx_regs *regs,
-		       struct tdx_status s)
-{
-	const struct module_hooks *h = lp->mod->hooks;
 	struct tdx_regs out = *regs;
 
 	out.rax = s.raw;
-	if (h->leave)
-		h->leave(lp->mod->hooks_arg, lp, false, in, &out);
+	h->leave(lp->mod->hooks_arg, lp, false, in, &out);
 }
 
 enum module_next module_seamcall(struct module *mod, unsigned lp_id, struct tdx_regs *regs)
 {
 	struct lp *lp = &mod->lp[lp_id];
-	bool heard = __builtin_expect(mod->hooks != NULL, 0);
+	const struct module_hooks *h = mod->hooks;
 	struct tdx_status s = tdx_success();
 	struct tdx_regs in;
 
@@ -147,14 +138,15 @@ enum module_next module_seamcall(struct module *mod, unsigned lp_id, struct tdx_
 		return MODULE_SHUTDOWN;
 	atomic_store_explicit(&lp->busy, true, memory_order_relaxed);
 	lp->fate = FATE_NONE;
-	if (heard) {
+	if (__builtin_expect(h != NULL, 0)) {
 		in = *regs;
-		s = hear_enter(lp, regs);
+		if (h->enter)
+			s = h->enter(mod->hooks_arg, lp, false, regs);
 	}
 	if (tdx_is_success(s))
 		s = call(lp, regs);
-	if (heard)
-		hear_leave(lp, &in, regs, s);
+	if (__builtin_expect(h && h->leave, 0))
+		leave(h, lp, &in, regs, s);
 	switch ((enum lp_fate)lp->fate) {
 	case FATE_ENTERED:
 	case FATE_INJECTED:
