@@ -189,6 +189,43 @@ static void *translate(struct native_cpu *cpu, uint64_t gpa, enum ept_access acc
 	}
 }
 
+/* Aligned words are loaded and stored whole, as a processor does: what vCPUs do to the same word at
+ * the same time is the guest's business. */
+static bool copy_word(void *to, const void *from, size_t n)
+{
+	if (((uintptr_t)to | (uintptr_t)from) & (n - 1))
+		return false;
+	switch (n) {
+	case 1:
+		__atomic_store_n((uint8_t *)to, __atomic_load_n((const uint8_t *)from, __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
+		return true;
+	case 2:
+		__atomic_store_n((uint16_t *)to,
+				 __atomic_load_n((const uint16_t *)from, __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
+		return true;
+	case 4:
+		__atomic_store_n((uint32_t *)to,
+				 __atomic_load_n((const uint32_t *)from, __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
+		return true;
+	case 8:
+		__atomic_store_n((uint64_t *)to,
+				 __atomic_load_n((const uint64_t *)from, __ATOMIC_RELAXED),
+				 __ATOMIC_RELAXED);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void copy(void *to, const void *from, size_t n)
+{
+	if (!copy_word(to, from, n))
+		memcpy(to, from, n);
+}
+
 static bool access_memory(struct native_cpu *cpu, gpa_t g, void *buf, size_t len, bool write)
 {
 	uint8_t *b = buf;
@@ -203,10 +240,10 @@ static bool access_memory(struct native_cpu *cpu, gpa_t g, void *buf, size_t len
 			return false;
 		n = n < len ? n : len;
 		if (write) {
-			memcpy(p, b, n);
+			copy(p, b, n);
 			machine_wrote(hw, (uint64_t)(p - hw->m->ram), hkid_);
 		} else
-			memcpy(b, p, n);
+			copy(b, p, n);
 		b += n;
 		g.v += n;
 		len -= n;
