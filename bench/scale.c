@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Two processors giving pages at the same time, against one: in different ranges of one TD, and in
  * two TDs. No lock of the module is held exclusive by both, so nothing should be refused and twice
- * as much done. The median of many short rounds, each of which has all three kinds, as other programs
- * take processors away. */
+ * as much done. The median of many short rounds, each of which has all three kinds, as other
+ * programs take processors away. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>

@@ -11,7 +11,8 @@
  *
  * Only processors that are in the module or a guest (struct lp, `busy`) can read anything, and say
  * so before they fill a slot; so an exclusive locker looks at the slots of those alone. That stores
- * are seen in the order in which they were made, up to the locked exchange of the last slot, is x86's.
+ * are seen in the order in which they were made, up to the locked exchange of the last slot, is
+ * x86's.
  *
  * What a word says is unchanged for everybody else: an exclusive holder, host priority and readers
  * counted by others are seen there, and in any of these cases a reader goes through the word too.

@@ -57,7 +57,7 @@ enum {
  * processors on one TD should not wait for each other's line; one of them may count below zero the
  * pages that another added. */
 struct td_counts {
-	uint64_t children; /* CHLDCNT: 4K-equivalents of child pages; atomic */
+	uint64_t children;   /* CHLDCNT: 4K-equivalents of child pages; atomic */
 	uint16_t running[2]; /* REFCOUNT: vCPUs in the guest, by parity of their epoch; atomic */
 	uint8_t line_behind[52];
 };

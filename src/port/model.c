@@ -113,10 +113,9 @@ static void seamcall(const struct tdx_port *port, struct tdx_regs *regs)
 {
 	struct model_cpu *c = cpu_of(port);
 	unsigned leaf = tdx_rax_leaf(regs->rax) % TDX_SEAMCALL_LEAVES;
+	bool faults = atomic_load_explicit(&c->model->faults.n, memory_order_relaxed) != 0;
 
-	if (__builtin_expect(c->model->timed ||
-				     atomic_load_explicit(&c->model->faults.n, memory_order_relaxed),
-			     0))
+	if (__builtin_expect(c->model->timed || faults, 0))
 		execute_watched(c, regs);
 	else
 		execute(c, regs);

@@ -197,7 +197,8 @@ static bool copy_word(void *to, const void *from, size_t n)
 		return false;
 	switch (n) {
 	case 1:
-		__atomic_store_n((uint8_t *)to, __atomic_load_n((const uint8_t *)from, __ATOMIC_RELAXED),
+		__atomic_store_n((uint8_t *)to,
+				 __atomic_load_n((const uint8_t *)from, __ATOMIC_RELAXED),
 				 __ATOMIC_RELAXED);
 		return true;
 	case 2:

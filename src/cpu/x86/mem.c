@@ -129,7 +129,7 @@ FROM_ASM uint64_t x86_ld_slow(struct x86_cpu *cpu, const struct x86_op *op, uint
 }
 
 FROM_ASM void x86_st_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, uint64_t v,
-		 unsigned size)
+			  unsigned size)
 {
 	cpu->cur = op;
 	x86_st(cpu, va, v, size, 0);
@@ -138,7 +138,8 @@ FROM_ASM void x86_st_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t
 
 /* A pointer to change size bytes through. rmw_pending asks for x86_rmw_done() after the change:
  * because the bytes are a copy, or because the page holds code. */
-FROM_ASM void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, unsigned size)
+FROM_ASM void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va,
+			    unsigned size)
 {
 	const unsigned here = to_page_end(va);
 
