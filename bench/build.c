@@ -11,7 +11,7 @@
 #include <swtdx/model.h>
 #include <swtdx/vmm.h>
 
-enum { PAGES = 2048, ROUNDS = 7, BLOCK = 128, EXTEND = 3 * BLOCK };
+enum { PAGES = 2048, ROUNDS = 31, BLOCK = 128, EXTEND = 3 * BLOCK };
 
 static double now(void)
 {
