@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The monitor: private faults with one vCPU and two, removal in batches and one by one, and the end
- * of a TD of 1 GiB beside clearing 1 GiB with 64-byte stores. Best of several rounds, interleaved
- * with their peers. Other programs take processors away: of the faults the best hundredth of a second
- * counts, of the rest the thread's processor time. */
+ * of a TD of 1 GiB beside clearing 1 GiB with 64-byte stores; several rounds, interleaved with their
+ * peers. Other programs take processors away: of the faults the best hundredth of a second of a round
+ * counts, and the median of the rounds; of the rest the thread's processor time. */
 #include <emmintrin.h>
 #include <pthread.h>
 #include <sched.h>
