@@ -11,6 +11,8 @@
 #include <swtdx/model.h>
 #include <swtdx/vmm.h>
 
+#include "median.h"
+
 enum { PAGES = 2048, ROUNDS = 31, BLOCK = 128, EXTEND = 3 * BLOCK };
 
 static double now(void)
@@ -19,19 +21,6 @@ static double now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(double *v)
-{
-	qsort(v, ROUNDS, sizeof(*v), compare);
-	return v[ROUNDS / 2];
 }
 
 /* All pages added and measured in page order: 1 block a page, 3 an extended chunk. */
@@ -114,8 +103,8 @@ int main(void)
 	printf("measured TD build: %.0f MB/s of hashed bytes\n"
 	       "SHA-384 in the calls' pieces: %.0f MB/s; the build reaches %.2f of it\n"
 	       "SHA-384 in one go a page:     %.0f MB/s; the build reaches %.2f of it\n",
-	       mb / median(build_s), mb / median(limit_s), median(ratio), mb / median(bulk_s),
-	       median(bulk));
+	       mb / median(build_s, ROUNDS), mb / median(limit_s, ROUNDS), median(ratio, ROUNDS),
+	       mb / median(bulk_s, ROUNDS), median(bulk, ROUNDS));
 	tdx_vmm_free(vmm);
 	tdx_model_free(model);
 	return 0;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "machine.h"
+#include "median.h"
 
 enum { CALLS = 8192, ROUNDS = 150, TABLES = 512, HKID = 33 };
 
@@ -90,31 +91,15 @@ static double round_of(struct giver *g, unsigned n)
 	return (double)CALLS * n * 1000 / (double)(ended - began);
 }
 
-static int compare(const void *left, const void *right)
-{
-	double x = *(const double *)left, y = *(const double *)right;
-
-	return (x > y) - (x < y);
-}
-
-static double median(const double *v)
-{
-	double sorted[ROUNDS];
-
-	memcpy(sorted, v, sizeof(sorted));
-	qsort(sorted, ROUNDS, sizeof(*sorted), compare);
-	return sorted[ROUNDS / 2];
-}
-
 static void report(const char *name, const double *rate, const double *one, const struct giver *g)
 {
 	double ratio[ROUNDS];
 
-	printf("%-24s %8.2f calls/us", name, median(rate));
+	printf("%-24s %8.2f calls/us", name, median(rate, ROUNDS));
 	if (one) {
 		for (unsigned i = 0; i < ROUNDS; i++)
 			ratio[i] = rate[i] / one[i];
-		printf("  x%.2f", median(ratio));
+		printf("  x%.2f", median(ratio, ROUNDS));
 	}
 	printf("  %u refused\n", g[0].refused + g[1].refused);
 }

@@ -17,6 +17,7 @@
 
 #include "abi/ghci.h"
 #include "cpu/native/native.h"
+#include "median.h"
 #include "port/model.h"
 #include "vmm/mmu.h"
 
@@ -191,19 +192,6 @@ static double faults(struct bench *b, unsigned nvcpus)
 	return best_window(b, nvcpus);
 }
 
-static int compare(const void *left, const void *right)
-{
-	double x = *(const double *)left, y = *(const double *)right;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *rounds)
-{
-	qsort(rounds, FAULT_ROUNDS, sizeof(*rounds), compare);
-	return rounds[FAULT_ROUNDS / 2];
-}
-
 static void bench_faults(void)
 {
 	static struct bench b;
@@ -215,9 +203,9 @@ static void bench_faults(void)
 			rate[n][i] = faults(&b, n + 1);
 		ratio[i] = rate[1][i] / rate[0][i];
 	}
-	printf("private faults, 1 vCPU   %9.0f /s\n", median(rate[0]));
-	printf("private faults, 2 vCPUs  %9.0f /s  %.2f times (at least 1.70)\n", median(rate[1]),
-	       median(ratio));
+	printf("private faults, 1 vCPU   %9.0f /s\n", median(rate[0], FAULT_ROUNDS));
+	printf("private faults, 2 vCPUs  %9.0f /s  %.2f times (at least 1.70)\n",
+	       median(rate[1], FAULT_ROUNDS), median(ratio, FAULT_ROUNDS));
 	tdx_vmm_free(b.vmm);
 	tdx_model_free(b.model);
 }
