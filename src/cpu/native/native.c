@@ -29,7 +29,6 @@ enum {
 
 struct native_cpu {
 	struct native *native;
-	uint64_t tdvpr_pa;
 	struct fiber fiber, host; /* the guest's stack, and the one that entered it */
 	struct module *mod;       /* while entered */
 	unsigned lp;
@@ -189,6 +188,12 @@ static void *translate(struct native_cpu *cpu, uint64_t gpa, enum ept_access acc
 	}
 }
 
+#define COPY_WORD(type)                                                                            \
+	case sizeof(type):                                                                         \
+		__atomic_store_n((type *)to, __atomic_load_n((const type *)from, __ATOMIC_RELAXED), \
+				 __ATOMIC_RELAXED);                                                \
+		return true
+
 /* Aligned words are loaded and stored whole, as a processor does: what vCPUs do to the same word at
  * the same time is the guest's business. */
 static bool copy_word(void *to, const void *from, size_t n)
@@ -196,26 +201,10 @@ static bool copy_word(void *to, const void *from, size_t n)
 	if (((uintptr_t)to | (uintptr_t)from) & (n - 1))
 		return false;
 	switch (n) {
-	case 1:
-		__atomic_store_n((uint8_t *)to,
-				 __atomic_load_n((const uint8_t *)from, __ATOMIC_RELAXED),
-				 __ATOMIC_RELAXED);
-		return true;
-	case 2:
-		__atomic_store_n((uint16_t *)to,
-				 __atomic_load_n((const uint16_t *)from, __ATOMIC_RELAXED),
-				 __ATOMIC_RELAXED);
-		return true;
-	case 4:
-		__atomic_store_n((uint32_t *)to,
-				 __atomic_load_n((const uint32_t *)from, __ATOMIC_RELAXED),
-				 __ATOMIC_RELAXED);
-		return true;
-	case 8:
-		__atomic_store_n((uint64_t *)to,
-				 __atomic_load_n((const uint64_t *)from, __ATOMIC_RELAXED),
-				 __ATOMIC_RELAXED);
-		return true;
+		COPY_WORD(uint8_t);
+		COPY_WORD(uint16_t);
+		COPY_WORD(uint32_t);
+		COPY_WORD(uint64_t);
 	default:
 		return false;
 	}
@@ -288,7 +277,6 @@ static void *cpu_new(void *arg, uint64_t tdvpr_pa)
 	if (!cpu)
 		return NULL;
 	cpu->native = arg;
-	cpu->tdvpr_pa = tdvpr_pa;
 	if (!fiber_init(&cpu->fiber, STACK_SIZE, vcpu_main, cpu)) {
 		free(cpu);
 		return NULL;

@@ -223,7 +223,6 @@ static void *cpu_new(void *arg, uint64_t tdvpr_pa)
 	if (!t)
 		return NULL;
 	t->engine = e;
-	t->tdvpr_pa = tdvpr_pa;
 	t->x86 = x86_cpu_new(e->code, &ops, t);
 	if (!t->x86) {
 		free(t);

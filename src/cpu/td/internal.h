@@ -22,7 +22,6 @@ struct td_engine;
 struct td_cpu {
 	struct x86_cpu *x86;
 	struct td_engine *engine;
-	uint64_t tdvpr_pa;
 	/* while entered */
 	struct module *mod;
 	struct lp *lp;
