@@ -16,6 +16,7 @@
 #define PAGES  (2u + NATIVE_DATA_PAGES)
 #define RAM    (64u * PAGE)
 #define TABLES 0x20000u /* guest-physical place of the page tables; the mapped pages begin at 0 */
+#define X87_ES 0x80u /* of FSW: an unmasked exception is pending */
 
 struct world {
 	struct native native;
@@ -425,6 +426,35 @@ static void forget_pointers(struct world *w, const ZydisDecodedInstruction *in, 
 	memset(w->ram + PAGE + at, 0, 4 * wide);
 }
 
+/* An x87 store whose result an unmasked exception held back: the SDM says that the destination is
+ * not written, and Intel's processors do not touch it; AMD's look at it and may fault there. */
+static bool x87_store_held_back(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o,
+				const struct native_fault *fault, const struct x86_cpu *ours)
+{
+	return fault->vector >= 12 && fault->vector <= 14 &&
+	       in->meta.category == ZYDIS_CATEGORY_X87_ALU &&
+	       o[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+	       o[0].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE && ours->fx.fsw & X87_ES;
+}
+
+/* Where vendors differ the engine does as the SDM says, and the host may be of either. */
+static const struct difference {
+	const char *what;
+	bool (*is)(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o,
+		   const struct native_fault *fault, const struct x86_cpu *ours);
+} differences[] = {
+	{"an x87 store held back by an exception touches its destination", x87_store_held_back},
+};
+
+static bool known_difference(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o,
+			     const struct native_fault *fault, const struct x86_cpu *ours)
+{
+	for (unsigned i = 0; i < sizeof(differences) / sizeof(differences[0]); i++)
+		if (differences[i].is(in, o, fault, ours))
+			return true;
+	return false;
+}
+
 static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstruction *in,
 			const ZydisDecodedOperand *o, struct native_state *st)
 {
@@ -466,6 +496,8 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 		 in->meta.category == ZYDIS_CATEGORY_STRINGOP);
 	w->tried++;
 
+	if (exit.reason == X86_EXIT_BUDGET && known_difference(in, o, &fault, cpu))
+		return;
 	if (fault.vector >= 0) {
 		if (exit.reason != X86_EXIT_EXCEPTION)
 			fail_insn(w, bytes, in, o, "fault expected, reason", (uint64_t)fault.vector,
