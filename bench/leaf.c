@@ -2,18 +2,18 @@
 /* How long single SEAMCALLs take, one processor, nothing else running.
  *
  * A sample is one call between two readings of the clock; the median of an empty pair is taken off.
- * Every call must succeed. Pages are touched beforehand; operands walk upward through distinct pages
- * and guest addresses. Beside each median stands that of Intel's module 1.5.25 compiled for user
- * space, measured the same way (without its branch-history sequence) on another machine: it says
- * what is usual for the work, not who wins. */
+ * Every call must succeed. Pages are touched beforehand; operands walk upward through distinct
+ * pages and guest addresses. Beside each median stands that of Intel's module 1.5.25 compiled for
+ * user space, measured the same way (without its branch-history sequence) on another machine: it
+ * says what is usual for the work, not who wins. */
 #include "machine.h"
 #include "module/vmcs.h"
 
-#define TDR	   BENCH_TDMR
-#define TDVPR	   (BENCH_TDMR + 0x7000)
-#define SOURCE	   0x1010000ull
-#define PAGES	   (BENCH_TDMR + 0x10000)
-#define LARGE	   (BENCH_TDMR + 0x20000000)
+#define TDR	    BENCH_TDMR
+#define TDVPR	    (BENCH_TDMR + 0x7000)
+#define SOURCE	    0x1010000ull
+#define PAGES	    (BENCH_TDMR + 0x10000)
+#define LARGE	    (BENCH_TDMR + 0x20000000)
 #define MAX_SAMPLES 100000
 
 enum { TABLES = 2048, ADDED = 16384, AUGGED = 65536, ACCEPTED = 16384, LARGES = 256, HKID = 33 };
@@ -58,9 +58,9 @@ static void report(const char *name, unsigned n, int reference)
 	for (unsigned i = 0; i < n; i++)
 		sum += sample[i];
 	qsort(sample, n, sizeof(sample[0]), by_value);
-	printf("%-24s %7u %7lld %7lld %7lld %9.1f", name, n, (long long)(percentile(n, 50) - pair_ns),
-	       (long long)(percentile(n, 5) - pair_ns), (long long)(percentile(n, 95) - pair_ns),
-	       (double)sum / n - (double)pair_ns);
+	printf("%-24s %7u %7lld %7lld %7lld %9.1f", name, n,
+	       (long long)(percentile(n, 50) - pair_ns), (long long)(percentile(n, 5) - pair_ns),
+	       (long long)(percentile(n, 95) - pair_ns), (double)sum / n - (double)pair_ns);
 	if (reference)
 		printf(" %9d\n", reference);
 	else
@@ -90,17 +90,36 @@ static void timed(const char *name, unsigned n, uint64_t leaf, arguments *args, 
 #define ARGUMENTS(name)                                                                            \
 	static void name(unsigned i, uint64_t *rcx, uint64_t *rdx, uint64_t *r8, uint64_t *r9)
 
-#define ADD_BASE   0ull
-#define AUG_BASE   ((uint64_t)ADDED << 12)
+#define ADD_BASE    0ull
+#define AUG_BASE    ((uint64_t)ADDED << 12)
 #define ACCEPT_BASE (AUG_BASE + ((uint64_t)AUGGED << 12))
-#define LARGE_BASE ((uint64_t)TABLES << 21)
+#define LARGE_BASE  ((uint64_t)TABLES << 21)
 
-ARGUMENTS(nothing) {}
-ARGUMENTS(sys_rd) { *rdx = 0x0800000200000000; }
-ARGUMENTS(td_in_rcx) { *rcx = TDR; }
-ARGUMENTS(mng_rd) { *rcx = TDR; *rdx = 0x1110000300000000; }
-ARGUMENTS(rdmd) { *rcx = PAGES + (i % ADDED) * TDX_PAGE_SIZE; }
-ARGUMENTS(sept_rd) { *rcx = ADD_BASE + ((uint64_t)(i % ADDED) << 12); *rdx = TDR; }
+ARGUMENTS(nothing)
+{
+}
+ARGUMENTS(sys_rd)
+{
+	*rdx = 0x0800000200000000;
+}
+ARGUMENTS(td_in_rcx)
+{
+	*rcx = TDR;
+}
+ARGUMENTS(mng_rd)
+{
+	*rcx = TDR;
+	*rdx = 0x1110000300000000;
+}
+ARGUMENTS(rdmd)
+{
+	*rcx = PAGES + (i % ADDED) * TDX_PAGE_SIZE;
+}
+ARGUMENTS(sept_rd)
+{
+	*rcx = ADD_BASE + ((uint64_t)(i % ADDED) << 12);
+	*rdx = TDR;
+}
 
 ARGUMENTS(sept_add)
 {
@@ -145,7 +164,10 @@ ARGUMENTS(range)
 
 static uint64_t first_added;
 
-ARGUMENTS(reclaim) { *rcx = first_added + (uint64_t)i * TDX_PAGE_SIZE; }
+ARGUMENTS(reclaim)
+{
+	*rcx = first_added + (uint64_t)i * TDX_PAGE_SIZE;
+}
 
 static void create_td(void)
 {
@@ -208,11 +230,26 @@ static void timed_tdcall(const char *name, unsigned n, uint64_t leaf, arguments 
 	report(name, n, 0);
 }
 
-ARGUMENTS(report_to) { *rdx = TDX_PAGE_SIZE; }
-ARGUMENTS(rtmr) { *rdx = 3; }
-ARGUMENTS(config_flags) { *rdx = 0x1110000300000016; }
-ARGUMENTS(added) { *rcx = ADD_BASE + ((uint64_t)(i % ADDED) << 12); }
-ARGUMENTS(accepted) { *rcx = ACCEPT_BASE + ((uint64_t)i << 12); }
+ARGUMENTS(report_to)
+{
+	*rdx = TDX_PAGE_SIZE;
+}
+ARGUMENTS(rtmr)
+{
+	*rdx = 3;
+}
+ARGUMENTS(config_flags)
+{
+	*rdx = 0x1110000300000016;
+}
+ARGUMENTS(added)
+{
+	*rcx = ADD_BASE + ((uint64_t)(i % ADDED) << 12);
+}
+ARGUMENTS(accepted)
+{
+	*rcx = ACCEPT_BASE + ((uint64_t)i << 12);
+}
 
 /* What accepting a page cannot be faster than. */
 static void timed_clear(uint64_t first)
@@ -248,7 +285,8 @@ static void run_guest(void)
 	struct vmcs *vmcs;
 
 	for (uint64_t i = 0; i < ACCEPTED; i++)
-		must(&b, TDH_MEM_PAGE_AUG, .rcx = ACCEPT_BASE + (i << 12), .rdx = TDR, .r8 = page());
+		must(&b, TDH_MEM_PAGE_AUG, .rcx = ACCEPT_BASE + (i << 12), .rdx = TDR,
+		     .r8 = page());
 	enter();
 	vmcs = module_vmcs(b.mod, 0);
 	vmcs_write(vmcs, VMCS_GUEST_EFER, 0xd01);
@@ -302,7 +340,8 @@ int main(void)
 	qsort(sample, MAX_SAMPLES, sizeof(sample[0]), by_value);
 	pair_ns = percentile(MAX_SAMPLES, 50);
 	bench_ready(&b);
-	memset(machine_ptr(b.m, PAGES), 0, (TABLES + ADDED + AUGGED + ACCEPTED + 64) * TDX_PAGE_SIZE);
+	memset(machine_ptr(b.m, PAGES), 0,
+	       (TABLES + ADDED + AUGGED + ACCEPTED + 64) * TDX_PAGE_SIZE);
 	create_td();
 	printf("ns a call, less %lld for reading the clock\n", (long long)pair_ns);
 	printf("%-24s %7s %7s %7s %7s %9s %9s\n", "", "calls", "median", "p5", "p95", "mean",

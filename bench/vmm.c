@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The monitor: private faults with one vCPU and two, removal in batches and one by one, and the end
- * of a TD of 1 GiB beside clearing 1 GiB with 64-byte stores; several rounds, interleaved with their
- * peers. Other programs take processors away: of the faults the best hundredth of a second of a round
- * counts, and the median of the rounds; of the rest the thread's processor time. */
+ * of a TD of 1 GiB beside clearing 1 GiB with 64-byte stores; several rounds, interleaved with
+ * their peers. Other programs take processors away: of the faults the best hundredth of a second of
+ * a round counts, and the median of the rounds; of the rest the thread's processor time. */
 #include <emmintrin.h>
 #include <pthread.h>
 #include <sched.h>
@@ -16,15 +16,23 @@
 #include <swtdx/vmm.h>
 
 #include "abi/ghci.h"
-#include "cpu/native/native.h"
+#include "engine/native/native.h"
 #include "median.h"
 #include "port/model.h"
 #include "vmm/mmu.h"
 
-enum { ROUNDS = 5, FAULT_ROUNDS = 60, FAULTS = 65536, MARK = 32, MARKS = FAULTS / MARK, MAX_VCPUS = 2, BATCH_PAGES = 262144 };
+enum {
+	ROUNDS = 5,
+	FAULT_ROUNDS = 60,
+	FAULTS = 65536,
+	MARK = 32,
+	MARKS = FAULTS / MARK,
+	MAX_VCPUS = 2,
+	BATCH_PAGES = 262144
+};
 #define WINDOW 1e-2 /* seconds; a shorter one counts too few marks */
-#define GIB   (1ull << 30)
-#define FIRST GIB /* the guests' pages: GPA from here, 1 GiB a vCPU */
+#define GIB    (1ull << 30)
+#define FIRST  GIB /* the guests' pages: GPA from here, 1 GiB a vCPU */
 
 static double now(clockid_t clock)
 {
@@ -73,7 +81,8 @@ static void guest(struct native_cpu *cpu, void *arg)
 			b->mark[n][(i + 1) / MARK] = now(CLOCK_MONOTONIC);
 	}
 	for (;;) {
-		struct tdx_regs r = {.rax = TDG_VP_VMCALL, .rcx = 0x1c00, .r11 = TDVMCALL_HLT, .r12 = 1};
+		struct tdx_regs r = {
+			.rax = TDG_VP_VMCALL, .rcx = 0x1c00, .r11 = TDVMCALL_HLT, .r12 = 1};
 
 		native_tdcall(cpu, &r);
 	}
@@ -84,8 +93,8 @@ static void power_on(struct bench *b, unsigned errata)
 	static const struct tdx_port *cpus[MAX_VCPUS];
 	struct tdx_memory_range map[TDX_MAX_CMRS];
 	struct tdx_host_range memory[TDX_MAX_CMRS];
-	struct tdx_vmm_config cfg = {.cpus = cpus, .ncpus = MAX_VCPUS, .memory = memory,
-				     .errata = errata};
+	struct tdx_vmm_config cfg = {
+		.cpus = cpus, .ncpus = MAX_VCPUS, .memory = memory, .errata = errata};
 	struct machine_config mc;
 	char err[256] = "";
 
@@ -217,7 +226,8 @@ static void populate(struct bench *b)
 	struct page_cache cache = {0};
 
 	for (uint64_t i = 0; i < BATCH_PAGES; i++)
-		check(mmu_map_private(b->vm, &cache, (FIRST >> 12) + i, TDX_LEVEL_4K, NULL, -1) != MMU_OK,
+		check(mmu_map_private(b->vm, &cache, (FIRST >> 12) + i, TDX_LEVEL_4K, NULL, -1) !=
+			      MMU_OK,
 		      "mapping");
 	page_cache_drain(&b->vmm->pages, &cache);
 }
@@ -282,7 +292,8 @@ static void bench_removal(void)
 		single = least(single, remove_all(&b, false));
 	}
 	printf("removal of 1 GiB, batched     %7.1f ms\n", batched * 1e3);
-	printf("removal of 1 GiB, one by one  %7.1f ms  %.2f times\n", single * 1e3, single / batched);
+	printf("removal of 1 GiB, one by one  %7.1f ms  %.2f times\n", single * 1e3,
+	       single / batched);
 	tdx_vmm_free(b.vmm);
 	tdx_model_free(b.model);
 }
@@ -290,7 +301,8 @@ static void bench_removal(void)
 static void bench_destroy(void)
 {
 	for (unsigned erratum = 0; erratum < 2; erratum++) {
-		void *p = mmap(NULL, GIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		void *p =
+			mmap(NULL, GIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		double end = 1e9, peer = 1e9;
 		static struct bench b;
 
@@ -301,8 +313,10 @@ static void bench_destroy(void)
 			end = least(end, destroy(&b));
 			peer = least(peer, clear(p));
 		}
-		printf("end of a TD of 1 GiB, %s  %7.1f ms  %.2f times clearing it with 64-byte stores (%.1f ms; at most 2)\n",
-		       erratum ? "pages cleared    " : "pages not cleared", end * 1e3, end / peer, peer * 1e3);
+		printf("end of a TD of 1 GiB, %s  %7.1f ms  %.2f times clearing it with 64-byte "
+		       "stores (%.1f ms; at most 2)\n",
+		       erratum ? "pages cleared    " : "pages not cleared", end * 1e3, end / peer,
+		       peer * 1e3);
 		munmap(p, GIB);
 		tdx_vmm_free(b.vmm);
 		tdx_model_free(b.model);

@@ -28,8 +28,8 @@ void *memset(void *to, int c, size_t n);
 /* sha384.c */
 void sha384(const void *data, size_t len, uint8_t digest[48]);
 
-/* hob.c: the ranges of RAM the TD HOB tells of; `accepted` ones were added by the host before the TD
- * ran. Returns how many there are; the HOB itself is checked. */
+/* hob.c: the ranges of RAM the TD HOB tells of; `accepted` ones were added by the host before the
+ * TD ran. Returns how many there are; the HOB itself is checked. */
 struct ram {
 	uint64_t start, end;
 	uint8_t accepted;

@@ -40,11 +40,11 @@
 /* In the firmware's volume, found by its magic word, filled in when an image is composed. */
 struct fw_boot_info {
 	uint64_t magic;
-	uint64_t entry;		  /* of the kernel: 64-bit mode, RSI = boot_params */
-	uint64_t kernel_end;	  /* end of the memory the kernel needs at once */
+	uint64_t entry;	     /* of the kernel: 64-bit mode, RSI = boot_params */
+	uint64_t kernel_end; /* end of the memory the kernel needs at once */
 	uint64_t initrd, initrd_size;
-	uint32_t cmdline_size;	  /* without the terminating zero */
-	uint32_t initrd_max;	  /* highest address of the initrd's last byte */
+	uint32_t cmdline_size; /* without the terminating zero */
+	uint32_t initrd_max;   /* highest address of the initrd's last byte */
 	uint8_t setup_header[FW_SETUP_HEADER_SIZE];
 	uint8_t pad[1];
 } __attribute__((aligned(16)));

@@ -2,9 +2,9 @@
 /* A small TD firmware that starts one Linux kernel, which is part of its image.
  *
  * In order: check the TD HOB, measure it, the image's boot information and the command line into
- * RTMR 0, 1 and 2, accept all memory, move the initrd out of the kernel's way, write the ACPI tables,
- * the memory map and the kernel's boot parameters, jump. The kernel and the initrd themselves are in
- * MRTD. Anything wrong ends the TD with a reason. */
+ * RTMR 0, 1 and 2, accept all memory, move the initrd out of the kernel's way, write the ACPI
+ * tables, the memory map and the kernel's boot parameters, jump. The kernel and the initrd
+ * themselves are in MRTD. Anything wrong ends the TD with a reason. */
 #include "firmware.h"
 
 enum {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Random guests: TDCALLs with operands mostly right, and VM exits of every kind. */
 #include "abi/metadata.h"
-#include "abi/vmx.h"
+#include "arch/vmx.h"
 #include "fuzz/fuzz_module.h"
 #include "module/internal.h"
 #include "module/vmcs.h"

@@ -2,7 +2,7 @@
 /* Random hosts: calls that mostly make sense for the stage a TD is in, with operands that are
  * mostly right, and a few of each that are not. */
 #include "abi/metadata.h"
-#include "abi/vmcs.h"
+#include "arch/vmcs.h"
 #include "fuzz/fuzz_module.h"
 #include "module/vmcs.h"
 

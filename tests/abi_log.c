@@ -136,7 +136,8 @@ static void a_leaf_that_failed_without_a_status_is_named(void **state)
 {
 	struct tdx_log_note note;
 
-	assert_true(read_line("Kernel panic - not syncing: TDCALL 4 failed (Buggy TDX module!)", &note));
+	assert_true(read_line("Kernel panic - not syncing: TDCALL 4 failed (Buggy TDX module!)",
+			      &note));
 	assert_false(note.has_status);
 	assert_string_equal(note.leaf->name, "TDG.MR.REPORT");
 }

@@ -83,7 +83,8 @@ static void a_code_with_reserved_bits_or_of_no_class_is_unknown(void **state)
 	assert_null(tdx_status_info(tdx_error(TDX_OPERAND_BUSY | 1ull << 48)));
 	assert_null(tdx_status_info(tdx_error(0xc000ee0000000000ull)));
 	assert_null(tdx_status_info(tdx_error(0x8000000000000000ull)));
-	assert_string_equal(tdx_status_name(tdx_error(0xc000ee0000000000ull)), "TDX_STATUS_UNKNOWN");
+	assert_string_equal(tdx_status_name(tdx_error(0xc000ee0000000000ull)),
+			    "TDX_STATUS_UNKNOWN");
 	assert_null(tdx_status_info(tdx_error(~0ull)));
 	assert_string_equal(tdx_status_name(tdx_error(~0ull)), "UNINITIALIZE_ERROR");
 }

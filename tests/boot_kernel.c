@@ -40,12 +40,21 @@ static void make_bzimage(uint8_t *f)
 
 static void make_elf(uint8_t *f)
 {
-	Elf64_Ehdr eh = {.e_machine = EM_X86_64, .e_phoff = 64, .e_phentsize = 56, .e_phnum = 2,
+	Elf64_Ehdr eh = {.e_machine = EM_X86_64,
+			 .e_phoff = 64,
+			 .e_phentsize = 56,
+			 .e_phnum = 2,
 			 .e_entry = 0x1000100};
 	Elf64_Phdr ph[2] = {
-		{.p_type = PT_LOAD, .p_offset = 0x1000, .p_paddr = 0x1000000, .p_filesz = 0x800,
+		{.p_type = PT_LOAD,
+		 .p_offset = 0x1000,
+		 .p_paddr = 0x1000000,
+		 .p_filesz = 0x800,
 		 .p_memsz = 0x800},
-		{.p_type = PT_LOAD, .p_offset = 0x2000, .p_paddr = 0x1200000, .p_filesz = 0x10,
+		{.p_type = PT_LOAD,
+		 .p_offset = 0x2000,
+		 .p_paddr = 0x1200000,
+		 .p_filesz = 0x10,
 		 .p_memsz = 0x5000},
 	};
 
@@ -158,8 +167,11 @@ static void a_composed_image_is_a_sound_tdvf_image(void **state)
 	struct tdvf_measurement m;
 	struct tdvf_error terr;
 	uint8_t f[BZ_SIZE];
-	struct tdx_boot b = {.kernel = f, .kernel_size = sizeof(f), .initrd = "initrd",
-			     .initrd_size = 6, .cmdline = "quiet"};
+	struct tdx_boot b = {.kernel = f,
+			     .kernel_size = sizeof(f),
+			     .initrd = "initrd",
+			     .initrd_size = 6,
+			     .cmdline = "quiet"};
 	struct rtmr_event e[TDX_BOOT_EVENTS];
 	char err[100], line[2100];
 	void *image;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The vCPUs an engine has met: one object a TDVPR, remembered by processors and forgotten by all. */
+/* The vCPUs an engine has met: one object a TDVPR, remembered by processors and forgotten by all.
+ */
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "cpu/vcpus.h"
+#include "engine/vcpus.h"
 
 enum { ROUNDS = 20000 };
 

@@ -22,8 +22,8 @@
 #include <swtdx/vmm.h>
 
 #include "abi/ghci.h"
-#include "abi/vmx.h"
-#include "cpu/native/native.h"
+#include "arch/vmx.h"
+#include "engine/native/native.h"
 #include "port/guest_native.h"
 
 enum { TD_MAX_CPUS = 4 };

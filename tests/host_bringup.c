@@ -175,8 +175,12 @@ static void whatever_call_fails_memory_comes_back_clean(void **state)
 	(void)state;
 	for (unsigned k = 0; k < n; k++)
 		for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-			struct tdx_fault f = {.kind = TDX_FAULT_STATUS, .leaf = -1, .cpu = -1, .nth = k + 1,
-					      .times = 1, .status = tdx_status(rows[i].status)};
+			struct tdx_fault f = {.kind = TDX_FAULT_STATUS,
+					      .leaf = -1,
+					      .cpu = -1,
+					      .nth = k + 1,
+					      .times = 1,
+					      .status = tdx_status(rows[i].status)};
 			/* Only the calls that make a key say that they could not. */
 			bool key = rows[i].status == TDX_KEY_GENERATION_FAILED;
 			struct bringup b;
@@ -187,7 +191,8 @@ static void whatever_call_fails_memory_comes_back_clean(void **state)
 			power_on(&b);
 			tdx_model_inject(b.model, &f);
 			if (bring_up(&b) != rows[i].err)
-				fail_msg("call %u refused with 0x%llx", k, (unsigned long long)rows[i].status);
+				fail_msg("call %u refused with 0x%llx", k,
+					 (unsigned long long)rows[i].status);
 			if (rows[i].err) {
 				assert_int_equal(tdx_host_last_status(&b.host).raw, rows[i].status);
 				assert_int_equal(tdx_host_last_leaf(&b.host), leaf[k]);
@@ -199,15 +204,19 @@ static void whatever_call_fails_memory_comes_back_clean(void **state)
 
 static void S1_05_hardware_that_fails_for_a_moment_is_not_noticed(void **state)
 {
-	static const enum tdx_fault_kind kinds[] = {TDX_FAULT_ENTROPY, TDX_FAULT_KEY, TDX_FAULT_KEY_BUSY,
-						    TDX_FAULT_INTERRUPT};
+	static const enum tdx_fault_kind kinds[] = {TDX_FAULT_ENTROPY, TDX_FAULT_KEY,
+						    TDX_FAULT_KEY_BUSY, TDX_FAULT_INTERRUPT};
 	enum tdx_seamcall leaf[1024];
 	unsigned n = calls_of(leaf, 1024);
 
 	(void)state;
 	for (unsigned kind = 0; kind < 4; kind++)
 		for (unsigned k = 0; k < n; k++) {
-			struct tdx_fault f = {.kind = kinds[kind], .leaf = -1, .cpu = -1, .nth = k + 1, .times = 1};
+			struct tdx_fault f = {.kind = kinds[kind],
+					      .leaf = -1,
+					      .cpu = -1,
+					      .nth = k + 1,
+					      .times = 1};
 			struct bringup b;
 
 			if (in_a_run(leaf, n, k))
@@ -273,8 +282,9 @@ static void a_recording_replays_and_a_changed_host_is_noticed(void **state)
 
 	replayer = tdx_replayer_new(b.record);
 	assert_true(tdx_is_success(tdh_mng_create(replayer, &td)));
-	assert_int_equal(tdh_mem_page_aug(replayer, &td, gpa(0x1000), TDX_LEVEL_4K, hpa(0x41000000), &r).raw,
-			 was.raw);
+	assert_int_equal(
+		tdh_mem_page_aug(replayer, &td, gpa(0x1000), TDX_LEVEL_4K, hpa(0x41000000), &r).raw,
+		was.raw);
 	assert_int_equal(tdx_replayer_differences(replayer, first, sizeof(first)), 0);
 	assert_string_equal(first, "");
 	tdx_replayer_free(replayer);

@@ -55,10 +55,15 @@ static void S0_09_wrapper_never_reissues_on_operand_busy(void **state)
 
 static void S0_12_every_primitive_is_one_dispatch(void **state)
 {
-	static const uint64_t others[] = {TDX_SUCCESS, TDX_OPERAND_INVALID, TDX_TLB_TRACKING_NOT_DONE,
-					  TDX_INTERRUPTED_RESUMABLE, TDX_INTERRUPTED_RESTARTABLE,
-					  TDX_PREVIOUS_TLB_EPOCH_BUSY, TDX_SYS_BUSY,
-					  TDX_SEAMCALL_GP, 0x8000123400005678ull};
+	static const uint64_t others[] = {TDX_SUCCESS,
+					  TDX_OPERAND_INVALID,
+					  TDX_TLB_TRACKING_NOT_DONE,
+					  TDX_INTERRUPTED_RESUMABLE,
+					  TDX_INTERRUPTED_RESTARTABLE,
+					  TDX_PREVIOUS_TLB_EPOCH_BUSY,
+					  TDX_SYS_BUSY,
+					  TDX_SEAMCALL_GP,
+					  0x8000123400005678ull};
 	struct tdx_host host;
 	struct fake f;
 	const struct tdx_port *port = ready(&f, &host);
@@ -167,7 +172,8 @@ static void S0_16_keyid_sits_above_the_physical_address(void **state)
 			f.phys_bits = phys;
 			f.keyid_bits = bits;
 			assert_int_equal(tdx_host_init(&host, cpus, 1, 0), 0);
-			(void)!tdh_phymem_page_wbinvd_hkid(&host, cpus[0], hpa(0x7000), hkid(1)).raw;
+			(void)!tdh_phymem_page_wbinvd_hkid(&host, cpus[0], hpa(0x7000), hkid(1))
+				.raw;
 			assert_int_equal(f.in[0].rcx, 0x7000 | 1ull << (phys - bits));
 		}
 }
@@ -209,9 +215,11 @@ static void S1_03_extended_errors_and_values_are_returned(void **state)
 
 	(void)state;
 	/* An entry that is MAPPED (public state 4), 2M. */
-	f.answer[0] = (struct tdx_regs){.rax = tdx_error_op(TDX_EPT_ENTRY_STATE_INCORRECT,
-							    TDX_OPERAND_ID_RCX).raw,
-					.rcx = 0x8000000012345007, .rdx = 0x401, .r8 = 99};
+	f.answer[0] = (struct tdx_regs){
+		.rax = tdx_error_op(TDX_EPT_ENTRY_STATE_INCORRECT, TDX_OPERAND_ID_RCX).raw,
+		.rcx = 0x8000000012345007,
+		.rdx = 0x401,
+		.r8 = 99};
 #define EXTENDED(call)                                                                             \
 	do {                                                                                       \
 		f.ncalls = 0;                                                                      \
@@ -239,9 +247,9 @@ static void S1_03_extended_errors_and_values_are_returned(void **state)
 	(void)!tdh_mem_page_remove(port, FAKE_TD, gpa(0), TDX_LEVEL_4K, &r).raw;
 	assert_int_equal(r.page.v, 0x7654321000);
 
-	f.answer[0] = (struct tdx_regs){.rax = tdx_error_op(TDX_OPERAND_INVALID,
-							    TDX_OPERAND_ID_CPUID_CONFIG).raw,
-					.rcx = 0x0000000100000007};
+	f.answer[0] = (struct tdx_regs){
+		.rax = tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_CPUID_CONFIG).raw,
+		.rcx = 0x0000000100000007};
 	f.ncalls = 0;
 	(void)!tdh_mng_init(port, FAKE_TD, hpa(0), &init).raw;
 	assert_int_equal(init.cpuid_leaf, 7);
@@ -301,7 +309,8 @@ static void S1_06_entering_is_one_dispatch_whatever_it_answers(void **state)
 	(void)state;
 	for (size_t i = 0; tdx_status_at(i); i++) {
 		FAKE_ANSWER(&f, tdx_status_at(i)->code);
-		assert_int_equal(tdh_vp_enter(port, FAKE_VP, &regs, NULL).raw, tdx_status_at(i)->code);
+		assert_int_equal(tdh_vp_enter(port, FAKE_VP, &regs, NULL).raw,
+				 tdx_status_at(i)->code);
 		assert_int_equal(f.ncalls, 1);
 	}
 }
@@ -314,7 +323,8 @@ static void S1_07_no_status_of_the_module_is_a_software_error(void **state)
 	for (size_t i = 0; tdx_status_at(i); i++) {
 		uint64_t code = tdx_status_at(i)->code;
 
-		if (code == TDX_UNINITIALIZE_ERROR || (code & TDX_SW_ERROR_MASK) == TDX_SW_ERROR_MASK)
+		if (code == TDX_UNINITIALIZE_ERROR ||
+		    (code & TDX_SW_ERROR_MASK) == TDX_SW_ERROR_MASK)
 			continue;
 		n++;
 		assert_false(tdx_is_sw_error(tdx_status(code)));

@@ -23,7 +23,8 @@ struct fake {
 	unsigned nflushes, nclears, nbarriers, nwbinvd, nrelax;
 	hpa_t flushed;
 	size_t flushed_len;
-	char order[FAKE_STEPS + 1]; /* c call, f flush, m direct clear, b barrier, w WBINVD, i mark */
+	char order[FAKE_STEPS +
+		   1]; /* c call, f flush, m direct clear, b barrier, w WBINVD, i mark */
 	unsigned norder;
 	bool incoherent;
 	unsigned phys_bits, keyid_bits;
@@ -195,11 +196,11 @@ static inline void fake_answer(struct fake *f, unsigned n, const uint64_t *statu
 		    (uint64_t[]){__VA_ARGS__})
 
 /* Every typed call once, with operands that can be told apart. */
-#define FAKE_TDR  0x1111000ull
-#define FAKE_VPR  0x2222000ull
-#define FAKE_PAGE 0x3333000ull
-#define FAKE_SRC  0x4444000ull
-#define FAKE_GPA  0x5555000ull
+#define FAKE_TDR   0x1111000ull
+#define FAKE_VPR   0x2222000ull
+#define FAKE_PAGE  0x3333000ull
+#define FAKE_SRC   0x4444000ull
+#define FAKE_GPA   0x5555000ull
 #define FAKE_FIELD 0x9110000000000000ull
 
 struct fake_call {

@@ -268,7 +268,8 @@ static void keyid_freed_early_is_reported_by_the_next_td_that_gets_it(void **sta
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(host_that_reads_private_memory_is_named_with_the_page_and_its_keyid),
+		cmocka_unit_test(
+			host_that_reads_private_memory_is_named_with_the_page_and_its_keyid),
 		cmocka_unit_test(write_back_skipped_on_one_package_keeps_the_keyid),
 		cmocka_unit_test(keyid_freed_early_is_reported_by_the_next_td_that_gets_it),
 		cmocka_unit_test(whole_life_with_all_duties_done_is_silent),

@@ -38,9 +38,8 @@ static void each_configurable_index_belongs_to_one_row(void **state)
 
 static void assert_disjoint(const struct cpuid_regs *a, const struct cpuid_regs *b)
 {
-	assert_int_equal((a->eax & b->eax) | (a->ebx & b->ebx) | (a->ecx & b->ecx) |
-				 (a->edx & b->edx),
-			 0);
+	assert_int_equal(
+		(a->eax & b->eax) | (a->ebx & b->ebx) | (a->ecx & b->ecx) | (a->edx & b->edx), 0);
 }
 
 static void a_bit_is_virtualised_in_one_way_only(void **state)

@@ -38,7 +38,8 @@ static struct tdvps *vps_of(struct setup *s)
 
 BREAK(child_forgotten, tdr_of(s)->counts[0].children--)
 BREAK(page_without_owner, pamt_set_owner(pamt_4k(s->mod, TD + SETUP_PAGE), hpa(TD + 0x50000)))
-BREAK(page_leaked, pamt_4k(s->mod, TD + SETUP_PAGE)->type = TDX_PT_NDA; tdr_of(s)->counts[0].children--)
+BREAK(page_leaked, pamt_4k(s->mod, TD + SETUP_PAGE)->type = TDX_PT_NDA;
+      tdr_of(s)->counts[0].children--)
 BREAK(page_kept, *entry_4k_of(s) = SEPT_FREE_ENTRY)
 BREAK(page_mapped_twice, entry_4k_of(s)[1] = entry_4k_of(s)[0])
 BREAK(page_of_other_td, entry_4k_of(s)[1] = entry_4k_of(s)[0] + 0x100000)

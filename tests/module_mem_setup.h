@@ -7,8 +7,8 @@
 #include "module_setup.h"
 
 #include "abi/sept.h"
-#include "abi/vmcs.h"
-#include "abi/vmx.h"
+#include "arch/vmcs.h"
+#include "arch/vmx.h"
 #include "module/invariants.h"
 #include "module/pamt.h"
 #include "module/vmcs.h"

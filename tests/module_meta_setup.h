@@ -6,7 +6,7 @@
 #include "module_setup.h"
 
 #include "abi/metadata.h"
-#include "abi/vmx.h"
+#include "arch/vmx.h"
 #include "module/internal.h"
 #include "module/vmcs.h"
 

@@ -291,9 +291,9 @@ static void filters_of_a_td_without_perfmon_are_not_looked_at(void **state)
 	struct test_td td = td_new(s, 0x21);
 
 	td_params(s);
-	setup_expect(setup_call(s, 0, TDH_MNG_INIT, .rcx = td.tdr | 1, .rdx = TD_PARAMS_PA,
-				.r8 = ~0ull),
-		     TDX_SUCCESS);
+	setup_expect(
+		setup_call(s, 0, TDH_MNG_INIT, .rcx = td.tdr | 1, .rdx = TD_PARAMS_PA, .r8 = ~0ull),
+		TDX_SUCCESS);
 }
 
 static void a_processor_whose_tsc_was_moved_cannot_init(void **state)

@@ -91,8 +91,7 @@ static void keys_are_configured_when_every_package_has_done_it(void **state)
 	td = td_create(&s, 0x21);
 	setup_expect(setup_call(&s, 0, TDH_MNG_KEY_CONFIG, .rcx = td.tdr), TDX_SUCCESS);
 	setup_expect(setup_call(&s, 1, TDH_MNG_KEY_CONFIG, .rcx = td.tdr), TDX_KEY_CONFIGURED);
-	setup_expect(td_call(&s, TDH_MNG_ADDCX, td_new_page(), td.tdr),
-		     TDX_TD_KEYS_NOT_CONFIGURED);
+	setup_expect(td_call(&s, TDH_MNG_ADDCX, td_new_page(), td.tdr), TDX_TD_KEYS_NOT_CONFIGURED);
 	setup_expect(setup_call(&s, 2, TDH_MNG_KEY_CONFIG, .rcx = td.tdr), TDX_SUCCESS);
 	setup_expect(setup_call(&s, 3, TDH_MNG_KEY_CONFIG, .rcx = td.tdr),
 		     TDX_LIFECYCLE_STATE_INCORRECT);
@@ -149,7 +148,8 @@ static void a_page_is_given_once(void **state)
 	setup_expect(td_call(s, TDH_MNG_ADDCX, page, td.tdr), TDX_SUCCESS);
 	setup_expect(td_call(s, TDH_MNG_ADDCX, page, td.tdr),
 		     TDX_PAGE_METADATA_INCORRECT | TDX_OPERAND_ID_RCX);
-	setup_expect(td_call(s, TDH_MNG_ADDCX, td.tdr, td.tdr), TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX);
+	setup_expect(td_call(s, TDH_MNG_ADDCX, td.tdr, td.tdr),
+		     TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX);
 	setup_expect(td_call(s, TDH_MNG_CREATE, page, 0x22),
 		     TDX_PAGE_METADATA_INCORRECT | TDX_OPERAND_ID_RCX);
 }

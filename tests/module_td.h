@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Making TDs and vCPUs step by step with the real calls; pages come from the second TDMR in order. */
+/* Making TDs and vCPUs step by step with the real calls; pages come from the second TDMR in order.
+ */
 #ifndef TESTS_MODULE_TD_H
 #define TESTS_MODULE_TD_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The SEAMCALL instruction's code, executed: outside a kernel the instruction raises SIGILL, and the
- * handler plays the module, the processor without VMX, or the kernel's exception table. */
+/* The SEAMCALL instruction's code, executed: outside a kernel the instruction raises SIGILL, and
+ * the handler plays the module, the processor without VMX, or the kernel's exception table. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #include <swtdx/status.h>
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, REGS };
-enum { VECTOR_UD = 6, BELOW = 32 }; /* words under the stack pointer */
+enum { VECTOR_UD = 6, BELOW = 32 };  /* words under the stack pointer */
 #define CANARY 0x6e75674265740000ull /* of the guest, plus the register's number */
 #define OURS   0x0000a0a000000000ull /* of the caller */
 
@@ -30,7 +30,8 @@ __asm__(".text\n"
 	".globl insn_call\n"
 	".type insn_call, @function\n"
 	"insn_call:\n"
-	"	push %rbx\n	push %rbp\n	push %r12\n	push %r13\n	push %r14\n	push %r15\n"
+	"	push %rbx\n	push %rbp\n	push %r12\n	push %r13\n	push %r14\n	"
+	"push %r15\n"
 	"	sub $8, %rsp\n"
 	"	movabs $0xa0a000000000, %rax\n"
 	"	lea 3(%rax), %rbx\n	lea 5(%rax), %rbp\n	lea 12(%rax), %r12\n"
@@ -48,7 +49,8 @@ __asm__(".text\n"
 	"	movq insn_below@GOTPCREL(%rip), %rdi\n"
 	"	mov $32, %ecx\n	cld\n	rep movsq\n"
 	"	add $8, %rsp\n"
-	"	pop %r15\n	pop %r14\n	pop %r13\n	pop %r12\n	pop %rbp\n	pop %rbx\n"
+	"	pop %r15\n	pop %r14\n	pop %r13\n	pop %r12\n	pop %rbp\n	"
+	"pop %rbx\n"
 	"	ret\n"
 	".size insn_call, . - insn_call\n");
 
@@ -59,8 +61,9 @@ static enum { RETURNS, FAILS_INVALID, FAULTS } play;
 static uint64_t at_insn[REGS];
 static unsigned executed;
 
-static const int greg[REGS] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-			       REG_R8,	REG_R9,	 REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+static const int greg[REGS] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+			       REG_RSI, REG_RDI, REG_R8,  REG_R9,  REG_R10, REG_R11,
+			       REG_R12, REG_R13, REG_R14, REG_R15};
 
 static void fix_up(greg_t *g)
 {
@@ -128,7 +131,8 @@ static void S1_01_the_block_goes_in_and_out_in_place(void **state)
 	(void)state;
 	for (unsigned i = 0; i < REGS; i++) {
 		if (i == RSP || i == RBP) {
-			assert_int_equal(*tdx_reg(&regs, i), 0x1000 + i); /* not passed, not touched */
+			assert_int_equal(*tdx_reg(&regs, i),
+					 0x1000 + i); /* not passed, not touched */
 			continue;
 		}
 		assert_int_equal(at_insn[i], 0x1000 + i);

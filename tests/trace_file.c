@@ -276,7 +276,8 @@ static struct bytes recorded_shortly(void)
 	     "keyid_bits=6 keyids=64 tdx_keyids=32 lps=2 pkgs=1 wb_blocks=4 seed=1\n");
 	t = trace_open(path, p.mod, &opt, &err);
 	assert_int_equal(err, 0);
-	play(&p, t, "seamcall 0 TDH.SYS.INIT\nseamcall 0 TDH.SYS.LP.INIT\nseamcall 1 TDH.SYS.LP.INIT\n");
+	play(&p, t,
+	     "seamcall 0 TDH.SYS.INIT\nseamcall 0 TDH.SYS.LP.INIT\nseamcall 1 TDH.SYS.LP.INIT\n");
 	assert_int_equal(trace_close(t), 0);
 	player_free(&p);
 	return slurp(path);

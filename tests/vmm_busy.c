@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A module that is busy: where it says so, what the monitor does about it, and that nobody waits for
- * ever. */
+/* A module that is busy: where it says so, what the monitor does about it, and that nobody waits
+ * for ever. */
 #include "vmm_setup.h"
 
 #include <pthread.h>
@@ -111,10 +111,12 @@ static void S2_03_a_taken_tree_is_operand_0x92_except_to_track(void **state)
 	hold(&h, &r, LOCK_SEPT_TREE, block_page_0);
 	assert_int_equal(tdh_mem_page_aug(r.cpu[0], &td, gpa(0x1000), TDX_LEVEL_4K, page, NULL).raw,
 			 busy);
-	assert_int_equal(tdh_mem_sept_add(r.cpu[0], &td, gpa(1ull << 39), TDX_LEVEL_512G, page, NULL).raw,
-			 busy);
+	assert_int_equal(
+		tdh_mem_sept_add(r.cpu[0], &td, gpa(1ull << 39), TDX_LEVEL_512G, page, NULL).raw,
+		busy);
 	assert_int_equal(tdh_mem_range_block(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL).raw, busy);
-	assert_int_equal(tdh_mem_range_unblock(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL).raw, busy);
+	assert_int_equal(tdh_mem_range_unblock(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL).raw,
+			 busy);
 	assert_int_equal(tdh_mem_page_remove(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL).raw, busy);
 	assert_true(tdx_is_success(tdh_mem_track(r.cpu[0], &td)));
 	let_go(&h);
@@ -202,7 +204,8 @@ static void S2_04_zero_stepping_takes_the_tree_and_the_monitor_gets_on(void **st
 	assert_true(rig_calls(&r, TDH_VP_ENTER) - entries < 8 + busy);
 	assert_true(rig_calls(&r, TDH_VP_ENTER) - 40 - busy < 8);
 	assert_true(tdx_is_success(tdh_mem_track(r.cpu[0], &td)));
-	assert_true(tdx_is_success(tdh_mem_range_unblock(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL)));
+	assert_true(
+		tdx_is_success(tdh_mem_range_unblock(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL)));
 	rig_destroy(&r);
 	rig_check_clean(&r);
 	rig_off(&r);
@@ -326,7 +329,8 @@ static void S2_05_a_removal_that_stays_busy_is_tried_twice(void **state)
 
 static void S2_06_busy_is_a_class_whatever_the_operand(void **state)
 {
-	static const uint64_t others[] = {TDX_PREVIOUS_TLB_EPOCH_BUSY, TDX_OPERAND_BUSY_HOST_PRIORITY};
+	static const uint64_t others[] = {TDX_PREVIOUS_TLB_EPOCH_BUSY,
+					  TDX_OPERAND_BUSY_HOST_PRIORITY};
 	enum tdx_operand op;
 	struct rig r;
 
@@ -344,8 +348,8 @@ static void S2_06_busy_is_a_class_whatever_the_operand(void **state)
 		rig_fail(&r, TDH_MEM_PAGE_REMOVE, 1, 1, busy);
 		mmu_read_lock(r.vm, NULL);
 		for (unsigned tries = 0;; tries++) {
-			enum mmu_result m = mmu_map_private(r.vm, &r.vm->cache, gfn, TDX_LEVEL_4K,
-							    NULL, -1);
+			enum mmu_result m =
+				mmu_map_private(r.vm, &r.vm->cache, gfn, TDX_LEVEL_4K, NULL, -1);
 
 			if (m == MMU_OK)
 				break;
@@ -415,8 +419,8 @@ static int destroy(struct rig *r)
 	return 0;
 }
 
-/* What a call that stays busy costs: how often it is made, what the user is told, and whether the VM
- * is dead. All calls the monitor makes but those that are tried until something ends it. */
+/* What a call that stays busy costs: how often it is made, what the user is told, and whether the
+ * VM is dead. All calls the monitor makes but those that are tried until something ends it. */
 static void S2_07_each_call_has_its_policy(void **state)
 {
 	enum { CONTROL_PAGES = 1 + 6 + 1 + 5 + 3 }; /* TDR, TDCS, TDVPR, TDCX, S-EPT */
@@ -473,7 +477,8 @@ static void S2_07_each_call_has_its_policy(void **state)
 			rig_vm(&r, 1);
 			assert_int_equal(rig_run(&r, 0, -1), 0);
 		}
-		fault = rig_fail(&r, (int)rows[i].leaf, 1, 0, TDX_OPERAND_BUSY | TDX_OPERAND_ID_TDR);
+		fault = rig_fail(&r, (int)rows[i].leaf, 1, 0,
+				 TDX_OPERAND_BUSY | TDX_OPERAND_ID_TDR);
 		err = rows[i].act ? rows[i].act(&r) : rig_try_vm(&r, 1);
 		bugged = r.vm ? tdx_vm_state(r.vm) == TDX_VM_DEAD : r.nlog == 1;
 		calls = tdx_model_fault_hits(r.model, fault);
@@ -483,8 +488,8 @@ static void S2_07_each_call_has_its_policy(void **state)
 		if (err != rows[i].err || calls != rows[i].calls || bugged != rows[i].bugged ||
 		    rig_memory(&r).quarantined_pages != rows[i].lost ||
 		    rig_memory(&r).leaked_hkids != rows[i].hkids)
-			fail_msg("%s: %d after %llu calls, dead %d, %llu pages and %u KeyIDs lost", name, err,
-				 (unsigned long long)calls, bugged,
+			fail_msg("%s: %d after %llu calls, dead %d, %llu pages and %u KeyIDs lost",
+				 name, err, (unsigned long long)calls, bugged,
 				 (unsigned long long)rig_memory(&r).quarantined_pages,
 				 rig_memory(&r).leaked_hkids);
 		assert_int_equal(rig_memory(&r).used_pages, 0);
@@ -506,7 +511,8 @@ static void meet(void *arg)
 	struct meeting *m = arg;
 	unsigned n = atomic_fetch_add(&m->inside, 1) + 1;
 
-	for (unsigned i = 0; i < 50000 && atomic_load(&m->inside) < 2 && atomic_load(&m->most) < 2; i++)
+	for (unsigned i = 0; i < 50000 && atomic_load(&m->inside) < 2 && atomic_load(&m->most) < 2;
+	     i++)
 		usleep(100);
 	n = n > atomic_load(&m->inside) ? n : atomic_load(&m->inside);
 	if (n > atomic_load(&m->most))
@@ -535,8 +541,12 @@ static void S2_08_installs_are_in_flight_at_the_same_time(void **state)
 {
 	struct rig_options o = {.guest = accept_own, .cpus = 2};
 	struct meeting m = {0};
-	struct tdx_fault f = {.kind = TDX_FAULT_STOP, .leaf = TDH_MEM_PAGE_AUG, .cpu = -1, .times = 4,
-			      .stop = meet, .arg = &m};
+	struct tdx_fault f = {.kind = TDX_FAULT_STOP,
+			      .leaf = TDH_MEM_PAGE_AUG,
+			      .cpu = -1,
+			      .times = 4,
+			      .stop = meet,
+			      .arg = &m};
 	struct rig r;
 
 	(void)state;
@@ -585,8 +595,12 @@ static void try_to_overtake(void *arg)
 static void S2_02_a_removal_waits_for_installs_in_flight(void **state)
 {
 	struct overtaking o = {0};
-	struct tdx_fault f = {.kind = TDX_FAULT_STOP, .leaf = TDH_MEM_PAGE_AUG, .cpu = -1, .times = 1,
-			      .stop = try_to_overtake, .arg = &o};
+	struct tdx_fault f = {.kind = TDX_FAULT_STOP,
+			      .leaf = TDH_MEM_PAGE_AUG,
+			      .cpu = -1,
+			      .times = 1,
+			      .stop = try_to_overtake,
+			      .arg = &o};
 	struct rig r;
 
 	(void)state;

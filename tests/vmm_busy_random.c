@@ -93,8 +93,8 @@ static void busy(unsigned permille)
 	if (on)
 		rig_off(&r);
 	alarm(0);
-	printf("%u.%u %% busy: %u VMs finished, %u were refused, %u died\n", permille / 10, permille % 10,
-	       fate.finished, fate.refused, fate.died);
+	printf("%u.%u %% busy: %u VMs finished, %u were refused, %u died\n", permille / 10,
+	       permille % 10, fate.finished, fate.refused, fate.died);
 }
 
 /* Building holds no lock that anybody else wants; once built, the rule is about running. */

@@ -338,7 +338,8 @@ static void memory_of_the_other_kind_is_the_users_to_decide(void **state)
 			assert_int_equal(run.memory_fault.private_, faults[i].private_);
 		}
 		if (i < 2)
-			assert_int_equal(tdx_vm_set_private(r.vm, gpa(faults[i].gpa), 0x1000, faults[i].private_),
+			assert_int_equal(tdx_vm_set_private(r.vm, gpa(faults[i].gpa), 0x1000,
+							    faults[i].private_),
 					 0);
 		else /* no slot at all */
 			assert_int_equal(tdx_vm_set_memslot(r.vm, 1, gpa(RIG_RAM), 0x1000), 0);
@@ -457,8 +458,12 @@ static void a_closed_gate_is_not_passed(void **state)
 	_Atomic bool stop = false;
 	struct rig_options o = {.guest = call_on_and_on, .arg = &stop};
 	struct gate g = {.entered = ~0ull};
-	struct tdx_fault f = {.kind = TDX_FAULT_STOP, .leaf = TDH_MEM_RANGE_BLOCK, .cpu = -1, .times = 1,
-			      .stop = while_closed, .arg = &g};
+	struct tdx_fault f = {.kind = TDX_FAULT_STOP,
+			      .leaf = TDH_MEM_RANGE_BLOCK,
+			      .cpu = -1,
+			      .times = 1,
+			      .stop = while_closed,
+			      .arg = &g};
 	pthread_t t;
 	struct rig r;
 
@@ -540,7 +545,8 @@ static void share_and_halt(struct native_cpu *cpu, void *arg)
 	}
 }
 
-/* Shared translations that went are forgotten by the processor before it enters again; no others. */
+/* Shared translations that went are forgotten by the processor before it enters again; no others.
+ */
 static void a_zap_of_shared_memory_flushes_once(void **state)
 {
 	struct rig_options o = {.guest = share_and_halt};

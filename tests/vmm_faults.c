@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Everything that can fail in the life of a TD fails once.
  *
- * A life: build, run (accept, convert, use), promote and demote, destroy. Each call of it is refused
- * in turn with each plausible status; then the same with every request for memory, with entropy, key
- * generation and interrupts. Whatever happens, nothing crashes, the error is the right one, pages the
- * module may still have are not used again, and all others are free. */
+ * A life: build, run (accept, convert, use), promote and demote, destroy. Each call of it is
+ * refused in turn with each plausible status; then the same with every request for memory, with
+ * entropy, key generation and interrupts. Whatever happens, nothing crashes, the error is the right
+ * one, pages the module may still have are not used again, and all others are free. */
 #include "vmm_setup.h"
 
 #include <stdlib.h>
@@ -62,8 +62,8 @@ static uint64_t all_calls(struct rig *r)
 	return n;
 }
 
-/* What is left of a TD that is gone: pages the module owns are in quarantine, no other is in use, and
- * no more are lost than have to be. */
+/* What is left of a TD that is gone: pages the module owns are in quarantine, no other is in use,
+ * and no more are lost than have to be. */
 static void check_left(struct rig *r, const char *what, uint64_t nth, struct tdx_vmm_memory before,
 		       uint64_t lost, unsigned hkids)
 {
@@ -136,8 +136,9 @@ struct a_life {
 
 static bool is_removal(enum tdx_seamcall leaf)
 {
-	return leaf == TDH_MEM_RANGE_BLOCK || leaf == TDH_MEM_TRACK || leaf == TDH_MEM_PAGE_REMOVE ||
-	       leaf == TDH_MEM_PAGE_PROMOTE || leaf == TDH_MEM_PAGE_DEMOTE;
+	return leaf == TDH_MEM_RANGE_BLOCK || leaf == TDH_MEM_TRACK ||
+	       leaf == TDH_MEM_PAGE_REMOVE || leaf == TDH_MEM_PAGE_PROMOTE ||
+	       leaf == TDH_MEM_PAGE_DEMOTE;
 }
 
 /* Is the call made again, or the answer as good as success? */
@@ -205,7 +206,7 @@ static struct outcome expected(const struct a_life *l, unsigned k, struct tdx_st
 			break;
 		if (tdx_is(s, TDX_VCPU_NOT_ASSOCIATED))
 			o.dead = true; /* VPFLUSHDONE knows better */
-		/* fallthrough */
+				       /* fallthrough */
 	case TDH_MNG_VPFLUSHDONE:
 	case TDH_PHYMEM_CACHE_WB:
 	case TDH_MNG_KEY_FREEID:
@@ -240,7 +241,8 @@ static struct a_life *record(void)
 }
 
 /* One life with one refusal; and another one in the same memory. */
-static void refused_once(struct rig *r, const struct a_life *l, unsigned k, uint64_t status, bool again)
+static void refused_once(struct rig *r, const struct a_life *l, unsigned k, uint64_t status,
+			 bool again)
 {
 	struct tdx_vmm_memory before = rig_memory(r);
 	struct tdx_status s = tdx_status(status);
@@ -331,8 +333,10 @@ static void each_call_refused_with_all_its_leaf_can_say(void **state)
 		const struct tdx_status_info *code;
 
 		for (size_t i = 0; (code = tdx_code_of_leaf(leaf, i)); i++) {
-			bool exit = l->leaf[k] == TDH_VP_ENTER && tdx_is_non_recoverable(tdx_status(code->code));
-			uint64_t details = code->details == TDX_DETAILS_OPERAND ? TDX_OPERAND_ID_RCX : 0;
+			bool exit = l->leaf[k] == TDH_VP_ENTER &&
+				    tdx_is_non_recoverable(tdx_status(code->code));
+			uint64_t details =
+				code->details == TDX_DETAILS_OPERAND ? TDX_OPERAND_ID_RCX : 0;
 
 			if (!tdx_is_error(tdx_status(code->code)) && !exit)
 				continue;
@@ -407,7 +411,8 @@ static void hardware_fails(struct tdx_fault f)
 		rig_destroy(&r);
 		tdx_model_clear_faults(r.model);
 		if (err)
-			fail_msg("fault %d at call %llu: %d", (int)f.kind, (unsigned long long)f.nth, err);
+			fail_msg("fault %d at call %llu: %d", (int)f.kind,
+				 (unsigned long long)f.nth, err);
 		check_left(&r, "hardware", f.nth, before, 0, 0);
 	}
 	rig_check_clean(&r);
@@ -512,9 +517,20 @@ static void S1_10_lost_virtualization_is_tolerated_while_rebooting(void **state)
 
 static void canaries(struct native_cpu *cpu, void *arg)
 {
-	struct tdx_regs regs = {.rax = TDG_VP_VMCALL, .rcx = 0x0c00, .rdx = 0xdd, .rbx = 0xbb,
-				.rsi = 0x51, .rdi = 0xd1, .r8 = 8, .r9 = 9, .r10 = 0,
-				.r11 = TDVMCALL_HLT, .r12 = 12, .r13 = 13, .r14 = 14, .r15 = 15};
+	struct tdx_regs regs = {.rax = TDG_VP_VMCALL,
+				.rcx = 0x0c00,
+				.rdx = 0xdd,
+				.rbx = 0xbb,
+				.rsi = 0x51,
+				.rdi = 0xd1,
+				.r8 = 8,
+				.r9 = 9,
+				.r10 = 0,
+				.r11 = TDVMCALL_HLT,
+				.r12 = 12,
+				.r13 = 13,
+				.r14 = 14,
+				.r15 = 15};
 
 	(void)arg;
 	native_tdcall(cpu, &regs);
@@ -536,7 +552,8 @@ static void S1_02_registers_a_guest_did_not_share_do_not_reach_the_host(void **s
 	assert_int_equal(out.exit_reason & 0xffff, 77);
 	assert_int_equal(regs.r11, TDVMCALL_HLT);
 	assert_int_equal(regs.rdx | regs.rbx | regs.rsi | regs.rdi | regs.r8 | regs.r9 | regs.r12 |
-			 regs.r13 | regs.r14 | regs.r15, 0);
+				 regs.r13 | regs.r14 | regs.r15,
+			 0);
 	rig_destroy(&r);
 	rig_off(&r);
 }

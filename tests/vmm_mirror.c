@@ -168,7 +168,8 @@ static void S4_03_the_gpa_chooses_the_root(void **state)
 	start(&r);
 	assert_int_equal(leaves_in(r.vm->mirror_root, 0, 16), 7);
 	assert_int_equal(leaves_in(r.vm->mirror_root, 3, 5), 0);
-	assert_int_equal(leaves_in(r.vm->direct_root, (RIG_SHARED >> 12) + 3, (RIG_SHARED >> 12) + 5), 2);
+	assert_int_equal(
+		leaves_in(r.vm->direct_root, (RIG_SHARED >> 12) + 3, (RIG_SHARED >> 12) + 5), 2);
 	assert_int_equal(leaves(r.vm->direct_root), 2);
 	end(&r);
 }
@@ -203,10 +204,12 @@ static void S4_05_every_table_has_the_kind_of_its_root(void **state)
 
 		switch (rand() % 4) {
 		case 0:
-			assert_int_equal(mmu_map_private(r.vm, &cache, gfn, TDX_LEVEL_4K, NULL, -1), MMU_OK);
+			assert_int_equal(mmu_map_private(r.vm, &cache, gfn, TDX_LEVEL_4K, NULL, -1),
+					 MMU_OK);
 			break;
 		case 1:
-			assert_int_equal(mmu_map_shared(r.vm, &cache, gfn, 0x1000 | SPTE_PRESENT | SPTE_LEAF),
+			assert_int_equal(mmu_map_shared(r.vm, &cache, gfn,
+							0x1000 | SPTE_PRESENT | SPTE_LEAF),
 					 MMU_OK);
 			break;
 		case 2:
@@ -238,24 +241,30 @@ static void S4_06_a_deleted_slot_takes_its_leaves_out_of_both_trees(void **state
 	other[1] = leaves(r.vm->direct_root);
 	/* Three slots side by side, each half private, half shared, all of it mapped. */
 	for (unsigned slot = 1; slot <= 3; slot++)
-		assert_int_equal(tdx_vm_set_memslot(r.vm, slot, gpa((gfn + 16 * (slot - 1)) << 12), 0x10000), 0);
+		assert_int_equal(
+			tdx_vm_set_memslot(r.vm, slot, gpa((gfn + 16 * (slot - 1)) << 12), 0x10000),
+			0);
 	for (unsigned i = 0; i < 48; i++) {
 		if (i % 16 < 8) {
-			assert_int_equal(mmu_map_private(r.vm, &cache, gfn + i, TDX_LEVEL_4K, NULL, -1),
-					 MMU_OK);
+			assert_int_equal(
+				mmu_map_private(r.vm, &cache, gfn + i, TDX_LEVEL_4K, NULL, -1),
+				MMU_OK);
 			continue;
 		}
 		assert_int_equal(tdx_vm_set_private(r.vm, gpa((gfn + i) << 12), 0x1000, false), 0);
-		assert_int_equal(mmu_map_shared(r.vm, &cache, gfn + i, 0x1000 | SPTE_PRESENT | SPTE_LEAF),
-				 MMU_OK);
+		assert_int_equal(
+			mmu_map_shared(r.vm, &cache, gfn + i, 0x1000 | SPTE_PRESENT | SPTE_LEAF),
+			MMU_OK);
 	}
 	assert_int_equal(tdx_vm_set_memslot(r.vm, 2, gpa((gfn + 16) << 12), 0), 0);
 	for (unsigned i = 0; i < 48; i++) {
 		bool gone = i >= 16 && i < 32;
 
-		assert_int_equal(leaves_in(r.vm->mirror_root, gfn + i, gfn + i + 1), !gone && i % 16 < 8);
-		assert_int_equal(leaves_in(r.vm->direct_root, shared + gfn + i, shared + gfn + i + 1),
-				 !gone && i % 16 >= 8);
+		assert_int_equal(leaves_in(r.vm->mirror_root, gfn + i, gfn + i + 1),
+				 !gone && i % 16 < 8);
+		assert_int_equal(
+			leaves_in(r.vm->direct_root, shared + gfn + i, shared + gfn + i + 1),
+			!gone && i % 16 >= 8);
 	}
 	assert_int_equal(tdx_vm_set_memslot(r.vm, 1, gpa(gfn << 12), 0), 0);
 	assert_int_equal(tdx_vm_set_memslot(r.vm, 3, gpa((gfn + 32) << 12), 0), 0);
@@ -300,11 +309,13 @@ static void S4_07_whoever_meets_a_frozen_entry_comes_back(void **state)
 		assert_int_equal(*sptep, SPTE_NONPRESENT);
 		*sptep = SPTE_FROZEN;
 		calls = all_calls(&r);
-		assert_int_equal(mmu_map_private(r.vm, &cache, at[i].gfn, TDX_LEVEL_4K, NULL, -1), MMU_RETRY);
+		assert_int_equal(mmu_map_private(r.vm, &cache, at[i].gfn, TDX_LEVEL_4K, NULL, -1),
+				 MMU_RETRY);
 		assert_int_equal(all_calls(&r), calls);
 		assert_int_equal(*sptep, SPTE_FROZEN);
 		*sptep = SPTE_NONPRESENT;
-		assert_int_equal(mmu_map_private(r.vm, &cache, at[i].gfn, TDX_LEVEL_4K, NULL, -1), MMU_OK);
+		assert_int_equal(mmu_map_private(r.vm, &cache, at[i].gfn, TDX_LEVEL_4K, NULL, -1),
+				 MMU_OK);
 	}
 	page_cache_drain(&r.vmm->pages, &cache);
 	end(&r);
@@ -325,10 +336,12 @@ static void S4_07_a_refused_install_leaves_the_entry_as_it_was(void **state)
 		uint64_t private_ = leaves(r.vm->mirror_root), n = tables(r.vm->mirror_root);
 
 		rig_fail(&r, (int)rows[i].leaf, 1, 1, TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX);
-		assert_int_equal(mmu_map_private(r.vm, &cache, rows[i].gfn, TDX_LEVEL_4K, NULL, -1), MMU_RETRY);
+		assert_int_equal(mmu_map_private(r.vm, &cache, rows[i].gfn, TDX_LEVEL_4K, NULL, -1),
+				 MMU_RETRY);
 		assert_int_equal(leaves(r.vm->mirror_root), private_);
 		assert_int_equal(tables(r.vm->mirror_root), n);
-		assert_int_equal(mmu_map_private(r.vm, &cache, rows[i].gfn, TDX_LEVEL_4K, NULL, -1), MMU_OK);
+		assert_int_equal(mmu_map_private(r.vm, &cache, rows[i].gfn, TDX_LEVEL_4K, NULL, -1),
+				 MMU_OK);
 		tdx_model_clear_faults(r.model);
 	}
 	page_cache_drain(&r.vmm->pages, &cache);
@@ -448,10 +461,12 @@ static void S4_12_a_page_and_its_alias_are_in_two_trees(void **state)
 	(void)state;
 	start(&r);
 	assert_int_equal(mmu_map_private(r.vm, &cache, 0x100, TDX_LEVEL_4K, NULL, -1), MMU_OK);
-	assert_int_equal(mmu_map_shared(r.vm, &cache, 0x100, 0x1000 | SPTE_PRESENT | SPTE_LEAF), MMU_OK);
+	assert_int_equal(mmu_map_shared(r.vm, &cache, 0x100, 0x1000 | SPTE_PRESENT | SPTE_LEAF),
+			 MMU_OK);
 	assert_int_equal(leaves_in(r.vm->mirror_root, 0x100, 0x101), 1);
 	assert_int_equal(leaves_in(r.vm->direct_root, (RIG_SHARED >> 12) + 0x100,
-				   (RIG_SHARED >> 12) + 0x101), 1);
+				   (RIG_SHARED >> 12) + 0x101),
+			 1);
 	assert_int_equal(leaves_in(r.vm->direct_root, 0, RIG_SHARED >> 12), 0);
 	/* One goes, the other stays. */
 	mmu_zap_direct(r.vm, 0x100, 1);

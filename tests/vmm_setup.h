@@ -17,13 +17,13 @@
 #include <swtdx/vmm.h>
 
 #include "abi/ghci.h"
-#include "cpu/native/native.h"
+#include "engine/native/native.h"
 #include "machine/coherency.h"
 #include "module/invariants.h"
 #include "port/model.h"
 
 enum { RIG_CPUS = 8, RIG_VCPUS = 8, RIG_REPORTS = 8 };
-#define RIG_RAM    (64ull << 20) /* the TD's memory, at GPA 0 */
+#define RIG_RAM	   (64ull << 20) /* the TD's memory, at GPA 0 */
 #define RIG_SHARED (1ull << 47)
 
 struct rig_options {
@@ -249,8 +249,12 @@ static inline uint64_t rig_calls(struct rig *r, enum tdx_seamcall leaf)
 
 static inline int rig_fail(struct rig *r, int leaf, uint64_t nth, uint64_t times, uint64_t status)
 {
-	struct tdx_fault f = {.kind = TDX_FAULT_STATUS, .leaf = leaf, .cpu = -1, .nth = nth,
-			      .times = times, .status = tdx_status(status)};
+	struct tdx_fault f = {.kind = TDX_FAULT_STATUS,
+			      .leaf = leaf,
+			      .cpu = -1,
+			      .nth = nth,
+			      .times = times,
+			      .status = tdx_status(status)};
 	int id = tdx_model_inject(r->model, &f);
 
 	assert_true(id >= 0);
@@ -286,11 +290,11 @@ static inline struct tdx_status guest_accept(struct native_cpu *cpu, uint64_t gp
 	return guest_tdcall(cpu, TDG_MEM_PAGE_ACCEPT, gpa_ | level, 0);
 }
 
-static inline uint64_t guest_vmcall(struct native_cpu *cpu, uint64_t leaf, uint64_t r12, uint64_t r13,
-				    uint64_t *r11)
+static inline uint64_t guest_vmcall(struct native_cpu *cpu, uint64_t leaf, uint64_t r12,
+				    uint64_t r13, uint64_t *r11)
 {
-	struct tdx_regs regs = {.rax = TDG_VP_VMCALL, .rcx = 0xfc00, .r11 = leaf, .r12 = r12,
-				.r13 = r13};
+	struct tdx_regs regs = {
+		.rax = TDG_VP_VMCALL, .rcx = 0xfc00, .r11 = leaf, .r12 = r12, .r13 = r13};
 
 	native_tdcall(cpu, &regs);
 	if (r11)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Eight vCPUs fault, accept, convert and are zapped at random, and move between processors; from time
- * to time all stand still and the module's invariants are checked. No VM may be bugged. At the end:
- * how often which call met a lock that was taken, by operand. Usage: vmm_stress [--seconds N] */
+/* Eight vCPUs fault, accept, convert and are zapped at random, and move between processors; from
+ * time to time all stand still and the module's invariants are checked. No VM may be bugged. At the
+ * end: how often which call met a lock that was taken, by operand. Usage: vmm_stress [--seconds N]
+ */
 #include "vmm_setup.h"
 
 #include <pthread.h>
@@ -171,10 +172,12 @@ static void *chaos_thread(void *arg)
 			break;
 		case 3:
 		case 4:
-			atomic_fetch_add(&s->resizes, !tdx_vm_promote(s->rig.vm, gpa(random_2m(&seed))));
+			atomic_fetch_add(&s->resizes,
+					 !tdx_vm_promote(s->rig.vm, gpa(random_2m(&seed))));
 			break;
 		case 5:
-			atomic_fetch_add(&s->resizes, !tdx_vm_demote(s->rig.vm, gpa(random_2m(&seed))));
+			atomic_fetch_add(&s->resizes,
+					 !tdx_vm_demote(s->rig.vm, gpa(random_2m(&seed))));
 			break;
 		case 6: /* part of one, or all of it */
 			page = random_2m(&seed);
@@ -270,7 +273,11 @@ static unsigned seconds = 5;
 static void eight_vcpus_at_random(void **state)
 {
 	struct stress *s = calloc(1, sizeof(*s));
-	struct rig_options o = {.guest = guest, .arg = s, .cpus = VCPUS, .packages = 2, .huge = true,
+	struct rig_options o = {.guest = guest,
+				.arg = s,
+				.cpus = VCPUS,
+				.packages = 2,
+				.huge = true,
 				.sept_ve = true};
 	uint64_t end = now_ms() + 1000ull * seconds;
 
@@ -279,7 +286,8 @@ static void eight_vcpus_at_random(void **state)
 	rig_on(&s->rig, &o);
 	while (now_ms() < end)
 		life(s, end);
-	printf("%u s, %llu TDs: %llu accepts, %llu conversions, %llu accesses, %llu events of the host, "
+	printf("%u s, %llu TDs: %llu accepts, %llu conversions, %llu accesses, %llu events of the "
+	       "host, "
 	       "%llu pages resized, invariants checked %llu times\n",
 	       seconds, (unsigned long long)s->generation, (unsigned long long)s->accepts,
 	       (unsigned long long)s->converts, (unsigned long long)s->touches,

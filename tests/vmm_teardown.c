@@ -23,8 +23,8 @@ static void guest(struct native_cpu *cpu, void *arg)
 
 static const struct rig_options plain = {.guest = guest};
 static const struct rig_options recorded = {.guest = guest, .record = true};
-static const struct rig_options two_packages = {.cpus = 4, .packages = 2, .guest = guest,
-						.record = true};
+static const struct rig_options two_packages = {
+	.cpus = 4, .packages = 2, .guest = guest, .record = true};
 
 static void run_once(struct rig *r)
 {
@@ -54,9 +54,14 @@ static hpa_t sept_page(struct rig *r)
 
 static void S0_03_a_line_has_all_bits_of_the_registers(void **state)
 {
-	struct tdx_fault f = {.kind = TDX_FAULT_STATUS, .leaf = TDH_PHYMEM_PAGE_RECLAIM, .cpu = -1,
-			      .times = 1, .status = tdx_error(TDX_PAGE_METADATA_INCORRECT),
-			      .rcx = 0xabcdef0123456703, .rdx = 0xfedcba9876543001, .r8 = ~0ull << 3 | 1};
+	struct tdx_fault f = {.kind = TDX_FAULT_STATUS,
+			      .leaf = TDH_PHYMEM_PAGE_RECLAIM,
+			      .cpu = -1,
+			      .times = 1,
+			      .status = tdx_error(TDX_PAGE_METADATA_INCORRECT),
+			      .rcx = 0xabcdef0123456703,
+			      .rdx = 0xfedcba9876543001,
+			      .r8 = ~0ull << 3 | 1};
 	struct rig r;
 
 	(void)state;
@@ -65,7 +70,8 @@ static void S0_03_a_line_has_all_bits_of_the_registers(void **state)
 	tdx_model_inject(r.model, &f);
 	rig_destroy(&r);
 	assert_non_null(strstr(r.log, "TDH.PHYMEM.PAGE.RECLAIM"));
-	assert_non_null(strstr(r.log, "rcx 0xabcdef0123456703 rdx 0xfedcba9876543001 r8 0xfffffffffffffff9"));
+	assert_non_null(strstr(
+		r.log, "rcx 0xabcdef0123456703 rdx 0xfedcba9876543001 r8 0xfffffffffffffff9"));
 	rig_off(&r);
 }
 
@@ -101,7 +107,8 @@ static void S0_11_a_teardown_meets_no_lock_that_is_taken(void **state)
 	rig_destroy(&r);
 	for (unsigned leaf = 0; leaf < TDX_SEAMCALL_LEAVES; leaf++)
 		for (size_t i = 0; tdx_operand_at(i, &op); i++)
-			assert_int_equal(tdx_model_contention(r.model, (enum tdx_seamcall)leaf, op), 0);
+			assert_int_equal(tdx_model_contention(r.model, (enum tdx_seamcall)leaf, op),
+					 0);
 	rig_check_clean(&r);
 	rig_off(&r);
 }
@@ -208,7 +215,8 @@ static void S0_11_the_second_of_two_teardowns_is_busy_at_every_call(void **state
 			 tdx_error_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_RCX).raw);
 	let_go(&h);
 	assert_true(tdx_is_success(h.result));
-	assert_true(tdx_is(tdh_phymem_page_reclaim(r.cpu[0], h.page, &md), TDX_PAGE_METADATA_INCORRECT));
+	assert_true(tdx_is(tdh_phymem_page_reclaim(r.cpu[0], h.page, &md),
+			   TDX_PAGE_METADATA_INCORRECT));
 	rig_check_module(&r);
 	rig_destroy(&r);
 	rig_check_coherent(&r);
@@ -342,7 +350,8 @@ static void S0_14_the_monitor_writes_back_once_a_package(void **state)
 /* Who has lines of the page in a cache, and of which KeyID. */
 static uint64_t cache_state(struct rig *r, hpa_t page)
 {
-	return atomic_load(&r->model->m->page[page.v >> 12].word) & (PAGE_HKID_MASK | PAGE_DIRTY_MASK);
+	return atomic_load(&r->model->m->page[page.v >> 12].word) &
+	       (PAGE_HKID_MASK | PAGE_DIRTY_MASK);
 }
 
 static void S0_17_a_live_page_cannot_be_written_back(void **state)
@@ -363,7 +372,8 @@ static void S0_17_a_live_page_cannot_be_written_back(void **state)
 	assert_true(tdr & PAGE_DIRTY_MASK);
 	assert_true(reg & PAGE_DIRTY_MASK);
 	assert_int_equal(tdh_phymem_page_wbinvd_tdr(&r.vmm->host, r.cpu[0], &td).raw, refused);
-	assert_int_equal(tdh_phymem_page_wbinvd_hkid(&r.vmm->host, r.cpu[0], page, td.hkid).raw, refused);
+	assert_int_equal(tdh_phymem_page_wbinvd_hkid(&r.vmm->host, r.cpu[0], page, td.hkid).raw,
+			 refused);
 	assert_int_equal(cache_state(&r, td.tdr), tdr);
 	assert_int_equal(cache_state(&r, page), reg);
 	rig_destroy(&r);
@@ -393,7 +403,8 @@ static void S0_18_clearing_follows_the_erratum(void **state)
 		rig_destroy(&r);
 		assert_int_equal(steps_of(&r, TDX_STEP_DIRECT_CLEAR) > 0, erratum);
 		/* S0-19: a barrier for each clear. */
-		assert_int_equal(steps_of(&r, TDX_STEP_BARRIER), steps_of(&r, TDX_STEP_DIRECT_CLEAR));
+		assert_int_equal(steps_of(&r, TDX_STEP_BARRIER),
+				 steps_of(&r, TDX_STEP_DIRECT_CLEAR));
 		rig_check_clean(&r);
 		rig_off(&r);
 	}
@@ -511,7 +522,8 @@ static void S0_22_a_page_that_is_not_reclaimed_is_never_handed_out_again(void **
 		tdx_record_clear(r.record);
 		rig_destroy(&r);
 		for (size_t i = 0; tdx_record_step(r.record, i, &step); i++) {
-			if (step.kind != TDX_STEP_SEAMCALL || step.in.rax != TDH_PHYMEM_PAGE_RECLAIM)
+			if (step.kind != TDX_STEP_SEAMCALL ||
+			    step.in.rax != TDH_PHYMEM_PAGE_RECLAIM)
 				continue;
 			if (++tried == k)
 				lost[nlost++] = step.in.rcx;
@@ -609,19 +621,21 @@ static void S0_23_a_tdr_freed_before_its_flush_is_found(void **state)
 static void S0_24_calls_come_in_the_order_of_a_life(void **state)
 {
 	static const enum tdx_seamcall order[] = {
-		TDH_MNG_CREATE, TDH_MNG_KEY_CONFIG, TDH_MNG_ADDCX, TDH_MNG_INIT, TDH_MEM_PAGE_ADD,
-		TDH_MR_EXTEND, TDH_VP_CREATE, TDH_VP_ADDCX, TDH_VP_INIT, TDH_MR_FINALIZE,
-		TDH_VP_ENTER, TDH_MEM_PAGE_AUG, TDH_MEM_RANGE_BLOCK, TDH_MEM_TRACK,
-		TDH_MEM_PAGE_REMOVE, TDH_VP_FLUSH, TDH_MNG_VPFLUSHDONE, TDH_PHYMEM_CACHE_WB,
-		TDH_MNG_KEY_FREEID, TDH_PHYMEM_PAGE_RECLAIM};
+		TDH_MNG_CREATE,	     TDH_MNG_KEY_CONFIG,     TDH_MNG_ADDCX,
+		TDH_MNG_INIT,	     TDH_MEM_PAGE_ADD,	     TDH_MR_EXTEND,
+		TDH_VP_CREATE,	     TDH_VP_ADDCX,	     TDH_VP_INIT,
+		TDH_MR_FINALIZE,     TDH_VP_ENTER,	     TDH_MEM_PAGE_AUG,
+		TDH_MEM_RANGE_BLOCK, TDH_MEM_TRACK,	     TDH_MEM_PAGE_REMOVE,
+		TDH_VP_FLUSH,	     TDH_MNG_VPFLUSHDONE,    TDH_PHYMEM_CACHE_WB,
+		TDH_MNG_KEY_FREEID,  TDH_PHYMEM_PAGE_RECLAIM};
 	enum { N = sizeof(order) / sizeof(order[0]) };
 	size_t first[N] = {0}, last[TDX_SEAMCALL_LEAVES] = {0};
 	unsigned types = 0;
 	struct tdx_step step;
 	struct rig r;
 	/* vCPU pages, then tables, then TDCS, then TDR. */
-	static const enum tdx_page_type rank[] = {TDX_PT_TDCX, TDX_PT_TDVPR, TDX_PT_EPT, TDX_PT_TDCX,
-						  TDX_PT_TDR};
+	static const enum tdx_page_type rank[] = {TDX_PT_TDCX, TDX_PT_TDVPR, TDX_PT_EPT,
+						  TDX_PT_TDCX, TDX_PT_TDR};
 
 	(void)state;
 	rig_on(&r, &recorded);
@@ -770,8 +784,8 @@ static void S0_26_a_thousand_failures_are_one_line(void **state)
 
 static void S0_27_reclaim_tells_what_the_page_was(void **state)
 {
-	static const enum tdx_page_type types[] = {TDX_PT_REG, TDX_PT_TDR, TDX_PT_TDCX, TDX_PT_TDVPR,
-						   TDX_PT_EPT};
+	static const enum tdx_page_type types[] = {TDX_PT_REG, TDX_PT_TDR, TDX_PT_TDCX,
+						   TDX_PT_TDVPR, TDX_PT_EPT};
 
 	(void)state;
 	watch_a_life(true);
@@ -781,8 +795,9 @@ static void S0_27_reclaim_tells_what_the_page_was(void **state)
 
 static void S1_01_a_call_leaves_alone_what_is_no_output(void **state)
 {
-	static const enum tdx_seamcall leaves[] = {TDH_MEM_TRACK, TDH_MNG_RD, TDH_MEM_RANGE_BLOCK,
-						   TDH_VP_FLUSH, TDH_SYS_RD, TDH_PHYMEM_PAGE_WBINVD};
+	static const enum tdx_seamcall leaves[] = {TDH_MEM_TRACK,	TDH_MNG_RD,
+						   TDH_MEM_RANGE_BLOCK, TDH_VP_FLUSH,
+						   TDH_SYS_RD,		TDH_PHYMEM_PAGE_WBINVD};
 	struct rig r;
 
 	(void)state;
@@ -818,7 +833,8 @@ static void S0_28_a_leaf_with_a_bit_that_is_reserved_is_refused(void **state)
 			struct tdx_regs regs = {.rax = leaf | 1ull << bit};
 
 			r.cpu[0]->ops->seamcall(r.cpu[0], &regs);
-			assert_int_equal(regs.rax, tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX).raw);
+			assert_int_equal(regs.rax,
+					 tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX).raw);
 		}
 	rig_off(&r);
 }
@@ -836,12 +852,13 @@ static void S0_15_a_guessed_global_keyid_gains_nothing(void **state)
 	memset(before, 0x5a, sizeof(before));
 	tdx_vmm_write(r.vmm, page, before, sizeof(before));
 	/* On a free page: allowed, and changes nothing. On the TD's pages: refused. */
-	assert_true(tdx_is_success(tdh_phymem_page_wbinvd_hkid(&r.vmm->host, r.cpu[0], page, hkid(32))));
+	assert_true(tdx_is_success(
+		tdh_phymem_page_wbinvd_hkid(&r.vmm->host, r.cpu[0], page, hkid(32))));
 	tdx_vmm_read(r.vmm, page, after, sizeof(after));
 	assert_memory_equal(before, after, sizeof(before));
-	assert_true(tdx_is(tdh_phymem_page_wbinvd_hkid(&r.vmm->host, r.cpu[0], hpa(r.vm->tdcs[0]),
-						       hkid(32)),
-			   TDX_PAGE_METADATA_INCORRECT));
+	assert_true(tdx_is(
+		tdh_phymem_page_wbinvd_hkid(&r.vmm->host, r.cpu[0], hpa(r.vm->tdcs[0]), hkid(32)),
+		TDX_PAGE_METADATA_INCORRECT));
 	tdx_vmm_dealloc(r.vmm, page, 1);
 	rig_destroy(&r);
 	rig_check_clean(&r);

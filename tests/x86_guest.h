@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "cpu/x86/x86.h"
+#include "x86/x86.h"
 
 #define G_RAM	(16u << 20)
 #define G_PML4	0x1000u

@@ -28,7 +28,7 @@ struct native_fault {
 struct native {
 	uint8_t *code; /* the instruction is at its start plus NATIVE_INSN; below 4 GiB */
 	uint8_t *data;
-	bool compat; /* run it as 32-bit code */
+	bool compat;	/* run it as 32-bit code */
 	uint8_t *enter; /* where the state is loaded */
 };
 #define NATIVE_INSN 0x400u

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Every encoding of the one-byte, 0F, 0F38 and 0F3A maps that Zydis knows, in 64-bit and in 32-bit
- * code: the engine executes it or has the processor's answer for it, save the sets listed here. None
- * of them is in the CPUID a TD sees. */
+ * code: the engine executes it or has the processor's answer for it, save the sets listed here.
+ * None of them is in the CPUID a TD sees. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
-#include "cpu/x86/decode.h"
-#include "cpu/x86/system.h"
+#include "x86/decode.h"
+#include "x86/system.h"
 #include "x86_guest.h"
 
 static const ZydisISASet lacking[] = {
-	ZYDIS_ISA_SET_ENQCMD, ZYDIS_ISA_SET_GFNI,    ZYDIS_ISA_SET_HRESET,
-	ZYDIS_ISA_SET_PCONFIG, ZYDIS_ISA_SET_PT,     ZYDIS_ISA_SET_RTM,
+	ZYDIS_ISA_SET_ENQCMD,	 ZYDIS_ISA_SET_GFNI,	  ZYDIS_ISA_SET_HRESET,
+	ZYDIS_ISA_SET_PCONFIG,	 ZYDIS_ISA_SET_PT,	  ZYDIS_ISA_SET_RTM,
 	ZYDIS_ISA_SET_SGX_ENCLV, ZYDIS_ISA_SET_TSX_LDTRK, ZYDIS_ISA_SET_WAITPKG,
 };
 
@@ -27,7 +27,7 @@ static bool may_lack(ZydisISASet set)
 }
 
 static void encode(uint8_t *b, unsigned map, unsigned opcode, unsigned prefix, bool rex_w,
-		       unsigned modrm)
+		   unsigned modrm)
 {
 	static const uint8_t prefixes[] = {0, 0x66, 0xf2, 0xf3};
 	unsigned n = 0;
@@ -44,7 +44,6 @@ static void encode(uint8_t *b, unsigned map, unsigned opcode, unsigned prefix, b
 	b[n++] = (uint8_t)opcode;
 	b[n++] = (uint8_t)modrm;
 	b[n] = 0x11;
-
 }
 
 static void check(struct x86_tr *tr, const ZydisDecoder *dec, const uint8_t *b)
@@ -57,8 +56,8 @@ static void check(struct x86_tr *tr, const ZydisDecoder *dec, const uint8_t *b)
 	x86_translate_block(tr, b, 16);
 	if (!tr->ops[1].fn || (tr->ops[1].fn == x86_unknown && !may_lack(in.meta.isa_set)))
 		fail_msg("%s (%s), opcode %02x, ModRM %02x: not known",
-			 ZydisMnemonicGetString(in.mnemonic),
-			 ZydisISASetGetString(in.meta.isa_set), in.opcode, in.raw.modrm.reg);
+			 ZydisMnemonicGetString(in.mnemonic), ZydisISASetGetString(in.meta.isa_set),
+			 in.opcode, in.raw.modrm.reg);
 }
 
 static void all_encodings(unsigned mode)

@@ -381,8 +381,8 @@ static void segment_limits_hold_for_all_bytes_of_an_operand(void **state)
 		uint32_t limit, ar, at;
 		bool read, write;
 	} cases[] = {
-		{0xffff, 0x4093, 0xfffc, false, false}, {0xffff, 0x4093, 0xfffd, true, true},
-		{0xffff, 0x4091, 0x1000, false, true}, /* read-only */
+		{0xffff, 0x4093, 0xfffc, false, false},	 {0xffff, 0x4093, 0xfffd, true, true},
+		{0xffff, 0x4091, 0x1000, false, true},	 /* read-only */
 		{0xffff, 0x4097, 0x10000, false, false}, /* expand-down */
 		{0xffff, 0x4097, 0xffff, true, true},
 	};
@@ -700,7 +700,7 @@ static void a_data_breakpoint_traps_after_the_access(void **state)
 		int offset;
 		bool hit;
 	} cases[] = {
-		{0xd0002, 0, true}, {0xd0002, 4, false}, {0xf0002, 0, true}, {0x90002, 7, true},
+		{0xd0002, 0, true},  {0xd0002, 4, false}, {0xf0002, 0, true},  {0x90002, 7, true},
 		{0xd0000, 0, false}, {0x10002, 1, false}, {0xd0001, -4, true},
 	};
 	unsigned i;
@@ -831,7 +831,8 @@ static void misaligned_user_operands_fault_when_asked_for(void **state)
 			assert_int_equal(frame(&g, 0), 0);
 			assert_int_equal(frame(&g, 1), G_CODE);
 		} else {
-			assert_int_equal(frame(&g, 0), G_CODE + load_rdi_only_end - load_rdi_only - 2);
+			assert_int_equal(frame(&g, 0),
+					 G_CODE + load_rdi_only_end - load_rdi_only - 2);
 		}
 		g_close(&g);
 	}

@@ -10,7 +10,7 @@
 
 #include "abi/metadata.h"
 #include "abi/sept.h"
-#include "abi/vmx.h"
+#include "arch/vmx.h"
 
 #include "decode.h"
 #include "tools/text.h"
@@ -94,7 +94,8 @@ static const struct tdx_leaf_info *find_leaf(const char *word)
 	return tdx_rax_reserved(value) ? NULL : tdx_seamcall_leaf(tdx_rax_leaf(value));
 }
 
-/* "TDX_OPERAND_BUSY", or with details, as "TDX_OPERAND_BUSY|SEPT_TREE", "TDX_INCORRECT_MSR_VALUE|0x122". */
+/* "TDX_OPERAND_BUSY", or with details, as "TDX_OPERAND_BUSY|SEPT_TREE",
+ * "TDX_INCORRECT_MSR_VALUE|0x122". */
 static bool status_by_name(const char *word, struct tdx_status *s)
 {
 	const char *bar = strchr(word, '|');

@@ -20,15 +20,17 @@ static const struct {
 } lines[] = {
 	{TEXT_ENABLED, VERDICT_OK, "KeyIDs", NULL},
 	{TEXT_INITIALIZED, VERDICT_OK, "module", NULL},
-	{"TDX module: attributes 0x0, vendor_id 0x8086, major_version 1, minor_version 0", VERDICT_FAIL,
-	 "module", "module 1.0: Linux and KVM need 1.5 or newer; a newer BIOS may bring it"},
+	{"TDX module: attributes 0x0, vendor_id 0x8086, major_version 1, minor_version 0",
+	 VERDICT_FAIL, "module",
+	 "module 1.0: Linux and KVM need 1.5 or newer; a newer BIOS may bring it"},
 	{"virt/tdx: TDX module", VERDICT_NOTE, "module", "Linux and KVM need 1.5 or newer"},
 	{"Failed to initialize TDX module", VERDICT_FAIL, "KVM",
 	 "lines of virt/tdx before it say why"},
 	{"tdx: not enabled by BIOS", VERDICT_FAIL, "KeyIDs",
 	 "enable TDX in the BIOS, with TME-MT and a \"TDX key split\" of at least 1"},
 	{"no symbol version for __seamcall", VERDICT_FAIL, "KVM",
-	 "kvm_intel was built for another kernel than the one that runs: install both from one build"},
+	 "kvm_intel was built for another kernel than the one that runs: install both from one "
+	 "build"},
 	{"Buggy TDX module", VERDICT_FAIL, "guest",
 	 "a TDCALL that cannot fail did: swtdx decode names it"},
 	{"KB allocated for PAMT", VERDICT_NOTE, "module", NULL},
@@ -106,7 +108,8 @@ static void show(char *shown, size_t room, const char *line, size_t len)
 	shown[n] = 0;
 }
 
-/* What a log said so far. A host in trouble repeats itself: a pair of call and status is told once. */
+/* What a log said so far. A host in trouble repeats itself: a pair of call and status is told once.
+ */
 enum { MAX_TOLD = 64 };
 struct reader {
 	struct tdx_log log;
@@ -120,7 +123,8 @@ struct reader {
 	} told[MAX_TOLD];
 };
 
-static void tell(struct reader *r, enum verdict v, const char *topic, const char *what, const char *hint)
+static void tell(struct reader *r, enum verdict v, const char *topic, const char *what,
+		 const char *hint)
 {
 	r->found++;
 	r->failed += v == VERDICT_FAIL;
@@ -146,13 +150,15 @@ static bool call_line(struct reader *r, const char *line, size_t len, const char
 	struct tdx_explanation e;
 	char name[96], what[400];
 
-	if (!tdx_log_line(&r->log, line, len, &note) || !note.has_status || tdx_is_success(note.status))
+	if (!tdx_log_line(&r->log, line, len, &note) || !note.has_status ||
+	    tdx_is_success(note.status))
 		return false;
 	if (was_told(r, &note))
 		return true;
 	if (note.seamldr && !tdx_is_sw_error(note.status)) {
 		tell(r, VERDICT_FAIL, "call", shown,
-		     "a status of the P-SEAMLDR, which loads the module: see its own specification");
+		     "a status of the P-SEAMLDR, which loads the module: see its own "
+		     "specification");
 		return true;
 	}
 	tdx_explain(note.status, note.leaf, &e);
@@ -190,9 +196,12 @@ void doctor_log(const char *text, size_t size, doctor_tell *on_finding, void *ar
 			known_line(&r, shown);
 	}
 	if (r.enabled && !r.initialized && !r.failed)
-		tell(&r, VERDICT_FAIL, "module", "the BIOS has enabled TDX, and nobody initialized the module",
-		     "KVM does so when it is loaded with TDX: kvm_intel.tdx=1 on the kernel's command line, "
-		     "a kernel with CONFIG_KVM_INTEL_TDX; and check that the BIOS loads a SEAM loader");
+		tell(&r, VERDICT_FAIL, "module",
+		     "the BIOS has enabled TDX, and nobody initialized the module",
+		     "KVM does so when it is loaded with TDX: kvm_intel.tdx=1 on the kernel's "
+		     "command line, "
+		     "a kernel with CONFIG_KVM_INTEL_TDX; and check that the BIOS loads a SEAM "
+		     "loader");
 	if (r.found == 0)
 		tell(&r, VERDICT_NOTE, "log", "the log says nothing about TDX",
 		     "the kernel may lack CONFIG_INTEL_TDX_HOST, or the log may have lost its "

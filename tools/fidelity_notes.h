@@ -29,18 +29,24 @@ static const struct fidelity_note fidelity_notes[] = {
 };
 
 static const char *const fidelity_general[] = {
-	"Module version 1.5.25 is modelled; the profile 1.5.01 (--profile) differs from it only in the lock mode of a zero-step suspect.",
+	"Module version 1.5.25 is modelled; the profile 1.5.01 (--profile) differs from it only in "
+	"the lock mode of a zero-step suspect.",
 	"The platform is one Sapphire-Rapids-like processor model; CPUID and MSRs are a table.",
-	"The report MAC key, the quoting keys and all entropy are the simulation's: public, seeded, "
+	"The report MAC key, the quoting keys and all entropy are the simulation's: public, "
+	"seeded, "
 	"marked. Nothing here proves anything about real hardware.",
-	"Memory is not encrypted. Which KeyID a page's lines were written under is kept page by page, "
-	"not line by line, and checked on every access of the host (integrity, poison, machine check).",
+	"Memory is not encrypted. Which KeyID a page's lines were written under is kept page by "
+	"page, "
+	"not line by line, and checked on every access of the host (integrity, poison, machine "
+	"check).",
 	"The zero-step defence is modelled; the single-step defence is not: an interrupt always "
 	"leaves the guest, however few instructions it has run since it was entered.",
 	"VM entry never fails for a reason of the processor's own.",
-	"Of a shared and an exclusive attempt on a lock that meet within an instant the module lets "
+	"Of a shared and an exclusive attempt on a lock that meet within an instant the module "
+	"lets "
 	"one have it; here both may be refused (PAMT, OP_STATE, SEPT_TREE, EPOCH).",
-	"CHLDCNT and REFCOUNT read while other processors change them may count some of the changes "
+	"CHLDCNT and REFCOUNT read while other processors change them may count some of the "
+	"changes "
 	"and not others.",
 	"XMM registers of TDG.VP.VMCALL move no data between guest and host.",
 	"VMCS host-state fields read as zero.",

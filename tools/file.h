@@ -16,7 +16,8 @@ int file_write(const char *path, const void *data, size_t size);
 /* The whole file; -EFBIG when it is larger than max. */
 int file_read_whole(const char *path, size_t max, uint8_t **data, size_t *size);
 
-/* The same as a string, for files in a language of lines; -EILSEQ when a zero byte would end it early. */
+/* The same as a string, for files in a language of lines; -EILSEQ when a zero byte would end it
+ * early. */
 int file_read_text(const char *path, size_t max, char **text);
 
 /* Says that `verb` could not read a file. Returns the exit status. */

@@ -17,8 +17,13 @@ enum { MASK_IO = 0xfc00 }; /* R10..R15 */
 static uint64_t tdvmcall(struct native_cpu *cpu, uint64_t leaf, uint64_t r12, uint64_t r13,
 			 uint64_t r14, uint64_t r15, uint64_t *r11)
 {
-	struct tdx_regs r = {.rax = TDG_VP_VMCALL, .rcx = MASK_IO, .r11 = leaf, .r12 = r12,
-			     .r13 = r13, .r14 = r14, .r15 = r15};
+	struct tdx_regs r = {.rax = TDG_VP_VMCALL,
+			     .rcx = MASK_IO,
+			     .r11 = leaf,
+			     .r12 = r12,
+			     .r13 = r13,
+			     .r14 = r14,
+			     .r15 = r15};
 
 	native_tdcall(cpu, &r);
 	if (r11)

@@ -3,7 +3,7 @@
 #ifndef TOOLS_RUN_GUEST_H
 #define TOOLS_RUN_GUEST_H
 
-#include "cpu/native/native.h"
+#include "engine/native/native.h"
 
 enum {
 	RUN_GUEST_CONSOLE = 0x3f8,
@@ -12,7 +12,7 @@ enum {
 
 struct run_guest {
 	uint64_t accept_base, accept_size; /* memory the host has not added */
-	uint8_t report[1024];              /* the last TDREPORT, as the guest got it */
+	uint8_t report[1024];		   /* the last TDREPORT, as the guest got it */
 	bool has_report;
 };
 

@@ -82,8 +82,8 @@ static void unknown(struct run_ports *p, unsigned port, const char *what)
 	if (p->nunknown == RUN_UNKNOWN_MAX || !p->report)
 		return;
 	p->unknown[p->nunknown++] = (uint16_t)port;
-	snprintf(line, sizeof(line), "the guest %s port 0x%x: %s, which is not modelled", what, port,
-		 name);
+	snprintf(line, sizeof(line), "the guest %s port 0x%x: %s, which is not modelled", what,
+		 port, name);
 	p->report(p->arg, line);
 }
 

@@ -20,12 +20,12 @@ struct run_ports {
 	uint16_t divisor;
 	uint8_t cmos_index;
 	uint64_t memory; /* of the TD */
-	bool emptied;	    /* the transmitter, since that was last told */
-	int pending;	    /* a character read ahead, -1 none */
+	bool emptied;	 /* the transmitter, since that was last told */
+	int pending;	 /* a character read ahead, -1 none */
 	bool input_closed;
-	bool terminal;	    /* stdin's modes were changed */
+	bool terminal; /* stdin's modes were changed */
 	struct termios modes;
-	_Atomic int outcome; /* -1 the guest goes on; else how it ended */
+	_Atomic int outcome;		   /* -1 the guest goes on; else how it ended */
 	uint16_t unknown[RUN_UNKNOWN_MAX]; /* ports of absent devices asked for already */
 	unsigned nunknown;
 	void (*report)(void *arg, const char *line); /* an absent device, by name; once each */

@@ -49,7 +49,8 @@ static json_t *coherency_json(struct run_session *s)
 	json_t *reports = json_array();
 	char text[512];
 
-	for (unsigned i = 0; i < tdx_model_coherency(s->model, i, text, sizeof(text)) && text[0]; i++)
+	for (unsigned i = 0; i < tdx_model_coherency(s->model, i, text, sizeof(text)) && text[0];
+	     i++)
 		json_array_append_new(reports, json_string(text));
 	return reports;
 }
@@ -77,13 +78,15 @@ static void print_summary(struct run_session *s, const struct tdx_vmm_memory *m,
 	}
 	print_pages("running", s->peak);
 	print_pages("at end", s->end);
-	printf("owned by the module at the end: %" PRIu64 " pages; dirty lines under a freed KeyID: %" PRIu64
-	       "; quarantined: %" PRIu64 " pages\n",
+	printf("owned by the module at the end: %" PRIu64
+	       " pages; dirty lines under a freed KeyID: %" PRIu64 "; quarantined: %" PRIu64
+	       " pages\n",
 	       s->end_sum, stale, m->quarantined_pages);
-	printf("cache duties that the host forgot: %u\n", tdx_model_coherency(s->model, 0, NULL, 0));
+	printf("cache duties that the host forgot: %u\n",
+	       tdx_model_coherency(s->model, 0, NULL, 0));
 	if (s->engine)
-		printf("guest: %" PRIu64 " instructions in %.3f s\n", x86_engine_instructions(s->engine),
-		       s->running);
+		printf("guest: %" PRIu64 " instructions in %.3f s\n",
+		       x86_engine_instructions(s->engine), s->running);
 	printf("time %.3f s; everything above is simulated\n", run_seconds(s));
 }
 
@@ -114,19 +117,20 @@ static void print_json(struct run_session *s, const struct tdx_vmm_memory *m, ui
 						      (json_int_t)st.calls[i], "errors",
 						      (json_int_t)st.errors[i], "ns",
 						      (json_int_t)st.ns[i]));
-	root = json_pack("{s:s,s:b,s:o,s:o,s:o,s:I,s:I,s:I,s:f}", "schema", "swtdx.run/1", "simulated",
-			 1, "calls", calls, "pages_running", pages_json(s->peak), "pages_at_end",
-			 pages_json(s->end), "pages_owned_at_end", (json_int_t)s->end_sum, "stale_lines",
-			 (json_int_t)stale, "quarantined_pages", (json_int_t)m->quarantined_pages,
-			 "seconds", run_seconds(s));
+	root = json_pack("{s:s,s:b,s:o,s:o,s:o,s:I,s:I,s:I,s:f}", "schema", "swtdx.run/1",
+			 "simulated", 1, "calls", calls, "pages_running", pages_json(s->peak),
+			 "pages_at_end", pages_json(s->end), "pages_owned_at_end",
+			 (json_int_t)s->end_sum, "stale_lines", (json_int_t)stale,
+			 "quarantined_pages", (json_int_t)m->quarantined_pages, "seconds",
+			 run_seconds(s));
 	if (s->guest.has_report)
 		put_measurements(root, s);
 	json_object_set_new(root, "coherency", coherency_json(s));
 	if (s->engine)
 		json_object_set_new(root, "guest",
 				    json_pack("{s:I,s:f}", "instructions",
-					      (json_int_t)x86_engine_instructions(s->engine), "seconds",
-					      s->running));
+					      (json_int_t)x86_engine_instructions(s->engine),
+					      "seconds", s->running));
 	json_dumpf(root, stdout, JSON_INDENT(1));
 	putchar('\n');
 	json_decref(root);

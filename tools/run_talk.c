@@ -40,7 +40,8 @@ void run_progress(void *arg, const char *what, uint64_t done, uint64_t all)
 	if (s->last_what != what)
 		fprintf(stderr, "%s[%7.3f] %s", s->last_what ? "\n" : "", run_seconds(s), what);
 	else
-		fprintf(stderr, "\r[%7.3f] %s %3" PRIu64 " %%", run_seconds(s), what, all ? done * 100 / all : 0);
+		fprintf(stderr, "\r[%7.3f] %s %3" PRIu64 " %%", run_seconds(s), what,
+			all ? done * 100 / all : 0);
 	s->last_what = what;
 }
 

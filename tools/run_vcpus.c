@@ -14,9 +14,9 @@
 
 enum { LOOK_NS = 100000000 };
 
-/* Of each vCPU, without an exit: OVMF's decompression takes 450 million instructions. A loop of PAUSEs
- * sleeps instead, 6 s in so many naps, and executes less than this between two. Not seconds: the host
- * may be slow or busy. */
+/* Of each vCPU, without an exit: OVMF's decompression takes 450 million instructions. A loop of
+ * PAUSEs sleeps instead, 6 s in so many naps, and executes less than this between two. Not seconds:
+ * the host may be slow or busy. */
 #define STUCK_INSTRUCTIONS   1000000000ull
 #define STUCK_NAPS	     60000ull
 #define INSTRUCTIONS_OF_NAPS 1000ull
@@ -153,8 +153,9 @@ static void watch(struct run_session *s)
 			naps = naps_now;
 		} else if (s->ports.nunknown && s->outcome < 0 &&
 			   stuck(s, insns_now - insns, naps_now - naps)) {
-			run_log(s, "the firmware has stopped asking for anything: a device named above "
-				    "is missing");
+			run_log(s, "the firmware has stopped asking for anything: a device named "
+				   "above "
+				   "is missing");
 			s->outcome = VERB_DIFFERENCE;
 			end_all(s);
 		}
@@ -223,8 +224,12 @@ int run_vcpus(struct run_session *s)
 	run_stage(s, "entering the TD");
 	s->outcome = -1;
 	if (s->o.gdb) {
-		struct gdb_config cfg = {.vm = s->vm, .vcpu = s->vcpu, .nvcpus = s->o.vcpus,
-					 .log = run_log, .kill = kill_td, .arg = s};
+		struct gdb_config cfg = {.vm = s->vm,
+					 .vcpu = s->vcpu,
+					 .nvcpus = s->o.vcpus,
+					 .log = run_log,
+					 .kill = kill_td,
+					 .arg = s};
 		char err[128];
 
 		s->gdb = gdb_open(&cfg, s->o.gdb, err, sizeof(err));

@@ -90,7 +90,8 @@ void text_nearer(struct text_nearest *n, const char *word, const char *name)
 	size_t nw = strlen(word), nn = strlen(name), most = nw / 3;
 	unsigned d;
 
-	/* A word of which a third is wrong is another word; most differ more than that in length. */
+	/* A word of which a third is wrong is another word; most differ more than that in length.
+	 */
 	if (nw > nn + most || nn > nw + most)
 		return;
 	d = distance(word, nw, name, nn);

@@ -59,7 +59,8 @@ static void dump(json_t *sheets)
 	json_decref(all);
 }
 
-static int one_kind(const struct verb_usage *u, const struct kind *k, char **words, int n, bool json)
+static int one_kind(const struct verb_usage *u, const struct kind *k, char **words, int n,
+		    bool json)
 {
 	json_t *sheets, *sheet;
 	int told = VERB_OK;
@@ -122,7 +123,8 @@ int verb_decode(int argc, char **argv)
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
 		"decode", "[--json] [--only] < LOG\n[--json] WORD...\n[--json] KIND VALUE...",
-		"Annotates a log on standard input, or guesses what each WORD is, or says what a VALUE of "
+		"Annotates a log on standard input, or guesses what each WORD is, or says what a "
+		"VALUE of "
 		"that KIND is:\n\n"
 		"  status VALUE|NAME [LEAF]   a completion status, after that leaf\n"
 		"  leaf NUMBER|NAME           a SEAMCALL leaf; a TDCALL leaf by its name\n"

@@ -89,23 +89,25 @@ int verb_doctor(int argc, char **argv)
 	const struct verb_option options[] = {
 		OPTION_TEXT("dmesg", "FILE", &dmesg,
 			    "look at this log and not at the machine; \"-\" is standard input"),
-		OPTION_TEXT("root", "DIR", &root,
-			    "look at the files of another machine, such as a report collected there"),
+		OPTION_TEXT(
+			"root", "DIR", &root,
+			"look at the files of another machine, such as a report collected there"),
 		OPTION_FLAG("json", &f.json, "the same content as JSON"),
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
 		"doctor", "[--dmesg FILE] [--root DIR] [--json]",
 		"Says what this machine, or a kernel's log, tells about real TDX, with hints. The "
 		"simulation itself needs none of this.",
-		"Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage, 3 a file cannot be read.",
+		"Exit status: 0 nothing is wrong, 1 something is, 2 wrong usage, 3 a file cannot "
+		"be read.",
 		options);
 	int end;
 
 	if (!options_parse(&usage, &argc, &argv, &end))
 		return end;
 	if (argc)
-		return options_wrong(&usage, "\"%s\" is one word too many; a log goes behind --dmesg",
-				     argv[0]);
+		return options_wrong(
+			&usage, "\"%s\" is one word too many; a log goes behind --dmesg", argv[0]);
 	f.list = f.json ? json_array() : NULL;
 	if (root || !dmesg)
 		doctor_machine(root ? root : "", on_finding, &f);

@@ -127,8 +127,9 @@ static void on_claim(void *arg, const struct scenario_claim *c)
 
 static void keep_claim(void *arg, const struct scenario_claim *c)
 {
-	json_array_append_new(arg, json_pack("{s:i, s:s, s:s}", "line", (int)c->line, "claim",
-					     c->sometimes ? "sometimes" : "never", "status", c->status));
+	json_array_append_new(arg,
+			      json_pack("{s:i, s:s, s:s}", "line", (int)c->line, "claim",
+					c->sometimes ? "sometimes" : "never", "status", c->status));
 }
 
 static void print_text(const struct run *run)
@@ -250,7 +251,8 @@ static int search(struct run *run)
 	else
 		print_text(run);
 	failed = explore_claims(&run->s, &run->r, run->o->json ? NULL : on_claim, run);
-	return failed || run->r.stuck || run->r.broken || run->r.bounded ? VERB_DIFFERENCE : VERB_OK;
+	return failed || run->r.stuck || run->r.broken || run->r.bounded ? VERB_DIFFERENCE
+									 : VERB_OK;
 }
 
 static int show(struct run *run)
@@ -369,12 +371,16 @@ int verb_explore(int argc, char **argv)
 		"explore",
 		"[--json] [--max-states N] SCENARIO\n--schedule LETTERS [--trace FILE] SCENARIO\n"
 		"--pairs [--json|--markdown] [CASE]...",
-		"Runs every schedule of a scenario's threads, lock step by lock step, on the module, and "
+		"Runs every schedule of a scenario's threads, lock step by lock step, on the "
+		"module, and "
 		"prints what each call can return and the shortest schedule that shows it.",
-		"SCENARIO may be \"-\", standard input; the manual page describes its language. A CASE is "
+		"SCENARIO may be \"-\", standard input; the manual page describes its language. A "
+		"CASE is "
 		"one of those \"swtdx locks\" lists.\n"
-		"Exit status: 0 nothing is wrong, 1 a deadlock, a broken invariant, a claim that does not "
-		"hold or a search that was not complete, 2 wrong usage, 3 a file cannot be read or there is "
+		"Exit status: 0 nothing is wrong, 1 a deadlock, a broken invariant, a claim that "
+		"does not "
+		"hold or a search that was not complete, 2 wrong usage, 3 a file cannot be read or "
+		"there is "
 		"no memory.",
 		options);
 	int end;

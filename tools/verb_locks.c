@@ -228,14 +228,17 @@ int verb_locks(int argc, char **argv)
 		OPTION_TEXT("profile", "V", &profile, PROFILE_HELP),
 		OPTION_FLAG("svg", &o.svg, "a picture of which calls find each other's locks busy"),
 	};
-	const struct verb_usage usage = VERB_USAGE_OF(
-		"locks", "[--profile V] [--json|--markdown|--matrix|--svg] [LEAF]...",
-		"Runs each leaf once on a small TD and prints the locks it takes, in order, and what it "
-		"answers when another processor has one of them.",
-		"LEAF is a leaf's name, such as TDH.MEM.PAGE.AUG or mem.page.aug, or that of a case of it, "
-		"such as page-aug-2m. Without one, all are printed.\n"
-		"Exit status: 0 printed, 1 a call did not succeed, 2 wrong usage, 3 no memory or no /proc.",
-		options);
+	const struct verb_usage usage =
+		VERB_USAGE_OF("locks", "[--profile V] [--json|--markdown|--matrix|--svg] [LEAF]...",
+			      "Runs each leaf once on a small TD and prints the locks it takes, in "
+			      "order, and what it "
+			      "answers when another processor has one of them.",
+			      "LEAF is a leaf's name, such as TDH.MEM.PAGE.AUG or mem.page.aug, or "
+			      "that of a case of it, "
+			      "such as page-aug-2m. Without one, all are printed.\n"
+			      "Exit status: 0 printed, 1 a call did not succeed, 2 wrong usage, 3 "
+			      "no memory or no /proc.",
+			      options);
 	int end;
 
 	if (!options_parse(&usage, &argc, &argv, &end))

@@ -140,10 +140,11 @@ static int print_json(const char *name, size_t size, const struct subject *subje
 	for (unsigned i = 0; i < m->tdvf.nr_sections; i++)
 		json_array_append_new(sections, section_json(i, &m->tdvf.section[i]));
 	root = json_pack("{s:s,s:b,s:o,s:I,s:o,s:o,s:s,s:I,s:I,s:s}", "schema", "swtdx.measure/1",
-			 "simulated", 0, "image", name_json(name), "size", (json_int_t)size, "metadata_offset",
-			 hex_word(m->tdvf.descriptor_offset), "sections", sections, "order",
-			 tdvf_order_name(subject->order), "pages_added", (json_int_t)m->pages,
-			 "chunks_extended", (json_int_t)m->extends, "mrtd", mrtd);
+			 "simulated", 0, "image", name_json(name), "size", (json_int_t)size,
+			 "metadata_offset", hex_word(m->tdvf.descriptor_offset), "sections",
+			 sections, "order", tdvf_order_name(subject->order), "pages_added",
+			 (json_int_t)m->pages, "chunks_extended", (json_int_t)m->extends, "mrtd",
+			 mrtd);
 	if (root && subject->nevents) {
 		json_object_set_new(root, "rtmr", rtmrs_json(subject));
 		json_object_set_new(root, "events", events_json(subject));
@@ -226,10 +227,12 @@ int verb_measure(int argc, char **argv)
 	uint64_t mib = 512;
 	unsigned order = 0;
 	const struct verb_option options[] = {
-		OPTION_CHOICE("order", "page|section|all", &order,
-			      "page: each page added, then extended, as KVM does it (default); section: all "
-			      "pages of a section added, then all extended; all: page order, every added "
-			      "page extended"),
+		OPTION_CHOICE(
+			"order", "page|section|all", &order,
+			"page: each page added, then extended, as KVM does it (default); section: "
+			"all "
+			"pages of a section added, then all extended; all: page order, every added "
+			"page extended"),
 		OPTION_TEXT("kernel", "FILE", &s.boot.kernel,
 			    "a Linux kernel, as swtdx run boots it, in place of IMAGE"),
 		OPTION_TEXT("initrd", "FILE", &s.boot.initrd, "its initial file system"),
@@ -242,7 +245,8 @@ int verb_measure(int argc, char **argv)
 		"measure",
 		"[--order page|section|all] [--json] IMAGE\n"
 		"[OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]",
-		"Prints the MRTD of a TD built from the firmware IMAGE (- is standard input), or MRTD and "
+		"Prints the MRTD of a TD built from the firmware IMAGE (- is standard input), or "
+		"MRTD and "
 		"RTMRs of a TD that swtdx run boots from the same kernel, initrd and command line.",
 		NULL, options);
 	int end;
@@ -252,8 +256,9 @@ int verb_measure(int argc, char **argv)
 	if (!s.boot.kernel && (s.boot.initrd || s.boot.append))
 		return options_wrong(&usage, "--initrd and --append go with --kernel");
 	if (argc != (s.boot.kernel ? 0 : 1))
-		return options_wrong(&usage, s.boot.kernel ? "an IMAGE and --kernel exclude each other"
-							   : "one IMAGE is needed");
+		return options_wrong(&usage, s.boot.kernel
+						     ? "an IMAGE and --kernel exclude each other"
+						     : "one IMAGE is needed");
 	s.order = (enum tdvf_order)order;
 	s.memory = mib << 20;
 	s.image = argv[0];

@@ -93,14 +93,18 @@ int verb_quote(int argc, char **argv)
 	bool root = false;
 	const struct verb_option options[] = {
 		OPTION_FLAG("root", &root, "print the root certificate in PEM"),
-		{.name = "output", .takes = "FILE", .letter = 'o', .text = &output,
+		{.name = "output",
+		 .takes = "FILE",
+		 .letter = 'o',
+		 .text = &output,
 		 .help = "write the quote there instead of to standard output"},
 		OPTION_TEXT("state", "DIR", &dir, "keep the service in DIR"),
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
 		"quote", "[--state DIR] [--output FILE] TDREPORT\n[--state DIR] --root",
 		"Signs a quote of a simulated TDREPORT (- is standard input), or prints the root "
-		"certificate that a verifier must be told to trust. The service and its root are made on "
+		"certificate that a verifier must be told to trust. The service and its root are "
+		"made on "
 		"first use.",
 		NULL, options);
 	int end;

@@ -122,18 +122,25 @@ int verb_record(int argc, char **argv)
 	struct record r = {.opt.no_memory = true};
 	bool json = false;
 	const struct verb_option options[] = {
-		{.name = "output", .takes = "TRACE", .letter = 'o', .text = &r.output,
+		{.name = "output",
+		 .takes = "TRACE",
+		 .letter = 'o',
+		 .text = &r.output,
 		 .help = "the file to write"},
-		OPTION_FLAG("timeless", &r.opt.timeless, "all times 0: the same calls give the same bytes"),
+		OPTION_FLAG("timeless", &r.opt.timeless,
+			    "all times 0: the same calls give the same bytes"),
 		OPTION_FLAG("no-locks", &r.opt.no_locks, "do not record locks"),
 		OPTION_FLAG("json", &json, "say what was done as JSON"),
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
 		"record", "[--timeless] [--no-locks] [--json] -o TRACE FILE",
-		"Makes the calls of FILE on the simulated machine and records them; see swtdx replay.",
-		"FILE is in the vector language, with outcomes or without; \"-\" is standard input. A first "
+		"Makes the calls of FILE on the simulated machine and records them; see swtdx "
+		"replay.",
+		"FILE is in the vector language, with outcomes or without; \"-\" is standard "
+		"input. A first "
 		"line \"stage finalized\" brings up the small TD of swtdx-explore(1).\n"
-		"Exit status: 0 recorded, 1 a line is wrong or not possible (what comes before it is "
+		"Exit status: 0 recorded, 1 a line is wrong or not possible (what comes before it "
+		"is "
 		"recorded), 2 wrong usage, 3 a file cannot be read or written.",
 		options);
 	char *text;

@@ -111,8 +111,8 @@ static void one_file(struct total *t, const char *path)
 	t->passed += res.passed;
 	if (t->o.json)
 		json_array_append_new(t->files,
-				      json_pack("{s:s, s:i, s:i, s:i, s:b, s:o}", "file", path, "steps",
-						(int)res.steps, "passed", (int)res.passed,
+				      json_pack("{s:s, s:i, s:i, s:i, s:b, s:o}", "file", path,
+						"steps", (int)res.steps, "passed", (int)res.passed,
 						"differing", (int)res.differing, "damaged",
 						res.damaged, "differences", t->diffs));
 	else if (!t->o.quiet)
@@ -139,7 +139,8 @@ static void one_operand(struct total *t, const char *path)
 	}
 	n = scandir(path, &names, is_vector, alphasort);
 	if (n <= 0) {
-		fprintf(stderr, "swtdx replay: %s: %s\n", path, n < 0 ? strerror(errno) : "no *.vec in it");
+		fprintf(stderr, "swtdx replay: %s: %s\n", path,
+			n < 0 ? strerror(errno) : "no *.vec in it");
 		t->unreadable = true;
 		return;
 	}
@@ -180,8 +181,8 @@ static int check(struct total *t, char **paths, int npaths)
 	if (t->o.json) {
 		root = json_pack("{s:s, s:b, s:I, s:I, s:I, s:o}", "schema", "swtdx.replay/1",
 				 "simulated", 1, "steps", (json_int_t)t->steps, "passed",
-				 (json_int_t)t->passed, "differing", (json_int_t)(t->steps - t->passed),
-				 "files", t->files);
+				 (json_int_t)t->passed, "differing",
+				 (json_int_t)(t->steps - t->passed), "files", t->files);
 		json_dumpf(root, stdout, JSON_INDENT(1));
 		putchar('\n');
 		json_decref(root);
@@ -219,10 +220,12 @@ int verb_replay(int argc, char **argv)
 		"[--range A-B] [--locks] [--json|--vectors] [--perfetto OUT] TRACE\n"
 		"--diff [--range A-B] [--json] TRACE TRACE\n"
 		"--check [--paranoid] [--profile V] [--all] [--quiet] [--json] FILE|DIRECTORY...",
-		"Shows a recorded trace, compares two, or plays recorded calls against the model and "
+		"Shows a recorded trace, compares two, or plays recorded calls against the model "
+		"and "
 		"compares every result.",
 		"A DIRECTORY stands for its *.vec files. \"-\" is standard input.\n"
-		"Exit status: 0 no difference, 1 a difference or damage, 2 wrong usage, 3 a file cannot be "
+		"Exit status: 0 no difference, 1 a difference or damage, 2 wrong usage, 3 a file "
+		"cannot be "
 		"read.",
 		options);
 	int end;
@@ -235,10 +238,12 @@ int verb_replay(int argc, char **argv)
 	if (!profile_named(&usage, profile, &t.o.profile))
 		return VERB_USAGE;
 	if (t.o.check && (trace.locks || trace.vectors || trace.diff || trace.perfetto || records))
-		return options_wrong(&usage, "--check goes with --paranoid, --profile, --all, --quiet and "
-					     "--json only");
+		return options_wrong(&usage,
+				     "--check goes with --paranoid, --profile, --all, --quiet and "
+				     "--json only");
 	if (!t.o.check && (t.o.paranoid || t.o.all || t.o.quiet || profile))
-		return options_wrong(&usage, "--paranoid, --profile, --all and --quiet go with --check");
+		return options_wrong(&usage,
+				     "--paranoid, --profile, --all and --quiet go with --check");
 	if (trace.diff && (trace.vectors || trace.perfetto || trace.locks))
 		return options_wrong(&usage, "--diff goes with --range and --json only");
 	if (trace.vectors && trace.json)
@@ -248,6 +253,7 @@ int verb_replay(int argc, char **argv)
 	if (t.o.check && !argc)
 		return options_wrong(&usage, "a FILE or DIRECTORY is needed");
 	if (!t.o.check && argc != (trace.diff ? 2 : 1))
-		return options_wrong(&usage, trace.diff ? "two TRACEs are needed" : "one TRACE is needed");
+		return options_wrong(&usage,
+				     trace.diff ? "two TRACEs are needed" : "one TRACE is needed");
 	return t.o.check ? check(&t, argv, argc) : replay_trace(&trace, argv);
 }

@@ -260,7 +260,8 @@ int verb_report(int argc, char **argv)
 	bool no_verify = false;
 	const struct verb_option options[] = {
 		OPTION_TEXT("root", "FILE", &o.root,
-			    "the root certificate to trust for a quote, in PEM; without it, that of the "
+			    "the root certificate to trust for a quote, in PEM; without it, that "
+			    "of the "
 			    "test quote service"),
 		OPTION_TEXT("state", "DIR", &o.state, "where the test quote service is kept"),
 		OPTION_FLAG("no-verify", &no_verify, "decode only"),

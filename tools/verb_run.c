@@ -25,13 +25,13 @@ static int power_on(struct run_session *s)
 	static const struct tdx_port *cpus[256];
 	struct tdx_memory_range map[TDX_MAX_CMRS];
 	struct tdx_host_range memory[TDX_MAX_CMRS];
-	struct tdx_vmm_config cfg = {.cpus = cpus, .memory = memory, .progress = run_progress,
-				     .log = run_log, .arg = s};
+	struct tdx_vmm_config cfg = {
+		.cpus = cpus, .memory = memory, .progress = run_progress, .log = run_log, .arg = s};
 	char err[256];
 
 	run_stage(s, "powering on a simulated machine");
-	s->model = tdx_model_new(s->o.memory + (2ull << 30), s->o.cpus, s->o.packages, s->o.seed, err,
-				 sizeof(err));
+	s->model = tdx_model_new(s->o.memory + (2ull << 30), s->o.cpus, s->o.packages, s->o.seed,
+				 err, sizeof(err));
 	if (!s->model)
 		return run_complain(s, "the machine", err);
 	if (s->o.trace) {
@@ -219,16 +219,19 @@ int verb_run(int argc, char **argv)
 		OPTION_NUMBER("cpus", "N", &cpus, 1, 64, "logical processors of the machine (2)"),
 		OPTION_NUMBER("packages", "N", &packages, 1, 8, "packages of the machine (1)"),
 		OPTION_TEXT("kernel", "FILE", &o.kernel,
-			    "boot this Linux kernel (bzImage or vmlinux), measured, by a firmware of our "
+			    "boot this Linux kernel (bzImage or vmlinux), measured, by a firmware "
+			    "of our "
 			    "own in place of IMAGE"),
 		OPTION_TEXT("initrd", "FILE", &o.initrd, "its initial file system"),
 		OPTION_TEXT("append", "CMDLINE", &o.append, "its command line"),
-		OPTION_CHOICE("engine", "x86|native", &engine,
-			      "what runs the guest: x86, an interpreter (the default), or native, a C "
-			      "function in place of its code"),
+		OPTION_CHOICE(
+			"engine", "x86|native", &engine,
+			"what runs the guest: x86, an interpreter (the default), or native, a C "
+			"function in place of its code"),
 		OPTION_CHOICE("order", "page|section|all", &order,
 			      "order of PAGE.ADD and MR.EXTEND (page), see swtdx measure"),
-		OPTION_FLAG("huge-pages", &o.huge, "map 2M private pages where the guest accepts 2M"),
+		OPTION_FLAG("huge-pages", &o.huge,
+			    "map 2M private pages where the guest accepts 2M"),
 		OPTION_FLAG("debug", &o.debug, "a debug TD: ATTRIBUTES.DEBUG"),
 		OPTION_TEXT("gdb", "[ADDRESS]:PORT", &o.gdb, "wait for gdb there and serve it"),
 		OPTION_TEXT("trace", "FILE", &o.trace,
@@ -242,9 +245,12 @@ int verb_run(int argc, char **argv)
 	const struct verb_usage usage = VERB_USAGE_OF(
 		"run",
 		"[OPTION]... IMAGE\n[OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]",
-		"Powers a simulated TDX machine on, brings its module up, builds a TD from the TDVF image, "
-		"runs it, and tears everything down. All of it is simulated. The guest's serial port is on "
-		"standard input and output; its exit status (0 when it switches off, 1 when it resets, else "
+		"Powers a simulated TDX machine on, brings its module up, builds a TD from the "
+		"TDVF image, "
+		"runs it, and tears everything down. All of it is simulated. The guest's serial "
+		"port is on "
+		"standard input and output; its exit status (0 when it switches off, 1 when it "
+		"resets, else "
 		"what it writes to port 0xf4) is that of the command.",
 		NULL, options);
 	struct run_session *s;

@@ -10,7 +10,7 @@ trap 'rm -rf "$tmp"' EXIT
 flags="-std=gnu17 -O2 -ffreestanding -nostdinc -isystem $("$cc" -print-file-name=include)
 	-mgeneral-regs-only -mno-red-zone -mcmodel=kernel -fno-pic -fno-stack-protector
 	-Wall -Wextra -Werror -Iinclude -Isrc -Iexamples/kernel"
-for f in src/abi/*.c src/host/*.c src/port/seamcall.c src/port/seamcall.S examples/kernel/tdx.c; do
+for f in src/arch/*.c src/abi/*.c src/host/*.c src/port/seamcall.c src/port/seamcall.S examples/kernel/tdx.c; do
 	"$cc" $flags -c "$f" -o "$tmp/$(echo "$f" | tr / _).o"
 done
 ld -r -o "$out" "$tmp"/*.o

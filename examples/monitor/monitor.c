@@ -20,11 +20,16 @@ enum { TDVMCALL_HLT = 12, TDVMCALL_IO = 30, TDVMCALL_MAP_GPA = 0x10001 };
 /* --- the guest --- */
 
 /* TDG.VP.VMCALL with R10 to R15, which RCX says are the host's to see. */
-static void tdvmcall(struct native_cpu *cpu, uint64_t leaf, uint64_t r12, uint64_t r13, uint64_t r14,
-		     uint64_t r15)
+static void tdvmcall(struct native_cpu *cpu, uint64_t leaf, uint64_t r12, uint64_t r13,
+		     uint64_t r14, uint64_t r15)
 {
-	struct tdx_regs r = {.rax = TDG_VP_VMCALL, .rcx = 0xfc00, .r11 = leaf, .r12 = r12, .r13 = r13,
-			     .r14 = r14, .r15 = r15};
+	struct tdx_regs r = {.rax = TDG_VP_VMCALL,
+			     .rcx = 0xfc00,
+			     .r11 = leaf,
+			     .r12 = r12,
+			     .r13 = r13,
+			     .r14 = r14,
+			     .r15 = r15};
 
 	native_tdcall(cpu, &r);
 }
@@ -87,7 +92,8 @@ static void run(struct tdx_vm *vm, struct tdx_vcpu *vcpu)
 			run.mmio.data = ~0ull;
 			break;
 		case TDX_EXIT_MAP_GPA:
-			printf("monitor: 0x%llx is to be %s: yes\n", (unsigned long long)run.map_gpa.gpa.v,
+			printf("monitor: 0x%llx is to be %s: yes\n",
+			       (unsigned long long)run.map_gpa.gpa.v,
 			       run.map_gpa.private_ ? "private" : "shared");
 			break; /* ret is 0: the library converts it when the vCPU runs again */
 		case TDX_EXIT_MEMORY_FAULT:
@@ -95,7 +101,8 @@ static void run(struct tdx_vm *vm, struct tdx_vcpu *vcpu)
 			       (unsigned long long)run.memory_fault.gpa.v,
 			       run.memory_fault.private_ ? "private" : "shared");
 			check(tdx_vm_set_private(vm, run.memory_fault.gpa, run.memory_fault.size,
-						 run.memory_fault.private_), "conversion");
+						 run.memory_fault.private_),
+			      "conversion");
 			break;
 		case TDX_EXIT_GET_QUOTE: /* their ret says "unsupported" as it is */
 		case TDX_EXIT_TDVMCALL:
@@ -142,7 +149,8 @@ int main(void)
 	const struct tdx_port *cpus[CPUS];
 	struct tdx_memory_range map[TDX_MAX_CMRS];
 	struct tdx_host_range memory[TDX_MAX_CMRS];
-	struct tdx_vmm_config cfg = {.cpus = cpus, .ncpus = CPUS, .memory = memory, .log = log_line};
+	struct tdx_vmm_config cfg = {
+		.cpus = cpus, .ncpus = CPUS, .memory = memory, .log = log_line};
 	struct tdx_vmm_memory left;
 	struct tdx_model *model;
 	struct tdx_vmm *vmm;

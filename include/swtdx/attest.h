@@ -151,8 +151,8 @@ size_t quote_length(const void *bytes, size_t len);
 
 /* Both signatures, what binds them, and the chain up to root_pem at a time in seconds since 1970.
  * Every byte counts: a quote with any one bit flipped does not verify. (r, n - s) is as good an
- * ECDSA signature as (r, s), so two spellings of each signature do. Revocation is not looked at, nor
- * whether the platform's security version is current. */
+ * ECDSA signature as (r, s), so two spellings of each signature do. Revocation is not looked at,
+ * nor whether the platform's security version is current. */
 int quote_verify(const struct tdx_quote *q, const char *root_pem, size_t root_len, int64_t now,
 		 struct attest_error *err);
 

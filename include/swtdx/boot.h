@@ -2,9 +2,9 @@
 /* Direct boot: a Linux kernel, an initrd and a command line as one measured TDVF image.
  *
  * The image is the project's own small firmware and, as its payload, the kernel and the initrd;
- * the command line is the payload's parameter. Firmware, kernel and initrd are in MRTD; the firmware
- * extends RTMR 0 with the TD HOB, RTMR 1 with its boot information, RTMR 2 with the command line,
- * each followed by a separator. All functions are reentrant. */
+ * the command line is the payload's parameter. Firmware, kernel and initrd are in MRTD; the
+ * firmware extends RTMR 0 with the TD HOB, RTMR 1 with its boot information, RTMR 2 with the
+ * command line, each followed by a separator. All functions are reentrant. */
 #ifndef SWTDX_BOOT_H
 #define SWTDX_BOOT_H
 
@@ -20,7 +20,7 @@ extern "C" {
 /* The ports the firmware's ACPI tables tell of: what a monitor must answer. */
 #define TDX_BOOT_PORT_COM1  0x3f8 /* a 16550 and no interrupt */
 #define TDX_BOOT_PORT_SLEEP 0x600 /* sleep control, and status at the next */
-#define TDX_BOOT_PORT_EXIT  0xf4 /* ends the guest with the status written; 1 is a reset */
+#define TDX_BOOT_PORT_EXIT  0xf4  /* ends the guest with the status written; 1 is a reset */
 /* A write with this mask and value to the sleep control port switches off. */
 #define TDX_BOOT_SLEEP_MASK 0x3c
 #define TDX_BOOT_SLEEP_OFF  0x34
@@ -35,7 +35,8 @@ struct tdx_boot {
 
 /* Composes the image; *image is the caller's to free(). 0; -EINVAL with a sentence in err when the
  * kernel cannot be used, -ENOMEM. */
-int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char *err, size_t errlen);
+int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char *err,
+		   size_t errlen);
 
 /* What a TD with this much memory, started from an image tdx_boot_image() made, will have extended
  * before its kernel runs. 0, -EINVAL: not such an image. */

@@ -93,7 +93,7 @@ struct tdx_log_note {
 	struct tdx_status status; /* of this line, or of the line it belongs to */
 	bool belongs;		  /* the line only adds registers to an earlier one */
 	/* Neither: the line says that a call of this leaf failed, and not with what. */
-	unsigned shown;		  /* TDX_REG_BIT()s of the registers on this line */
+	unsigned shown; /* TDX_REG_BIT()s of the registers on this line */
 	struct tdx_regs regs;
 };
 

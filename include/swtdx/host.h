@@ -117,7 +117,8 @@ int tdx_host_discover(struct tdx_host *host, struct tdx_host_info *info) TDX_MUS
 int tdx_host_enable(struct tdx_host *host, const struct tdx_host_info *info,
 		    const struct tdx_host_range *memory, unsigned nranges,
 		    const struct tdx_host_allocator *mem,
-		    void (*progress)(void *arg, uint64_t done, uint64_t all), void *arg) TDX_MUST_CHECK;
+		    void (*progress)(void *arg, uint64_t done, uint64_t all),
+		    void *arg) TDX_MUST_CHECK;
 
 struct tdx_status tdx_host_last_status(const struct tdx_host *host);
 enum tdx_seamcall tdx_host_last_leaf(const struct tdx_host *host);
@@ -189,7 +190,8 @@ struct tdx_status tdh_sys_shutdown(const struct tdx_port *cpu,
 				   uint16_t handoff_version) TDX_MUST_CHECK;
 
 /* --- TDs --- */
-struct tdx_status tdh_mng_create(const struct tdx_port *cpu, const struct tdx_td *td) TDX_MUST_CHECK;
+struct tdx_status tdh_mng_create(const struct tdx_port *cpu,
+				 const struct tdx_td *td) TDX_MUST_CHECK;
 struct tdx_status tdh_mng_key_config(const struct tdx_port *cpu,
 				     const struct tdx_td *td) TDX_MUST_CHECK;
 struct tdx_status tdh_mng_addcx(const struct tdx_port *cpu, const struct tdx_td *td,

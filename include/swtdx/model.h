@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A whole simulated TDX machine: memory, processors, the module, and a port for each processor.
  *
- * Everything a host library or monitor needs to run without TDX hardware. Several models may live in
- * one process. A processor's port is used by one thread at a time, different processors by
+ * Everything a host library or monitor needs to run without TDX hardware. Several models may live
+ * in one process. A processor's port is used by one thread at a time, different processors by
  * different threads in parallel; the other functions may be called from any thread. Everything it
  * answers is simulated, reports and keys included. */
 #ifndef SWTDX_MODEL_H
@@ -29,7 +29,7 @@ struct tdx_memory_range {
 
 struct tdx_model_stats {
 	uint64_t calls[TDX_SEAMCALL_LEAVES]; /* SEAMCALLs by leaf */
-	uint64_t ns[TDX_SEAMCALL_LEAVES];    /* time in them, if asked for; VP.ENTER with its guest */
+	uint64_t ns[TDX_SEAMCALL_LEAVES]; /* time in them, if asked for; VP.ENTER with its guest */
 	uint64_t errors[TDX_SEAMCALL_LEAVES];
 };
 
@@ -60,8 +60,8 @@ unsigned tdx_model_memory(const struct tdx_model *model, struct tdx_memory_range
  * interrupted. */
 void tdx_model_interrupt(struct tdx_model *model, unsigned cpu);
 
-/* Statistics have times from now on; costs a reading of the clock before and after each call. Before
- * the first call. */
+/* Statistics have times from now on; costs a reading of the clock before and after each call.
+ * Before the first call. */
 void tdx_model_time_calls(struct tdx_model *model);
 void tdx_model_stats(const struct tdx_model *model, struct tdx_model_stats *stats);
 
@@ -71,17 +71,18 @@ uint64_t tdx_model_contention(const struct tdx_model *model, enum tdx_seamcall l
 
 /* --- faults ---
  * Whatever hardware or module could do at a bad moment, done on purpose. A fault concerns calls of
- * one leaf or of all, on one processor or on all, from the nth (1: the next) and `times` of them. */
+ * one leaf or of all, on one processor or on all, from the nth (1: the next) and `times` of them.
+ */
 
 enum tdx_fault_kind {
 	TDX_FAULT_STATUS,    /* refused with .status; RCX, RDX and R8 are .rcx, .rdx, .r8 */
-	TDX_FAULT_BUSY,      /* refused with TDX_OPERAND_BUSY, each known operand as likely */
+	TDX_FAULT_BUSY,	     /* refused with TDX_OPERAND_BUSY, each known operand as likely */
 	TDX_FAULT_ENTROPY,   /* no random numbers during the call */
-	TDX_FAULT_KEY,       /* PCONFIG cannot generate a key during the call */
+	TDX_FAULT_KEY,	     /* PCONFIG cannot generate a key during the call */
 	TDX_FAULT_KEY_BUSY,  /* PCONFIG is in use elsewhere during the call */
 	TDX_FAULT_INTERRUPT, /* an interrupt arrives .polls blocks into the call */
-	TDX_FAULT_STOP,      /* the processor stops before the call: .stop(.arg) is called; when it comes
-				back, the call is made */
+	TDX_FAULT_STOP, /* the processor stops before the call: .stop(.arg) is called; when it comes
+			   back, the call is made */
 };
 
 struct tdx_fault {
@@ -113,11 +114,12 @@ uint64_t tdx_model_pages(struct tdx_model *model, uint64_t count[16]);
 /* Lines dirty in some cache under a KeyID that is free now: must be none after a clean teardown. */
 uint64_t tdx_model_stale_lines(struct tdx_model *model);
 
-/* The coherency sanitizer, from now on: what the host forgot to flush, clear or leave alone is reported
- * where it happens, with the page, its KeyIDs, the call that left it so and the duty not done; the first
- * `max` reports are kept. Before the first call; 0 or -ENOMEM. */
+/* The coherency sanitizer, from now on: what the host forgot to flush, clear or leave alone is
+ * reported where it happens, with the page, its KeyIDs, the call that left it so and the duty not
+ * done; the first `max` reports are kept. Before the first call; 0 or -ENOMEM. */
 int tdx_model_watch(struct tdx_model *model, unsigned max);
-/* How many reports there have been. With a buffer, the i-th kept in words, "" when there is none. */
+/* How many reports there have been. With a buffer, the i-th kept in words, "" when there is none.
+ */
 unsigned tdx_model_coherency(const struct tdx_model *model, unsigned i, char *buf, size_t len);
 
 #pragma GCC visibility pop

@@ -3,7 +3,8 @@
  *
  * It makes TDCALLs and touches guest memory through the functions below; each VM exit this causes
  * goes to the module as one of a real processor would, and when the module goes to the host, the
- * function stands still until the vCPU is entered again. For tests, benchmarks, fuzzing and examples.
+ * function stands still until the vCPU is entered again. For tests, benchmarks, fuzzing and
+ *examples.
  *
  * The functions below native_engine_new() are for the guest function alone; they
  * return when the vCPU runs again. Registers and GPAs are those of the ABI: TDG.* leaves in RAX.

@@ -38,23 +38,24 @@ struct tdx_port_ops {
 	bool (*rdmsr)(const struct tdx_port *port, uint32_t msr, uint64_t *value);
 	/* The CPUID instruction: eax, ebx, ecx, edx into out[4]. */
 	void (*cpuid)(const struct tdx_port *port, uint32_t leaf, uint32_t subleaf, uint32_t *out);
-	/* The host's own mapping of its memory (KeyID 0); page tables are changed atomically in it. */
+	/* The host's own mapping of its memory (KeyID 0); page tables are changed atomically in it.
+	 */
 	void *(*va)(const struct tdx_port *port, hpa_t pa);
-	/* An interrupt to the processor this port stands for, from any other: a guest on it exits, an
-	 * interruptible call is interrupted. Any thread. */
+	/* An interrupt to the processor this port stands for, from any other: a guest on it exits,
+	 * an interruptible call is interrupted. Any thread. */
 	void (*interrupt)(const struct tdx_port *port);
 	/* Number of the processor this port stands for, and its package. */
 	unsigned (*cpu)(const struct tdx_port *port);
 	unsigned (*package)(const struct tdx_port *port);
-	/* The flag of the current processor "its caches may hold dirty private lines": set before each
-	 * SEAMCALL with the processor pinned, so that whoever stops it (kexec, even by NMI in between)
-	 * knows that it must be written back; cleared by that write-back. */
+	/* The flag of the current processor "its caches may hold dirty private lines": set before
+	 * each SEAMCALL with the processor pinned, so that whoever stops it (kexec, even by NMI in
+	 * between) knows that it must be written back; cleared by that write-back. */
 	void (*set_incoherent)(const struct tdx_port *port, bool incoherent);
 	bool (*incoherent)(const struct tdx_port *port);
 	/* Give way between two attempts or in a long loop (a reschedule point). */
 	void (*relax)(const struct tdx_port *port);
-	/* INVEPT, all contexts, on the current processor: shared translations of guests are forgotten
-	 * before the next TD entry. May be NULL. */
+	/* INVEPT, all contexts, on the current processor: shared translations of guests are
+	 * forgotten before the next TD entry. May be NULL. */
 	void (*invept)(const struct tdx_port *port);
 	/* The time-stamp counter. Any thread; may be NULL: no timers. */
 	uint64_t (*tsc)(const struct tdx_port *port);

@@ -25,7 +25,7 @@ extern "C" {
 struct tdx_kernel {
 	void *(*va)(hpa_t pa); /* its mapping of the page, KeyID 0, cacheable */
 	bool (*rdmsr)(uint32_t msr, uint64_t *value); /* with its own exception table */
-	void (*interrupt)(void);   /* an IPI to every processor that may be in a guest */
+	void (*interrupt)(void); /* an IPI to every processor that may be in a guest */
 	unsigned (*cpu)(void);
 	unsigned (*package)(void);
 	void (*set_incoherent)(bool incoherent);

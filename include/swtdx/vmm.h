@@ -90,12 +90,12 @@ enum tdx_vm_state { TDX_VM_UNINITIALIZED, TDX_VM_INITIALIZED, TDX_VM_RUNNABLE, T
 struct tdx_vm_params {
 	uint64_t attributes, xfam;
 	unsigned max_vcpus;
-	bool gpaw52; /* 52-bit GPAs (5-level), else 48 */
-	bool irqchip;	  /* the monitor has the local APICs, and a halted vCPU waits inside
-			     tdx_vcpu_run() for an interrupt; else HLT is the user's */
-	bool rbp_mod;	  /* the guest may hand its host RBP in a TDVMCALL, as firmware of 2022 does;
-			     else CONFIG_FLAGS.NO_RBP_MOD, as KVM wants it */
-	bool huge_pages;  /* 2M private pages where the guest accepts 2M */
+	bool gpaw52;	 /* 52-bit GPAs (5-level), else 48 */
+	bool irqchip;	 /* the monitor has the local APICs, and a halted vCPU waits inside
+			    tdx_vcpu_run() for an interrupt; else HLT is the user's */
+	bool rbp_mod;	 /* the guest may hand its host RBP in a TDVMCALL, as firmware of 2022 does;
+			    else CONFIG_FLAGS.NO_RBP_MOD, as KVM wants it */
+	bool huge_pages; /* 2M private pages where the guest accepts 2M */
 	unsigned tsc_khz; /* a multiple of 25000; 0: the host's */
 	struct tdx_digest mrconfigid, mrowner, mrownerconfig;
 	unsigned ncpuid;
@@ -115,9 +115,9 @@ struct tdx_vm_error {
 };
 
 int tdx_vm_new(struct tdx_vmm *vmm, struct tdx_vm **vm);
-/* KVM_TDX_CAPABILITIES: the bits a user may set, and the CPUID leaves it may configure with masks of
- * their configurable bits. *nent: room in cpuid[] in, entries out. -E2BIG: not enough room, *nent
- * says how much. */
+/* KVM_TDX_CAPABILITIES: the bits a user may set, and the CPUID leaves it may configure with masks
+ * of their configurable bits. *nent: room in cpuid[] in, entries out. -E2BIG: not enough room,
+ * *nent says how much. */
 int tdx_vm_capabilities(const struct tdx_vm *vm, uint64_t *attributes, uint64_t *xfam,
 			struct tdx_vm_cpuid *cpuid, unsigned *nent);
 /* KVM_TDX_INIT_VM. -EINVAL: parameters or state, -E2BIG: CPUID entries, -ENOSPC: no KeyID, -EAGAIN:
@@ -125,9 +125,9 @@ int tdx_vm_capabilities(const struct tdx_vm *vm, uint64_t *attributes, uint64_t 
  * After a failure that did not bug the VM it may be tried again. */
 int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *params);
 /* KVM_TDX_INIT_MEM_REGION: adds pages of 4096 bytes from `source` in order; what is left to do is
- * written back, on errors too. -EINVAL: state, alignment, empty, wraps, not private memory of a slot;
- * -EEXIST: there is a page; -EBUSY: a lock of the module stays taken, to be tried again; -ENOMEM,
- * -EIO. */
+ * written back, on errors too. -EINVAL: state, alignment, empty, wraps, not private memory of a
+ * slot; -EEXIST: there is a page; -EBUSY: a lock of the module stays taken, to be tried again;
+ * -ENOMEM, -EIO. */
 struct tdx_vm_region {
 	gpa_t gpa;
 	uint64_t pages;
@@ -140,8 +140,8 @@ int tdx_vm_add_page(struct tdx_vm *vm, gpa_t gpa_, const void *data, bool measur
 int tdx_vm_measure(struct tdx_vm *vm, gpa_t gpa_);
 /* KVM_TDX_FINALIZE_VM. -EINVAL: state, no vCPUs; -EBUSY; -EIO. */
 int tdx_vm_finalize(struct tdx_vm *vm);
-/* Tears the TD down in the order the hardware demands, frees everything. No other thread may be in a
- * function of the VM or its vCPUs. */
+/* Tears the TD down in the order the hardware demands, frees everything. No other thread may be in
+ * a function of the VM or its vCPUs. */
 void tdx_vm_destroy(struct tdx_vm *vm);
 enum tdx_vm_state tdx_vm_state(const struct tdx_vm *vm);
 void tdx_vm_error(const struct tdx_vm *vm, struct tdx_vm_error *e);
@@ -159,8 +159,8 @@ int tdx_vm_set_private(struct tdx_vm *vm, gpa_t gpa_, uint64_t size, bool privat
 int tdx_vm_read_shared(struct tdx_vm *vm, gpa_t gpa_, void *buf, size_t len);
 int tdx_vm_write_shared(struct tdx_vm *vm, gpa_t gpa_, const void *buf, size_t len);
 
-/* Make one private 2M page of 512 accepted contiguous 4K pages around gpa_, or the reverse. -EINVAL:
- * they are not such, and stay as they were. */
+/* Make one private 2M page of 512 accepted contiguous 4K pages around gpa_, or the reverse.
+ * -EINVAL: they are not such, and stay as they were. */
 int tdx_vm_promote(struct tdx_vm *vm, gpa_t gpa_);
 int tdx_vm_demote(struct tdx_vm *vm, gpa_t gpa_);
 /* kvm_zap_gfn_range(): shared mappings of the range go and come back on demand. It cannot reach
@@ -191,10 +191,10 @@ int tdx_vcpu_init(struct tdx_vcpu *vcpu, uint64_t initial_rcx);
 int tdx_vcpu_get_cpuid(struct tdx_vcpu *vcpu, struct tdx_vm_cpuid *cpuid, unsigned *nent);
 
 enum tdx_exit {
-	TDX_EXIT_INTR,         /* interrupted, run again */
-	TDX_EXIT_IO,           /* io: answer data of a read, run again */
-	TDX_EXIT_MMIO,         /* mmio: likewise */
-	TDX_EXIT_HLT,          /* nothing to do until an event */
+	TDX_EXIT_INTR,	       /* interrupted, run again */
+	TDX_EXIT_IO,	       /* io: answer data of a read, run again */
+	TDX_EXIT_MMIO,	       /* mmio: likewise */
+	TDX_EXIT_HLT,	       /* nothing to do until an event */
 	TDX_EXIT_MAP_GPA,      /* a chunk of a conversion the user may refuse (ret) */
 	TDX_EXIT_GET_QUOTE,    /* tdvmcall */
 	TDX_EXIT_TDVMCALL,     /* another one that is the user's: set ret, r11.. */
@@ -239,7 +239,7 @@ struct tdx_run {
 		struct {
 			uint64_t leaf;
 			uint64_t ret;
-			uint64_t in[4];  /* R12..R15 */
+			uint64_t in[4];	 /* R12..R15 */
 			uint64_t out[4]; /* R11..R14 */
 		} tdvmcall;
 		struct {
@@ -258,15 +258,16 @@ struct tdx_run {
 	};
 };
 
-/* Run on a processor (-1: any free one) until something is the user's to handle. 0, or -EIO when the
- * VM is dead, -EINVAL when it cannot run yet. */
+/* Run on a processor (-1: any free one) until something is the user's to handle. 0, or -EIO when
+ * the VM is dead, -EINVAL when it cannot run yet. */
 int tdx_vcpu_run(struct tdx_vcpu *vcpu, int cpu, struct tdx_run *run);
 /* Make tdx_vcpu_run() of another thread return TDX_EXIT_INTR soon. */
 void tdx_vcpu_kick(struct tdx_vcpu *vcpu);
 
 /* A debugger's eyes and hands: TDH.VP.RD/WR and TDH.MEM.RD/WR (8-byte aligned, private) as the
- * module answers them, which is a refusal unless the TD was built with ATTRIBUTES.DEBUG. Tried again
- * while busy, but not for ever. No vCPU may be freed meanwhile; one in the guest is interrupted for it. */
+ * module answers them, which is a refusal unless the TD was built with ATTRIBUTES.DEBUG. Tried
+ * again while busy, but not for ever. No vCPU may be freed meanwhile; one in the guest is
+ * interrupted for it. */
 struct tdx_status tdx_vcpu_read_field(struct tdx_vcpu *vcpu, uint64_t field, uint64_t *value);
 struct tdx_status tdx_vcpu_write_field(struct tdx_vcpu *vcpu, uint64_t field, uint64_t value,
 				       uint64_t mask);
@@ -292,9 +293,10 @@ struct tdx_quote_job {
  * request is over, the guest knows, and the errno says why: -EFAULT the buffer is not shared
  * memory, -EINVAL no request in it. */
 int tdx_vm_quote_take(struct tdx_vm *vm, struct tdx_run *run, struct tdx_quote_job *job);
-/* Later, on any thread: a quote by this test service (NULL: there is none) goes into the buffer, its
- * status last. 0; -EBADMSG the TDREPORT does not verify; -ENODEV no service; -ENOSPC the buffer is
- * too small: the guest's status says that it failed; -EFAULT the guest has unshared it meanwhile. */
+/* Later, on any thread: a quote by this test service (NULL: there is none) goes into the buffer,
+ * its status last. 0; -EBADMSG the TDREPORT does not verify; -ENODEV no service; -ENOSPC the buffer
+ * is too small: the guest's status says that it failed; -EFAULT the guest has unshared it
+ * meanwhile. */
 int tdx_vm_quote_give(struct tdx_vm *vm, const struct tdx_quote_job *job,
 		      const struct quote_service *service);
 

@@ -2,7 +2,8 @@
 /* The x86 engine: a vCPU runs real guest code, in the world the module makes for it.
  *
  * It interprets: private memory through the Secure EPT, shared memory through the host's tables,
- * TDCALLs, #VE and VM exits as a processor would. Several vCPUs run as threads, in x86 memory order.
+ * TDCALLs, #VE and VM exits as a processor would. Several vCPUs run as threads, in x86 memory
+ *order.
  *
  *	tdx_model_set_real_time(model);
  *	tdx_model_set_engine(model, x86_engine_new(NULL, NULL)); */
@@ -18,9 +19,9 @@ extern "C" {
 
 struct engine;
 
-/* For tdx_model_set_engine(), which takes it over. `log` (may be NULL; any thread) is told why a vCPU
- * stopped: a triple fault, or an instruction or mode the interpreter does not know, which looks to
- * the module like one. NULL: out of memory. */
+/* For tdx_model_set_engine(), which takes it over. `log` (may be NULL; any thread) is told why a
+ * vCPU stopped: a triple fault, or an instruction or mode the interpreter does not know, which
+ * looks to the module like one. NULL: out of memory. */
 struct engine *x86_engine_new(void (*log)(void *arg, const char *line), void *arg);
 
 /* Instructions executed so far by all vCPUs; any thread, also while they run. */

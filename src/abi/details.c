@@ -6,8 +6,8 @@
 #include "abi/leaf_id.h"
 #include "abi/metadata.h"
 #include "abi/sept.h"
-#include "abi/text.h"
-#include "abi/vmx.h"
+#include "arch/text.h"
+#include "arch/vmx.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "abi/vmx.h"
+#include "arch/vmx.h"
 
 enum tdvmcall {
 	TDVMCALL_CPUID = VMX_EXIT_CPUID,

@@ -23,7 +23,7 @@
  * What must stay true: nothing outside the line is read, whatever its bytes are. */
 #include <swtdx/decode.h>
 
-#include "abi/text.h"
+#include "arch/text.h"
 
 struct word {
 	const char *at;

@@ -2,7 +2,7 @@
 /* Names of metadata fields, both ways; see metadata.h. Freestanding. */
 #include "abi/metadata.h"
 
-#include "abi/text.h"
+#include "arch/text.h"
 
 static const char *const sys_classes[64] = {
 	[0x00] = "platform info",

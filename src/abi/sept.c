@@ -2,7 +2,7 @@
 /* States of Secure-EPT entries; see sept.h. Freestanding. */
 #include "abi/sept.h"
 
-#include "abi/text.h"
+#include "arch/text.h"
 
 /* clang-format off */
 /* X(state, encoding, public state, properties), in order of enum tdx_sept_state. */

@@ -2,7 +2,7 @@
 /* Names of completion status codes and operand ids; see <swtdx/status.h>. Freestanding. */
 #include <swtdx/status.h>
 
-#include "abi/text.h"
+#include "arch/text.h"
 
 static const struct tdx_status_info codes[] = {
 #define X(code_, details_) {#code_, code_, TDX_DETAILS_##details_},

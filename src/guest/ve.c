@@ -5,7 +5,7 @@
  * mode but CPUID, no answer is wider than what was asked for, and CPUID leaves that are not a
  * hypervisor's are zero without asking. An EPT violation on private memory is a host that took
  * memory away or a kernel that forgot to accept it; nobody may go on after either. */
-#include "abi/vmx.h"
+#include "arch/vmx.h"
 #include "guest/call.h"
 #include "guest/ve.h"
 

@@ -81,7 +81,8 @@ static unsigned rd32(struct host_state *h, enum md_sys_field f, int *err)
 static void read_cpuid_config(struct host_state *h, struct tdx_host_info *info, int *err)
 {
 	info->num_cpuid_config = rd32(h, MD_SYS_NUM_CPUID_CONFIG, err);
-	if (!*err && info->num_cpuid_config > sizeof(info->cpuid_config) / sizeof(info->cpuid_config[0]))
+	if (!*err &&
+	    info->num_cpuid_config > sizeof(info->cpuid_config) / sizeof(info->cpuid_config[0]))
 		*err = -EINVAL;
 	for (unsigned i = 0; i < info->num_cpuid_config && !*err; i++) {
 		uint64_t leaf = rd(h, MD_SYS_CPUID_CONFIG_LEAVES, i, err);
@@ -139,8 +140,7 @@ int tdx_host_discover(struct tdx_host *host, struct tdx_host_info *info)
 
 	for (unsigned i = 0; i < h->ncpus && !err; i++) {
 		r = (struct tdx_regs){0};
-		err = host_check(h, TDH_SYS_LP_INIT,
-				 host_call(h->cpus[i], TDH_SYS_LP_INIT, 0, &r));
+		err = host_check(h, TDH_SYS_LP_INIT, host_call(h->cpus[i], TDH_SYS_LP_INIT, 0, &r));
 	}
 	return err ? err : read_info(h, info);
 }

@@ -152,7 +152,8 @@ int tdx_host_enable(struct tdx_host *host, const struct tdx_host_info *info,
 		return 0;
 	wbinvd_everywhere(h);
 	for (unsigned i = 0; i < h->npamts; i++)
-		tdx_host_reset_pages(host, h->cpus[0], h->tdmr[i].pamt, host_pamt_size(&h->tdmr[i]));
+		tdx_host_reset_pages(host, h->cpus[0], h->tdmr[i].pamt,
+				     host_pamt_size(&h->tdmr[i]));
 	free_pamts(h, mem);
 	h->ntdmrs = 0;
 	return err;

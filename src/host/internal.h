@@ -8,7 +8,7 @@
 struct host_tdmr {
 	hpa_t base;
 	uint64_t size;
-	hpa_t pamt; /* one chunk: 4K, 2M, 1G entries in this order */
+	hpa_t pamt;	       /* one chunk: 4K, 2M, 1G entries in this order */
 	uint64_t pamt_size[3]; /* by level, 4K-aligned */
 	unsigned nreserved;
 	struct tdx_host_range reserved[TDX_MAX_RESERVED_AREAS]; /* absolute, ascending */

@@ -35,8 +35,8 @@ int host_tdmrs_cover(struct host_state *h, const struct tdx_host_info *info,
 			return -ENOSPC;
 		*t = (struct host_tdmr){.base = hpa(start), .size = end - start};
 		for (unsigned level = 0; level < 3; level++)
-			t->pamt_size[level] =
-				page_align((t->size >> (12 + 9 * level)) * info->pamt_entry_size[level]);
+			t->pamt_size[level] = page_align((t->size >> (12 + 9 * level)) *
+							 info->pamt_entry_size[level]);
 		covered = end;
 		h->ntdmrs++;
 	}
@@ -44,7 +44,8 @@ int host_tdmrs_cover(struct host_state *h, const struct tdx_host_info *info,
 }
 
 /* Insert [base, end) into t's areas in order. */
-static int reserve(struct host_tdmr *t, const struct tdx_host_info *info, uint64_t base, uint64_t end)
+static int reserve(struct host_tdmr *t, const struct tdx_host_info *info, uint64_t base,
+		   uint64_t end)
 {
 	unsigned max = info->max_reserved_per_tdmr, i;
 

@@ -122,8 +122,8 @@ static uint64_t real_tsc(const struct machine *m)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return atomic_load_explicit(&m->tsc, memory_order_relaxed) +
-	       (uint64_t)((unsigned __int128)((uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec -
-					      m->start_ns) *
+	       (uint64_t)((unsigned __int128)((uint64_t)t.tv_sec * 1000000000u +
+					      (uint64_t)t.tv_nsec - m->start_ns) *
 			  m->cfg.platform->tsc_hz / 1000000000u);
 }
 

@@ -82,9 +82,9 @@ struct machine_lp {
 	struct machine *m;
 	unsigned id, package;
 	uint32_t x2apic_id;
-	bool rflags_if;		       /* host RFLAGS.IF at the SEAMCALL */
-	_Atomic int64_t irq_countdown; /* host-interrupt polls until one reads true; -1 never */
-	_Atomic bool irq;	       /* a host interrupt is pending now */
+	bool rflags_if;			 /* host RFLAGS.IF at the SEAMCALL */
+	_Atomic int64_t irq_countdown;	 /* host-interrupt polls until one reads true; -1 never */
+	_Atomic bool irq;		 /* a host interrupt is pending now */
 	_Atomic uint64_t tlb_generation; /* INVEPTs so far: guest TLBs filled before are stale */
 	uint64_t rng_state;
 	uint64_t xcr0;
@@ -133,23 +133,23 @@ struct machine {
 	struct machine_page *page; /* one a 4K page */
 	uint8_t *touched;	   /* one a 2M range: some page of it has ever been written */
 	bool tracking;		   /* page words are kept */
-	/* Told when the module itself writes where a guest may execute: what an engine has made of the
-	 * old bytes is stale. NULL: nobody minds. */
+	/* Told when the module itself writes where a guest may execute: what an engine has made of
+	 * the old bytes is stale. NULL: nobody minds. */
 	void (*guest_written)(void *arg, const void *ptr);
 	void *guest_written_arg;
-	void *seam_data; /* MACHINE_SEAM_DATA bytes in SEAMRR, which outlive the module in it */
-	uint64_t hkid_mask;	   /* the KeyID bits of an HPA */
+	void *seam_data;    /* MACHINE_SEAM_DATA bytes in SEAMRR, which outlive the module in it */
+	uint64_t hkid_mask; /* the KeyID bits of an HPA */
 	unsigned hkid_shift;
 	unsigned private_hkid_min, private_hkid_max;
-	_Atomic uint64_t tsc_step; /* of the deterministic clock, at each reading */
+	_Atomic uint64_t tsc_step;  /* of the deterministic clock, at each reading */
 	uint64_t start_ns;	    /* host's clock at power-on */
 	_Atomic int pconfig_result; /* what PCONFIG answers from now on: 0 ok, 2 entropy, 5 busy */
 	_Atomic int rng_fail;	    /* the next n RDRAND/RDSEED fail */
 	_Atomic uint32_t key_programmed[MACHINE_MAX_PKGS * 64]; /* bitmap, per package by KeyID */
 	struct coherency *coherency; /* reports collected; NULL when not watched */
-	uint8_t line_before[64]; /* read by all */
-	_Atomic uint64_t tsc; /* of the deterministic clock; written by all */
-	uint8_t line_behind[64]; /* what follows is written by one each */
+	uint8_t line_before[64];     /* read by all */
+	_Atomic uint64_t tsc;	     /* of the deterministic clock; written by all */
+	uint8_t line_behind[64];     /* what follows is written by one each */
 	struct machine_lp lp[MACHINE_MAX_LPS];
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sizes of XSAVE images, as CPUID leaf 0xd tells for the components enabled now (SDM vol. 1, 13.4). */
+/* Sizes of XSAVE images, as CPUID leaf 0xd tells for the components enabled now (SDM vol. 1, 13.4).
+ */
 #include "machine/machine.h"
 
 enum {

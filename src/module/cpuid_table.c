@@ -15,7 +15,10 @@ const struct cpuid_key cpuid_keys[CPUID_ROWS] = {
 
 #define NOT_CONFIGURABLE CPUID_NOT_CONFIGURABLE
 #define ALL		 0xffffffff
-#define R(a, b, c, d)	 {.eax = a, .ebx = b, .ecx = c, .edx = d}
+#define R(a, b, c, d)                                                                              \
+	{                                                                                          \
+		.eax = a, .ebx = b, .ecx = c, .edx = d                                             \
+	}
 const struct cpuid_rule cpuid_rules[CPUID_ROWS] = {
 #define ROW(row, leaf, subleaf, config_, ...) [row] = {.config = config_, __VA_ARGS__},
 #include "module/cpuid_table.def"

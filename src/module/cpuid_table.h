@@ -15,16 +15,16 @@ enum {
 	CPUID_NOT_CONFIGURABLE = 0xff,
 	CPUID_NO_ROW = 0xff,
 	CPUID_MIN_LAST_BASE_LEAF = 0x1f, /* what a platform must have */
-	CPUID_LAST_BASE_LEAF = 0x23,     /* what TDs are shown */
-	CPUID_TOPOLOGY_LEVELS = 6,       /* sub-leaves of leaf 0x1f */
+	CPUID_LAST_BASE_LEAF = 0x23,	 /* what TDs are shown */
+	CPUID_TOPOLOGY_LEVELS = 6,	 /* sub-leaves of leaf 0x1f */
 };
 static_assert((int)CPUID_ROWS <= (int)TD_MAX_CPUID, "room for every row in the TDCS");
 
-#define CPUID_ANY_SUBLEAF     0xffffffffu
-#define CPUID_FIRST_EXT_LEAF  0x80000000u
-#define CPUID_LAST_EXT_LEAF   0x80000008u
-#define CPUID_RESERVED_FIRST  0x40000000u
-#define CPUID_RESERVED_LAST   0x4fffffffu
+#define CPUID_ANY_SUBLEAF    0xffffffffu
+#define CPUID_FIRST_EXT_LEAF 0x80000000u
+#define CPUID_LAST_EXT_LEAF  0x80000008u
+#define CPUID_RESERVED_FIRST 0x40000000u
+#define CPUID_RESERVED_LAST  0x4fffffffu
 
 /* Leaves without a row that read as zero: bit n is leaf n, bit 52 + n is leaf 0x80000000 + n. */
 #define CPUID_FIXED0_BITMAP   0x0380000508cfd308ull
@@ -33,12 +33,12 @@ static_assert((int)CPUID_ROWS <= (int)TD_MAX_CPUID, "room for every row in the T
 struct cpuid_rule {
 	struct cpuid_regs checked;  /* bits the platform must have ... */
 	struct cpuid_regs expected; /* ... with this value */
-	struct cpuid_regs same;     /* bits that must agree on all processors */
+	struct cpuid_regs same;	    /* bits that must agree on all processors */
 	struct cpuid_regs cleared;  /* virtualised as 0 or computed when asked */
-	struct cpuid_regs set;      /* virtualised as 1 */
+	struct cpuid_regs set;	    /* virtualised as 1 */
 	struct cpuid_regs direct;   /* as TD_PARAMS says */
 	struct cpuid_regs allowed;  /* native when TD_PARAMS allows it, else 0 */
-	uint8_t config;             /* index among the configurable leaves */
+	uint8_t config;		    /* index among the configurable leaves */
 };
 
 struct cpuid_key {

@@ -14,7 +14,8 @@ static void fill_page(uint64_t *words, uint64_t value)
 		words[i] = value;
 }
 
-void donate_fill(const struct tx *tx, const struct td *td, const struct pamt_ref *ref, uint64_t fill)
+void donate_fill(const struct tx *tx, const struct td *td, const struct pamt_ref *ref,
+		 uint64_t fill)
 {
 	fill_page(donated_words(tx, ref), fill);
 	machine_wrote(tx->lp->hw, ref->pa.v, td->tdr->hkid);

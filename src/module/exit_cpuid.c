@@ -4,7 +4,7 @@
  * ABI: "CPUID Virtualization". A #VE is raised for the hypervisor's range always, for everything
  * when the guest asked for it (TDG.VP.CPUIDVE.SET, CPUID_CONTROL), and for leaves the module does
  * not virtualise, of which TD_CTLS leaves fewer: REDUCE_VE, VIRT_CPUID2, ENUM_TOPOLOGY. */
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/cpuid_table.h"
 #include "module/exits.h"
 #include "module/inject.h"

@@ -4,7 +4,7 @@
  * Only writes to bits the module owns (the guest/host masks) exit. What the processor itself would
  * refuse is a #GP; what only TDX refuses is a #VE. Other accesses exit only when a debugger changed
  * the controls: the host is told, and a production TD dies. */
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/exits.h"
 #include "module/inject.h"
 #include "module/vmcs.h"

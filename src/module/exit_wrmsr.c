@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a guest's WRMSR does to the MSRs the module emulates. */
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/exit_msr.h"
 #include "module/msr.h"
 #include "module/virt_msr.h"

@@ -3,7 +3,7 @@
  */
 #include "module/guest_memory.h"
 
-#include "abi/vmx.h"
+#include "arch/vmx.h"
 #include "module/inject.h"
 #include "module/vmcs.h"
 #include <swtdx/structs.h>

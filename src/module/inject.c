@@ -5,8 +5,8 @@
  * replaces it, with the processor's own rules for double and triple faults where a #PF is. */
 #include "module/inject.h"
 
-#include "abi/vmx.h"
-#include "abi/x86.h"
+#include "arch/vmx.h"
+#include "arch/x86.h"
 #include "module/vmcs.h"
 
 #define RFLAGS_RF (1ull << 16)

@@ -23,7 +23,7 @@ enum {
 
 struct kot_entry {
 	uint32_t wbinvd_bitmap; /* packages that still have to write back; atomic */
-	uint8_t state;          /* enum tdx_kot_state */
+	uint8_t state;		/* enum tdx_kot_state */
 };
 
 struct wbt_entry {
@@ -34,10 +34,11 @@ struct wbt_entry {
 
 struct tdmr {
 	uint64_t base, size, last_initialized;
-	uint64_t pamt_1g_base, pamt_2m_base, pamt_4k_base; /* 4K: the page bitmap with dynamic PAMT */
+	uint64_t pamt_1g_base, pamt_2m_base,
+		pamt_4k_base; /* 4K: the page bitmap with dynamic PAMT */
 	uint32_t num_rsvd;
 	struct machine_range rsvd[MODULE_MAX_RESERVED]; /* offsets from base */
-	uint8_t lock;                                   /* mutex */
+	uint8_t lock;					/* mutex */
 };
 
 /* Execution controls a VMCS starts with on this platform. */
@@ -60,7 +61,8 @@ struct platform_info {
 		uint32_t size;
 		bool align;
 	} xsave_comp[TD_XBUFF_OFFSETS];
-	bool waitpkg, xfd, hle, rtm, ddpd, la57, lam, perfmon_ext_leaf, lass, kl_no_backup, arch_pebs;
+	bool waitpkg, xfd, hle, rtm, ddpd, la57, lam, perfmon_ext_leaf, lass, kl_no_backup,
+		arch_pebs;
 	uint32_t core_id_shift, core_id_mask, pkg_id_shift;
 	uint32_t cpuid_last_base, cpuid_last_ext;
 	struct cpuid_regs cpuid[MODULE_MAX_CPUID]; /* by row of the CPUID table */
@@ -89,8 +91,8 @@ struct lp {
 	bool in_guest;
 	bool dead;
 	uint32_t lpid;
-	struct tdx_regs host;  /* registers of the SEAMCALL in progress, then its results */
-	struct vmexit exit; /* the VM exit being handled */
+	struct tdx_regs host; /* registers of the SEAMCALL in progress, then its results */
+	struct vmexit exit;   /* the VM exit being handled */
 	/* the entered vCPU: pages and the locks a running guest keeps */
 	hpa_t tdr_pa, tdvpr_pa;
 	hpa_t last_tdvpr_pa; /* whose VMCS was last current here */
@@ -109,15 +111,15 @@ struct lp {
 	enum lp_fate fate;
 	struct {
 		uint8_t vcpu_state, last_td_exit;
-		bool dead; /* the TD's private memory must not be touched any more */
-		bool trap; /* RIP goes past the instruction */
-	} leaving; /* how, with FATE_TD_EXIT */
+		bool dead;	 /* the TD's private memory must not be touched any more */
+		bool trap;	 /* RIP goes past the instruction */
+	} leaving;		 /* how, with FATE_TD_EXIT */
 	uint8_t line_behind[64]; /* the next processor's */
 };
 
 struct module {
 	struct machine *m;
-	uint16_t global_lock; /* sharex */
+	uint16_t global_lock;	   /* sharex */
 	_Atomic uint8_t sys_state; /* enum sys_state */
 	/* set by SYS.INIT and SYS.CONFIG under the global lock */
 	uint64_t hkid_mask;

@@ -136,11 +136,13 @@ bool module_lock_hold(struct module *mod, enum lock_resource res, const struct l
 		return false;
 	switch (lock_resource_kind(res)) {
 	case LOCK_KIND_SHAREX_HP:
-		__atomic_fetch_or((uint16_t *)w, how == HOLD_HP ? HP_PRIORITY : 0, __ATOMIC_SEQ_CST);
+		__atomic_fetch_or((uint16_t *)w, how == HOLD_HP ? HP_PRIORITY : 0,
+				  __ATOMIC_SEQ_CST);
 		if (how == HOLD_EXCLUSIVE && reader_is_in(mod, w, NULL))
 			return false;
-		return how == HOLD_HP || hp_acquire(w, how == HOLD_SHARED ? LOCK_SHARED : LOCK_EXCLUSIVE,
-						    false) == LOCK_OK;
+		return how == HOLD_HP ||
+		       hp_acquire(w, how == HOLD_SHARED ? LOCK_SHARED : LOCK_EXCLUSIVE, false) ==
+			       LOCK_OK;
 	case LOCK_KIND_SEPT:
 		__atomic_fetch_or((uint64_t *)w, how == HOLD_HP ? SEPT_HP_BIT : SEPT_LOCK_BIT,
 				  __ATOMIC_SEQ_CST);

@@ -85,25 +85,25 @@ static inline enum lock_kind lock_resource_kind(enum lock_resource res)
 }
 
 #define SHAREX_EXCLUSIVE 1u
-#define SHAREX_READER    2u
-#define HP_EXCLUSIVE     1u
-#define HP_PRIORITY      2u
-#define HP_READER        4u
-#define SEPT_LOCK_BIT    (1ull << 11)
-#define SEPT_HP_BIT      (1ull << 52)
+#define SHAREX_READER	 2u
+#define HP_EXCLUSIVE	 1u
+#define HP_PRIORITY	 2u
+#define HP_READER	 4u
+#define SEPT_LOCK_BIT	 (1ull << 11)
+#define SEPT_HP_BIT	 (1ull << 52)
 
 static inline enum lock_result sharex_acquire(uint16_t *w, enum lock_mode mode)
 {
 	uint16_t free_ = 0;
 
 	if (mode == LOCK_SHARED)
-		return __atomic_fetch_add(w, SHAREX_READER, __ATOMIC_ACQUIRE) & SHAREX_EXCLUSIVE ?
-			       LOCK_BUSY :
-			       LOCK_OK;
+		return __atomic_fetch_add(w, SHAREX_READER, __ATOMIC_ACQUIRE) & SHAREX_EXCLUSIVE
+			       ? LOCK_BUSY
+			       : LOCK_OK;
 	return __atomic_compare_exchange_n(w, &free_, SHAREX_EXCLUSIVE, false, __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED) ?
-		       LOCK_OK :
-		       LOCK_BUSY;
+					   __ATOMIC_RELAXED)
+		       ? LOCK_OK
+		       : LOCK_BUSY;
 }
 
 static inline void sharex_release(uint16_t *w, enum lock_mode mode)
@@ -118,10 +118,9 @@ static inline enum lock_result mutex_acquire(uint8_t *w)
 {
 	uint8_t free_ = 0;
 
-	return __atomic_compare_exchange_n(w, &free_, 1, false, __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED) ?
-		       LOCK_OK :
-		       LOCK_BUSY;
+	return __atomic_compare_exchange_n(w, &free_, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)
+		       ? LOCK_OK
+		       : LOCK_BUSY;
 }
 
 static inline void mutex_release(uint8_t *w)
@@ -162,9 +161,9 @@ static inline enum lock_result hp_exclusive_from(uint16_t *w, uint16_t from, boo
 		if (guest)
 			return LOCK_BUSY_HOST_PRIORITY;
 		return __atomic_compare_exchange_n(w, &seen, HP_EXCLUSIVE, false, __ATOMIC_ACQUIRE,
-						   __ATOMIC_RELAXED) ?
-			       LOCK_OK :
-			       LOCK_BUSY;
+						   __ATOMIC_RELAXED)
+			       ? LOCK_OK
+			       : LOCK_BUSY;
 	}
 	if (!guest)
 		__atomic_fetch_or(w, HP_PRIORITY, __ATOMIC_RELAXED);

@@ -3,7 +3,7 @@
  *
  * The L1 VMM's control-register masks and shadows, PAUSE-loop intervals and APIC page are kept
  * beside the VMCS, which holds them combined with the module's own or in native units. */
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/metadata.h"
 #include "module/tsc.h"
 #include "module/virt_msr.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Values of the module-wide metadata fields. They are set by TDH.SYS.INIT and SYS.CONFIG and
  * constant afterwards, so nothing is locked here. */
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/cpu_model.h"
 #include "module/cpuid_table.h"
 #include "module/handoff.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes to the TD VMCS that need more than a mask. The host of a production TD may give posted
  * interrupts, the notify window, bus-lock exits and the shared EPT; a debugger nearly all. */
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/metadata.h"
 #include "module/virt_msr.h"
 #include "module/vmcs.h"

@@ -17,7 +17,7 @@ struct vmcs;
 struct tx;
 
 enum module_next {
-	MODULE_TO_HOST,  /* registers of the host are final */
+	MODULE_TO_HOST,	 /* registers of the host are final */
 	MODULE_TO_GUEST, /* the guest runs (on), see module_entry() for an event to deliver first */
 	MODULE_SHUTDOWN, /* a fatal error of the module: this processor is dead */
 };

@@ -5,7 +5,7 @@
 
 #include <string.h>
 #include <swtdx/structs.h>
-#include "abi/x86.h"
+#include "arch/x86.h"
 
 #define PERF_CAPABILITIES_METRICS (1ull << 15)
 

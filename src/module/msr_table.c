@@ -4,8 +4,11 @@
 
 #include <stddef.h>
 
-#define RANGE(first, last, read, write) {first, last, MSR_##read, MSR_##write}
-#define ONE(msr, read, write)		RANGE(msr, msr, read, write)
+#define RANGE(first, last, read, write)                                                            \
+	{                                                                                          \
+		first, last, MSR_##read, MSR_##write                                               \
+	}
+#define ONE(msr, read, write) RANGE(msr, msr, read, write)
 
 /* Columns: address, policy of RDMSR, policy of WRMSR. */
 /* clang-format off */

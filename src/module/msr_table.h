@@ -9,9 +9,9 @@
 #include <stdint.h>
 
 /* The part of the MSR address space the bitmaps cover: 8192 from 0 and 8192 from the high base. */
-#define MSR_BITMAP_MSRS	  0x2000u
-#define MSR_BITMAP_HIGH	  0xc0000000u
-#define MSR_BITMAP_BYTES  (MSR_BITMAP_MSRS / 8)
+#define MSR_BITMAP_MSRS	 0x2000u
+#define MSR_BITMAP_HIGH	 0xc0000000u
+#define MSR_BITMAP_BYTES (MSR_BITMAP_MSRS / 8)
 
 enum msr_policy {
 	MSR_FREE,      /* never intercepted */

@@ -11,8 +11,8 @@ struct module;
 struct module_profile {
 	const char *name;
 	const char *what; /* the difference from the default, in words */
-	/* TDH.VP.ENTER of a vCPU suspected of zero-stepping: how it takes the S-EPT tree. Exclusive, it
-	 * conflicts with every other use of the tree; shared, with removals only. */
+	/* TDH.VP.ENTER of a vCPU suspected of zero-stepping: how it takes the S-EPT tree.
+	 * Exclusive, it conflicts with every other use of the tree; shared, with removals only. */
 	enum lock_mode zero_step_tree;
 };
 

@@ -58,8 +58,8 @@ static inline bool reader_has_slot(enum lock_resource res, const void *word)
 /* What in the word of a resource keeps readers out of the slots. */
 static inline uint16_t reader_barrier(enum lock_resource res)
 {
-	return lock_resource_kind(res) == LOCK_KIND_SHAREX ? SHAREX_EXCLUSIVE :
-							     HP_EXCLUSIVE | HP_PRIORITY;
+	return lock_resource_kind(res) == LOCK_KIND_SHAREX ? SHAREX_EXCLUSIVE
+							   : HP_EXCLUSIVE | HP_PRIORITY;
 }
 
 /* Takes the word shared in slot n. False: it is not free for that, or the slot is in use. */

@@ -2,7 +2,7 @@
 /* CPUID of the platform: sampled and checked by TDH.SYS.INIT row by row of the table, compared by
  * TDH.SYS.LP.INIT. Some leaves tell the module more than what TDs will see: extended state, clock,
  * performance counters, topology. Rows of one leaf are met in order of sub-leaf. */
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/cpuid_table.h"
 #include "module/msr.h"
 #include "module/sys.h"

@@ -131,8 +131,8 @@ static_assert(sizeof(struct tdcs_cpuid_flags) == 32, "cpuid flags");
 
 /* Values of the VMX enumeration MSRs as L1 sees them (partitioning) and IA32_ARCH_CAPABILITIES. */
 struct tdcs_virt_msrs {
-	uint64_t vmx_basic, vmx_misc, vmx_cr0_fixed0, vmx_cr0_fixed1, vmx_cr4_fixed0, vmx_cr4_fixed1,
-		vmx_procbased_ctls2, vmx_ept_vpid_cap, vmx_true_pinbased_ctls,
+	uint64_t vmx_basic, vmx_misc, vmx_cr0_fixed0, vmx_cr0_fixed1, vmx_cr4_fixed0,
+		vmx_cr4_fixed1, vmx_procbased_ctls2, vmx_ept_vpid_cap, vmx_true_pinbased_ctls,
 		vmx_true_procbased_ctls, vmx_true_exit_ctls, vmx_true_entry_ctls, vmx_vmfunc,
 		vmx_procbased_ctls3, vmx_exit_ctls2, arch_capabilities;
 	uint64_t reserved[16];
@@ -142,10 +142,10 @@ static_assert(sizeof(struct tdcs_virt_msrs) == 256, "virtual MSRs");
 /* TDCS page 0. */
 struct tdcs {
 	/* management */
-	uint32_t num_vcpus;       /* atomic */
+	uint32_t num_vcpus;	  /* atomic */
 	uint32_t num_assoc_vcpus; /* atomic */
-	uint32_t op_state;        /* enum tdx_op_state */
-	uint16_t op_state_lock;   /* sharex-hp */
+	uint32_t op_state;	  /* enum tdx_op_state */
+	uint16_t op_state_lock;	  /* sharex-hp */
 	uint16_t num_l2_vms;
 	/* execution controls */
 	uint64_t attributes;
@@ -171,7 +171,7 @@ struct tdcs {
 	uint32_t xbuff_offsets[TD_XBUFF_OFFSETS];
 	uint8_t cpuid_valid[TD_MAX_CPUID];
 	/* epoch tracking */
-	uint64_t td_epoch; /* who runs in it is counted in the TDR */
+	uint64_t td_epoch;   /* who runs in it is counted in the TDR */
 	uint16_t epoch_lock; /* sharex */
 	/* measurement */
 	uint16_t rtmr_lock; /* sharex-hp */
@@ -181,7 +181,7 @@ struct tdcs {
 	uint8_t mrtd[48], mrconfigid[48], mrowner[48], mrownerconfig[48];
 	uint8_t rtmr[TD_NUM_RTMRS][48];
 	uint8_t last_teeinfo_hash[48];
-	uint64_t mrtd_context[28]; /* incremental SHA-384 */
+	uint64_t mrtd_context[28];		      /* incremental SHA-384 */
 	uint8_t mrtd_blocks[MRTD_BLOCKS][MRTD_BLOCK]; /* not hashed yet */
 	uint64_t mrtd_nblocks;
 	/* migration */
@@ -239,9 +239,9 @@ struct tdvps_ve_info {
 
 /* MSRs the guest owns that no VMCS field holds; saved at TD exit, named as the metadata fields. */
 struct tdvps_msrs {
-	uint64_t spec_ctrl, umwait_control, tsx_ctrl, xfd, xfd_err, xss, lbr_depth, uarch_misc_ctl, star,
-		lstar, fmask, kernel_gs_base, tsc_aux, fred_rsp0, pl0_ssp, user_msr_ctl, pebs_base,
-		pebs_index, misc_enable, smi_count, ds_area;
+	uint64_t spec_ctrl, umwait_control, tsx_ctrl, xfd, xfd_err, xss, lbr_depth, uarch_misc_ctl,
+		star, lstar, fmask, kernel_gs_base, tsc_aux, fred_rsp0, pl0_ssp, user_msr_ctl,
+		pebs_base, pebs_index, misc_enable, smi_count, ds_area;
 	uint64_t perfevtsel[8], offcore_rsp[2], fixed_ctr[8], perf_metrics, fixed_ctr_ctrl,
 		perf_global_status, pebs_enable, pebs_data_cfg, pebs_ld_lat, pebs_frontend, pmc[8],
 		fixed_ctr_ext[8], a_pmc_reload_cfg[8], a_pmc_ext[8];
@@ -282,7 +282,7 @@ struct tdvps {
 	uint64_t l2_ve_info_gpa[TD_MAX_VMS], l2_ve_info_hpa[TD_MAX_VMS];
 	uint64_t l2_vapic_gpa[TD_MAX_VMS], l2_vapic_hpa[TD_MAX_VMS];
 	uint64_t epf_gpa_list[EPF_LIST_SIZE]; /* GPAs that faulted without progress */
-	uint8_t cpuid_control[128];           /* bit 0 supervisor #VE, 1 user, per CPUID row */
+	uint8_t cpuid_control[128];	      /* bit 0 supervisor #VE, 1 user, per CPUID row */
 	/* guest state outside the VMCS */
 	struct tdx_regs gpr; /* RSP lives in the VMCS */
 	uint64_t dr[4], dr6, xcr0, cr2;

@@ -13,10 +13,11 @@ struct td_init {
 	struct tx *tx;
 	struct td *td;
 	struct tdx_td_params params; /* copied: the host may be changing its own */
-	uint64_t rcx;                /* detail of an error for RCX */
+	uint64_t rcx;		     /* detail of an error for RCX */
 };
 
-/* ATTRIBUTES, XFAM, numbers of vCPUs and VMs, CONFIG_FLAGS, EPTP, TSC, identities, in that order. */
+/* ATTRIBUTES, XFAM, numbers of vCPUs and VMs, CONFIG_FLAGS, EPTP, TSC, identities, in that order.
+ */
 struct tdx_status td_init_config(struct td_init *in);
 
 /* PERFMON event filters: R8 has their number and address. */

@@ -2,7 +2,7 @@
 /* TD_PARAMS but for CPUID: checks in the module's order, into the TDCS. ABI: TDH.MNG.INIT. */
 #include <string.h>
 
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/msr.h"
 #include "module/td_init.h"
 

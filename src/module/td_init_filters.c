@@ -15,7 +15,8 @@
 
 static bool filter_valid(uint64_t filter)
 {
-	return !(filter & (FILTER_RESERVED | FILTER_NEGATIVE | (FILTER_UMASK & ~FILTER_UMASK_LOW))) &&
+	return !(filter &
+		 (FILTER_RESERVED | FILTER_NEGATIVE | (FILTER_UMASK & ~FILTER_UMASK_LOW))) &&
 	       (filter & FILTER_MASK) == FILTER_MASK;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* MSRs whose virtual values are settled when a TD is initialised: IA32_ARCH_CAPABILITIES, and the
  * VMX capabilities an L1 sees for its L2 VMs. ABI: "MSR virtualization", "TD partitioning". */
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/td_init.h"
 #include "module/td_vmcs.h"
 #include "module/vmcs.h"
@@ -12,9 +12,9 @@
 #define ARCH_CAP_XAPIC_DISABLE (1ull << 21)
 #define ARCH_CAP_PBRSB_NO      (1ull << 24)
 /* Microcode, package and energy controls, fill buffers, overclocking, what is not defined yet. */
-#define ARCH_CAP_HIDDEN	       (7ull << 9 | 7ull << 16 | 3ull << 22 | ~0ull << 25)
-#define ARCH_CAP_ALLOWABLE     (ARCH_CAP_SSB_NO | ARCH_CAP_BHI_NO | ARCH_CAP_PBRSB_NO)
-#define ARCH_CAP_CONFIGURABLE  (ARCH_CAP_ALLOWABLE | ARCH_CAP_RRSBA)
+#define ARCH_CAP_HIDDEN	      (7ull << 9 | 7ull << 16 | 3ull << 22 | ~0ull << 25)
+#define ARCH_CAP_ALLOWABLE    (ARCH_CAP_SSB_NO | ARCH_CAP_BHI_NO | ARCH_CAP_PBRSB_NO)
+#define ARCH_CAP_CONFIGURABLE (ARCH_CAP_ALLOWABLE | ARCH_CAP_RRSBA)
 
 bool td_init_arch_capabilities(const struct module *mod, struct tdcs *tdcs,
 			       const struct tdx_td_params *params)
@@ -48,11 +48,11 @@ bool td_init_arch_capabilities(const struct module *mod, struct tdcs *tdcs,
 #define BASIC_NO_ERROR_CODE (1ull << 56)
 /* EFER.LMA saved, HLT and shutdown states, Intel PT in VMX, four CR3 targets, VMWRITE to any field,
  * events with instruction length 0. */
-#define MISC_VIRTUAL	    (7ull << 5 | 1ull << 14 | 4ull << 16 | 3ull << 29)
+#define MISC_VIRTUAL (7ull << 5 | 1ull << 14 | 4ull << 16 | 3ull << 29)
 /* Execute-only, 2M and 1G pages, advanced exit information. */
-#define VPID_CAP_VIRTUAL    (1ull << 0 | 3ull << 16 | 1ull << 22)
-#define VPID_CAP_SSS	    (1ull << 23)
-#define VPID_CAP_HLAT	    (0x3full << 48)
+#define VPID_CAP_VIRTUAL (1ull << 0 | 3ull << 16 | 1ull << 22)
+#define VPID_CAP_SSS	 (1ull << 23)
+#define VPID_CAP_HLAT	 (0x3full << 48)
 
 /* As the capability MSRs say it: low half bits that are always 1, high half bits that may be 1. */
 static uint64_t capability(uint32_t initial, uint32_t writable)
@@ -85,8 +85,7 @@ void td_init_vmx_msrs(const struct module *mod, struct tdcs *tdcs)
 	exit_ctls = with(exit_ctls, EXIT_LOAD_PERF_GLOBAL_CTRL | EXIT_SAVE_PERF_GLOBAL_CTRL,
 			 perfmon || debug);
 	entry_ctls = with(entry_ctls, ENTRY_LOAD_PERF_GLOBAL_CTRL, perfmon || debug);
-	entry_ctls = with(entry_ctls, ENTRY_LOAD_PKRS,
-			  (tdcs->attributes & TDX_ATTR_PKS) || debug);
+	entry_ctls = with(entry_ctls, ENTRY_LOAD_PKRS, (tdcs->attributes & TDX_ATTR_PKS) || debug);
 
 	m->vmx_basic = BASIC_INS_OUTS_INFO | BASIC_TRUE_CTLS | BASIC_NO_ERROR_CODE;
 	m->vmx_misc = MISC_VIRTUAL;

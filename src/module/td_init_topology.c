@@ -38,8 +38,7 @@ static bool use_native(const struct module *mod, struct tdcs *tdcs)
 
 		if (!is_zero(&tdcs->cpuid_values[row]))
 			return false;
-		tdcs->cpuid_values[row] =
-			(struct tdcs_cpuid_value){r->eax, r->ebx, r->ecx, r->edx};
+		tdcs->cpuid_values[row] = (struct tdcs_cpuid_value){r->eax, r->ebx, r->ecx, r->edx};
 	}
 	return true;
 }

@@ -6,7 +6,7 @@
 #include "module/td_vmcs.h"
 
 #include <swtdx/structs.h>
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/vmcs.h"
 
 struct field {
@@ -94,8 +94,8 @@ static void write_controls(const struct module *mod, const struct tdcs *tdcs, st
 	uint64_t procbased3 = vm ? plat->l2_vmcs.procbased3 : plat->td_vmcs.procbased3;
 
 	exit_ctls = choose(exit_ctls, EXIT_SAVE_PERF_GLOBAL_CTRL, perfmon || debug);
-	entry_ctls = choose(entry_ctls, ENTRY_LOAD_PKRS,
-			    (tdcs->attributes & TDX_ATTR_PKS) || debug);
+	entry_ctls =
+		choose(entry_ctls, ENTRY_LOAD_PKRS, (tdcs->attributes & TDX_ATTR_PKS) || debug);
 	procbased = choose(procbased, PROCBASED_MWAIT_EXITING | PROCBASED_MONITOR_EXITING,
 			   !cpuid->monitor_mwait);
 	procbased = choose(procbased, PROCBASED_RDPMC_EXITING, !perfmon);
@@ -120,12 +120,13 @@ static void write_controls(const struct module *mod, const struct tdcs *tdcs, st
 
 /* CR0 bits the module keeps to itself: PE, NE, NW, CD, reserved ones, and what VMX fixes (PG apart,
  * the guest being unrestricted). */
-#define CR0_OWNED    (1ull << 0 | 1ull << 5 | 3ull << 29 | 0xffffffffull << 32 | 0x3ffull << 19 | \
-		      1ull << 17 | 0x3ffull << 6)
+#define CR0_OWNED                                                                                  \
+	(1ull << 0 | 1ull << 5 | 3ull << 29 | 0xffffffffull << 32 | 0x3ffull << 19 | 1ull << 17 |  \
+	 0x3ffull << 6)
 #define CR0_SHADOWED (1ull << 0 | 1ull << 5)
 
 /* Of CR4: MCE, VMXE, SMXE and reserved ones; the rest depends on the TD's features. */
-#define CR4_OWNED  (1ull << 6 | 7ull << 13 | 1ull << 26 | 7ull << 29 | ~0ull << 33)
+#define CR4_OWNED (1ull << 6 | 7ull << 13 | 1ull << 26 | 7ull << 29 | ~0ull << 33)
 
 /* CR4 bits of features the TD does not have. */
 static uint64_t cr4_without_feature(const struct tdcs *tdcs)

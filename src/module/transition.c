@@ -6,8 +6,8 @@
  * touched. */
 #include "module/transition.h"
 
-#include "abi/vmx.h"
-#include "abi/x86.h"
+#include "arch/vmx.h"
+#include "arch/x86.h"
 #include "module/vcpu.h"
 #include "module/vmcs.h"
 #include "module/xbuff.h"

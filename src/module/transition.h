@@ -7,7 +7,7 @@
 #ifndef MODULE_TRANSITION_H
 #define MODULE_TRANSITION_H
 
-#include "abi/vmx.h"
+#include "arch/vmx.h"
 #include "module/tx.h"
 
 /* What TDG.VP.VEINFO.GET version 1 tells about the origin of a #VE. */

@@ -24,8 +24,8 @@ enum lock_result tx_exclude_readers(struct tx *tx, enum lock_resource res, uint1
 
 	/* Looked for before as well, so as not to bar others from a word that cannot be had. */
 	if (!reads_itself(tx, word, slot) && !reader_is_in(tx->mod, word, tx->lp)) {
-		r = priority ? hp_exclusive_from(word, from, tx->guest) :
-			       sharex_acquire(word, LOCK_EXCLUSIVE);
+		r = priority ? hp_exclusive_from(word, from, tx->guest)
+			     : sharex_acquire(word, LOCK_EXCLUSIVE);
 		if (r != LOCK_OK || !reader_is_in(tx->mod, word, tx->lp))
 			return r;
 		__atomic_store_n(word, from, __ATOMIC_RELEASE);
@@ -70,8 +70,8 @@ enum lock_result tx_promote(struct tx *tx, void *word)
 		r = h->acquire(tx->mod->hooks_arg, tx->lp, held->res, held->key, LOCK_EXCLUSIVE,
 			       tx->guest);
 	if (r == LOCK_OK)
-		r = tx_exclude_readers(tx, held->res, word,
-				       held->slot == NO_SLOT ? HP_READER : 0, held->slot);
+		r = tx_exclude_readers(tx, held->res, word, held->slot == NO_SLOT ? HP_READER : 0,
+				       held->slot);
 	if (h && h->acquired)
 		h->acquired(tx->mod->hooks_arg, tx->lp, held->res, held->key, LOCK_EXCLUSIVE,
 			    tx->guest, r);

@@ -3,8 +3,8 @@
  *
  * A leaf is `decode`, which asks its questions in the module's order, takes locks through the
  * functions below and may return at any point with a status; and `commit`, which changes state and
- * cannot fail. Neither releases anything: the dispatcher ends the transaction when the leaf returns.
- * All tx_*() return the complete status, operand included. */
+ * cannot fail. Neither releases anything: the dispatcher ends the transaction when the leaf
+ * returns. All tx_*() return the complete status, operand included. */
 #ifndef MODULE_TX_H
 #define MODULE_TX_H
 
@@ -23,7 +23,7 @@ struct tx {
 	struct machine *m;
 	struct lp *lp;
 	const struct tdx_leaf_info *leaf; /* the row of the call being served */
-	bool guest; /* on behalf of a guest: fails on host priority */
+	bool guest;			  /* on behalf of a guest: fails on host priority */
 	unsigned nheld;
 	struct tx_held held[TX_MAX_HELD];
 };
@@ -32,8 +32,8 @@ struct tx {
 struct td {
 	hpa_t pa; /* TDR, without KeyID */
 	struct tdr *tdr;
-	struct tdcs *tdcs;     /* set by tx_tdcs() */
-	struct tdcs_ext *ext;  /* ditto */
+	struct tdcs *tdcs;	 /* set by tx_tdcs() */
+	struct tdcs_ext *ext;	 /* ditto */
 	struct pamt_entry *pamt; /* of the TDR page */
 };
 
@@ -45,11 +45,11 @@ struct vp {
 };
 
 /* Every lock event of the module; any member may be NULL.
- * `acquire` before an attempt: a non-zero status refuses it with that code instead (fault injection,
- * schedule explorer may also block in it). `acquired` after one (ok or not), `released` after a
- * release. `enter`/`leave` around each call with its registers; guest says whose. A non-success
- * status from `enter` is returned to the caller without running the leaf. `exit`/`resume` around each
- * VM exit of a guest, a TDCALL's included, and where it led. */
+ * `acquire` before an attempt: a non-zero status refuses it with that code instead (fault
+ * injection, schedule explorer may also block in it). `acquired` after one (ok or not), `released`
+ * after a release. `enter`/`leave` around each call with its registers; guest says whose. A
+ * non-success status from `enter` is returned to the caller without running the leaf.
+ * `exit`/`resume` around each VM exit of a guest, a TDCALL's included, and where it led. */
 struct module_hooks {
 	struct tdx_status (*enter)(void *arg, struct lp *lp, bool guest, struct tdx_regs *regs);
 	void (*leave)(void *arg, struct lp *lp, bool guest, const struct tdx_regs *in,
@@ -60,11 +60,13 @@ struct module_hooks {
 			 enum lock_mode mode, bool guest, enum lock_result result);
 	void (*released)(void *arg, struct lp *lp, enum lock_resource res, uint64_t key,
 			 enum lock_mode mode);
-	void (*exit)(void *arg, struct lp *lp, const struct vmexit *exit, const struct tdx_regs *guest);
+	void (*exit)(void *arg, struct lp *lp, const struct vmexit *exit,
+		     const struct tdx_regs *guest);
 	void (*resume)(void *arg, struct lp *lp, enum module_next next);
 };
 
-static inline void tx_begin(struct tx *tx, struct lp *lp, const struct tdx_leaf_info *leaf, bool guest)
+static inline void tx_begin(struct tx *tx, struct lp *lp, const struct tdx_leaf_info *leaf,
+			    bool guest)
 {
 	tx->leaf = leaf;
 	tx->mod = lp->mod;
@@ -107,9 +109,9 @@ static inline enum lock_result tx_try(struct tx *tx, enum lock_resource res, uin
 				      void *word, enum lock_mode mode)
 {
 	uint8_t slot;
-	enum lock_result r = __builtin_expect(tx->mod->hooks != NULL, 0) ?
-				     tx_acquire_heard(tx, res, key, word, mode, &slot) :
-				     tx_acquire(tx, res, word, mode, &slot);
+	enum lock_result r = __builtin_expect(tx->mod->hooks != NULL, 0)
+				     ? tx_acquire_heard(tx, res, key, word, mode, &slot)
+				     : tx_acquire(tx, res, word, mode, &slot);
 
 	if (r == LOCK_OK) {
 		assert(tx->nheld < TX_MAX_HELD);
@@ -180,8 +182,8 @@ struct tdx_status tx_pamt_walk(struct tx *tx, hpa_t pa, enum tdx_operand op, enu
 struct tdx_status tx_pamt_implicit(struct tx *tx, hpa_t pa, enum tdx_operand op,
 				   enum lock_mode mode, enum tdx_level size, struct pamt_ref *ref);
 /* The same for a page to be given to the module: free, exclusive; 2M: all 512 4K entries free. */
-struct tdx_status tx_free_page(struct tx *tx, hpa_t pa, enum tdx_operand op,
-			       enum tdx_level size, struct pamt_ref *ref);
+struct tdx_status tx_free_page(struct tx *tx, hpa_t pa, enum tdx_operand op, enum tdx_level size,
+			       struct pamt_ref *ref);
 /* Alignment and range of an operand that must be an HPA with KeyID 0. */
 static inline bool tx_hpa_valid(const struct tx *tx, hpa_t pa, uint64_t size)
 {

@@ -13,7 +13,8 @@ enum {
 	MODULE_MINOR_VERSION = 5,
 	MODULE_UPDATE_VERSION = 25,
 	MODULE_INTERNAL_VERSION = 0,
-	MODULE_SEAMDB_INDEX = 1, /* its entry in the processor's list of modules loaded since boot */
+	MODULE_SEAMDB_INDEX =
+		1, /* its entry in the processor's list of modules loaded since boot */
 	/* handing over to another module at run time */
 	MODULE_HV = 1,
 	MODULE_MIN_UPDATE_HV = 0,

@@ -4,7 +4,7 @@
 #ifndef MODULE_VIRT_MSR_H
 #define MODULE_VIRT_MSR_H
 
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/internal.h"
 
 /* IA32_SPEC_CTRL: a TD without DDPD on a processor that has it runs with DDPD_U set, unseen. */
@@ -29,7 +29,7 @@ static inline uint64_t efer_with_cr0(uint64_t efer, uint64_t cr0)
 }
 
 /* IA32_MISC_ENABLE. */
-#define MISC_ENABLE_MUST_BE_0	      0xffffffffff3ae776ull
+#define MISC_ENABLE_MUST_BE_0 0xffffffffff3ae776ull
 
 enum misc_enable_write { MISC_ENABLE_OK, MISC_ENABLE_GP, MISC_ENABLE_VE };
 

@@ -11,7 +11,7 @@
 #include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include "abi/vmcs.h"
+#include "arch/vmcs.h"
 
 enum { VMCS_SLOTS = 320 };
 

@@ -8,7 +8,7 @@
 
 #include <swtdx/guest.h>
 
-#include "cpu/native/native.h"
+#include "engine/native/native.h"
 
 struct guest_native {
 	struct tdg_port port; /* first: pass &g.port to the library */

@@ -68,8 +68,8 @@ static void go_on(struct model_cpu *c, enum module_next n, struct tdx_regs *regs
 	struct tdx_model *model = c->model;
 
 	if (n == MODULE_TO_GUEST) {
-		n = model->engine ? model->engine->ops->run(model->engine, model->mod, c->id) :
-				    stand_still(model->mod, c->id);
+		n = model->engine ? model->engine->ops->run(model->engine, model->mod, c->id)
+				  : stand_still(model->mod, c->id);
 		*regs = *module_host_regs(model->mod, c->id);
 	}
 	if (n == MODULE_SHUTDOWN)
@@ -295,8 +295,8 @@ struct tdx_model *tdx_model_new(uint64_t memory, unsigned cpus, unsigned package
 	if (memory) {
 		/* The second CMR, above 4 GiB, takes what the first leaves. */
 		uint64_t low = cfg.cmr[0].size;
-		uint64_t high = memory > low ? (memory - low + TDX_SIZE_1G - 1) & ~(TDX_SIZE_1G - 1) :
-					       TDX_SIZE_1G;
+		uint64_t high = memory > low ? (memory - low + TDX_SIZE_1G - 1) & ~(TDX_SIZE_1G - 1)
+					     : TDX_SIZE_1G;
 
 		cfg.cmr[1].size = high;
 		cfg.mem_end = cfg.cmr[1].base + high;
@@ -382,18 +382,18 @@ void tdx_model_interrupt(struct tdx_model *model, unsigned cpu)
 
 void tdx_model_stats(const struct tdx_model *model, struct tdx_model_stats *stats)
 {
-	double ns_per_tick = (double)(now_ns() - model->start_ns) /
-			     (double)(ticks() - model->start_ticks);
+	double ns_per_tick =
+		(double)(now_ns() - model->start_ns) / (double)(ticks() - model->start_ticks);
 
 	memset(stats, 0, sizeof(*stats));
 	for (unsigned c = 0; c < model->m->cfg.lps; c++)
 		for (unsigned i = 0; i < TDX_SEAMCALL_LEAVES; i++) {
-			stats->calls[i] += __atomic_load_n(&model->cpu[c].stats.calls[i],
-							   __ATOMIC_RELAXED);
+			stats->calls[i] +=
+				__atomic_load_n(&model->cpu[c].stats.calls[i], __ATOMIC_RELAXED);
 			stats->ns[i] +=
 				__atomic_load_n(&model->cpu[c].stats.ns[i], __ATOMIC_RELAXED);
-			stats->errors[i] += __atomic_load_n(&model->cpu[c].stats.errors[i],
-							    __ATOMIC_RELAXED);
+			stats->errors[i] +=
+				__atomic_load_n(&model->cpu[c].stats.errors[i], __ATOMIC_RELAXED);
 		}
 	for (unsigned i = 0; i < TDX_SEAMCALL_LEAVES; i++)
 		stats->ns[i] = (uint64_t)((double)stats->ns[i] * ns_per_tick);

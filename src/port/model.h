@@ -8,7 +8,7 @@
 
 #include <swtdx/model.h>
 
-#include "cpu/engine.h"
+#include "engine/engine.h"
 #include "machine/machine.h"
 #include "module/module.h"
 

@@ -228,7 +228,9 @@ size_t tdx_replayer_differences(const struct tdx_port *replayer, char *first, si
 
 	if (len)
 		snprintf(first, len, "%s",
-			 r->differences ? r->first : left ? "steps were left over" : "");
+			 r->differences ? r->first
+			 : left		? "steps were left over"
+					: "");
 	return r->differences + left;
 }
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cpu/native/fiber.h"
+#include "engine/native/fiber.h"
 #include "module/invariants.h"
 #include "module/tx.h"
 

@@ -10,8 +10,8 @@
 #include <swtdx/leaf.h>
 #include <swtdx/status.h>
 
-#include "abi/vmcs.h"
-#include "abi/vmx.h"
+#include "arch/vmcs.h"
+#include "arch/vmx.h"
 #include "module/vmcs.h"
 
 enum {

@@ -140,8 +140,8 @@ static bool are_details(const char *text)
 	return strncmp(text, "0x", 2) == 0;
 }
 
-/* What outcome_format() writes, with details or without, or "busy". A claim about anything else would hold, or
- * not, without a look at the calls. */
+/* What outcome_format() writes, with details or without, or "busy". A claim about anything else
+ * would hold, or not, without a look at the calls. */
 static bool is_outcome(const char *text)
 {
 	static const char *const others[] = {"busy", "in the guest", "TD exit", "shutdown",

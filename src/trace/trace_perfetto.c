@@ -116,7 +116,8 @@ static void call(struct export *e, const struct trace_record *r)
 
 	event(e);
 	fprintf(e->out, "{\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"name\":\"%s\",\"cat\":\"%s\",",
-		lane(r->lp), trace_name(r, name, sizeof(name)), r->type == TRACE_SEAMCALL ? "host" : "guest");
+		lane(r->lp), trace_name(r, name, sizeof(name)),
+		r->type == TRACE_SEAMCALL ? "host" : "guest");
 	times(e, r->begin_ns, r->duration_ns);
 	fputc(',', e->out);
 	args(e, r);

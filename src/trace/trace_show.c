@@ -7,7 +7,7 @@
 #include <swtdx/leaf.h>
 #include <swtdx/status.h>
 
-#include "abi/vmx.h"
+#include "arch/vmx.h"
 #include "trace/vector.h"
 
 static bool is_tdcall(const struct trace_record *r)

@@ -19,8 +19,8 @@ void trace_perfetto(FILE *out, const struct trace_file *f);
  * other; by number where none did. The caller frees it; NULL: out of memory. */
 size_t *trace_order(const struct trace_file *f);
 
-/* The vector language, each call with what it answered, in that order. A lock that another processor had
- * is held by an agent around the call it turned away. */
+/* The vector language, each call with what it answered, in that order. A lock that another
+ * processor had is held by an agent around the call it turned away. */
 void trace_vectors(FILE *out, const struct trace_file *f);
 
 /* Calls in order, without times: prints at most `max` differences, returns how many there are. */

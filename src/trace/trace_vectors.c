@@ -6,7 +6,7 @@
 
 #include <swtdx/leaf.h>
 
-#include "abi/vmx.h"
+#include "arch/vmx.h"
 #include "trace/trace_show.h"
 #include "trace/vector.h"
 
@@ -186,7 +186,8 @@ static void agent_line(struct holders *h, const struct trace_record *r)
 		return;
 	while (k.res < LOCK_NUM_RESOURCES && strcmp(lock_resource_name(k.res), s.label) != 0)
 		k.res++;
-	k.key = k.res == LOCK_SEPT_ENTRY ? (uint64_t)s.num[1] | (uint64_t)s.num[2] : (uint64_t)s.num[0];
+	k.key = k.res == LOCK_SEPT_ENTRY ? (uint64_t)s.num[1] | (uint64_t)s.num[2]
+					 : (uint64_t)s.num[0];
 	for (unsigned i = 0; i < h->nagents && s.kind == VEC_RELEASE; i++)
 		if (h->agent[i].res == k.res && h->agent[i].key == k.key) {
 			h->agent[i] = h->agent[--h->nagents];
@@ -212,7 +213,8 @@ static bool is_held(const struct holders *h, const struct trace_lock *k)
 	return false;
 }
 
-/* The TD whose entries a call locks: it has locked that TD's state before, on the way or on entry. */
+/* The TD whose entries a call locks: it has locked that TD's state before, on the way or on entry.
+ */
 static uint64_t td_of(const struct holders *h, const struct trace_record *r)
 {
 	const struct trace_record *from = r->type == TRACE_EXIT ? h->entered[r->lp & 0xff] : r;
@@ -234,7 +236,8 @@ static void agents(FILE *out, const struct holders *h, const struct trace_record
 		fprintf(out, "%s %s key=", hold ? "hold" : "release", lock_resource_name(k->res));
 		if (k->res == LOCK_SEPT_ENTRY)
 			fprintf(out, "0x%llx:0x%llx:%u", (unsigned long long)td_of(h, r),
-				(unsigned long long)(k->key & ~0xfffull), (unsigned)(k->key & 0xfff));
+				(unsigned long long)(k->key & ~0xfffull),
+				(unsigned)(k->key & 0xfff));
 		else
 			fprintf(out, "0x%llx", (unsigned long long)k->key);
 		fputs(" mode=exclusive\n", out);

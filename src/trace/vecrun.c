@@ -245,7 +245,8 @@ void vecrun_text(char *text, const struct vecrun_options *opt, struct vecrun_res
 		if ((r->step_differs && !opt->keep_going) || (s.kind == VEC_PLATFORM && !r->p.mod))
 			break;
 	}
-	/* A file of nothing, or of comments only: passing it would say that something was checked. */
+	/* A file of nothing, or of comments only: passing it would say that something was checked.
+	 */
 	if (!r->p.mod && !result->differing && !result->damaged) {
 		differ(r, "no platform line: this is no vector file");
 		result->damaged = true;

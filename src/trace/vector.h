@@ -84,7 +84,8 @@ bool vec_parse(char *line, struct vec_step *step, char *err, size_t errlen);
 /* "rax", "rcx", ... in x86 order. */
 extern const char *const vec_reg_names[16];
 
-/* A word of a file in quotes, for a message: of bounded length, and bytes of unknown origin as '?'. */
+/* A word of a file in quotes, for a message: of bounded length, and bytes of unknown origin as '?'.
+ */
 enum { VEC_QUOTED = 64 };
 const char *vec_quoted(const char *word, char buf[VEC_QUOTED]);
 

@@ -128,22 +128,24 @@ int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char 
 		memcpy(b.setup_header, k.setup_header, sizeof(b.setup_header));
 		memcpy(info, &b, sizeof(b));
 	}
-	put_metadata(p + total, (struct tdvf_section[SECTIONS]){
-		{(uint32_t)(total - FW_SIZE), FW_SIZE, gpa(FW_BASE), FW_SIZE, TDVF_BFV,
-		 TDVF_ATTR_MR_EXTEND},
-		{0, 0, gpa(FW_HOB), FW_HOB_SIZE, TDVF_TD_HOB, 0},
-		{0, 0, gpa(FW_MAILBOX), FW_STACK_TOP - FW_MAILBOX, TDVF_TEMP_MEM, 0},
-		{(uint32_t)page_up(payload), (uint32_t)cmdline, gpa(FW_CMDLINE), FW_CMDLINE_SIZE,
-		 TDVF_PAYLOAD_PARAM, 0},
-		{0, (uint32_t)payload, gpa(k.load), page_up(payload), TDVF_PAYLOAD,
-		 TDVF_ATTR_MR_EXTEND},
-	});
+	put_metadata(p + total,
+		     (struct tdvf_section[SECTIONS]){
+			     {(uint32_t)(total - FW_SIZE), FW_SIZE, gpa(FW_BASE), FW_SIZE, TDVF_BFV,
+			      TDVF_ATTR_MR_EXTEND},
+			     {0, 0, gpa(FW_HOB), FW_HOB_SIZE, TDVF_TD_HOB, 0},
+			     {0, 0, gpa(FW_MAILBOX), FW_STACK_TOP - FW_MAILBOX, TDVF_TEMP_MEM, 0},
+			     {(uint32_t)page_up(payload), (uint32_t)cmdline, gpa(FW_CMDLINE),
+			      FW_CMDLINE_SIZE, TDVF_PAYLOAD_PARAM, 0},
+			     {0, (uint32_t)payload, gpa(k.load), page_up(payload), TDVF_PAYLOAD,
+			      TDVF_ATTR_MR_EXTEND},
+		     });
 	*image = p;
 	*len = total;
 	return info ? 0 : -EINVAL;
 }
 
-static int event(struct rtmr_event *e, unsigned rtmr, const char *what, const void *data, size_t len)
+static int event(struct rtmr_event *e, unsigned rtmr, const char *what, const void *data,
+		 size_t len)
 {
 	e[0].rtmr = rtmr;
 	e[0].what = what;

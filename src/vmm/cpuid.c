@@ -35,7 +35,8 @@ static bool read_leaf(struct tdx_vm *vm, uint32_t leaf, uint32_t subleaf,
 	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
 
 	for (unsigned i = 0; i < 2; i++) {
-		uint64_t id = (md_td.row[MD_TD_CPUID_VALUES].id & ~(MD_ID_LAST_ELEMENT | MD_ID_LAST_FIELD)) |
+		uint64_t id = (md_td.row[MD_TD_CPUID_VALUES].id &
+			       ~(MD_ID_LAST_ELEMENT | MD_ID_LAST_FIELD)) |
 			      md_cpuid_code(leaf, subleaf, i);
 		struct tdx_field_value f;
 
@@ -86,7 +87,8 @@ static int read_all(struct tdx_vm *vm, struct list *l)
 			unsigned before = l->n;
 
 			err = add(vm, l, leaf, MD_CPUID_NO_SUBLEAF);
-			for (uint32_t sub = 0; l->n == before + sub && sub < SUBLEAVES && !err; sub++)
+			for (uint32_t sub = 0; l->n == before + sub && sub < SUBLEAVES && !err;
+			     sub++)
 				err = add(vm, l, leaf, sub);
 		}
 	return err;

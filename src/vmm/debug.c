@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* A TD seen by its debugger: fields of a vCPU, words of private memory. Nothing here decides who may
- * look: the module does. A vCPU is read on the processor it is associated with, or becomes so. */
+/* A TD seen by its debugger: fields of a vCPU, words of private memory. Nothing here decides who
+ * may look: the module does. A vCPU is read on the processor it is associated with, or becomes so.
+ */
 #include "vmm/internal.h"
 
 static struct vmm_cpu *cpu_of(struct tdx_vcpu *v)
 {
 	int cpu = atomic_load(&v->cpu);
 
-	return cpu >= 0 ? vmm_get_this_cpu(v->vm->vmm, (unsigned)cpu) :
-			  vmm_get_cpu(v->vm->vmm, (int)(v->id % v->vm->vmm->ncpus));
+	return cpu >= 0 ? vmm_get_this_cpu(v->vm->vmm, (unsigned)cpu)
+			: vmm_get_cpu(v->vm->vmm, (int)(v->id % v->vm->vmm->ncpus));
 }
 
 static void put(struct tdx_vcpu *v, struct vmm_cpu *c, struct tdx_status s)

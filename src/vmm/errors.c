@@ -63,13 +63,13 @@ static void say_registers(char *text, size_t size, enum tdx_seamcall leaf, struc
 	char words[TDX_DECODE_TEXT_MAX];
 
 	tdx_outputs_text(s, tdx_seamcall_leaf(leaf), raw, OUTPUTS, words, sizeof(words));
-	snprintf(text, size, ", rcx 0x%llx rdx 0x%llx r8 0x%llx%s%s%s", (unsigned long long)raw->rcx,
-		 (unsigned long long)raw->rdx, (unsigned long long)raw->r8, *words ? " (" : "", words,
-		 *words ? ")" : "");
+	snprintf(text, size, ", rcx 0x%llx rdx 0x%llx r8 0x%llx%s%s%s",
+		 (unsigned long long)raw->rcx, (unsigned long long)raw->rdx,
+		 (unsigned long long)raw->r8, *words ? " (" : "", words, *words ? ")" : "");
 }
 
-int vm_bug(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s, const struct tdx_regs *raw,
-	   const char *where)
+int vm_bug(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s,
+	   const struct tdx_regs *raw, const char *where)
 {
 	char name[96], text[sizeof(vm->error.text)], registers[TDX_DECODE_TEXT_MAX + 96] = "";
 

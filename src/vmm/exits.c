@@ -12,7 +12,7 @@
 
 #include "abi/ghci.h"
 #include "abi/metadata.h"
-#include "abi/vmx.h"
+#include "arch/vmx.h"
 #include "vmm/lapic.h"
 
 #define VCPU_DETAILS_INTERRUPT (1ull << 0)
@@ -44,7 +44,8 @@ static bool fits_2m(const struct memslot *s, uint64_t gfn)
 	return true;
 }
 
-static enum mmu_result private_fault(struct tdx_vcpu *v, uint64_t gfn, uint64_t eeq, bool *is_private)
+static enum mmu_result private_fault(struct tdx_vcpu *v, uint64_t gfn, uint64_t eeq,
+				     bool *is_private)
 {
 	struct tdx_vm *vm = v->vm;
 	struct memslot *s = vm_slot_of(vm, gfn);
@@ -55,8 +56,8 @@ static enum mmu_result private_fault(struct tdx_vcpu *v, uint64_t gfn, uint64_t 
 	if (!*is_private)
 		return MMU_OK;
 	if (huge && vm->huge_pages && fits_2m(s, gfn)) {
-		enum mmu_result r = mmu_map_private(vm, &v->cache, gfn & ~511ull, TDX_LEVEL_2M, NULL,
-						    atomic_load(&v->cpu));
+		enum mmu_result r = mmu_map_private(vm, &v->cache, gfn & ~511ull, TDX_LEVEL_2M,
+						    NULL, atomic_load(&v->cpu));
 
 		if (r != MMU_NO_MEMORY)
 			return r;
@@ -93,7 +94,8 @@ static int fault(struct tdx_vcpu *v, struct tdx_run *run)
 	if (!shared && tdx_eeq_type(eeq) == TDX_EEQ_PENDING_EPT_VIOLATION) {
 		char why[80];
 
-		snprintf(why, sizeof(why), "the guest touched GPA 0x%llx, which it has not accepted",
+		snprintf(why, sizeof(why),
+			 "the guest touched GPA 0x%llx, which it has not accepted",
 			 (unsigned long long)gpa_);
 		return vm_kill(vm, why);
 	}
@@ -151,7 +153,8 @@ static int call_io(struct tdx_vcpu *v, struct tdx_run *run)
 	run->io.size = (uint8_t)r->r12;
 	run->io.write = r->r13 == TDVMCALL_WRITE;
 	run->io.port = (uint16_t)r->r14;
-	run->io.data = run->io.write ? (uint32_t)r->r15 & (uint32_t)(~0ull >> (64 - 8 * r->r12)) : 0;
+	run->io.data =
+		run->io.write ? (uint32_t)r->r15 & (uint32_t)(~0ull >> (64 - 8 * r->r12)) : 0;
 	return ask(v, run, TDX_EXIT_IO);
 }
 
@@ -359,7 +362,8 @@ static int internal_error(struct tdx_run *run)
 
 static int failed_entry(struct tdx_vcpu *v, struct tdx_status s, struct tdx_run *run)
 {
-	/* The zero-step defence takes the S-EPT, TRACK the epoch: enter again, interrupts in between. */
+	/* The zero-step defence takes the S-EPT, TRACK the epoch: enter again, interrupts in
+	 * between. */
 	if (tdx_is_busy(s) || tdx_is(s, TDX_HOST_PRIORITY_BUSY_TIMEOUT)) {
 		sched_yield();
 		return 1;

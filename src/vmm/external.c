@@ -25,7 +25,8 @@ static enum tdx_seamcall leaf_of(enum external_op op)
 }
 
 enum mmu_result mmu_set_external(struct tdx_vm *vm, enum external_op op, uint64_t gfn,
-				 enum tdx_level level, uint64_t pa, const hpa_t *source, int cpu_hint)
+				 enum tdx_level level, uint64_t pa, const hpa_t *source,
+				 int cpu_hint)
 {
 	gpa_t g = gpa((gfn << 12) & ~(tdx_level_size(level) - 1));
 	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, cpu_hint);
@@ -75,12 +76,14 @@ typedef struct tdx_status removal_fn(const struct tdx_port *port, struct removal
 
 static struct tdx_status do_block(const struct tdx_port *port, struct removal *a)
 {
-	return tdh_mem_range_block(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level, &a->r);
+	return tdh_mem_range_block(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
+				   &a->r);
 }
 
 static struct tdx_status do_unblock(const struct tdx_port *port, struct removal *a)
 {
-	return tdh_mem_range_unblock(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level, &a->r);
+	return tdh_mem_range_unblock(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
+				     &a->r);
 }
 
 static struct tdx_status do_track(const struct tdx_port *port, struct removal *a)
@@ -90,7 +93,8 @@ static struct tdx_status do_track(const struct tdx_port *port, struct removal *a
 
 static struct tdx_status do_remove(const struct tdx_port *port, struct removal *a)
 {
-	return tdh_mem_page_remove(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level, &a->r);
+	return tdh_mem_page_remove(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
+				   &a->r);
 }
 
 static struct tdx_status do_promote(const struct tdx_port *port, struct removal *a)
@@ -198,7 +202,7 @@ int mmu_external_demote(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t gfn, enum
 void mmu_free_external(struct tdx_vm *vm, struct mmu_page *p)
 {
 	if (!p->pa)
-		return; /* the root is part of the TDCS */
+		return;	       /* the root is part of the TDCS */
 	if (vm->hkid_assigned) /* tables go at the end only; leaves go before */
 		vm_kill(vm, "a table was to go while it lives");
 	if (vm->hkid_assigned || vm->hkid_leaked)

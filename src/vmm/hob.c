@@ -76,8 +76,8 @@ static const struct tdvf_section *next_added(const struct tdvf *t, uint64_t at, 
 	return best;
 }
 
-int vm_build_hob(const struct tdvf *t, const struct vm_ram *ram, unsigned nram, gpa_t where, void *buf,
-		 size_t len)
+int vm_build_hob(const struct tdvf *t, const struct vm_ram *ram, unsigned nram, gpa_t where,
+		 void *buf, size_t len)
 {
 	struct hob_handoff *handoff = buf;
 	struct hob_header end = {HOB_END, sizeof(end), 0};

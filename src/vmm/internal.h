@@ -25,8 +25,8 @@ struct vmm_cpu {
 	unsigned index;
 	pthread_mutex_t lock;
 	_Atomic unsigned waiting; /* who wants the processor; a vCPU on it lets them go first */
-	_Atomic bool in_guest;    /* its holder is a vCPU, which an interrupt brings out */
-	char pad[128];            /* no line shared with the next processor */
+	_Atomic bool in_guest;	  /* its holder is a vCPU, which an interrupt brings out */
+	char pad[128];		  /* no line shared with the next processor */
 };
 
 struct tdx_vmm {
@@ -50,9 +50,9 @@ struct lapic;
 struct lapic_timers;
 struct zap;
 
-/* A private page that waits for the KeyID to be free: because it could not be removed and the module
- * has it until then, or because it was removed at the end of the VM, when the write-back of the
- * caches that frees the KeyID spares the one of each page. */
+/* A private page that waits for the KeyID to be free: because it could not be removed and the
+ * module has it until then, or because it was removed at the end of the VM, when the write-back of
+ * the caches that frees the KeyID spares the one of each page. */
 struct waiting_page {
 	uint64_t pa;
 	enum tdx_level level;
@@ -60,8 +60,8 @@ struct waiting_page {
 };
 
 struct memslot {
-	uint64_t gfn, npages; /* npages 0: empty */
-	uint8_t *private_;    /* a byte a page: the attribute */
+	uint64_t gfn, npages;	     /* npages 0: empty */
+	uint8_t *private_;	     /* a byte a page: the attribute */
 	_Atomic uint64_t *shared_pa; /* a word a page: the host's page, 0 none yet */
 };
 
@@ -72,8 +72,9 @@ struct tdx_vm {
 	_Atomic int state; /* enum tdx_vm_state */
 	_Atomic bool bugged;
 	pthread_mutex_t lock;
-	/* mmu_lock. Read: installs; write: removals, attributes, slots. A vCPU that reads takes its own
-	 * mutex alone, so that faults share no line; a writer takes this one and every vCPU's. */
+	/* mmu_lock. Read: installs; write: removals, attributes, slots. A vCPU that reads takes its
+	 * own mutex alone, so that faults share no line; a writer takes this one and every vCPU's.
+	 */
 	pthread_rwlock_t mmu_rwlock;
 	unsigned mmu_vcpus; /* whose mutexes the writer has */
 	pthread_mutex_t error_lock;
@@ -87,13 +88,13 @@ struct tdx_vm {
 	uint64_t attributes;
 	struct memslot slot[VM_MAX_SLOTS];
 	struct mmu_page *mirror_root, *direct_root;
-	uint64_t add_source;     /* where TDH.MEM.PAGE.ADD copies from, while the TD is built */
-	struct zap *zap; /* a batch of removals; under mmu_lock for writing */
-	bool ending; /* no vCPU will run again */
+	uint64_t add_source; /* where TDH.MEM.PAGE.ADD copies from, while the TD is built */
+	struct zap *zap;     /* a batch of removals; under mmu_lock for writing */
+	bool ending;	     /* no vCPU will run again */
 	struct waiting_page *waiting;
 	size_t nwaiting, maxwaiting;
-	struct page_cache cache; /* for callers that are no vCPU; under vm->lock */
-	_Atomic bool wait_for_sept_zap; /* no vCPU may enter */
+	struct page_cache cache;	    /* for callers that are no vCPU; under vm->lock */
+	_Atomic bool wait_for_sept_zap;	    /* no vCPU may enter */
 	_Atomic uint64_t shared_generation; /* shared translations taken away so far */
 	pthread_mutex_t timers_lock;	    /* over the start of the thread */
 	struct lapic_timers *timers;
@@ -112,13 +113,13 @@ struct tdx_vcpu {
 	_Atomic bool in_guest, kicked;
 	_Atomic uint64_t exits;
 	struct lapic *lapic;
-	_Atomic bool pend_nmi; /* to be given at the next entry */
+	_Atomic bool pend_nmi;	    /* to be given at the next entry */
 	uint64_t shared_generation; /* what its processor's translations are from */
 	pthread_mutex_t mmu_mutex;
 	struct page_cache cache;
 	struct tdx_regs regs; /* to and from TDH.VP.ENTER */
 	struct {
-		int kind; /* enum tdx_exit whose answer is awaited, -1 none */
+		int kind;	   /* enum tdx_exit whose answer is awaited, -1 none */
 		uint64_t gpa, end; /* conversion in progress; bits with the shared bit stripped */
 		uint64_t chunk;
 		bool to_private;
@@ -153,8 +154,8 @@ void mmu_lock_destroy(struct tdx_vm *vm);
 /* --- errors.c --- */
 
 /* The VM cannot be trusted any more: dead, one line in the log. Returns -EIO. */
-int vm_bug(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s, const struct tdx_regs *raw,
-	   const char *where);
+int vm_bug(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s,
+	   const struct tdx_regs *raw, const char *where);
 /* The same for a reason that is no call's status. */
 int vm_kill(struct tdx_vm *vm, const char *why);
 /* Remember a status that is the user's problem, return err. */
@@ -171,7 +172,8 @@ void vm_let_wait(struct tdx_vm *vm, uint64_t pa, enum tdx_level level, bool remo
 /* Flush vCPUs, give the KeyID back. 0, or -EIO: KeyID and pages are leaked. */
 int vm_release_hkid(struct tdx_vm *vm);
 /* What a call needs a removed private page to go through: write-back, clear. */
-int vm_clean_private_page(struct tdx_vm *vm, struct vmm_cpu *cpu, uint64_t pa, enum tdx_level level);
+int vm_clean_private_page(struct tdx_vm *vm, struct vmm_cpu *cpu, uint64_t pa,
+			  enum tdx_level level);
 
 /* --- build.c --- */
 void vm_end_build(struct tdx_vm *vm);
@@ -183,7 +185,8 @@ void vcpu_free(struct tdx_vcpu *vcpu);
 
 /* --- exits.c --- */
 
-/* What to do after TDH.VP.ENTER: 1 enter again, 0 the user's turn (run is filled), negative errno. */
+/* What to do after TDH.VP.ENTER: 1 enter again, 0 the user's turn (run is filled), negative errno.
+ */
 int vcpu_handle_exit(struct tdx_vcpu *vcpu, struct tdx_status s, struct tdx_run *run);
 /* Complete what the user was asked for before entering again; same values. */
 int vcpu_complete(struct tdx_vcpu *vcpu, struct tdx_run *run);

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "abi/metadata.h"
-#include "abi/vmcs.h"
+#include "arch/vmcs.h"
 #include "vmm/fields.h"
 #include "vmm/lapic_timer.h"
 
@@ -60,8 +60,8 @@ struct lapic {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	uint32_t reg[X2APIC_LAST - X2APIC_FIRST + 1];
-	uint64_t deadline;	 /* the guest's TSC; 0 not armed */
-	uint64_t period;	 /* host TSC ticks between expiries of a periodic timer */
+	uint64_t deadline;	  /* the guest's TSC; 0 not armed */
+	uint64_t period;	  /* host TSC ticks between expiries of a periodic timer */
 	struct lapic_timer timer; /* under the timer thread's lock */
 	uint64_t tsc_offset, tsc_multiplier;
 };

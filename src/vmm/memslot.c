@@ -110,7 +110,8 @@ int tdx_vm_set_private(struct tdx_vm *vm, gpa_t g, uint64_t size, bool private_)
 	while (gfn < end && !err) {
 		uint64_t first;
 
-		while (gfn < end && vm_slot_of(vm, gfn)->private_[gfn - vm_slot_of(vm, gfn)->gfn] == private_)
+		while (gfn < end &&
+		       vm_slot_of(vm, gfn)->private_[gfn - vm_slot_of(vm, gfn)->gfn] == private_)
 			gfn++;
 		for (first = gfn; gfn < end; gfn++) {
 			struct memslot *s = vm_slot_of(vm, gfn);

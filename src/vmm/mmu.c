@@ -130,8 +130,8 @@ static enum mmu_result child_of(struct tdx_vm *vm, struct page_cache *cache, str
 	if (!page_cache_fill(&vm->vmm->pages, cache, 1))
 		return MMU_NO_MEMORY;
 	pa = page_cache_get(cache);
-	*child = p->is_mirror ? mmu_mirror_page_new(gfn, p->level - 1) :
-				direct_page_new(vm, pa, gfn, p->level - 1);
+	*child = p->is_mirror ? mmu_mirror_page_new(gfn, p->level - 1)
+			      : direct_page_new(vm, pa, gfn, p->level - 1);
 	if (!*child) {
 		page_cache_put(&vm->vmm->pages, cache, pa);
 		return MMU_NO_MEMORY;
@@ -229,8 +229,7 @@ enum mmu_result mmu_map_shared(struct tdx_vm *vm, struct page_cache *cache, uint
 {
 	uint64_t direct_gfn = gfn | vm_shared_mask(vm) >> 12;
 	struct mmu_page *p;
-	enum mmu_result r =
-		walk(vm, cache, vm->direct_root, direct_gfn, TDX_LEVEL_4K, -1, &p);
+	enum mmu_result r = walk(vm, cache, vm->direct_root, direct_gfn, TDX_LEVEL_4K, -1, &p);
 
 	if (r == MMU_OK && p)
 		store(&p->spt[index_of(p, direct_gfn)], spte);

@@ -13,29 +13,29 @@
 #include "vmm/internal.h"
 
 #define SPTE_NONPRESENT (1ull << 63) /* suppress #VE */
-#define SPTE_FROZEN     (SPTE_NONPRESENT | 0x1a0)
-#define SPTE_MMIO       0ull /* no access, #VE: the guest emulates */
-#define SPTE_PRESENT    (1ull << 11)
-#define SPTE_LEAF       (1ull << 7)
-#define SPTE_RWX        7ull
-#define SPTE_WB         (6ull << 3)
-#define SPTE_ADDR       0x000ffffffffff000ull
+#define SPTE_FROZEN	(SPTE_NONPRESENT | 0x1a0)
+#define SPTE_MMIO	0ull /* no access, #VE: the guest emulates */
+#define SPTE_PRESENT	(1ull << 11)
+#define SPTE_LEAF	(1ull << 7)
+#define SPTE_RWX	7ull
+#define SPTE_WB		(6ull << 3)
+#define SPTE_ADDR	0x000ffffffffff000ull
 
 struct mmu_page {
-	_Atomic uint64_t *spt;      /* 512 entries */
+	_Atomic uint64_t *spt; /* 512 entries */
 	struct mmu_page *_Atomic child[512];
-	uint64_t pa;                /* direct: the table itself; mirror: the external page, 0 for the root */
+	uint64_t pa; /* direct: the table itself; mirror: the external page, 0 for the root */
 	uint64_t gfn;
-	enum tdx_level level;       /* of its entries */
+	enum tdx_level level; /* of its entries */
 	bool is_mirror;
 };
 
 enum mmu_result {
-	MMU_OK,      /* mapped, or was already (by a page of any size) */
-	MMU_EXISTS,  /* asked to add a page where one is */
-	MMU_RETRY,   /* somebody else is changing it, or a lock of the module was taken */
+	MMU_OK,	    /* mapped, or was already (by a page of any size) */
+	MMU_EXISTS, /* asked to add a page where one is */
+	MMU_RETRY,  /* somebody else is changing it, or a lock of the module was taken */
 	MMU_NO_MEMORY,
-	MMU_DEAD,    /* the VM is bugged */
+	MMU_DEAD, /* the VM is bugged */
 };
 
 /* A private page of this size at gfn: `source` NULL: AUG (or nothing yet to add), else ADD of these

@@ -147,7 +147,8 @@ int mmu_promote(struct tdx_vm *vm, uint64_t gfn)
 		return -EINVAL;
 	first = child->spt[0] & SPTE_ADDR;
 	for (unsigned k = 0; k < 512; k++)
-		if (!(child->spt[k] & SPTE_PRESENT) || (child->spt[k] & SPTE_ADDR) != first + k * 4096ull)
+		if (!(child->spt[k] & SPTE_PRESENT) ||
+		    (child->spt[k] & SPTE_ADDR) != first + k * 4096ull)
 			return -EINVAL;
 	if (first & (TDX_SIZE_2M - 1))
 		return -EINVAL;

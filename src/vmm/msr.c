@@ -19,7 +19,7 @@ enum {
 };
 
 #define APIC_BASE_X2APIC_ENABLED 0xfee00c00ull
-#define APIC_BASE_BSP            (1ull << 8)
+#define APIC_BASE_BSP		 (1ull << 8)
 
 /* False: the guest gets INVALID_OPERAND, and #GP from that. */
 static bool read_msr(const struct tdx_vcpu *v, uint32_t msr, uint64_t *value)
@@ -65,8 +65,9 @@ static bool write_msr(const struct tdx_vcpu *v, uint32_t msr, uint64_t value)
 
 int vcpu_msr(struct tdx_vcpu *v, bool write, uint32_t msr, uint64_t value)
 {
-	bool ok = write ? (v->lapic && lapic_write(v->lapic, msr, value)) || write_msr(v, msr, value) :
-			  (v->lapic && lapic_read(v->lapic, msr, &value)) || read_msr(v, msr, &value);
+	bool ok =
+		write ? (v->lapic && lapic_write(v->lapic, msr, value)) || write_msr(v, msr, value)
+		      : (v->lapic && lapic_read(v->lapic, msr, &value)) || read_msr(v, msr, &value);
 
 	return vcpu_answer(v, ok ? TDVMCALL_SUCCESS : TDVMCALL_INVALID_OPERAND,
 			   ok && !write ? value : 0);

@@ -16,7 +16,7 @@ struct pages {
 	pthread_mutex_t lock;
 	struct page_run {
 		uint64_t base, end; /* a range of the memory map */
-		uint64_t at;        /* below: handed out or on the lists; above: untouched */
+		uint64_t at;	    /* below: handed out or on the lists; above: untouched */
 	} run[TDX_MAX_CMRS];
 	unsigned nruns;
 	uint64_t *page, *block; /* free 4K pages and 2M blocks */
@@ -39,7 +39,7 @@ void pages_fail(struct pages *p, uint64_t nth);
 
 /* 0 when there is none; a page never is at 0. */
 uint64_t pages_get(struct pages *p);
-uint64_t pages_get_block(struct pages *p); /* 2M, aligned */
+uint64_t pages_get_block(struct pages *p);				/* 2M, aligned */
 uint64_t pages_get_run(struct pages *p, uint64_t size, uint64_t align); /* contiguous */
 void pages_put(struct pages *p, uint64_t pa);
 void pages_put_many(struct pages *p, const uint64_t *pa, unsigned n);

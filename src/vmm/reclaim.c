@@ -49,7 +49,8 @@ static bool is_free(struct tdx_vm *vm, struct vmm_cpu *c, const struct waiting_p
 {
 	if (p->removed)
 		return !vm->hkid_leaked || !vm_clean_private_page(vm, c, p->pa, p->level);
-	return !vm->hkid_leaked && tdx_is_success(tdh_phymem_page_reclaim(c->port, hpa(p->pa), NULL));
+	return !vm->hkid_leaked &&
+	       tdx_is_success(tdh_phymem_page_reclaim(c->port, hpa(p->pa), NULL));
 }
 
 /* Pages one after the other in memory that are free alike, as many as follow the first. */
@@ -57,8 +58,9 @@ static size_t run_of(const struct tdx_vm *vm, const struct waiting_page *p, size
 {
 	size_t n = 1;
 
-	while (n < max && !vm->hkid_leaked && p->removed && p[n].removed && p->level == TDX_LEVEL_4K &&
-	       p[n].level == TDX_LEVEL_4K && p[n].pa == p[n - 1].pa + TDX_PAGE_SIZE)
+	while (n < max && !vm->hkid_leaked && p->removed && p[n].removed &&
+	       p->level == TDX_LEVEL_4K && p[n].level == TDX_LEVEL_4K &&
+	       p[n].pa == p[n - 1].pa + TDX_PAGE_SIZE)
 		n++;
 	return n;
 }
@@ -97,8 +99,8 @@ int vm_clean_private_page(struct tdx_vm *vm, struct vmm_cpu *cpu, uint64_t pa, e
 	uint64_t size = tdx_level_size(level);
 
 	for (uint64_t a = pa; a < pa + size; a += TDX_PAGE_SIZE) {
-		struct tdx_status s = tdh_phymem_page_wbinvd_hkid(&vmm->host, cpu->port, hpa(a),
-								  vm->td.hkid);
+		struct tdx_status s =
+			tdh_phymem_page_wbinvd_hkid(&vmm->host, cpu->port, hpa(a), vm->td.hkid);
 
 		if (!tdx_is_success(s))
 			return vm_bug(vm, TDH_PHYMEM_PAGE_WBINVD, s, NULL,

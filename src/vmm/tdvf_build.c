@@ -34,7 +34,8 @@ static void page_of(const struct build *b, const struct tdvf_section *s, uint64_
 	if (s->type == TDVF_TD_HOB)
 		memcpy(page, b->hob + offset, TDX_PAGE_SIZE);
 	else
-		memcpy(page, b->image + s->data_offset + offset, n < TDX_PAGE_SIZE ? n : TDX_PAGE_SIZE);
+		memcpy(page, b->image + s->data_offset + offset,
+		       n < TDX_PAGE_SIZE ? n : TDX_PAGE_SIZE);
 }
 
 static bool extended(const struct build *b, const struct tdvf_section *s)
@@ -99,8 +100,12 @@ int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const str
 		     void *arg)
 {
 	const struct tdvf_section *h = hob_section(tdvf);
-	struct build b = {.vm = vm, .image = image, .tdvf = tdvf, .order = order,
-			  .progress = progress, .arg = arg};
+	struct build b = {.vm = vm,
+			  .image = image,
+			  .tdvf = tdvf,
+			  .order = order,
+			  .progress = progress,
+			  .arg = arg};
 	struct vm_ram ram[2];
 	unsigned nram;
 	int err;
@@ -112,7 +117,8 @@ int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const str
 	if (!err && h) {
 		*hob = h->memory;
 		b.hob = malloc(h->memory_size);
-		err = b.hob ? vm_build_hob(tdvf, ram, nram, h->memory, b.hob, h->memory_size) : -ENOMEM;
+		err = b.hob ? vm_build_hob(tdvf, ram, nram, h->memory, b.hob, h->memory_size)
+			    : -ENOMEM;
 	}
 	for (unsigned i = 0; i < tdvf->nr_sections; i++)
 		b.all += tdvf_is_added(&tdvf->section[i]) ? tdvf->section[i].memory_size : 0;

@@ -11,7 +11,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "abi/vmcs.h"
+#include "arch/vmcs.h"
 #include "vmm/fields.h"
 #include "vmm/lapic.h"
 
@@ -98,7 +98,8 @@ static int init(struct tdx_vcpu *v, uint64_t initial_rcx)
 
 	/* Version 1 takes the TDR exclusively: nothing else may be calling. */
 	mmu_write_lock(vm);
-	c = vmm_get_cpu(vm->vmm, (int)(v->id % vm->vmm->ncpus)); /* is associated with it from now on */
+	c = vmm_get_cpu(vm->vmm,
+			(int)(v->id % vm->vmm->ncpus)); /* is associated with it from now on */
 	s = tdh_vp_init(c->port, &v->vp, initial_rcx, v->id);
 	if (tdx_is_success(s)) {
 		atomic_store(&v->cpu, (int)c->index);
@@ -210,7 +211,8 @@ static struct vmm_cpu *load(struct tdx_vcpu *v, int cpu)
 	atomic_store(&v->cpu, (int)want);
 	atomic_store(&c->in_guest, true);
 	atomic_store(&v->in_guest, true);
-	if (atomic_load(&v->vm->wait_for_sept_zap) || atomic_load(&v->kicked) || vm_is_dead(v->vm)) {
+	if (atomic_load(&v->vm->wait_for_sept_zap) || atomic_load(&v->kicked) ||
+	    vm_is_dead(v->vm)) {
 		unload(v, c);
 		return NULL;
 	}

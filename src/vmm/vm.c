@@ -167,7 +167,8 @@ static int fill_params(const struct tdx_vm *vm, const struct tdx_vm_params *p,
 	t->xfam = p->xfam;
 	t->max_vcpus = (uint16_t)p->max_vcpus;
 	t->eptp_controls = TDX_EPTP_MT_WB | (p->gpaw52 ? TDX_EPTP_WALK_5 : TDX_EPTP_WALK_4);
-	t->config_flags = (p->rbp_mod ? 0 : TDX_CONFIG_NO_RBP_MOD) | (p->gpaw52 ? TDX_CONFIG_GPAW : 0);
+	t->config_flags =
+		(p->rbp_mod ? 0 : TDX_CONFIG_NO_RBP_MOD) | (p->gpaw52 ? TDX_CONFIG_GPAW : 0);
 	t->tsc_frequency = (uint16_t)((p->tsc_khz ? p->tsc_khz : 2100000) / 25000);
 	t->mrconfigid = p->mrconfigid;
 	t->mrowner = p->mrowner;
@@ -302,7 +303,8 @@ int tdx_vm_finalize(struct tdx_vm *vm)
 	if (atomic_load(&vm->state) != TDX_VM_INITIALIZED)
 		err = vm_is_dead(vm) ? -EIO : -EINVAL;
 	if (!err) {
-		/* A removal on its way would have skipped tracking, and the TDR is taken exclusively. */
+		/* A removal on its way would have skipped tracking, and the TDR is taken
+		 * exclusively. */
 		mmu_write_lock(vm);
 		c = vmm_get_cpu(vm->vmm, -1);
 		s = tdh_mr_finalize(c->port, &vm->td);

@@ -59,8 +59,8 @@ static int bring_up(struct tdx_vmm *vmm, char *err, size_t errlen)
 		return explain(vmm, e, "the TDX module does not start", err, errlen);
 	if (vmm->info.tdcs_base_size > VM_MAX_TDCS * TDX_PAGE_SIZE ||
 	    vmm->info.tdvps_base_size > (VCPU_MAX_TDCX + 1) * TDX_PAGE_SIZE)
-		return explain(vmm, -EINVAL, "the TDX module wants more control pages than known", err,
-			       errlen);
+		return explain(vmm, -EINVAL, "the TDX module wants more control pages than known",
+			       err, errlen);
 	e = tdx_host_enable(&vmm->host, &vmm->info, cfg->memory, cfg->nranges, &mem, tdmr_progress,
 			    vmm);
 	if (e)
@@ -152,8 +152,8 @@ void tdx_vmm_memory(struct tdx_vmm *vmm, struct tdx_vmm_memory *m)
 
 int tdx_vmm_alloc(struct tdx_vmm *vmm, uint64_t pages, hpa_t *pa)
 {
-	*pa = hpa(pages == 1 ? pages_get(&vmm->pages) :
-			       pages_get_run(&vmm->pages, pages * TDX_PAGE_SIZE, TDX_PAGE_SIZE));
+	*pa = hpa(pages == 1 ? pages_get(&vmm->pages)
+			     : pages_get_run(&vmm->pages, pages * TDX_PAGE_SIZE, TDX_PAGE_SIZE));
 	return pa->v ? 0 : -ENOMEM;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A guest that looks at the world it runs in and says what is as it must be: "ok WHAT", a line each,
- * or "not ok WHAT"; then its measurements. Ends through the exit port with the number of failures.
- * Runs on two vCPUs. */
+/* A guest that looks at the world it runs in and says what is as it must be: "ok WHAT", a line
+ * each, or "not ok WHAT"; then its measurements. Ends through the exit port with the number of
+ * failures. Runs on two vCPUs. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,10 +43,10 @@ enum {
 	VECTOR_IPI = 0x41,
 	MAILBOX = 0x802000,
 	VICTIM = 0x4000000, /* a page to convert */
-	SHARED_WINDOW = 1, /* entry of the top-level page table */
+	SHARED_WINDOW = 1,  /* entry of the top-level page table */
 };
-#define SHARED	   (1ull << 47)
-#define MMIO	   0xfed00000ull
+#define SHARED	    (1ull << 47)
+#define MMIO	    0xfed00000ull
 #define WINDOW(gpa) ((volatile uint32_t *)(((uint64_t)SHARED_WINDOW << 39) + (gpa)))
 
 static struct gate idt[256] __attribute__((aligned(16)));
@@ -62,8 +62,13 @@ static unsigned failures;
 static uint64_t vmcall(uint64_t leaf, uint64_t r12, uint64_t r13, uint64_t r14, uint64_t r15,
 		       uint64_t *r11)
 {
-	struct regs r = {.rax = VMCALL, .rcx = R10_TO_R15, .r11 = leaf, .r12 = r12, .r13 = r13,
-			 .r14 = r14, .r15 = r15};
+	struct regs r = {.rax = VMCALL,
+			 .rcx = R10_TO_R15,
+			 .r11 = leaf,
+			 .r12 = r12,
+			 .r13 = r13,
+			 .r14 = r14,
+			 .r15 = r15};
 	uint64_t s = tdcall(&r);
 
 	if (r11)
@@ -149,7 +154,7 @@ static void load_idt(void)
 	for (unsigned i = 0; i < 256; i++) {
 		uint64_t at = (uintptr_t)trap_table + 16 * i;
 
-		idt[i] = (struct gate){(uint16_t)at, 0x10, 0x8e00, (uint16_t)(at >> 16),
+		idt[i] = (struct gate){(uint16_t)at,	     0x10, 0x8e00, (uint16_t)(at >> 16),
 				       (uint32_t)(at >> 32), 0};
 	}
 	__asm__ volatile("lidt %0" : : "m"(dtr));

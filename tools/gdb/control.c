@@ -2,20 +2,20 @@
 /* Stopping vCPUs and letting them go; breakpoints and steps, by what the host of a debug TD may
  * write: INT3 into memory and #BP in the exception bitmap, DR0..DR3 and #DB, the monitor trap flag.
  *
- * A #BP where no breakpoint is was the guest's own. The host cannot inject it, so the instruction is
- * executed again with #BP let through, for one step. */
+ * A #BP where no breakpoint is was the guest's own. The host cannot inject it, so the instruction
+ * is executed again with #BP let through, for one step. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "abi/vmcs.h"
+#include "arch/vmcs.h"
 #include "tools/gdb/internal.h"
 #include "vmm/fields.h"
 
 enum { VECTOR_DB = 1, VECTOR_BP = 3, INT3 = 0xcc };
 
-#define DR7_USED    0xffff00ffull
-#define DR6_BREAKS  0xfull
+#define DR7_USED   0xffff00ffull
+#define DR6_BREAKS 0xfull
 
 /* Bring a vCPU's controls to what it is to do. It is parked, or it is the caller. */
 static bool apply(struct gdb *g, unsigned i, bool step)
@@ -102,7 +102,8 @@ void gdb_debug_exit(struct gdb *g, unsigned i, const struct tdx_run *run)
 			apply(g, i, v->action == GDB_STEP);
 		}
 	} else {
-		stop_here(g, v, run->debug.qualification & DR6_BREAKS ? GDB_HARD_BREAK : GDB_STEPPED);
+		stop_here(g, v,
+			  run->debug.qualification & DR6_BREAKS ? GDB_HARD_BREAK : GDB_STEPPED);
 	}
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A gdb server for a TD: `swtdx run --gdb`. It sees the guest as any host does, through TDH.VP.RD/WR
- * and TDH.MEM.RD/WR, so a TD without ATTRIBUTES.DEBUG stays closed to it and gdb is told the status.
+/* A gdb server for a TD: `swtdx run --gdb`. It sees the guest as any host does, through
+ * TDH.VP.RD/WR and TDH.MEM.RD/WR, so a TD without ATTRIBUTES.DEBUG stays closed to it and gdb is
+ * told the status.
  *
  * One thread of its own speaks the protocol; it stops all vCPUs before it answers (all-stop). The
  * vCPUs' threads call the functions below. */

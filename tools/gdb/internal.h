@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of the gdb server. All of struct gdb is the server's thread's, except what `lock` covers
- * as said there; a vCPU's fields in the module are touched only while it is parked, or by itself. */
+/* The parts of the gdb server. All of struct gdb is the server's thread's, except what `lock`
+ * covers as said there; a vCPU's fields in the module are touched only while it is parked, or by
+ * itself. */
 #ifndef TOOLS_GDB_INTERNAL_H
 #define TOOLS_GDB_INTERNAL_H
 
@@ -23,7 +24,8 @@ struct gdb_vcpu {
 	enum gdb_action action;
 	enum gdb_why why; /* it stopped by itself */
 	/* what is in force in its VMCS */
-	bool reflecting; /* an INT3 of the guest's own is executed, by a step with #BP let through */
+	bool reflecting; /* an INT3 of the guest's own is executed, by a step with #BP let through
+			  */
 	bool trap_flag;
 	uint32_t exceptions;
 	unsigned hard_generation;
@@ -51,10 +53,10 @@ struct gdb {
 	/* the server's own */
 	uint64_t hard[GDB_HARD];
 	unsigned hard_used, hard_generation; /* bits; changes so far */
-	unsigned current; /* vCPU of g, p, m */
+	unsigned current;		     /* vCPU of g, p, m */
 	bool no_ack;
-	char refusal[200];   /* the last, in words */
-	char logged[200];    /* the last that was logged */
+	char refusal[200]; /* the last, in words */
+	char logged[200];  /* the last that was logged */
 	char in[GDB_PACKET + 8], out[GDB_PACKET + 8];
 	unsigned char buf[512];
 	size_t nbuf, at;
@@ -62,8 +64,8 @@ struct gdb {
 
 /* --- packet.c --- */
 
-/* One packet in g->in, its length; -1: the connection is gone, -2: the TD has ended. While it waits,
- * an interrupt character alone is a packet of length 0. */
+/* One packet in g->in, its length; -1: the connection is gone, -2: the TD has ended. While it
+ * waits, an interrupt character alone is a packet of length 0. */
 int gdb_receive(struct gdb *g);
 void gdb_send(struct gdb *g, const char *text);
 /* What happens first while the guest runs: 0 a vCPU stopped, 1 the user interrupts, -1, -2. */

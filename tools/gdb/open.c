@@ -44,8 +44,8 @@ static int listen_at(struct gdb *g, const char *where, char *err, size_t errlen)
 		return -1;
 	}
 	freeaddrinfo(ai);
-	snprintf(line, sizeof(line), "gdb: waiting for \"target remote %s:%u\"", inet_ntoa(in.sin_addr),
-		 ntohs(in.sin_port));
+	snprintf(line, sizeof(line), "gdb: waiting for \"target remote %s:%u\"",
+		 inet_ntoa(in.sin_addr), ntohs(in.sin_port));
 	g->cfg.log(g->cfg.arg, line);
 	return 0;
 }

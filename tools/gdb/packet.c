@@ -24,7 +24,8 @@ static bool closing(struct gdb *g)
 /* Bytes in g->buf, or a vCPU has something to say (1), or GONE, ENDED. */
 static int wait_input(struct gdb *g)
 {
-	struct pollfd fds[] = {{.fd = g->conn, .events = POLLIN}, {.fd = g->wake[0], .events = POLLIN}};
+	struct pollfd fds[] = {{.fd = g->conn, .events = POLLIN},
+			       {.fd = g->wake[0], .events = POLLIN}};
 	char drain[64];
 	ssize_t n;
 
@@ -154,10 +155,10 @@ void gdb_hex(char *out, const void *bytes, size_t len)
 
 static int digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' :
-	       c >= 'a' && c <= 'f' ? c - 'a' + 10 :
-	       c >= 'A' && c <= 'F' ? c - 'A' + 10 :
-				      -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+				      : -1;
 }
 
 bool gdb_unhex(const char *text, void *bytes, size_t len)

@@ -25,7 +25,8 @@ static void part(struct gdb *g, const char *text)
 	if (at >= all)
 		strcpy(g->out, "l");
 	else
-		snprintf(g->out, sizeof(g->out), "%c%.*s", at + len < all ? 'm' : 'l', (int)len, xml + at);
+		snprintf(g->out, sizeof(g->out), "%c%.*s", at + len < all ? 'm' : 'l', (int)len,
+			 xml + at);
 }
 
 static void monitor(struct gdb *g, const char *hex)
@@ -36,7 +37,8 @@ static void monitor(struct gdb *g, const char *hex)
 	if (len >= sizeof(command) || !gdb_unhex(hex, command, len))
 		command[0] = '\0';
 	if (strcmp(command, "status") == 0)
-		snprintf(text, sizeof(text), "%s\n", g->refusal[0] ? g->refusal : "nothing was refused");
+		snprintf(text, sizeof(text), "%s\n",
+			 g->refusal[0] ? g->refusal : "nothing was refused");
 	else
 		snprintf(text, sizeof(text), "monitor status: what the TDX module refused last\n");
 	gdb_hex(g->out, text, strlen(text));
@@ -63,7 +65,8 @@ void gdb_query(struct gdb *g, const char *q)
 			if (!g->vcpu[i].gone) {
 				size_t n = strlen(g->out);
 
-				snprintf(g->out + n, sizeof(g->out) - n, "%c%x", n ? ',' : 'm', i + 1);
+				snprintf(g->out + n, sizeof(g->out) - n, "%c%x", n ? ',' : 'm',
+					 i + 1);
 			}
 	} else if (strcmp(q, "qsThreadInfo") == 0) {
 		strcpy(g->out, "l");

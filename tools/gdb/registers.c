@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "abi/vmcs.h"
+#include "arch/vmcs.h"
 #include "tools/gdb/internal.h"
 #include "vmm/fields.h"
 
@@ -12,8 +12,8 @@
 enum { XBUFF_ST = 32, XBUFF_XMM = 160, XBUFF_XSTATE_BV = 64, BV_X87 = 1, BV_SSE = 2 };
 
 enum place {
-	GENERAL,  /* index: of the row in md_vp */
-	VMCS_16,  /* index: encoding */
+	GENERAL, /* index: of the row in md_vp */
+	VMCS_16, /* index: encoding */
 	VMCS_NATURAL,
 	LEGACY,	  /* index: offset in the XSAVE image, with the bytes it has there */
 	TAG_WORD, /* abridged in the image */
@@ -89,7 +89,8 @@ static uint64_t field_of(const struct reg *r)
 	return md_vp.row[MD_VP_XBUFF].id + r->index / 8;
 }
 
-/* The image as XSTATE_BV says that it is to be read: a component not in it is in its initial state. */
+/* The image as XSTATE_BV says that it is to be read: a component not in it is in its initial state.
+ */
 static bool initial(struct gdb *g, const struct reg *r, uint8_t *buf, bool *known)
 {
 	bool x87 = r->place == TAG_WORD || (r->feature == CORE && r->place == LEGACY);
@@ -175,14 +176,20 @@ static const char *const feature_name[FEATURES] = {
 };
 
 static const char *const feature_types[FEATURES] = {
-	[CORE] = "<flags id=\"i386_eflags\" size=\"4\"><field name=\"CF\" start=\"0\" end=\"0\"/>"
-		 "<field name=\"\" start=\"1\" end=\"1\"/><field name=\"PF\" start=\"2\" end=\"2\"/>"
-		 "<field name=\"AF\" start=\"4\" end=\"4\"/><field name=\"ZF\" start=\"6\" end=\"6\"/>"
-		 "<field name=\"SF\" start=\"7\" end=\"7\"/><field name=\"TF\" start=\"8\" end=\"8\"/>"
-		 "<field name=\"IF\" start=\"9\" end=\"9\"/><field name=\"DF\" start=\"10\" end=\"10\"/>"
-		 "<field name=\"OF\" start=\"11\" end=\"11\"/><field name=\"NT\" start=\"14\" end=\"14\"/>"
-		 "<field name=\"RF\" start=\"16\" end=\"16\"/><field name=\"AC\" start=\"18\" end=\"18\"/>"
-		 "<field name=\"ID\" start=\"21\" end=\"21\"/></flags>",
+	[CORE] =
+		"<flags id=\"i386_eflags\" size=\"4\"><field name=\"CF\" start=\"0\" end=\"0\"/>"
+		"<field name=\"\" start=\"1\" end=\"1\"/><field name=\"PF\" start=\"2\" end=\"2\"/>"
+		"<field name=\"AF\" start=\"4\" end=\"4\"/><field name=\"ZF\" start=\"6\" "
+		"end=\"6\"/>"
+		"<field name=\"SF\" start=\"7\" end=\"7\"/><field name=\"TF\" start=\"8\" "
+		"end=\"8\"/>"
+		"<field name=\"IF\" start=\"9\" end=\"9\"/><field name=\"DF\" start=\"10\" "
+		"end=\"10\"/>"
+		"<field name=\"OF\" start=\"11\" end=\"11\"/><field name=\"NT\" start=\"14\" "
+		"end=\"14\"/>"
+		"<field name=\"RF\" start=\"16\" end=\"16\"/><field name=\"AC\" start=\"18\" "
+		"end=\"18\"/>"
+		"<field name=\"ID\" start=\"21\" end=\"21\"/></flags>",
 	[SSE] = "<vector id=\"v4f\" type=\"ieee_single\" count=\"4\"/>"
 		"<vector id=\"v2d\" type=\"ieee_double\" count=\"2\"/>"
 		"<vector id=\"v16i8\" type=\"int8\" count=\"16\"/>"
@@ -192,14 +199,21 @@ static const char *const feature_types[FEATURES] = {
 		"<union id=\"vec128\"><field name=\"v4_float\" type=\"v4f\"/>"
 		"<field name=\"v2_double\" type=\"v2d\"/><field name=\"v16_int8\" type=\"v16i8\"/>"
 		"<field name=\"v8_int16\" type=\"v8i16\"/><field name=\"v4_int32\" type=\"v4i32\"/>"
-		"<field name=\"v2_int64\" type=\"v2i64\"/><field name=\"uint128\" type=\"uint128\"/></union>"
+		"<field name=\"v2_int64\" type=\"v2i64\"/><field name=\"uint128\" "
+		"type=\"uint128\"/></union>"
 		"<flags id=\"i386_mxcsr\" size=\"4\"><field name=\"IE\" start=\"0\" end=\"0\"/>"
-		"<field name=\"DE\" start=\"1\" end=\"1\"/><field name=\"ZE\" start=\"2\" end=\"2\"/>"
-		"<field name=\"OE\" start=\"3\" end=\"3\"/><field name=\"UE\" start=\"4\" end=\"4\"/>"
-		"<field name=\"PE\" start=\"5\" end=\"5\"/><field name=\"DAZ\" start=\"6\" end=\"6\"/>"
-		"<field name=\"IM\" start=\"7\" end=\"7\"/><field name=\"DM\" start=\"8\" end=\"8\"/>"
-		"<field name=\"ZM\" start=\"9\" end=\"9\"/><field name=\"OM\" start=\"10\" end=\"10\"/>"
-		"<field name=\"UM\" start=\"11\" end=\"11\"/><field name=\"PM\" start=\"12\" end=\"12\"/>"
+		"<field name=\"DE\" start=\"1\" end=\"1\"/><field name=\"ZE\" start=\"2\" "
+		"end=\"2\"/>"
+		"<field name=\"OE\" start=\"3\" end=\"3\"/><field name=\"UE\" start=\"4\" "
+		"end=\"4\"/>"
+		"<field name=\"PE\" start=\"5\" end=\"5\"/><field name=\"DAZ\" start=\"6\" "
+		"end=\"6\"/>"
+		"<field name=\"IM\" start=\"7\" end=\"7\"/><field name=\"DM\" start=\"8\" "
+		"end=\"8\"/>"
+		"<field name=\"ZM\" start=\"9\" end=\"9\"/><field name=\"OM\" start=\"10\" "
+		"end=\"10\"/>"
+		"<field name=\"UM\" start=\"11\" end=\"11\"/><field name=\"PM\" start=\"12\" "
+		"end=\"12\"/>"
 		"<field name=\"FZ\" start=\"15\" end=\"15\"/></flags>",
 	[SEGMENTS] = "",
 	[SYSTEM] = "",
@@ -207,8 +221,9 @@ static const char *const feature_types[FEATURES] = {
 
 size_t gdb_description(char *xml, size_t room)
 {
-	int n = snprintf(xml, room, "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\">"
-				    "<target version=\"1.0\"><architecture>i386:x86-64</architecture>");
+	int n = snprintf(xml, room,
+			 "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\">"
+			 "<target version=\"1.0\"><architecture>i386:x86-64</architecture>");
 
 	for (unsigned i = 0, f = FEATURES; i < NREGS && (size_t)n < room; i++) {
 		const struct reg *r = &regs[i];
@@ -219,8 +234,9 @@ size_t gdb_description(char *xml, size_t room)
 				      feature_types[r->feature]);
 		f = r->feature;
 		n += snprintf(xml + n, room - (size_t)n,
-			      "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\"%s/>", r->name, r->size * 8u,
-			      r->type, strcmp(r->type, "int") == 0 ? " group=\"float\"" : "");
+			      "<reg name=\"%s\" bitsize=\"%u\" type=\"%s\"%s/>", r->name,
+			      r->size * 8u, r->type,
+			      strcmp(r->type, "int") == 0 ? " group=\"float\"" : "");
 	}
 	if ((size_t)n < room)
 		n += snprintf(xml + n, room - (size_t)n, "</feature></target>");

@@ -97,7 +97,8 @@ static void memory(struct gdb *g, const char *text, bool write)
 	/* gdb takes no words for an answer here; the log has them, and `monitor status`. */
 	strcpy(g->out, "E14");
 	if (write) {
-		if (*end == ':' && gdb_unhex(end + 1, buf, len) && gdb_write(g, gla, buf, len) == len)
+		if (*end == ':' && gdb_unhex(end + 1, buf, len) &&
+		    gdb_write(g, gla, buf, len) == len)
 			strcpy(g->out, "OK");
 		return;
 	}
@@ -133,9 +134,9 @@ static int thread_of(const struct gdb *g, const char *text)
 
 static void stopped_reply(struct gdb *g, unsigned signal)
 {
-	const char *why = g->vcpu[g->current].why == GDB_SOFT_BREAK ? "swbreak:;" :
-			  g->vcpu[g->current].why == GDB_HARD_BREAK ? "hwbreak:;" :
-								       "";
+	const char *why = g->vcpu[g->current].why == GDB_SOFT_BREAK   ? "swbreak:;"
+			  : g->vcpu[g->current].why == GDB_HARD_BREAK ? "hwbreak:;"
+								      : "";
 
 	snprintf(g->out, sizeof(g->out), "T%02xthread:%x;%s", signal, g->current + 1, why);
 }
@@ -318,7 +319,8 @@ bool gdb_session(struct gdb *g)
 void *gdb_serve(void *arg)
 {
 	struct gdb *g = arg;
-	struct pollfd fds[] = {{.fd = g->listener, .events = POLLIN}, {.fd = g->wake[0], .events = POLLIN}};
+	struct pollfd fds[] = {{.fd = g->listener, .events = POLLIN},
+			       {.fd = g->wake[0], .events = POLLIN}};
 	bool more = true;
 	char drain[64];
 

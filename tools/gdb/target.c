@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "abi/vmcs.h"
+#include "arch/vmcs.h"
 #include "tools/gdb/internal.h"
 #include "vmm/fields.h"
 
@@ -24,7 +24,8 @@ void gdb_refused(struct gdb *g, const char *leaf, const char *what, struct tdx_s
 	snprintf(g->refusal, sizeof(g->refusal), "%s of %s: %s", leaf, what,
 		 tdx_status_format(s, name, sizeof(name)));
 	snprintf(name, sizeof(name), "gdb: %s", tdx_status_name(s));
-	/* gdb tries a lot of addresses where nothing is: each kind of refusal is said once in a row. */
+	/* gdb tries a lot of addresses where nothing is: each kind of refusal is said once in a
+	 * row. */
 	if (strcmp(name, g->logged) == 0)
 		return;
 	snprintf(g->logged, sizeof(g->logged), "%s", name);

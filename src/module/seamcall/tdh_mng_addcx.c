@@ -20,8 +20,7 @@ struct plan {
 static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
 {
 	struct td *td = &plan->td;
-	struct tdx_status s =
-		tx_tdr(tx, hpa(regs->rdx), TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, td);
+	struct tdx_status s = tx_tdr(tx, hpa(regs->rdx), TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, td);
 
 	if (!tdx_is_success(s))
 		return s;

@@ -5,7 +5,7 @@
  * about, else 0. Locks: TDR exclusive. State: uninitialized. The steps are in module/td_init.h. */
 #include <string.h>
 
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/cpu_model.h"
 #include "module/cpuid_table.h"
 #include "module/leaves.h"
@@ -16,13 +16,13 @@
 #include "module/transition.h"
 #include "module/virt_msr.h"
 
-#define RCX_EVENT_FILTERS  1ull
+#define RCX_EVENT_FILTERS 1ull
 
 /* Version of the hash state's layout; 0 when no measurement is going on. */
 #define MRTD_CONTEXT_VERSION 1
 
-#define HP_LOCK_TIMEOUT_US 1000000ull
-#define US_PER_SECOND	   1000000ull
+#define HP_LOCK_TIMEOUT_US   1000000ull
+#define US_PER_SECOND	     1000000ull
 
 static struct tdx_status find_td(struct tx *tx, const struct tdx_regs *regs, struct td *td)
 {

@@ -8,8 +8,7 @@
 
 static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
 {
-	struct tdx_status s =
-		tx_tdr(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
+	struct tdx_status s = tx_tdr(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
 
 	if (!tdx_is_success(s))
 		return s;

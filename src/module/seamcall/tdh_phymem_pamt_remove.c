@@ -11,8 +11,8 @@
 
 enum { ENTRIES_PER_PAGE = TDX_PAGE_SIZE / sizeof(struct pamt_entry) };
 
-/* Free, and nobody on the way out of it: a call that frees a page it got from the S-EPT has only that
- * page's lock, still counts it in the node and writes the lock once more. */
+/* Free, and nobody on the way out of it: a call that frees a page it got from the S-EPT has only
+ * that page's lock, still counts it in the node and writes the lock once more. */
 static bool unused(const struct pamt_entry *e)
 {
 	uint64_t w = __atomic_load_n((const uint64_t *)e, __ATOMIC_ACQUIRE);

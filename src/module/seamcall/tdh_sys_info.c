@@ -3,7 +3,7 @@
  * Locks: none. States: any before shutdown, the processor initialised. */
 #include <string.h>
 #include <swtdx/structs.h>
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/cpuid_table.h"
 #include "module/leaves.h"
 #include "module/tx.h"

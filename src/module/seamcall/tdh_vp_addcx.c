@@ -33,9 +33,9 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 /* Of an L2 VM's pages the two with MSR bitmaps start as "exit on everything". */
 static uint64_t initial_content(unsigned index)
 {
-	return index >= TDVPS_PAGE_L2 && (index - TDVPS_PAGE_L2) % TDVPS_PAGES_PER_L2_VM != 0 ?
-		       ~0ull :
-		       0;
+	return index >= TDVPS_PAGE_L2 && (index - TDVPS_PAGE_L2) % TDVPS_PAGES_PER_L2_VM != 0
+		       ? ~0ull
+		       : 0;
 }
 
 static void commit(struct tx *tx, struct plan *plan)

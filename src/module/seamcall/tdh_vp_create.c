@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* TDH.VP.CREATE: a free page becomes the TDVPR of a new vCPU.
  *
- * Locks: TDR shared, OP_STATE shared, the page's PAMT entry exclusive. States: as the leaf table. */
+ * Locks: TDR shared, OP_STATE shared, the page's PAMT entry exclusive. States: as the leaf table.
+ */
 #include "module/donate.h"
 #include "module/leaves.h"
 #include "module/vcpu.h"

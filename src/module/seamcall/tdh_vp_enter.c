@@ -6,7 +6,7 @@
  * leaf table says. On success the call goes on in module/vmexit.c, and its outputs are those of the
  * TD exit. A refused entry (zero-step) leaves outputs that look like one. */
 #include "abi/operand.h"
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/guest_memory.h"
 #include "module/inject.h"
 #include "module/leaves.h"
@@ -18,11 +18,11 @@
 #include "module/xbuff.h"
 #include <swtdx/structs.h>
 
-#define MSR_PERF_GLOBAL_CTRL	   0x38fu
+#define MSR_PERF_GLOBAL_CTRL 0x38fu
 
-#define PERF_GLOBAL_FIXED0	   (1ull << 32)
-#define PERF_GLOBAL_FIXED12	   (3ull << 33)
-#define VECTORING_VALID		   (1u << 31)
+#define PERF_GLOBAL_FIXED0   (1ull << 32)
+#define PERF_GLOBAL_FIXED12  (3ull << 33)
+#define VECTORING_VALID	     (1u << 31)
 
 struct plan {
 	struct td td;

@@ -9,8 +9,8 @@
 static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td,
 				struct vp *vp)
 {
-	struct tdx_status s = tx_vp(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE,
-				    LOCK_SHARED, vp, td);
+	struct tdx_status s =
+		tx_vp(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, LOCK_SHARED, vp, td);
 
 	if (!tdx_is_success(s))
 		return s;

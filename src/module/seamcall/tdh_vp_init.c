@@ -5,7 +5,7 @@
  * Version 1 takes the vCPU's x2APIC id in R8, unique in the TD, and therefore keeps other callers
  * out. Locks: TDVPR exclusive, TDR shared (version 1: exclusive), OP_STATE shared. */
 #include <swtdx/structs.h>
-#include "abi/x86.h"
+#include "arch/x86.h"
 #include "module/cpu_model.h"
 #include "module/cpuid_table.h"
 #include "module/leaves.h"
@@ -17,9 +17,9 @@
 #include "module/vmcs.h"
 #include "module/xbuff.h"
 
-#define XCR0_RESET	 1ull
-#define DR6_RESET	 0xffff0ff0ull
-#define FMASK_RESET	 0x20200ull
+#define XCR0_RESET  1ull
+#define DR6_RESET   0xffff0ff0ull
+#define FMASK_RESET 0x20200ull
 
 struct plan {
 	struct td td;
@@ -123,7 +123,8 @@ static void init_msrs(const struct module *mod, const struct tdcs *tdcs, struct 
 	vps->msr.spec_ctrl = spec_ctrl_real(mod, tdcs, 0);
 }
 
-/* What the TDVPS remembers of controls that host and L1 may change, and of addresses not given yet. */
+/* What the TDVPS remembers of controls that host and L1 may change, and of addresses not given yet.
+ */
 static void init_management(const struct module *mod, const struct tdcs *tdcs, struct tdvps *vps)
 {
 	const struct platform_info *plat = &mod->plat;
@@ -135,8 +136,8 @@ static void init_management(const struct module *mod, const struct tdcs *tdcs, s
 	vps->shadow_pinbased[0] = plat->td_vmcs.pinbased;
 	vps->shadow_posted_int_vector[0] = 0xffff;
 	for (unsigned vm = 0; vm <= tdcs->num_l2_vms; vm++) {
-		vps->shadow_procbased2[vm] = vm ? plat->l2_vmcs.procbased2 :
-						  plat->td_vmcs.procbased2;
+		vps->shadow_procbased2[vm] =
+			vm ? plat->l2_vmcs.procbased2 : plat->td_vmcs.procbased2;
 		vps->shadow_shared_eptp[vm] = NO_PA;
 		vps->l2_enter_guest_state_gpa[vm] = NO_PA;
 		vps->l2_enter_guest_state_hpa[vm] = NO_PA;

@@ -3,7 +3,7 @@
  *
  * Locks: the entry (guest), at whatever level the walk ends. An entry that is no usable page is an
  * EPT violation without details to the host. */
-#include "abi/vmx.h"
+#include "arch/vmx.h"
 #include "module/leaves.h"
 #include "module/tdcall/page_attr.h"
 #include "module/transition.h"

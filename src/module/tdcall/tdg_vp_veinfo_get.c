@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* TDG.VP.VEINFO.GET: why the last #VE was raised; from then on another can be.
  *
- * Version 1 tells the category of the #VE in the upper half of RCX too, version 2 the interruptibility
- * the guest had in R12. No locks: the information belongs to the calling vCPU. */
+ * Version 1 tells the category of the #VE in the upper half of RCX too, version 2 the
+ * interruptibility the guest had in R12. No locks: the information belongs to the calling vCPU. */
 #include "module/leaves.h"
 #include "module/tx.h"
 

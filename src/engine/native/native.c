@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: MIT */
+/* The native engine: stacks, VM exits, guest memory.
+ *
+ * A vCPU's stack is entered only by the thread of the processor it is entered on, and the module
+ * lets a vCPU be entered on one processor at a time; so a native_cpu needs no lock of its own. */
+#include "engine/native/native.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <swtdx/leaf.h>
+
+#include "arch/vmcs.h"
+#include "arch/vmx.h"
+#include "engine/ept.h"
+#include "engine/native/fiber.h"
+#include "engine/vcpus.h"
+#include "machine/machine.h"
+#include "module/internal.h"
+#include "module/vmcs.h"
+
+enum {
+	STACK_SIZE = 256 << 10,
+	OP_LENGTH = 16, /* how far the make-believe RIP goes with each operation */
+	TDCALL_LENGTH = 4,
+};
+
+struct native_cpu {
+	struct native *native;
+	struct fiber fiber, host; /* the guest's stack, and the one that entered it */
+	struct module *mod;	  /* while entered */
+	unsigned lp;
+	enum module_next next;
+	native_event_fn *on_event;
+	void *event_arg;
+	unsigned nevents; /* delivered so far */
+};
+
+struct native {
+	struct engine engine;
+	native_fn *fn;
+	void *arg;
+	struct vcpus vcpus;
+};
+
+static void deliver(struct native_cpu *cpu)
+{
+	struct module_entry e = module_entry(cpu->mod, cpu->lp);
+
+	if (!(e.info >> 31))
+		return;
+	cpu->nevents++;
+	if (cpu->on_event)
+		cpu->on_event(cpu, e.info & 0xff, e.error, cpu->event_arg);
+}
+
+/* One VM exit. Comes back when the guest runs again, on whatever processor; true when nothing was
+ * injected. */
+static bool vmexit(struct native_cpu *cpu, const struct vmexit *x, struct tdx_regs *regs)
+{
+	unsigned before = cpu->nevents;
+	enum module_next n = module_vmexit(cpu->mod, cpu->lp, x, regs);
+
+	while (n != MODULE_TO_GUEST) {
+		cpu->next = n;
+		fiber_switch(&cpu->fiber, &cpu->host);
+		n = MODULE_TO_GUEST;
+		*regs = *module_guest_regs(cpu->mod, cpu->lp);
+	}
+	deliver(cpu);
+	return cpu->nevents == before;
+}
+
+static struct vmcs *vmcs_of(const struct native_cpu *cpu)
+{
+	return module_vmcs(cpu->mod, cpu->lp);
+}
+
+static uint64_t rip(const struct native_cpu *cpu)
+{
+	return vmcs_read(vmcs_of(cpu), VMCS_GUEST_RIP);
+}
+
+static void advance(struct native_cpu *cpu)
+{
+	vmcs_write(vmcs_of(cpu), VMCS_GUEST_RIP, rip(cpu) + OP_LENGTH);
+}
+
+/* An interrupt for the host is there: one sent, or one whose countdown has run out. It is taken. */
+static bool take_interrupt(struct machine_lp *lp)
+{
+	int64_t due = 0;
+
+	if (!atomic_load_explicit(&lp->irq, memory_order_relaxed) &&
+	    atomic_load_explicit(&lp->irq_countdown, memory_order_relaxed) != 0)
+		return false;
+	return atomic_exchange_explicit(&lp->irq, false, memory_order_acq_rel) ||
+	       atomic_compare_exchange_strong(&lp->irq_countdown, &due, -1);
+}
+
+void native_poll(struct native_cpu *cpu)
+{
+	while (take_interrupt(cpu->mod->lp[cpu->lp].hw)) {
+		struct tdx_regs regs = {0};
+		struct vmexit x = {.reason = VMX_EXIT_EXTERNAL_INTERRUPT,
+				   .intr_info = 1u << 31 | 0xf2};
+
+		vmexit(cpu, &x, &regs);
+	}
+}
+
+bool native_exit(struct native_cpu *cpu, uint32_t reason, uint64_t qualification, unsigned length,
+		 struct tdx_regs *regs)
+{
+	struct vmexit x = {.reason = reason, .qualification = qualification, .instr_len = length};
+
+	native_poll(cpu);
+	advance(cpu);
+	return vmexit(cpu, &x, regs);
+}
+
+void native_tdcall(struct native_cpu *cpu, struct tdx_regs *regs)
+{
+	const struct tdx_regs in = *regs;
+	struct vmexit x = {.reason = VMX_EXIT_TDCALL, .instr_len = TDCALL_LENGTH};
+	uint64_t at;
+
+	native_poll(cpu);
+	advance(cpu);
+	at = rip(cpu);
+	for (;;) {
+		/* RIP stays where it is when the host had to do something first, or when an
+		 * interrupt for it has come in the middle of a long call: again. */
+		if (!vmexit(cpu, &x, regs) || rip(cpu) != at)
+			return;
+		native_poll(cpu);
+		*regs = in;
+		x.stall = true;
+	}
+}
+
+/* The host pointer of a GPA for an access, through as many EPT violations as it takes. */
+static void *translate(struct native_cpu *cpu, uint64_t gpa, enum ept_access access,
+		       unsigned *hkid_)
+{
+	native_poll(cpu);
+	advance(cpu);
+	for (bool stall = false;; stall = true) {
+		const struct lp *lp = &cpu->mod->lp[cpu->lp];
+		struct tdx_regs regs = {0};
+		struct vmexit x = {.gpa = gpa, .gla = gpa, .stall = stall};
+		struct ept_view v;
+		struct ept_hit hit;
+
+		ept_view_init(&v, lp->hw, lp->vmcs, 1ull << (lp->tdcs->gpaw ? 51 : 47),
+			      lp->tdr->hkid);
+		switch (ept_translate(&v, gpa, access, &hit, &x.qualification)) {
+		case EPT_OK:
+			*hkid_ = hit.hkid;
+			return machine_ptr(lp->hw->m, hit.pa);
+		case EPT_VE:
+			if (!lp->vps->ve_info.valid) {
+				lp->vps->ve_info = (struct tdvps_ve_info){
+					.exit_reason = VMX_EXIT_EPT_VIOLATION,
+					.valid = VE_INFO_VALID,
+					.exit_qualification = x.qualification,
+					.gla = gpa,
+					.gpa = gpa,
+				};
+				cpu->nevents++;
+				if (cpu->on_event)
+					cpu->on_event(cpu, 20, 0, cpu->event_arg);
+				return NULL;
+			}
+			x.reason = VMX_EXIT_EPT_VIOLATION;
+			break;
+		case EPT_VIOLATION:
+			x.reason = VMX_EXIT_EPT_VIOLATION;
+			break;
+		case EPT_MISCONFIG:
+			x.reason = VMX_EXIT_EPT_MISCONFIG;
+			break;
+		}
+		x.qualification |= 1u << 7 | 1u << 8;
+		if (!vmexit(cpu, &x, &regs))
+			return NULL;
+	}
+}
+
+#define COPY_WORD(type)                                                                            \
+	case sizeof(type):                                                                         \
+		__atomic_store_n((type *)to,                                                       \
+				 __atomic_load_n((const type *)from, __ATOMIC_RELAXED),            \
+				 __ATOMIC_RELAXED);                                                \
+		return true
+
+/* Aligned words are loaded and stored whole, as a processor does: what vCPUs do to the same word at
+ * the same time is the guest's business. */
+static bool copy_word(void *to, const void *from, size_t n)
+{
+	if (((uintptr_t)to | (uintptr_t)from) & (n - 1))
+		return false;
+	switch (n) {
+		COPY_WORD(uint8_t);
+		COPY_WORD(uint16_t);
+		COPY_WORD(uint32_t);
+		COPY_WORD(uint64_t);
+	default:
+		return false;
+	}
+}
+
+static void copy(void *to, const void *from, size_t n)
+{
+	if (!copy_word(to, from, n))
+		memcpy(to, from, n);
+}
+
+static bool access_memory(struct native_cpu *cpu, gpa_t g, void *buf, size_t len, bool write)
+{
+	uint8_t *b = buf;
+
+	while (len) {
+		size_t n = TDX_PAGE_SIZE - (g.v & (TDX_PAGE_SIZE - 1));
+		unsigned hkid_;
+		uint8_t *p = translate(cpu, g.v, write ? EPT_ACCESS_W : EPT_ACCESS_R, &hkid_);
+		struct machine_lp *hw = cpu->mod->lp[cpu->lp].hw;
+
+		if (!p)
+			return false;
+		n = n < len ? n : len;
+		if (write) {
+			copy(p, b, n);
+			machine_wrote(hw, (uint64_t)(p - hw->m->ram), hkid_);
+		} else
+			copy(b, p, n);
+		b += n;
+		g.v += n;
+		len -= n;
+	}
+	return true;
+}
+
+bool native_read(struct native_cpu *cpu, gpa_t g, void *buf, size_t len)
+{
+	return access_memory(cpu, g, buf, len, false);
+}
+
+bool native_write(struct native_cpu *cpu, gpa_t g, const void *buf, size_t len)
+{
+	return access_memory(cpu, g, (void *)(uintptr_t)buf, len, true);
+}
+
+void native_on_event(struct native_cpu *cpu, native_event_fn *fn, void *arg)
+{
+	cpu->on_event = fn;
+	cpu->event_arg = arg;
+}
+
+static void vcpu_main(void *p)
+{
+	struct native_cpu *cpu = p;
+
+	cpu->native->fn(cpu, cpu->native->arg);
+	for (;;) { /* TDG.VP.VMCALL<HLT>, interrupts blocked */
+		struct tdx_regs r = {.rax = TDG_VP_VMCALL,
+				     .rcx = 0x1c00,
+				     .r10 = 0,
+				     .r11 = VMX_EXIT_HLT,
+				     .r12 = 1};
+
+		native_tdcall(cpu, &r);
+	}
+}
+
+static void *cpu_new(void *arg, uint64_t tdvpr_pa)
+{
+	struct native_cpu *cpu = calloc(1, sizeof(*cpu));
+
+	if (!cpu)
+		return NULL;
+	cpu->native = arg;
+	if (!fiber_init(&cpu->fiber, STACK_SIZE, vcpu_main, cpu)) {
+		free(cpu);
+		return NULL;
+	}
+	return cpu;
+}
+
+static void cpu_free(void *p)
+{
+	struct native_cpu *cpu = p;
+
+	fiber_free(&cpu->fiber);
+	free(cpu);
+}
+
+static enum module_next native_run(struct engine *e, struct module *mod, unsigned lp)
+{
+	struct native *n = (struct native *)e;
+	struct native_cpu *cpu = vcpus_enter(&n->vcpus, lp, mod->lp[lp].tdvpr_pa.v);
+	struct vmcs *vmcs;
+
+	if (!cpu)
+		return MODULE_SHUTDOWN;
+	cpu->mod = mod;
+	cpu->lp = lp;
+	vmcs = module_vmcs(mod, lp);
+	if (!cpu->fiber.started) { /* what firmware does first: 64-bit mode */
+		vmcs_write(vmcs, VMCS_GUEST_EFER, 0xd01);
+		vmcs_set_bits(vmcs, VMCS_GUEST_CR0, 1u << 31 | 1u);
+		vmcs_set_bits(vmcs, VMCS_GUEST_CS_AR, 1u << 13);
+	}
+	fiber_host_init(&cpu->host);
+	fiber_switch(&cpu->host, &cpu->fiber);
+	vcpus_leave(&n->vcpus, lp);
+	return cpu->next;
+}
+
+static void native_forget(struct engine *e, uint64_t tdvpr_pa)
+{
+	vcpus_forget(&((struct native *)e)->vcpus, tdvpr_pa);
+}
+
+static void native_free(struct engine *e)
+{
+	struct native *n = (struct native *)e;
+
+	vcpus_destroy(&n->vcpus);
+	free(n);
+}
+
+struct engine *native_engine_new(native_fn *fn, void *arg)
+{
+	static const struct engine_ops ops = {
+		.run = native_run, .forget = native_forget, .free = native_free};
+	static const struct vcpus_ops vcpus_ops = {.make = cpu_new, .free = cpu_free};
+	struct native *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return NULL;
+	n->engine.ops = &ops;
+	n->fn = fn;
+	n->arg = arg;
+	vcpus_init(&n->vcpus, &vcpus_ops, n);
+	return &n->engine;
+}

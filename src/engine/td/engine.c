@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* The x86 engine: finds the entered vCPU, runs it, hands its VM exits to the module. */
+#include "engine/td/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <swtdx/x86.h>
+
+/* Instructions between two looks at what nobody kicks for. */
+#define BUDGET	      20000000ull
+#define VECTOR_VE     20
+#define VECTOR_MC     18
+#define HOST_VECTOR   0xf2
+#define ALL_VMX_EXITS 0x1000
+
+static const struct x86_ops ops = {
+	.gpa_map = td_gpa_map,
+	.rdmsr = td_rdmsr,
+	.wrmsr = td_wrmsr,
+	.tsc = td_tsc,
+	.random = td_random,
+	.intr_ack = td_apic_ack,
+	.cr8_written = td_apic_cr8,
+};
+
+/* --- VM exits --- */
+
+static enum module_next vmexit(struct td_cpu *t, struct vmexit *x)
+{
+	enum module_next next;
+	struct tdx_regs regs;
+
+	td_save(t);
+	t->lp->hw->guest_xcr0 = t->x86->xcr0;
+	t->lp->hw->guest_xss = t->x86->xss;
+	x->stall = t->x86->rip == module_entry_rip(t->mod, t->lp_id);
+	regs = t->x86->regs;
+	next = module_vmexit(t->mod, t->lp_id, x, &regs);
+	if (next != MODULE_TO_GUEST)
+		return next;
+	td_resume(t, x->instr_len);
+	return next;
+}
+
+/* A #VE the processor raises itself, without the module: SDM vol. 3, 26.5.7.1. */
+static bool convert_to_ve(struct td_cpu *t, const struct x86_exit *e)
+{
+	struct tdvps *vps = t->lp->vps;
+
+	if (t->refused != EPT_VE || e->idt_info >> 31 || vps->ve_info.valid)
+		return false;
+	vps->ve_info = (struct tdvps_ve_info){
+		.exit_reason = VMX_EXIT_EPT_VIOLATION,
+		.valid = VE_INFO_VALID,
+		.exit_qualification = e->qualification,
+		.gla = e->gla,
+		.gpa = e->gpa,
+		.eptp_index = (uint16_t)vmcs_read(t->lp->vmcs, VMCS_EPTP_INDEX),
+	};
+	x86_inject(t->x86, VECTOR_VE, X86_EV_HWEXC, false, 0, 0);
+	return true;
+}
+
+static void stopped(struct td_cpu *t, const struct x86_exit *e)
+{
+	char line[160];
+	int n;
+
+	if (!t->engine->log)
+		return;
+	if (e->reason == X86_EXIT_TRIPLE_FAULT) {
+		snprintf(line, sizeof(line),
+			 "vCPU %" PRIu32 ": triple fault at 0x%" PRIx64 ", stack 0x%" PRIx64
+			 ", fault address 0x%" PRIx64,
+			 t->lp->vps->vcpu_index, t->x86->rip, t->x86->regs.rsp, t->x86->cr2);
+	} else if (e->reason == X86_EXIT_UNKNOWN) {
+		n = snprintf(line, sizeof(line),
+			     "vCPU %" PRIu32 ": unknown instruction at 0x%" PRIx64 ":",
+			     t->lp->vps->vcpu_index, t->x86->rip);
+		for (unsigned i = 0; i < e->insn_len && i < sizeof(e->insn); i++)
+			n += snprintf(line + n, sizeof(line) - (size_t)n, " %02x", e->insn[i]);
+	} else {
+		snprintf(line, sizeof(line),
+			 "vCPU %" PRIu32 ": cannot go on at 0x%" PRIx64 ": %s (%" PRIu64 ")",
+			 t->lp->vps->vcpu_index, t->x86->rip,
+			 e->reason == X86_EXIT_UNSUPPORTED ? "an unsupported mode"
+							   : "an unknown exit",
+			 e->qualification);
+	}
+	t->engine->log(t->engine->arg, line);
+}
+
+static enum module_next ept_violation(struct td_cpu *t, const struct x86_exit *e, struct vmexit *x)
+{
+	if (t->poison) {
+		x->reason = VMX_EXIT_EXCEPTION_OR_NMI;
+		x->intr_info = VMX_INTERRUPTION_VALID | VMX_INTERRUPTION_EXCEPTION << 8 | VECTOR_MC;
+		return vmexit(t, x);
+	}
+	if (t->refused == EPT_MISCONFIG)
+		x->reason = VMX_EXIT_EPT_MISCONFIG;
+	else if (convert_to_ve(t, e))
+		return MODULE_TO_GUEST;
+	return vmexit(t, x);
+}
+
+static enum module_next external_interrupt(struct td_cpu *t)
+{
+	struct vmexit x = {.reason = VMX_EXIT_EXTERNAL_INTERRUPT,
+			   .intr_info = VMX_INTERRUPTION_VALID | HOST_VECTOR};
+
+	atomic_store_explicit(&t->lp->hw->irq, false, memory_order_release);
+	return vmexit(t, &x);
+}
+
+/* A debugger steps: an exit after each instruction or event. */
+static bool monitor_trap(const struct td_cpu *t)
+{
+	return (vmcs_read(t->lp->vmcs, VMCS_PROCBASED_CTLS) & PROCBASED_MONITOR_TRAP) != 0;
+}
+
+static enum module_next handle(struct td_cpu *t, const struct x86_exit *e)
+{
+	struct vmexit x = {
+		.reason = e->reason,
+		.qualification = e->qualification,
+		.gpa = e->gpa,
+		.gla = e->gla,
+		.intr_info = e->intr_info,
+		.intr_error = e->intr_error,
+		.instr_len = e->insn_len,
+		.instr_info = e->insn_info,
+		.idt_vectoring_info = e->idt_info,
+		.idt_vectoring_error = e->idt_error,
+	};
+
+	switch (e->reason) {
+	case X86_EXIT_KICK:
+		return MODULE_TO_GUEST;
+	case X86_EXIT_BUDGET:
+		if (!monitor_trap(t))
+			return MODULE_TO_GUEST;
+		return vmexit(t, &(struct vmexit){.reason = VMX_EXIT_MTF});
+	case X86_EXIT_EPT_VIOLATION:
+		if (e->idt_info >> 31)
+			x.instr_len = e->idt_len;
+		return ept_violation(t, e, &x);
+	default:
+		break;
+	}
+	if (e->reason >= ALL_VMX_EXITS || e->reason == X86_EXIT_TRIPLE_FAULT)
+		stopped(t, e);
+	if (e->reason >= ALL_VMX_EXITS) {
+		x = (struct vmexit){.reason = VMX_EXIT_TRIPLE_FAULT};
+	}
+	return vmexit(t, &x);
+}
+
+/* An NMI the host asked for can be given now. */
+static bool nmi_window(const struct td_cpu *t)
+{
+	return vmcs_read(t->lp->vmcs, VMCS_PROCBASED_CTLS) & PROCBASED_NMI_WINDOW &&
+	       !t->x86->nmi_blocked && !(t->x86->shadow & 3u);
+}
+
+static void inject(struct td_cpu *t)
+{
+	struct module_entry e = module_entry(t->mod, t->lp_id);
+
+	if (!(e.info & VMX_INTERRUPTION_VALID))
+		return;
+	vmcs_clear_bits(t->lp->vmcs, VMCS_ENTRY_INTERRUPTION_INFO, VMX_INTERRUPTION_VALID);
+	x86_inject(t->x86, (uint8_t)VMX_INTERRUPTION_VECTOR(e.info),
+		   (enum x86_event)VMX_INTERRUPTION_TYPE(e.info),
+		   (e.info & VMX_INTERRUPTION_ERROR_CODE) != 0, e.error, (uint8_t)e.instr_len);
+}
+
+/* Whoever watches from outside sees the sums grow while the guest runs. */
+static void count(struct td_cpu *t)
+{
+	atomic_fetch_add_explicit(&t->engine->instructions, t->x86->insns - t->counted,
+				  memory_order_relaxed);
+	atomic_fetch_add_explicit(&t->engine->naps, t->x86->naps - t->counted_naps,
+				  memory_order_relaxed);
+	t->counted = t->x86->insns;
+	t->counted_naps = t->x86->naps;
+}
+
+static enum module_next guest(struct td_cpu *t)
+{
+	enum module_next next = MODULE_TO_GUEST;
+
+	while (next == MODULE_TO_GUEST) {
+		struct x86_exit e;
+
+		inject(t);
+		if (atomic_load_explicit(&t->lp->hw->irq, memory_order_acquire) &&
+		    !t->x86->inj.valid) {
+			next = external_interrupt(t);
+			continue;
+		}
+		if (nmi_window(t) && !t->x86->inj.valid) {
+			next = vmexit(t, &(struct vmexit){.reason = VMX_EXIT_NMI_WINDOW});
+			continue;
+		}
+		/* With an event on its way into the guest, the host comes right after it. */
+		if (atomic_load_explicit(&t->lp->hw->irq, memory_order_acquire))
+			x86_kick(t->x86);
+		x86_run(t->x86, &e, monitor_trap(t) ? 1 : BUDGET);
+		count(t);
+		next = handle(t, &e);
+	}
+	return next;
+}
+
+/* --- vCPUs --- */
+
+static void *cpu_new(void *arg, uint64_t tdvpr_pa)
+{
+	struct td_engine *e = arg;
+	struct td_cpu *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return NULL;
+	t->engine = e;
+	t->x86 = x86_cpu_new(e->code, &ops, t);
+	if (!t->x86) {
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+static void cpu_free(void *vcpu)
+{
+	struct td_cpu *t = vcpu;
+
+	x86_cpu_free(t->x86);
+	free(t);
+}
+
+static void attach(struct td_cpu *t, struct module *mod, unsigned lp_id)
+{
+	struct lp *lp = &mod->lp[lp_id];
+	struct machine *m = mod->m;
+
+	t->mod = mod;
+	t->lp = lp;
+	t->lp_id = lp_id;
+	t->vapic = machine_ptr(m, machine_strip(m, lp->vps->page_pa[TDVPS_PAGE_VAPIC]));
+	t->msr_bitmaps = machine_ptr(m, machine_strip(m, lp->tdr->tdcx_pa[TDCS_PAGE_MSR_BITMAPS]));
+	t->tsc_offset = vmcs_read(lp->vmcs, VMCS_TSC_OFFSET);
+	t->tsc_multiplier = vmcs_read(lp->vmcs, VMCS_TSC_MULTIPLIER);
+	t->x86->maxpa = (uint8_t)(lp->tdcs->gpaw ? 52 : 48);
+	ept_view_init(&t->ept, lp->hw, lp->vmcs, 1ull << (lp->tdcs->gpaw ? 51 : 47), lp->tdr->hkid);
+}
+
+static enum module_next run(struct engine *engine, struct module *mod, unsigned lp)
+{
+	struct td_engine *e = (struct td_engine *)engine;
+	struct td_cpu *t = vcpus_enter(&e->vcpus, lp, mod->lp[lp].tdvpr_pa.v);
+	enum module_next next;
+
+	if (!t)
+		return MODULE_SHUTDOWN;
+	attach(t, mod, lp);
+	td_tlb_at_entry(t);
+	td_load(t);
+	td_apic_at_entry(t);
+	next = guest(t);
+	vcpus_leave(&e->vcpus, lp);
+	return next;
+}
+
+static void kick_vcpu(void *vcpu)
+{
+	x86_kick(((struct td_cpu *)vcpu)->x86);
+}
+
+static void kick(struct engine *engine, unsigned lp)
+{
+	vcpus_kick(&((struct td_engine *)engine)->vcpus, lp, kick_vcpu);
+}
+
+static void written(struct engine *engine, const void *page)
+{
+	x86_code_written(((struct td_engine *)engine)->code, page);
+}
+
+static void forget(struct engine *engine, uint64_t tdvpr_pa)
+{
+	vcpus_forget(&((struct td_engine *)engine)->vcpus, tdvpr_pa);
+}
+
+static void engine_free(struct engine *engine)
+{
+	struct td_engine *e = (struct td_engine *)engine;
+
+	vcpus_destroy(&e->vcpus);
+	x86_code_free(e->code);
+	free(e);
+}
+
+struct engine *x86_engine_new(void (*log)(void *arg, const char *line), void *arg)
+{
+	static const struct engine_ops engine_ops = {.run = run,
+						     .kick = kick,
+						     .forget = forget,
+						     .written = written,
+						     .free = engine_free};
+	static const struct vcpus_ops vcpus_ops = {.make = cpu_new, .free = cpu_free};
+	struct td_engine *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->code = x86_code_new();
+	if (!e->code) {
+		free(e);
+		return NULL;
+	}
+	e->engine.ops = &engine_ops;
+	e->log = log;
+	e->arg = arg;
+	vcpus_init(&e->vcpus, &vcpus_ops, e);
+	return &e->engine;
+}
+
+uint64_t x86_engine_instructions(const struct engine *engine)
+{
+	return atomic_load(&((const struct td_engine *)engine)->instructions);
+}
+
+uint64_t x86_engine_naps(const struct engine *engine)
+{
+	return atomic_load(&((const struct td_engine *)engine)->naps);
+}

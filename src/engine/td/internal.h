@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* One vCPU in the x86 engine, and the parts of what a TD's processor does around instructions.
+ *
+ * Its state is in the struct x86_cpu while it runs, in the TDVPS otherwise; state.c carries it over
+ * at TD entry and at each VM exit. A td_cpu is used by one thread at a time: the module lets a vCPU
+ * be entered on one processor only. */
+#ifndef ENGINE_TD_INTERNAL_H
+#define ENGINE_TD_INTERNAL_H
+
+#include "arch/vmcs.h"
+#include "arch/vmx.h"
+#include "engine/engine.h"
+#include "engine/ept.h"
+#include "engine/vcpus.h"
+#include "x86/x86.h"
+#include "machine/machine.h"
+#include "module/internal.h"
+#include "module/vmcs.h"
+
+struct td_engine;
+
+struct td_cpu {
+	struct x86_cpu *x86;
+	struct td_engine *engine;
+	/* while entered */
+	struct module *mod;
+	struct lp *lp;
+	unsigned lp_id;
+	uint8_t *vapic;
+	const uint8_t *msr_bitmaps;
+	uint64_t tsc_offset, tsc_multiplier;
+	uint64_t module_rip; /* where the module last had it */
+	struct ept_view ept;
+	/* what the last refused translation was */
+	enum ept_result refused;
+	bool poison;
+	/* what the TLB was filled under */
+	uint64_t epoch, tlb_generation;
+	unsigned tlb_lp;
+	uint64_t counted, counted_naps; /* instructions and naps already in the engine's sums */
+};
+
+struct td_engine {
+	struct engine engine;
+	struct x86_code *code;
+	void (*log)(void *arg, const char *line);
+	void *arg;
+	struct vcpus vcpus;
+	_Atomic uint64_t instructions, naps;
+};
+
+static inline struct td_cpu *td_cpu_of(struct x86_cpu *x86)
+{
+	return x86->owner;
+}
+
+/* --- state.c --- */
+
+/* At TD entry: everything, from the TDVPS. */
+void td_load(struct td_cpu *t);
+/* At a VM exit: everything, to the TDVPS. */
+void td_save(struct td_cpu *t);
+/* Back in the guest after a VM exit the module handled: what it may have changed. */
+void td_resume(struct td_cpu *t, unsigned insn_len);
+
+/* --- memory.c --- */
+unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **host,
+		    uint64_t *qual);
+/* The TLB must not survive a change of epoch, a move, or the host's INVEPT. */
+void td_tlb_at_entry(struct td_cpu *t);
+
+/* --- msr.c --- */
+enum x86_msr_answer td_rdmsr(struct x86_cpu *x86, uint32_t msr, uint64_t *value);
+enum x86_msr_answer td_wrmsr(struct x86_cpu *x86, uint32_t msr, uint64_t value);
+uint64_t td_tsc(struct x86_cpu *x86);
+bool td_random(struct x86_cpu *x86, bool seed, uint64_t *value);
+
+/* --- apic.c: the virtual APIC (SDM vol. 3, ch. 30) --- */
+enum { VAPIC_TPR = 0x80, VAPIC_PPR = 0xa0, VAPIC_ISR = 0x100, VAPIC_IRR = 0x200 };
+
+/* Posted interrupts come in; ask for attention if one can be delivered. */
+void td_apic_at_entry(struct td_cpu *t);
+void td_apic_write_tpr(struct td_cpu *t, uint8_t tpr);
+void td_apic_eoi(struct td_cpu *t);
+void td_apic_self_ipi(struct td_cpu *t, uint8_t vector);
+int td_apic_ack(struct x86_cpu *x86);
+void td_apic_cr8(struct x86_cpu *x86);
+
+#endif

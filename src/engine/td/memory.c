@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* What the interpreter's TLB is filled from: the Secure EPT for private addresses, the host's
+ * tables for shared ones. An entry stays until TD entry finds that the host has tracked or
+ * invalidated, as on hardware. Writes are asked for separately, so that the machine sees who
+ * dirties a page. */
+#include "engine/td/internal.h"
+
+unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **host, uint64_t *qual)
+{
+	struct td_cpu *t = td_cpu_of(x86);
+	struct machine *m = t->mod->m;
+	uint64_t q = 0;
+	struct ept_hit hit;
+
+	static_assert((int)EPT_ACCESS_R == (int)X86_MAP_R && (int)EPT_ACCESS_W == (int)X86_MAP_W &&
+			      (int)EPT_ACCESS_X == (int)X86_MAP_X,
+		      "one encoding of accesses");
+	t->poison = false;
+	/* A read-modify-write asks for both; the walk is the same. */
+	t->refused = ept_translate(&t->ept, gpa, (enum ept_access)access, &hit, &q);
+	if (t->refused == EPT_OK && (hit.access & access) != access) {
+		q = access | (uint64_t)hit.access << 3;
+		t->refused = EPT_VIOLATION;
+	}
+	if (t->refused != EPT_OK) {
+		*qual = q;
+		return 0;
+	}
+	if (!machine_intact(t->lp->hw, hit.pa, hit.hkid)) {
+		t->poison = true;
+		return 0;
+	}
+	*host = machine_ptr(m, hit.pa & ~(TDX_PAGE_SIZE - 1));
+	if (access & X86_MAP_W) {
+		machine_wrote(t->lp->hw, hit.pa & ~(TDX_PAGE_SIZE - 1), hit.hkid);
+		return hit.access;
+	}
+	return hit.access & ~X86_MAP_W;
+}
+
+void td_tlb_at_entry(struct td_cpu *t)
+{
+	uint64_t generation = atomic_load(&t->lp->hw->tlb_generation);
+	bool fresh = !t->lp->vps->vm_launched[0];
+
+	if (!fresh && t->epoch == t->lp->vps->vcpu_epoch && t->tlb_lp == t->lp_id &&
+	    t->tlb_generation == generation)
+		return;
+	t->epoch = t->lp->vps->vcpu_epoch;
+	t->tlb_generation = generation;
+	t->tlb_lp = t->lp_id;
+	x86_tlb_flush(t->x86);
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* Translation of one block: from bytes through Zydis to operations. */
+#ifndef X86_DECODE_H
+#define X86_DECODE_H
+
+#include <Zydis/Zydis.h>
+#include "x86/internal.h"
+
+#define BLOCK_OPS   72u /* operations, some slack for an instruction's own included */
+#define BLOCK_INSNS 48u
+#define BLOCK_LINKS 52u
+
+struct local_page;
+
+struct x86_block {
+	uint64_t rip;
+	const uint8_t *host;  /* of the first byte */
+	const uint8_t *host2; /* page of the rest of a single crossing instruction, or NULL */
+	struct x86_block *next_hash;
+	struct x86_block *next_page[2];
+	struct local_page *page[2];
+	struct x86_op *ops;
+	uint8_t mode;
+};
+
+/* What a translator works on. */
+struct x86_tr {
+	struct x86_cpu *cpu;
+	uint64_t rip; /* of the block */
+	uint8_t mode;
+	unsigned nops, ninsns, nlinks;
+	bool ended; /* the last operation leaves the block */
+	struct x86_op ops[BLOCK_OPS];
+	bool linked[BLOCK_OPS]; /* the operation's link is one of links[] */
+	struct x86_link links[BLOCK_LINKS];
+
+	/* the instruction in hand */
+	unsigned off;
+	const uint8_t *bytes;
+	ZydisDecodedInstruction in;
+	ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
+	unsigned prefix; /* OPF_REP, OPF_REPNE, OPF_LOCK */
+};
+
+/* Translate from bytes (avail of them, at most up to the page's end, or more for one instruction).
+ */
+void x86_translate_block(struct x86_tr *tr, const uint8_t *bytes, unsigned avail);
+
+/* One instruction; false: not of this family. */
+bool x86_tr_int(struct x86_tr *tr);
+bool x86_tr_system(struct x86_tr *tr);
+bool x86_tr_mmx(struct x86_tr *tr);
+bool x86_tr_sse(struct x86_tr *tr);
+bool x86_tr_x87(struct x86_tr *tr);
+bool x86_tr_bmi(struct x86_tr *tr);
+bool x86_tr_absent(struct x86_tr *tr);
+
+/* The next operation, with what is common filled in. */
+struct x86_op *x86_tr_op(struct x86_tr *tr, x86_fn *fn);
+/* Address fields of a memory operand; true if base + displacement says it all. */
+bool x86_tr_mem(struct x86_tr *tr, struct x86_op *op, const ZydisDecodedOperand *o);
+unsigned x86_tr_reg(ZydisRegister reg);
+/* Give the operation a link to rip. */
+void x86_tr_link(struct x86_tr *tr, struct x86_op *op, uint64_t rip);
+/* Zydis knows the instruction, the engine does not: an operation that ends the block, followed by
+ * the bytes. */
+struct x86_op *x86_tr_unknown(struct x86_tr *tr, x86_fn *fn);
+/* An operation that ends the block. */
+struct x86_op *x86_tr_end(struct x86_tr *tr, x86_fn *fn);
+
+static inline bool tr_is_reg(const ZydisDecodedOperand *o)
+{
+	return o->type == ZYDIS_OPERAND_TYPE_REGISTER;
+}
+
+static inline bool tr_is_mem(const ZydisDecodedOperand *o)
+{
+	return o->type == ZYDIS_OPERAND_TYPE_MEMORY;
+}
+
+static inline bool tr_is_imm(const ZydisDecodedOperand *o)
+{
+	return o->type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+}
+
+/* log2 of a size in bits, 8 to 64 */
+static inline unsigned tr_size(unsigned bits)
+{
+	return bits == 8 ? 0 : bits == 16 ? 1 : bits == 32 ? 2 : 3;
+}
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: MIT */
+/* Translation of system instructions and of those that leave the guest. */
+#include "x86/decode.h"
+#include "x86/seg.h"
+#include "x86/system.h"
+
+static uint8_t reg_of(const struct x86_tr *tr, unsigned operand)
+{
+	return (uint8_t)x86_tr_reg(tr->o[operand].reg.value);
+}
+
+/* Where the instruction asks for a privilege: 0 #GP outside CPL 0, 1 none, 2 #UD outside CPL 0. */
+static void leaves(struct x86_tr *tr, enum x86_reason reason, uint8_t privilege)
+{
+	struct x86_op *op = x86_tr_end(tr, x86_exit_insn);
+
+	op->imm = reason;
+	op->d = privilege;
+}
+
+static void io(struct x86_tr *tr, bool in, bool string, unsigned size)
+{
+	const ZydisInstructionAttributes a = tr->in.attributes;
+	struct x86_op *op = x86_tr_end(tr, x86_in_out);
+
+	op->s = (uint8_t)((in ? 1 : 0) | (string ? 2 : 0));
+	op->d = (uint8_t)size;
+	op->imm = 0x10000;
+	if (string) {
+		op->seg = a & ZYDIS_ATTRIB_HAS_SEGMENT_GS   ? X86_GS
+			  : a & ZYDIS_ATTRIB_HAS_SEGMENT_FS ? X86_FS
+			  : tr->mode & M_L64		    ? X86_NOSEG
+							    : X86_DS;
+		if (tr->in.address_width == 32)
+			op->fl |= OPF_A32;
+		if (tr->in.address_width == 16)
+			op->fl |= OPF_A16;
+	} else if (tr_is_imm(&tr->o[in ? 1 : 0])) {
+		op->imm = tr->o[in ? 1 : 0].imm.value.u & 0xff;
+	}
+}
+
+static void mov_special(struct x86_tr *tr, bool *known)
+{
+	const ZydisRegister to = tr_is_reg(&tr->o[0]) ? tr->o[0].reg.value : ZYDIS_REGISTER_NONE;
+	const ZydisRegister from = tr_is_reg(&tr->o[1]) ? tr->o[1].reg.value : ZYDIS_REGISTER_NONE;
+	struct x86_op *op;
+
+	*known = true;
+	if (to >= ZYDIS_REGISTER_CR0 && to <= ZYDIS_REGISTER_CR15) {
+		op = x86_tr_end(tr, x86_mov_to_cr);
+		op->imm = (uint64_t)(to - ZYDIS_REGISTER_CR0);
+		op->s = reg_of(tr, 1);
+	} else if (from >= ZYDIS_REGISTER_CR0 && from <= ZYDIS_REGISTER_CR15) {
+		op = x86_tr_op(tr, x86_mov_from_cr);
+		op->imm = (uint64_t)(from - ZYDIS_REGISTER_CR0);
+		op->d = reg_of(tr, 0);
+	} else if (to >= ZYDIS_REGISTER_DR0 && to <= ZYDIS_REGISTER_DR15) {
+		op = x86_tr_end(tr, x86_mov_to_dr);
+		op->imm = (uint64_t)(to - ZYDIS_REGISTER_DR0);
+		op->s = reg_of(tr, 1);
+	} else if (from >= ZYDIS_REGISTER_DR0 && from <= ZYDIS_REGISTER_DR15) {
+		op = x86_tr_end(tr, x86_mov_from_dr);
+		op->imm = (uint64_t)(from - ZYDIS_REGISTER_DR0);
+		op->d = op->s = reg_of(tr, 0);
+		op->fl |= OPF_MEM; /* marks the direction for an exit */
+	} else {
+		*known = false;
+	}
+}
+
+/* A selector or word operand in a register or memory. */
+static struct x86_op *word_operand(struct x86_tr *tr, struct x86_op *op, unsigned operand)
+{
+	if (tr_is_mem(&tr->o[operand])) {
+		x86_tr_mem(tr, op, &tr->o[operand]);
+	} else {
+		op->s = op->d = reg_of(tr, operand);
+		op->sc = (uint8_t)(tr->o[operand].size / 8);
+	}
+	return op;
+}
+
+static void software_interrupt(struct x86_tr *tr, unsigned vector, enum x86_event type)
+{
+	struct x86_op *op = x86_tr_end(tr, x86_int_n);
+
+	op->imm = vector;
+	op->sc = (uint8_t)type;
+}
+
+static void far_pointer(struct x86_tr *tr, unsigned seg)
+{
+	struct x86_op *op = x86_tr_end(tr, x86_load_far_ptr);
+
+	x86_tr_mem(tr, op, &tr->o[1]);
+	op->d = reg_of(tr, 0);
+	op->s = (uint8_t)(tr->o[0].size / 8);
+	op->imm = seg;
+}
+
+static void base(struct x86_tr *tr, uint64_t imm)
+{
+	struct x86_op *op = x86_tr_op(tr, x86_fsgsbase);
+
+	op->d = op->s = reg_of(tr, 0);
+	op->sc = (uint8_t)(tr->o[0].size / 8);
+	op->imm = imm;
+}
+
+static void query(struct x86_tr *tr, uint64_t imm)
+{
+	struct x86_op *op = word_operand(tr, x86_tr_op(tr, x86_lar_lsl), 1);
+
+	op->d = reg_of(tr, 0);
+	op->imm = imm | (tr->o[0].size == 16 ? 0x100u : 0);
+}
+
+bool x86_tr_system(struct x86_tr *tr)
+{
+	struct x86_op *op;
+	bool known;
+
+	switch (tr->in.mnemonic) {
+#define CASE(name, call)                                                                           \
+	case ZYDIS_MNEMONIC_##name:                                                                \
+		call;                                                                              \
+		return true;
+		CASE(CPUID, leaves(tr, X86_EXIT_CPUID, 1))
+		CASE(HLT, leaves(tr, X86_EXIT_HLT, 0))
+		CASE(INVD, leaves(tr, X86_EXIT_INVD, 0))
+		CASE(WBINVD, leaves(tr, X86_EXIT_WBINVD, 0))
+		CASE(RDPMC, leaves(tr, X86_EXIT_RDPMC, 1))
+		CASE(RSM, x86_tr_end(tr, x86_ud)) /* outside SMM */
+		CASE(VMCALL, leaves(tr, X86_EXIT_VMCALL, 1))
+		CASE(TDCALL, leaves(tr, X86_EXIT_TDCALL, 0))
+		CASE(SEAMCALL, leaves(tr, X86_EXIT_SEAMCALL, 0))
+		CASE(GETSEC, leaves(tr, X86_EXIT_GETSEC, 0))
+		CASE(ENCLS, leaves(tr, X86_EXIT_ENCLS, 2))
+		CASE(ENCLU, leaves(tr, X86_EXIT_ENCLU, 1))
+		CASE(XSETBV, leaves(tr, X86_EXIT_XSETBV, 0))
+		CASE(MONITOR, leaves(tr, X86_EXIT_MONITOR, 2))
+		CASE(MWAIT, leaves(tr, X86_EXIT_MWAIT, 2))
+		CASE(INVEPT, leaves(tr, X86_EXIT_INVEPT, 0))
+		CASE(INVVPID, leaves(tr, X86_EXIT_INVVPID, 0))
+		CASE(VMCLEAR, leaves(tr, X86_EXIT_VMX, 0))
+		CASE(VMLAUNCH, leaves(tr, X86_EXIT_VMX, 0))
+		CASE(VMRESUME, leaves(tr, X86_EXIT_VMX, 0))
+		CASE(VMPTRLD, leaves(tr, X86_EXIT_VMX, 0))
+		CASE(VMPTRST, leaves(tr, X86_EXIT_VMX, 0))
+		CASE(VMREAD, leaves(tr, X86_EXIT_VMX, 0))
+		CASE(VMWRITE, leaves(tr, X86_EXIT_VMX, 0))
+		CASE(VMXOFF, leaves(tr, X86_EXIT_VMX, 0))
+		CASE(VMXON, leaves(tr, X86_EXIT_VMX, 0))
+		CASE(VMFUNC, x86_tr_end(tr, x86_ud))
+		CASE(VMMCALL, x86_tr_end(tr, x86_ud)) /* AMD's */
+		CASE(IN, io(tr, true, false, tr->o[0].size / 8))
+		CASE(OUT, io(tr, false, false, tr->o[1].size / 8))
+		CASE(INSB, io(tr, true, true, 1))
+		CASE(INSW, io(tr, true, true, 2))
+		CASE(INSD, io(tr, true, true, 4))
+		CASE(OUTSB, io(tr, false, true, 1))
+		CASE(OUTSW, io(tr, false, true, 2))
+		CASE(OUTSD, io(tr, false, true, 4))
+		CASE(RDMSR, x86_tr_end(tr, x86_rdmsr))
+		CASE(WRMSR, x86_tr_end(tr, x86_wrmsr))
+		CASE(RDTSC, x86_tr_op(tr, x86_rdtsc))
+		CASE(RDTSCP, x86_tr_op(tr, x86_rdtscp))
+		CASE(RDPID, x86_tr_op(tr, x86_rdpid)->d = reg_of(tr, 0))
+	case ZYDIS_MNEMONIC_RDRAND:
+	case ZYDIS_MNEMONIC_RDSEED:
+		op = x86_tr_op(tr, x86_random);
+		op->imm = tr->in.mnemonic == ZYDIS_MNEMONIC_RDSEED;
+		op->d = reg_of(tr, 0);
+		op->sc = (uint8_t)(tr->o[0].size / 8);
+		return true;
+		CASE(XGETBV, x86_tr_op(tr, x86_xgetbv))
+	case ZYDIS_MNEMONIC_MOV:
+		mov_special(tr, &known);
+		return known;
+		CASE(CLTS, x86_tr_end(tr, x86_clts))
+		CASE(LMSW, word_operand(tr, x86_tr_end(tr, x86_lmsw), 0))
+		CASE(SMSW, word_operand(tr, x86_tr_op(tr, x86_store_word), 0)->imm = 0)
+		CASE(SLDT, word_operand(tr, x86_tr_op(tr, x86_store_word), 0)->imm = 1)
+		CASE(STR, word_operand(tr, x86_tr_op(tr, x86_store_word), 0)->imm = 2)
+		CASE(LLDT, word_operand(tr, x86_tr_op(tr, x86_lldt), 0))
+		CASE(LTR, word_operand(tr, x86_tr_op(tr, x86_ltr), 0))
+		CASE(VERR, word_operand(tr, x86_tr_op(tr, x86_verify), 0)->imm = 0)
+		CASE(VERW, word_operand(tr, x86_tr_op(tr, x86_verify), 0)->imm = 1)
+		CASE(LAR, query(tr, 0))
+		CASE(LSL, query(tr, 1))
+	case ZYDIS_MNEMONIC_LGDT:
+	case ZYDIS_MNEMONIC_LIDT:
+		op = x86_tr_end(tr, x86_load_dt);
+		x86_tr_mem(tr, op, &tr->o[0]);
+		op->s = tr->in.operand_width == 16 ? 2 : 4;
+		op->imm = tr->in.mnemonic == ZYDIS_MNEMONIC_LIDT;
+		return true;
+	case ZYDIS_MNEMONIC_SGDT:
+	case ZYDIS_MNEMONIC_SIDT:
+		op = x86_tr_op(tr, x86_store_dt);
+		x86_tr_mem(tr, op, &tr->o[0]);
+		op->imm = tr->in.mnemonic == ZYDIS_MNEMONIC_SIDT;
+		return true;
+		CASE(INVLPG, x86_tr_mem(tr, x86_tr_end(tr, x86_invlpg), &tr->o[0]))
+	case ZYDIS_MNEMONIC_INVPCID:
+		op = x86_tr_end(tr, x86_invpcid);
+		x86_tr_mem(tr, op, &tr->o[1]);
+		op->d = reg_of(tr, 0);
+		return true;
+		CASE(CLI, x86_tr_op(tr, x86_cli))
+		CASE(STI, x86_tr_end(tr, x86_sti))
+		CASE(STAC, x86_tr_op(tr, x86_ac)->imm = 1)
+		CASE(CLAC, x86_tr_op(tr, x86_ac)->imm = 0)
+		CASE(RDFSBASE, base(tr, 0))
+		CASE(WRFSBASE, base(tr, 1))
+		CASE(RDGSBASE, base(tr, 2))
+		CASE(WRGSBASE, base(tr, 3))
+		CASE(SWAPGS, x86_tr_op(tr, x86_swapgs))
+		CASE(SYSCALL, x86_tr_end(tr, x86_syscall))
+		CASE(SYSRET, x86_tr_end(tr, x86_sysret)->s = tr->in.operand_width == 64 ? 8 : 4)
+		CASE(SYSENTER, x86_tr_end(tr, x86_sysenter))
+		CASE(SYSEXIT, x86_tr_end(tr, x86_sysexit)->s = tr->in.operand_width == 64 ? 8 : 4)
+		CASE(IRET, x86_tr_end(tr, x86_iret)->s = 2)
+		CASE(IRETD, x86_tr_end(tr, x86_iret)->s = 4)
+		CASE(IRETQ, x86_tr_end(tr, x86_iret)->s = 8)
+		CASE(INT, software_interrupt(tr, tr->o[0].imm.value.u & 0xff, X86_EV_SWINT))
+		CASE(INT3, software_interrupt(tr, 3, X86_EV_SWEXC))
+		CASE(INT1, software_interrupt(tr, 1, X86_EV_PRIV_SWEXC))
+		CASE(INTO, x86_tr_op(tr, x86_into))
+		CASE(LDS, far_pointer(tr, X86_DS))
+		CASE(LES, far_pointer(tr, X86_ES))
+		CASE(LSS, far_pointer(tr, X86_SS))
+		CASE(LFS, far_pointer(tr, X86_FS))
+		CASE(LGS, far_pointer(tr, X86_GS))
+	case ZYDIS_MNEMONIC_UD0:
+	case ZYDIS_MNEMONIC_UD1:
+	case ZYDIS_MNEMONIC_UD2:
+		x86_tr_end(tr, x86_ud);
+		return true;
+	default:
+		return false;
+	}
+}

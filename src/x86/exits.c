@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* Instructions which only leave the engine, and the ends of what it can execute. */
+#include <sched.h>
+#include <time.h>
+#include "x86/flags.h"
+#include "x86/system.h"
+
+/* imm: exit reason; d: 0 only at CPL 0, 1 any CPL, 2 #UD outside CPL 0. */
+OP(x86_exit_insn)
+{
+	if (cpu->cpl && op->d == 0)
+		x86_raise_err(cpu, op, V_GP, 0);
+	if (cpu->cpl && op->d == 2)
+		x86_raise(cpu, op, V_UD);
+	if (op->imm == X86_EXIT_XSETBV && !(cpu->cr4 & X86_CR4_OSXSAVE))
+		x86_raise(cpu, op, V_UD);
+	if (op->imm == X86_EXIT_RDPMC && cpu->cpl && !(cpu->cr4 & X86_CR4_PCE))
+		x86_raise_err(cpu, op, V_GP, 0);
+	x86_leave(cpu, op, (unsigned)op->imm, 0);
+}
+
+/* May this port be touched at this privilege? By IOPL, else by the TSS's bitmap. */
+static void check_port(struct x86_cpu *cpu, unsigned port, unsigned size)
+{
+	unsigned map, bits;
+
+	if (cpu->cpl <= ((cpu->sysflags >> 12) & 3u))
+		return;
+	if (!(cpu->tr.ar & 8) || cpu->tr.limit < 103)
+		x86_raise_err(cpu, NULL, V_GP, 0);
+	map = (unsigned)x86_ld(cpu, cpu->tr.base + 102, 2, ACC_SUP) + port / 8;
+	if (map + 1 > cpu->tr.limit)
+		x86_raise_err(cpu, NULL, V_GP, 0);
+	bits = (unsigned)x86_ld(cpu, cpu->tr.base + map, 2, ACC_SUP) >> (port & 7);
+	if (bits & ((1u << size) - 1))
+		x86_raise_err(cpu, NULL, V_GP, 0);
+}
+
+/* d: size; imm: port, or 0x10000 for DX; s: bit 0 IN, bit 1 string. */
+OP(x86_in_out)
+{
+	const bool dx = op->imm > 0xffff;
+	const unsigned port = dx ? (uint16_t)cpu->regs.rdx : (unsigned)op->imm;
+	uint64_t qual = op->d - 1u;
+
+	x86_at(cpu, op);
+	check_port(cpu, port, op->d);
+	if (op->s & 1)
+		qual |= 1u << 3;
+	if (op->s & 2) {
+		const bool in = op->s & 1;
+		const uint64_t mask = op->fl & OPF_A32	 ? UINT32_MAX
+				      : op->fl & OPF_A16 ? UINT16_MAX
+							 : UINT64_MAX;
+		const uint64_t off = (in ? cpu->regs.rdi : cpu->regs.rsi) & mask;
+
+		qual |= 1u << 4;
+		if (op->fl & OPF_REP) {
+			if (!(cpu->regs.rcx & mask)) {
+				cpu->left--;
+				cpu->rip += op->len;
+				return x86_lookup(cpu, 0);
+			}
+			qual |= 1u << 5;
+		}
+		cpu->exit.gla = off + cpu->seg[in ? X86_ES : op->seg].base;
+		cpu->exit.insn_info = (mask == UINT64_MAX   ? 2u
+				       : mask == UINT32_MAX ? 1u
+							    : 0u)
+					      << 7 |
+				      (uint32_t)(in			? X86_ES
+						 : op->seg == X86_NOSEG ? X86_DS
+									: op->seg)
+					      << 15;
+	}
+	if (!dx)
+		qual |= 1u << 6;
+	qual |= (uint64_t)port << 16;
+	cpu->exit.insn_len = op->len;
+	x86_leave(cpu, NULL, X86_EXIT_IO, qual);
+}
+
+OP(x86_ud)
+{
+	x86_raise(cpu, op, V_UD);
+}
+
+OP(x86_gp)
+{
+	x86_raise_err(cpu, op, V_GP, 0);
+}
+
+OP(x86_nm)
+{
+	x86_raise(cpu, op, V_NM);
+}
+
+/* The bytes are in the following operation. */
+OP(x86_unknown)
+{
+	memcpy(cpu->exit.insn, &op[1], sizeof(cpu->exit.insn));
+	x86_leave(cpu, op, X86_EXIT_UNKNOWN, 0);
+}
+
+OP(x86_gated_cr4)
+{
+	if (!(cpu->cr4 & op->imm))
+		x86_raise(cpu, op, V_UD);
+	return x86_unknown(cpu, op);
+}
+
+OP(x86_gated_xcr0)
+{
+	if (!(cpu->cr4 & X86_CR4_OSXSAVE) || !(cpu->xcr0 & op->imm))
+		x86_raise(cpu, op, V_UD);
+	return x86_unknown(cpu, op);
+}
+
+OP(x86_break)
+{
+	x86_leave(cpu, op, X86_EXIT_BREAKPOINT, 0);
+}
+
+OP(x86_nop)
+{
+	NEXT;
+}
+
+/* How long a guest may spin before its thread gives way. */
+enum { PAUSE_NEAR = 64, PAUSE_PATIENCE = 4096, PAUSE_YIELD = 64, PAUSE_SLEEP_NS = 50000 };
+
+/* A guest in a tight loop of PAUSEs waits for another processor, which may need this host CPU. */
+OP(x86_pause)
+{
+	const int64_t since = cpu->pause_left - cpu->left;
+	const struct timespec nap = {0, PAUSE_SLEEP_NS};
+
+	cpu->pause_left = cpu->left;
+	cpu->pauses = since >= 0 && since < PAUSE_NEAR ? cpu->pauses + 1 : 0;
+	if (cpu->pauses % PAUSE_YIELD == PAUSE_YIELD - 1) {
+		if (cpu->pauses < PAUSE_PATIENCE)
+			sched_yield();
+		else if (nanosleep(&nap, NULL) == 0)
+			cpu->naps++;
+	}
+	NEXT;
+}

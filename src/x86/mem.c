@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* Guest accesses that the inline path does not take: TLB misses, page crossings, pages with code,
+ * and the accesses the processor itself makes (stacks, tables).
+ *
+ * Every access checks all its bytes before it changes one. An access across two pages is not
+ * atomic towards other processors, locked or not. */
+#include "x86/internal.h"
+
+static void check_canonical(struct x86_cpu *cpu, uint64_t va, unsigned size)
+{
+	if (!(cpu->efer & X86_EFER_LMA) || !is64(cpu))
+		return;
+	if (!x86_canonical(cpu, va) || !x86_canonical(cpu, va + size - 1))
+		x86_raise_err(cpu, cpu->cur, cpu->cur && (cpu->cur->fl & OPF_SS) ? V_SS : V_GP, 0);
+}
+
+static unsigned to_page_end(uint64_t va)
+{
+	return 0x1000u - (unsigned)(va & 0xfff);
+}
+
+void x86_read(struct x86_cpu *cpu, uint64_t va, void *to, unsigned len, unsigned acc)
+{
+	const unsigned here = to_page_end(va);
+	const uint8_t *p, *q;
+
+	check_canonical(cpu, va, len);
+	p = x86_fill(cpu, va, acc | ACC_R);
+	if (len <= here) {
+		x86_watch(cpu, va, len, acc);
+		memcpy(to, p, len);
+		return;
+	}
+	q = x86_fill(cpu, va + here, acc | ACC_R);
+	x86_watch(cpu, va, len, acc);
+	memcpy(to, p, here);
+	memcpy((uint8_t *)to + here, q, len - here);
+}
+
+static void put(struct x86_cpu *cpu, uint8_t *host, const void *from, unsigned len)
+{
+	memcpy(host, from, len);
+	x86_code_hit(cpu->code, host, len);
+}
+
+void x86_write(struct x86_cpu *cpu, uint64_t va, const void *from, unsigned len, unsigned acc)
+{
+	const unsigned here = to_page_end(va);
+	uint8_t *p, *q;
+
+	check_canonical(cpu, va, len);
+	p = x86_fill(cpu, va, acc | ACC_W);
+	if (len <= here) {
+		x86_watch(cpu, va, len, acc | ACC_W);
+		put(cpu, p, from, len);
+		return;
+	}
+	q = x86_fill(cpu, va + here, acc | ACC_W);
+	x86_watch(cpu, va, len, acc | ACC_W);
+	put(cpu, p, from, here);
+	put(cpu, q, (const uint8_t *)from + here, len - here);
+}
+
+uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc)
+{
+	uint64_t v = 0;
+
+	if (to_page_end(va) >= size) {
+		const uint8_t *p;
+
+		check_canonical(cpu, va, size);
+		p = x86_fill(cpu, va, acc | ACC_R);
+		x86_watch(cpu, va, size, acc);
+		switch (size) {
+		case 1:
+			return *p;
+		case 2:
+			return *(const volatile uint16_t_any *)(const void *)p;
+		case 4:
+			return *(const volatile uint32_t_any *)(const void *)p;
+		default:
+			return *(const volatile uint64_t_any *)(const void *)p;
+		}
+	}
+	x86_read(cpu, va, &v, size, acc);
+	return v;
+}
+
+void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigned acc)
+{
+	uint8_t *p;
+
+	if (to_page_end(va) < size) {
+		x86_write(cpu, va, &v, size, acc);
+		return;
+	}
+	check_canonical(cpu, va, size);
+	p = x86_fill(cpu, va, acc | ACC_W);
+	x86_watch(cpu, va, size, acc | ACC_W);
+	switch (size) {
+	case 1:
+		*p = (uint8_t)v;
+		break;
+	case 2:
+		*(volatile uint16_t_any *)(void *)p = (uint16_t)v;
+		break;
+	case 4:
+		*(volatile uint32_t_any *)(void *)p = (uint32_t)v;
+		break;
+	default:
+		*(volatile uint64_t_any *)(void *)p = v;
+		break;
+	}
+	x86_code_hit(cpu->code, p, size);
+}
+
+/* Called by slow.S, which an optimizer of the whole program does not see. */
+#define FROM_ASM __attribute__((used))
+
+FROM_ASM uint64_t x86_ld_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va,
+			      unsigned size)
+{
+	uint64_t v;
+
+	cpu->cur = op;
+	v = x86_ld(cpu, va, size, 0);
+	cpu->cur = NULL;
+	return v;
+}
+
+FROM_ASM void x86_st_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, uint64_t v,
+			  unsigned size)
+{
+	cpu->cur = op;
+	x86_st(cpu, va, v, size, 0);
+	cpu->cur = NULL;
+}
+
+/* A pointer to change size bytes through. rmw_pending asks for x86_rmw_done() after the change:
+ * because the bytes are a copy, or because the page holds code. */
+FROM_ASM void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va,
+			    unsigned size)
+{
+	const unsigned here = to_page_end(va);
+
+	cpu->cur = op;
+	check_canonical(cpu, va, size);
+	cpu->bounce_host[0] = x86_fill(cpu, va, ACC_W);
+	cpu->bounce_size = size;
+	if (size <= here) {
+		x86_watch(cpu, va, size, ACC_W);
+		cpu->cur = NULL;
+		cpu->rmw_pending = x86_code_is(cpu->code, cpu->bounce_host[0]);
+		cpu->bounce_host[1] = NULL;
+		return cpu->bounce_host[0];
+	}
+	cpu->bounce_host[1] = x86_fill(cpu, va + here, ACC_W);
+	x86_watch(cpu, va, size, ACC_W);
+	cpu->cur = NULL;
+	memcpy(cpu->bounce, cpu->bounce_host[0], here);
+	memcpy(cpu->bounce + here, cpu->bounce_host[1], size - here);
+	cpu->bounce_va = va;
+	cpu->rmw_pending = 1;
+	return cpu->bounce;
+}
+
+void x86_rmw_done(struct x86_cpu *cpu)
+{
+	const unsigned here = to_page_end(cpu->bounce_va), size = cpu->bounce_size;
+
+	cpu->rmw_pending = 0;
+	if (!cpu->bounce_host[1]) {
+		x86_code_hit(cpu->code, cpu->bounce_host[0], size);
+		return;
+	}
+	put(cpu, cpu->bounce_host[0], cpu->bounce, here);
+	put(cpu, cpu->bounce_host[1], cpu->bounce + here, size - here);
+}
+
+uint8_t *x86_window(struct x86_cpu *cpu, uint64_t va, uint64_t *len, unsigned acc)
+{
+	const unsigned here = to_page_end(va);
+	uint8_t *p;
+
+	check_canonical(cpu, va, 1);
+	p = x86_fill(cpu, va, acc & (ACC_R | ACC_W) ? acc : acc | ACC_W);
+	if (*len > here)
+		*len = here;
+	if (!(acc & ACC_R) && x86_code_is(cpu->code, p))
+		return NULL;
+	return p;
+}
+
+/* Segmentation where it is not flat: limits of expand-up and expand-down segments, rights. */
+uint64_t x86_seg_ea(struct x86_cpu *cpu, unsigned seg, uint64_t off, unsigned size, bool write)
+{
+	const struct x86_seg *s = &cpu->seg[seg];
+	const unsigned type = s->ar & 15u;
+	const unsigned vector = seg == X86_SS ? V_SS : V_GP;
+	const uint64_t last = off + size - 1;
+
+	if (is64(cpu))
+		return off + (seg >= X86_FS ? s->base : 0);
+	if (s->ar & X86_AR_UNUSABLE)
+		x86_raise_err(cpu, cpu->cur, V_GP, 0);
+	if (write && ((type & 8) || !(type & 2)))
+		x86_raise_err(cpu, cpu->cur, vector, 0);
+	if (!write && (type & 8) && !(type & 2))
+		x86_raise_err(cpu, cpu->cur, vector, 0);
+	if (!(type & 8) && (type & 4)) {
+		if (off <= s->limit || last > (s->ar & X86_AR_DB ? UINT32_MAX : UINT16_MAX))
+			x86_raise_err(cpu, cpu->cur, vector, 0);
+	} else if (last > s->limit) {
+		x86_raise_err(cpu, cpu->cur, vector, 0);
+	}
+	return (uint32_t)(off + s->base);
+}
+
+const uint16_t x86_chk_size[X86_CHK_SIZES] = {1, 2, 4, 6, 8, 10, 14, 16, 28, 32, 64, 94, 108, 512};
+
+/* The rest of address formation: width of the address, and the segment where it matters. */
+uint64_t x86_ea_chk(struct x86_cpu *cpu, const struct x86_op *op, uint64_t off)
+{
+	if (op->fl & OPF_A32)
+		off = (uint32_t)off;
+	if (op->fl & OPF_A16)
+		off = (uint16_t)off;
+	if (!(op->fl & OPF_CHK))
+		return is64(cpu) ? off + cpu->seg[op->seg].base
+				 : (uint32_t)(off + cpu->seg[op->seg].base);
+	cpu->cur = op;
+	off = x86_seg_ea(cpu, op->seg & CHK_SEG, off, x86_chk_size[op->seg >> CHK_SIZE_SHIFT & 15u],
+			 op->seg & CHK_WRITE);
+	cpu->cur = NULL;
+	return off;
+}

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop, and everything that interrupts it: exits, faults, kicks, interrupts, budgets. */
+#include <errno.h>
+#include <stdlib.h>
+#include "x86/flags.h"
+#include "x86/internal.h"
+
+/* --- state --- */
+
+uint64_t x86_rflags(const struct x86_cpu *cpu)
+{
+	return cpu->sysflags | 2u | fl_to_rflags(cpu->fl);
+}
+
+void x86_set_sysflags(struct x86_cpu *cpu, uint64_t v)
+{
+	const uint64_t changed = cpu->sysflags ^ v;
+
+	/* RF holds a breakpoint back: nobody sees it where there is none. */
+	if (!cpu->dr_execution)
+		v &= ~(uint64_t)X86_RF;
+	cpu->sysflags = v;
+	if (v & X86_RF)
+		x86_attn(cpu, ATTN_STEP);
+	if (changed & X86_AC)
+		x86_mmu_select(cpu);
+	if (v & X86_TF)
+		x86_attn(cpu, ATTN_STEP);
+	if (v & X86_IF)
+		x86_attn(cpu, ATTN_INTR);
+}
+
+void x86_set_rflags(struct x86_cpu *cpu, uint64_t value)
+{
+	cpu->fl = fl_from_rflags(value);
+	x86_set_sysflags(cpu, value & (X86_TF | X86_IF | X86_DF | X86_IOPL | X86_NT | X86_RF |
+				       X86_AC | X86_ID));
+}
+
+#define DR6_BREAKS 0xfu
+#define DR6_BS	   (1u << 14)
+#define DR7_GD	   (1u << 13)
+
+static bool flat(const struct x86_seg *s)
+{
+	return s->base == 0 && s->limit == UINT32_MAX && !(s->ar & X86_AR_UNUSABLE) &&
+	       ((s->ar & 8) || (s->ar & 4) == 0);
+}
+
+void x86_mode_changed(struct x86_cpu *cpu)
+{
+	const struct x86_seg *cs = &cpu->seg[X86_CS];
+	unsigned mode = 0;
+
+	if ((cpu->efer & X86_EFER_LMA) && (cs->ar & X86_AR_L)) {
+		mode |= M_L64 | M_FLAT;
+	} else {
+		if (cs->ar & X86_AR_DB)
+			mode |= M_D32;
+		if (cpu->seg[X86_SS].ar & X86_AR_DB)
+			mode |= M_SS32;
+		if (flat(cs) && flat(&cpu->seg[X86_SS]) && flat(&cpu->seg[X86_DS]) &&
+		    flat(&cpu->seg[X86_ES]))
+			mode |= M_FLAT;
+	}
+	if (!(cpu->cr0 & (X86_CR0_EM | X86_CR0_TS))) {
+		mode |= M_X87;
+		if (cpu->cr4 & X86_CR4_OSFXSR)
+			mode |= M_SSE;
+	}
+	if (cpu->cpl == 3)
+		mode |= M_USER;
+	cpu->mode = (uint8_t)mode;
+	x86_mmu_select(cpu);
+}
+
+void x86_state_changed(struct x86_cpu *cpu)
+{
+	cpu->cpl = (uint8_t)X86_AR_DPL(cpu->seg[X86_SS].ar);
+	cpu->seg[X86_NOSEG] = (struct x86_seg){0};
+	cpu->zero = 0;
+	x86_mode_changed(cpu);
+	x86_mmu_flush(cpu, true);
+	x86_debug_changed(cpu);
+	x86_attn(cpu, ATTN_INTR | ATTN_STEP);
+}
+
+struct x86_cpu *x86_cpu_new(struct x86_code *code, const struct x86_ops *ops, void *owner)
+{
+	struct x86_cpu *cpu = aligned_alloc(64, (sizeof(*cpu) + 63) & ~(size_t)63);
+	unsigned i;
+
+	if (!cpu)
+		return NULL;
+	memset(cpu, 0, sizeof(*cpu));
+	cpu->ops = ops;
+	cpu->owner = owner;
+	cpu->code = code;
+	cpu->maxpa = 52;
+	cpu->cr0 = 0x21;
+	cpu->cr4 = 0;
+	cpu->xcr0 = 1;
+	cpu->dr[6] = 0xffff0ff0;
+	cpu->dr[7] = 0x400;
+	cpu->pat = 0x0007040600070406;
+	cpu->rip = 0xfffffff0;
+	cpu->fl = 0x200;
+	cpu->fx.fcw = 0x40;
+	cpu->fx.mxcsr = 0x1f80;
+	cpu->fx.mxcsr_mask = 0xffff;
+	for (i = 0; i < X86_NOSEG; i++)
+		cpu->seg[i] = (struct x86_seg){.limit = UINT32_MAX, .ar = 0xc093};
+	cpu->seg[X86_CS].ar = 0xc09b;
+	cpu->ldtr = (struct x86_seg){.limit = 0xffff, .ar = 0x82 | X86_AR_UNUSABLE};
+	cpu->tr = (struct x86_seg){.limit = 0xffff, .ar = 0x8b};
+	cpu->idtr.limit = 0xffff;
+	cpu->gdtr.limit = 0xffff;
+	if (x86_mmu_init(cpu) || x86_cache_init(cpu)) {
+		x86_mmu_free(cpu);
+		free(cpu);
+		return NULL;
+	}
+	x86_state_changed(cpu);
+	return cpu;
+}
+
+void x86_cpu_free(struct x86_cpu *cpu)
+{
+	if (!cpu)
+		return;
+	x86_cache_free(cpu);
+	x86_mmu_free(cpu);
+	free(cpu->breaks);
+	free(cpu);
+}
+
+/* --- leaving a handler --- */
+
+void x86_at(struct x86_cpu *cpu, const struct x86_op *op)
+{
+	cpu->rip = cpu->blkrip + op->off;
+	cpu->left -= op->n;
+}
+
+void x86_after(struct x86_cpu *cpu, const struct x86_op *op)
+{
+	cpu->rip = cpu->blkrip + op->off + op->len;
+	if (!is64(cpu))
+		cpu->rip &= UINT32_MAX;
+	cpu->left -= op->n + 1;
+}
+
+_Noreturn static void fault(struct x86_cpu *cpu, const struct x86_op *op, unsigned vector,
+			    unsigned type, bool has_error, uint32_t error, bool soft)
+{
+	if (op)
+		x86_at(cpu, op);
+	cpu->cur = NULL;
+	cpu->rmw_pending = 0;
+	cpu->ev.valid = true;
+	cpu->ev.vector = (uint8_t)vector;
+	cpu->ev.type = (uint8_t)type;
+	cpu->ev.has_error = has_error;
+	cpu->ev.error = error;
+	cpu->ev.soft = soft;
+	cpu->ev.len = op && soft ? op->len : 0;
+	cpu->ev.rf = type == X86_EV_HWEXC && vector != V_DB && vector != V_DF;
+	cpu->ev.debug = 0;
+	cpu->dr_hit = 0;
+	longjmp(cpu->jb, JMP_FAULT);
+}
+
+_Noreturn void x86_raise_debug(struct x86_cpu *cpu, const struct x86_op *op, uint32_t bits,
+			       bool before)
+{
+	if (op)
+		x86_at(cpu, op);
+	cpu->ev.valid = true;
+	cpu->ev.vector = V_DB;
+	cpu->ev.type = X86_EV_HWEXC;
+	cpu->ev.has_error = cpu->ev.soft = false;
+	cpu->ev.len = 0;
+	cpu->ev.rf = before;
+	cpu->ev.debug = bits;
+	longjmp(cpu->jb, JMP_FAULT);
+}
+
+_Noreturn void x86_raise(struct x86_cpu *cpu, const struct x86_op *op, unsigned vector)
+{
+	fault(cpu, op, vector, X86_EV_HWEXC, false, 0, false);
+}
+
+_Noreturn void x86_raise_err(struct x86_cpu *cpu, const struct x86_op *op, unsigned vector,
+			     uint32_t error)
+{
+	fault(cpu, op, vector, X86_EV_HWEXC, true, error, false);
+}
+
+_Noreturn void x86_raise_soft(struct x86_cpu *cpu, const struct x86_op *op, unsigned vector,
+			      unsigned type)
+{
+	fault(cpu, op, vector, type, false, 0, true);
+}
+
+static uint32_t event_info(unsigned vector, unsigned type, bool has_error)
+{
+	return (1u << 31) | vector | (type << 8) | (has_error ? 1u << 11 : 0);
+}
+
+_Noreturn void x86_leave(struct x86_cpu *cpu, const struct x86_op *op, unsigned reason,
+			 uint64_t qualification)
+{
+	if (op) {
+		x86_at(cpu, op);
+		cpu->exit.insn_len = op->len;
+	}
+	cpu->cur = NULL;
+	cpu->rmw_pending = 0;
+	cpu->exit.reason = reason;
+	cpu->exit.qualification = qualification;
+	if (cpu->delivering.valid) {
+		cpu->exit.idt_info = event_info(cpu->delivering.vector, cpu->delivering.type,
+						cpu->delivering.has_error);
+		cpu->exit.idt_error = cpu->delivering.error;
+		cpu->exit.idt_len = cpu->delivering.len;
+	}
+	cpu->dr_hit = 0;
+	longjmp(cpu->jb, JMP_EXIT);
+}
+
+/* --- events --- */
+
+/* What a fault means while another event was being delivered (SDM vol. 3, table 6-5). */
+static unsigned fault_class(unsigned vector)
+{
+	switch (vector) {
+	case V_DE:
+	case V_TS:
+	case V_NP:
+	case V_SS:
+	case V_GP:
+	case V_CP:
+		return 1;
+	case V_PF:
+	case V_VE:
+		return 2;
+	default:
+		return 0;
+	}
+}
+
+static void combine(struct x86_cpu *cpu)
+{
+	const unsigned second = fault_class(cpu->ev.vector);
+	unsigned first;
+
+	if (!cpu->delivering.valid)
+		return;
+	if (cpu->delivering.type != X86_EV_HWEXC) {
+		cpu->delivering.valid = false;
+		return;
+	}
+	first = fault_class(cpu->delivering.vector);
+	if (cpu->delivering.vector == V_DF && second) {
+		cpu->delivering.valid = false;
+		cpu->ev.valid = false;
+		x86_leave(cpu, NULL, X86_EXIT_TRIPLE_FAULT, 0);
+	}
+	cpu->delivering.valid = false;
+	if ((first == 1 && second == 1) || (first == 2 && second)) {
+		cpu->ev.vector = V_DF;
+		cpu->ev.type = X86_EV_HWEXC;
+		cpu->ev.has_error = true;
+		cpu->ev.error = 0;
+		cpu->ev.soft = false;
+	}
+}
+
+/* The event in cpu->ev: to the embedder if it asked for the vector, else through the guest's IDT.
+ */
+static void take_event(struct x86_cpu *cpu)
+{
+	cpu->left--; /* an endless chain of faults must use up a budget */
+	combine(cpu);
+	if (cpu->ev.type != X86_EV_EXTINT && cpu->ev.vector < 32 &&
+	    (cpu->exception_bitmap >> cpu->ev.vector & 1)) {
+		cpu->ev.valid = false;
+		cpu->exit.intr_info = event_info(cpu->ev.vector, cpu->ev.type, cpu->ev.has_error);
+		cpu->exit.intr_error = cpu->ev.error;
+		cpu->exit.insn_len = cpu->ev.len;
+		x86_leave(cpu, NULL, X86_EXIT_EXCEPTION,
+			  cpu->ev.vector == V_PF   ? cpu->cr2
+			  : cpu->ev.vector == V_DB ? cpu->ev.debug
+						   : 0);
+	}
+	if (cpu->ev.vector == V_DB && cpu->ev.debug) {
+		cpu->dr[6] = (cpu->dr[6] & ~(uint64_t)DR6_BREAKS) | cpu->ev.debug;
+		cpu->dr[7] &= ~(uint64_t)DR7_GD;
+	}
+	cpu->delivering = cpu->ev;
+	cpu->ev.valid = false;
+	x86_deliver(cpu);
+	cpu->delivering.valid = false;
+	cpu->shadow = 0;
+	cpu->tf_armed = cpu->rf_armed = false;
+}
+
+void x86_inject(struct x86_cpu *cpu, uint8_t vector, enum x86_event type, bool has_error,
+		uint32_t error, uint8_t insn_len)
+{
+	cpu->inj.valid = true;
+	cpu->inj.vector = vector;
+	cpu->inj.type = (uint8_t)type;
+	cpu->inj.has_error = has_error;
+	cpu->inj.error = error;
+	cpu->inj.soft = type == X86_EV_SWINT || type == X86_EV_SWEXC || type == X86_EV_PRIV_SWEXC;
+	cpu->inj.len = insn_len;
+	cpu->inj.rf = type == X86_EV_HWEXC && vector != V_DB && vector != V_DF;
+	cpu->inj.debug = 0;
+}
+
+void x86_skip(struct x86_cpu *cpu, unsigned len)
+{
+	cpu->rip += len;
+	if (!is64(cpu))
+		cpu->rip &= UINT32_MAX;
+	cpu->shadow = 0;
+	cpu->sysflags &= ~(uint64_t)X86_RF;
+	if (cpu->sysflags & X86_TF)
+		cpu->tf_armed = true;
+}
+
+bool x86_interrupt_window(const struct x86_cpu *cpu)
+{
+	return (cpu->sysflags & X86_IF) && !cpu->shadow;
+}
+
+void x86_attn(struct x86_cpu *cpu, unsigned bits)
+{
+	atomic_fetch_or(&cpu->attn, bits);
+}
+
+void x86_kick(struct x86_cpu *cpu)
+{
+	x86_attn(cpu, ATTN_KICK);
+}
+
+void x86_raise_intr(struct x86_cpu *cpu)
+{
+	x86_attn(cpu, ATTN_INTR);
+}
+
+int x86_breakpoint(struct x86_cpu *cpu, uint64_t rip, bool set)
+{
+	unsigned i;
+
+	for (i = 0; i < cpu->nbreaks && cpu->breaks[i] != rip; i++)
+		;
+	if (set && i == cpu->nbreaks) {
+		uint64_t *more = realloc(cpu->breaks, (i + 1) * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		cpu->breaks = more;
+		cpu->breaks[cpu->nbreaks++] = rip;
+	} else if (!set) {
+		if (i == cpu->nbreaks)
+			return -ENOENT;
+		cpu->breaks[i] = cpu->breaks[--cpu->nbreaks];
+	}
+	x86_cache_drop_all(cpu);
+	return 0;
+}
+
+/* --- the loop --- */
+
+/* Enter a block without its head's checks. */
+static const struct x86_op *enter(struct x86_cpu *cpu, const struct x86_op *head)
+{
+	cpu->blkrip = head->imm;
+	return head + 1;
+}
+
+static void interrupts(struct x86_cpu *cpu)
+{
+	int vector;
+
+	if (!(cpu->sysflags & X86_IF) || cpu->shadow) {
+		return;
+	}
+	vector = cpu->ops->intr_ack ? cpu->ops->intr_ack(cpu) : -1;
+	if (vector < 0)
+		return;
+	cpu->ev.valid = true;
+	cpu->ev.vector = (uint8_t)vector;
+	cpu->ev.type = X86_EV_EXTINT;
+	cpu->ev.has_error = cpu->ev.soft = cpu->ev.rf = false;
+	cpu->ev.len = 0;
+	cpu->ev.debug = 0;
+	take_event(cpu);
+}
+
+/* Before a block: whatever asks for attention. cpu->rip is the block's. */
+const struct x86_op *x86_attend(struct x86_cpu *cpu)
+{
+	const unsigned attn = atomic_exchange(&cpu->attn, 0);
+	bool one = cpu->step_one;
+
+	if (attn & ATTN_CODE)
+		x86_cache_attn(cpu);
+	if (cpu->rf_armed) {
+		cpu->rf_armed = false;
+		cpu->sysflags &= ~(uint64_t)X86_RF;
+	}
+	if (cpu->tf_armed || cpu->dr_hit) {
+		const uint32_t bits = (cpu->tf_armed ? DR6_BS : 0) | cpu->dr_hit;
+
+		cpu->tf_armed = false;
+		cpu->dr_hit = 0;
+		x86_attn(cpu, attn & (ATTN_KICK | ATTN_INTR));
+		x86_raise_debug(cpu, NULL, bits, false);
+	}
+	if (cpu->shadow & 0x80)
+		cpu->shadow = 0;
+	if (attn & ATTN_KICK) {
+		x86_attn(cpu, attn & (ATTN_INTR | ATTN_STEP));
+		x86_leave(cpu, NULL, X86_EXIT_KICK, 0);
+	}
+	if (attn & ATTN_INTR)
+		interrupts(cpu);
+	if (cpu->left <= 0) {
+		x86_attn(cpu, attn & (ATTN_INTR | ATTN_STEP));
+		x86_leave(cpu, NULL, X86_EXIT_BUDGET, 0);
+	}
+	if (cpu->shadow) {
+		cpu->shadow |= 0x80;
+		one = true;
+		/* Whatever was announced meanwhile is looked at after the shadow. */
+		x86_attn(cpu, ATTN_STEP | ATTN_INTR);
+	}
+	if (cpu->sysflags & X86_TF) {
+		cpu->tf_armed = true;
+		one = true;
+		x86_attn(cpu, ATTN_STEP);
+	}
+	if (cpu->dr_execution | cpu->dr_data) {
+		const unsigned hit = x86_debug_at(cpu, cpu->rip);
+
+		if (hit && !(cpu->sysflags & X86_RF)) {
+			cpu->tf_armed = false;
+			x86_raise_debug(cpu, NULL, hit, true);
+		}
+		if ((cpu->sysflags & X86_RF) || cpu->dr_data) {
+			cpu->rf_armed = cpu->sysflags & X86_RF;
+			one = true;
+			x86_attn(cpu, ATTN_STEP);
+		}
+	}
+	cpu->step_one = false;
+	if (!one) {
+		const struct x86_op *head = x86_lookup(cpu, 0);
+
+		if (cpu->left >= head->disp)
+			return enter(cpu, head);
+	}
+	return enter(cpu, x86_lookup(cpu, M_ONE));
+}
+
+OP(x86_head)
+{
+	if (unlikely(cpu->left < op->disp ||
+		     atomic_load_explicit(&cpu->attn, memory_order_relaxed))) {
+		cpu->rip = op->imm;
+		return x86_attend(cpu);
+	}
+	cpu->blkrip = op->imm;
+	NEXT;
+}
+
+static bool is_break(const struct x86_cpu *cpu)
+{
+	unsigned i;
+
+	for (i = 0; i < cpu->nbreaks; i++)
+		if (cpu->breaks[i] == cpu->rip)
+			return true;
+	return false;
+}
+
+int x86_run(struct x86_cpu *cpu, struct x86_exit *out, uint64_t max_insns)
+{
+	const struct x86_op *op;
+
+	if (!cpu || !out)
+		return -EINVAL;
+	cpu->run_start = max_insns > INT64_MAX ? INT64_MAX : max_insns;
+	cpu->left = (int64_t)cpu->run_start;
+	memset(&cpu->exit, 0, sizeof(cpu->exit));
+	cpu->step_one = is_break(cpu);
+	cpu->rf_armed = false;
+	cpu->dr_hit = 0;
+	atomic_store(&cpu->running, true);
+	switch (setjmp(cpu->jb)) {
+	case JMP_EXIT:
+		cpu->insns += cpu->run_start - (uint64_t)cpu->left;
+		cpu->delivering.valid = false;
+		if (cpu->exit.reason == X86_EXIT_EPT_VIOLATION ||
+		    cpu->exit.reason == X86_EXIT_EXCEPTION)
+			cpu->tf_armed = false;
+		*out = cpu->exit;
+		atomic_store(&cpu->running, false);
+		return 0;
+	case JMP_FAULT:
+		take_event(cpu);
+		break;
+	default:
+		if (cpu->inj.valid) {
+			cpu->ev = cpu->inj;
+			cpu->inj.valid = false;
+			take_event(cpu);
+		}
+		break;
+	}
+	op = x86_attend(cpu);
+	for (;;)
+		op = op->fn(cpu, op);
+}

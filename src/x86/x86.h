@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/* An x86-64 processor in software: the engine that executes a guest's code.
+ *
+ * It stands alone: guest-physical memory, MSRs, time and everything that leaves the guest come from
+ * the embedder through struct x86_ops and through the exit record of x86_run(). Protected mode
+ * (32-bit, PAE), long mode and compatibility mode are executed; real mode and virtual-8086 are not.
+ *
+ *	struct x86_cpu *cpu = x86_cpu_new(code, &ops, owner);
+ *	cpu->rip = entry; cpu->regs.rsp = stack; ...; x86_state_changed(cpu);
+ *	while (x86_run(cpu, &exit, UINT64_MAX) == 0)
+ *		handle(&exit);
+ *
+ * An x86_cpu belongs to the thread that runs it; only x86_kick(), x86_raise_intr() and
+ * x86_code_written() may be called from others. What must stay true: at every exit the state in
+ * the structure is exact at an instruction boundary, and the exiting instruction has had no effect
+ * (REP iterations already done excepted), so that it can be run again or skipped. */
+#ifndef X86_X86_H
+#define X86_X86_H
+
+#include <setjmp.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <swtdx/types.h>
+
+struct x86_cpu;
+struct x86_op;
+struct x86_tlbe;
+struct x86_mmu;
+struct x86_cache;
+struct x86_code;
+
+enum x86_segno { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_NOSEG, X86_SEGS };
+
+/* Access rights as the VMCS holds them: type 3:0, S 4, DPL 6:5, P 7, L 13, D/B 14, G 15. */
+#define X86_AR_S	(1u << 4)
+#define X86_AR_DPL(ar)	(((ar) >> 5) & 3u)
+#define X86_AR_P	(1u << 7)
+#define X86_AR_L	(1u << 13)
+#define X86_AR_DB	(1u << 14)
+#define X86_AR_G	(1u << 15)
+#define X86_AR_UNUSABLE (1u << 16)
+
+struct x86_seg {
+	uint64_t base;
+	uint32_t limit;
+	uint32_t ar;
+	uint16_t sel;
+};
+
+struct x86_dtr {
+	uint64_t base;
+	uint16_t limit;
+};
+
+#define X86_CF		   (1u << 0)
+#define X86_PF		   (1u << 2)
+#define X86_AF		   (1u << 4)
+#define X86_ZF		   (1u << 6)
+#define X86_SF		   (1u << 7)
+#define X86_TF		   (1u << 8)
+#define X86_IF		   (1u << 9)
+#define X86_DF		   (1u << 10)
+#define X86_OF		   (1u << 11)
+#define X86_IOPL	   (3u << 12)
+#define X86_NT		   (1u << 14)
+#define X86_RF		   (1u << 16)
+#define X86_VM		   (1u << 17)
+#define X86_AC		   (1u << 18)
+#define X86_ID		   (1u << 21)
+
+#define X86_CR0_PE	   (1u << 0)
+#define X86_CR0_MP	   (1u << 1)
+#define X86_CR0_EM	   (1u << 2)
+#define X86_CR0_TS	   (1u << 3)
+#define X86_CR0_NE	   (1u << 5)
+#define X86_CR0_WP	   (1u << 16)
+#define X86_CR0_AM	   (1u << 18)
+#define X86_CR0_PG	   (1u << 31)
+
+#define X86_CR4_TSD	   (1u << 2)
+#define X86_CR4_DE	   (1u << 3)
+#define X86_CR4_PSE	   (1u << 4)
+#define X86_CR4_PAE	   (1u << 5)
+#define X86_CR4_PGE	   (1u << 7)
+#define X86_CR4_PCE	   (1u << 8)
+#define X86_CR4_OSFXSR	   (1u << 9)
+#define X86_CR4_OSXMMEXCPT (1u << 10)
+#define X86_CR4_UMIP	   (1u << 11)
+#define X86_CR4_LA57	   (1u << 12)
+#define X86_CR4_FSGSBASE   (1u << 16)
+#define X86_CR4_PCIDE	   (1u << 17)
+#define X86_CR4_OSXSAVE	   (1u << 18)
+#define X86_CR4_SMEP	   (1u << 20)
+#define X86_CR4_SMAP	   (1u << 21)
+
+#define X86_XCR0_AVX	   (1u << 2)
+
+#define X86_EFER_SCE	   (1u << 0)
+#define X86_EFER_LME	   (1u << 8)
+#define X86_EFER_LMA	   (1u << 10)
+#define X86_EFER_NXE	   (1u << 11)
+
+/* Exit reasons: VMX basic reasons where the SDM has one, own numbers from 0x1000. */
+enum x86_reason {
+	X86_EXIT_EXCEPTION = 0,
+	X86_EXIT_EXTERNAL_INTERRUPT = 1,
+	X86_EXIT_TRIPLE_FAULT = 2,
+	X86_EXIT_INTERRUPT_WINDOW = 7,
+	X86_EXIT_TASK_SWITCH = 9,
+	X86_EXIT_CPUID = 10,
+	X86_EXIT_GETSEC = 11,
+	X86_EXIT_HLT = 12,
+	X86_EXIT_INVD = 13,
+	X86_EXIT_INVLPG = 14,
+	X86_EXIT_RDPMC = 15,
+	X86_EXIT_RDTSC = 16,
+	X86_EXIT_RSM = 17,
+	X86_EXIT_VMCALL = 18,
+	X86_EXIT_VMX = 19, /* VMCLEAR; the other VMX instructions are reported with it */
+	X86_EXIT_CR_ACCESS = 28,
+	X86_EXIT_DR_ACCESS = 29,
+	X86_EXIT_IO = 30,
+	X86_EXIT_MSR_READ = 31,
+	X86_EXIT_MSR_WRITE = 32,
+	X86_EXIT_MWAIT = 36,
+	X86_EXIT_MONITOR = 39,
+	X86_EXIT_EPT_VIOLATION = 48,
+	X86_EXIT_INVEPT = 50,
+	X86_EXIT_RDTSCP = 51,
+	X86_EXIT_INVVPID = 53,
+	X86_EXIT_WBINVD = 54,
+	X86_EXIT_XSETBV = 55,
+	X86_EXIT_RDRAND = 57,
+	X86_EXIT_ENCLS = 60,
+	X86_EXIT_RDSEED = 61,
+	X86_EXIT_ENCLU = 0x1008,
+	X86_EXIT_SEAMCALL = 76,
+	X86_EXIT_TDCALL = 77,
+	X86_EXIT_KICK = 0x1000,	   /* x86_kick() was called */
+	X86_EXIT_BUDGET = 0x1001,  /* max_insns were executed */
+	X86_EXIT_UNKNOWN = 0x1002, /* an instruction the engine does not know: insn[], insn_len */
+	X86_EXIT_BREAKPOINT = 0x1003, /* RIP is in the breakpoint list */
+	X86_EXIT_UNSUPPORTED =
+		0x1004, /* a mode the engine does not execute; qualification says which */
+};
+
+/* Event types of the interruption-information field. */
+enum x86_event {
+	X86_EV_EXTINT = 0,
+	X86_EV_NMI = 2,
+	X86_EV_HWEXC = 3,
+	X86_EV_SWINT = 4,
+	X86_EV_PRIV_SWEXC = 5,
+	X86_EV_SWEXC = 6,
+};
+
+struct x86_exit {
+	uint32_t reason;	/* enum x86_reason */
+	uint32_t insn_len;	/* bytes of the exiting instruction, 0 where it does not apply */
+	uint64_t qualification; /* as in the SDM for that reason */
+	uint64_t gpa, gla; /* EPT violations: with the shared bit; string IO: the linear address */
+	uint32_t intr_info, intr_error; /* the exception that exits, VMX format */
+	uint32_t idt_info,
+		idt_error; /* the event whose delivery was cut short, VMX format, bit 31 */
+	uint32_t idt_len;
+	uint32_t insn_info; /* VMX instruction-information where it has one */
+	uint8_t insn[15];
+};
+
+#define X86_MAP_R 1u
+#define X86_MAP_W 2u
+#define X86_MAP_X 4u
+
+/* Answers of the MSR callbacks. */
+enum x86_msr_answer {
+	X86_MSR_OWN,  /* the engine keeps this MSR itself (EFER, STAR.., FS_BASE.., PAT, TSC_AUX) */
+	X86_MSR_DONE, /* answered */
+	X86_MSR_GP,   /* #GP(0) */
+	X86_MSR_EXIT, /* leave with MSR_READ or MSR_WRITE */
+};
+
+struct x86_ops {
+	/* Translate one guest-physical page; gpa includes the shared bit, access is one X86_MAP_*.
+	 * Return all permissions of the page with *host at its first byte, or 0 for an EPT
+	 * violation; *qual then receives further qualification bits (5:3 and above 8). The engine
+	 * keeps the answer until x86_tlb_flush*(). */
+	unsigned (*gpa_map)(struct x86_cpu *cpu, uint64_t gpa, unsigned access, void **host,
+			    uint64_t *qual);
+	enum x86_msr_answer (*rdmsr)(struct x86_cpu *cpu, uint32_t msr, uint64_t *value);
+	enum x86_msr_answer (*wrmsr)(struct x86_cpu *cpu, uint32_t msr, uint64_t value);
+	uint64_t (*tsc)(struct x86_cpu *cpu);
+	/* A random word; false: none available now (CF = 0). May be NULL: RDRAND and RDSEED exit.
+	 */
+	bool (*random)(struct x86_cpu *cpu, bool seed, uint64_t *value);
+	/* An interrupt was announced by x86_raise_intr() and can be taken now: its vector, or -1.
+	 */
+	int (*intr_ack)(struct x86_cpu *cpu);
+	/* The guest wrote CR8. May be NULL. */
+	void (*cr8_written)(struct x86_cpu *cpu);
+};
+
+struct x86_xmm {
+	uint64_t q[2];
+} __attribute__((aligned(16)));
+
+/* The x87 part of an FXSAVE image. */
+struct x86_fxregs {
+	uint16_t fcw, fsw;
+	uint8_t ftw, pad;
+	uint16_t fop;
+	uint64_t fip, fdp;
+	uint32_t mxcsr, mxcsr_mask;
+	uint8_t st[8][16];
+} __attribute__((aligned(16)));
+
+struct x86_cpu {
+	/* The register file; the engine addresses it by byte offset, with two pseudo registers. */
+	struct tdx_regs regs;
+	uint64_t zero;	 /* always 0: the absent base or index */
+	uint64_t blkrip; /* RIP of the block in execution; nothing outside the engine uses it */
+
+	uint16_t fl;  /* OF in bit 0 and SF ZF AF PF CF in 15:8, see flags.h */
+	uint8_t mode; /* what a translated block depends on, see internal.h */
+	uint8_t cpl;
+	atomic_uint attn;     /* anything to do before the next block */
+	int64_t left;	      /* instructions left to execute */
+	struct x86_tlbe *tlb; /* the table for the privilege in force */
+	uint32_t gen;	      /* generation of virtual mappings and blocks */
+	uint8_t rmw_pending;
+	uint8_t shadow; /* interrupts blocked: 1 by STI, 2 by MOV SS or POP SS; 0x80 while it lasts
+			 */
+	bool nmi_blocked;
+	uint64_t rip;
+	uint64_t sysflags; /* RFLAGS without the six of fl */
+	struct x86_seg seg[X86_SEGS];
+	struct x86_xmm xmm[16];
+	struct x86_fxregs fx; /* MXCSR is here too */
+
+	struct x86_seg ldtr, tr;
+	struct x86_dtr gdtr, idtr;
+	uint64_t cr0, cr2, cr3, cr4, cr8, efer, xcr0, xss;
+	uint64_t dr[8];
+	uint64_t kernel_gs_base, star, lstar, cstar, sfmask, pat, tsc_aux;
+	uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
+
+	/* Set once by the embedder. */
+	uint64_t cr0_mask, cr0_shadow, cr4_mask,
+		cr4_shadow;	   /* guest/host masks: set bits are the host's */
+	uint32_t exception_bitmap; /* vectors which exit instead of going through the guest's IDT */
+	uint8_t maxpa;		   /* physical address width, 52 at most */
+	bool rdtsc_exits, invlpg_exits, mov_dr_exits;
+
+	const struct x86_ops *ops;
+	void *owner;
+
+	/* Internal. */
+	struct x86_mmu *mmu;
+	struct x86_cache *cache;
+	struct x86_code *code;
+	struct x86_cpu *next_in_code;
+	atomic_uint code_seen; /* of the log of struct x86_code */
+	atomic_bool running;
+	const struct x86_op *cur; /* operation whose guest accesses are in progress, or NULL */
+	struct {
+		bool valid, has_error, soft, ext, rf; /* rf: a fault, which is restarted with RF */
+		uint8_t vector, type, len;
+		uint32_t error;
+		uint32_t debug; /* of #DB, as in DR6 */
+	} ev, delivering, inj;
+	bool tf_armed;
+	bool rf_armed;	      /* RF ends with the instruction in execution */
+	bool aligned;	      /* CPL 3 with AC and CR0.AM */
+	uint8_t dr_execution; /* breakpoints that are enabled, by kind */
+	uint8_t dr_data;
+	uint8_t dr_hit;		/* met by the instruction in execution */
+	uint64_t dr_watched[4]; /* what that was found for */
+	bool step_one;
+	struct x86_exit exit;
+	uint8_t bounce[64] __attribute__((aligned(64)));
+	uint64_t bounce_va;
+	unsigned bounce_size;
+	uint8_t *bounce_host[2];
+	uint64_t *breaks;
+	unsigned nbreaks;
+	int64_t pause_left; /* `left` at the last PAUSE */
+	unsigned pauses;    /* one soon after the other */
+	uint64_t naps;	    /* times the thread slept in a loop of them */
+	uint64_t insns;	    /* executed since x86_cpu_new() */
+	uint64_t run_start;
+	jmp_buf jb;
+};
+
+/* What the processors of one guest share: which host pages hold translated code. */
+struct x86_code *x86_code_new(void);
+void x86_code_free(struct x86_code *code);
+/* Someone other than a processor of the guest (a device, the TDX module, a debugger) changed bytes
+ * of this host page: what was translated from it is dropped. Any thread. */
+void x86_code_written(struct x86_code *code, const void *host);
+
+/* A processor with architectural reset values, 32-bit flat protected mode at 0xfffffff0. */
+struct x86_cpu *x86_cpu_new(struct x86_code *code, const struct x86_ops *ops, void *owner);
+void x86_cpu_free(struct x86_cpu *cpu);
+
+/* After the embedder wrote control, segment, EFER or other state than GPRs, RIP and XMM. */
+void x86_state_changed(struct x86_cpu *cpu);
+/* After it wrote debug registers only. */
+void x86_debug_changed(struct x86_cpu *cpu);
+
+uint64_t x86_rflags(const struct x86_cpu *cpu);
+void x86_set_rflags(struct x86_cpu *cpu, uint64_t value);
+
+/* Execute until something needs the embedder. 0 with *out filled; -EINVAL for a NULL argument. */
+int x86_run(struct x86_cpu *cpu, struct x86_exit *out, uint64_t max_insns);
+
+/* Deliver an event through the guest's IDT at the next x86_run(). insn_len counts for the software
+ * types only. A contributory combination with a fault inside becomes #DF or a triple fault. */
+void x86_inject(struct x86_cpu *cpu, uint8_t vector, enum x86_event type, bool has_error,
+		uint32_t error, uint8_t insn_len);
+
+/* Step over the instruction that exited: RIP += len, and interrupt shadows end. */
+void x86_skip(struct x86_cpu *cpu, unsigned len);
+
+/* Can a maskable interrupt be delivered at this boundary? */
+bool x86_interrupt_window(const struct x86_cpu *cpu);
+
+/* From any thread: make x86_run() return X86_EXIT_KICK at the next block boundary. */
+void x86_kick(struct x86_cpu *cpu);
+/* From any thread: ask ops->intr_ack() for a vector as soon as interrupts are possible. */
+void x86_raise_intr(struct x86_cpu *cpu);
+
+/* Forget guest-physical translations (all, or of one page) and all that was derived from them.
+ * Until then they stay in force, as on hardware. */
+void x86_tlb_flush(struct x86_cpu *cpu);
+void x86_tlb_flush_gpa(struct x86_cpu *cpu, uint64_t gpa);
+
+/* For debuggers: stop with X86_EXIT_BREAKPOINT before the instruction at a RIP (not at the first
+ * instruction of an x86_run()). -ENOMEM; -ENOENT on removal of an unset one. */
+int x86_breakpoint(struct x86_cpu *cpu, uint64_t rip, bool set);
+
+/* Read guest linear memory as the guest's kernel would, without side effects. -EFAULT. */
+int x86_peek(struct x86_cpu *cpu, uint64_t gla, void *to, unsigned len);
+
+/* Translate a linear address, without A/D side effects. -EFAULT. */
+int x86_translate(struct x86_cpu *cpu, uint64_t gla, uint64_t *gpa);
+
+#endif
