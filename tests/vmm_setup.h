@@ -30,6 +30,7 @@ struct rig_options {
 	unsigned cpus, packages, wb_blocks; /* 0: 2, 1, 8 */
 	bool erratum, record, unwatched, huge;
 	bool sept_ve; /* touching a page not accepted is #VE, not the end */
+	bool irqchip; /* and time that passes */
 	native_fn *guest;
 	void *arg;
 };
@@ -40,7 +41,7 @@ struct rig {
 	struct tdx_record *record;
 	const struct tdx_port *cpu[RIG_CPUS];
 	unsigned ncpus;
-	bool huge, sept_ve;
+	bool huge, sept_ve, irqchip;
 	char log[256]; /* the last line */
 	unsigned nlog;
 	struct tdx_vm *vm;
@@ -97,6 +98,9 @@ static inline void rig_on(struct rig *r, const struct rig_options *o)
 		memory[i] = (struct tdx_host_range){map[i].base, map[i].size};
 	r->huge = o->huge;
 	r->sept_ve = o->sept_ve;
+	r->irqchip = o->irqchip;
+	if (o->irqchip)
+		tdx_model_set_real_time(r->model);
 	if (tdx_vmm_new(&cfg, &r->vmm, err, sizeof(err)))
 		fail_msg("%s", err);
 	tdx_vmm_memory(r->vmm, &m);
@@ -126,6 +130,7 @@ static inline struct tdx_vm_params rig_params(const struct rig *r)
 		.xfam = (info->xfam_fixed1 | 0xe7) & info->xfam_fixed0,
 		.max_vcpus = RIG_VCPUS,
 		.huge_pages = r->huge,
+		.irqchip = r->irqchip,
 	};
 }
 

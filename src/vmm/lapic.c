@@ -43,6 +43,7 @@ enum {
 	ICR_NMI = 4,
 	BUS_HZ = 25000000, /* of the timer in the counting modes: TDX's crystal */
 	HALT_POLL_NS = 100000000,
+	MIN_PERIOD_HZ = 5000, /* of a periodic timer, as KVM limits it: 200 us */
 };
 
 /* What the processor reads; one page. */
@@ -189,7 +190,8 @@ static unsigned timer_mode(struct lapic *a)
 	return *reg(a, X2APIC_LVT_TIMER) >> 17 & 3;
 }
 
-uint64_t lapic_timer_fired(struct lapic *a, uint64_t due)
+/* A period that has passed unseen is lost, as an interrupt is that is pending already. */
+uint64_t lapic_timer_fired(struct lapic *a, uint64_t due, uint64_t now)
 {
 	uint32_t lvt = __atomic_load_n(reg(a, X2APIC_LVT_TIMER), __ATOMIC_RELAXED);
 	uint64_t period = __atomic_load_n(&a->period, __ATOMIC_RELAXED);
@@ -197,7 +199,9 @@ uint64_t lapic_timer_fired(struct lapic *a, uint64_t due)
 	__atomic_store_n(&a->deadline, 0, __ATOMIC_RELAXED);
 	if (!(lvt & LVT_MASKED))
 		lapic_post(a, (uint8_t)lvt);
-	return (lvt >> 17 & 3) == TIMER_PERIODIC && period ? due + period : 0;
+	if ((lvt >> 17 & 3) != TIMER_PERIODIC || !period)
+		return 0;
+	return due + ((now - due) / period + 1) * period;
 }
 
 /* A TSC of the guest in host ticks; never 0. */
@@ -231,11 +235,13 @@ static uint64_t count_to_ticks(struct lapic *a, uint64_t count)
 
 static bool set_count(struct lapic *a, uint32_t value)
 {
-	uint64_t ticks = count_to_ticks(a, value);
+	uint64_t ticks = count_to_ticks(a, value), least = lapic_tsc_hz(a->v->vm) / MIN_PERIOD_HZ;
 
 	*reg(a, X2APIC_INIT_COUNT) = value;
 	if (timer_mode(a) == TIMER_DEADLINE)
 		return true;
+	if (timer_mode(a) == TIMER_PERIODIC && ticks < least)
+		ticks = least;
 	__atomic_store_n(&a->period, ticks, __ATOMIC_RELAXED);
 	return lapic_timer_set(a->v->vm, &a->timer, value ? lapic_now(a->v->vm) + ticks : 0) == 0;
 }

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* See vmm/lapic_timer.h. The thread's lock is a leaf but for what lapic_timer_fired() posts. */
+/* See vmm/lapic_timer.h. The thread's lock is a leaf but for what lapic_timer_fired() posts.
+ *
+ * Whatever the guest arms, the thread sleeps, without its lock, between two rounds that fire: a
+ * round costs more than the shortest period that many vCPUs can ask for together, and whoever wants
+ * the lock (a vCPU that arms, the end of the VM) must not wait for the guest to be content. */
 #include "vmm/lapic_timer.h"
 
 #include <errno.h>
@@ -19,7 +23,8 @@ struct lapic_timers {
 	struct lapic_timer *timer[VM_MAX_VCPUS];
 };
 
-#define NSEC 1000000000ull
+#define NSEC	 1000000000ull
+#define SLACK_NS 50000ull /* as Linux gives its own timers */
 
 uint64_t lapic_now(const struct tdx_vm *vm)
 {
@@ -53,16 +58,21 @@ static void fire(struct lapic_timers *t, uint64_t now)
 		uint64_t due = t->timer[i]->due;
 
 		if (due && due <= now)
-			t->timer[i]->due = lapic_timer_fired(t->timer[i]->apic, due);
+			t->timer[i]->due = lapic_timer_fired(t->timer[i]->apic, due, now);
 	}
 }
 
-static void sleep_until(struct lapic_timers *t, uint64_t ticks, uint64_t hz)
+static uint64_t to_ns(uint64_t ticks, uint64_t hz)
 {
-	uint64_t ns = (uint64_t)((unsigned __int128)ticks * NSEC / hz);
+	unsigned __int128 ns = (unsigned __int128)ticks * NSEC / hz;
+
+	return ns > NSEC ? NSEC : (uint64_t)ns; /* the two clocks may drift apart */
+}
+
+static void sleep_for(struct lapic_timers *t, uint64_t ns)
+{
 	struct timespec at;
 
-	ns = ns > NSEC ? NSEC : ns; /* the two clocks may drift apart */
 	clock_gettime(CLOCK_MONOTONIC, &at);
 	ns += (uint64_t)at.tv_nsec;
 	at.tv_sec += (time_t)(ns / NSEC);
@@ -83,9 +93,11 @@ static void *timer_thread(void *arg)
 		if (!t->target)
 			pthread_cond_wait(&t->changed, &t->lock);
 		else if (t->target > now)
-			sleep_until(t, t->target - now, hz);
-		else
+			sleep_for(t, to_ns(t->target - now, hz));
+		else {
 			fire(t, now);
+			sleep_for(t, SLACK_NS);
+		}
 	}
 	pthread_mutex_unlock(&t->lock);
 	return NULL;

@@ -14,8 +14,8 @@ struct lapic_timer {
 /* A timer is due, or never again with 0. The fields are the thread's lock's. -ENOMEM, -EAGAIN. */
 int lapic_timer_set(struct tdx_vm *vm, struct lapic_timer *t, uint64_t due);
 
-/* Called by the thread when it is due: when next? 0 never. */
-uint64_t lapic_timer_fired(struct lapic *a, uint64_t due);
+/* Called by the thread when it is due: when next? 0 never, else later than now. */
+uint64_t lapic_timer_fired(struct lapic *a, uint64_t due, uint64_t now);
 
 /* The VM's clock: host TSC now, and its frequency. */
 uint64_t lapic_now(const struct tdx_vm *vm);
