@@ -419,6 +419,205 @@ static void segment_limits_hold_for_all_bytes_of_an_operand(void **state)
 	}
 }
 
+/* --- linear addresses --- */
+
+enum code_mode { UNPAGED, PAE_PAGED, COMPATIBILITY, CODE_MODES };
+
+/* 32-bit code in ring 0, FS and ES with the given base. */
+static void to_32_bit_code(struct guest *g, enum code_mode mode, uint64_t base)
+{
+	struct x86_cpu *cpu = g->cpu;
+
+	g_seg(g, X86_CS, G_CS32);
+	cpu->seg[X86_FS].base = cpu->seg[X86_ES].base = base;
+	if (mode != COMPATIBILITY) {
+		cpu->efer = 0;
+		cpu->seg[X86_FS].base = cpu->seg[X86_ES].base = (uint32_t)base;
+	}
+	if (mode == UNPAGED)
+		cpu->cr0 &= ~(uint64_t)X86_CR0_PG;
+	if (mode == PAE_PAGED) {
+		/* the PDPTEs of long mode have rights, those of PAE paging have none */
+		cpu->cr3 = G_PML4 + 0x1000u;
+		*g_q(g, cpu->cr3) &= ~6ull;
+		*g_q(g, cpu->cr3 + 8) &= ~6ull;
+	}
+	x86_state_changed(cpu);
+}
+
+GUEST_CODE(fs_move, ".code32\n mov %fs:(%ebx), %cl; mov %fs:(%ebx), %cl; hlt\n.code64");
+GUEST_CODE(fs_xlat, ".code32\n fs xlat; mov %cl, %al; fs xlat; mov %al, %cl; hlt\n.code64");
+GUEST_CODE(fs_lods, ".code32\n mov %ebx, %esi; fs lodsb; dec %esi; fs lodsb; mov %al, %cl;"
+		    "hlt\n.code64");
+GUEST_CODE(fs_sse, ".code32\n movups %fs:(%ebx), %xmm0; movups %fs:(%ebx), %xmm0;"
+		   "movd %xmm0, %ecx; hlt\n.code64");
+GUEST_CODE(fs_mask, ".code32\n mov %ebx, %edi; pcmpeqb %xmm1, %xmm1; fs maskmovdqu %xmm1, %xmm0;"
+		    "fs maskmovdqu %xmm1, %xmm0; movb %fs:(%ebx), %cl; hlt\n.code64");
+GUEST_CODE(fs_mask_mmx, ".code32\n mov %ebx, %edi; pcmpeqb %mm1, %mm1; movdq2q %xmm0, %mm0;"
+			"fs maskmovq %mm1, %mm0; fs maskmovq %mm1, %mm0; movb %fs:(%ebx), %cl;"
+			"hlt\n.code64");
+GUEST_CODE(es_movdir, ".code32\n mov $0x200000, %esi; movdir64b (%esi), %ebx;"
+		      "movdir64b (%esi), %ebx; movb %fs:(%ebx), %cl; hlt\n.code64");
+GUEST_CODE(fs_bit, ".code32\n xor %eax, %eax; xor %ecx, %ecx; btl %eax, %fs:(%ebx);"
+		   "btl %eax, %fs:(%ebx); rcl $1, %ecx; hlt\n.code64");
+GUEST_CODE(fs_moffs, ".code32\n .byte 0x64, 0xa0; .long 0xffffff00; .byte 0x64, 0xa0;"
+		     ".long 0xffffff00; mov %al, %cl; hlt\n.code64");
+GUEST_CODE(fs_xadd, ".code32\n xor %ecx, %ecx; xaddb %cl, %fs:(%ebx); xor %ecx, %ecx;"
+		    "lock xaddb %cl, %fs:(%ebx); hlt\n.code64");
+GUEST_CODE(es_scas, ".code32\n mov %ebx, %edi; mov $0x5a, %al; mov $1, %ecx; repne scasb;"
+		    "sete %cl; imul $0x5a, %ecx, %ecx; hlt\n.code64");
+
+/* The offset and the segment's base together leave 32 bits: the rest is cut off, before anything
+ * is kept of the address. What stays of it would be the guest's way out of its memory. */
+static void every_linear_address_of_32_bit_code_has_32_bits(void **state)
+{
+	static const struct {
+		const char *name;
+		const uint8_t *code, *end;
+		uint8_t wanted;
+	} cases[] = {
+#define CASE(name, wanted) {#name, name, name##_end, wanted}
+		CASE(fs_move, 0x5a),   CASE(fs_xlat, 0x5a), CASE(fs_lods, 0x5a),
+		CASE(fs_sse, 0x5a),    CASE(fs_mask, 0x33), CASE(fs_mask_mmx, 0x33),
+		CASE(es_movdir, 0x44), CASE(fs_bit, 0),	    CASE(fs_moffs, 0x5a),
+		CASE(fs_xadd, 0x5a),   CASE(es_scas, 0x5a),
+#undef CASE
+	};
+	/* 0xffffff00 plus this is 0x401000, or that and a multiple of 4 GiB */
+	static const uint64_t bases[] = {0x401100, 0x300401100, 0xfffffff800401100};
+	unsigned i, mode, b;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (mode = 0; mode < CODE_MODES; mode++) {
+			for (b = 0; b < sizeof(bases) / sizeof(bases[0]); b++) {
+				struct guest g;
+
+				assert_int_equal(g_open(&g), 0);
+				to_32_bit_code(&g, mode, bases[b]);
+				g_put(&g, G_CODE, cases[i].code,
+				      (unsigned)(cases[i].end - cases[i].code));
+				memset(g.ram + G_DATA, 0x44, 64);
+				memset(g.ram + 0x401000, 0x5a, 64);
+				memset(&g.cpu->xmm[0], 0x33, 16);
+				g.cpu->regs.rbx = 0xffffff00;
+				assert_int_equal(run(&g, 100).reason, X86_EXIT_HLT);
+				if ((uint8_t)g.cpu->regs.rcx != cases[i].wanted)
+					fail_msg("%s, mode %u, base %llx: %x", cases[i].name, mode,
+						 (unsigned long long)bases[b],
+						 (uint8_t)g.cpu->regs.rcx);
+				g_close(&g);
+			}
+		}
+	}
+}
+
+GUEST_CODE(over_the_top, ".code32\n mov $0xfffffffe, %ebx; mov (%ebx), %eax; mov (%ebx), %edx;"
+			 "hlt\n.code64");
+
+static void an_operand_across_the_top_of_32_bit_code_goes_on_at_zero(void **state)
+{
+	unsigned mode;
+
+	(void)state;
+	/* the 2 MiB below 4 GiB are those from 4 MiB on */
+	for (mode = PAE_PAGED; mode < CODE_MODES; mode++) {
+		struct guest g;
+
+		assert_int_equal(g_open(&g), 0);
+		*g_q(&g, G_PML4 + 0x1000u + 3 * 8) = (G_PML4 + 0x8000u) | 7;
+		*g_q(&g, G_PML4 + 0x8000u + 511 * 8) = 0x400087;
+		*g_q(&g, G_PML4 + 0x1000u + 4 * 8) = 0;
+		to_32_bit_code(&g, mode, 0);
+		if (mode == PAE_PAGED)
+			*g_q(&g, g.cpu->cr3 + 3 * 8) &= ~6ull;
+		load(&g, G_CODE, over_the_top);
+		memcpy(g.ram + 0x5ffffe, "\x11\x22", 2);
+		memcpy(g.ram, "\x33\x44", 2);
+		assert_int_equal(run(&g, 100).reason, X86_EXIT_HLT);
+		assert_int_equal(g.cpu->regs.rax, 0x44332211);
+		assert_int_equal(g.cpu->regs.rdx, 0x44332211);
+		g_close(&g);
+	}
+}
+
+GUEST_CODE(mask_16, "maskmovdqu %xmm1, %xmm0; hlt");
+GUEST_CODE(mask_8, "movdq2q %xmm0, %mm0; movdq2q %xmm1, %mm1; maskmovq %mm1, %mm0; hlt");
+
+static void a_masked_store_is_done_whole_or_not_at_all(void **state)
+{
+	unsigned wide;
+
+	(void)state;
+	for (wide = 0; wide < 2; wide++) {
+		struct x86_exit x;
+		struct guest g;
+		unsigned i;
+
+		assert_int_equal(g_open(&g), 0);
+		g.denied = 0x401000;
+		if (wide)
+			load(&g, G_CODE, mask_16);
+		else
+			load(&g, G_CODE, mask_8);
+		memset(&g.cpu->xmm[0], 0x33, 16);
+		memset(&g.cpu->xmm[1], 0x80, 16);
+		g.cpu->regs.rdi = 0x401000 - 4;
+		x = run(&g, 100);
+		assert_int_equal(x.reason, X86_EXIT_EPT_VIOLATION);
+		assert_int_equal(x.gpa, 0x401000);
+		for (i = 0; i < 4; i++)
+			assert_int_equal(g.ram[0x401000 - 4 + i], 0);
+		/* what is not selected is not touched */
+		memset((uint8_t *)&g.cpu->xmm[1] + 4, 0, 12);
+		((uint8_t *)&g.cpu->xmm[1])[1] = 0x7f;
+		g.cpu->rip = G_CODE;
+		assert_int_equal(run(&g, 100).reason, X86_EXIT_HLT);
+		assert_int_equal(*g_q(&g, 0x400ff8), 0x3333003300000000);
+		g_close(&g);
+	}
+}
+
+GUEST_CODE(limited_xlat, ".code32\n xlat; hlt\n.code64");
+GUEST_CODE(limited_mask, ".code32\n pcmpeqb %xmm1, %xmm1; mov %ebx, %edi;"
+			 "maskmovdqu %xmm1, %xmm0; hlt\n.code64");
+GUEST_CODE(limited_movdir, ".code32\n mov $0, %esi; movdir64b %fs:(%esi), %ebx; hlt\n.code64");
+
+static void implied_operands_are_held_to_their_segment(void **state)
+{
+	static const struct {
+		const uint8_t *code, *end;
+		uint32_t at;
+		bool refused;
+	} cases[] = {
+#define CASE(name, at, refused) {name, name##_end, at, refused}
+		CASE(limited_xlat, 0xfff, false),   CASE(limited_xlat, 0x1000, true),
+		CASE(limited_mask, 0xff0, false),   CASE(limited_mask, 0xff1, true),
+		CASE(limited_movdir, 0xfc0, false), CASE(limited_movdir, 0x1000, true),
+		CASE(limited_movdir, 0xf01, true),
+#undef CASE
+	};
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct guest g;
+
+		assert_int_equal(g_open(&g), 0);
+		with_handler(&g, 13);
+		g_put(&g, G_CODE, cases[i].code, (unsigned)(cases[i].end - cases[i].code));
+		g_seg(&g, X86_CS, G_CS32);
+		g.cpu->seg[X86_DS] = g.cpu->seg[X86_ES] =
+			(struct x86_seg){.base = G_DATA, .limit = 0xfff, .ar = 0x4093};
+		x86_state_changed(g.cpu);
+		g.cpu->regs.rbx = cases[i].at;
+		g.cpu->regs.rax = 0;
+		assert_int_equal(run(&g, 100).reason, X86_EXIT_HLT);
+		assert_int_equal(g.cpu->rip == HANDLER, cases[i].refused);
+		g_close(&g);
+	}
+}
+
 /* --- exits --- */
 
 GUEST_CODE(cpuid_twice, "cpuid; cpuid; hlt");
@@ -875,6 +1074,27 @@ static void invlpg_ends_a_stale_translation(void **state)
 	assert_int_equal(g->cpu->regs.rsi, 2);
 }
 
+GUEST_CODE(two_blocks, "inc %eax; jmp 1f; nop; 1: inc %eax; hlt");
+
+static void a_link_holds_for_its_own_flush_only_however_many_there_were(void **state)
+{
+	struct guest *g = *state;
+	uint64_t before;
+
+	/* four thousand million flushes later: a generation of 32 bits would be 0, which links
+	 * have that nobody followed yet */
+	load(g, G_CODE, two_blocks);
+	for (before = UINT32_MAX - 4ull; before <= UINT32_MAX; before++) {
+		g->cpu->gen = before;
+		x86_tlb_flush(g->cpu);
+		g->cpu->regs.rax = 0;
+		g->cpu->rip = G_CODE;
+		assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+		assert_int_equal(g->cpu->regs.rax, 2);
+		load(g, G_CODE, two_blocks);
+	}
+}
+
 /* Executes a function, changes its immediate, executes it again. */
 GUEST_CODE(self_modifying, "lea 2f(%rip), %rdi; call 2f; mov %eax, %ebx; movb $9, 1(%rdi);"
 			   "call 2f; hlt; 2: mov $5, %eax; ret");
@@ -1040,6 +1260,10 @@ int main(void)
 		T(reset_state_enters_long_mode),
 		T(compatibility_mode_wraps_at_four_gigabytes),
 		T(segment_limits_hold_for_all_bytes_of_an_operand),
+		T(every_linear_address_of_32_bit_code_has_32_bits),
+		T(an_operand_across_the_top_of_32_bit_code_goes_on_at_zero),
+		T(a_masked_store_is_done_whole_or_not_at_all),
+		T(implied_operands_are_held_to_their_segment),
 		T(an_exit_leaves_rip_at_the_instruction),
 		T(port_accesses_are_described_in_the_qualification),
 		T(an_ept_violation_can_be_repaired_and_retried),
@@ -1062,6 +1286,7 @@ int main(void)
 		T(misaligned_user_operands_fault_when_asked_for),
 		T(a_translation_stays_until_it_is_flushed),
 		T(invlpg_ends_a_stale_translation),
+		T(a_link_holds_for_its_own_flush_only_however_many_there_were),
 		T(code_that_changes_itself_is_translated_again),
 		T(code_changed_behind_a_flush_is_translated_again),
 		T(locked_instructions_are_atomic_between_processors),

@@ -44,15 +44,14 @@ struct x86_code {
 
 struct jc_entry {
 	uint64_t rip;
-	uint32_t gen;
-	uint32_t mode;
+	uint64_t key; /* generation and mode */
 	const struct x86_op *ops;
 };
 
 struct local_page {
 	uintptr_t host;
 	uint64_t sum;	/* of the page's bytes since it has blocks */
-	unsigned epoch; /* up to when that is known to be so */
+	uint64_t epoch; /* up to when that is known to be so */
 	struct x86_block *blocks;
 	struct local_page *next;
 };
@@ -67,7 +66,7 @@ struct unsettled {
 #define UNSETTLED 16u
 
 struct x86_cache {
-	unsigned epoch; /* ends when the embedder flushes */
+	uint64_t epoch; /* ends when the embedder flushes */
 	struct jc_entry jc[1u << JC_BITS];
 	struct x86_block *hash[1u << HASH_BITS];
 	struct local_page *pages[PAGE_BUCKETS];
@@ -509,6 +508,11 @@ static struct x86_block *find(struct x86_cpu *cpu, uint64_t linear, const uint8_
 	return NULL;
 }
 
+static uint64_t jc_key(const struct x86_cpu *cpu, unsigned mode)
+{
+	return cpu->gen << 8 | mode;
+}
+
 const struct x86_op *x86_lookup(struct x86_cpu *cpu, unsigned extra_mode)
 {
 	const unsigned mode = cpu->mode | extra_mode;
@@ -518,7 +522,7 @@ const struct x86_op *x86_lookup(struct x86_cpu *cpu, unsigned extra_mode)
 	const uint8_t *host;
 	struct x86_block *b;
 
-	if (likely(j->rip == rip && j->gen == cpu->gen && j->mode == mode))
+	if (likely(j->rip == rip && j->key == jc_key(cpu, mode)))
 		return j->ops;
 	cpu->cur = NULL;
 	if (!(mode & M_L64)) {
@@ -533,8 +537,7 @@ const struct x86_op *x86_lookup(struct x86_cpu *cpu, unsigned extra_mode)
 	if (!b)
 		b = translate(cpu, linear, host, mode);
 	j->rip = rip;
-	j->gen = cpu->gen;
-	j->mode = mode;
+	j->key = jc_key(cpu, mode);
 	j->ops = b->ops;
 	return b->ops;
 }
@@ -549,7 +552,7 @@ const struct x86_op *x86_goto(struct x86_cpu *cpu, const struct x86_op *op, uint
 const struct x86_op *x86_relink(struct x86_cpu *cpu, struct x86_link *link)
 {
 	const struct x86_op *to;
-	uint32_t gen;
+	uint64_t gen;
 
 	cpu->rip = link->rip;
 	gen = cpu->gen;

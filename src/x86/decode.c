@@ -80,24 +80,37 @@ static unsigned seg_number(ZydisRegister seg)
 }
 
 /* What x86_ea_chk() needs besides the segment: how much is accessed, and how. */
-static uint8_t checked(const ZydisDecodedOperand *o, unsigned seg)
+static uint8_t checked(unsigned seg, unsigned bytes, bool write)
 {
-	const unsigned bytes = o->size / 8;
 	unsigned code = 0;
 
 	while (code < X86_CHK_SIZES - 1 && x86_chk_size[code] < bytes)
 		code++;
-	return (uint8_t)(seg | code << CHK_SIZE_SHIFT |
-			 (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE ? CHK_WRITE : 0));
+	return (uint8_t)(seg | code << CHK_SIZE_SHIFT | (write ? CHK_WRITE : 0));
+}
+
+/* Width and segment of an operand in memory. */
+static void place(struct x86_tr *tr, struct x86_op *op, unsigned seg, unsigned bytes, bool write)
+{
+	const bool based = seg == X86_FS || seg == X86_GS;
+
+	op->fl |= OPF_MEM | (seg == X86_SS ? OPF_SS : 0);
+	if (tr->in.address_width == 32)
+		op->fl |= OPF_A32;
+	if (tr->in.address_width == 16)
+		op->fl |= OPF_A16;
+	op->seg = based ? (uint8_t)seg : X86_NOSEG;
+	if (!(tr->mode & M_L64) && (!(tr->mode & M_FLAT) || based)) {
+		op->seg = checked(seg, bytes, write);
+		op->fl |= OPF_CHK;
+	}
 }
 
 bool x86_tr_mem(struct x86_tr *tr, struct x86_op *op, const ZydisDecodedOperand *o)
 {
 	const ZydisDecodedOperandMem *m = &o->mem;
-	const unsigned seg = seg_number(m->segment);
 	int64_t disp = m->disp.has_displacement ? m->disp.value : 0;
 
-	op->fl |= OPF_MEM | (seg == X86_SS ? OPF_SS : 0);
 	op->b = op->i = REG_ZERO;
 	op->sc = 0;
 	if (m->base == ZYDIS_REGISTER_RIP || m->base == ZYDIS_REGISTER_EIP) {
@@ -111,18 +124,32 @@ bool x86_tr_mem(struct x86_tr *tr, struct x86_op *op, const ZydisDecodedOperand 
 		op->sc = m->scale == 8 ? 3 : m->scale == 4 ? 2 : m->scale == 2 ? 1 : 0;
 	}
 	op->disp = (int32_t)disp;
-	if (tr->in.address_width == 32)
-		op->fl |= OPF_A32;
-	if (tr->in.address_width == 16)
-		op->fl |= OPF_A16;
-	op->seg = X86_NOSEG;
-	if (seg == X86_FS || seg == X86_GS)
-		op->seg = (uint8_t)seg;
-	if (!(tr->mode & M_L64) && (!(tr->mode & M_FLAT) || seg == X86_FS || seg == X86_GS)) {
-		op->seg = checked(o, seg);
-		op->fl |= OPF_CHK;
-	}
+	place(tr, op, seg_number(m->segment), o->size / 8u,
+	      o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE);
 	return op->i == REG_ZERO && op->seg == X86_NOSEG && !(op->fl & OPF_EA);
+}
+
+unsigned x86_tr_seg(const struct x86_tr *tr)
+{
+	const ZydisInstructionAttributes a = tr->in.attributes;
+
+	if (a & ZYDIS_ATTRIB_HAS_SEGMENT_FS)
+		return X86_FS;
+	if (a & ZYDIS_ATTRIB_HAS_SEGMENT_GS)
+		return X86_GS;
+	if (tr->mode & M_L64)
+		return X86_NOSEG;
+	if (a & ZYDIS_ATTRIB_HAS_SEGMENT_CS)
+		return X86_CS;
+	if (a & ZYDIS_ATTRIB_HAS_SEGMENT_SS)
+		return X86_SS;
+	return a & ZYDIS_ATTRIB_HAS_SEGMENT_ES ? X86_ES : X86_DS;
+}
+
+void x86_tr_at_reg(struct x86_tr *tr, struct x86_op *op, unsigned reg, unsigned bytes, bool write)
+{
+	op->b = (uint8_t)reg;
+	place(tr, op, x86_tr_seg(tr), bytes, write);
 }
 
 static const ZydisDecoder *decoder_for(ZydisDecoder *d, unsigned mode)

@@ -59,6 +59,9 @@ bool x86_tr_absent(struct x86_tr *tr);
 struct x86_op *x86_tr_op(struct x86_tr *tr, x86_fn *fn);
 /* Address fields of a memory operand; true if base + displacement says it all. */
 bool x86_tr_mem(struct x86_tr *tr, struct x86_op *op, const ZydisDecodedOperand *o);
+/* The same for the operand an instruction implies: at a register, in DS or what a prefix says. */
+void x86_tr_at_reg(struct x86_tr *tr, struct x86_op *op, unsigned reg, unsigned bytes, bool write);
+unsigned x86_tr_seg(const struct x86_tr *tr);
 unsigned x86_tr_reg(ZydisRegister reg);
 /* Give the operation a link to rip. */
 void x86_tr_link(struct x86_tr *tr, struct x86_op *op, uint64_t rip);

@@ -346,7 +346,6 @@ static void sized(struct x86_tr *tr, x86_fn *fn, unsigned bytes)
 
 static void string(struct x86_tr *tr, x86_fn *fn, uint8_t size)
 {
-	const ZydisInstructionAttributes a = tr->in.attributes;
 	struct x86_op *op = x86_tr_op(tr, fn);
 	unsigned i;
 
@@ -359,19 +358,7 @@ static void string(struct x86_tr *tr, x86_fn *fn, uint8_t size)
 			op->fl = OPF_REPNE;
 	}
 	op->sc = size;
-	op->seg = tr->mode & M_L64 ? X86_NOSEG : X86_DS;
-	if (a & ZYDIS_ATTRIB_HAS_SEGMENT_FS)
-		op->seg = X86_FS;
-	if (a & ZYDIS_ATTRIB_HAS_SEGMENT_GS)
-		op->seg = X86_GS;
-	if (!(tr->mode & M_L64)) {
-		if (a & ZYDIS_ATTRIB_HAS_SEGMENT_CS)
-			op->seg = X86_CS;
-		if (a & ZYDIS_ATTRIB_HAS_SEGMENT_SS)
-			op->seg = X86_SS;
-		if (a & ZYDIS_ATTRIB_HAS_SEGMENT_ES)
-			op->seg = X86_ES;
-	}
+	op->seg = (uint8_t)x86_tr_seg(tr);
 	if (tr->in.address_width == 32)
 		op->fl |= OPF_A32;
 	if (tr->in.address_width == 16)
@@ -636,7 +623,7 @@ bool x86_tr_int(struct x86_tr *tr)
 		CASE(CRC32, source_imm(tr, x86_crc32, tr->o[1].size / 8))
 		CASE(ADCX, source_imm(tr, x86_adx, tr->o[0].size == 64 ? 2 : 0))
 		CASE(ADOX, source_imm(tr, x86_adx, tr->o[0].size == 64 ? 3 : 1))
-		CASE(XLAT, string(tr, x86_xlat, 1))
+		CASE(XLAT, x86_tr_at_reg(tr, x86_tr_op(tr, x86_xlat), 3 * 8, 1, false))
 	case ZYDIS_MNEMONIC_MOVDIR64B:
 		op = x86_tr_op(tr, x86_movdir64b);
 		x86_tr_mem(tr, op, &tr->o[1]);

@@ -107,20 +107,6 @@ static struct x86_op *registers(struct x86_tr *tr, x86_fn *fn)
 	return op;
 }
 
-static void maskmov(struct x86_tr *tr)
-{
-	const ZydisInstructionAttributes a = tr->in.attributes;
-	struct x86_op *op = registers(tr, x86_mmx_maskmov);
-
-	op->seg = tr->mode & M_L64 ? X86_NOSEG : X86_DS;
-	if (a & ZYDIS_ATTRIB_HAS_SEGMENT_FS)
-		op->seg = X86_FS;
-	if (a & ZYDIS_ATTRIB_HAS_SEGMENT_GS)
-		op->seg = X86_GS;
-	if (tr->in.address_width == 32)
-		op->fl |= OPF_A32;
-}
-
 static bool others(struct x86_tr *tr)
 {
 	switch (tr->in.mnemonic) {
@@ -130,7 +116,7 @@ static bool others(struct x86_tr *tr)
 		move(tr);
 		return true;
 	case ZYDIS_MNEMONIC_MASKMOVQ:
-		maskmov(tr);
+		x86_tr_at_reg(tr, registers(tr, x86_mmx_maskmov), 7 * 8, 8, true);
 		return true;
 	case ZYDIS_MNEMONIC_PEXTRW:
 		registers(tr, x86_mmx_extract)->disp = (int32_t)(tr->o[2].imm.value.u & 0xff);

@@ -241,8 +241,7 @@ static bool moves(struct x86_tr *tr)
 		op = x86_tr_op(tr, x86_sse_maskmov);
 		op->d = reg_of(tr, 0);
 		op->s = reg_of(tr, 1);
-		if (tr->in.address_width == 32)
-			op->fl |= OPF_A32;
+		x86_tr_at_reg(tr, op, 7 * 8, 16, true);
 		return true;
 	default:
 		return false;

@@ -144,7 +144,7 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 		sp = (uint32_t)sp;
 	if (lma && !x86_canonical(cpu, sp))
 		x86_raise_err(cpu, NULL, V_SS, ext);
-	x86_write(cpu, lma ? sp : (uint32_t)(sp + base), frame, size, cpl < 3 ? ACC_SUP : 0);
+	x86_write(cpu, sp + base, frame, size, cpl < 3 ? ACC_SUP : ACC_SYS);
 	x86_desc_accessed(cpu, &cs);
 
 	if (lma || inner) {

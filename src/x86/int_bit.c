@@ -19,8 +19,7 @@
 	static inline uint64_t bit_ea##n(struct x86_cpu *cpu, const struct x86_op *op)             \
 	{                                                                                          \
 		const int64_t moved = (int64_t)((ST)R64(op->s) >> sh) * n;                         \
-		const uint64_t off = ea_off(cpu, op) + (uint64_t)moved;                            \
-		return op->fl & OPF_EA ? x86_ea_chk(cpu, op, off) : off + cpu->seg[op->seg].base;  \
+		return x86_ea(cpu, op, ea_off(cpu, op) + (uint64_t)moved);                         \
 	}
 BIT_EA(int16_t, 2, 4)
 BIT_EA(int32_t, 4, 5)

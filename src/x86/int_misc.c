@@ -124,27 +124,26 @@ OP(x86_crc32)
 	NEXT;
 }
 
+/* The table is in b, AL is added within the width of the address. */
 OP(x86_xlat)
 {
-	const uint64_t mask = op->fl & OPF_A32	 ? UINT32_MAX
-			      : op->fl & OPF_A16 ? UINT16_MAX
-						 : UINT64_MAX;
-	const uint64_t off = (cpu->regs.rbx + R8(RAX)) & mask;
-
-	wr1(cpu, RAX, ld1(cpu, op, off + cpu->seg[op->seg].base));
+	wr1(cpu, RAX, ld1(cpu, op, x86_ea(cpu, op, R64(op->b) + R8(RAX))));
 	NEXT;
 }
 
+/* d: the offset of the destination, which is in ES whatever the prefixes say. */
 OP(x86_movdir64b)
 {
-	const uint64_t to = R64(op->d);
+	const uint64_t off = x86_offset(op, R64(op->d)), from = ea_x(cpu, op);
 	uint8_t line[64];
+	uint64_t to;
 
-	if (to & 63)
-		x86_raise_err(cpu, op, V_GP, 0);
 	cpu->cur = op;
-	x86_read(cpu, ea_x(cpu, op), line, 64, 0);
-	x86_write(cpu, to, line, 64, 0);
+	to = x86_seg_ea(cpu, X86_ES, off, sizeof(line), true);
+	if (to & (sizeof(line) - 1))
+		x86_raise_err(cpu, op, V_GP, 0);
+	x86_read(cpu, from, line, sizeof(line), 0);
+	x86_write(cpu, to, line, sizeof(line), 0);
 	cpu->cur = NULL;
 	NEXT;
 }
@@ -270,15 +269,10 @@ OP(x86_probe)
 
 /* MOV between the accumulator and an absolute address, which imm holds in full; the other byte is
  * log2 of the size. */
-static uint64_t moffs(struct x86_cpu *cpu, const struct x86_op *op)
-{
-	return op->fl & OPF_EA ? x86_ea_chk(cpu, op, op->imm) : op->imm + cpu->seg[op->seg].base;
-}
-
 OP(x86_mov_moffs_ld)
 {
 	const unsigned size = 1u << op->s;
-	const uint64_t v = x86_ld_slow(cpu, op, moffs(cpu, op), size);
+	const uint64_t v = x86_ld_slow(cpu, op, x86_ea(cpu, op, op->imm), size);
 
 	if (size == 4)
 		wr4(cpu, RAX, (uint32_t)v);
@@ -289,6 +283,6 @@ OP(x86_mov_moffs_ld)
 
 OP(x86_mov_moffs_st)
 {
-	x86_st_slow(cpu, op, moffs(cpu, op), cpu->regs.rax, 1u << op->d);
+	x86_st_slow(cpu, op, x86_ea(cpu, op, op->imm), cpu->regs.rax, 1u << op->d);
 	NEXT;
 }

@@ -97,11 +97,7 @@ x86_fn *const x86_movsx[4][4][3] = {
 /* No segment and no check: LEA computes, it does not access. */
 static inline uint64_t lea_wide(struct x86_cpu *cpu, const struct x86_op *op)
 {
-	const uint64_t off = ea_off(cpu, op);
-
-	if (op->fl & OPF_A32)
-		return (uint32_t)off;
-	return op->fl & OPF_A16 ? (uint16_t)off : off;
+	return x86_offset(op, ea_off(cpu, op));
 }
 
 #define LEA(T, n, sfx)                                                                             \

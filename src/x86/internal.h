@@ -23,7 +23,7 @@ typedef void x86_helper(struct x86_cpu *cpu, void *dst, const void *src, unsigne
 struct x86_link {
 	const struct x86_op *to;
 	uint64_t rip;
-	uint32_t gen;
+	uint64_t gen;
 };
 
 struct x86_op {
@@ -103,7 +103,15 @@ struct x86_tlbe {
 #define ACC_R	1u
 #define ACC_W	2u
 #define ACC_X	4u
-#define ACC_SUP 8u /* implicit supervisor access */
+#define ACC_SUP 8u  /* implicit supervisor access: tables, frames of events */
+#define ACC_SYS 16u /* such a frame of a program at CPL 3 */
+
+/* A linear address as wide as its mode has it. Nothing else cuts one: every address of an access
+ * comes through here before it meets a tag of the TLB or is added to one's addend. */
+static inline uint64_t x86_cut(uint64_t la, bool wide)
+{
+	return wide ? la : (uint32_t)la;
+}
 
 uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc);
 uint64_t x86_ld_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, unsigned size);
@@ -119,6 +127,10 @@ void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigne
 /* A writable window of *len bytes (cut at the page's end) for string operations; NULL where the
  * page holds code and must be written by x86_write(). Faults as a write would. */
 uint8_t *x86_window(struct x86_cpu *cpu, uint64_t va, uint64_t *len, unsigned acc);
+/* Write the bytes whose mask has its highest bit set: all of them or, where one may not be, none.
+ */
+void x86_write_masked(struct x86_cpu *cpu, uint64_t va, const uint8_t *from, const uint8_t *mask,
+		      unsigned len);
 uint64_t x86_ea_chk(struct x86_cpu *cpu, const struct x86_op *op, uint64_t off);
 uint64_t x86_seg_ea(struct x86_cpu *cpu, unsigned seg, uint64_t off, unsigned size, bool write);
 
@@ -218,18 +230,38 @@ static inline uint64_t ea_off(struct x86_cpu *cpu, const struct x86_op *op)
 	return R64(op->b) + (R64(op->i) << op->sc) + (uint64_t)(int64_t)op->disp;
 }
 
-static inline uint64_t ea_x(struct x86_cpu *cpu, const struct x86_op *op)
+/* An offset as wide as the instruction's addresses are. */
+static inline uint64_t x86_offset(const struct x86_op *op, uint64_t off)
 {
-	const uint64_t off = ea_off(cpu, op);
+	if (op->fl & OPF_A32)
+		return (uint32_t)off;
+	return op->fl & OPF_A16 ? (uint16_t)off : off;
+}
 
+/* The linear address of an offset in the operation's segment. Without OPF_EA it is 64-bit code's.
+ */
+static inline uint64_t x86_ea(struct x86_cpu *cpu, const struct x86_op *op, uint64_t off)
+{
 	if (unlikely(op->fl & OPF_EA))
 		return x86_ea_chk(cpu, op, off);
 	return off + cpu->seg[op->seg].base;
 }
 
+static inline uint64_t ea_x(struct x86_cpu *cpu, const struct x86_op *op)
+{
+	return x86_ea(cpu, op, ea_off(cpu, op));
+}
+
 static inline bool is64(const struct x86_cpu *cpu)
 {
 	return cpu->mode & M_L64;
+}
+
+/* Outside 64-bit code a linear address has 32 bits, but for what the processor itself reads and
+ * writes in long mode. */
+static inline uint64_t x86_linear(const struct x86_cpu *cpu, uint64_t la, unsigned acc)
+{
+	return x86_cut(la, acc & (ACC_SUP | ACC_SYS) ? cpu->efer & X86_EFER_LMA : is64(cpu));
 }
 
 /* --- exceptions and exits: none of these return --- */

@@ -6,12 +6,14 @@
  * atomic towards other processors, locked or not. */
 #include "x86/internal.h"
 
-static void check_canonical(struct x86_cpu *cpu, uint64_t va, unsigned size)
+/* The linear address of an access, which is canonical. */
+static uint64_t linear(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc)
 {
-	if (!(cpu->efer & X86_EFER_LMA) || !is64(cpu))
-		return;
-	if (!x86_canonical(cpu, va) || !x86_canonical(cpu, va + size - 1))
+	const uint64_t la = x86_linear(cpu, va, acc);
+
+	if (!x86_canonical(cpu, la) || !x86_canonical(cpu, la + size - 1))
 		x86_raise_err(cpu, cpu->cur, cpu->cur && (cpu->cur->fl & OPF_SS) ? V_SS : V_GP, 0);
+	return la;
 }
 
 static unsigned to_page_end(uint64_t va)
@@ -24,7 +26,7 @@ void x86_read(struct x86_cpu *cpu, uint64_t va, void *to, unsigned len, unsigned
 	const unsigned here = to_page_end(va);
 	const uint8_t *p, *q;
 
-	check_canonical(cpu, va, len);
+	va = linear(cpu, va, len, acc);
 	p = x86_fill(cpu, va, acc | ACC_R);
 	if (len <= here) {
 		x86_watch(cpu, va, len, acc);
@@ -48,7 +50,7 @@ void x86_write(struct x86_cpu *cpu, uint64_t va, const void *from, unsigned len,
 	const unsigned here = to_page_end(va);
 	uint8_t *p, *q;
 
-	check_canonical(cpu, va, len);
+	va = linear(cpu, va, len, acc);
 	p = x86_fill(cpu, va, acc | ACC_W);
 	if (len <= here) {
 		x86_watch(cpu, va, len, acc | ACC_W);
@@ -61,6 +63,28 @@ void x86_write(struct x86_cpu *cpu, uint64_t va, const void *from, unsigned len,
 	put(cpu, q, (const uint8_t *)from + here, len - here);
 }
 
+void x86_write_masked(struct x86_cpu *cpu, uint64_t va, const uint8_t *from, const uint8_t *mask,
+		      unsigned len)
+{
+	unsigned first = 0, end = len, i;
+	uint8_t *p, *q;
+
+	while (first < len && !(mask[first] & 0x80))
+		first++;
+	while (end > first && !(mask[end - 1] & 0x80))
+		end--;
+	if (first == end)
+		return;
+	va = linear(cpu, va + first, end - first, ACC_W);
+	p = q = x86_fill(cpu, va, ACC_W);
+	if (end - first > to_page_end(va))
+		q = x86_fill(cpu, va + to_page_end(va), ACC_W) - to_page_end(va);
+	x86_watch(cpu, va, end - first, ACC_W);
+	for (i = 0; i < end - first; i++)
+		if (mask[first + i] & 0x80)
+			put(cpu, (i < to_page_end(va) ? p : q) + i, from + first + i, 1);
+}
+
 uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc)
 {
 	uint64_t v = 0;
@@ -68,7 +92,7 @@ uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc)
 	if (to_page_end(va) >= size) {
 		const uint8_t *p;
 
-		check_canonical(cpu, va, size);
+		va = linear(cpu, va, size, acc);
 		p = x86_fill(cpu, va, acc | ACC_R);
 		x86_watch(cpu, va, size, acc);
 		switch (size) {
@@ -94,7 +118,7 @@ void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigne
 		x86_write(cpu, va, &v, size, acc);
 		return;
 	}
-	check_canonical(cpu, va, size);
+	va = linear(cpu, va, size, acc);
 	p = x86_fill(cpu, va, acc | ACC_W);
 	x86_watch(cpu, va, size, acc | ACC_W);
 	switch (size) {
@@ -144,7 +168,7 @@ FROM_ASM void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64
 	const unsigned here = to_page_end(va);
 
 	cpu->cur = op;
-	check_canonical(cpu, va, size);
+	va = linear(cpu, va, size, ACC_W);
 	cpu->bounce_host[0] = x86_fill(cpu, va, ACC_W);
 	cpu->bounce_size = size;
 	if (size <= here) {
@@ -182,7 +206,7 @@ uint8_t *x86_window(struct x86_cpu *cpu, uint64_t va, uint64_t *len, unsigned ac
 	const unsigned here = to_page_end(va);
 	uint8_t *p;
 
-	check_canonical(cpu, va, 1);
+	va = linear(cpu, va, 1, acc);
 	p = x86_fill(cpu, va, acc & (ACC_R | ACC_W) ? acc : acc | ACC_W);
 	if (*len > here)
 		*len = here;
@@ -213,7 +237,7 @@ uint64_t x86_seg_ea(struct x86_cpu *cpu, unsigned seg, uint64_t off, unsigned si
 	} else if (last > s->limit) {
 		x86_raise_err(cpu, cpu->cur, vector, 0);
 	}
-	return (uint32_t)(off + s->base);
+	return x86_linear(cpu, off + s->base, 0);
 }
 
 const uint16_t x86_chk_size[X86_CHK_SIZES] = {1, 2, 4, 6, 8, 10, 14, 16, 28, 32, 64, 94, 108, 512};
@@ -221,13 +245,9 @@ const uint16_t x86_chk_size[X86_CHK_SIZES] = {1, 2, 4, 6, 8, 10, 14, 16, 28, 32,
 /* The rest of address formation: width of the address, and the segment where it matters. */
 uint64_t x86_ea_chk(struct x86_cpu *cpu, const struct x86_op *op, uint64_t off)
 {
-	if (op->fl & OPF_A32)
-		off = (uint32_t)off;
-	if (op->fl & OPF_A16)
-		off = (uint16_t)off;
+	off = x86_offset(op, off);
 	if (!(op->fl & OPF_CHK))
-		return is64(cpu) ? off + cpu->seg[op->seg].base
-				 : (uint32_t)(off + cpu->seg[op->seg].base);
+		return x86_linear(cpu, off + cpu->seg[op->seg].base, 0);
 	cpu->cur = op;
 	off = x86_seg_ea(cpu, op->seg & CHK_SEG, off, x86_chk_size[op->seg >> CHK_SIZE_SHIFT & 15u],
 			 op->seg & CHK_WRITE);

@@ -172,26 +172,14 @@ OP(x86_mmx_mov)
 
 OP(x86_mmx_maskmov)
 {
-	uint8_t bytes[8], old[8];
 	uint64_t v, mask, ea;
-	unsigned i;
 
 	check(cpu, op);
 	v = get_before(cpu, op->d);
 	mask = get_before(cpu, op->s);
-	ea = cpu->regs.rdi;
-	if (op->fl & OPF_A32)
-		ea = (uint32_t)ea;
-	ea += cpu->seg[op->seg].base;
+	ea = ea_x(cpu, op);
 	cpu->cur = op;
-	if (mask & 0x8080808080808080) {
-		memcpy(bytes, &v, 8);
-		x86_read(cpu, ea, old, 8, ACC_W);
-		for (i = 0; i < 8; i++)
-			if (!(mask >> (8 * i + 7) & 1))
-				bytes[i] = old[i];
-		x86_write(cpu, ea, bytes, 8, 0);
-	}
+	x86_write_masked(cpu, ea, (const uint8_t *)&v, (const uint8_t *)&mask, 8);
 	cpu->cur = NULL;
 	begin(cpu);
 	NEXT;

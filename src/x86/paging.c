@@ -302,29 +302,27 @@ static bool walk(struct x86_cpu *cpu, uint64_t va, unsigned table, unsigned acc,
 
 uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 {
+	const uint64_t la = x86_linear(cpu, va, acc), page = la & ~0xfffull;
 	const unsigned implicit = cpu->cr4 & X86_CR4_SMAP ? 1 : 2;
 	const unsigned table = acc & ACC_SUP ? implicit : table_of(cpu);
-	const bool direct = table != ALIGNED && !(cpu->dr_data && x86_debug_page(cpu, va));
-	const unsigned kind = acc & (ACC_R | ACC_W | ACC_X), slot = (va >> 12) & (TLB_SIZE - 1);
+	const bool direct = table != ALIGNED && !(cpu->dr_data && x86_debug_page(cpu, la));
+	const unsigned kind = acc & (ACC_R | ACC_W | ACC_X), slot = (la >> 12) & (TLB_SIZE - 1);
 	struct x86_tlbe *e = &cpu->mmu->tlb[table][slot];
-	const uint64_t page = va & ~0xfffull;
 	uint64_t qual = 0;
 	struct walk w = {0};
 	uint8_t *host;
 	unsigned perms;
 
-	if (!(cpu->mode & M_L64) && !(cpu->efer & X86_EFER_LMA))
-		va &= UINT32_MAX;
 	if ((kind == ACC_R && e->r == page) || (kind == ACC_W && e->w == page) ||
 	    (kind == ACC_X && e->x == page))
-		return (uint8_t *)(va + e->addend);
-	walk(cpu, va, table, kind, false, &w);
+		return (uint8_t *)(la + e->addend);
+	walk(cpu, la, table, kind, false, &w);
 	host = gpa_host(cpu, w.gpa, kind, &perms, &qual);
 	if (!host)
-		ept_violation(cpu, w.gpa, va, kind, qual, false);
+		ept_violation(cpu, w.gpa, la, kind, qual, false);
 	perms &= w.perms;
 	tlb_clear(e);
-	e->addend = (uintptr_t)host - va;
+	e->addend = (uintptr_t)host - la;
 	if ((perms & X86_MAP_R) && direct)
 		e->r = page;
 	if ((perms & X86_MAP_W) && w.dirty && direct && !x86_code_is(cpu->code, host))

@@ -157,19 +157,14 @@ OP(x86_sse_to_r)
 	NEXT;
 }
 
-/* d: the vector, s: the mask; to DS:rDI. */
+/* d: the vector, s: the mask; b: rDI. */
 OP(x86_sse_maskmov)
 {
-	const uint8_t *v = (const uint8_t *)&X(op->d), *mask = (const uint8_t *)&X(op->s);
-	uint64_t va = cpu->regs.rdi;
-	unsigned i;
+	const uint64_t ea = ea_x(cpu, op);
 
-	if (op->fl & OPF_A32)
-		va = (uint32_t)va;
-	va += cpu->seg[op->seg].base;
-	for (i = 0; i < 16; i++)
-		if (mask[i] & 0x80)
-			st1(cpu, op, va + i, v[i]);
+	cpu->cur = op;
+	x86_write_masked(cpu, ea, (const uint8_t *)&X(op->d), (const uint8_t *)&X(op->s), 16);
+	cpu->cur = NULL;
 	NEXT;
 }
 

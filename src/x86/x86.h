@@ -226,7 +226,7 @@ struct x86_cpu {
 	atomic_uint attn;     /* anything to do before the next block */
 	int64_t left;	      /* instructions left to execute */
 	struct x86_tlbe *tlb; /* the table for the privilege in force */
-	uint32_t gen;	      /* generation of virtual mappings and blocks */
+	uint64_t gen;	      /* generation of virtual mappings and blocks */
 	uint8_t rmw_pending;
 	uint8_t shadow; /* interrupts blocked: 1 by STI, 2 by MOV SS or POP SS; 0x80 while it lasts
 			 */
