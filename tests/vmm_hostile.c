@@ -78,10 +78,112 @@ static void a_periodic_timer_of_any_count_lets_the_td_end(void **state)
 	}
 }
 
+/* --- where there is no memory --- */
+
+enum { TOUCHES = 50000 };
+
+static void touches_every_2m(struct native_cpu *cpu, void *arg)
+{
+	uint32_t word;
+
+	(void)arg;
+	for (uint64_t i = 0; i < TOUCHES; i++) {
+		native_read(cpu, gpa(RIG_SHARED + (1ull << 32) + (i << 21)), &word, sizeof(word));
+		guest_tdcall(cpu, TDG_VP_VEINFO_GET, 0, 0);
+	}
+	done(cpu);
+}
+
+static void touching_devices_everywhere_takes_no_memory(void **state)
+{
+	struct rig_options o = {.guest = touches_every_2m};
+	uint64_t before;
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	rig_vm(&r, 1);
+	before = rig_memory(&r).used_pages;
+	run_until_done(&r, 0);
+	assert_true(rig_memory(&r).used_pages < before + 200);
+	rig_destroy(&r);
+	rig_check_clean(&r);
+	rig_off(&r);
+}
+
+static void touches_what_becomes_memory(struct native_cpu *cpu, void *arg)
+{
+	const uint64_t at = RIG_SHARED + (4ull << 30), beside = at - TDX_PAGE_SIZE;
+	unsigned *seen = arg; /* accesses that were memory's */
+	uint32_t word = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		*seen += native_read(cpu, gpa(at), &word, sizeof(word));
+		guest_tdcall(cpu, TDG_VP_VEINFO_GET, 0, 0);
+		*seen += native_read(cpu, gpa(beside), &word, sizeof(word)) * 16u;
+		guest_tdcall(cpu, TDG_VP_VEINFO_GET, 0, 0);
+		guest_vmcall(cpu, TDVMCALL_IO, 1, TDVMCALL_WRITE, NULL);
+	}
+	done(cpu);
+}
+
+static void a_slot_where_a_device_was_is_memory_and_its_neighbour_is_none(void **state)
+{
+	unsigned seen = 0;
+	struct rig_options o = {.guest = touches_what_becomes_memory, .arg = &seen};
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	rig_vm(&r, 1);
+	run_until_done(&r, 0);
+	assert_int_equal(seen, 0);
+	assert_int_equal(tdx_vm_set_memslot(r.vm, 5, gpa(4ull << 30), TDX_SIZE_2M), 0);
+	assert_int_equal(tdx_vm_set_private(r.vm, gpa(4ull << 30), TDX_SIZE_2M, false), 0);
+	run_until_done(&r, 0);
+	assert_int_equal(seen, 1);
+	assert_int_equal(tdx_vm_set_memslot(r.vm, 5, gpa(4ull << 30), 0), 0);
+	rig_destroy(&r);
+	rig_check_clean(&r);
+	rig_off(&r);
+}
+
+static void takes_no_ve_information(struct native_cpu *cpu, void *arg)
+{
+	uint32_t word;
+
+	(void)arg;
+	for (;;)
+		native_read(cpu, gpa(RIG_SHARED + (4ull << 30)), &word, sizeof(word));
+}
+
+static void a_ve_that_cannot_be_taken_ends_the_run(void **state)
+{
+	struct rig_options o = {.guest = takes_no_ve_information};
+	struct tdx_vm_error e;
+	struct tdx_run run;
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	rig_vm(&r, 1);
+	assert_int_equal(tdx_vcpu_run(r.vcpu[0], -1, &run), 0);
+	assert_int_equal(run.exit, TDX_EXIT_INTERNAL_ERROR);
+	tdx_vm_error(r.vm, &e);
+	assert_non_null(strstr(e.text, "0x100000000"));
+	assert_false(e.bugged);
+	rig_destroy(&r);
+	rig_check_clean(&r);
+	rig_off(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_periodic_timer_of_any_count_lets_the_td_end),
+		cmocka_unit_test(touching_devices_everywhere_takes_no_memory),
+		cmocka_unit_test(a_slot_where_a_device_was_is_memory_and_its_neighbour_is_none),
+		cmocka_unit_test(a_ve_that_cannot_be_taken_ends_the_run),
 	};
 
 	alarm(LIMIT_S);

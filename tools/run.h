@@ -19,7 +19,7 @@ enum { RUN_MAX_VCPUS = 64, RUN_MAX_REPORTS = 16 };
 
 struct run_options {
 	const char *image, *kernel, *initrd, *append, *trace, *report, *gdb;
-	uint64_t memory;
+	uint64_t memory, trace_limit;
 	unsigned vcpus, cpus, packages;
 	enum tdvf_order order;
 	bool huge, debug, quiet, json, native;
@@ -46,6 +46,7 @@ struct run_session {
 	uint64_t peak[16], end[16], end_sum;
 	char line[256]; /* of the guest's console */
 	size_t nline;
+	_Atomic unsigned quotes_refused;
 	_Atomic uint64_t exits; /* of vCPU 0, handled so far */
 	_Atomic bool done[RUN_MAX_VCPUS];
 	_Atomic int outcome; /* -1 running, else exit status */
@@ -62,6 +63,8 @@ void run_progress(void *arg, const char *what, uint64_t done, uint64_t all);
 /* A message begins a line of its own: progress may be in the middle of one. */
 void run_end_stages(struct run_session *s);
 void run_log(void *arg, const char *line);
+/* A line that the guest can have said as often as it likes: said a few times. */
+void run_log_again(struct run_session *s, _Atomic unsigned *said, const char *line);
 /* VERB_ENVIRONMENT. */
 int run_complain(struct run_session *s, const char *what, const char *why);
 /* The same, of a failure the VM knows more about. */

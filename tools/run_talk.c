@@ -61,11 +61,25 @@ void run_log(void *arg, const char *line)
 	fprintf(stderr, "swtdx run: %s\n", line);
 }
 
+enum { SAID_MAX = 8 };
+
+void run_log_again(struct run_session *s, _Atomic unsigned *said, const char *line)
+{
+	unsigned n = atomic_load(said);
+
+	while (n <= SAID_MAX && !atomic_compare_exchange_weak(said, &n, n + 1))
+		;
+	if (n < SAID_MAX)
+		run_log(s, line);
+	else if (n == SAID_MAX)
+		run_log(s, "the guest goes on like that; it is not said again");
+}
+
 int run_vm_complain(struct run_session *s, const char *what, int err)
 {
 	struct tdx_vm_error e;
 
 	run_end_stages(s);
 	tdx_vm_error(s->vm, &e);
-	return run_complain(s, what, tdx_is_error(e.status) ? e.text : strerror(-err));
+	return run_complain(s, what, *e.text ? e.text : strerror(-err));
 }

@@ -82,7 +82,27 @@ static void quote(struct run_session *s, struct tdx_run *run)
 	if (!rc)
 		return;
 	snprintf(line, sizeof(line), "no quote for the guest: %s", strerror(-rc));
-	run_log(s, line);
+	run_log_again(s, &s->quotes_refused, line);
+}
+
+/* An access of a kind the page is not of converts it, which takes memory that is there. */
+static int memory_fault(struct run_session *s, const struct tdx_run *run)
+{
+	uint64_t at = run->memory_fault.gpa.v;
+	char what[96];
+	int err = tdx_vm_set_private(s->vm, run->memory_fault.gpa, run->memory_fault.size,
+				     run->memory_fault.private_);
+
+	if (!err)
+		return 0;
+	snprintf(what, sizeof(what), "the guest's access to %s memory at GPA 0x%llx",
+		 run->memory_fault.private_ ? "private" : "shared", (unsigned long long)at);
+	if (err == -EINVAL)
+		run_complain(s, what, "it has no memory there");
+	else
+		run_vm_complain(s, what, err);
+	s->outcome = VERB_DIFFERENCE;
+	return 1;
 }
 
 /* The user's part of an exit: 0 go on, 1 this vCPU is done. */
@@ -109,9 +129,7 @@ static int handle(struct run_session *s, struct tdx_run *run)
 		fatal_error(s, run->system_event.data);
 		break;
 	case TDX_EXIT_MEMORY_FAULT:
-		tdx_vm_set_private(s->vm, run->memory_fault.gpa, run->memory_fault.size,
-				   run->memory_fault.private_);
-		return 0;
+		return memory_fault(s, run);
 	case TDX_EXIT_SHUTDOWN:
 		run_log(s, "triple fault");
 		break;

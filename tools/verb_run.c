@@ -18,7 +18,7 @@
 #include "tools/verbs.h"
 #include "trace/trace.h"
 
-enum { DEFAULT_MEMORY_MIB = 512 };
+enum { DEFAULT_MEMORY_MIB = 512, DEFAULT_TRACE_MIB = 1024 };
 
 static int power_on(struct run_session *s)
 {
@@ -35,7 +35,7 @@ static int power_on(struct run_session *s)
 	if (!s->model)
 		return run_complain(s, "the machine", err);
 	if (s->o.trace) {
-		struct trace_options opt = {0};
+		struct trace_options opt = {.max_bytes = s->o.trace_limit};
 		int e;
 
 		s->trace = trace_open(s->o.trace, s->model->mod, &opt, &e);
@@ -173,7 +173,12 @@ static int go(struct run_session *s)
 	status = tear_down(s, status);
 	tdx_vmm_free(s->vmm);
 	if (s->trace) {
+		bool full = trace_is_full(s->trace);
 		int e = trace_close(s->trace);
+
+		if (full)
+			run_log(s, "the trace came to its limit (--trace-limit): the end of the "
+				   "run is not in it");
 
 		if (e)
 			status = run_complain(s, s->o.trace, strerror(-e));
@@ -211,7 +216,8 @@ static int load_and_go(struct run_session *s)
 int verb_run(int argc, char **argv)
 {
 	struct run_options o = {0};
-	uint64_t mib = DEFAULT_MEMORY_MIB, vcpus = 1, cpus = 2, packages = 1;
+	uint64_t mib = DEFAULT_MEMORY_MIB, trace_mib = DEFAULT_TRACE_MIB, vcpus = 1, cpus = 2,
+		 packages = 1;
 	unsigned engine = 0, order = 0;
 	const struct verb_option options[] = {
 		OPTION_NUMBER("memory", "MIB", &mib, 128, 1u << 20, "memory of the TD (512)"),
@@ -236,6 +242,8 @@ int verb_run(int argc, char **argv)
 		OPTION_TEXT("gdb", "[ADDRESS]:PORT", &o.gdb, "wait for gdb there and serve it"),
 		OPTION_TEXT("trace", "FILE", &o.trace,
 			    "record every call of the module, see swtdx replay"),
+		OPTION_NUMBER("trace-limit", "MIB", &trace_mib, 1, 1u << 20,
+			      "how large the trace may get (1024)"),
 		OPTION_TEXT("report", "FILE", &o.report,
 			    "with --engine native: its TDREPORT, for swtdx report and swtdx quote"),
 		OPTION_NUMBER("seed", "N", &o.seed, 0, UINT64_MAX, "seed of the machine's entropy"),
@@ -271,6 +279,7 @@ int verb_run(int argc, char **argv)
 		return options_wrong(&usage, "%u packages need as many processors: --cpus",
 				     (unsigned)packages);
 	o.memory = mib << 20;
+	o.trace_limit = trace_mib << 20;
 	o.vcpus = (unsigned)vcpus;
 	o.cpus = (unsigned)cpus;
 	o.packages = (unsigned)packages;

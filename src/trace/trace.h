@@ -68,6 +68,7 @@ struct trace_options {
 	bool no_locks;
 	bool no_memory; /* what calls read is written as lines by whoever opened it */
 	bool contents; /* also keep the pages TDH.MEM.PAGE.ADD reads, to be able to play it again */
+	uint64_t max_bytes; /* about: what comes after so many is not in it; 0: no limit */
 };
 
 /* Listens to the module from now on; nobody else may. NULL: *err is a negative errno. */
@@ -75,6 +76,8 @@ struct trace *trace_open(const char *path, struct module *mod, const struct trac
 			 int *err);
 /* A line of the vector language that explains what follows. */
 void trace_text(struct trace *t, unsigned lp, const char *line);
+/* Has it come to its limit? Any thread. */
+bool trace_is_full(const struct trace *t);
 /* No processor may be in the module. 0 or the first error there was, a negative errno. */
 int trace_close(struct trace *t);
 

@@ -40,6 +40,8 @@ struct trace {
 	int fd;
 	struct timespec start;
 	_Atomic uint64_t seq;
+	_Atomic uint64_t bytes; /* written */
+	_Atomic bool full;
 	pthread_mutex_t file; /* one block at a time */
 	_Atomic int err;
 	unsigned lps;
@@ -94,6 +96,9 @@ static void flush(struct trace *t, unsigned lp)
 	pthread_mutex_lock(&t->file);
 	write_all(t, l->block, TRACE_BLOCK_HEADER + l->used);
 	pthread_mutex_unlock(&t->file);
+	if (t->opt.max_bytes &&
+	    atomic_fetch_add(&t->bytes, TRACE_BLOCK_HEADER + l->used) >= t->opt.max_bytes)
+		atomic_store(&t->full, true);
 	l->used = 0;
 }
 
@@ -176,6 +181,8 @@ static void put_bytes(struct trace *t, unsigned lp, enum trace_type type, uint64
 {
 	struct lane *l = &t->lane[lp];
 
+	if (trace_is_full(t))
+		return;
 	for (size_t at = 0, n; at < len; at += n) {
 		n = len - at < TRACE_BLOCK_SIZE / 2 ? len - at : TRACE_BLOCK_SIZE / 2;
 		if (l->used + n + 64 > TRACE_BLOCK_SIZE)
@@ -187,6 +194,11 @@ static void put_bytes(struct trace *t, unsigned lp, enum trace_type type, uint64
 		memcpy(l->block + TRACE_BLOCK_HEADER + l->used, bytes + at, n);
 		l->used += n;
 	}
+}
+
+bool trace_is_full(const struct trace *t)
+{
+	return atomic_load_explicit(&t->full, memory_order_relaxed);
 }
 
 void trace_text(struct trace *t, unsigned lp, const char *line)
@@ -241,6 +253,8 @@ static void begin(struct trace *t, struct lp *lp, enum trace_type type, const st
 {
 	struct lane *l = &t->lane[lp->id];
 
+	if (trace_is_full(t))
+		return;
 	l->r = (struct trace_record){
 		.type = type,
 		.in = *in,
@@ -254,6 +268,8 @@ static void end(struct trace *t, struct lp *lp, enum module_next next, const str
 {
 	struct lane *l = &t->lane[lp->id];
 
+	if (!l->open)
+		return; /* full before it began */
 	l->r.duration_ns = now(t) - l->r.begin_ns;
 	l->r.next = next;
 	l->r.out = next == MODULE_SHUTDOWN ? l->r.in : *out;

@@ -95,6 +95,16 @@ int vm_fail(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s, int 
 	return err;
 }
 
+void vm_say(struct tdx_vm *vm, const char *why)
+{
+	pthread_mutex_lock(&vm->error_lock);
+	if (!vm->error.bugged) {
+		vm->error.status = tdx_success();
+		snprintf(vm->error.text, sizeof(vm->error.text), "%s", why);
+	}
+	pthread_mutex_unlock(&vm->error_lock);
+}
+
 void tdx_vm_error(const struct tdx_vm *cvm, struct tdx_vm_error *e)
 {
 	struct tdx_vm *vm = (struct tdx_vm *)(uintptr_t)cvm;

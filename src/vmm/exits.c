@@ -17,7 +17,7 @@
 
 #define VCPU_DETAILS_INTERRUPT (1ull << 0)
 
-enum { NONE = -1, MAP_CHUNK = 2 << 20 };
+enum { NONE = -1, MAP_CHUNK = 2 << 20, MMIO_PATIENCE = 64 };
 
 /* --- faults --- */
 
@@ -75,12 +75,40 @@ static enum mmu_result shared_fault(struct tdx_vcpu *v, uint64_t gfn, bool *is_s
 	if (!*is_shared)
 		return MMU_OK;
 	if (!s) /* no memory there: the guest gets #VE and asks for the device */
-		return mmu_map_shared(vm, &v->cache, gfn, SPTE_MMIO);
+		return mmu_map_mmio(vm, &v->cache, gfn);
 	pa = vm_shared_page(vm, s, gfn);
 	if (!pa)
 		return MMU_NO_MEMORY;
 	return mmu_map_shared(vm, &v->cache, gfn,
 			      pa | SPTE_PRESENT | SPTE_LEAF | SPTE_WB | SPTE_RWX);
+}
+
+/* The guest cannot take the #VE it is given for a GPA without memory: an exception is on its way
+ * and would be pushed there, or read its handler from there, or it is in the handler of another
+ * #VE. It would come here for ever. KVM ends a VM whose vectoring meets MMIO (DELIVERY_EV); the
+ * host of a TD does not see the vectoring, so it goes by the same violation coming again and again.
+ */
+static int undeliverable(struct tdx_vcpu *v, struct tdx_run *run, uint64_t gpa_)
+{
+	char why[160];
+
+	snprintf(
+		why, sizeof(why),
+		"the guest needs GPA 0x%llx, where it has no memory, to take an exception (an IDT, "
+		"a stack or a handler there)",
+		(unsigned long long)gpa_);
+	vm_say(v->vm, why);
+	run->exit = TDX_EXIT_INTERNAL_ERROR;
+	return 0;
+}
+
+/* How often in a row has the guest met this entry, which was there before? */
+static bool makes_no_progress(struct tdx_vcpu *v, uint64_t gpa_, bool met_before)
+{
+	if (!met_before || gpa_ != v->mmio_gpa)
+		v->mmio_met = 0;
+	v->mmio_gpa = gpa_;
+	return met_before && ++v->mmio_met >= MMIO_PATIENCE;
 }
 
 static int fault(struct tdx_vcpu *v, struct tdx_run *run)
@@ -109,6 +137,8 @@ static int fault(struct tdx_vcpu *v, struct tdx_run *run)
 	} while (!atomic_load(&v->kicked) && !vm_is_dead(vm));
 	if (!right)
 		return memory_fault(v, run, gpa_ & ~vm_shared_mask(vm), !shared);
+	if (makes_no_progress(v, gpa_, shared && r == MMU_EXISTS))
+		return undeliverable(v, run, gpa_ & ~vm_shared_mask(vm));
 	switch (r) {
 	case MMU_OK:
 	case MMU_EXISTS:
@@ -422,6 +452,7 @@ int vcpu_handle_exit(struct tdx_vcpu *v, struct tdx_status s, struct tdx_run *ru
 	case VMX_EXIT_EPT_VIOLATION:
 		return fault(v, run);
 	case VMX_EXIT_TDCALL:
+		v->mmio_met = 0;
 		return tdvmcall(v, run);
 	default:
 		vm_fail(v->vm, TDH_VP_ENTER, s, 0);

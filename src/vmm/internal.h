@@ -113,6 +113,8 @@ struct tdx_vcpu {
 	_Atomic bool in_guest, kicked;
 	_Atomic uint64_t exits;
 	struct lapic *lapic;
+	uint64_t mmio_gpa;	    /* of the last violation where there is no memory ... */
+	unsigned mmio_met;	    /* ... and how often it came again in a row */
 	_Atomic bool pend_nmi;	    /* to be given at the next entry */
 	uint64_t shared_generation; /* what its processor's translations are from */
 	pthread_mutex_t mmu_mutex;
@@ -160,6 +162,8 @@ int vm_bug(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s,
 int vm_kill(struct tdx_vm *vm, const char *why);
 /* Remember a status that is the user's problem, return err. */
 int vm_fail(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s, int err);
+/* What ended a vCPU, when no call failed; the VM is not dead for it. */
+void vm_say(struct tdx_vm *vm, const char *why);
 void vmm_log(struct tdx_vmm *vmm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* --- reclaim.c --- */

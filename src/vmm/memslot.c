@@ -63,7 +63,8 @@ static int add_slot(struct tdx_vm *vm, struct memslot *s, uint64_t gfn, uint64_t
 	memset(s->private_, 1, npages);
 	s->gfn = gfn;
 	s->npages = npages;
-	return 0;
+	/* What said that there is no memory says it no more. */
+	return mmu_zap(vm, gfn, npages, MMU_SHARED);
 }
 
 /* A range of whole pages below the shared bit. */

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The trees of a VM: making them, walking them, installing entries. Removals are mmu_zap.c.
  *
+ * Tables are bounded by the slots, whatever the guest touches: where there is no memory, one entry
+ * says so for all of the largest range around that no slot reaches into.
+ *
  * An install holds mmu_lock for reading and freezes one entry at a time with a compare-and-swap;
  * the module is asked while the entry is frozen, and the entry then gets its value or its old one
  * back. A busy module is contention: the caller comes back. Anything else bugs the VM. */
@@ -222,6 +225,48 @@ enum mmu_result mmu_map_private(struct tdx_vm *vm, struct page_cache *cache, uin
 	store(&p->spt[i], old);
 	put_private(vm, cache, level, pa);
 	return r;
+}
+
+/* Does a slot reach into the range of gfn's entry of this level? */
+static bool has_memory(const struct tdx_vm *vm, uint64_t gfn, unsigned level)
+{
+	uint64_t span = 1ull << (9 * level), first = gfn & ~(span - 1);
+
+	for (unsigned i = 0; i < VM_MAX_SLOTS; i++) {
+		const struct memslot *s = &vm->slot[i];
+
+		if (s->npages && s->gfn < first + span && first < s->gfn + s->npages)
+			return true;
+	}
+	return false;
+}
+
+enum mmu_result mmu_map_mmio(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)
+{
+	uint64_t direct_gfn = gfn | vm_shared_mask(vm) >> 12;
+	unsigned level = root_level(vm);
+
+	while (level && has_memory(vm, gfn, level))
+		level--;
+	for (;; level--) {
+		struct mmu_page *p;
+		enum mmu_result r =
+			walk(vm, cache, vm->direct_root, direct_gfn, (enum tdx_level)level, -1, &p);
+		_Atomic uint64_t *sptep;
+		uint64_t old;
+
+		if (r != MMU_OK || !p)
+			return r;
+		sptep = &p->spt[index_of(p, direct_gfn)];
+		old = load(sptep);
+		if (old == SPTE_FROZEN)
+			return MMU_RETRY;
+		if (old == SPTE_MMIO)
+			return MMU_EXISTS;
+		if (level && old & SPTE_PRESENT && !(old & SPTE_LEAF))
+			continue; /* a table that a slot has left */
+		return atomic_compare_exchange_strong(sptep, &old, SPTE_MMIO) ? MMU_OK : MMU_RETRY;
+	}
 }
 
 enum mmu_result mmu_map_shared(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,

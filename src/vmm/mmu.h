@@ -42,7 +42,10 @@ enum mmu_result {
  * 4096 bytes at physical address *source. mmu_lock held for reading. */
 enum mmu_result mmu_map_private(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
 				enum tdx_level level, const hpa_t *source, int cpu_hint);
-/* The shared page pa at gfn (with the shared bit), or SPTE_MMIO. mmu_lock held for reading. */
+/* No memory at gfn: the guest gets #VE there. MMU_EXISTS: it was said before. mmu_lock held for
+ * reading. */
+enum mmu_result mmu_map_mmio(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn);
+/* The shared page at gfn (with the shared bit). mmu_lock held for reading. */
 enum mmu_result mmu_map_shared(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
 			       uint64_t spte);
 
