@@ -177,6 +177,36 @@ static void a_ve_that_cannot_be_taken_ends_the_run(void **state)
 	rig_off(&r);
 }
 
+/* --- the host's own mistakes --- */
+
+static void memory_is_lent_and_taken_back_as_it_was_lent(void **state)
+{
+	static const uint64_t too_many[] = {1ull << 52, (1ull << 52) + 1, ~0ull, 1ull << 40};
+	struct rig_options o = {0};
+	hpa_t pa, one;
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	assert_int_equal(tdx_vmm_alloc(r.vmm, 0, &pa), -EINVAL);
+	for (unsigned i = 0; i < sizeof(too_many) / sizeof(too_many[0]); i++) {
+		assert_int_equal(tdx_vmm_alloc(r.vmm, too_many[i], &pa), -ENOMEM);
+		assert_int_equal(pa.v, 0);
+	}
+	assert_int_equal(tdx_vmm_alloc(r.vmm, 4, &pa), 0);
+	assert_int_equal(tdx_vmm_alloc(r.vmm, 1, &one), 0);
+	assert_int_equal(tdx_vmm_dealloc(r.vmm, pa, 5), -EINVAL);
+	assert_int_equal(tdx_vmm_dealloc(r.vmm, pa, 3), -EINVAL);
+	assert_int_equal(tdx_vmm_dealloc(r.vmm, pa, 1ull << 40), -EINVAL);
+	assert_int_equal(tdx_vmm_dealloc(r.vmm, hpa(pa.v + 4096), 3), -EINVAL);
+	assert_int_equal(tdx_vmm_dealloc(r.vmm, hpa(0), 1), -EINVAL);
+	assert_int_equal(tdx_vmm_dealloc(r.vmm, pa, 4), 0);
+	assert_int_equal(tdx_vmm_dealloc(r.vmm, pa, 4), -EINVAL);
+	assert_int_equal(tdx_vmm_dealloc(r.vmm, one, 1), 0);
+	rig_check_clean(&r);
+	rig_off(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +214,7 @@ int main(void)
 		cmocka_unit_test(touching_devices_everywhere_takes_no_memory),
 		cmocka_unit_test(a_slot_where_a_device_was_is_memory_and_its_neighbour_is_none),
 		cmocka_unit_test(a_ve_that_cannot_be_taken_ends_the_run),
+		cmocka_unit_test(memory_is_lent_and_taken_back_as_it_was_lent),
 	};
 
 	alarm(LIMIT_S);

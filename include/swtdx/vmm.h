@@ -70,9 +70,12 @@ struct tdx_vmm_memory {
 };
 void tdx_vmm_memory(struct tdx_vmm *vmm, struct tdx_vmm_memory *m);
 
-/* Host memory for the user's own buffers (images, shared memory); 4K pages, contiguous. */
+/* Host memory for the user's own buffers (images, shared memory); 4K pages, contiguous. -EINVAL:
+ * no pages; -ENOMEM. */
 int tdx_vmm_alloc(struct tdx_vmm *vmm, uint64_t pages, hpa_t *pa);
-void tdx_vmm_dealloc(struct tdx_vmm *vmm, hpa_t pa, uint64_t pages);
+/* Exactly what tdx_vmm_alloc() gave: its address, all its pages. Else -EINVAL, and nothing is
+ * freed. */
+int tdx_vmm_dealloc(struct tdx_vmm *vmm, hpa_t pa, uint64_t pages);
 void tdx_vmm_write(struct tdx_vmm *vmm, hpa_t pa, const void *buf, size_t len);
 void tdx_vmm_read(struct tdx_vmm *vmm, hpa_t pa, void *buf, size_t len);
 

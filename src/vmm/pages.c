@@ -39,6 +39,7 @@ void pages_destroy(struct pages *p)
 	pthread_mutex_destroy(&p->lock);
 	free(p->page);
 	free(p->block);
+	free(p->loan);
 }
 
 void pages_fail(struct pages *p, uint64_t nth)
@@ -164,6 +165,53 @@ void pages_put_run(struct pages *p, uint64_t pa, uint64_t size)
 	for (uint64_t a = pa + size; a > pa;)
 		put_page(p, a -= TDX_PAGE_SIZE);
 	pthread_mutex_unlock(&p->lock);
+}
+
+static bool room_for_a_loan(struct pages *p)
+{
+	size_t max = p->maxloans ? 2 * p->maxloans : 16;
+	struct page_loan *more;
+
+	if (p->nloans < p->maxloans)
+		return true;
+	more = realloc(p->loan, max * sizeof(*more));
+	if (!more)
+		return false;
+	p->loan = more;
+	p->maxloans = max;
+	return true;
+}
+
+uint64_t pages_lend(struct pages *p, uint64_t n)
+{
+	uint64_t pa = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (n && n <= p->free_pages && room_for_a_loan(p) && !fails(p))
+		pa = n == 1 ? get_page(p) : carve(p, n * TDX_PAGE_SIZE, TDX_PAGE_SIZE);
+	if (pa) {
+		account(p, n);
+		p->loan[p->nloans++] = (struct page_loan){pa, n};
+	}
+	pthread_mutex_unlock(&p->lock);
+	return pa;
+}
+
+bool pages_put_lent(struct pages *p, uint64_t pa, uint64_t n)
+{
+	bool lent = false;
+
+	pthread_mutex_lock(&p->lock);
+	/* The last first: that is how most are given back. */
+	for (size_t i = p->nloans; i-- > 0 && !lent;) {
+		lent = p->loan[i].pa == pa && p->loan[i].n == n;
+		if (lent)
+			p->loan[i] = p->loan[--p->nloans];
+	}
+	for (uint64_t a = pa + n * TDX_PAGE_SIZE; lent && a > pa;)
+		put_page(p, a -= TDX_PAGE_SIZE);
+	pthread_mutex_unlock(&p->lock);
+	return lent;
 }
 
 void pages_quarantine(struct pages *p, uint64_t n)

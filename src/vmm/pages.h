@@ -22,6 +22,10 @@ struct pages {
 	uint64_t *page, *block; /* free 4K pages and 2M blocks */
 	uint64_t npage, maxpage, nblock, maxblock;
 	uint64_t free_pages, used_pages, quarantined;
+	struct page_loan {
+		uint64_t pa, n;
+	} * loan; /* what users of the monitor have, and must give back as they got it */
+	size_t nloans, maxloans;
 	uint64_t fail_in; /* the nth request from now finds no memory; 0: none will */
 };
 
@@ -45,6 +49,10 @@ void pages_put(struct pages *p, uint64_t pa);
 void pages_put_many(struct pages *p, const uint64_t *pa, unsigned n);
 void pages_put_block(struct pages *p, uint64_t pa);
 void pages_put_run(struct pages *p, uint64_t pa, uint64_t size);
+/* n pages, contiguous, for somebody who may err about them when he gives them back. 0: none. */
+uint64_t pages_lend(struct pages *p, uint64_t n);
+/* False: not so lent. */
+bool pages_put_lent(struct pages *p, uint64_t pa, uint64_t n);
 /* n pages the module still has, or may: in no list, so lost for good. */
 void pages_quarantine(struct pages *p, uint64_t n);
 

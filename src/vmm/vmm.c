@@ -10,8 +10,8 @@
 static hpa_t alloc(void *ctx, uint64_t size, uint64_t align, hpa_t near)
 {
 	struct tdx_vmm *vmm = ctx;
-	uint64_t pa = pages_get_run(&vmm->pages, (size + TDX_PAGE_SIZE - 1) & ~(TDX_PAGE_SIZE - 1),
-				    align);
+	uint64_t whole = (size + TDX_PAGE_SIZE - 1) & ~(TDX_PAGE_SIZE - 1);
+	uint64_t pa = whole ? pages_get_run(&vmm->pages, whole, align) : 0;
 
 	(void)near;
 	return hpa(pa ? pa : ~0ull);
@@ -152,14 +152,16 @@ void tdx_vmm_memory(struct tdx_vmm *vmm, struct tdx_vmm_memory *m)
 
 int tdx_vmm_alloc(struct tdx_vmm *vmm, uint64_t pages, hpa_t *pa)
 {
-	*pa = hpa(pages == 1 ? pages_get(&vmm->pages)
-			     : pages_get_run(&vmm->pages, pages * TDX_PAGE_SIZE, TDX_PAGE_SIZE));
+	*pa = hpa(0);
+	if (!pages)
+		return -EINVAL;
+	*pa = hpa(pages_lend(&vmm->pages, pages));
 	return pa->v ? 0 : -ENOMEM;
 }
 
-void tdx_vmm_dealloc(struct tdx_vmm *vmm, hpa_t pa, uint64_t pages)
+int tdx_vmm_dealloc(struct tdx_vmm *vmm, hpa_t pa, uint64_t pages)
 {
-	pages_put_run(&vmm->pages, pa.v, pages * TDX_PAGE_SIZE);
+	return pages_put_lent(&vmm->pages, pa.v, pages) ? 0 : -EINVAL;
 }
 
 void tdx_vmm_write(struct tdx_vmm *vmm, hpa_t pa, const void *buf, size_t len)
