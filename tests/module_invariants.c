@@ -3,6 +3,7 @@
  * nothing wrong with one that has not. */
 #include "module/invariants.h"
 #include "module/internal.h"
+#include "abi/sept.h"
 #include "module/pamt.h"
 #include "module/tx.h"
 #include "module_setup.h"

@@ -7,7 +7,7 @@
 #include <sched.h>
 
 #include "module/internal.h"
-#include "module/tx.h"
+#include "module/hooks.h"
 #include "vmm_setup.h"
 
 struct holder {

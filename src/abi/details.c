@@ -9,29 +9,41 @@
 #include "arch/text.h"
 #include "arch/vmx.h"
 
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 
-static const struct {
-	int leaf;
+struct leaf_operand {
 	unsigned reg;
-	const char *what;
-} leaf_operands[] = {
-#define HOST(leaf_, reg_, what_)  {LEAF_ID_HOST(leaf_), reg_, what_},
-#define GUEST(leaf_, reg_, what_) {LEAF_ID_GUEST(leaf_), reg_, what_},
-#include "abi/leaf_operand.def"
-#undef HOST
-#undef GUEST
+	const char *what; /* NULL: the end */
 };
+
+/* The operands of every leaf, by its number. */
+#define REFUSED(number_, name_)
+#define IN_EVERY
+#define LEAF(number_, function_, name_, in_, out_, ...)                                            \
+	[number_] = (const struct leaf_operand[]){in_{0, NULL}},
+#define IN(reg_, since_, type_, name_, what_) {reg_, what_},
+static const struct leaf_operand *const seamcall_operands[TDX_SEAMCALL_LEAVES] = {
+#include "abi/seamcall.def"
+};
+static const struct leaf_operand *const tdcall_operands[TDX_TDCALL_LEAVES] = {
+#include "abi/tdcall.def"
+};
+#undef REFUSED
+#undef IN_EVERY
+#undef LEAF
+#undef IN
 
 const char *tdx_leaf_operand(const struct tdx_leaf_info *leaf, unsigned reg)
 {
-	int id = leaf_id(leaf);
+	const struct leaf_operand *o;
 
-	for (size_t i = 0; i < COUNT(leaf_operands); i++)
-		if (leaf_operands[i].leaf == id && leaf_operands[i].reg == reg)
-			return leaf_operands[i].what;
+	if (!leaf)
+		return NULL;
+	o = leaf == tdx_tdcall_leaf(leaf->number) ? tdcall_operands[leaf->number]
+						  : seamcall_operands[leaf->number];
+	for (; o && o->what; o++)
+		if (o->reg == reg)
+			return o->what;
 	return NULL;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Short names for the columns of the leaf tables: registers, TD states, entry states.
+/* How a row of seamcall.def or tdcall.def becomes a struct tdx_leaf_info, and short names for its
+ * columns: registers, TD states, entry states.
  * For leaf_seamcall.c and leaf_tdcall.c alone; elsewhere such names would collide. */
 #ifndef SWTDX_ABI_LEAF_COLUMNS_H
 #define SWTDX_ABI_LEAF_COLUMNS_H
@@ -62,5 +63,22 @@ enum {
 	EVERY_SEPT_STATE = 0xffff,
 };
 #undef SEPT
+
+/* The row. Operands and outputs leave a bit each: in 15:0, or in 31:16 those of later versions. */
+#define LEAF(number_, function_, name_, in_, out_, ...)                                            \
+	[number_] = {.name = name_,                                                                \
+		     .number = number_,                                                            \
+		     .in = (uint16_t)(0u in_),                                                     \
+		     .in_v1 = (uint16_t)((0u in_) >> 16),                                          \
+		     .out = (uint16_t)(0u out_),                                                   \
+		     .out_v1 = (uint16_t)((0u out_) >> 16),                                        \
+		     __VA_ARGS__},
+#define REFUSED(number_, name_)                                                                    \
+	[number_] = {.name = name_, .number = number_, .flags = TDX_LEAF_NOT_IMPLEMENTED},
+#define IN(reg_, since_, type_, name_, what_) | (since_ ? (unsigned)reg_ << 16 : reg_)
+#define OUT(reg_, since_, failing_, name_)    | (since_ ? (unsigned)reg_ << 16 : reg_)
+#define OUT_SHOWN			      | RCX | RDX
+#define IN_EVERY			      | EVERY_REG
+#define OUT_EVERY			      | EVERY_REG
 
 #endif

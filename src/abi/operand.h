@@ -6,7 +6,17 @@
 
 #include <swtdx/types.h>
 
-/* "GPA | level": level in 2:0, GPA in 51:12, the rest zero. */
+/* "GPA | level": level in 2:0, GPA in 51:12, the rest zero. As it came, not looked at yet. */
+typedef struct {
+	uint64_t v;
+} gpa_level_t;
+
+static inline gpa_level_t gpa_level(uint64_t word)
+{
+	gpa_level_t w = {word};
+	return w;
+}
+
 #define GPA_LEVEL_MASK	   0x7ull
 #define GPA_LEVEL_GPA	   0x000ffffffffff000ull
 #define GPA_LEVEL_RESERVED (~(GPA_LEVEL_MASK | GPA_LEVEL_GPA))

@@ -7,7 +7,7 @@
 #ifndef MODULE_CPUID_FLAGS_H
 #define MODULE_CPUID_FLAGS_H
 
-#include "module/td.h"
+#include "module/td_layout.h"
 
 #define PARAVIRT_CORE_CAPABILITIES (1ull << 0)
 #define PARAVIRT_DCA		   (1ull << 1)

@@ -7,7 +7,7 @@
 #define MODULE_CPUID_TABLE_H
 
 #include "machine/machine.h"
-#include "module/td.h"
+#include "module/td_layout.h"
 
 enum {
 	CPUID_ROWS = 79,

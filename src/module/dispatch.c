@@ -3,84 +3,41 @@
  *
  * Order of checks (ABI: "SEAMCALL", measured): reserved bits of RAX, a version above 0 for a leaf
  * without versions, shutdown, ready, unknown leaf. */
+#include "module/hooks.h"
 #include "module/leaves.h"
 #include "module/transition.h"
 #include "module/tx.h"
 
-/* clang-format off */
-static leaf_fn *const handlers[TDX_SEAMCALL_LEAVES] = {
-	[TDH_VP_ENTER] = leaf_tdh_vp_enter,
-	[TDH_MNG_ADDCX] = leaf_tdh_mng_addcx,
-	[TDH_MEM_PAGE_ADD] = leaf_tdh_mem_page_add,
-	[TDH_MEM_SEPT_ADD] = leaf_tdh_mem_sept_add,
-	[TDH_VP_ADDCX] = leaf_tdh_vp_addcx,
-	[TDH_MEM_PAGE_RELOCATE] = leaf_tdh_mem_page_relocate,
-	[TDH_MEM_PAGE_AUG] = leaf_tdh_mem_page_aug,
-	[TDH_MEM_RANGE_BLOCK] = leaf_tdh_mem_range_block,
-	[TDH_MNG_KEY_CONFIG] = leaf_tdh_mng_key_config,
-	[TDH_MNG_CREATE] = leaf_tdh_mng_create,
-	[TDH_VP_CREATE] = leaf_tdh_vp_create,
-	[TDH_MNG_RD] = leaf_tdh_mng_rd,
-	[TDH_MEM_RD] = leaf_tdh_mem_rd,
-	[TDH_MNG_WR] = leaf_tdh_mng_wr,
-	[TDH_MEM_WR] = leaf_tdh_mem_wr,
-	[TDH_MEM_PAGE_DEMOTE] = leaf_tdh_mem_page_demote,
-	[TDH_MR_EXTEND] = leaf_tdh_mr_extend,
-	[TDH_MR_FINALIZE] = leaf_tdh_mr_finalize,
-	[TDH_VP_FLUSH] = leaf_tdh_vp_flush,
-	[TDH_MNG_VPFLUSHDONE] = leaf_tdh_mng_vpflushdone,
-	[TDH_MNG_KEY_FREEID] = leaf_tdh_mng_key_freeid,
-	[TDH_MNG_INIT] = leaf_tdh_mng_init,
-	[TDH_VP_INIT] = leaf_tdh_vp_init,
-	[TDH_MEM_PAGE_PROMOTE] = leaf_tdh_mem_page_promote,
-	[TDH_PHYMEM_PAGE_RDMD] = leaf_tdh_phymem_page_rdmd,
-	[TDH_MEM_SEPT_RD] = leaf_tdh_mem_sept_rd,
-	[TDH_VP_RD] = leaf_tdh_vp_rd,
-	[TDH_MNG_KEY_RECLAIMID] = leaf_tdh_mng_key_reclaimid,
-	[TDH_PHYMEM_PAGE_RECLAIM] = leaf_tdh_phymem_page_reclaim,
-	[TDH_MEM_PAGE_REMOVE] = leaf_tdh_mem_page_remove,
-	[TDH_MEM_SEPT_REMOVE] = leaf_tdh_mem_sept_remove,
-	[TDH_SYS_KEY_CONFIG] = leaf_tdh_sys_key_config,
-	[TDH_SYS_INFO] = leaf_tdh_sys_info,
-	[TDH_SYS_INIT] = leaf_tdh_sys_init,
-	[TDH_SYS_RD] = leaf_tdh_sys_rd,
-	[TDH_SYS_LP_INIT] = leaf_tdh_sys_lp_init,
-	[TDH_SYS_TDMR_INIT] = leaf_tdh_sys_tdmr_init,
-	[TDH_SYS_RDALL] = leaf_tdh_sys_rdall,
-	[TDH_MEM_TRACK] = leaf_tdh_mem_track,
-	[TDH_MEM_RANGE_UNBLOCK] = leaf_tdh_mem_range_unblock,
-	[TDH_PHYMEM_CACHE_WB] = leaf_tdh_phymem_cache_wb,
-	[TDH_PHYMEM_PAGE_WBINVD] = leaf_tdh_phymem_page_wbinvd,
-	[TDH_VP_WR] = leaf_tdh_vp_wr,
-	[TDH_SYS_LP_SHUTDOWN] = leaf_tdh_sys_lp_shutdown,
-	[TDH_SYS_CONFIG] = leaf_tdh_sys_config,
-	[TDH_SERVTD_BIND] = leaf_tdh_servtd_bind,
-	[TDH_SERVTD_PREBIND] = leaf_tdh_servtd_prebind,
-	[TDH_SYS_SHUTDOWN] = leaf_tdh_sys_shutdown,
-	[TDH_SYS_UPDATE] = leaf_tdh_sys_update,
-	[TDH_PHYMEM_PAMT_ADD] = leaf_tdh_phymem_pamt_add,
-	[TDH_PHYMEM_PAMT_REMOVE] = leaf_tdh_phymem_pamt_remove,
-	[TDH_EXPORT_ABORT] = leaf_tdh_export_abort,
-	[TDH_EXPORT_BLOCKW] = leaf_tdh_export_blockw,
-	[TDH_EXPORT_RESTORE] = leaf_tdh_export_restore,
-	[TDH_EXPORT_MEM] = leaf_tdh_export_mem,
-	[TDH_EXPORT_PAUSE] = leaf_tdh_export_pause,
-	[TDH_EXPORT_TRACK] = leaf_tdh_export_track,
-	[TDH_EXPORT_STATE_IMMUTABLE] = leaf_tdh_export_state_immutable,
-	[TDH_EXPORT_STATE_TD] = leaf_tdh_export_state_td,
-	[TDH_EXPORT_STATE_VP] = leaf_tdh_export_state_vp,
-	[TDH_EXPORT_UNBLOCKW] = leaf_tdh_export_unblockw,
-	[TDH_IMPORT_ABORT] = leaf_tdh_import_abort,
-	[TDH_IMPORT_END] = leaf_tdh_import_end,
-	[TDH_IMPORT_COMMIT] = leaf_tdh_import_commit,
-	[TDH_IMPORT_MEM] = leaf_tdh_import_mem,
-	[TDH_IMPORT_TRACK] = leaf_tdh_import_track,
-	[TDH_IMPORT_STATE_IMMUTABLE] = leaf_tdh_import_state_immutable,
-	[TDH_IMPORT_STATE_TD] = leaf_tdh_import_state_td,
-	[TDH_IMPORT_STATE_VP] = leaf_tdh_import_state_vp,
-	[TDH_MIG_STREAM_CREATE] = leaf_tdh_mig_stream_create,
+/* A leaf's handler, and what is left in its outputs when it is refused without being asked. A leaf
+ * of the table without the first does not link. Made here: refuse_tdh_x(). */
+struct handler {
+	leaf_fn *run;
+	void (*refuse)(struct tdx_regs *regs);
 };
-/* clang-format on */
+
+#define REFUSED(number_, name_)
+#define LEAF(number_, function_, ...)                                                              \
+	static void refuse_##function_(struct tdx_regs *regs)                                      \
+	{                                                                                          \
+		const struct function_##_out out = function_##_failed(regs);                       \
+                                                                                                   \
+		function_##_give(regs, &out);                                                      \
+	}
+#include "abi/seamcall.def"
+#undef LEAF
+
+#define LEAF(number_, function_, ...) [number_] = {leaf_##function_, refuse_##function_},
+static const struct handler handlers[TDX_SEAMCALL_LEAVES] = {
+#include "abi/seamcall.def"
+};
+#undef LEAF
+
+/* Most leaves look at their version before anything else. These ask for it themselves: VP.INIT
+ * after it has compared TSC_ADJUST, SYS.UPDATE after the module's state (09-leaf-version.vec). */
+static bool asks_version_later(const struct tdx_leaf_info *leaf)
+{
+	return leaf->number == TDH_VP_INIT || leaf->number == TDH_SYS_UPDATE;
+}
 
 static struct tdx_status check(const struct module *mod, uint64_t rax,
 			       const struct tdx_leaf_info *leaf)
@@ -97,7 +54,7 @@ static struct tdx_status check(const struct module *mod, uint64_t rax,
 		if (!(leaf && leaf->flags & TDX_LEAF_BEFORE_READY))
 			return tdx_error(TDX_SYS_NOT_READY);
 	}
-	if (!leaf || !handlers[leaf->number])
+	if (!leaf || !handlers[leaf->number].run)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	return tdx_success();
 }
@@ -110,9 +67,13 @@ static struct tdx_status call(struct lp *lp, struct tdx_regs *regs)
 
 	if (!tdx_is_success(s))
 		return s;
+	if (tdx_rax_version(regs->rax) > leaf->max_version && !asks_version_later(leaf)) {
+		handlers[leaf->number].refuse(regs);
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
+	}
 	tx_begin(&tx, lp, leaf, false);
 	lp->hw->call = (uint8_t)leaf->number;
-	s = handlers[leaf->number](&tx, regs);
+	s = handlers[leaf->number].run(&tx, regs);
 	lp->hw->call = lp->fate == FATE_ENTERED ? MACHINE_CALL_GUEST : MACHINE_CALL_HOST;
 	tx_end(&tx);
 	return s;

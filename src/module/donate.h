@@ -3,7 +3,8 @@
 #ifndef MODULE_DONATE_H
 #define MODULE_DONATE_H
 
-#include "module/tx.h"
+#include "module/page.h"
+#include "module/td.h"
 
 /* The page as the module writes it. */
 static inline uint64_t *donated_words(const struct tx *tx, const struct pamt_ref *ref)

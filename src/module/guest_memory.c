@@ -5,6 +5,7 @@
 
 #include "arch/vmx.h"
 #include "module/inject.h"
+#include "module/page.h"
 #include "module/vmcs.h"
 #include <swtdx/structs.h>
 

@@ -9,7 +9,7 @@
 #include "machine/machine.h"
 #include "module/lock.h"
 #include "module/module.h"
-#include "module/td.h"
+#include "module/td_layout.h"
 
 enum sys_state { SYSINIT_PENDING, SYSINIT_DONE, SYSCONFIG_DONE, SYS_READY, SYS_SHUTDOWN };
 

@@ -3,6 +3,7 @@
  *
  * Most entries are free and unlocked; blocks of 2M in which all are cost one masked OR each. */
 #include "module/invariants_sum.h"
+#include "module/page.h"
 
 #define TYPE_SHIFT 16
 #define TYPE_MASK  (0x1full << TYPE_SHIFT)

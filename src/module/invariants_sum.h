@@ -3,7 +3,7 @@
 #ifndef MODULE_INVARIANTS_SUM_H
 #define MODULE_INVARIANTS_SUM_H
 
-#include "module/tx.h"
+#include "module/td.h"
 
 /* A set of pages as a number: sums of mixed addresses agree only when the sets do. */
 struct page_set {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The invariant check of one TD: what it thinks it has against what the PAMT says it owns. */
 #include "module/invariants_sum.h"
+#include "module/page.h"
+#include "module/sept.h"
 
 struct tree {
 	const struct td_sum *sum;

@@ -175,24 +175,25 @@ static unsigned public_state(uint64_t e)
 	}
 }
 
-void l2_sept_error_regs(const struct tx *tx, const struct tdcs *tdcs, unsigned vm,
-			const struct sept_ref *ref, struct tdx_regs *regs)
+void l2_sept_show(const struct tx *tx, const struct tdcs *tdcs, unsigned vm,
+		  const struct sept_ref *ref, struct sept_shown *shown)
 {
 	const uint64_t always =
 		SEPT_MT_MASK | SEPT_HPA_MASK | SEPT_IPAT | SEPT_PS | SEPT_SUPPRESS_VE;
 	const uint64_t attr = SEPT_RWX | L2_VGP | L2_PWA | L2_SSS;
-	uint64_t e = ref->value, shown;
+	uint64_t e = ref->value, visible;
 
 	if (l2_sept_is_free(e))
-		shown = SEPT_SUPPRESS_VE;
+		visible = SEPT_SUPPRESS_VE;
 	else if (!(e & SEPT_PS))
-		shown = e & (SEPT_RWX | SEPT_PS);
+		visible = e & (SEPT_RWX | SEPT_PS);
 	else if (tdcs->attributes & TDX_ATTR_DEBUG)
-		shown = e & (always | attr);
+		visible = e & (always | attr);
 	else if (is_leaf_blocked(e))
-		shown = e & always;
+		visible = e & always;
 	else
-		shown = (e & always) | SEPT_RWX;
-	regs->rcx = machine_strip(tx->m, shown);
-	regs->rdx = (uint64_t)ref->level | (uint64_t)public_state(e) << 8 | (uint64_t)vm << 16;
+		visible = (e & always) | SEPT_RWX;
+	shown->entry = machine_strip(tx->m, visible);
+	shown->level_state =
+		(uint64_t)ref->level | (uint64_t)public_state(e) << 8 | (uint64_t)vm << 16;
 }

@@ -8,7 +8,7 @@
 #ifndef MODULE_L2_SEPT_H
 #define MODULE_L2_SEPT_H
 
-#include "module/tx.h"
+#include "module/sept.h"
 
 #define L2_SEPT_FREE_ENTRY 0ull
 
@@ -59,9 +59,9 @@ uint64_t l2_sept_with_attr(uint64_t entry, unsigned attr);
 unsigned l2_sept_attr(uint64_t entry, bool l1_blockedw, bool l1_pending);
 bool l2_attr_legal(unsigned attr);
 
-/* RCX and RDX of a call that failed at an entry of an L2 tree. */
-void l2_sept_error_regs(const struct tx *tx, const struct tdcs *tdcs, unsigned vm,
-			const struct sept_ref *ref, struct tdx_regs *regs);
+/* What a leaf shows of an entry of an L2 tree it failed at. */
+void l2_sept_show(const struct tx *tx, const struct tdcs *tdcs, unsigned vm,
+		  const struct sept_ref *ref, struct sept_shown *shown);
 
 static inline void l2_sept_write(uint64_t *entry, uint64_t value)
 {

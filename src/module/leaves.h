@@ -1,42 +1,144 @@
 /* SPDX-License-Identifier: MIT */
-/* Every leaf handler the dispatchers can call, by the name of its leaf; the host's and the guest's
- * functions of the same leaf have the name without leaf_. */
+/* What a leaf is to its handler: its operands by name, and the handler's prototype.
+ *
+ * Everything here is made from the rows of abi/seamcall.def and abi/tdcall.def. For the leaf
+ * TDH.X.Y the names are
+ *
+ *	struct tdh_x_y_in, tdh_x_y_take()	the operands, and the version asked for
+ *	struct tdh_x_y_out, tdh_x_y_failed()	the outputs, as a call that fails leaves them
+ *	tdh_x_y_give()				put them into the registers of the version asked for
+ *	leaf_tdh_x_y()				the handler, in seamcall/tdh_x_y.c
+ *
+ * A handler takes its operands before it gives anything, and gives on every way out but one: when
+ * the fate of the processor is decided (module/transition.h) the guest's registers stay. */
 #ifndef MODULE_LEAVES_H
 #define MODULE_LEAVES_H
 
-#include <swtdx/types.h>
+#include <swtdx/leaf.h>
+
+#include "abi/operand.h"
 
 struct tx;
 
 typedef struct tdx_status leaf_fn(struct tx *tx, struct tdx_regs *regs);
 
-leaf_fn leaf_tdh_vp_enter, leaf_tdh_mng_addcx, leaf_tdh_mem_page_add, leaf_tdh_mem_sept_add,
-	leaf_tdh_vp_addcx, leaf_tdh_mem_page_relocate, leaf_tdh_mem_page_aug,
-	leaf_tdh_mem_range_block, leaf_tdh_mng_key_config, leaf_tdh_mng_create, leaf_tdh_vp_create,
-	leaf_tdh_mng_rd, leaf_tdh_mem_rd, leaf_tdh_mng_wr, leaf_tdh_mem_wr,
-	leaf_tdh_mem_page_demote, leaf_tdh_mr_extend, leaf_tdh_mr_finalize, leaf_tdh_vp_flush,
-	leaf_tdh_mng_vpflushdone, leaf_tdh_mng_key_freeid, leaf_tdh_mng_init, leaf_tdh_vp_init,
-	leaf_tdh_mem_page_promote, leaf_tdh_phymem_page_rdmd, leaf_tdh_mem_sept_rd, leaf_tdh_vp_rd,
-	leaf_tdh_mng_key_reclaimid, leaf_tdh_phymem_page_reclaim, leaf_tdh_mem_page_remove,
-	leaf_tdh_mem_sept_remove, leaf_tdh_sys_key_config, leaf_tdh_sys_info, leaf_tdh_sys_init,
-	leaf_tdh_sys_rd, leaf_tdh_sys_lp_init, leaf_tdh_sys_tdmr_init, leaf_tdh_sys_rdall,
-	leaf_tdh_mem_track, leaf_tdh_mem_range_unblock, leaf_tdh_phymem_cache_wb,
-	leaf_tdh_phymem_page_wbinvd, leaf_tdh_vp_wr, leaf_tdh_sys_lp_shutdown, leaf_tdh_sys_config,
-	leaf_tdh_servtd_bind, leaf_tdh_servtd_prebind, leaf_tdh_sys_shutdown, leaf_tdh_sys_update,
-	leaf_tdh_phymem_pamt_add, leaf_tdh_phymem_pamt_remove;
+/* Types of operands, and how a register becomes one. */
+typedef uint64_t u64_t;
+#define u64(v) (v)
 
-/* Migration: operand and state checks, then refused. */
-leaf_fn leaf_tdh_export_abort, leaf_tdh_export_blockw, leaf_tdh_export_restore, leaf_tdh_export_mem,
-	leaf_tdh_export_pause, leaf_tdh_export_track, leaf_tdh_export_state_immutable,
-	leaf_tdh_export_state_td, leaf_tdh_export_state_vp, leaf_tdh_export_unblockw,
-	leaf_tdh_import_abort, leaf_tdh_import_end, leaf_tdh_import_commit, leaf_tdh_import_mem,
-	leaf_tdh_import_track, leaf_tdh_import_state_immutable, leaf_tdh_import_state_td,
-	leaf_tdh_import_state_vp, leaf_tdh_mig_stream_create;
+/* Members of struct tdx_regs. */
+#define LEAF_RCX rcx
+#define LEAF_RDX rdx
+#define LEAF_R8	 r8
+#define LEAF_R9	 r9
+#define LEAF_R10 r10
+#define LEAF_R11 r11
+#define LEAF_R12 r12
+#define LEAF_R13 r13
 
-leaf_fn leaf_tdg_vp_vmcall, leaf_tdg_vp_info, leaf_tdg_mr_rtmr_extend, leaf_tdg_vp_veinfo_get,
-	leaf_tdg_mr_report, leaf_tdg_vp_cpuidve_set, leaf_tdg_mem_page_accept, leaf_tdg_vm_rd,
-	leaf_tdg_vm_wr, leaf_tdg_vp_rd, leaf_tdg_vp_wr, leaf_tdg_sys_rd, leaf_tdg_sys_rdall,
-	leaf_tdg_servtd_rd, leaf_tdg_servtd_wr, leaf_tdg_mr_verifyreport, leaf_tdg_mem_page_attr_rd,
-	leaf_tdg_mem_page_attr_wr, leaf_tdg_vp_enter, leaf_tdg_vp_invept, leaf_tdg_vp_invvpid;
+/* Outputs of a call that fails. */
+#define LEAF_FAILS_ZERO(reg) 0
+#define LEAF_FAILS_ONES(reg) ~0ull
+#define LEAF_FAILS_SAME(reg) (reg)
+
+/* RCX and RDX of a leaf on the Secure EPT. */
+struct sept_shown {
+	union {
+		uint64_t entry; /* the one the call failed at, as the architecture has it */
+		uint64_t page;	/* freed, with the PAMT's hint; or the word that came */
+	};
+	uint64_t level_state; /* of the entry */
+};
+
+#define REFUSED(number_, name_)
+#define IN_EVERY
+#define OUT_EVERY
+
+/* struct tdh_x_in, leaf_tdh_x() */
+#define LEAF(number_, function_, name_, in_, out_, ...)                                            \
+	struct function_##_in {                                                                    \
+		unsigned version;                                                                  \
+		in_                                                                                \
+	};                                                                                         \
+	leaf_fn leaf_##function_;
+#define IN(reg_, since_, type_, name_, what_) type_##_t name_;
+#include "abi/seamcall.def"
+#include "abi/tdcall.def"
+#undef LEAF
+#undef IN
+
+/* tdh_x_take() */
+#define LEAF(number_, function_, name_, in_, out_, ...)                                            \
+	static inline struct function_##_in function_##_take(const struct tdx_regs *regs)          \
+	{                                                                                          \
+		return (struct function_##_in){.version = tdx_rax_version(regs->rax), in_};        \
+	}
+#define IN(reg_, since_, type_, name_, what_) .name_ = type_(regs->LEAF_##reg_),
+#include "abi/seamcall.def"
+#include "abi/tdcall.def"
+#undef LEAF
+#undef IN
+
+/* struct tdh_x_out */
+#define LEAF(number_, function_, name_, in_, out_, ...)                                            \
+	struct function_##_out {                                                                   \
+		out_                                                                               \
+	};
+#define OUT(reg_, since_, failing_, name_) uint64_t name_;
+#define OUT_SHOWN			   struct sept_shown shown;
+#include "abi/seamcall.def"
+#include "abi/tdcall.def"
+#undef LEAF
+#undef OUT
+#undef OUT_SHOWN
+
+/* tdh_x_failed() */
+#define LEAF(number_, function_, name_, in_, out_, ...)                                            \
+	static inline struct function_##_out function_##_failed(const struct tdx_regs *regs)       \
+	{                                                                                          \
+		return (struct function_##_out){out_};                                             \
+	}
+#define OUT_SHOWN			   .shown = {{0}, 0},
+#define OUT(reg_, since_, failing_, name_) .name_ = LEAF_FAILS_##failing_(regs->LEAF_##reg_),
+#include "abi/seamcall.def"
+#include "abi/tdcall.def"
+#undef LEAF
+#undef OUT
+#undef OUT_SHOWN
+
+/* tdh_x_give() */
+#define LEAF(number_, function_, name_, in_, out_, ...)                                            \
+	static inline void function_##_give(struct tdx_regs *regs,                                 \
+					    const struct function_##_out *out)                     \
+	{                                                                                          \
+		out_                                                                               \
+	}
+#define OUT(reg_, since_, failing_, name_)                                                         \
+	if (tdx_rax_version(regs->rax) + 1 > (since_))                                             \
+		regs->LEAF_##reg_ = out->name_;
+#define OUT_SHOWN                                                                                  \
+	regs->rcx = out->shown.entry;                                                              \
+	regs->rdx = out->shown.level_state;
+#include "abi/seamcall.def"
+#include "abi/tdcall.def"
+#undef LEAF
+#undef OUT
+#undef OUT_SHOWN
+
+#undef REFUSED
+#undef IN_EVERY
+#undef OUT_EVERY
+#undef LEAF_RCX
+#undef LEAF_RDX
+#undef LEAF_R8
+#undef LEAF_R9
+#undef LEAF_R10
+#undef LEAF_R11
+#undef LEAF_R12
+#undef LEAF_R13
+#undef LEAF_FAILS_ZERO
+#undef LEAF_FAILS_ONES
+#undef LEAF_FAILS_SAME
+#undef u64
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Names and words of the module's locks. */
 #include "module/lockword.h"
+#include "module/page.h"
 #include "module/reader.h"
-#include "module/tx.h"
+#include "module/sept.h"
 
 #include <string.h>
 

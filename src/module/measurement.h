@@ -6,7 +6,7 @@
 #ifndef MODULE_MEASUREMENT_H
 #define MODULE_MEASUREMENT_H
 
-#include "module/td.h"
+#include "module/td_layout.h"
 
 enum { MRTD_CHUNK = 256 };
 

@@ -9,7 +9,7 @@
 #define MODULE_METADATA_H
 
 #include "abi/metadata.h"
-#include "module/tx.h"
+#include "module/td.h"
 
 enum md_accessor { MD_BY_HOST, MD_BY_DEBUGGER, MD_BY_GUEST };
 

@@ -6,6 +6,7 @@
 #include "module/cpuid_table.h"
 #include "module/handoff.h"
 #include "module/metadata.h"
+#include "module/page.h"
 #include "module/version.h"
 
 enum {

@@ -6,6 +6,7 @@
 #include "module/cpuid_flags.h"
 #include "module/cpuid_table.h"
 #include "module/metadata.h"
+#include "module/sept.h"
 
 #include <swtdx/structs.h>
 

@@ -3,6 +3,7 @@
  * interrupts, the notify window, bus-lock exits and the shared EPT; a debugger nearly all. */
 #include "arch/x86.h"
 #include "module/metadata.h"
+#include "module/sept.h"
 #include "module/virt_msr.h"
 #include "module/vmcs.h"
 

@@ -2,6 +2,8 @@
 /* Fields of a vCPU: where each is kept in TDVPS, and the common part of writing one. The vCPU is
  * associated with or entered on this processor, nobody else writes its fields. */
 #include "module/metadata.h"
+#include "module/page.h"
+#include "module/sept.h"
 #include "module/vcpu.h"
 #include "module/virt_msr.h"
 #include "module/vmcs.h"

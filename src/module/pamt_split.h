@@ -7,7 +7,7 @@
 #ifndef MODULE_PAMT_SPLIT_H
 #define MODULE_PAMT_SPLIT_H
 
-#include "module/tx.h"
+#include "module/page.h"
 
 struct pamt_pair {
 	hpa_t page[2];

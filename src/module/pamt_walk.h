@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The walk that locks a PAMT path on its way down, inline: every call on a TD starts with it and
- * knows at the place most of what it asks. The leaves use tx_page() and its like (module/tx.h). */
+ * knows at the place most of what it asks. The leaves use tx_page() and its like (module/page.h).
+ */
 #ifndef MODULE_PAMT_WALK_H
 #define MODULE_PAMT_WALK_H
 
-#include "module/tx.h"
+#include "module/page.h"
 
 #define PAMT_INLINE static inline __attribute__((always_inline))
 
@@ -49,6 +50,24 @@ static inline struct pamt_entry *pamt_entry_4k(struct module *mod, const struct 
 		       ((pa - t->base) >> 12);
 	page = i < 256 ? pamt_node_page0(node).v : pamt_node_page1(node).v;
 	return (struct pamt_entry *)machine_ptr(mod->m, page) + (i & 255u);
+}
+
+/* The entry of a size without locking; NULL as pamt_4k() says. */
+PAMT_INLINE struct pamt_entry *pamt_find(struct module *mod, uint64_t pa, enum tdx_level size)
+{
+	const struct tdmr *t = pamt_block(mod, pa);
+	const struct pamt_entry *node;
+
+	if (!t)
+		return NULL;
+	if (size == TDX_LEVEL_1G)
+		return pamt_entry_1g(mod, t, pa);
+	if (size == TDX_LEVEL_2M)
+		return pamt_entry_2m(mod, t, pa);
+	node = pamt_entry_2m(mod, t, pa);
+	if (mod->dynamic_pamt && pamt_type(node) != TDX_PT_PAMT)
+		return NULL;
+	return pamt_entry_4k(mod, t, pa, node);
 }
 
 /* The leaf of the walk: exclusive entries are taken shared on the way, then promoted. */

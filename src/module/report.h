@@ -5,7 +5,7 @@
 #ifndef MODULE_REPORT_H
 #define MODULE_REPORT_H
 
-#include "module/tx.h"
+#include "module/td.h"
 #include <swtdx/structs.h>
 
 /* Parts of the TDINFO that a hash may leave out. */

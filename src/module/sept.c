@@ -6,7 +6,7 @@
  * is atomic: guests lock and accept entries while the host walks past them, and walks on behalf of
  * a guest hold no lock at all. What keeps a table alive during such a walk is TLB tracking: it goes
  * only after every vCPU that could be in the middle of one has left the guest. */
-#include "module/tx.h"
+#include "module/sept.h"
 
 #include "abi/operand.h"
 #include "module/transition.h"
@@ -23,11 +23,11 @@ bool td_gpa_valid(const struct tdcs *tdcs, gpa_t gpa_, bool must_be_private)
 	return (gpa_.v & ~shared) >> limit == 0;
 }
 
-bool sept_operand_valid(uint64_t raw, enum tdx_level min, enum tdx_level max)
+bool sept_operand_valid(gpa_level_t at, enum tdx_level min, enum tdx_level max)
 {
-	unsigned level = gpa_level_level(raw);
+	unsigned level = gpa_level_level(at.v);
 
-	return gpa_level_valid(raw) && level >= (unsigned)min && level <= (unsigned)max;
+	return gpa_level_valid(at.v) && level >= (unsigned)min && level <= (unsigned)max;
 }
 
 /* sept_walk_from(), inline where the walk is most of what a call does. */
@@ -118,10 +118,10 @@ void tx_sept_store(struct tx *tx, const struct sept_ref *ref, uint64_t value)
 	tx_released(tx, ref->entry);
 }
 
-void sept_error_regs(const struct tx *tx, const struct sept_ref *ref, struct tdx_regs *regs)
+void sept_show(const struct tx *tx, const struct sept_ref *ref, struct sept_shown *shown)
 {
-	regs->rcx = sept_arch_entry(ref->value, tx->mod->hkid_mask);
-	regs->rdx = sept_arch_info(ref->value, ref->level, 0);
+	shown->entry = sept_arch_entry(ref->value, tx->mod->hkid_mask);
+	shown->level_state = sept_arch_info(ref->value, ref->level, 0);
 }
 
 hpa_t sept_leaf_pa(const struct tx *tx, const struct sept_ref *ref)
@@ -130,17 +130,4 @@ hpa_t sept_leaf_pa(const struct tx *tx, const struct sept_ref *ref)
 	uint64_t page = machine_strip(tx->m, sept_address(ref->value)) & ~offset;
 
 	return hpa(page | (ref->gpa.v & offset));
-}
-
-/* A vCPU that entered before the page was blocked holds a count of that epoch. Reading the two
- * words one after the other is safe: the epoch moves on only when the older count is zero. */
-bool td_tlb_tracked(const struct td *td, uint64_t bepoch)
-{
-	uint64_t epoch = __atomic_load_n(&td->tdcs->td_epoch, __ATOMIC_ACQUIRE);
-
-	if (bepoch >> 63)
-		return false;
-	if (bepoch == epoch - 1)
-		return tdr_running(td->tdr, bepoch) == 0;
-	return bepoch < epoch - 1;
 }

@@ -9,7 +9,7 @@
 #ifndef MODULE_STEPPING_H
 #define MODULE_STEPPING_H
 
-#include "module/tx.h"
+#include "module/sept.h"
 
 enum { STEPPING_EPF_THRESHOLD = 6 };
 

@@ -7,7 +7,7 @@
 #ifndef MODULE_SYS_H
 #define MODULE_SYS_H
 
-#include "module/tx.h"
+#include "module/page.h"
 
 /* What a fatal error of the module is reported in. */
 #define FATAL_INFO_SIZE 64

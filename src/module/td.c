@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Finding a TD or vCPU from an operand: lock its page, check its state, map its pages. */
+#include "module/td.h"
+
 #include "module/pamt_walk.h"
 
 static void *page_ptr(const struct tx *tx, uint64_t pa)
@@ -16,24 +18,6 @@ void tx_map_tdcs(const struct tx *tx, struct td *td)
 {
 	td->tdcs = tx_tdcs_page(tx, td, TDCS_PAGE_MAIN);
 	td->ext = tx_tdcs_page(tx, td, TDCS_PAGE_EXT);
-}
-
-struct tdx_status tx_shared(const struct tx *tx, hpa_t pa, uint64_t size, enum tdx_operand op,
-			    void **ptr)
-{
-	const struct module *mod = tx->mod;
-	uint64_t a = machine_strip(tx->m, pa.v);
-
-	*ptr = NULL;
-	if ((pa.v & (size - 1)) != 0 || pa.v >> HPA_BITS != 0)
-		return tdx_error_op(TDX_OPERAND_INVALID, op);
-	if (a < mod->seamrr_base + mod->seamrr_size && mod->seamrr_base < a + size)
-		return tdx_error_op(TDX_OPERAND_INVALID, op);
-	if (machine_hkid_of(tx->m, pa.v) >= mod->private_hkid_min)
-		return tdx_error_op(TDX_OPERAND_INVALID, op);
-	if (machine_is_ram(tx->m, a, size))
-		*ptr = machine_ptr(tx->m, a);
-	return tdx_success();
 }
 
 struct tdx_status tx_tdr(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
@@ -112,4 +96,17 @@ bool tx_map_vp(const struct tx *tx, const struct td *td, struct vp *vp)
 	vp->vps = vps;
 	vp->vmcs = page_ptr(tx, vps->page_pa[TDVPS_PAGE_VMCS]);
 	return true;
+}
+
+/* A vCPU that entered before the page was blocked holds a count of that epoch. Reading the two
+ * words one after the other is safe: the epoch moves on only when the older count is zero. */
+bool td_tlb_tracked(const struct td *td, uint64_t bepoch)
+{
+	uint64_t epoch = __atomic_load_n(&td->tdcs->td_epoch, __ATOMIC_ACQUIRE);
+
+	if (bepoch >> 63)
+		return false;
+	if (bepoch == epoch - 1)
+		return tdr_running(td->tdr, bepoch) == 0;
+	return bepoch < epoch - 1;
 }

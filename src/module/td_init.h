@@ -7,7 +7,7 @@
 #define MODULE_TD_INIT_H
 
 #include <swtdx/structs.h>
-#include "module/tx.h"
+#include "module/td.h"
 
 struct td_init {
 	struct tx *tx;

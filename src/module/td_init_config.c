@@ -4,6 +4,7 @@
 
 #include "arch/x86.h"
 #include "module/msr.h"
+#include "module/sept.h"
 #include "module/td_init.h"
 
 #define EPTP_MT		 7ull

@@ -3,6 +3,7 @@
  *
  * R8: number in 11:0, address of a 4K-aligned list in 51:12. An entry: event select in 7:0, unit
  * mask in 39:32, mask of the unit mask in 63:48, all ones; strictly ascending. */
+#include "module/page.h"
 #include "module/td_init.h"
 
 #define INFO_COUNT	 0xfffull

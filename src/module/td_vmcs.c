@@ -3,6 +3,7 @@
  *
  * ABI: "TD VMCS", "TD vCPU initial state". Host state is not modelled: there is no host to resume
  * through it. Values are visible by TDH.VP.RD of a debug TD. */
+#include "module/sept.h"
 #include "module/td_vmcs.h"
 
 #include <swtdx/structs.h>

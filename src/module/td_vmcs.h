@@ -3,7 +3,7 @@
 #ifndef MODULE_TD_VMCS_H
 #define MODULE_TD_VMCS_H
 
-#include "module/tx.h"
+#include "module/td.h"
 
 /* Write the VMCS of the vCPU's L1 (vm 0) or of an L2 VM, and the copies the TDVPS keeps of what the
  * host may change. The VMCS page is zero. */

@@ -4,46 +4,47 @@
  * ABI: "TDCALL". Outside 64-bit mode it is a #GP. A leaf that fails on a lock the host has priority
  * for reports TDX_OPERAND_BUSY; when that goes on for TDCS.HP_LOCK_TIMEOUT the host is told by a TD
  * exit, after which the guest sees the busy status. */
+#include "module/hooks.h"
 #include "module/exits.h"
 #include "module/inject.h"
 #include "module/leaves.h"
 #include "module/vmcs.h"
 
-/* clang-format off */
-static leaf_fn *const handlers[TDX_TDCALL_LEAVES] = {
-	[TDG_VP_VMCALL] = leaf_tdg_vp_vmcall,
-	[TDG_VP_INFO] = leaf_tdg_vp_info,
-	[TDG_MR_RTMR_EXTEND] = leaf_tdg_mr_rtmr_extend,
-	[TDG_VP_VEINFO_GET] = leaf_tdg_vp_veinfo_get,
-	[TDG_MR_REPORT] = leaf_tdg_mr_report,
-	[TDG_VP_CPUIDVE_SET] = leaf_tdg_vp_cpuidve_set,
-	[TDG_MEM_PAGE_ACCEPT] = leaf_tdg_mem_page_accept,
-	[TDG_VM_RD] = leaf_tdg_vm_rd,
-	[TDG_VM_WR] = leaf_tdg_vm_wr,
-	[TDG_VP_RD] = leaf_tdg_vp_rd,
-	[TDG_VP_WR] = leaf_tdg_vp_wr,
-	[TDG_SYS_RD] = leaf_tdg_sys_rd,
-	[TDG_SYS_RDALL] = leaf_tdg_sys_rdall,
-	[TDG_SERVTD_RD] = leaf_tdg_servtd_rd,
-	[TDG_SERVTD_WR] = leaf_tdg_servtd_wr,
-	[TDG_MR_VERIFYREPORT] = leaf_tdg_mr_verifyreport,
-	[TDG_MEM_PAGE_ATTR_RD] = leaf_tdg_mem_page_attr_rd,
-	[TDG_MEM_PAGE_ATTR_WR] = leaf_tdg_mem_page_attr_wr,
-	[TDG_VP_ENTER] = leaf_tdg_vp_enter,
-	[TDG_VP_INVEPT] = leaf_tdg_vp_invept,
-	[TDG_VP_INVVPID] = leaf_tdg_vp_invvpid,
+/* As in module/dispatch.c. Made here: refuse_tdg_x(). */
+struct handler {
+	leaf_fn *run;
+	void (*refuse)(struct tdx_regs *regs);
 };
-/* clang-format on */
+
+#define LEAF(number_, function_, ...)                                                              \
+	static void refuse_##function_(struct tdx_regs *regs)                                      \
+	{                                                                                          \
+		const struct function_##_out out = function_##_failed(regs);                       \
+                                                                                                   \
+		function_##_give(regs, &out);                                                      \
+	}
+#include "abi/tdcall.def"
+#undef LEAF
+
+#define LEAF(number_, function_, ...) [number_] = {leaf_##function_, refuse_##function_},
+static const struct handler handlers[TDX_TDCALL_LEAVES] = {
+#include "abi/tdcall.def"
+};
+#undef LEAF
 
 static struct tdx_status call(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdx_leaf_info *leaf = tdx_tdcall_leaf(tdx_rax_leaf(regs->rax));
 
-	if (tdx_rax_reserved(regs->rax) || !leaf ||
-	    (tdx_rax_version(regs->rax) > 0 && !leaf->max_version) || !handlers[leaf->number])
+	if (tdx_rax_reserved(regs->rax) || !leaf)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
+	if (tdx_rax_version(regs->rax) > leaf->max_version) {
+		if (leaf->max_version) /* the others are not even told of the call */
+			handlers[leaf->number].refuse(regs);
+		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
+	}
 	tx->leaf = leaf;
-	return handlers[leaf->number](tx, regs);
+	return handlers[leaf->number].run(tx, regs);
 }
 
 static struct tdx_status call_heard(struct tx *tx, struct tdx_regs *regs)

@@ -5,7 +5,7 @@
 #define MODULE_TDMR_H
 
 #include <swtdx/structs.h>
-#include "module/tx.h"
+#include "module/page.h"
 
 /* Is info[n], after info[0..n-1] have passed, acceptable? Details are the ABI's: index of the TDMR,
  * then by status the area, page size or other TDMR. */

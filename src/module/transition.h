@@ -8,7 +8,7 @@
 #define MODULE_TRANSITION_H
 
 #include "arch/vmx.h"
-#include "module/tx.h"
+#include "module/sept.h"
 
 /* What TDG.VP.VEINFO.GET version 1 tells about the origin of a #VE. */
 enum ve_category {

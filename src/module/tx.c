@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Taking and giving back locks, and the listeners on both. */
+#include "module/hooks.h"
 #include "module/tx.h"
 
 /* Does this processor read the word itself, but for what it does in that slot? */

@@ -7,7 +7,7 @@
 #ifndef MODULE_VCPU_H
 #define MODULE_VCPU_H
 
-#include "module/tx.h"
+#include "module/td.h"
 
 #define VCPU_NO_LP 0xffffffffu
 

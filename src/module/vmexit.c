@@ -4,6 +4,7 @@
  * ABI: "Guest TD VM exits". Order, measured: the TD may be dead; the exit reason must be sane; the
  * zero-step bookkeeping; an event whose delivery was cut off goes into the next entry; interrupts
  * belong to the host; VM entry failures; the reason. */
+#include "module/hooks.h"
 #include "module/exits.h"
 #include "module/inject.h"
 #include "module/stepping.h"

@@ -4,7 +4,7 @@
 #define MODULE_XBUFF_H
 
 #include "machine/machine.h"
-#include "module/td.h"
+#include "module/td_layout.h"
 
 #define XCOMP_BV_COMPACT (1ull << 63)
 

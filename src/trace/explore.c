@@ -11,6 +11,7 @@
 
 #include "engine/native/fiber.h"
 #include "module/invariants.h"
+#include "module/hooks.h"
 #include "module/tx.h"
 
 enum { STACK = 64 << 10, DEFAULT_MAX_STATES = 1000000, NO_NODE = 0xffffffff };

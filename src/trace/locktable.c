@@ -8,6 +8,7 @@
 
 #include <swtdx/structs.h>
 
+#include "module/hooks.h"
 #include "module/tx.h"
 #include "trace/snapshot.h"
 

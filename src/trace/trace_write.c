@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "machine/machine.h"
+#include "module/hooks.h"
 #include "module/tx.h"
 #include "module/vmcs.h"
 #include "trace/crc32.h"

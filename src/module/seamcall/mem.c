@@ -9,50 +9,50 @@ struct tdx_status mem_td(struct tx *tx, hpa_t tdr, struct td *td)
 	return tdx_is_success(s) ? tx_tdcs(tx, td, LOCK_SHARED) : s;
 }
 
-struct tdx_status mem_entry(struct tx *tx, uint64_t rcx, const struct mem_reach *reach,
-			    struct mem *m, struct tdx_regs *regs)
+struct tdx_status mem_entry(struct tx *tx, gpa_level_t at, const struct mem_reach *reach,
+			    struct mem *m, struct sept_shown *shown)
 {
 	enum tdx_level max = reach->max == MEM_TO_ROOT ? td_sept_top(m->td.tdcs) : reach->max;
 	struct tdx_status s;
 
-	if (!sept_operand_valid(rcx, reach->min, max))
+	if (!sept_operand_valid(at, reach->min, max))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	m->ref.level = (enum tdx_level)gpa_level_level(rcx);
-	s = tx_sept_walk(tx, &m->td, gpa_level_gpa(rcx), TDX_OPERAND_ID_RCX, reach->tree, &m->ref);
+	m->ref.level = (enum tdx_level)gpa_level_level(at.v);
+	s = tx_sept_walk(tx, &m->td, gpa_level_gpa(at.v), TDX_OPERAND_ID_RCX, reach->tree, &m->ref);
 	if (tdx_is(s, TDX_EPT_WALK_FAILED))
-		sept_error_regs(tx, &m->ref, regs);
+		sept_show(tx, &m->ref, shown);
 	if (!tdx_is_success(s))
 		return s;
 	s = tx_sept_lock(tx, &m->ref);
 	if (!tdx_is_success(s))
-		sept_error_regs(tx, &m->ref, regs);
+		sept_show(tx, &m->ref, shown);
 	return s;
 }
 
-struct tdx_status mem_locate(struct tx *tx, const struct mem_in *in, const struct mem_reach *reach,
-			     struct mem *m, struct tdx_regs *regs)
+struct tdx_status mem_locate(struct tx *tx, hpa_t tdr, gpa_level_t at,
+			     const struct mem_reach *reach, struct mem *m, struct sept_shown *shown)
 {
-	struct tdx_status s = mem_td(tx, hpa(in->rdx), &m->td);
+	struct tdx_status s = mem_td(tx, tdr, &m->td);
 
 	if (!tdx_is_success(s))
 		return s;
-	s = mem_entry(tx, in->rcx, reach, m, regs);
+	s = mem_entry(tx, at, reach, m, shown);
 	if (!tdx_is_success(s))
 		return s;
 	if (!sept_allows(tx->leaf, m->ref.value))
-		return mem_refuse(tx, m, TDX_EPT_ENTRY_STATE_INCORRECT, regs);
+		return mem_refuse(tx, m, TDX_EPT_ENTRY_STATE_INCORRECT, shown);
 	return s;
 }
 
 struct tdx_status mem_refuse(const struct tx *tx, const struct mem *m, uint64_t code,
-			     struct tdx_regs *regs)
+			     struct sept_shown *shown)
 {
-	sept_error_regs(tx, &m->ref, regs);
+	sept_show(tx, &m->ref, shown);
 	return tdx_error_op(code, TDX_OPERAND_ID_RCX);
 }
 
 struct tdx_status mem_quiet(const struct tx *tx, const struct mem *m, const struct pamt_entry *page,
-			    struct tdx_regs *regs)
+			    struct sept_shown *shown)
 {
 	const struct tdcs *tdcs = m->td.tdcs;
 
@@ -60,7 +60,7 @@ struct tdx_status mem_quiet(const struct tx *tx, const struct mem *m, const stru
 	    !sept_has(m->ref.value, SEPT_NEEDS_TRACKING))
 		return tdx_success();
 	if (!sept_has(m->ref.value, SEPT_IS_BLOCKED))
-		return mem_refuse(tx, m, TDX_GPA_RANGE_NOT_BLOCKED, regs);
+		return mem_refuse(tx, m, TDX_GPA_RANGE_NOT_BLOCKED, shown);
 	if (!td_tlb_tracked(&m->td, __atomic_load_n(&page->bepoch, __ATOMIC_RELAXED)))
 		return tdx_error_op(TDX_TLB_TRACKING_NOT_DONE, TDX_OPERAND_ID_RCX);
 	return tdx_success();

@@ -1,29 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* What the TDH.MEM.* leaves have in common: their operands, the entry they work on, its page.
+/* What the TDH.MEM.* leaves have in common: the entry they work on, its page.
  *
- * RCX "GPA | level" and RDX the TD come in; RCX and RDX go out on every path: zero, the entry a
- * call failed at, or the page it freed. An interrupted call gives both back as they came. */
+ * A place "GPA | level" in RCX and the TD in RDX come in; RCX and RDX go out on every path: zero,
+ * the entry a call failed at, or the page it freed. An interrupted call gives both back as they
+ * came. */
 #ifndef MODULE_SEAMCALL_MEM_H
 #define MODULE_SEAMCALL_MEM_H
 
 #include "abi/operand.h"
 #include "module/l2_sept.h"
+#include "module/page.h"
 #include "module/transition.h"
-#include "module/tx.h"
-
-/* RCX and RDX as they came. */
-struct mem_in {
-	uint64_t rcx, rdx;
-};
-
-static inline struct mem_in mem_take(struct tdx_regs *regs)
-{
-	struct mem_in in = {regs->rcx, regs->rdx};
-
-	regs->rcx = 0;
-	regs->rdx = 0;
-	return in;
-}
+#include "module/sept.h"
 
 /* An entry of a TD's Secure EPT, locked by the call. */
 struct mem {
@@ -40,20 +28,21 @@ struct mem_reach {
 
 /* The TD, its page and OP_STATE locked shared; operand RDX. */
 struct tdx_status mem_td(struct tx *tx, hpa_t tdr, struct td *td);
-/* The entry that RCX names in m->td: walked to, and locked, with the tree locked as in reach. */
-struct tdx_status mem_entry(struct tx *tx, uint64_t rcx, const struct mem_reach *reach,
-			    struct mem *m, struct tdx_regs *regs);
+/* The entry at a place in m->td: walked to, and locked, with the tree locked as in reach. */
+struct tdx_status mem_entry(struct tx *tx, gpa_level_t at, const struct mem_reach *reach,
+			    struct mem *m, struct sept_shown *shown);
 /* Both, and the state of the entry is one the leaf works on. */
-struct tdx_status mem_locate(struct tx *tx, const struct mem_in *in, const struct mem_reach *reach,
-			     struct mem *m, struct tdx_regs *regs);
+struct tdx_status mem_locate(struct tx *tx, hpa_t tdr, gpa_level_t at,
+			     const struct mem_reach *reach, struct mem *m,
+			     struct sept_shown *shown);
 
-/* A status about the entry, which RCX and RDX then show. */
+/* A status about the entry, which is then shown. */
 struct tdx_status mem_refuse(const struct tx *tx, const struct mem *m, uint64_t code,
-			     struct tdx_regs *regs);
+			     struct sept_shown *shown);
 
 /* The entry may change: it is blocked and no TLB holds it any more, or no vCPU could have run. */
 struct tdx_status mem_quiet(const struct tx *tx, const struct mem *m, const struct pamt_entry *page,
-			    struct tdx_regs *regs);
+			    struct sept_shown *shown);
 
 /* The KeyID of the TD in an address. */
 static inline uint64_t mem_private(const struct tx *tx, const struct td *td, hpa_t pa)
@@ -99,6 +88,19 @@ static inline bool mem_readable(const struct tx *tx, const struct td *td, hpa_t 
 		return true;
 	module_fatal(tx->lp);
 	return false;
+}
+
+/* RCX and RDX as they came. */
+static inline struct sept_shown mem_operands(gpa_level_t at, uint64_t tdr)
+{
+	return (struct sept_shown){.page = at.v, .level_state = tdr};
+}
+
+/* The call was interrupted, and its caller is to make it again with the same operands. */
+static inline bool mem_interrupted(struct tdx_status s)
+{
+	return tdx_is(s, TDX_INTERRUPTED_RESTARTABLE) || tdx_is(s, TDX_INTERRUPTED_RESUMABLE) ||
+	       tdx_is(s, TDX_INTERRUPTED_BUSY);
 }
 
 /* Asked between the parts of a long call: give up for an interrupt, or for a host call that waits

@@ -102,16 +102,17 @@ struct tdx_status leaf_tdh_import_track(struct tx *tx, struct tdx_regs *regs)
 
 struct tdx_status leaf_tdh_import_state_td(struct tx *tx, struct tdx_regs *regs)
 {
-	struct mem_in in = mem_take(regs);
+	const uint64_t tdr = regs->rcx;
 
-	return no_session(tx, in.rcx, &td_in_rcx_exclusive);
+	regs->rcx = regs->rdx = 0;
+	return no_session(tx, tdr, &td_in_rcx_exclusive);
 }
 
 struct tdx_status leaf_tdh_import_state_vp(struct tx *tx, struct tdx_regs *regs)
 {
 	struct tdx_status s = no_vcpu_session(tx, regs);
 
-	mem_take(regs);
+	regs->rcx = regs->rdx = 0;
 	return s;
 }
 
@@ -151,12 +152,14 @@ struct tdx_status leaf_tdh_import_mem(struct tx *tx, struct tdx_regs *regs)
 struct tdx_status leaf_tdh_export_unblockw(struct tx *tx, struct tdx_regs *regs)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_4K, TDX_LEVEL_4K, LOCK_SHARED};
-	struct mem_in in = mem_take(regs);
+	const struct tdh_export_unblockw_in in = tdh_export_unblockw_take(regs);
+	struct tdh_export_unblockw_out out = tdh_export_unblockw_failed(regs);
 	struct mem m;
-	struct tdx_status s = mem_locate(tx, &in, &reach, &m, regs);
+	struct tdx_status s = mem_locate(tx, in.tdr, in.at, &reach, &m, &out.shown);
 
 	if (tdx_is_busy(s))
-		regs->rcx = regs->rdx = 0;
+		out = tdh_export_unblockw_failed(regs);
+	tdh_export_unblockw_give(regs, &out);
 	return s;
 }
 
@@ -179,15 +182,16 @@ struct tdx_status leaf_tdh_export_state_immutable(struct tx *tx, struct tdx_regs
 
 struct tdx_status leaf_tdh_import_state_immutable(struct tx *tx, struct tdx_regs *regs)
 {
-	struct mem_in in = mem_take(regs);
+	const uint64_t tdr = regs->rcx;
 	uint64_t misc_enable = 0;
 	struct td td;
 	struct tdx_status s;
 
+	regs->rcx = regs->rdx = 0;
 	machine_rdmsr(tx->lp->hw, MSR_MISC_ENABLE, &misc_enable);
 	if (misc_enable & MISC_ENABLE_LIMIT_CPUID)
 		return tdx_error(TDX_LIMIT_CPUID_MAXVAL_SET);
-	s = find_td(tx, in.rcx, &td_in_rcx_exclusive, &td);
+	s = find_td(tx, tdr, &td_in_rcx_exclusive, &td);
 	if (!tdx_is_success(s))
 		return s;
 	if (td.tdcs->num_migs < MIGS_MIN)

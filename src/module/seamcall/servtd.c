@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "module/leaves.h"
+#include "module/page.h"
 #include "module/report.h"
+#include "module/sept.h"
 
 enum { SERVTD_TYPE_MIGTD = 0 };
 

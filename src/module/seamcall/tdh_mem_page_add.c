@@ -15,12 +15,11 @@ struct plan {
 	hpa_t source; /* with its KeyID */
 };
 
-static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
-				struct plan *p)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mem_page_add_in *in, struct plan *p,
+				struct tdh_mem_page_add_out *out)
 {
-	struct tdx_status s =
-		tx_tdr(tx, hpa(in->rdx), TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, &p->m.td);
-	gpa_t page = gpa_level_gpa(in->rcx);
+	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, &p->m.td);
+	gpa_t page = gpa_level_gpa(in->at.v);
 	void *unused;
 
 	if (!tdx_is_success(s))
@@ -28,21 +27,23 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 	s = tx_tdcs(tx, &p->m.td, LOCK_NONE);
 	if (!tdx_is_success(s))
 		return s;
-	if (!sept_operand_valid(in->rcx, TDX_LEVEL_4K, TDX_LEVEL_4K) ||
+	if (!sept_operand_valid(in->at, TDX_LEVEL_4K, TDX_LEVEL_4K) ||
 	    !td_gpa_valid(p->m.td.tdcs, page, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	p->m.ref.level = TDX_LEVEL_4K;
 	if (!sept_walk(tx, p->m.td.tdcs, page, &p->m.ref))
-		return mem_refuse(tx, &p->m, TDX_EPT_WALK_FAILED, regs);
+		return mem_refuse(tx, &p->m, TDX_EPT_WALK_FAILED, &out->shown);
 	if (!sept_allows(tx->leaf, p->m.ref.value))
-		return mem_refuse(tx, &p->m, TDX_EPT_ENTRY_STATE_INCORRECT, regs);
-	s = tx_shared(tx, hpa(regs->r9), TDX_PAGE_SIZE, TDX_OPERAND_ID_R9, &unused);
+		return mem_refuse(tx, &p->m, TDX_EPT_ENTRY_STATE_INCORRECT, &out->shown);
+	s = tx_shared(tx, in->source, TDX_PAGE_SIZE, TDX_OPERAND_ID_R9, &unused);
 	if (!tdx_is_success(s))
 		return s;
-	p->source = hpa(regs->r9);
-	return tx_free_page(tx, hpa(regs->r8), TDX_OPERAND_ID_R8, TDX_LEVEL_4K, &p->page);
+	p->source = in->source;
+	return tx_free_page(tx, in->page, TDX_OPERAND_ID_R8, TDX_LEVEL_4K, &p->page);
 }
 
+/* Cannot fail: the TD is still, the entry free, the page the caller's. What the host did to the
+ * source page or to the entry ends the module, not the call. */
 static void commit(struct tx *tx, struct plan *p)
 {
 	void *target = machine_ptr(tx->m, p->page.pa.v);
@@ -72,11 +73,13 @@ static void commit(struct tx *tx, struct plan *p)
 
 struct tdx_status leaf_tdh_mem_page_add(struct tx *tx, struct tdx_regs *regs)
 {
-	struct mem_in in = mem_take(regs);
+	const struct tdh_mem_page_add_in in = tdh_mem_page_add_take(regs);
+	struct tdh_mem_page_add_out out = tdh_mem_page_add_failed(regs);
 	struct plan plan;
-	struct tdx_status s = decode(tx, &in, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan, &out);
 
 	if (tdx_is_success(s))
 		commit(tx, &plan);
+	tdh_mem_page_add_give(regs, &out);
 	return s;
 }

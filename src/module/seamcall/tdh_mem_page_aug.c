@@ -11,17 +11,18 @@ struct plan {
 	struct pamt_ref page;
 };
 
-static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
-				struct plan *p)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mem_page_aug_in *in, struct plan *p,
+				struct tdh_mem_page_aug_out *out)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_4K, TDX_LEVEL_2M, LOCK_SHARED};
-	struct tdx_status s = mem_locate(tx, in, &reach, &p->m, regs);
+	struct tdx_status s = mem_locate(tx, in->tdr, in->at, &reach, &p->m, &out->shown);
 
 	if (!tdx_is_success(s))
 		return s;
-	return tx_free_page(tx, hpa(regs->r8), TDX_OPERAND_ID_R8, p->m.ref.level, &p->page);
+	return tx_free_page(tx, in->page, TDX_OPERAND_ID_R8, p->m.ref.level, &p->page);
 }
 
+/* Cannot fail: the entry is locked and free, the page locked and free. */
 static void commit(struct tx *tx, struct plan *p)
 {
 	uint64_t page = mem_private(tx, &p->m.td, p->page.pa);
@@ -35,11 +36,13 @@ static void commit(struct tx *tx, struct plan *p)
 
 struct tdx_status leaf_tdh_mem_page_aug(struct tx *tx, struct tdx_regs *regs)
 {
-	struct mem_in in = mem_take(regs);
+	const struct tdh_mem_page_aug_in in = tdh_mem_page_aug_take(regs);
+	struct tdh_mem_page_aug_out out = tdh_mem_page_aug_failed(regs);
 	struct plan plan;
-	struct tdx_status s = decode(tx, &in, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan, &out);
 
 	if (tdx_is_success(s))
 		commit(tx, &plan);
+	tdh_mem_page_aug_give(regs, &out);
 	return s;
 }

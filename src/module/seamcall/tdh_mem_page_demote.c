@@ -48,18 +48,17 @@ static struct tdx_status take_l2_page(struct tx *tx, struct plan *p, unsigned vm
 	return tdx_success();
 }
 
-static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
-				struct plan *p)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mem_page_demote_in *in,
+				struct plan *p, struct tdh_mem_page_demote_out *out)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_2M, TDX_LEVEL_1G, LOCK_SHARED};
-	struct mem_in to_tdr = {in->rcx, in->rdx & SEPT_HPA_MASK};
 	const struct pamt_entry *whole;
 	struct tdx_status s;
 
-	if (in->rdx & TDR_RESERVED)
+	if (in->tdr & TDR_RESERVED)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	p->sparse = in->rdx & L2_SPARSE;
-	s = mem_locate(tx, &to_tdr, &reach, &p->m, regs);
+	p->sparse = in->tdr & L2_SPARSE;
+	s = mem_locate(tx, hpa(in->tdr & SEPT_HPA_MASK), in->at, &reach, &p->m, &out->shown);
 	if (!tdx_is_success(s))
 		return s;
 	mem_forget_accepting(&p->m);
@@ -69,7 +68,7 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 		module_fatal(tx->lp);
 		return tdx_error_op(TDX_TLB_TRACKING_NOT_DONE, TDX_OPERAND_ID_RCX);
 	}
-	s = mem_quiet(tx, &p->m, whole, regs);
+	s = mem_quiet(tx, &p->m, whole, &out->shown);
 	if (!tdx_is_success(s))
 		return s;
 	s = tx_free_page(tx, hpa(p->offer[0]), TDX_OPERAND_ID_R8, TDX_LEVEL_4K, &p->table[0]);
@@ -91,7 +90,7 @@ static void write_parts(const struct tx *tx, const struct plan *p, hpa_t table, 
 }
 
 static struct tdx_status write_l2_table(struct tx *tx, struct plan *p, unsigned vm,
-					struct tdx_regs *regs)
+					struct sept_shown *shown)
 {
 	const struct td *td = &p->m.td;
 	struct sept_ref ref = {.level = p->m.ref.level};
@@ -101,7 +100,7 @@ static struct tdx_status write_l2_table(struct tx *tx, struct plan *p, unsigned 
 	if (!tdx_is_success(s))
 		return s;
 	if (!l2_sept_walk(tx, td->tdr, td->tdcs, vm, p->m.ref.gpa, false, &ref)) {
-		l2_sept_error_regs(tx, td->tdcs, vm, &ref, regs);
+		l2_sept_show(tx, td->tdcs, vm, &ref, shown);
 		return tdx_error_pair(TDX_L2_SEPT_WALK_FAILED, (uint16_t)vm, (uint16_t)ref.level);
 	}
 	p->parent[vm] = ref.entry;
@@ -116,7 +115,7 @@ static struct tdx_status write_l2_table(struct tx *tx, struct plan *p, unsigned 
 	return s;
 }
 
-static struct tdx_status prepare(struct tx *tx, struct plan *p, struct tdx_regs *regs)
+static struct tdx_status prepare(struct tx *tx, struct plan *p, struct sept_shown *shown)
 {
 	uint64_t part = unblocked(p->m.ref.value) & ~(SEPT_LOCK | SEPT_HOST_PRIORITY);
 	struct tdx_status s = tdx_success();
@@ -124,7 +123,7 @@ static struct tdx_status prepare(struct tx *tx, struct plan *p, struct tdx_regs 
 	write_parts(tx, p, p->table[0].pa, part);
 	for (unsigned vm = 1; vm <= p->m.td.tdcs->num_l2_vms && tdx_is_success(s); vm++)
 		if (wants_l2_table(p, vm))
-			s = write_l2_table(tx, p, vm, regs);
+			s = write_l2_table(tx, p, vm, shown);
 	if (!tdx_is_success(s))
 		return s;
 	s = mem_poll(tx, &p->m.td, TDX_INTERRUPTED_RESTARTABLE);
@@ -137,6 +136,7 @@ static struct tdx_status prepare(struct tx *tx, struct plan *p, struct tdx_regs 
 	return s;
 }
 
+/* Cannot fail: entry, tables and the page's PAMT path are locked, and the tables written. */
 static void commit(struct tx *tx, struct plan *p)
 {
 	struct td *td = &p->m.td;
@@ -156,23 +156,24 @@ static void commit(struct tx *tx, struct plan *p)
 
 struct tdx_status leaf_tdh_mem_page_demote(struct tx *tx, struct tdx_regs *regs)
 {
-	struct mem_in in = mem_take(regs);
+	const struct tdh_mem_page_demote_in in = tdh_mem_page_demote_take(regs);
+	struct tdh_mem_page_demote_out out = tdh_mem_page_demote_failed(regs);
 	struct plan plan = {
-		.offer = {regs->r8, regs->r9, regs->r10, regs->r11},
-		.pair = {{hpa(regs->r12), hpa(regs->r13)}},
+		.offer = {in.table, in.l2_table1, in.l2_table2, in.l2_table3},
+		.pair = {{in.pamt_page0, in.pamt_page1}},
 	};
-	struct tdx_status s = decode(tx, &in, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan, &out);
 
 	if (tdx_is_success(s))
-		s = prepare(tx, &plan, regs);
+		s = prepare(tx, &plan, &out.shown);
 	if (tdx_is_success(s)) {
 		commit(tx, &plan);
-		regs->r9 = plan.offer[1];
-		regs->r10 = plan.offer[2];
-		regs->r11 = plan.offer[3];
-	} else if (tdx_is(s, TDX_INTERRUPTED_RESTARTABLE) || tdx_is(s, TDX_INTERRUPTED_BUSY)) {
-		regs->rcx = in.rcx;
-		regs->rdx = in.rdx;
+		out.l2_table1 = plan.offer[1];
+		out.l2_table2 = plan.offer[2];
+		out.l2_table3 = plan.offer[3];
+	} else if (mem_interrupted(s)) {
+		out.shown = mem_operands(in.at, in.tdr);
 	}
+	tdh_mem_page_demote_give(regs, &out);
 	return s;
 }

@@ -10,8 +10,6 @@
 #include "module/pamt_split.h"
 #include "module/seamcall/mem.h"
 
-#define NO_PAGE (~0ull)
-
 /* What the hardware or another processor may set in one entry and not in its neighbour. */
 #define INCIDENTAL (SEPT_A | SEPT_D | SEPT_HOST_PRIORITY)
 
@@ -78,7 +76,7 @@ static struct tdx_status lock_table(struct tx *tx, uint64_t parent, struct table
 }
 
 static struct tdx_status decode_l2(struct tx *tx, struct plan *p, unsigned vm,
-				   struct tdx_regs *regs)
+				   struct tdh_mem_page_promote_out *out)
 {
 	const struct td *td = &p->m.td;
 	struct table *t = &p->table[vm];
@@ -93,15 +91,15 @@ static struct tdx_status decode_l2(struct tx *tx, struct plan *p, unsigned vm,
 		return tdx_error_op(TDX_EPT_INVALID_PROMOTE_CONDITIONS, TDX_OPERAND_ID_RCX);
 	s = lock_table(tx, *t->parent, t);
 	if (tdx_is_success(s) && !l2_mergeable(tx, t, p->m.ref.level - 1))
-		return mem_refuse(tx, &p->m, TDX_EPT_INVALID_PROMOTE_CONDITIONS, regs);
+		return mem_refuse(tx, &p->m, TDX_EPT_INVALID_PROMOTE_CONDITIONS, &out->shown);
 	return s;
 }
 
-static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
-				struct plan *p)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mem_page_promote_in *in,
+				struct plan *p, struct tdh_mem_page_promote_out *out)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_2M, TDX_LEVEL_1G, LOCK_EXCLUSIVE};
-	struct tdx_status s = mem_locate(tx, in, &reach, &p->m, regs);
+	struct tdx_status s = mem_locate(tx, in->tdr, in->at, &reach, &p->m, &out->shown);
 	enum tdx_level size = p->m.ref.level;
 
 	if (!tdx_is_success(s))
@@ -109,14 +107,14 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 	s = lock_table(tx, p->m.ref.value, &p->table[0]);
 	if (!tdx_is_success(s))
 		return s;
-	s = mem_quiet(tx, &p->m, p->table[0].page.entry, regs);
+	s = mem_quiet(tx, &p->m, p->table[0].page.entry, &out->shown);
 	if (!tdx_is_success(s))
 		return s;
 	if (!mergeable(tx, &p->table[0], size - 1))
-		return mem_refuse(tx, &p->m, TDX_EPT_INVALID_PROMOTE_CONDITIONS, regs);
+		return mem_refuse(tx, &p->m, TDX_EPT_INVALID_PROMOTE_CONDITIONS, &out->shown);
 	for (unsigned vm = 1; vm <= p->m.td.tdcs->num_l2_vms && tdx_is_success(s); vm++)
 		if (l2_aliased(p->m.ref.value, vm))
-			s = decode_l2(tx, p, vm, regs);
+			s = decode_l2(tx, p, vm, out);
 	if (!tdx_is_success(s))
 		return s;
 	s = mem_poll(tx, &p->m.td, TDX_INTERRUPTED_RESTARTABLE);
@@ -127,9 +125,11 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 		TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, size, &p->merged);
 }
 
-static void commit(struct tx *tx, struct tdx_regs *regs, struct plan *p, uint64_t l2_freed[])
+/* Cannot fail: all entries of the merged range are the caller's, and no vCPU has a translation. */
+static void commit(struct tx *tx, struct plan *p, struct tdh_mem_page_promote_out *out)
 {
 	const uint64_t *table = machine_ptr(tx->m, p->table[0].page.pa.v);
+	uint64_t *l2_freed[TD_MAX_VMS] = {NULL, &out->l2_table1, &out->l2_table2, &out->l2_table3};
 	struct pamt_pair pair;
 
 	pamt_merge(tx, &p->merged, &pair);
@@ -139,36 +139,27 @@ static void commit(struct tx *tx, struct tdx_regs *regs, struct plan *p, uint64_
 		if (!t->page.entry)
 			continue;
 		l2_sept_write(t->parent, *(uint64_t *)machine_ptr(tx->m, t->page.pa.v));
-		l2_freed[vm] = mem_free(tx, &p->m.td, &t->page);
+		*l2_freed[vm] = mem_free(tx, &p->m.td, &t->page);
 	}
 	tx_sept_store(tx, &p->m.ref, table[0]);
-	regs->rcx = mem_free(tx, &p->m.td, &p->table[0].page);
+	out->shown.page = mem_free(tx, &p->m.td, &p->table[0].page);
 	if (pamt_uses_pair(tx, p->m.ref.level)) {
-		regs->r12 = pair.page[0].v;
-		regs->r13 = pair.page[1].v;
+		out->pamt_page0 = pair.page[0].v;
+		out->pamt_page1 = pair.page[1].v;
 	}
 }
 
 struct tdx_status leaf_tdh_mem_page_promote(struct tx *tx, struct tdx_regs *regs)
 {
-	unsigned version = tdx_rax_version(regs->rax);
-	uint64_t l2_freed[TD_MAX_VMS] = {0, NO_PAGE, NO_PAGE, NO_PAGE};
-	struct mem_in in = mem_take(regs);
+	const struct tdh_mem_page_promote_in in = tdh_mem_page_promote_take(regs);
+	struct tdh_mem_page_promote_out out = tdh_mem_page_promote_failed(regs);
 	struct plan plan = {0};
-	struct tdx_status s = version > tx->leaf->max_version
-				      ? tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX)
-				      : decode(tx, &in, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan, &out);
 
-	if (tdx_is_success(s)) {
-		commit(tx, regs, &plan, l2_freed);
-	} else if (tdx_is(s, TDX_INTERRUPTED_RESTARTABLE) || tdx_is(s, TDX_INTERRUPTED_BUSY)) {
-		regs->rcx = in.rcx;
-		regs->rdx = in.rdx;
-	}
-	if (version > 0) {
-		regs->r9 = l2_freed[1];
-		regs->r10 = l2_freed[2];
-		regs->r11 = l2_freed[3];
-	}
+	if (tdx_is_success(s))
+		commit(tx, &plan, &out);
+	else if (mem_interrupted(s))
+		out.shown = mem_operands(in.at, in.tdr.v);
+	tdh_mem_page_promote_give(regs, &out);
 	return s;
 }

@@ -12,28 +12,29 @@ struct plan {
 	struct pamt_ref from, to;
 };
 
-static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
-				struct plan *p)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mem_page_relocate_in *in,
+				struct plan *p, struct tdh_mem_page_relocate_out *out)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_4K, TDX_LEVEL_4K, LOCK_SHARED};
-	struct tdx_status s = mem_locate(tx, in, &reach, &p->m, regs);
+	struct tdx_status s = mem_locate(tx, in->tdr, in->at, &reach, &p->m, &out->shown);
 	hpa_t from;
 
 	if (!tdx_is_success(s))
 		return s;
 	from = sept_leaf_pa(tx, &p->m.ref);
-	if (from.v == regs->r8)
+	if (from.v == in->page.v)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);
 	s = tx_pamt_implicit(tx, from, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, TDX_LEVEL_4K, &p->from);
 	if (!tdx_is_success(s))
 		return s;
-	s = mem_quiet(tx, &p->m, p->from.entry, regs);
+	s = mem_quiet(tx, &p->m, p->from.entry, &out->shown);
 	if (!tdx_is_success(s))
 		return s;
-	return tx_free_page(tx, hpa(regs->r8), TDX_OPERAND_ID_R8, TDX_LEVEL_4K, &p->to);
+	return tx_free_page(tx, in->page, TDX_OPERAND_ID_R8, TDX_LEVEL_4K, &p->to);
 }
 
-static void commit(struct tx *tx, struct tdx_regs *regs, struct plan *p)
+/* Cannot fail: the entry and both pages are locked, and no TLB holds the old one. */
+static void commit(struct tx *tx, struct plan *p, struct tdh_mem_page_relocate_out *out)
 {
 	struct td *td = &p->m.td;
 	uint64_t entry = p->m.ref.value, to = mem_private(tx, td, p->to.pa);
@@ -50,16 +51,18 @@ static void commit(struct tx *tx, struct tdx_regs *regs, struct plan *p)
 		if (l2_aliased(entry, vm) && !unblock_alias(tx, td, vm, &p->m.ref, to))
 			return;
 	tx_sept_store(tx, &p->m.ref, unblocked((entry & ~SEPT_HPA_MASK) | to));
-	regs->rcx = mem_free(tx, td, &p->from);
+	out->shown.page = mem_free(tx, td, &p->from);
 }
 
 struct tdx_status leaf_tdh_mem_page_relocate(struct tx *tx, struct tdx_regs *regs)
 {
-	struct mem_in in = mem_take(regs);
+	const struct tdh_mem_page_relocate_in in = tdh_mem_page_relocate_take(regs);
+	struct tdh_mem_page_relocate_out out = tdh_mem_page_relocate_failed(regs);
 	struct plan plan;
-	struct tdx_status s = decode(tx, &in, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan, &out);
 
 	if (tdx_is_success(s))
-		commit(tx, regs, &plan);
+		commit(tx, &plan, &out);
+	tdh_mem_page_relocate_give(regs, &out);
 	return s;
 }

@@ -12,11 +12,11 @@ struct plan {
 	struct pamt_ref page;
 };
 
-static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
-				struct plan *p)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mem_page_remove_in *in,
+				struct plan *p, struct tdh_mem_page_remove_out *out)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_4K, TDX_LEVEL_1G, LOCK_SHARED};
-	struct tdx_status s = mem_locate(tx, in, &reach, &p->m, regs);
+	struct tdx_status s = mem_locate(tx, in->tdr, in->at, &reach, &p->m, &out->shown);
 
 	if (!tdx_is_success(s))
 		return s;
@@ -25,10 +25,11 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 			     p->m.ref.level, &p->page);
 	if (!tdx_is_success(s))
 		return s;
-	return mem_quiet(tx, &p->m, p->page.entry, regs);
+	return mem_quiet(tx, &p->m, p->page.entry, &out->shown);
 }
 
-static void commit(struct tx *tx, struct tdx_regs *regs, struct plan *p)
+/* Cannot fail: the entry and its page are locked, and no TLB holds it. */
+static void commit(struct tx *tx, struct plan *p, struct tdh_mem_page_remove_out *out)
 {
 	struct td *td = &p->m.td;
 
@@ -43,16 +44,18 @@ static void commit(struct tx *tx, struct tdx_regs *regs, struct plan *p)
 		l2_sept_write(alias, L2_SEPT_FREE_ENTRY);
 	}
 	tx_sept_store(tx, &p->m.ref, SEPT_FREE_ENTRY);
-	regs->rcx = mem_free(tx, td, &p->page);
+	out->shown.page = mem_free(tx, td, &p->page);
 }
 
 struct tdx_status leaf_tdh_mem_page_remove(struct tx *tx, struct tdx_regs *regs)
 {
-	struct mem_in in = mem_take(regs);
+	const struct tdh_mem_page_remove_in in = tdh_mem_page_remove_take(regs);
+	struct tdh_mem_page_remove_out out = tdh_mem_page_remove_failed(regs);
 	struct plan plan;
-	struct tdx_status s = decode(tx, &in, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan, &out);
 
 	if (tdx_is_success(s))
-		commit(tx, regs, &plan);
+		commit(tx, &plan, &out);
+	tdh_mem_page_remove_give(regs, &out);
 	return s;
 }

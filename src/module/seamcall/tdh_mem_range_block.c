@@ -8,11 +8,11 @@
 #include "module/leaves.h"
 #include "module/seamcall/mem.h"
 
-static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
-				struct mem *m)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mem_range_block_in *in,
+				struct mem *m, struct tdh_mem_range_block_out *out)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_4K, MEM_TO_ROOT, LOCK_EXCLUSIVE};
-	struct tdx_status s = mem_locate(tx, in, &reach, m, regs);
+	struct tdx_status s = mem_locate(tx, in->tdr, in->at, &reach, m, &out->shown);
 
 	if (tdx_is(s, TDX_EPT_ENTRY_STATE_INCORRECT) && sept_has(m->ref.value, SEPT_IS_BLOCKED))
 		return tdx_error_op(TDX_GPA_RANGE_ALREADY_BLOCKED, TDX_OPERAND_ID_RCX);
@@ -31,6 +31,7 @@ static uint64_t blocked(uint64_t entry, enum tdx_level level)
 	return sept_with_state(entry, TDX_SEPT_PENDING_BLOCKED);
 }
 
+/* Cannot fail: the tree is the caller's alone. */
 static void commit(struct tx *tx, struct mem *m)
 {
 	const struct td *td = &m->td;
@@ -60,11 +61,13 @@ static void commit(struct tx *tx, struct mem *m)
 
 struct tdx_status leaf_tdh_mem_range_block(struct tx *tx, struct tdx_regs *regs)
 {
-	struct mem_in in = mem_take(regs);
+	const struct tdh_mem_range_block_in in = tdh_mem_range_block_take(regs);
+	struct tdh_mem_range_block_out out = tdh_mem_range_block_failed(regs);
 	struct mem m;
-	struct tdx_status s = decode(tx, &in, regs, &m);
+	struct tdx_status s = decode(tx, &in, &m, &out);
 
 	if (tdx_is_success(s))
 		commit(tx, &m);
+	tdh_mem_range_block_give(regs, &out);
 	return s;
 }

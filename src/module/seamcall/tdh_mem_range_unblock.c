@@ -7,11 +7,11 @@
 #include "module/seamcall/mem.h"
 #include "module/seamcall/unblock.h"
 
-static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
-				struct mem *m)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mem_range_unblock_in *in,
+				struct mem *m, struct tdh_mem_range_unblock_out *out)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_4K, MEM_TO_ROOT, LOCK_EXCLUSIVE};
-	struct tdx_status s = mem_locate(tx, in, &reach, m, regs);
+	struct tdx_status s = mem_locate(tx, in->tdr, in->at, &reach, m, &out->shown);
 	struct pamt_entry *page;
 
 	if (!tdx_is_success(s))
@@ -22,9 +22,10 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 		module_fatal(tx->lp);
 		return tdx_error_op(TDX_TLB_TRACKING_NOT_DONE, TDX_OPERAND_ID_RCX);
 	}
-	return mem_quiet(tx, m, page, regs);
+	return mem_quiet(tx, m, page, &out->shown);
 }
 
+/* Cannot fail: the tree is the caller's alone, and no TLB holds what was blocked. */
 static void commit(struct tx *tx, struct mem *m)
 {
 	if (!sept_has(m->ref.value, SEPT_IS_PENDING))
@@ -37,11 +38,13 @@ static void commit(struct tx *tx, struct mem *m)
 
 struct tdx_status leaf_tdh_mem_range_unblock(struct tx *tx, struct tdx_regs *regs)
 {
-	struct mem_in in = mem_take(regs);
+	const struct tdh_mem_range_unblock_in in = tdh_mem_range_unblock_take(regs);
+	struct tdh_mem_range_unblock_out out = tdh_mem_range_unblock_failed(regs);
 	struct mem m;
-	struct tdx_status s = decode(tx, &in, regs, &m);
+	struct tdx_status s = decode(tx, &in, &m, &out);
 
 	if (tdx_is_success(s))
 		commit(tx, &m);
+	tdh_mem_range_unblock_give(regs, &out);
 	return s;
 }

@@ -7,31 +7,31 @@
 #include "module/leaves.h"
 #include "module/seamcall/mem.h"
 
-static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
-				struct mem *m)
+static struct tdx_status decode(struct tx *tx, hpa_t tdr, gpa_t at, struct mem *m,
+				struct sept_shown *shown)
 {
-	struct tdx_status s = mem_td(tx, hpa(in->rdx), &m->td);
+	struct tdx_status s = mem_td(tx, tdr, &m->td);
 
 	if (!tdx_is_success(s))
 		return s;
 	if (!(m->td.tdcs->attributes & TDX_ATTR_DEBUG))
 		return tdx_error(TDX_TD_NON_DEBUG);
-	if (in->rcx % sizeof(uint64_t))
+	if (at.v % sizeof(uint64_t))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	s = tx_lock(tx, LOCK_SEPT_TREE, m->td.pa.v, &m->td.tdcs->sept_lock, LOCK_SHARED,
 		    TDX_OPERAND_ID_SEPT_TREE);
 	if (!tdx_is_success(s))
 		return s;
-	s = sept_walk_to_leaf(tx, m->td.tdcs, gpa(in->rcx), TDX_OPERAND_ID_RCX, &m->ref);
+	s = sept_walk_to_leaf(tx, m->td.tdcs, at, TDX_OPERAND_ID_RCX, &m->ref);
 	if (tdx_is(s, TDX_EPT_WALK_FAILED))
-		return mem_refuse(tx, m, TDX_EPT_ENTRY_NOT_PRESENT, regs);
+		return mem_refuse(tx, m, TDX_EPT_ENTRY_NOT_PRESENT, shown);
 	if (!tdx_is_success(s))
 		return s;
 	s = tx_sept_lock(tx, &m->ref);
 	if (!tdx_is_success(s))
-		sept_error_regs(tx, &m->ref, regs);
+		sept_show(tx, &m->ref, shown);
 	else if (!sept_allows(tx->leaf, m->ref.value))
-		return mem_refuse(tx, m, TDX_EPT_ENTRY_STATE_INCORRECT, regs);
+		return mem_refuse(tx, m, TDX_EPT_ENTRY_STATE_INCORRECT, shown);
 	return s;
 }
 
@@ -45,27 +45,31 @@ static uint64_t *data(const struct tx *tx, const struct mem *m)
 
 struct tdx_status leaf_tdh_mem_rd(struct tx *tx, struct tdx_regs *regs)
 {
-	struct mem_in in = mem_take(regs);
+	const struct tdh_mem_rd_in in = tdh_mem_rd_take(regs);
+	struct tdh_mem_rd_out out = tdh_mem_rd_failed(regs);
 	struct mem m;
-	struct tdx_status s = decode(tx, &in, regs, &m);
+	struct tdx_status s = decode(tx, in.tdr, in.at, &m, &out.shown);
 	const uint64_t *word = tdx_is_success(s) ? data(tx, &m) : NULL;
 
-	regs->r8 = word ? __atomic_load_n(word, __ATOMIC_RELAXED) : 0;
+	if (word)
+		out.data = __atomic_load_n(word, __ATOMIC_RELAXED);
+	tdh_mem_rd_give(regs, &out);
 	return s;
 }
 
 struct tdx_status leaf_tdh_mem_wr(struct tx *tx, struct tdx_regs *regs)
 {
-	struct mem_in in = mem_take(regs);
-	uint64_t value = regs->r8;
+	const struct tdh_mem_wr_in in = tdh_mem_wr_take(regs);
+	struct tdh_mem_wr_out out = tdh_mem_wr_failed(regs);
 	struct mem m;
-	struct tdx_status s = decode(tx, &in, regs, &m);
+	struct tdx_status s = decode(tx, in.tdr, in.at, &m, &out.shown);
 	uint64_t *word = tdx_is_success(s) ? data(tx, &m) : NULL;
 
-	regs->r8 = word ? __atomic_load_n(word, __ATOMIC_RELAXED) : 0;
 	if (word) {
-		__atomic_store_n(word, value, __ATOMIC_RELAXED);
+		out.data = __atomic_load_n(word, __ATOMIC_RELAXED);
+		__atomic_store_n(word, in.data, __ATOMIC_RELAXED);
 		machine_wrote_guest(tx->lp->hw, sept_leaf_pa(tx, &m.ref).v, m.td.tdr->hkid);
 	}
+	tdh_mem_wr_give(regs, &out);
 	return s;
 }

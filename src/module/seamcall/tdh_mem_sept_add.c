@@ -22,6 +22,13 @@ struct offer {
 	uint64_t *parent; /* of an L2 table */
 };
 
+static inline struct offer offered(uint64_t word)
+{
+	uint64_t pa = word == NO_PAGE ? NO_PAGE : word & ~PAGE_UNUSED;
+
+	return (struct offer){.pa = pa, .out = pa};
+}
+
 struct plan {
 	struct mem m;
 	struct offer offer[TD_MAX_VMS];
@@ -29,7 +36,7 @@ struct plan {
 };
 
 static struct tdx_status decode_l1(struct tx *tx, struct plan *p, unsigned version,
-				   struct tdx_regs *regs)
+				   struct sept_shown *shown)
 {
 	struct offer *o = &p->offer[0];
 	bool mapped = sept_is_state(p->m.ref.value, TDX_SEPT_NL_MAPPED);
@@ -38,19 +45,19 @@ static struct tdx_status decode_l1(struct tx *tx, struct plan *p, unsigned versi
 		if (version == 0)
 			return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);
 		if (!mapped)
-			return mem_refuse(tx, &p->m, TDX_EPT_ENTRY_STATE_INCORRECT, regs);
+			return mem_refuse(tx, &p->m, TDX_EPT_ENTRY_STATE_INCORRECT, shown);
 		return tdx_success();
 	}
 	if (!mapped)
 		return tx_free_page(tx, hpa(o->pa), TDX_OPERAND_ID_R8, TDX_LEVEL_4K, &o->page);
 	if (!p->allow_existing)
-		return mem_refuse(tx, &p->m, TDX_EPT_ENTRY_STATE_INCORRECT, regs);
+		return mem_refuse(tx, &p->m, TDX_EPT_ENTRY_STATE_INCORRECT, shown);
 	o->out |= PAGE_UNUSED;
 	return tdx_success();
 }
 
 static struct tdx_status decode_l2(struct tx *tx, struct plan *p, unsigned vm,
-				   struct tdx_regs *regs)
+				   struct sept_shown *shown)
 {
 	enum tdx_operand op = (enum tdx_operand)(TDX_OPERAND_ID_R8 + vm);
 	const struct td *td = &p->m.td;
@@ -62,14 +69,14 @@ static struct tdx_status decode_l2(struct tx *tx, struct plan *p, unsigned vm,
 	if (vm > td->tdcs->num_l2_vms)
 		return tdx_error_op(TDX_OPERAND_INVALID, op);
 	if (!l2_sept_walk(tx, td->tdr, td->tdcs, vm, p->m.ref.gpa, false, &ref)) {
-		l2_sept_error_regs(tx, td->tdcs, vm, &ref, regs);
+		l2_sept_show(tx, td->tdcs, vm, &ref, shown);
 		return tdx_error_pair(TDX_L2_SEPT_WALK_FAILED, (uint16_t)vm, (uint16_t)ref.level);
 	}
 	o->parent = ref.entry;
 	if (l2_sept_is_free(ref.value))
 		return tx_free_page(tx, hpa(o->pa), op, TDX_LEVEL_4K, &o->page);
 	if (!p->allow_existing) {
-		l2_sept_error_regs(tx, td->tdcs, vm, &ref, regs);
+		l2_sept_show(tx, td->tdcs, vm, &ref, shown);
 		return tdx_error_pair(TDX_L2_SEPT_ENTRY_NOT_FREE, (uint16_t)vm,
 				      (uint16_t)ref.level);
 	}
@@ -77,22 +84,21 @@ static struct tdx_status decode_l2(struct tx *tx, struct plan *p, unsigned vm,
 	return tdx_success();
 }
 
-static struct tdx_status decode(struct tx *tx, const struct mem_in *in, unsigned version,
-				struct tdx_regs *regs, struct plan *p)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mem_sept_add_in *in, struct plan *p,
+				struct sept_shown *shown)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_2M, MEM_TO_ROOT, LOCK_SHARED};
-	struct mem_in to_tdr = {in->rcx, in->rdx & SEPT_HPA_MASK};
 	struct tdx_status s;
 
-	if (in->rdx & TDR_RESERVED)
+	if (in->tdr & TDR_RESERVED)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	p->allow_existing = in->rdx & SEPT_ADD_ALLOW_EXISTING;
-	s = mem_locate(tx, &to_tdr, &reach, &p->m, regs);
+	p->allow_existing = in->tdr & SEPT_ADD_ALLOW_EXISTING;
+	s = mem_locate(tx, hpa(in->tdr & SEPT_HPA_MASK), in->at, &reach, &p->m, shown);
 	if (!tdx_is_success(s))
 		return s;
-	s = decode_l1(tx, p, version, regs);
-	for (unsigned vm = 1; vm < TD_MAX_VMS && version > 0 && tdx_is_success(s); vm++)
-		s = decode_l2(tx, p, vm, regs);
+	s = decode_l1(tx, p, in->version, shown);
+	for (unsigned vm = 1; vm < TD_MAX_VMS && in->version > 0 && tdx_is_success(s); vm++)
+		s = decode_l2(tx, p, vm, shown);
 	return s;
 }
 
@@ -106,7 +112,8 @@ static bool take(const struct tx *tx, struct plan *p, struct offer *o, uint64_t 
 	return true;
 }
 
-/* Interrupted only after a page was taken, so that the call makes progress. */
+/* Cannot fail: the entry is locked, the pages are. Interrupted only after a page was taken, so that
+ * the call makes progress. */
 static struct tdx_status commit(struct tx *tx, struct plan *p, unsigned version)
 {
 	uint64_t entry = p->m.ref.value;
@@ -134,29 +141,23 @@ static struct tdx_status commit(struct tx *tx, struct plan *p, unsigned version)
 
 struct tdx_status leaf_tdh_mem_sept_add(struct tx *tx, struct tdx_regs *regs)
 {
-	unsigned version = tdx_rax_version(regs->rax);
-	uint64_t *list[TD_MAX_VMS] = {&regs->r8, &regs->r9, &regs->r10, &regs->r11};
-	struct mem_in in = mem_take(regs);
-	struct plan plan;
-	struct tdx_status s;
+	const struct tdh_mem_sept_add_in in = tdh_mem_sept_add_take(regs);
+	struct tdh_mem_sept_add_out out = tdh_mem_sept_add_failed(regs);
+	struct plan plan = {
+		.offer = {offered(in.table), offered(in.l2_table1), offered(in.l2_table2),
+			  offered(in.l2_table3)},
+	};
+	struct tdx_status s = decode(tx, &in, &plan, &out.shown);
 
-	if (version > tx->leaf->max_version)
-		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	for (unsigned vm = 0; vm < TD_MAX_VMS; vm++) {
-		struct offer *o = &plan.offer[vm];
-
-		o->pa = *list[vm] == NO_PAGE ? NO_PAGE : *list[vm] & ~PAGE_UNUSED;
-		o->out = o->pa;
-	}
-	s = decode(tx, &in, version, regs, &plan);
 	if (tdx_is_success(s)) {
-		s = commit(tx, &plan, version);
-		if (!tdx_is_success(s)) {
-			regs->rcx = in.rcx;
-			regs->rdx = in.rdx;
-		}
+		s = commit(tx, &plan, in.version);
+		if (mem_interrupted(s))
+			out.shown = mem_operands(in.at, in.tdr);
 	}
-	for (unsigned vm = 0; vm < TD_MAX_VMS && version > 0; vm++)
-		*list[vm] = plan.offer[vm].out;
+	out.table = plan.offer[0].out;
+	out.l2_table1 = plan.offer[1].out;
+	out.l2_table2 = plan.offer[2].out;
+	out.l2_table3 = plan.offer[3].out;
+	tdh_mem_sept_add_give(regs, &out);
 	return s;
 }

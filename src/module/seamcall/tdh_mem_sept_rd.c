@@ -9,6 +9,7 @@
 #include "module/leaves.h"
 #include "module/seamcall/mem.h"
 
+/* RDX beside the TDR's address. */
 #define READ_L2_ATTRIBUTES 1ull
 
 static bool read_l2_attributes(const struct tx *tx, const struct mem *m, uint64_t *attributes)
@@ -32,22 +33,29 @@ static bool read_l2_attributes(const struct tx *tx, const struct mem *m, uint64_
 	return true;
 }
 
-struct tdx_status leaf_tdh_mem_sept_rd(struct tx *tx, struct tdx_regs *regs)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mem_sept_rd_in *in, struct mem *m,
+				struct tdh_mem_sept_rd_out *out)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_4K, MEM_TO_ROOT, LOCK_SHARED};
-	struct mem_in in = mem_take(regs);
-	bool l2 = in.rdx & READ_L2_ATTRIBUTES;
-	struct mem m;
-	struct tdx_status s = mem_td(tx, hpa(in.rdx & ~READ_L2_ATTRIBUTES), &m.td);
+	struct tdx_status s = mem_td(tx, hpa(in->tdr & ~READ_L2_ATTRIBUTES), &m->td);
 
 	if (!tdx_is_success(s))
 		return s;
-	if (l2 && !(m.td.tdcs->attributes & TDX_ATTR_DEBUG))
+	if ((in->tdr & READ_L2_ATTRIBUTES) && !(m->td.tdcs->attributes & TDX_ATTR_DEBUG))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	s = mem_entry(tx, in.rcx, &reach, &m, regs);
-	if (!tdx_is_success(s))
-		return s;
-	if (!l2 || read_l2_attributes(tx, &m, &regs->r8))
-		sept_error_regs(tx, &m.ref, regs);
+	return mem_entry(tx, in->at, &reach, m, &out->shown);
+}
+
+struct tdx_status leaf_tdh_mem_sept_rd(struct tx *tx, struct tdx_regs *regs)
+{
+	const struct tdh_mem_sept_rd_in in = tdh_mem_sept_rd_take(regs);
+	struct tdh_mem_sept_rd_out out = tdh_mem_sept_rd_failed(regs);
+	struct mem m;
+	struct tdx_status s = decode(tx, &in, &m, &out);
+
+	if (tdx_is_success(s) &&
+	    (!(in.tdr & READ_L2_ATTRIBUTES) || read_l2_attributes(tx, &m, &out.l2_attributes)))
+		sept_show(tx, &m.ref, &out.shown);
+	tdh_mem_sept_rd_give(regs, &out);
 	return s;
 }

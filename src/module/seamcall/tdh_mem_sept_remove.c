@@ -6,8 +6,6 @@
 #include "module/leaves.h"
 #include "module/seamcall/mem.h"
 
-#define NO_PAGE (~0ull)
-
 struct plan {
 	struct mem m;
 	struct pamt_ref table[TD_MAX_VMS]; /* entry NULL: no such table */
@@ -48,55 +46,50 @@ static struct tdx_status decode_l2(struct tx *tx, struct plan *p)
 	return s;
 }
 
-static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
-				struct plan *p)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mem_sept_remove_in *in,
+				struct plan *p, struct tdh_mem_sept_remove_out *out)
 {
 	static const struct mem_reach reach = {TDX_LEVEL_2M, MEM_TO_ROOT, LOCK_EXCLUSIVE};
-	struct tdx_status s = mem_locate(tx, in, &reach, &p->m, regs);
+	struct tdx_status s = mem_locate(tx, in->tdr, in->at, &reach, &p->m, &out->shown);
 
 	if (!tdx_is_success(s))
 		return s;
 	s = lock_table(tx, p->m.ref.value, &p->table[0]);
 	if (!tdx_is_success(s))
 		return s;
-	s = mem_quiet(tx, &p->m, p->table[0].entry, regs);
+	s = mem_quiet(tx, &p->m, p->table[0].entry, &out->shown);
 	if (!tdx_is_success(s))
 		return s;
 	if (!is_empty(tx, &p->table[0]))
-		return mem_refuse(tx, &p->m, TDX_EPT_PAGE_NOT_FREE, regs);
+		return mem_refuse(tx, &p->m, TDX_EPT_PAGE_NOT_FREE, &out->shown);
 	return decode_l2(tx, p);
 }
 
-static void commit(struct tx *tx, struct plan *p, uint64_t freed[TD_MAX_VMS])
+/* Cannot fail: the tree is the caller's alone, and so are the tables, which are empty. */
+static void commit(struct tx *tx, struct plan *p, struct tdh_mem_sept_remove_out *out)
 {
+	uint64_t *freed[TD_MAX_VMS] = {&out->shown.page, &out->l2_table1, &out->l2_table2,
+				       &out->l2_table3};
+
 	for (unsigned vm = TD_MAX_VMS; --vm > 0;) {
 		if (!p->table[vm].entry)
 			continue;
 		l2_sept_write(p->alias[vm], L2_SEPT_FREE_ENTRY);
-		freed[vm] = mem_free(tx, &p->m.td, &p->table[vm]);
+		*freed[vm] = mem_free(tx, &p->m.td, &p->table[vm]);
 	}
 	tx_sept_store(tx, &p->m.ref, SEPT_FREE_ENTRY);
-	freed[0] = mem_free(tx, &p->m.td, &p->table[0]);
+	*freed[0] = mem_free(tx, &p->m.td, &p->table[0]);
 }
 
 struct tdx_status leaf_tdh_mem_sept_remove(struct tx *tx, struct tdx_regs *regs)
 {
-	unsigned version = tdx_rax_version(regs->rax);
-	uint64_t freed[TD_MAX_VMS] = {0, NO_PAGE, NO_PAGE, NO_PAGE};
-	struct mem_in in = mem_take(regs);
+	const struct tdh_mem_sept_remove_in in = tdh_mem_sept_remove_take(regs);
+	struct tdh_mem_sept_remove_out out = tdh_mem_sept_remove_failed(regs);
 	struct plan plan = {0};
-	struct tdx_status s = version > tx->leaf->max_version
-				      ? tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX)
-				      : decode(tx, &in, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan, &out);
 
-	if (tdx_is_success(s)) {
-		commit(tx, &plan, freed);
-		regs->rcx = freed[0];
-	}
-	if (version > 0) {
-		regs->r9 = freed[1];
-		regs->r10 = freed[2];
-		regs->r11 = freed[3];
-	}
+	if (tdx_is_success(s))
+		commit(tx, &plan, &out);
+	tdh_mem_sept_remove_give(regs, &out);
 	return s;
 }

@@ -5,7 +5,7 @@
  * There are counts of running vCPUs for two epochs only: the current one and the one before, which
  * must have run empty before its count can serve the next. */
 #include "module/leaves.h"
-#include "module/tx.h"
+#include "module/td.h"
 
 static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
 {

@@ -8,6 +8,7 @@
 #include "module/donate.h"
 #include "module/entropy.h"
 #include "module/leaves.h"
+#include "module/sept.h"
 
 struct plan {
 	struct td td;

@@ -7,6 +7,7 @@
 #include "module/entropy.h"
 #include "module/kot.h"
 #include "module/leaves.h"
+#include "module/page.h"
 #include "module/version.h"
 
 #define HKID_RESERVED (~0xffffull)

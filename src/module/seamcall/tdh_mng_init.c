@@ -12,6 +12,7 @@
 #include "module/measurement.h"
 #include "module/msr.h"
 #include "module/msr_policy.h"
+#include "module/page.h"
 #include "module/td_init.h"
 #include "module/transition.h"
 #include "module/virt_msr.h"

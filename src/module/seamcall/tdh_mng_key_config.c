@@ -4,6 +4,7 @@
  * Locks: TDR exclusive. State: KeyID assigned. */
 #include "module/leaves.h"
 #include "module/sys.h"
+#include "module/td.h"
 
 static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
 {

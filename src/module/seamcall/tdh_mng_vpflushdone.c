@@ -5,6 +5,7 @@
  * Locks: TDR exclusive, KOT exclusive. States: KeyID assigned or keys configured. */
 #include "module/kot.h"
 #include "module/leaves.h"
+#include "module/td.h"
 
 static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
 {

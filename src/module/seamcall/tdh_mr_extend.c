@@ -6,21 +6,21 @@
 #include "module/measurement.h"
 #include "module/seamcall/mem.h"
 
-static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct tdx_regs *regs,
-				struct mem *m)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mr_extend_in *in, struct mem *m,
+				struct tdh_mr_extend_out *out)
 {
-	struct tdx_status s = tx_tdr(tx, hpa(in->rdx), TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, &m->td);
+	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, &m->td);
 
 	if (!tdx_is_success(s))
 		return s;
 	s = tx_tdcs(tx, &m->td, LOCK_NONE);
 	if (!tdx_is_success(s))
 		return s;
-	if (in->rcx % MRTD_CHUNK)
+	if (in->chunk.v % MRTD_CHUNK)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	s = sept_walk_to_leaf(tx, m->td.tdcs, gpa(in->rcx), TDX_OPERAND_ID_RCX, &m->ref);
+	s = sept_walk_to_leaf(tx, m->td.tdcs, in->chunk, TDX_OPERAND_ID_RCX, &m->ref);
 	if (tdx_is(s, TDX_EPT_WALK_FAILED))
-		return mem_refuse(tx, m, TDX_EPT_ENTRY_NOT_PRESENT, regs);
+		return mem_refuse(tx, m, TDX_EPT_ENTRY_NOT_PRESENT, &out->shown);
 	if (tdx_is_success(s) && !sept_allows(tx->leaf, m->ref.value))
 		return tdx_error(TDX_EPT_ENTRY_NOT_PRESENT);
 	return s;
@@ -28,9 +28,10 @@ static struct tdx_status decode(struct tx *tx, const struct mem_in *in, struct t
 
 struct tdx_status leaf_tdh_mr_extend(struct tx *tx, struct tdx_regs *regs)
 {
-	struct mem_in in = mem_take(regs);
+	const struct tdh_mr_extend_in in = tdh_mr_extend_take(regs);
+	struct tdh_mr_extend_out out = tdh_mr_extend_failed(regs);
 	struct mem m;
-	struct tdx_status s = decode(tx, &in, regs, &m);
+	struct tdx_status s = decode(tx, &in, &m, &out);
 
 	if (tdx_is_success(s)) {
 		hpa_t chunk = sept_leaf_pa(tx, &m.ref);
@@ -38,5 +39,6 @@ struct tdx_status leaf_tdh_mr_extend(struct tx *tx, struct tdx_regs *regs)
 		if (mem_readable(tx, &m.td, chunk))
 			tdcs_mrtd_extend(m.td.tdcs, m.ref.gpa, machine_ptr(tx->m, chunk.v));
 	}
+	tdh_mr_extend_give(regs, &out);
 	return s;
 }

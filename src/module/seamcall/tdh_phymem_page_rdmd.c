@@ -2,7 +2,7 @@
 /* TDH.PHYMEM.PAGE.RDMD: what the PAMT says of a page.
  * Locks: the page's PAMT path, shared. With dynamic PAMT a level may be asked for. */
 #include "module/leaves.h"
-#include "module/tx.h"
+#include "module/page.h"
 
 #define RDMD_LEVEL    0x7ull
 #define RDMD_HPA      0x000ffffffffff000ull

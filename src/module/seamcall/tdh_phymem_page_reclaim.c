@@ -4,7 +4,8 @@
  *
  * Type, owner and size are told even when the TD is not to be torn down. */
 #include "module/leaves.h"
-#include "module/tx.h"
+#include "module/page.h"
+#include "module/td.h"
 
 static struct tdx_status decode(struct tx *tx, hpa_t pa, struct tdx_regs *regs,
 				struct pamt_ref *ref, struct td *td)

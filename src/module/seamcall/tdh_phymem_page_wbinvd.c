@@ -2,7 +2,7 @@
 /* TDH.PHYMEM.PAGE.WBINVD: write back and drop one free page's lines under any KeyID.
  * Locks: the page's PAMT path, shared. */
 #include "module/leaves.h"
-#include "module/tx.h"
+#include "module/page.h"
 
 /* Free at any size: a 2M range without a pair of PAMT pages will do. */
 static struct tdx_status lock_free_page(struct tx *tx, hpa_t pa)

@@ -6,7 +6,7 @@
 #include <string.h>
 #include "abi/operand.h"
 #include "module/leaves.h"
-#include "module/tx.h"
+#include "module/page.h"
 
 struct plan {
 	struct pamt_ref range;

@@ -3,7 +3,7 @@
  * use. Locks: the range's 2M entry, exclusive. Dynamic PAMT only. */
 #include "abi/operand.h"
 #include "module/leaves.h"
-#include "module/tx.h"
+#include "module/page.h"
 
 /* Of the first word of an entry. */
 #define TYPE_MASK (0x1full << 16)

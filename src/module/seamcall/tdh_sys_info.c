@@ -6,7 +6,7 @@
 #include "arch/x86.h"
 #include "module/cpuid_table.h"
 #include "module/leaves.h"
-#include "module/tx.h"
+#include "module/page.h"
 #include "module/version.h"
 
 static void describe(const struct module *mod, struct tdx_sysinfo *info)

@@ -4,6 +4,7 @@
  * all. Out: R8 the first field that did not fit. */
 #include "module/leaves.h"
 #include "module/metadata.h"
+#include "module/page.h"
 
 struct tdx_status leaf_tdh_sys_rdall(struct tx *tx, struct tdx_regs *regs)
 {

@@ -19,7 +19,7 @@ static inline uint64_t with_vm_attr(uint64_t word, unsigned vm, unsigned attr)
 	return (word & ~(0xffffull << (16 * vm))) | (uint64_t)attr << (16 * vm);
 }
 
-static inline uint64_t page_attr_rcx(const struct sept_ref *ref)
+static inline uint64_t page_attr_mapping(const struct sept_ref *ref)
 {
 	uint64_t page = ref->gpa.v & ~(tdx_level_size(ref->level) - 1);
 

@@ -101,13 +101,14 @@ static void commit(struct tx *tx, const struct sept_ref *ref)
 
 struct tdx_status leaf_tdg_mem_page_accept(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdg_mem_page_accept_in in = tdg_mem_page_accept_take(regs);
 	const struct tdcs *tdcs = tx->lp->tdcs;
-	enum tdx_level level = (enum tdx_level)gpa_level_level(regs->rcx);
-	gpa_t page = gpa_level_gpa(regs->rcx);
+	enum tdx_level level = (enum tdx_level)gpa_level_level(in.at.v);
+	gpa_t page = gpa_level_gpa(in.at.v);
 	struct sept_ref ref = {.level = level};
 	struct tdx_status s = tdx_success();
 
-	if (!sept_operand_valid(regs->rcx, TDX_LEVEL_4K, TDX_LEVEL_2M) ||
+	if (!sept_operand_valid(in.at, TDX_LEVEL_4K, TDX_LEVEL_2M) ||
 	    !td_gpa_valid(tdcs, page, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	switch (judge(tx, sept_walk(tx, tdcs, page, &ref), &ref, &s)) {

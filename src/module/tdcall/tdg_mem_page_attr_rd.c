@@ -40,21 +40,20 @@ static bool read_aliases(const struct tx *tx, const struct sept_ref *ref, uint64
 
 struct tdx_status leaf_tdg_mem_page_attr_rd(struct tx *tx, struct tdx_regs *regs)
 {
-	gpa_t page = gpa(regs->rcx);
+	const struct tdg_mem_page_attr_rd_in in = tdg_mem_page_attr_rd_take(regs);
+	struct tdg_mem_page_attr_rd_out out = tdg_mem_page_attr_rd_failed(regs);
 	struct sept_ref ref;
-	struct tdx_status s = decode(tx, page, &ref);
-	uint64_t attributes;
+	struct tdx_status s = decode(tx, in.page, &ref);
 
 	if (tdx_is_success(s) && !sept_allows(tx->leaf, ref.value)) {
-		td_exit_ept_violation(tx->lp, page, VMX_EXIT_EPT_VIOLATION, 0, 0);
+		td_exit_ept_violation(tx->lp, in.page, VMX_EXIT_EPT_VIOLATION, 0, 0);
 		return s;
 	}
-	if (!tdx_is_success(s)) {
-		regs->rcx = 0;
-		regs->rdx = 0;
-	} else if (read_aliases(tx, &ref, &attributes)) {
-		regs->rcx = page_attr_rcx(&ref);
-		regs->rdx = attributes;
+	if (tdx_is_success(s)) {
+		if (!read_aliases(tx, &ref, &out.attributes))
+			return s;
+		out.mapping = page_attr_mapping(&ref);
 	}
+	tdg_mem_page_attr_rd_give(regs, &out);
 	return s;
 }

@@ -34,13 +34,13 @@ static struct tdx_status check_words(const struct tdcs *tdcs, uint64_t attr, uin
 }
 
 /* Success without a fate: the entry is locked and may be changed. */
-static struct tdx_status find_entry(struct tx *tx, uint64_t rcx, struct sept_ref *ref)
+static struct tdx_status find_entry(struct tx *tx, gpa_level_t at, struct sept_ref *ref)
 {
-	enum tdx_level level = (enum tdx_level)gpa_level_level(rcx);
-	gpa_t page = gpa_level_gpa(rcx);
+	enum tdx_level level = (enum tdx_level)gpa_level_level(at.v);
+	gpa_t page = gpa_level_gpa(at.v);
 	struct tdx_status s = tdx_success();
 
-	if (!sept_operand_valid(rcx, TDX_LEVEL_4K, TDX_LEVEL_1G) ||
+	if (!sept_operand_valid(at, TDX_LEVEL_4K, TDX_LEVEL_1G) ||
 	    !td_gpa_valid(tx->lp->tdcs, page, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	ref->level = level;
@@ -104,18 +104,19 @@ static struct tdx_status decode_vm(struct tx *tx, struct plan *p, unsigned vm, u
 	return tdx_success();
 }
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *p)
+static struct tdx_status decode(struct tx *tx, const struct tdg_mem_page_attr_wr_in *in,
+				struct plan *p)
 {
-	struct tdx_status s = check_words(tx->lp->tdcs, regs->rdx, regs->r8);
+	struct tdx_status s = check_words(tx->lp->tdcs, in->attributes, in->flags);
 	bool legal = true;
 
 	if (tdx_is_success(s))
-		s = find_entry(tx, regs->rcx, &p->ref);
-	p->attr = regs->rdx;
+		s = find_entry(tx, in->at, &p->ref);
+	p->attr = in->attributes;
 	for (unsigned vm = 1; vm <= tx->lp->tdcs->num_l2_vms; vm++) {
 		if (!tdx_is_success(s) || lp_decided(tx->lp))
 			return s;
-		s = decode_vm(tx, p, vm, vm_attr(regs->r8, vm), &legal);
+		s = decode_vm(tx, p, vm, vm_attr(in->flags, vm), &legal);
 	}
 	if (tdx_is_success(s) && !legal)
 		return tdx_error(TDX_PAGE_ATTR_INVALID);
@@ -149,14 +150,19 @@ static void commit(struct tx *tx, struct plan *p)
 
 struct tdx_status leaf_tdg_mem_page_attr_wr(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdg_mem_page_attr_wr_in in = tdg_mem_page_attr_wr_take(regs);
+	struct tdg_mem_page_attr_wr_out out = tdg_mem_page_attr_wr_failed(regs);
 	struct plan plan = {.ref = {.entry = NULL}};
-	struct tdx_status s = decode(tx, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan);
 
 	if (lp_decided(tx->lp))
 		return s;
-	if (tdx_is_success(s))
+	if (tdx_is_success(s)) {
 		commit(tx, &plan);
-	regs->rcx = tdx_is_success(s) ? page_attr_rcx(&plan.ref) : 0;
-	regs->rdx = tdx_is_success(s) || tdx_is(s, TDX_PAGE_ATTR_INVALID) ? plan.attr : 0;
+		out.mapping = page_attr_mapping(&plan.ref);
+	}
+	if (tdx_is_success(s) || tdx_is(s, TDX_PAGE_ATTR_INVALID))
+		out.attributes = plan.attr;
+	tdg_mem_page_attr_wr_give(regs, &out);
 	return s;
 }

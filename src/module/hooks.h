@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Listening to the module: calls, locks, exits, and a word in what happens next. */
+#ifndef MODULE_HOOKS_H
+#define MODULE_HOOKS_H
+
+#include "module/internal.h"
+
+/* Every lock event of the module; any member may be NULL.
+ * `acquire` before an attempt: a non-zero status refuses it with that code instead (fault
+ * injection, schedule explorer may also block in it). `acquired` after one (ok or not), `released`
+ * after a release. `enter`/`leave` around each call with its registers; guest says whose. A
+ * non-success status from `enter` is returned to the caller without running the leaf.
+ * `exit`/`resume` around each VM exit of a guest, a TDCALL's included, and where it led. */
+struct module_hooks {
+	struct tdx_status (*enter)(void *arg, struct lp *lp, bool guest, struct tdx_regs *regs);
+	void (*leave)(void *arg, struct lp *lp, bool guest, const struct tdx_regs *in,
+		      const struct tdx_regs *out);
+	enum lock_result (*acquire)(void *arg, struct lp *lp, enum lock_resource res, uint64_t key,
+				    enum lock_mode mode, bool guest);
+	void (*acquired)(void *arg, struct lp *lp, enum lock_resource res, uint64_t key,
+			 enum lock_mode mode, bool guest, enum lock_result result);
+	void (*released)(void *arg, struct lp *lp, enum lock_resource res, uint64_t key,
+			 enum lock_mode mode);
+	void (*exit)(void *arg, struct lp *lp, const struct vmexit *exit,
+		     const struct tdx_regs *guest);
+	void (*resume)(void *arg, struct lp *lp, enum module_next next);
+};
+
+#endif
