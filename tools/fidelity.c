@@ -47,6 +47,8 @@ static void count_step(struct counts *n, const struct vec_step *s)
 	case VEC_GUEST_MODE64:
 	case VEC_HOLD:
 	case VEC_RELEASE:
+	case VEC_XOR:
+	case VEC_RELOAD:
 		return;
 	}
 	n->steps++;

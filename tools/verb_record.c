@@ -33,7 +33,8 @@ static void on_loaded(void *arg, struct player *p, const struct vec_step *platfo
 static bool is_context(enum vec_kind kind)
 {
 	return kind == VEC_WRITE || kind == VEC_FILL || kind == VEC_ENV || kind == VEC_HOLD ||
-	       kind == VEC_RELEASE || kind == VEC_GUEST_MODE64;
+	       kind == VEC_RELEASE || kind == VEC_GUEST_MODE64 || kind == VEC_XOR ||
+	       kind == VEC_RELOAD;
 }
 
 static bool run_line(struct record *r, char *line)

@@ -22,6 +22,7 @@ static const char *const names[LOCK_NUM_RESOURCES] = {
 	[LOCK_MIG] = "MIG",
 	[LOCK_SERVTD_BINDINGS] = "SERVTD_BINDINGS",
 	[LOCK_SEPT_ENTRY] = "SEPT_ENTRY",
+	[LOCK_MIGSC] = "MIGSC",
 };
 
 const char *lock_resource_name(enum lock_resource res)
@@ -39,18 +40,37 @@ bool lock_resource_from_name(const char *name, enum lock_resource *res)
 	return false;
 }
 
+/* NULL when there is no TD. */
+static const struct tdr *tdr_at(struct module *mod, uint64_t pa)
+{
+	const struct pamt_entry *e = pamt_4k(mod, pa);
+
+	return e && (e->type & 0x1f) == TDX_PT_TDR ? machine_ptr(mod->m, pa & ~0xfffull) : NULL;
+}
+
 /* The TDCS page 0 of the TD whose TDR is at pa, NULL when it has none yet. */
 static struct tdcs *tdcs_at(struct module *mod, uint64_t pa)
 {
-	const struct pamt_entry *e = pamt_4k(mod, pa);
-	const struct tdr *tdr;
+	const struct tdr *tdr = tdr_at(mod, pa);
 
-	if (!e || (e->type & 0x1f) != TDX_PT_TDR)
-		return NULL;
-	tdr = machine_ptr(mod->m, pa & ~0xfffull);
-	if (tdr->num_tdcx == 0)
+	if (!tdr || tdr->num_tdcx == 0)
 		return NULL;
 	return machine_ptr(mod->m, machine_strip(mod->m, tdr->tdcx_pa[TDCS_PAGE_MAIN]));
+}
+
+/* The link to stream context `index` of a TD, NULL when it has none. */
+static uint64_t *migs_link(struct module *mod, const struct tdr *tdr, uint64_t index)
+{
+	const struct tdcs *t;
+
+	if (!tdr || tdr->num_tdcx <= TDCS_PAGE_MIGSC)
+		return NULL;
+	t = machine_ptr(mod->m, machine_strip(mod->m, tdr->tdcx_pa[TDCS_PAGE_MAIN]));
+	if (index >= t->num_migs)
+		return NULL;
+	return (uint64_t *)machine_ptr(mod->m,
+				       machine_strip(mod->m, tdr->tdcx_pa[TDCS_PAGE_MIGSC])) +
+	       index;
 }
 
 static void *td_word(struct module *mod, enum lock_resource res, const struct lock_key *key)
@@ -79,6 +99,8 @@ static void *td_word(struct module *mod, enum lock_resource res, const struct lo
 		tx_begin(&tx, &mod->lp[0], NULL, false);
 		return sept_walk(&tx, t, gpa(key->gpa), &ref) ? ref.entry : NULL;
 	}
+	case LOCK_MIGSC:
+		return migs_link(mod, tdr_at(mod, key->key), key->gpa);
 	case LOCK_GLOBAL:
 	case LOCK_KOT:
 	case LOCK_WBT:
@@ -121,11 +143,19 @@ void *module_lock_word(struct module *mod, enum lock_resource res, const struct 
 	case LOCK_MIG:
 	case LOCK_SERVTD_BINDINGS:
 	case LOCK_SEPT_ENTRY:
+	case LOCK_MIGSC:
 		return td_word(mod, res, key);
 	case LOCK_NUM_RESOURCES:
 		break;
 	}
 	return e ? &e->lock : NULL;
+}
+
+uint64_t lock_event_key(enum lock_resource res, const struct lock_key *key)
+{
+	if (res == LOCK_SEPT_ENTRY)
+		return key->gpa | (uint64_t)key->level;
+	return res == LOCK_MIGSC ? key->key | key->gpa : key->key;
 }
 
 bool module_lock_hold(struct module *mod, enum lock_resource res, const struct lock_key *key,
@@ -155,6 +185,8 @@ bool module_lock_hold(struct module *mod, enum lock_resource res, const struct l
 		       LOCK_OK;
 	case LOCK_KIND_MUTEX:
 		return mutex_acquire(w) == LOCK_OK;
+	case LOCK_KIND_LINK:
+		return link_acquire(w) == LOCK_OK;
 	}
 	return false;
 }
@@ -183,6 +215,9 @@ void module_lock_release(struct module *mod, enum lock_resource res, const struc
 		break;
 	case LOCK_KIND_MUTEX:
 		mutex_release(w);
+		break;
+	case LOCK_KIND_LINK:
+		link_release(w);
 		break;
 	}
 }

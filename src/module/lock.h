@@ -3,6 +3,7 @@
  *
  *   sharex      bit 0 exclusive, 15:1 readers                     GLOBAL KOT EPOCH MIG
  *   mutex       one byte, 0 or 1                                  WBT TDMR
+ *   link        bit 0 of a stream's link                          MIGSC
  *   sharex-hp   bit 0 exclusive, 1 host priority, 15:2 readers    PAMT OP_STATE SEPT_TREE RTMR ...
  *   S-EPT entry bit 11 of the entry, host priority in bit 52
  *
@@ -37,10 +38,17 @@ enum lock_resource {
 	LOCK_MIG,
 	LOCK_SERVTD_BINDINGS,
 	LOCK_SEPT_ENTRY,
+	LOCK_MIGSC,
 	LOCK_NUM_RESOURCES,
 };
 
-enum lock_kind { LOCK_KIND_SHAREX, LOCK_KIND_MUTEX, LOCK_KIND_SHAREX_HP, LOCK_KIND_SEPT };
+enum lock_kind {
+	LOCK_KIND_SHAREX,
+	LOCK_KIND_MUTEX,
+	LOCK_KIND_SHAREX_HP,
+	LOCK_KIND_SEPT,
+	LOCK_KIND_LINK
+};
 
 enum lock_result { LOCK_OK, LOCK_BUSY, LOCK_BUSY_HOST_PRIORITY };
 
@@ -71,6 +79,8 @@ static inline enum lock_kind lock_resource_kind(enum lock_resource res)
 		return LOCK_KIND_MUTEX;
 	case LOCK_SEPT_ENTRY:
 		return LOCK_KIND_SEPT;
+	case LOCK_MIGSC:
+		return LOCK_KIND_LINK;
 	case LOCK_PAMT_1G:
 	case LOCK_PAMT_2M:
 	case LOCK_PAMT_4K:
@@ -91,6 +101,7 @@ static inline enum lock_kind lock_resource_kind(enum lock_resource res)
 #define HP_READER	 4u
 #define SEPT_LOCK_BIT	 (1ull << 11)
 #define SEPT_HP_BIT	 (1ull << 52)
+#define LINK_LOCK_BIT	 (1ull << 0)
 
 static inline enum lock_result sharex_acquire(uint16_t *w, enum lock_mode mode)
 {
@@ -212,6 +223,17 @@ static inline void sept_entry_release(uint64_t *e)
 	__atomic_fetch_and(e, ~SEPT_LOCK_BIT, __ATOMIC_RELEASE);
 }
 
+static inline enum lock_result link_acquire(uint64_t *w)
+{
+	return __atomic_fetch_or(w, LINK_LOCK_BIT, __ATOMIC_ACQUIRE) & LINK_LOCK_BIT ? LOCK_BUSY
+										     : LOCK_OK;
+}
+
+static inline void link_release(uint64_t *w)
+{
+	__atomic_fetch_and(w, ~LINK_LOCK_BIT, __ATOMIC_RELEASE);
+}
+
 static inline enum lock_result lock_acquire(enum lock_resource res, void *word, enum lock_mode mode,
 					    bool guest)
 {
@@ -224,6 +246,8 @@ static inline enum lock_result lock_acquire(enum lock_resource res, void *word, 
 		return sharex_acquire((uint16_t *)word, mode);
 	case LOCK_KIND_MUTEX:
 		return mutex_acquire((uint8_t *)word);
+	case LOCK_KIND_LINK:
+		return link_acquire((uint64_t *)word);
 	}
 	return LOCK_BUSY;
 }
@@ -242,6 +266,9 @@ static inline void lock_release(enum lock_resource res, void *word, enum lock_mo
 		break;
 	case LOCK_KIND_MUTEX:
 		mutex_release((uint8_t *)word);
+		break;
+	case LOCK_KIND_LINK:
+		link_release((uint64_t *)word);
 		break;
 	}
 }

@@ -10,7 +10,8 @@
 
 struct module;
 
-/* key: 0, package, TDMR index, HPA or TDR HPA by resource; gpa and level for LOCK_SEPT_ENTRY. */
+/* key: 0, package, TDMR index, HPA or TDR HPA by resource; gpa and level for LOCK_SEPT_ENTRY, in
+ * gpa the stream's index for LOCK_MIGSC. */
 struct lock_key {
 	uint64_t key, gpa;
 	enum tdx_level level;
@@ -19,6 +20,9 @@ struct lock_key {
 enum lock_hold { HOLD_SHARED, HOLD_EXCLUSIVE, HOLD_HP };
 
 bool lock_resource_from_name(const char *name, enum lock_resource *res);
+
+/* The key by which listeners to locks are told of it: one word. */
+uint64_t lock_event_key(enum lock_resource res, const struct lock_key *key);
 
 /* NULL when there is no such lock now. */
 void *module_lock_word(struct module *mod, enum lock_resource res, const struct lock_key *key);

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Loading a module into a machine, and who listens to it. */
+#include "module/handoff.h"
 #include "module/internal.h"
 #include "module/profile.h"
 #include "module/vmcs.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-struct module *module_load(struct machine *m)
+/* Into zeroed memory. */
+static void start(struct module *mod, struct machine *m)
 {
-	struct module *mod = calloc(1, sizeof(*mod));
-
-	if (!mod)
-		return NULL;
 	mod->m = m;
 	mod->profile = &module_profile_default;
 	mod->num_lps = m->cfg.lps;
@@ -30,7 +29,30 @@ struct module *module_load(struct machine *m)
 			.id = i,
 			.package = m->lp[i].package,
 		};
+}
+
+struct module *module_load(struct machine *m)
+{
+	struct module *mod = calloc(1, sizeof(*mod));
+
+	if (mod)
+		start(mod, m);
 	return mod;
+}
+
+void module_reload(struct module *mod, bool handoff)
+{
+	const struct module_profile *profile = mod->profile;
+	const struct module_hooks *hooks = mod->hooks;
+	void *arg = mod->hooks_arg;
+	struct machine *m = mod->m;
+
+	if (!handoff)
+		handoff_of(mod)->valid = false;
+	memset(mod, 0, sizeof(*mod));
+	start(mod, m);
+	mod->profile = profile;
+	module_set_hooks(mod, hooks, arg);
 }
 
 void module_unload(struct module *mod)

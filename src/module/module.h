@@ -40,6 +40,10 @@ struct module_entry {
 /* A freshly loaded module, SYSINIT pending. NULL when out of memory. The machine outlives it. */
 struct module *module_load(struct machine *m);
 void module_unload(struct module *mod);
+/* The loader installed the module again: everything it knew is gone but what TDH.SYS.SHUTDOWN left
+ * for the next one (without handoff: that too); profile and listeners stay. No processor may be
+ * in the module or in a guest. */
+void module_reload(struct module *mod, bool handoff);
 
 enum module_next module_seamcall(struct module *mod, unsigned lp, struct tdx_regs *regs);
 

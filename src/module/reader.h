@@ -49,6 +49,7 @@ static inline bool reader_has_slot(enum lock_resource res, const void *word)
 	case LOCK_MIG:
 	case LOCK_SERVTD_BINDINGS:
 	case LOCK_SEPT_ENTRY:
+	case LOCK_MIGSC:
 	case LOCK_NUM_RESOURCES:
 		break;
 	}

@@ -32,6 +32,8 @@ static struct lock_key key_of(enum lock_resource res, uint64_t key)
 	case LOCK_SEPT_ENTRY:
 		return (struct lock_key){SMALL_TD_TDR, key & ~(TDX_PAGE_SIZE - 1),
 					 (enum tdx_level)(key & 7)};
+	case LOCK_MIGSC:
+		return (struct lock_key){key & ~(TDX_PAGE_SIZE - 1), key & (TDX_PAGE_SIZE - 1), 0};
 	case LOCK_GLOBAL:
 	case LOCK_KOT:
 	case LOCK_WBT:
@@ -102,6 +104,7 @@ static bool applies(enum lock_resource res, enum lock_held_by_other o)
 {
 	switch (lock_resource_kind(res)) {
 	case LOCK_KIND_MUTEX:
+	case LOCK_KIND_LINK:
 		return o == OTHER_EXCLUSIVE;
 	case LOCK_KIND_SHAREX:
 		return o != OTHER_PRIORITY;
@@ -190,6 +193,9 @@ const char *lock_row_key(const struct lock_row *row, char *buf, size_t len)
 	if (row->res == LOCK_SEPT_ENTRY)
 		snprintf(buf, len, "0x%llx:0x%llx:%d", (unsigned long long)row->key.key,
 			 (unsigned long long)row->key.gpa, (int)row->key.level);
+	else if (row->res == LOCK_MIGSC)
+		snprintf(buf, len, "0x%llx:%llu", (unsigned long long)row->key.key,
+			 (unsigned long long)row->key.gpa);
 	else if (row->key.key == 0)
 		snprintf(buf, len, "0");
 	else if (row->res == LOCK_TDMR || row->res == LOCK_WBT)
@@ -294,6 +300,7 @@ static bool column_of(const struct lock_table *t, unsigned i, enum lock_column *
 	case LOCK_RTMR:
 	case LOCK_MIG:
 	case LOCK_SERVTD_BINDINGS:
+	case LOCK_MIGSC:
 	case LOCK_NUM_RESOURCES:
 		break;
 	}

@@ -81,6 +81,62 @@ static bool platform(struct player *p, const struct vec_step *s, struct played *
 	return true;
 }
 
+/* The module is another from now on; memory and keys are what they were. */
+static bool reload(struct player *p, const struct vec_step *s, struct played *out)
+{
+	for (unsigned i = 0; i < p->m->cfg.lps; i++)
+		if (p->entered[i])
+			return cannot(out, "reload: LP %u is in a guest", i);
+	module_reload(p->mod, !s->no_handoff);
+	return true;
+}
+
+static struct player_value *value_of(struct player *p, const char *name)
+{
+	for (unsigned i = 0; i < p->nvalues; i++)
+		if (strcmp(p->value[i].name, name) == 0)
+			return &p->value[i];
+	return NULL;
+}
+
+/* The registers of a call, with names replaced by what they stand for. */
+static bool inputs(struct player *p, const struct vec_regs *in, struct tdx_regs *regs,
+		   struct played *out)
+{
+	*regs = in->v;
+	for (unsigned i = 0; i < 16; i++) {
+		const struct player_value *v;
+		uint64_t *r = tdx_reg(regs, i);
+
+		if (!(in->named & 1u << i))
+			continue;
+		v = value_of(p, in->name[i]);
+		if (!v)
+			return cannot(out, "nothing has been captured as $%s", in->name[i]);
+		*r = in->op[i] == '-' ? v->v - *r : in->op[i] == '^' ? v->v ^ *r : v->v + *r;
+	}
+	return true;
+}
+
+static bool capture(struct player *p, const struct vec_regs *want, struct played *out)
+{
+	for (unsigned i = 0; i < 16; i++) {
+		struct player_value *v;
+
+		if (!(want->named & 1u << i))
+			continue;
+		v = value_of(p, want->name[i]);
+		if (!v && p->nvalues == VEC_MAX_NAMES)
+			return cannot(out, "more than %d names of captured values", VEC_MAX_NAMES);
+		if (!v) {
+			v = &p->value[p->nvalues++];
+			snprintf(v->name, sizeof(v->name), "%s", want->name[i]);
+		}
+		v->v = *tdx_reg(&out->regs, i);
+	}
+	return true;
+}
+
 static int hex_digit(char c)
 {
 	return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
@@ -95,6 +151,10 @@ static bool memory(struct player *p, const struct vec_step *s, struct played *ou
 		return cannot(out, "0x%llx is no memory of this platform",
 			      (unsigned long long)s->addr);
 	bytes = machine_ptr(p->m, a);
+	if (s->kind == VEC_XOR) {
+		*bytes ^= (uint8_t)s->num[0];
+		return true;
+	}
 	if (s->kind == VEC_FILL) {
 		memset(bytes, (int)s->num[0], s->len);
 		return true;
@@ -165,7 +225,8 @@ static bool seamcall(struct player *p, const struct vec_step *s, struct played *
 {
 	if (!host_lp(p, s, out))
 		return false;
-	out->regs = s->in.v;
+	if (!inputs(p, &s->in, &out->regs, out))
+		return false;
 	out->regs.rax = s->rax;
 	if (s->kind == VEC_ENTER) {
 		out->regs.rax = TDH_VP_ENTER;
@@ -233,16 +294,20 @@ static bool guest(struct player *p, const struct vec_step *s, struct played *out
 		.gpa = s->gpa,
 		.gla = s->gla,
 		.intr_info = (uint32_t)s->intr,
+		.intr_error = (uint32_t)s->ierr,
 		.instr_len = (uint32_t)s->ilen,
+		.instr_info = (uint32_t)s->iinfo,
+		.idt_vectoring_info = (uint32_t)s->idt,
 		.stall = s->stall,
 	};
+	struct tdx_regs regs;
 	struct vmcs *vmcs;
 
 	p->last_lp = s->lp;
 	if (!guest_lp(p, s->label, s->lp, out))
 		return false;
 	if (s->kind == VEC_GUEST)
-		return guest_exit(p, s->lp, &x, &s->in.v, out);
+		return inputs(p, &s->in, &regs, out) && guest_exit(p, s->lp, &x, &regs, out);
 	out->lp = s->lp;
 	out->next = MODULE_TO_GUEST;
 	if (s->kind == VEC_GUEST_REGS) {
@@ -260,13 +325,15 @@ static bool guest(struct player *p, const struct vec_step *s, struct played *out
 static bool tdcall(struct player *p, const struct vec_step *s, struct played *out)
 {
 	struct vmexit x = {.reason = VMX_EXIT_TDCALL, .instr_len = TDCALL_LENGTH};
-	struct tdx_regs regs = s->in.v;
+	struct tdx_regs regs;
 	unsigned lp;
 
 	for (lp = 0; lp < p->m->cfg.lps; lp++)
 		if (p->entered[lp] && p->tdvpr[lp] == s->addr)
 			break;
 	p->last_lp = lp;
+	if (!inputs(p, &s->in, &regs, out))
+		return false;
 	regs.rax = s->rax;
 	return guest_lp(p, s->label, lp, out) && guest_exit(p, lp, &x, &regs, out);
 }
@@ -313,10 +380,8 @@ static bool hold(struct player *p, const struct vec_step *s, struct played *out)
 	return cannot(out, "release: %s 0x%llx is not held", s->label, (unsigned long long)key.key);
 }
 
-bool player_step(struct player *p, const struct vec_step *s, struct played *out)
+static bool step(struct player *p, const struct vec_step *s, struct played *out)
 {
-	out->call = false;
-	out->why[0] = '\0';
 	if (!p->mod && s->kind != VEC_PLATFORM && s->kind != VEC_COMMENT)
 		return cannot(out, "no platform line before it");
 	switch (s->kind) {
@@ -327,6 +392,7 @@ bool player_step(struct player *p, const struct vec_step *s, struct played *out)
 	case VEC_WRITE:
 	case VEC_FILL:
 	case VEC_EXPECT:
+	case VEC_XOR:
 		return memory(p, s, out);
 	case VEC_ENV:
 		return env(p, s, out);
@@ -346,8 +412,19 @@ bool player_step(struct player *p, const struct vec_step *s, struct played *out)
 	case VEC_HOLD:
 	case VEC_RELEASE:
 		return hold(p, s, out);
+	case VEC_RELOAD:
+		return reload(p, s, out);
 	}
 	return false;
+}
+
+bool player_step(struct player *p, const struct vec_step *s, struct played *out)
+{
+	out->call = false;
+	out->next = MODULE_TO_HOST;
+	out->regs = (struct tdx_regs){0};
+	out->why[0] = '\0';
+	return step(p, s, out) && (!s->out.named || capture(p, &s->out, out));
 }
 
 bool player_holds(const struct player *p)

@@ -3,7 +3,8 @@
  *
  * The memory is plain, as it was where vectors were recorded: KeyID bits of an address are dropped
  * and a host write to a private page stands for the guest's own store. Steps of different
- * processors may be done by different threads or fibers at a time; set-up steps may not. */
+ * processors may be done by different threads or fibers at a time; set-up steps and those that
+ * capture a value may not. */
 #ifndef TRACE_PLAYER_H
 #define TRACE_PLAYER_H
 
@@ -21,6 +22,12 @@ struct player_hold {
 	bool used;
 };
 
+/* A value of this run that later steps name. */
+struct player_value {
+	char name[VEC_NAME_LEN];
+	uint64_t v;
+};
+
 struct player {
 	struct machine *m; /* NULL before the platform line */
 	struct module *mod;
@@ -29,6 +36,8 @@ struct player {
 	unsigned last_lp;		      /* of the guest step before an exit line */
 	const struct module_profile *profile; /* NULL: the default */
 	struct player_hold hold[PLAYER_MAX_HOLDS];
+	struct player_value value[VEC_MAX_NAMES];
+	unsigned nvalues;
 	/* May be NULL: told when the platform line has made a module. */
 	void (*loaded)(void *arg, struct player *p, const struct vec_step *platform);
 	/* May be NULL: told by player_lines() each line before it is done. */

@@ -7,6 +7,7 @@
 #include <swtdx/leaf.h>
 
 #include "arch/vmx.h"
+#include "module/lockword.h"
 #include "trace/trace_show.h"
 #include "trace/vector.h"
 
@@ -186,8 +187,8 @@ static void agent_line(struct holders *h, const struct trace_record *r)
 		return;
 	while (k.res < LOCK_NUM_RESOURCES && strcmp(lock_resource_name(k.res), s.label) != 0)
 		k.res++;
-	k.key = k.res == LOCK_SEPT_ENTRY ? (uint64_t)s.num[1] | (uint64_t)s.num[2]
-					 : (uint64_t)s.num[0];
+	k.key = lock_event_key(k.res, &(struct lock_key){(uint64_t)s.num[0], (uint64_t)s.num[1],
+							 (enum tdx_level)s.num[2]});
 	for (unsigned i = 0; i < h->nagents && s.kind == VEC_RELEASE; i++)
 		if (h->agent[i].res == k.res && h->agent[i].key == k.key) {
 			h->agent[i] = h->agent[--h->nagents];
@@ -238,6 +239,9 @@ static void agents(FILE *out, const struct holders *h, const struct trace_record
 			fprintf(out, "0x%llx:0x%llx:%u", (unsigned long long)td_of(h, r),
 				(unsigned long long)(k->key & ~0xfffull),
 				(unsigned)(k->key & 0xfff));
+		else if (k->res == LOCK_MIGSC)
+			fprintf(out, "0x%llx:%llu", (unsigned long long)(k->key & ~0xfffull),
+				(unsigned long long)(k->key & 0xfff));
 		else
 			fprintf(out, "0x%llx", (unsigned long long)k->key);
 		fputs(" mode=exclusive\n", out);

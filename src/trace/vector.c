@@ -79,8 +79,42 @@ static int reg_index(const char *name)
 	return -1;
 }
 
+/* A letter, then letters and digits; returns what follows, NULL when it is no name. */
+static char *name_end(char *t)
+{
+	char *p = t;
+
+	if (*p < 'a' || *p > 'z')
+		return NULL;
+	while ((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9'))
+		p++;
+	return p - t < VEC_NAME_LEN ? p : NULL;
+}
+
+/* "$name", of an input also "$name+N", "$name-N" and "$name^N". */
+static bool captured(struct cursor *c, char *t, bool input, struct vec_regs *r, int i)
+{
+	char *end = name_end(t), op;
+	uint64_t n = 0;
+
+	if (!end)
+		return fail(c, "a name of a captured value was expected, not", t);
+	op = *end;
+	if (op && (!input || !strchr("+-^", op) || end[1] == '-' || !number(end + 1, &n)))
+		return fail(c,
+			    input ? "+, - or ^ and a number were expected, not"
+				  : "nothing may follow a name here, not",
+			    end);
+	*end = '\0';
+	r->named |= 1u << i;
+	r->name[i] = t;
+	r->op[i] = op;
+	*tdx_reg(&r->v, (unsigned)i) = n;
+	return true;
+}
+
 /* "reg=value" into r. */
-static bool reg_token(struct cursor *c, char *t, struct vec_regs *r)
+static bool reg_token(struct cursor *c, char *t, bool input, struct vec_regs *r)
 {
 	char *eq = strchr(t, '=');
 	uint64_t v = 0;
@@ -92,11 +126,14 @@ static bool reg_token(struct cursor *c, char *t, struct vec_regs *r)
 	i = reg_index(t);
 	if (i < 0)
 		return fail(c, "no such register", t);
+	r->mask |= 1u << i;
+	r->named &= ~(1u << i);
+	if (eq[1] == '$')
+		return captured(c, eq + 2, input, r, i);
 	if (strcmp(eq + 1, "?") == 0)
 		r->any |= 1u << i;
 	else if (!number(eq + 1, &v))
 		return fail(c, "not a number", eq + 1);
-	r->mask |= 1u << i;
 	*tdx_reg(&r->v, (unsigned)i) = v;
 	return true;
 }
@@ -134,7 +171,7 @@ static bool outcome(struct cursor *c, struct vec_step *s)
 		return !t || fail(c, "nothing may follow here, not", t);
 	}
 	do
-		if (!reg_token(c, t, &s->out))
+		if (!reg_token(c, t, false, &s->out))
 			return false;
 	while ((t = next(c)));
 	return true;
@@ -146,7 +183,7 @@ static bool regs_and_outcome(struct cursor *c, struct vec_step *s)
 	char *t;
 
 	while ((t = next(c)) && strcmp(t, "->") != 0)
-		if (!reg_token(c, t, &s->in))
+		if (!reg_token(c, t, true, &s->in))
 			return false;
 	return !t || outcome(c, s);
 }
@@ -279,7 +316,7 @@ static bool guest(struct cursor *c, struct vec_step *s)
 		*eq = '\0';
 		if (reg_index(t) >= 0) {
 			*eq = '=';
-			if (!reg_token(c, t, &s->in))
+			if (!reg_token(c, t, true, &s->in))
 				return false;
 			continue;
 		}
@@ -301,6 +338,12 @@ static bool guest(struct cursor *c, struct vec_step *s)
 			s->intr = v;
 		else if (strcmp(t, "ilen") == 0)
 			s->ilen = v;
+		else if (strcmp(t, "idt") == 0)
+			s->idt = v;
+		else if (strcmp(t, "ierr") == 0)
+			s->ierr = v;
+		else if (strcmp(t, "iinfo") == 0)
+			s->iinfo = v;
 		else if (strcmp(t, "stall") == 0)
 			s->stall = v != 0;
 		else
@@ -341,6 +384,13 @@ static bool memory(struct cursor *c, struct vec_step *s)
 
 	if (!want_number(c, &s->addr))
 		return false;
+	if (s->kind == VEC_XOR) {
+		s->len = 1;
+		if (!want_number(c, &byte))
+			return false;
+		s->num[0] = (int64_t)byte;
+		return byte <= 0xff || fail(c, "a byte was expected at", NULL);
+	}
 	if (s->kind == VEC_FILL) {
 		if (!want_number(c, &s->len) || !want_number(c, &byte))
 			return false;
@@ -355,6 +405,17 @@ static bool memory(struct cursor *c, struct vec_step *s)
 		if (!strchr("0123456789abcdefABCDEF?", *p))
 			return fail(c, "not a hex digit", p);
 	return true;
+}
+
+static bool reload(struct cursor *c, struct vec_step *s)
+{
+	char *t = next(c);
+
+	s->no_handoff = t && strcmp(t, "handoff=none") == 0;
+	if (t && !s->no_handoff)
+		return fail(c, "handoff=none was expected, not", t);
+	t = t ? next(c) : NULL;
+	return !t || fail(c, "nothing may follow here, not", t);
 }
 
 bool vec_parse(char *line, struct vec_step *s, char *err, size_t errlen)
@@ -405,6 +466,14 @@ bool vec_parse(char *line, struct vec_step *s, char *err, size_t errlen)
 	if (strcmp(t, "write") == 0 || strcmp(t, "fill") == 0 || strcmp(t, "expect") == 0) {
 		s->kind = *t == 'w' ? VEC_WRITE : *t == 'f' ? VEC_FILL : VEC_EXPECT;
 		return memory(&c, s);
+	}
+	if (strcmp(t, "xor") == 0) {
+		s->kind = VEC_XOR;
+		return memory(&c, s);
+	}
+	if (strcmp(t, "reload") == 0) {
+		s->kind = VEC_RELOAD;
+		return reload(&c, s);
 	}
 	if (strcmp(t, "hold") == 0 || strcmp(t, "release") == 0) {
 		s->kind = *t == 'h' ? VEC_HOLD : VEC_RELEASE;

@@ -8,10 +8,17 @@
 
 #include <swtdx/types.h>
 
-/* Some of the sixteen registers: those in `mask`; in `any` the ones recorded as "?". */
+/* A captured value's name, and how many of them a file may have. */
+enum { VEC_NAME_LEN = 16, VEC_MAX_NAMES = 64 };
+
+/* Some of the sixteen registers: those in `mask`; in `any` the ones recorded as "?"; in `named`
+ * those that stand for a captured value: an input is what the name stands for, then +, - or ^ the
+ * value in v; an output is stored under it. */
 struct vec_regs {
-	uint32_t mask, any;
+	uint32_t mask, any, named;
 	struct tdx_regs v;
+	const char *name[16];
+	char op[16];
 };
 
 enum vec_kind {
@@ -20,6 +27,7 @@ enum vec_kind {
 	VEC_WRITE,
 	VEC_FILL,
 	VEC_EXPECT,
+	VEC_XOR,
 	VEC_ENV,
 	VEC_SEAMCALL,
 	VEC_TDMR_INIT,
@@ -31,6 +39,7 @@ enum vec_kind {
 	VEC_EXIT,
 	VEC_HOLD,
 	VEC_RELEASE,
+	VEC_RELOAD,
 };
 
 /* VEC_OUT_ANY: none is written, as in scenarios. */
@@ -51,8 +60,8 @@ struct vec_step {
 	const char *label; /* leaf as written, kind of guest step, env name, lock resource */
 	unsigned lp;
 	unsigned repeat;
-	uint64_t addr,
-		len; /* write, fill, expect; TDVPR of enter and tdcall; base, end of tdmr_init */
+	uint64_t addr, len; /* write, fill, expect, xor; TDVPR of enter and tdcall; base, end of
+			       tdmr_init */
 	const char *hex;
 	uint64_t rax; /* of a call */
 	struct vec_regs in, out;
@@ -62,12 +71,13 @@ struct vec_step {
 	uint32_t error;
 	/* guest steps */
 	uint32_t reason;
-	uint64_t qual, gpa, gla, intr, ilen;
+	uint64_t qual, gpa, gla, intr, ilen, idt, ierr, iinfo;
 	bool stall;
 	/* env: numbers after the name; platform: none; locks: key, gpa, level */
 	int64_t num[8];
 	unsigned nnum;
 	enum vec_lock_mode lock_mode;
+	bool no_handoff; /* reload */
 	struct {
 		uint64_t mem_end;
 		struct {
