@@ -21,6 +21,7 @@ struct verb {
 static const struct verb verbs[] = {
 	{"decode", verb_decode, "say what a status, a field, a structure or a log means"},
 	{"doctor", verb_doctor, "is there real TDX here, and if not, what is missing"},
+	{"eventlog", verb_eventlog, "print, replay and compare event logs of measured boots"},
 	{"explore", verb_explore, "run every schedule of a few concurrent calls"},
 	{"locks", verb_locks, "the locks each call takes, from executed code"},
 	{"measure", verb_measure, "compute the MRTD of a TDVF image, without a machine"},

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+/* See tools/evidence.h. */
+#include "tools/evidence.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <jansson.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <swtdx/attest.h>
+#include <swtdx/eventlog.h>
+
+#include "tools/evidence_log.h"
+#include "tools/file.h"
+
+#define FILE_MAX   (32u << 20)
+#define MAX_DEPTH  8
+#define TEXT_MIN   32 /* shorter strings are no evidence */
+#define HCL_HEADER 32
+#define HCL_REPORT 1184
+#define REPORT	   ((size_t)1024)
+
+/* Where one is while unwrapping. */
+struct wrap {
+	struct evidence *out;
+	unsigned depth;
+	char how[160];
+};
+
+static int unwrap(struct wrap w, const uint8_t *p, size_t len);
+
+static struct wrap inside(const struct wrap *w, const char *what, const char *name)
+{
+	struct wrap in = *w;
+	size_t n = strlen(in.how);
+
+	in.depth++;
+	snprintf(in.how + n, sizeof(in.how) - n, "%s%s%s%s", n ? ", " : "", what, name ? " " : "",
+		 name ? name : "");
+	return in;
+}
+
+static int add(const struct wrap *w, enum evidence_kind kind, const uint8_t *p, size_t len)
+{
+	struct evidence_item *item = &w->out->item[w->out->n];
+
+	if (w->out->n == EVIDENCE_MAX)
+		return 0;
+	item->bytes = malloc(len ? len : 1);
+	if (!item->bytes)
+		return -ENOMEM;
+	memcpy(item->bytes, p, len);
+	item->len = len;
+	item->kind = kind;
+	snprintf(item->how, sizeof(item->how), "%s", w->how);
+	w->out->n++;
+	return 0;
+}
+
+static unsigned word(const uint8_t *p)
+{
+	return (unsigned)(p[0] | p[1] << 8);
+}
+
+/* Version, key type and TEE type are such as quotes have: one of them may be wrong. */
+static bool quote_header(const uint8_t *p, size_t len)
+{
+	bool version, key, tee;
+
+	if (len < 8 || p[1] || p[3] || p[5] || p[6] || p[7])
+		return false;
+	version = word(p) >= 3 && word(p) <= 5;
+	key = word(p + 2) == 2 || word(p + 2) == 3;
+	tee = p[4] == 0 || p[4] == 0x81;
+	return (version && key) || (version && tee && p[4]) || (key && p[4] == 0x81 && word(p));
+}
+
+static bool report_header(const uint8_t *p, size_t len)
+{
+	/* A processor's security version follows twelve reserved bytes. */
+	return len >= 16 && p[0] == TDX_REPORT_TYPE_TDX && !p[1] && !p[3] && !p[4] && !p[5];
+}
+
+/* A TDREPORT behind a header of the hypervisor's; after it what the report data is a hash of. */
+static int unwrap_hcl(struct wrap w, const uint8_t *p, size_t len)
+{
+	struct wrap in = inside(&w, "Azure HCL report", NULL);
+
+	if (len < HCL_HEADER + REPORT)
+		return 0;
+	if (report_header(p + HCL_HEADER, REPORT))
+		return add(&in, EVIDENCE_REPORT, p + HCL_HEADER, REPORT);
+	snprintf(w.out->note, sizeof(w.out->note),
+		 "an Azure HCL report whose hardware report is no TDREPORT (of a TEE that is not "
+		 "TDX)");
+	return 0;
+}
+
+static int digit(int c)
+{
+	return isdigit(c) ? c - '0' : isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
+}
+
+/* Hexadecimal with or without 0x, blanks between. NULL if it is not, or is too short. */
+static uint8_t *from_hex(const char *s, size_t len, size_t *out_len)
+{
+	uint8_t *out = malloc(len / 2 + 1);
+	size_t n = 0;
+	int high = -1;
+
+	if (out && len > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
+		s += 2;
+		len -= 2;
+	}
+	for (size_t i = 0; out && i < len; i++) {
+		int d = digit((unsigned char)s[i]);
+
+		if (isspace((unsigned char)s[i]))
+			continue;
+		if (d < 0)
+			goto fail;
+		if (high < 0) {
+			high = d;
+			continue;
+		}
+		out[n++] = (uint8_t)(high << 4 | d);
+		high = -1;
+	}
+	*out_len = n;
+	if (out && n >= TEXT_MIN / 2)
+		return out;
+fail:
+	free(out);
+	return NULL;
+}
+
+/* Base64 in either alphabet, padded or not, lines broken or not. */
+static uint8_t *from_base64(const char *s, size_t len, size_t *out_len)
+{
+	char *plain = malloc(len + 5);
+	uint8_t *out = malloc(len + 8);
+	size_t n = 0, pad = 0;
+	int got = -1;
+
+	for (size_t i = 0; plain && out && i < len; i++) {
+		char c = s[i] == '-' ? '+' : s[i] == '_' ? '/' : s[i];
+
+		if (isspace((unsigned char)c) || c == '=')
+			continue;
+		if (!isalnum((unsigned char)c) && c != '+' && c != '/') {
+			n = 0;
+			break;
+		}
+		plain[n++] = c;
+	}
+	while (n && plain && n % 4)
+		plain[n++] = '=', pad++;
+	if (plain && out && n >= TEXT_MIN && pad < 3 && n < 0x7fffffff)
+		got = EVP_DecodeBlock(out, (const uint8_t *)plain, (int)n);
+	free(plain);
+	if (got < (int)pad) {
+		free(out);
+		return NULL;
+	}
+	*out_len = (size_t)got - pad;
+	return out;
+}
+
+static int unwrap_text(struct wrap w, const char *s, size_t len)
+{
+	size_t n;
+	uint8_t *bytes = from_hex(s, len, &n);
+	const char *what = "hexadecimal";
+	int rc;
+
+	if (!bytes) {
+		bytes = from_base64(s, len, &n);
+		what = "base64";
+	}
+	if (!bytes)
+		return 0;
+	rc = unwrap(inside(&w, what, NULL), bytes, n);
+	free(bytes);
+	return rc;
+}
+
+/* Bytes as an array of numbers, as some serializers have them. */
+static int unwrap_numbers(struct wrap w, const json_t *array)
+{
+	size_t n = json_array_size(array), i;
+	uint8_t *bytes = malloc(n + 1);
+	json_t *v;
+	int rc = bytes ? 0 : -ENOMEM;
+
+	json_array_foreach((json_t *)array, i, v)
+	{
+		if (rc || !json_is_integer(v) || json_integer_value(v) < 0 ||
+		    json_integer_value(v) > 255) {
+			free(bytes);
+			return rc;
+		}
+		bytes[i] = (uint8_t)json_integer_value(v);
+	}
+	if (!rc)
+		rc = unwrap(inside(&w, "array of bytes", NULL), bytes, n);
+	free(bytes);
+	return rc;
+}
+
+static int unwrap_json(struct wrap w, const json_t *j)
+{
+	const char *key;
+	json_t *v;
+	size_t i, n;
+	uint8_t *log;
+	int rc = 0;
+
+	if (w.depth > MAX_DEPTH)
+		return 0;
+	if (json_is_string(j) && json_string_length(j) >= TEXT_MIN)
+		return unwrap(w, (const uint8_t *)json_string_value(j), json_string_length(j));
+	if (json_is_array(j)) {
+		rc = evidence_log_from_json(j, &log, &n);
+		if (!rc) {
+			struct wrap in = inside(&w, "JSON event log", NULL);
+
+			rc = add(&in, EVIDENCE_LOG, log, n);
+			free(log);
+			return rc;
+		}
+		if (rc == -ENOMEM)
+			return rc;
+		if (json_is_integer(json_array_get(j, 0)))
+			return unwrap_numbers(w, j);
+		rc = 0;
+		json_array_foreach((json_t *)j, i, v) if (!rc) rc =
+			unwrap_json(inside(&w, "element", NULL), v);
+	}
+	if (json_is_object(j))
+		json_object_foreach((json_t *)j, key, v) if (!rc) rc =
+			unwrap_json(inside(&w, "JSON member", key), v);
+	return rc;
+}
+
+static int unwrap(struct wrap w, const uint8_t *p, size_t len)
+{
+	json_t *j;
+	int rc;
+
+	if (w.depth > MAX_DEPTH)
+		return 0;
+	if (eventlog_looks_like(p, len) || (len >= 4 && !memcmp(p, "CCEL", 4)))
+		return add(&w, EVIDENCE_LOG, p, len);
+	if (len >= 4 && !memcmp(p, "HCLA", 4))
+		return unwrap_hcl(w, p, len);
+	if (report_header(p, len))
+		return add(&w, EVIDENCE_REPORT, p, len);
+	if (quote_header(p, len))
+		return add(&w, EVIDENCE_QUOTE, p, len);
+	while (len && isspace(*p))
+		p++, len--;
+	if (len && (*p == '{' || *p == '[')) {
+		j = json_loadb((const char *)p, len, JSON_DISABLE_EOF_CHECK, NULL);
+		rc = j ? unwrap_json(w, j) : 0;
+		json_decref(j);
+		return rc;
+	}
+	return unwrap_text(w, (const char *)p, len);
+}
+
+int evidence_unwrap(const uint8_t *bytes, size_t len, struct evidence *out)
+{
+	struct wrap w = {.out = out};
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	rc = unwrap(w, bytes, len);
+	if (rc)
+		evidence_free(out);
+	return rc;
+}
+
+/* configfs-tsm: a request is a directory, the quote in outblob. */
+static int read_directory(const char *path, struct evidence *out)
+{
+	static const char *const names[] = {"outblob", "auxblob", "manifestblob"};
+	int first = -ENOENT;
+
+	memset(out, 0, sizeof(*out));
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct wrap w = {.out = out};
+		char file[4096];
+		uint8_t *bytes;
+		size_t len;
+		int rc;
+
+		snprintf(file, sizeof(file), "%s/%s", path, names[i]);
+		snprintf(w.how, sizeof(w.how), "configfs-tsm directory, %s", names[i]);
+		rc = file_read(file, FILE_MAX, &bytes, &len);
+		if (rc) {
+			first = i ? first : rc;
+			continue;
+		}
+		rc = unwrap(w, bytes, len);
+		free(bytes);
+		if (rc) {
+			evidence_free(out);
+			return rc;
+		}
+		first = 0;
+	}
+	return first;
+}
+
+int evidence_read(const char *path, struct evidence *out)
+{
+	struct stat st;
+	uint8_t *bytes;
+	size_t len;
+	int rc;
+
+	if (strcmp(path, "-") && !stat(path, &st) && S_ISDIR(st.st_mode))
+		return read_directory(path, out);
+	memset(out, 0, sizeof(*out));
+	rc = file_read(path, FILE_MAX, &bytes, &len);
+	if (rc)
+		return rc;
+	rc = evidence_unwrap(bytes, len, out);
+	free(bytes);
+	return rc;
+}
+
+void evidence_free(struct evidence *e)
+{
+	for (unsigned i = 0; i < e->n; i++)
+		free(e->item[i].bytes);
+	memset(e, 0, sizeof(*e));
+}
+
+const struct evidence_item *evidence_find(const struct evidence *e, enum evidence_kind kind)
+{
+	for (unsigned i = 0; i < e->n; i++)
+		if (e->item[i].kind == kind)
+			return &e->item[i];
+	return NULL;
+}
