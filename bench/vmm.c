@@ -102,7 +102,7 @@ static void power_on(struct bench *b, unsigned errata)
 	mc.lps = MAX_VCPUS;
 	b->model = tdx_model_new_from(&mc, err, sizeof(err));
 	check(!b->model, err);
-	b->model->m->tsc_step = 0; /* processors with a clock each, as they are */
+	b->model->sys->m->tsc_step = 0; /* processors with a clock each, as they are */
 	tdx_model_set_engine(b->model, native_engine_new(guest, b));
 	for (unsigned i = 0; i < MAX_VCPUS; i++)
 		cpus[i] = tdx_model_port(b->model, i);

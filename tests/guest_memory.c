@@ -394,7 +394,7 @@ static void accepts_64m(struct td *t, struct guest_native *g, const struct tdg *
 /* An interrupt after every hundred looks of the module for one. */
 static void interrupts_soon(struct td *t)
 {
-	atomic_store(&t->model->m->lp[0].irq_countdown, 100);
+	atomic_store(&t->model->sys->m->lp[0].irq_countdown, 100);
 }
 
 static void an_interrupted_acceptance_lets_the_host_in_and_goes_on(void **state)

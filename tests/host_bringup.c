@@ -62,7 +62,7 @@ static void power_on(struct bringup *b)
 	mc.integrity = mc.partial_write_mce = true;
 	b->model = tdx_model_new_from(&mc, err, sizeof(err));
 	assert_string_equal(err, "");
-	assert_int_equal(machine_watch(b->model->m, 8), 0);
+	assert_int_equal(machine_watch(b->model->sys->m, 8), 0);
 	b->record = tdx_record_new();
 	for (unsigned i = 0; i < CPUS; i++)
 		b->cpu[i] = tdx_recorder_new(tdx_model_port(b->model, i), b->record);
@@ -113,7 +113,7 @@ static void bring_up_is_once_each_in_the_right_order(void **state)
 	}
 	/* Dirty lines of the host are gone before the module writes PAMTs. */
 	assert_true(config < wbinvd && wbinvd < key);
-	assert_int_equal(machine_coherency_count(b.model->m), 0);
+	assert_int_equal(machine_coherency_count(b.model->sys->m), 0);
 	power_off(&b);
 }
 
@@ -124,10 +124,10 @@ static void check_memory_back(struct bringup *b)
 
 	assert_int_equal(b->memory.given, b->memory.taken);
 	for (uint64_t pa = (1ull << 30) + (16 << 20); pa < b->memory.at; pa += 4096) {
-		assert_int_equal(machine_write(&b->model->m->lp[0], pa, word, 8), 0);
-		assert_int_equal(machine_read(&b->model->m->lp[0], pa, word, 8), 0);
+		assert_int_equal(machine_write(&b->model->sys->m->lp[0], pa, word, 8), 0);
+		assert_int_equal(machine_read(&b->model->sys->m->lp[0], pa, word, 8), 0);
 	}
-	assert_int_equal(machine_coherency_count(b->model->m), 0);
+	assert_int_equal(machine_coherency_count(b->model->sys->m), 0);
 }
 
 /* The leaf of each call of a bring-up. */

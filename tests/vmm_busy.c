@@ -196,7 +196,7 @@ static void S2_04_zero_stepping_takes_the_tree_and_the_monitor_gets_on(void **st
 	pthread_join(h.thread, NULL);
 	/* Then it maps, the guest accepts and comes to its halt. */
 	pthread_join(t, NULL);
-	module_set_hooks(r.model->mod, NULL, NULL);
+	module_set_hooks(r.model->sys->mod, NULL, NULL);
 	assert_int_equal(a.result, 0);
 	assert_int_equal(a.run.exit, TDX_EXIT_HLT);
 	busy = tdx_model_contention(r.model, TDH_VP_ENTER, TDX_OPERAND_ID_SEPT_TREE);
@@ -724,7 +724,7 @@ static void S2_10_a_removal_that_meets_an_accept_is_tried_once_more(void **state
 	rig_on(&r, &o);
 	rig_vm(&r, 1);
 	in.r = &r;
-	module_set_hooks(r.model->mod, &hooks, &in);
+	module_set_hooks(r.model->sys->mod, &hooks, &in);
 	a = (struct runner){.r = &r, .result = 1};
 	pthread_create(&t, NULL, run_on_and_on, &a);
 	while (!rig_calls(&r, TDH_MEM_PAGE_AUG))
@@ -738,7 +738,7 @@ static void S2_10_a_removal_that_meets_an_accept_is_tried_once_more(void **state
 	assert_int_equal(tdx_vm_set_private(r.vm, gpa(0x200000), 0x1000, true), 0);
 	atomic_store(&stop, true);
 	pthread_join(t, NULL);
-	module_set_hooks(r.model->mod, NULL, NULL);
+	module_set_hooks(r.model->sys->mod, NULL, NULL);
 	assert_int_equal(a.result, 0);
 	rig_destroy(&r);
 	rig_check_clean(&r);

@@ -558,12 +558,12 @@ static void a_zap_of_shared_memory_flushes_once(void **state)
 	rig_vm(&r, 1);
 	assert_int_equal(rig_run(&r, 0, 0), 0);
 	assert_int_equal(rig_run(&r, 0, 0), 0);
-	generation = atomic_load(&r.model->m->lp[0].tlb_generation);
+	generation = atomic_load(&r.model->sys->m->lp[0].tlb_generation);
 	assert_int_equal(rig_run(&r, 0, 0), 0);
-	assert_int_equal(atomic_load(&r.model->m->lp[0].tlb_generation), generation);
+	assert_int_equal(atomic_load(&r.model->sys->m->lp[0].tlb_generation), generation);
 	assert_int_equal(tdx_vm_zap_shared(r.vm, gpa(0), RIG_RAM), 0);
 	assert_int_equal(rig_run(&r, 0, 0), 0);
-	assert_int_equal(atomic_load(&r.model->m->lp[0].tlb_generation), generation + 1);
+	assert_int_equal(atomic_load(&r.model->sys->m->lp[0].tlb_generation), generation + 1);
 	end(&r);
 }
 

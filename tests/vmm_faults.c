@@ -86,7 +86,7 @@ static void check_left(struct rig *r, const char *what, uint64_t nth, struct tdx
 			 m.leaked_hkids - before.leaked_hkids);
 	if (r->nlog > 1)
 		fail_msg("%s, %llu: %u lines", what, (unsigned long long)nth, r->nlog);
-	if (!module_check_invariants(r->model->mod, why, sizeof(why)))
+	if (!module_check_invariants(r->model->sys->mod, why, sizeof(why)))
 		fail_msg("%s, %llu: %s", what, (unsigned long long)nth, why);
 	rig_check_coherent(r);
 }

@@ -52,7 +52,7 @@ static inline void hold(struct holder *h, struct rig *r, enum lock_resource res,
 	h->call = call;
 	atomic_store(&h->held, false);
 	atomic_store(&h->let_go, false);
-	module_set_hooks(r->model->mod, &standing, h);
+	module_set_hooks(r->model->sys->mod, &standing, h);
 	pthread_create(&h->thread, NULL, holder_thread, h);
 	while (!atomic_load(&h->held))
 		sched_yield();
@@ -62,7 +62,7 @@ static inline void let_go(struct holder *h)
 {
 	atomic_store(&h->let_go, true);
 	pthread_join(h->thread, NULL);
-	module_set_hooks(h->r->model->mod, NULL, NULL);
+	module_set_hooks(h->r->model->sys->mod, NULL, NULL);
 }
 
 #endif

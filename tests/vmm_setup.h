@@ -81,7 +81,7 @@ static inline void rig_on(struct rig *r, const struct rig_options *o)
 	r->model = tdx_model_new_from(&mc, err, sizeof(err));
 	assert_string_equal(err, "");
 	if (!o->unwatched)
-		assert_int_equal(machine_watch(r->model->m, RIG_REPORTS), 0);
+		assert_int_equal(machine_watch(r->model->sys->m, RIG_REPORTS), 0);
 	if (o->guest)
 		tdx_model_set_engine(r->model, native_engine_new(o->guest, o->arg));
 	r->record = o->record ? tdx_record_new() : NULL;
@@ -209,7 +209,7 @@ static inline void rig_check_module(struct rig *r)
 {
 	char why[256] = "";
 
-	if (!module_check_invariants(r->model->mod, why, sizeof(why)))
+	if (!module_check_invariants(r->model->sys->mod, why, sizeof(why)))
 		fail_msg("%s", why);
 }
 
@@ -218,7 +218,7 @@ static inline void rig_check_coherent(struct rig *r)
 	struct coherency_report c;
 	char text[512];
 
-	if (machine_coherency_report(r->model->m, 0, &c))
+	if (machine_coherency_report(r->model->sys->m, 0, &c))
 		fail_msg("%s", coherency_format(&c, text, sizeof(text)));
 }
 

@@ -350,7 +350,7 @@ static void S0_14_the_monitor_writes_back_once_a_package(void **state)
 /* Who has lines of the page in a cache, and of which KeyID. */
 static uint64_t cache_state(struct rig *r, hpa_t page)
 {
-	return atomic_load(&r->model->m->page[page.v >> 12].word) &
+	return atomic_load(&r->model->sys->m->page[page.v >> 12].word) &
 	       (PAGE_HKID_MASK | PAGE_DIRTY_MASK);
 }
 
@@ -420,10 +420,10 @@ static void S0_18_an_uncleared_page_raises_a_machine_check(void **state)
 	rig_on(&r, &o);
 	run_once(&r);
 	pa = private_page(&r, 2).v;
-	assert_int_equal(machine_read(&r.model->m->lp[0], pa, &word, sizeof(word)), -EIO);
+	assert_int_equal(machine_read(&r.model->sys->m->lp[0], pa, &word, sizeof(word)), -EIO);
 	rig_destroy(&r);
 	/* The monitor cleared it on the way back. */
-	assert_int_equal(machine_read(&r.model->m->lp[0], pa, &word, sizeof(word)), 0);
+	assert_int_equal(machine_read(&r.model->sys->m->lp[0], pa, &word, sizeof(word)), 0);
 	assert_int_equal(word, 0);
 	rig_off(&r);
 }
@@ -438,17 +438,17 @@ static void S0_19_loads_before_the_barrier_are_seen(void **state)
 
 	(void)state;
 	rig_on(&r, &o);
-	lp = &r.model->m->lp[0];
+	lp = &r.model->sys->m->lp[0];
 	assert_int_equal(tdx_vmm_alloc(r.vmm, 1, &page), 0);
 	pa = page.v;
 	machine_movdir64b_zero(lp, pa, 4096);
 	machine_read(lp, pa, &word, sizeof(word));
-	assert_int_equal(machine_coherency_count(r.model->m), 1);
-	machine_coherency_clear(r.model->m);
+	assert_int_equal(machine_coherency_count(r.model->sys->m), 1);
+	machine_coherency_clear(r.model->sys->m);
 	machine_movdir64b_zero(lp, pa, 4096);
 	machine_mfence(lp);
 	machine_read(lp, pa, &word, sizeof(word));
-	assert_int_equal(machine_coherency_count(r.model->m), 0);
+	assert_int_equal(machine_coherency_count(r.model->sys->m), 0);
 	rig_off(&r);
 }
 
@@ -475,7 +475,7 @@ static void S0_21_a_skipped_flush_is_found(void **state)
 	regs.r8 = page.v;
 	r.cpu[0]->ops->seamcall(r.cpu[0], &regs);
 	assert_int_equal(regs.rax, 0);
-	assert_int_equal(machine_coherency_count(r.model->m), 1);
+	assert_int_equal(machine_coherency_count(r.model->sys->m), 1);
 	rig_destroy(&r);
 	rig_off(&r);
 }
@@ -612,8 +612,8 @@ static void S0_23_a_tdr_freed_before_its_flush_is_found(void **state)
 	assert_int_equal(rig_memory(&r).quarantined_pages, 1);
 	rig_check_coherent(&r);
 	/* A host that did reuse it would lose the data. */
-	assert_int_equal(machine_write(&r.model->m->lp[0], td.tdr.v, junk, sizeof(junk)), 0);
-	assert_true(machine_coherency_count(r.model->m) > 0);
+	assert_int_equal(machine_write(&r.model->sys->m->lp[0], td.tdr.v, junk, sizeof(junk)), 0);
+	assert_true(machine_coherency_count(r.model->sys->m) > 0);
 	rig_off(&r);
 }
 

@@ -38,7 +38,7 @@ static int power_on(struct run_session *s)
 		struct trace_options opt = {.max_bytes = s->o.trace_limit};
 		int e;
 
-		s->trace = trace_open(s->o.trace, s->model->mod, &opt, &e);
+		s->trace = trace_open(s->o.trace, s->model->sys->mod, &opt, &e);
 		if (!s->trace)
 			return run_complain(s, s->o.trace, strerror(-e));
 	}

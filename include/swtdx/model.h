@@ -11,6 +11,7 @@
 #include <swtdx/leaf.h>
 #include <swtdx/port.h>
 #include <swtdx/status.h>
+#include <swtdx/system.h>
 #include <swtdx/types.h>
 
 #ifdef __cplusplus
@@ -20,18 +21,6 @@ extern "C" {
 
 struct tdx_model;
 struct engine; /* <swtdx/x86.h>, <swtdx/native.h> */
-
-/* A range of the machine's memory map: usable RAM (and convertible memory), in order. */
-struct tdx_memory_range {
-	hpa_t base;
-	uint64_t size;
-};
-
-struct tdx_model_stats {
-	uint64_t calls[TDX_SEAMCALL_LEAVES]; /* SEAMCALLs by leaf */
-	uint64_t ns[TDX_SEAMCALL_LEAVES]; /* time in them, if asked for; VP.ENTER with its guest */
-	uint64_t errors[TDX_SEAMCALL_LEAVES];
-};
 
 /* Power on with a freshly loaded module. cpus, packages: 0 for the default (2, 1). NULL with a
  * sentence in err when it cannot be done. */
@@ -69,37 +58,7 @@ void tdx_model_stats(const struct tdx_model *model, struct tdx_model_stats *stat
 uint64_t tdx_model_contention(const struct tdx_model *model, enum tdx_seamcall leaf,
 			      enum tdx_operand operand);
 
-/* --- faults ---
- * Whatever hardware or module could do at a bad moment, done on purpose. A fault concerns calls of
- * one leaf or of all, on one processor or on all, from the nth (1: the next) and `times` of them.
- */
-
-enum tdx_fault_kind {
-	TDX_FAULT_STATUS,    /* refused with .status; RCX, RDX and R8 are .rcx, .rdx, .r8 */
-	TDX_FAULT_BUSY,	     /* refused with TDX_OPERAND_BUSY, each known operand as likely */
-	TDX_FAULT_ENTROPY,   /* no random numbers during the call */
-	TDX_FAULT_KEY,	     /* PCONFIG cannot generate a key during the call */
-	TDX_FAULT_KEY_BUSY,  /* PCONFIG is in use elsewhere during the call */
-	TDX_FAULT_INTERRUPT, /* an interrupt arrives .polls blocks into the call */
-	TDX_FAULT_STOP, /* the processor stops before the call: .stop(.arg) is called; when it comes
-			   back, the call is made */
-};
-
-struct tdx_fault {
-	enum tdx_fault_kind kind;
-	int leaf;	   /* enum tdx_seamcall; -1: any */
-	int cpu;	   /* -1: any */
-	uint64_t nth;	   /* 0 and 1: from the next call on */
-	uint64_t times;	   /* 0: for ever */
-	unsigned permille; /* chance of each of them; 0: certain */
-	struct tdx_status status;
-	uint64_t rcx, rdx, r8;
-	unsigned polls;
-	void (*stop)(void *arg);
-	void *arg;
-};
-
-enum { TDX_MODEL_FAULTS = 16 };
+/* --- faults: what there can be is in <swtdx/system.h> --- */
 
 /* An id for tdx_model_fault_hits(), or -1 when there are TDX_MODEL_FAULTS already. */
 int tdx_model_inject(struct tdx_model *model, const struct tdx_fault *fault);

@@ -137,6 +137,12 @@ struct machine {
 	 * the old bytes is stale. NULL: nobody minds. */
 	void (*guest_written)(void *arg, const void *ptr);
 	void *guest_written_arg;
+	/* An interrupt or NMI leaves a guest on this processor: which one, as the interrupt
+	 * controller acknowledges it (VM-exit interruption information, SDM vol. 3, 25.9.2); 0:
+	 * none can be delivered after all. The processor's thread. NULL: no interrupt controller.
+	 */
+	uint32_t (*acknowledge)(void *arg, struct machine_lp *lp);
+	void *acknowledge_arg;
 	void *seam_data;    /* MACHINE_SEAM_DATA bytes in SEAMRR, which outlive the module in it */
 	uint64_t hkid_mask; /* the KeyID bits of an HPA */
 	unsigned hkid_shift;

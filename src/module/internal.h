@@ -151,6 +151,8 @@ struct module {
 	const struct module_profile *profile; /* which version it behaves like */
 	const struct module_hooks *hooks;
 	void *hooks_arg;
+	void (*vcpu_gone)(void *arg, hpa_t tdvpr_pa); /* see module.h; NULL: nobody minds */
+	void *vcpu_gone_arg;
 	uint8_t line_before[64]; /* all read the above, each processor writes its own below */
 	struct lp lp[MACHINE_MAX_LPS];
 };

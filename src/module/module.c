@@ -60,6 +60,12 @@ void module_unload(struct module *mod)
 	free(mod);
 }
 
+void module_on_vcpu_gone(struct module *mod, void (*gone)(void *arg, hpa_t tdvpr_pa), void *arg)
+{
+	mod->vcpu_gone = gone;
+	mod->vcpu_gone_arg = arg;
+}
+
 void module_set_hooks(struct module *mod, const struct module_hooks *hooks, void *arg)
 {
 	mod->hooks_arg = arg;

@@ -64,6 +64,11 @@ uint64_t *module_guest_msr(struct module *mod, unsigned lp, uint32_t msr);
 /* Where the guest stood at TDH.VP.ENTER: an exit at the same RIP is a stall. */
 uint64_t module_entry_rip(const struct module *mod, unsigned lp);
 
+/* Told when a page stops being a TDVPR, under that page's lock and before it can become another:
+ * what an engine keeps of the vCPU ends here. Any processor's thread; must not call the module.
+ * NULL: nobody minds. No call is in progress. */
+void module_on_vcpu_gone(struct module *mod, void (*gone)(void *arg, hpa_t tdvpr_pa), void *arg);
+
 /* Listening to (and interfering with) every call and lock; see module/tx.h. */
 struct module_hooks;
 void module_set_hooks(struct module *mod, const struct module_hooks *hooks, void *arg);

@@ -15,6 +15,7 @@
 #include "arch/vmcs.h"
 #include "arch/vmx.h"
 #include "engine/ept.h"
+#include "engine/interrupt.h"
 #include "engine/native/fiber.h"
 #include "engine/vcpus.h"
 #include "machine/machine.h"
@@ -88,27 +89,26 @@ static void advance(struct native_cpu *cpu)
 	vmcs_write(vmcs_of(cpu), VMCS_GUEST_RIP, rip(cpu) + OP_LENGTH);
 }
 
-/* An interrupt for the host is there: one sent, or one whose countdown has run out. It is taken. */
-static bool take_interrupt(struct machine_lp *lp)
+/* An interrupt for the host is there: one sent, or one whose countdown has run out. */
+static bool interrupted(struct machine_lp *lp)
 {
 	int64_t due = 0;
 
-	if (!atomic_load_explicit(&lp->irq, memory_order_relaxed) &&
-	    atomic_load_explicit(&lp->irq_countdown, memory_order_relaxed) != 0)
-		return false;
-	return atomic_exchange_explicit(&lp->irq, false, memory_order_acq_rel) ||
+	if (atomic_load_explicit(&lp->irq, memory_order_acquire))
+		return true;
+	return atomic_load_explicit(&lp->irq_countdown, memory_order_relaxed) == 0 &&
 	       atomic_compare_exchange_strong(&lp->irq_countdown, &due, -1);
 }
 
 void native_poll(struct native_cpu *cpu)
 {
-	while (take_interrupt(cpu->mod->lp[cpu->lp].hw)) {
-		struct tdx_regs regs = {0};
-		struct vmexit x = {.reason = VMX_EXIT_EXTERNAL_INTERRUPT,
-				   .intr_info = 1u << 31 | 0xf2};
+	struct tdx_regs regs = {0};
+	struct vmexit x;
 
-		vmexit(cpu, &x, &regs);
-	}
+	/* After the exit it may be another processor. */
+	while (interrupted(cpu->mod->lp[cpu->lp].hw))
+		if (engine_host_interrupt(cpu->mod->lp[cpu->lp].hw, &x))
+			vmexit(cpu, &x, &regs);
 }
 
 bool native_exit(struct native_cpu *cpu, uint32_t reason, uint64_t qualification, unsigned length,

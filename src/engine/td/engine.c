@@ -8,11 +8,12 @@
 
 #include <swtdx/x86.h>
 
+#include "engine/interrupt.h"
+
 /* Instructions between two looks at what nobody kicks for. */
 #define BUDGET	      20000000ull
 #define VECTOR_VE     20
 #define VECTOR_MC     18
-#define HOST_VECTOR   0xf2
 #define ALL_VMX_EXITS 0x1000
 
 static const struct x86_ops ops = {
@@ -108,10 +109,10 @@ static enum module_next ept_violation(struct td_cpu *t, const struct x86_exit *e
 
 static enum module_next external_interrupt(struct td_cpu *t)
 {
-	struct vmexit x = {.reason = VMX_EXIT_EXTERNAL_INTERRUPT,
-			   .intr_info = VMX_INTERRUPTION_VALID | HOST_VECTOR};
+	struct vmexit x;
 
-	atomic_store_explicit(&t->lp->hw->irq, false, memory_order_release);
+	if (!engine_host_interrupt(t->lp->hw, &x))
+		return MODULE_TO_GUEST;
 	return vmexit(t, &x);
 }
 

@@ -54,6 +54,9 @@ struct tdx_status leaf_tdh_phymem_page_reclaim(struct tx *tx, struct tdx_regs *r
 		td_add_children(tx, &td, -(int64_t)(tdx_level_size(ref.level) / TDX_PAGE_SIZE));
 		machine_wrote(tx->lp->hw, td.pa.v, tx->mod->hkid);
 	}
+	/* Here and not after the call: the next owner may enter a vCPU of this page at once. */
+	if (regs->rcx == TDX_PT_TDVPR && tx->mod->vcpu_gone)
+		tx->mod->vcpu_gone(tx->mod->vcpu_gone_arg, pa);
 	__atomic_store_n(&ref.entry->type, TDX_PT_NDA, __ATOMIC_RELAXED);
 	regs->r9 = pamt_count_dec(tx, &ref);
 	return s;

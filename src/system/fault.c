@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* Faults on purpose: which call they hit, and what they do to it. */
-#include "port/model.h"
+#include "system/system.h"
 
-int tdx_model_inject(struct tdx_model *model, const struct tdx_fault *fault)
+void system_faults_init(struct system_faults *faults, uint64_t seed)
 {
-	struct model_faults *all = &model->faults;
+	pthread_mutex_init(&faults->lock, NULL);
+	faults->random = seed | 1;
+}
+
+void system_faults_destroy(struct system_faults *faults)
+{
+	pthread_mutex_destroy(&faults->lock);
+}
+
+int system_inject(struct system *sys, const struct tdx_fault *fault)
+{
+	struct system_faults *all = &sys->faults;
 	int id = -1;
 
 	pthread_mutex_lock(&all->lock);
@@ -19,19 +30,19 @@ int tdx_model_inject(struct tdx_model *model, const struct tdx_fault *fault)
 	return id;
 }
 
-uint64_t tdx_model_fault_hits(const struct tdx_model *model, int id)
+uint64_t system_fault_hits(const struct system *sys, int id)
 {
-	return id >= 0 && id < TDX_MODEL_FAULTS ? atomic_load(&model->faults.fault[id].hits) : 0;
+	return id >= 0 && id < TDX_MODEL_FAULTS ? atomic_load(&sys->faults.fault[id].hits) : 0;
 }
 
-void tdx_model_clear_faults(struct tdx_model *model)
+void system_clear_faults(struct system *sys)
 {
-	pthread_mutex_lock(&model->faults.lock);
-	atomic_store(&model->faults.n, 0);
-	pthread_mutex_unlock(&model->faults.lock);
+	pthread_mutex_lock(&sys->faults.lock);
+	atomic_store(&sys->faults.n, 0);
+	pthread_mutex_unlock(&sys->faults.lock);
 }
 
-static uint64_t draw(struct model_faults *all)
+static uint64_t draw(struct system_faults *all)
 {
 	all->random ^= all->random << 13;
 	all->random ^= all->random >> 7;
@@ -40,12 +51,12 @@ static uint64_t draw(struct model_faults *all)
 }
 
 /* Does it hit this call? Counts the call. */
-static bool hits(struct model_faults *all, struct model_fault *x, unsigned leaf, unsigned cpu)
+static bool hits(struct system_faults *all, struct system_fault *x, unsigned leaf, unsigned lp)
 {
 	const struct tdx_fault *f = &x->f;
 	uint64_t first = f->nth ? f->nth : 1;
 
-	if ((f->leaf >= 0 && (unsigned)f->leaf != leaf) || (f->cpu >= 0 && (unsigned)f->cpu != cpu))
+	if ((f->leaf >= 0 && (unsigned)f->leaf != leaf) || (f->cpu >= 0 && (unsigned)f->cpu != lp))
 		return false;
 	x->seen++;
 	if (x->seen < first || (f->times && x->seen - first >= f->times))
@@ -56,7 +67,7 @@ static bool hits(struct model_faults *all, struct model_fault *x, unsigned leaf,
 	return true;
 }
 
-static struct tdx_status random_busy(struct model_faults *all)
+static struct tdx_status random_busy(struct system_faults *all)
 {
 	enum tdx_operand op;
 	size_t n = 0;
@@ -77,35 +88,35 @@ static bool refuse(struct tdx_regs *regs, const struct tdx_fault *f, struct tdx_
 }
 
 /* The hardware of the processor fails, or the call is refused. */
-static bool strike(struct tdx_model *model, unsigned cpu, const struct tdx_fault *f,
+static bool strike(struct system *sys, unsigned lp, const struct tdx_fault *f,
 		   struct tdx_regs *regs)
 {
 	switch (f->kind) {
 	case TDX_FAULT_STATUS:
 		return refuse(regs, f, f->status);
 	case TDX_FAULT_BUSY:
-		return refuse(regs, f, random_busy(&model->faults));
+		return refuse(regs, f, random_busy(&sys->faults));
 	case TDX_FAULT_ENTROPY:
-		atomic_store(&model->m->rng_fail, 1 << 30);
+		atomic_store(&sys->m->rng_fail, 1 << 30);
 		break;
 	case TDX_FAULT_KEY:
-		atomic_store(&model->m->pconfig_result, 2);
+		atomic_store(&sys->m->pconfig_result, 2);
 		break;
 	case TDX_FAULT_KEY_BUSY:
-		atomic_store(&model->m->pconfig_result, 5);
+		atomic_store(&sys->m->pconfig_result, 5);
 		break;
 	case TDX_FAULT_INTERRUPT:
-		atomic_store(&model->m->lp[cpu].irq_countdown, f->polls);
+		atomic_store(&sys->m->lp[lp].irq_countdown, f->polls);
 		break;
 	case TDX_FAULT_STOP:
-		break; /* not under the lock: model_fault_before() */
+		break; /* not under the lock: system_fault_before() */
 	}
 	return false;
 }
 
-bool model_fault_before(struct tdx_model *model, unsigned cpu, struct tdx_regs *regs)
+bool system_fault_before(struct system *sys, unsigned lp, struct tdx_regs *regs)
 {
-	struct model_faults *all = &model->faults;
+	struct system_faults *all = &sys->faults;
 	unsigned leaf = tdx_rax_leaf(regs->rax);
 	void (*stop)(void *arg) = NULL;
 	void *arg = NULL;
@@ -113,11 +124,11 @@ bool model_fault_before(struct tdx_model *model, unsigned cpu, struct tdx_regs *
 
 	pthread_mutex_lock(&all->lock);
 	for (unsigned i = 0; i < atomic_load(&all->n) && !refused; i++) {
-		struct model_fault *x = &all->fault[i];
+		struct system_fault *x = &all->fault[i];
 
-		if (!hits(all, x, leaf, cpu))
+		if (!hits(all, x, leaf, lp))
 			continue;
-		refused = strike(model, cpu, &x->f, regs);
+		refused = strike(sys, lp, &x->f, regs);
 		if (x->f.kind == TDX_FAULT_STOP) {
 			stop = x->f.stop;
 			arg = x->f.arg;
@@ -129,9 +140,9 @@ bool model_fault_before(struct tdx_model *model, unsigned cpu, struct tdx_regs *
 	return refused;
 }
 
-void model_fault_after(struct tdx_model *model, unsigned cpu)
+void system_fault_after(struct system *sys, unsigned lp)
 {
-	atomic_store(&model->m->rng_fail, 0);
-	atomic_store(&model->m->pconfig_result, 0);
-	atomic_store(&model->m->lp[cpu].irq_countdown, -1);
+	atomic_store(&sys->m->rng_fail, 0);
+	atomic_store(&sys->m->pconfig_result, 0);
+	atomic_store(&sys->m->lp[lp].irq_countdown, -1);
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* The exit of a guest that an event for the host causes; see interrupt.h. */
+#include "engine/interrupt.h"
+
+#include "arch/vmx.h"
+#include "machine/machine.h"
+#include "module/module.h"
+
+/* Without an interrupt controller: what KVM takes for a notification, and has no work with. */
+#define HOST_VECTOR 0xf2u
+
+bool engine_host_interrupt(struct machine_lp *hw, struct vmexit *x)
+{
+	const struct machine *m = hw->m;
+
+	/* Before the controller is asked: what comes after that raises it again. */
+	atomic_store(&hw->irq, false);
+	*x = (struct vmexit){.reason = VMX_EXIT_EXTERNAL_INTERRUPT};
+	x->intr_info = m->acknowledge ? m->acknowledge(m->acknowledge_arg, hw)
+				      : VMX_INTERRUPTION_VALID | HOST_VECTOR;
+	if (VMX_INTERRUPTION_TYPE(x->intr_info) != VMX_INTERRUPTION_EXTERNAL)
+		x->reason = VMX_EXIT_EXCEPTION_OR_NMI;
+	return (x->intr_info & VMX_INTERRUPTION_VALID) != 0;
+}

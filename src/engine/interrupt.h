@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* An interrupt or NMI for the host while a guest runs: acknowledged as the guest exits (TDs run
+ * with "acknowledge interrupt on exit"), so that the exit carries its vector. */
+#ifndef ENGINE_INTERRUPT_H
+#define ENGINE_INTERRUPT_H
+
+#include <stdbool.h>
+
+struct machine_lp;
+struct vmexit;
+
+/* machine_lp.irq was seen, and ends here. False: nothing can be delivered, the guest goes on. */
+bool engine_host_interrupt(struct machine_lp *hw, struct vmexit *x);
+
+#endif

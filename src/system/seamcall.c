@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* What happens when a processor executes SEAMCALL: the worlds it goes through until the host is
+ * next. With faults to inject, or calls to time, the same with a look before and after. */
+#include "system/system.h"
+
+#include <sched.h>
+
+#include "engine/interrupt.h"
+
+/* No engine: the vCPU does nothing until the host interrupts it. */
+static enum module_next stand_still(struct module *mod, struct machine_lp *hw)
+{
+	struct vmexit x;
+
+	while (!atomic_load(&hw->irq) || !engine_host_interrupt(hw, &x))
+		sched_yield();
+	return module_vmexit(mod, hw->id, &x, module_guest_regs(mod, hw->id));
+}
+
+static enum module_next guest(struct system *sys, unsigned lp)
+{
+	if (sys->engine)
+		return sys->engine->ops->run(sys->engine, sys->mod, lp);
+	return stand_still(sys->mod, &sys->m->lp[lp]);
+}
+
+/* The module let a guest run, or is broken: the registers in the end. */
+static void go_on(struct system *sys, unsigned lp, enum module_next n, struct tdx_regs *regs)
+{
+	if (n == MODULE_TO_GUEST) {
+		n = guest(sys, lp);
+		*regs = *module_host_regs(sys->mod, lp);
+	}
+	if (n == MODULE_SHUTDOWN)
+		*regs = (struct tdx_regs){.rax = TDX_SEAMCALL_VMFAILINVALID};
+}
+
+static void execute(struct system *sys, unsigned lp, struct tdx_regs *regs)
+{
+	enum module_next n = module_seamcall(sys->mod, lp, regs);
+
+	if (__builtin_expect(n != MODULE_TO_HOST, 0))
+		go_on(sys, lp, n, regs);
+}
+
+static void execute_watched(struct system *sys, unsigned lp, unsigned leaf, struct tdx_regs *regs)
+{
+	bool faults = atomic_load_explicit(&sys->faults.n, memory_order_relaxed) != 0;
+	uint64_t t = sys->timed ? system_ticks() : 0;
+
+	if (!faults || !system_fault_before(sys, lp, regs))
+		execute(sys, lp, regs);
+	if (faults)
+		system_fault_after(sys, lp);
+	if (sys->timed)
+		system_count_ticks(sys, lp, leaf, system_ticks() - t);
+}
+
+void system_seamcall(struct system *sys, unsigned lp, struct tdx_regs *regs)
+{
+	unsigned leaf = tdx_rax_leaf(regs->rax) % TDX_SEAMCALL_LEAVES;
+	bool faults = atomic_load_explicit(&sys->faults.n, memory_order_relaxed) != 0;
+
+	if (__builtin_expect(sys->timed || faults, 0))
+		execute_watched(sys, lp, leaf, regs);
+	else
+		execute(sys, lp, regs);
+	system_count(sys, lp, leaf, regs->rax);
+}
+
+void system_interrupt(struct system *sys, unsigned lp)
+{
+	atomic_store(&sys->m->lp[lp].irq, true);
+	if (sys->engine && sys->engine->ops->kick)
+		sys->engine->ops->kick(sys->engine, lp);
+}

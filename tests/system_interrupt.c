@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* An interrupt for the host around SEAMCALLs: who takes it, and with which vector. */
+#include <swtdx/model.h>
+#include <swtdx/native.h>
+#include <swtdx/x86.h>
+
+#include "arch/vmx.h"
+#include "module_setup.h"
+#include "port/model.h"
+#include "system/system.h"
+
+enum { TD_HKID = SETUP_GLOBAL_HKID + 1, TIMER_VECTOR = 0xec };
+#define TDR (SETUP_TDMR1 + 0x200000)
+
+/* An interrupt controller: what it gives when asked, and how often it was. */
+struct controller {
+	uint32_t info[4];
+	unsigned asked;
+};
+
+static uint32_t acknowledge(void *arg, struct machine_lp *lp)
+{
+	struct controller *c = arg;
+
+	assert_int_equal(lp->id, 0);
+	assert_in_range(c->asked, 0, 3);
+	return c->info[c->asked++];
+}
+
+static struct system *power_on(void)
+{
+	char err[128] = "";
+	struct system *sys = system_new(NULL, err, sizeof(err));
+
+	assert_string_equal(err, "");
+	return sys;
+}
+
+static void pending_interrupt_outlives_a_seamcall(void **state)
+{
+	struct system *sys = power_on();
+	struct tdx_regs regs = {.rax = TDH_SYS_INIT};
+
+	(void)state;
+	atomic_store(&sys->m->lp[0].irq, true);
+	system_seamcall(sys, 0, &regs);
+	assert_int_equal(regs.rax, TDX_SUCCESS);
+	assert_true(atomic_load(&sys->m->lp[0].irq));
+	system_free(sys);
+}
+
+/* Its host has no handler: that the call came back is what it wanted. */
+static void a_port_takes_the_interrupt(void **state)
+{
+	char err[128] = "";
+	struct tdx_model *model = tdx_model_new(0, 0, 0, 0, err, sizeof(err));
+	const struct tdx_port *port = tdx_model_port(model, 0);
+	struct tdx_regs regs = {.rax = TDH_SYS_INIT};
+
+	(void)state;
+	assert_string_equal(err, "");
+	tdx_model_interrupt(model, 0);
+	port->ops->seamcall(port, &regs);
+	assert_int_equal(regs.rax, TDX_SUCCESS);
+	assert_false(atomic_load(&model->sys->m->lp[0].irq));
+	tdx_model_free(model);
+}
+
+static struct system *power_on_with_td(struct engine *engine)
+{
+	struct system *sys = power_on();
+	struct setup s = {sys->m, sys->mod, {0}};
+
+	setup_ready(&s, SETUP_GLOBAL_HKID);
+	setup_td(&s, TDR, TD_HKID);
+	system_set_engine(sys, engine);
+	return sys;
+}
+
+static struct tdx_regs enter(struct system *sys)
+{
+	struct tdx_regs regs = {.rax = TDH_VP_ENTER, .rcx = TDR + SETUP_TDVPR};
+
+	system_seamcall(sys, 0, &regs);
+	return regs;
+}
+
+static void polls_for_ever(struct native_cpu *cpu, void *arg)
+{
+	struct system *sys = arg;
+
+	for (;;) {
+		atomic_store(&sys->m->lp[0].irq, true);
+		native_poll(cpu);
+	}
+}
+
+static void expect_vectors(struct system *sys)
+{
+	struct controller c = {.info = {VMX_INTERRUPTION_VALID | TIMER_VECTOR,
+					VMX_INTERRUPTION_VALID | VMX_INTERRUPTION_NMI << 8 | 2}};
+	struct tdx_regs r;
+
+	sys->m->acknowledge = acknowledge;
+	sys->m->acknowledge_arg = &c;
+	atomic_store(&sys->m->lp[0].irq, true);
+	r = enter(sys);
+	assert_int_equal(r.rax, VMX_EXIT_EXTERNAL_INTERRUPT);
+	assert_int_equal(r.r9, VMX_INTERRUPTION_VALID | TIMER_VECTOR);
+	assert_false(atomic_load(&sys->m->lp[0].irq));
+	atomic_store(&sys->m->lp[0].irq, true);
+	r = enter(sys);
+	assert_int_equal((uint32_t)r.rax, VMX_EXIT_EXCEPTION_OR_NMI);
+	assert_int_equal(r.r9, VMX_INTERRUPTION_VALID | VMX_INTERRUPTION_NMI << 8 | 2);
+	sys->m->acknowledge = NULL;
+}
+
+static void exit_carries_the_vector_the_controller_gave(void **state)
+{
+	struct system *sys = power_on_with_td(x86_engine_new(NULL, NULL));
+
+	(void)state;
+	expect_vectors(sys);
+	system_free(sys);
+	sys = power_on_with_td(NULL);
+	system_set_engine(sys, native_engine_new(polls_for_ever, sys));
+	expect_vectors(sys);
+	system_free(sys);
+}
+
+static void guest_goes_on_when_nothing_can_be_delivered(void **state)
+{
+	struct system *sys = power_on_with_td(NULL);
+	struct controller c = {.info = {0, 0, VMX_INTERRUPTION_VALID | TIMER_VECTOR}};
+
+	(void)state;
+	system_set_engine(sys, native_engine_new(polls_for_ever, sys));
+	sys->m->acknowledge = acknowledge;
+	sys->m->acknowledge_arg = &c;
+	assert_int_equal(enter(sys).r9, VMX_INTERRUPTION_VALID | TIMER_VECTOR);
+	assert_int_equal(c.asked, 3);
+	system_free(sys);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pending_interrupt_outlives_a_seamcall),
+		cmocka_unit_test(a_port_takes_the_interrupt),
+		cmocka_unit_test(exit_carries_the_vector_the_controller_gave),
+		cmocka_unit_test(guest_goes_on_when_nothing_can_be_delivered),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
