@@ -33,6 +33,12 @@ struct guest {
 	uint64_t denied; /* a guest-physical page that is not mapped, 0 for none */
 	unsigned perms;	 /* of all pages */
 	int vector;	 /* for intr_ack; -1 none */
+	/* CPUID: all bits the same, but for one */
+	uint32_t cpuid_all;
+	struct g_cpuid_bit {
+		uint32_t leaf, subleaf;
+		unsigned reg, bit;
+	} cpuid_odd;
 };
 
 static unsigned g_map(struct x86_cpu *cpu, uint64_t gpa, unsigned access, void **host,
@@ -67,6 +73,17 @@ static enum x86_msr_answer g_wrmsr(struct x86_cpu *cpu, uint32_t msr, uint64_t v
 	(void)msr;
 	(void)v;
 	return X86_MSR_OWN;
+}
+
+static void g_cpuid(struct x86_cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	const struct guest *g = cpu->owner;
+	unsigned i;
+
+	for (i = 0; i < 4; i++)
+		out[i] = g->cpuid_all;
+	if (g->cpuid_odd.leaf == leaf && g->cpuid_odd.subleaf == subleaf)
+		out[g->cpuid_odd.reg] ^= 1u << g->cpuid_odd.bit;
 }
 
 static int g_intr(struct x86_cpu *cpu)
@@ -106,6 +123,7 @@ static inline int g_open(struct guest *g)
 					   .rdmsr = g_rdmsr,
 					   .wrmsr = g_wrmsr,
 					   .tsc = g_tsc,
+					   .cpuid = g_cpuid,
 					   .intr_ack = g_intr};
 	struct x86_cpu *cpu;
 	unsigned i;

@@ -748,6 +748,8 @@ static void avx_is_undefined_until_xcr0_has_it_and_unknown_then(void **state)
 
 	with_handler(g, 6);
 	load(g, G_CODE, avx);
+	g->cpuid_all = UINT32_MAX;
+	x86_cpuid_changed(g->cpu);
 	expect_at_handler(g);
 	g->cpu->cr4 |= X86_CR4_OSXSAVE;
 	g->cpu->xcr0 = 7;
@@ -758,19 +760,21 @@ static void avx_is_undefined_until_xcr0_has_it_and_unknown_then(void **state)
 	assert_memory_equal(x.insn, avx, x.insn_len);
 }
 
-GUEST_CODE(transaction, "xbegin 1f; 1:");
+GUEST_CODE(enclave, "enclu");
 
-static void an_unknown_instruction_stops_with_its_bytes(void **state)
+static void an_instruction_of_cpuid_that_the_engine_lacks_stops_with_its_bytes(void **state)
 {
 	struct guest *g = *state;
 	struct x86_exit x;
 
-	load(g, G_CODE, transaction);
+	load(g, G_CODE, enclave);
+	g->cpuid_all = UINT32_MAX;
+	x86_cpuid_changed(g->cpu);
 	x = run(g, 10);
 	assert_int_equal(x.reason, X86_EXIT_UNKNOWN);
 	assert_int_equal(g->cpu->rip, G_CODE);
-	assert_int_equal(x.insn_len, transaction_end - transaction);
-	assert_memory_equal(x.insn, transaction, x.insn_len);
+	assert_int_equal(x.insn_len, enclave_end - enclave);
+	assert_memory_equal(x.insn, enclave, x.insn_len);
 }
 
 GUEST_CODE(control, "mov %rax, %cr4; mov %cr4, %rbx; hlt");
@@ -1109,6 +1113,72 @@ static void code_that_changes_itself_is_translated_again(void **state)
 	assert_int_equal(g->cpu->regs.rax, 9);
 }
 
+/* Each writes into what it is about to execute, and tells by EAX which bytes that was. */
+GUEST_CODE(smc_next, "movb $0x2a, 1f+1(%rip); 1: mov $1, %eax; hlt");
+GUEST_CODE(smc_jump, "movb $0x2a, 1f+1(%rip); jmp 1f; 1: mov $1, %eax; hlt");
+GUEST_CODE(smc_serialize, "movb $0x2a, 1f+1(%rip); .byte 0x0f, 0x01, 0xe8; 1: mov $1, %eax; hlt");
+GUEST_CODE(smc_nops, "movb $0x2a, 1f+1(%rip); nop; nop; nop; 1: mov $1, %eax; hlt");
+GUEST_CODE(smc_two_steps, "movb $0, 2f(%rip); movb $0x2a, 1f+1(%rip); 1: mov $1, %eax; hlt;"
+			  "2: nop");
+GUEST_CODE(smc_length, "mov $0x2a, %eax; movl $0x909090f4, 1f(%rip); 1: mov $1, %eax; hlt");
+GUEST_CODE(smc_locked, "mov $0x2a, %cl; mov $1, %eax; lock cmpxchg %cl, 1f+1(%rip);"
+		       "1: mov $1, %eax; hlt");
+GUEST_CODE(smc_vector, "movl $0x90909090, %eax; movd %eax, %xmm0; pshufd $0, %xmm0, %xmm0;"
+		       "mov $0x2a, %eax; movups %xmm0, 1f(%rip); 1: mov $1, %eax;"
+		       "nop; nop; nop; nop; nop; nop; nop; nop; nop; nop; nop; hlt");
+GUEST_CODE(smc_push, "lea 1f+2(%rip), %rsp; mov $0x2a, %eax; pushw $0x00f4; 1: mov $1, %eax; hlt");
+GUEST_CODE(smc_fill, "mov $0x2a, %edx; lea 1f(%rip), %rdi; mov $5, %ecx; mov $0x90, %al; rep stosb;"
+		     "mov %edx, %eax; 1: mov $7, %eax; hlt");
+GUEST_CODE(smc_copy, "lea 1f+1(%rip), %rdi; lea 2f(%rip), %rsi; mov $4, %ecx; rep movsb;"
+		     "1: mov $1, %eax; hlt; 2: .long 0x2a");
+GUEST_CODE(smc_fill_page, "lea 1f(%rip), %rdi; mov $2000, %ecx; mov $0xf4, %eax; rep stosb;"
+			  "1: mov $1, %eax; hlt");
+GUEST_CODE(smc_loop, "mov $10, %ecx; 1: incb 2f+1(%rip); 2: mov $32, %eax; dec %ecx; jnz 1b; hlt");
+
+static void code_sees_what_it_has_just_written(void **state)
+{
+	static const struct {
+		const char *name;
+		const uint8_t *code, *end;
+		uint32_t wanted;
+	} cases[] = {
+#define CASE(name, wanted) {#name, name, name##_end, wanted}
+		CASE(smc_next, 0x2a),	   CASE(smc_jump, 0x2a),   CASE(smc_serialize, 0x2a),
+		CASE(smc_nops, 0x2a),	   CASE(smc_length, 0x2a), CASE(smc_two_steps, 0x2a),
+		CASE(smc_locked, 0x2a),	   CASE(smc_vector, 0x2a), CASE(smc_push, 0x2a),
+		CASE(smc_fill, 0x2a),	   CASE(smc_copy, 0x2a),   CASE(smc_loop, 42),
+		CASE(smc_fill_page, 0xf4),
+#undef CASE
+	};
+	unsigned i, k;
+
+	(void)state;
+	/* k: 1 seen before, so that the page is known to hold code; 2 one instruction at a time */
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (k = 0; k < 4; k++) {
+			const unsigned len = (unsigned)(cases[i].end - cases[i].code);
+			struct x86_exit x;
+			struct guest g;
+
+			assert_int_equal(g_open(&g), 0);
+			g_put(&g, G_CODE, cases[i].code, len);
+			if (k & 1) {
+				g_put(&g, G_CODE + 0x800, halt, 1);
+				g.cpu->rip = G_CODE + 0x800;
+				run(&g, 10);
+				g.cpu->rip = G_CODE;
+			}
+			do {
+				x = run(&g, k & 2 ? 1 : 10000);
+			} while (x.reason == X86_EXIT_BUDGET);
+			assert_int_equal(x.reason, X86_EXIT_HLT);
+			if ((uint32_t)g.cpu->regs.rax != cases[i].wanted)
+				fail_msg("%s, %u: %x", cases[i].name, k, (uint32_t)g.cpu->regs.rax);
+			g_close(&g);
+		}
+	}
+}
+
 static void code_changed_behind_a_flush_is_translated_again(void **state)
 {
 	struct guest *g = *state;
@@ -1271,7 +1341,7 @@ int main(void)
 		T(a_violation_while_delivering_an_event_names_the_event),
 		T(a_repeated_copy_stops_at_the_fault_and_goes_on),
 		T(avx_is_undefined_until_xcr0_has_it_and_unknown_then),
-		T(an_unknown_instruction_stops_with_its_bytes),
+		T(an_instruction_of_cpuid_that_the_engine_lacks_stops_with_its_bytes),
 		T(host_owned_control_bits_exit_only_when_they_change),
 		T(an_interrupt_waits_for_the_instruction_after_sti),
 		T(a_kick_ends_an_endless_loop),
@@ -1288,6 +1358,7 @@ int main(void)
 		T(invlpg_ends_a_stale_translation),
 		T(a_link_holds_for_its_own_flush_only_however_many_there_were),
 		T(code_that_changes_itself_is_translated_again),
+		T(code_sees_what_it_has_just_written),
 		T(code_changed_behind_a_flush_is_translated_again),
 		T(locked_instructions_are_atomic_between_processors),
 		T(code_changed_by_another_processor_is_translated_again),

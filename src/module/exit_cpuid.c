@@ -203,6 +203,22 @@ static bool answer(struct query *q)
 	return complete(q);
 }
 
+void module_guest_cpuid(struct module *mod, unsigned lp, uint32_t leaf, uint32_t subleaf,
+			uint32_t out[4])
+{
+	struct query q = {.lp = &mod->lp[lp], .leaf = leaf, .subleaf = subleaf};
+	const unsigned row = cpuid_row(leaf, subleaf);
+
+	if (row != CPUID_NO_ROW) {
+		q.v = q.lp->tdcs->cpuid_values[row];
+		(void)complete(&q);
+	}
+	out[0] = q.v.eax;
+	out[1] = q.v.ebx;
+	out[2] = q.v.ecx;
+	out[3] = q.v.edx;
+}
+
 void exit_cpuid(struct lp *lp)
 {
 	struct tdx_regs *regs = &lp->vps->gpr;

@@ -57,6 +57,10 @@ const struct tdx_regs *module_host_regs(const struct module *mod, unsigned lp);
 struct module_entry module_entry(const struct module *mod, unsigned lp);
 struct tdx_regs *module_guest_regs(struct module *mod, unsigned lp);
 struct vmcs *module_vmcs(struct module *mod, unsigned lp);
+/* CPUID as the guest's values have it, without what only the moment decides and without #VE: which
+ * features its processor has. EAX to EDX. */
+void module_guest_cpuid(struct module *mod, unsigned lp, uint32_t leaf, uint32_t subleaf,
+			uint32_t out[4]);
 /* Does the guest's RDMSR or WRMSR exit? */
 bool module_msr_intercepted(const struct module *mod, unsigned lp, uint32_t msr, bool write);
 /* The guest's value of an MSR that no VMCS field and no XSAVE component holds; else NULL. */

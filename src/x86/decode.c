@@ -18,7 +18,7 @@ struct x86_op *x86_tr_op(struct x86_tr *tr, x86_fn *fn)
 	op->seg = X86_NOSEG;
 	op->len = tr->in.length;
 	op->off = (uint16_t)tr->off;
-	op->n = (uint16_t)tr->ninsns;
+	op->n = (uint8_t)tr->ninsns;
 	op->fl = (uint8_t)tr->prefix;
 	return op;
 }
@@ -152,7 +152,7 @@ void x86_tr_at_reg(struct x86_tr *tr, struct x86_op *op, unsigned reg, unsigned 
 	place(tr, op, x86_tr_seg(tr), bytes, write);
 }
 
-static const ZydisDecoder *decoder_for(ZydisDecoder *d, unsigned mode)
+static const ZydisDecoder *decoder_for(const struct x86_cpu *cpu, ZydisDecoder *d, unsigned mode)
 {
 	if (mode & M_L64)
 		ZydisDecoderInit(d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
@@ -160,6 +160,7 @@ static const ZydisDecoder *decoder_for(ZydisDecoder *d, unsigned mode)
 		ZydisDecoderInit(d, ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
 	else
 		ZydisDecoderInit(d, ZYDIS_MACHINE_MODE_LONG_COMPAT_16, ZYDIS_STACK_WIDTH_16);
+	x86_tr_decoder(cpu, d);
 	return d;
 }
 
@@ -194,9 +195,11 @@ static void one(struct x86_tr *tr)
 		}
 		tr->prefix |= OPF_LOCK;
 	}
-	if (!x86_tr_int(tr) && !x86_tr_system(tr) && !x86_tr_mmx(tr) && !x86_tr_sse(tr) &&
-	    !x86_tr_x87(tr) && !x86_tr_bmi(tr) && !x86_tr_absent(tr))
-		x86_tr_unknown(tr, x86_unknown);
+	if (!x86_tr_exists(tr))
+		x86_tr_end(tr, x86_ud);
+	else if (!x86_tr_int(tr) && !x86_tr_system(tr) && !x86_tr_mmx(tr) && !x86_tr_sse(tr) &&
+		 !x86_tr_x87(tr) && !x86_tr_bmi(tr) && !x86_tr_optional(tr))
+		x86_tr_lacking(tr);
 }
 
 static bool is_break(const struct x86_tr *tr, uint64_t rip)
@@ -214,8 +217,9 @@ void x86_translate_block(struct x86_tr *tr, const uint8_t *bytes, unsigned avail
 	const unsigned max = tr->mode & M_ONE ? 1 : BLOCK_INSNS;
 	ZydisDecoder dec;
 	struct x86_op *head;
+	unsigned i;
 
-	decoder_for(&dec, tr->mode);
+	decoder_for(tr->cpu, &dec, tr->mode);
 	tr->nops = tr->ninsns = tr->nlinks = tr->off = 0;
 	tr->ended = false;
 	memset(&tr->in, 0, sizeof(tr->in));
@@ -265,6 +269,9 @@ void x86_translate_block(struct x86_tr *tr, const uint8_t *bytes, unsigned avail
 		tr->prefix = 0;
 		x86_tr_link(tr, x86_tr_op(tr, x86_exit_link), tr->rip + tr->off);
 	}
+	for (i = 1; i < tr->nops; i++)
+		if (tr->ops[i].n < tr->ninsns)
+			tr->ops[i].left = (uint8_t)(tr->ninsns - 1 - tr->ops[i].n);
 	head = &tr->ops[0];
 	head->imm = tr->rip;
 	head->disp = (int32_t)tr->ninsns;

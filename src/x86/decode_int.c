@@ -668,7 +668,7 @@ bool x86_tr_int(struct x86_tr *tr)
 		CASE(CLFLUSH, memory_only(tr, x86_probe, 0))
 		CASE(CLFLUSHOPT, memory_only(tr, x86_probe, 0))
 		CASE(CLWB, memory_only(tr, x86_probe, 0))
-		CASE(SERIALIZE, x86_tr_op(tr, x86_fence))
+		CASE(SERIALIZE, x86_tr_end(tr, x86_serialize))
 	default:
 		return false;
 	}

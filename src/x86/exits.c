@@ -8,11 +8,13 @@
 /* imm: exit reason; d: 0 only at CPL 0, 1 any CPL, 2 #UD outside CPL 0. */
 OP(x86_exit_insn)
 {
+	if (op->imm == X86_EXIT_XSETBV && !(cpu->cr4 & X86_CR4_OSXSAVE))
+		x86_raise(cpu, op, V_UD);
+	if (op->imm == X86_EXIT_GETSEC && !(cpu->cr4 & X86_CR4_SMXE))
+		x86_raise(cpu, op, V_UD);
 	if (cpu->cpl && op->d == 0)
 		x86_raise_err(cpu, op, V_GP, 0);
 	if (cpu->cpl && op->d == 2)
-		x86_raise(cpu, op, V_UD);
-	if (op->imm == X86_EXIT_XSETBV && !(cpu->cr4 & X86_CR4_OSXSAVE))
 		x86_raise(cpu, op, V_UD);
 	if (op->imm == X86_EXIT_RDPMC && cpu->cpl && !(cpu->cr4 & X86_CR4_PCE))
 		x86_raise_err(cpu, op, V_GP, 0);
@@ -129,19 +131,26 @@ OP(x86_nop)
 /* How long a guest may spin before its thread gives way. */
 enum { PAUSE_NEAR = 64, PAUSE_PATIENCE = 4096, PAUSE_YIELD = 64, PAUSE_SLEEP_NS = 50000 };
 
+void x86_nap(struct x86_cpu *cpu)
+{
+	const struct timespec nap = {0, PAUSE_SLEEP_NS};
+
+	if (!atomic_load(&cpu->attn) && nanosleep(&nap, NULL) == 0)
+		cpu->naps++;
+}
+
 /* A guest in a tight loop of PAUSEs waits for another processor, which may need this host CPU. */
 OP(x86_pause)
 {
 	const int64_t since = cpu->pause_left - cpu->left;
-	const struct timespec nap = {0, PAUSE_SLEEP_NS};
 
 	cpu->pause_left = cpu->left;
 	cpu->pauses = since >= 0 && since < PAUSE_NEAR ? cpu->pauses + 1 : 0;
 	if (cpu->pauses % PAUSE_YIELD == PAUSE_YIELD - 1) {
 		if (cpu->pauses < PAUSE_PATIENCE)
 			sched_yield();
-		else if (nanosleep(&nap, NULL) == 0)
-			cpu->naps++;
+		else
+			x86_nap(cpu);
 	}
 	NEXT;
 }

@@ -221,6 +221,14 @@ OP(x86_fence)
 	NEXT;
 }
 
+/* What another processor changed of the code is seen from here on. */
+OP(x86_serialize)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	x86_after(cpu, op);
+	return x86_lookup(cpu, 0);
+}
+
 /* ADCX (imm 0) and ADOX (1), imm bit 1: 64 bits. */
 OP(x86_adx)
 {

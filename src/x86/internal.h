@@ -38,7 +38,8 @@ struct x86_op {
 	uint8_t b, i; /* base and index, likewise */
 	uint8_t sc, seg, len, fl;
 	uint16_t off; /* of the instruction from the block's RIP */
-	uint16_t n;   /* instructions of the block before this one */
+	uint8_t n;    /* instructions of the block before this one */
+	uint8_t left; /* and after it */
 };
 static_assert(sizeof(struct x86_op) == 32, "operations are packed");
 
@@ -300,12 +301,14 @@ _Noreturn void x86_raise_soft(struct x86_cpu *cpu, const struct x86_op *op, unsi
 			      unsigned type);
 _Noreturn void x86_leave(struct x86_cpu *cpu, const struct x86_op *op, unsigned reason,
 			 uint64_t qualification);
+/* Start the operation's instruction again, as a block of its own. */
+_Noreturn void x86_alone(struct x86_cpu *cpu, const struct x86_op *op);
 /* Make cpu->rip the operation's instruction and count what was executed; x86_next: the one after.
  */
 void x86_at(struct x86_cpu *cpu, const struct x86_op *op);
 void x86_after(struct x86_cpu *cpu, const struct x86_op *op);
 
-enum { JMP_EXIT = 1, JMP_FAULT = 2 };
+enum { JMP_EXIT = 1, JMP_FAULT, JMP_AGAIN };
 
 /* --- debug.c --- */
 

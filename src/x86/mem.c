@@ -21,6 +21,30 @@ static unsigned to_page_end(uint64_t va)
 	return 0x1000u - (unsigned)(va & 0xfff);
 }
 
+/* Is this the page of the block in execution, of which more is to come? Where the TLB does not
+ * know, it may be. */
+static bool own_page(struct x86_cpu *cpu, const struct x86_op *op, const uint8_t *host)
+{
+	const uint64_t cs = is64(cpu) ? 0 : cpu->seg[X86_CS].base;
+	const uint64_t la = x86_linear(cpu, cs + cpu->blkrip + op->off, 0);
+	const struct x86_tlbe *e = tlb_at(cpu, la);
+
+	if (!op->left)
+		return false;
+	return e->x != (la & ~0xfffull) || (la + e->addend) >> 12 == (uintptr_t)host >> 12;
+}
+
+/* Where to write. The next instruction is fetched after this one has written (SDM vol. 3, 12.6):
+ * one that changes the page of its own block is executed alone. */
+static uint8_t *to_write(struct x86_cpu *cpu, uint64_t va, unsigned acc)
+{
+	uint8_t *p = x86_fill(cpu, va, acc | ACC_W);
+
+	if (unlikely(x86_code_is(cpu->code, p)) && cpu->cur && own_page(cpu, cpu->cur, p))
+		x86_alone(cpu, cpu->cur);
+	return p;
+}
+
 void x86_read(struct x86_cpu *cpu, uint64_t va, void *to, unsigned len, unsigned acc)
 {
 	const unsigned here = to_page_end(va);
@@ -51,13 +75,13 @@ void x86_write(struct x86_cpu *cpu, uint64_t va, const void *from, unsigned len,
 	uint8_t *p, *q;
 
 	va = linear(cpu, va, len, acc);
-	p = x86_fill(cpu, va, acc | ACC_W);
+	p = to_write(cpu, va, acc);
 	if (len <= here) {
 		x86_watch(cpu, va, len, acc | ACC_W);
 		put(cpu, p, from, len);
 		return;
 	}
-	q = x86_fill(cpu, va + here, acc | ACC_W);
+	q = to_write(cpu, va + here, acc);
 	x86_watch(cpu, va, len, acc | ACC_W);
 	put(cpu, p, from, here);
 	put(cpu, q, (const uint8_t *)from + here, len - here);
@@ -76,9 +100,9 @@ void x86_write_masked(struct x86_cpu *cpu, uint64_t va, const uint8_t *from, con
 	if (first == end)
 		return;
 	va = linear(cpu, va + first, end - first, ACC_W);
-	p = q = x86_fill(cpu, va, ACC_W);
+	p = q = to_write(cpu, va, 0);
 	if (end - first > to_page_end(va))
-		q = x86_fill(cpu, va + to_page_end(va), ACC_W) - to_page_end(va);
+		q = to_write(cpu, va + to_page_end(va), 0) - to_page_end(va);
 	x86_watch(cpu, va, end - first, ACC_W);
 	for (i = 0; i < end - first; i++)
 		if (mask[first + i] & 0x80)
@@ -119,7 +143,7 @@ void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigne
 		return;
 	}
 	va = linear(cpu, va, size, acc);
-	p = x86_fill(cpu, va, acc | ACC_W);
+	p = to_write(cpu, va, acc);
 	x86_watch(cpu, va, size, acc | ACC_W);
 	switch (size) {
 	case 1:
@@ -169,7 +193,7 @@ FROM_ASM void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64
 
 	cpu->cur = op;
 	va = linear(cpu, va, size, ACC_W);
-	cpu->bounce_host[0] = x86_fill(cpu, va, ACC_W);
+	cpu->bounce_host[0] = to_write(cpu, va, 0);
 	cpu->bounce_size = size;
 	if (size <= here) {
 		x86_watch(cpu, va, size, ACC_W);
@@ -178,7 +202,7 @@ FROM_ASM void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64
 		cpu->bounce_host[1] = NULL;
 		return cpu->bounce_host[0];
 	}
-	cpu->bounce_host[1] = x86_fill(cpu, va + here, ACC_W);
+	cpu->bounce_host[1] = to_write(cpu, va + here, 0);
 	x86_watch(cpu, va, size, ACC_W);
 	cpu->cur = NULL;
 	memcpy(cpu->bounce, cpu->bounce_host[0], here);

@@ -288,6 +288,7 @@ static bool walk(struct x86_cpu *cpu, uint64_t va, unsigned table, unsigned acc,
 							 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 				goto again;
 			entry |= want;
+			x86_code_hit(cpu->code, p, sizeof(*p));
 		}
 		if (leaf)
 			break;

@@ -2,8 +2,8 @@
 /* The loop, and everything that interrupts it: exits, faults, kicks, interrupts, budgets. */
 #include <errno.h>
 #include <stdlib.h>
+#include "x86/features.h"
 #include "x86/flags.h"
-#include "x86/internal.h"
 
 /* --- state --- */
 
@@ -120,6 +120,7 @@ struct x86_cpu *x86_cpu_new(struct x86_code *code, const struct x86_ops *ops, vo
 		free(cpu);
 		return NULL;
 	}
+	x86_features_all(cpu);
 	x86_state_changed(cpu);
 	return cpu;
 }
@@ -148,6 +149,14 @@ void x86_after(struct x86_cpu *cpu, const struct x86_op *op)
 	if (!is64(cpu))
 		cpu->rip &= UINT32_MAX;
 	cpu->left -= op->n + 1;
+}
+
+_Noreturn void x86_alone(struct x86_cpu *cpu, const struct x86_op *op)
+{
+	x86_at(cpu, op);
+	cpu->cur = NULL;
+	cpu->step_one = true;
+	longjmp(cpu->jb, JMP_AGAIN);
 }
 
 _Noreturn static void fault(struct x86_cpu *cpu, const struct x86_op *op, unsigned vector,
@@ -512,6 +521,8 @@ int x86_run(struct x86_cpu *cpu, struct x86_exit *out, uint64_t max_insns)
 		return 0;
 	case JMP_FAULT:
 		take_event(cpu);
+		break;
+	case JMP_AGAIN:
 		break;
 	default:
 		if (cpu->inj.valid) {

@@ -232,6 +232,7 @@ OP(x86_ltr)
 	x86_st(cpu, d.gla + 5, (uint8_t)(d.low >> 40), 1, ACC_SUP);
 	cpu->tr = (struct x86_seg){desc_base(d.low) | d.high << 32, desc_limit(d.low),
 				   desc_ar(d.low), sel};
-	cpu->left += op->n;
-	NEXT;
+	cpu->left--;
+	cpu->rip += op->len;
+	return x86_lookup(cpu, 0);
 }

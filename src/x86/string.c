@@ -71,10 +71,13 @@ static void advance(struct x86_cpu *cpu, const struct x86_op *op, struct str *s,
 	s->count -= n;
 }
 
-/* Something waits at the next boundary: leave a repeated instruction to be continued. */
-static bool interrupted(struct x86_cpu *cpu)
+/* Something waits at the next boundary: leave a repeated instruction to be continued. What a single
+ * element did to a page with code waits until a span of the page is done. */
+static bool interrupted(struct x86_cpu *cpu, bool span)
 {
-	return atomic_load_explicit(&cpu->attn, memory_order_relaxed);
+	const unsigned attn = atomic_load_explicit(&cpu->attn, memory_order_relaxed);
+
+	return span ? attn : attn & ~ATTN_CODE;
 }
 
 static const struct x86_op *again(struct x86_cpu *cpu, const struct x86_op *op)
@@ -143,6 +146,7 @@ OP(x86_movs)
 	cpu->cur = op;
 	while (s.count) {
 		uint64_t n = 0;
+		bool span;
 
 		if (spans(cpu, &s)) {
 			n = elements_in_page(s.src, op->sc,
@@ -158,6 +162,7 @@ OP(x86_movs)
 					n = 0;
 			}
 		}
+		span = n;
 		if (!n) {
 			const uint64_t from = source(cpu, op, &s);
 
@@ -166,7 +171,7 @@ OP(x86_movs)
 			n = 1;
 		}
 		advance(cpu, op, &s, n, true, true);
-		if (s.count && interrupted(cpu))
+		if (s.count && interrupted(cpu, span))
 			return again(cpu, op);
 	}
 	cpu->cur = NULL;
@@ -181,6 +186,7 @@ OP(x86_stos)
 	cpu->cur = op;
 	while (s.count) {
 		uint64_t n = 0;
+		bool span;
 
 		if (spans(cpu, &s)) {
 			n = elements_in_page(s.dst, op->sc, s.count);
@@ -194,12 +200,13 @@ OP(x86_stos)
 					n = 0;
 			}
 		}
+		span = n;
 		if (!n) {
 			x86_st(cpu, destination(cpu, op, &s, true), cpu->regs.rax, op->sc, 0);
 			n = 1;
 		}
 		advance(cpu, op, &s, n, false, true);
-		if (s.count && interrupted(cpu))
+		if (s.count && interrupted(cpu, span))
 			return again(cpu, op);
 	}
 	cpu->cur = NULL;
@@ -219,7 +226,7 @@ OP(x86_lods)
 		if (op->sc == 4)
 			cpu->regs.rax = v;
 		advance(cpu, op, &s, 1, true, false);
-		if (s.count && interrupted(cpu))
+		if (s.count && interrupted(cpu, true))
 			return again(cpu, op);
 	}
 	cpu->cur = NULL;
@@ -270,7 +277,7 @@ OP(x86_cmps)
 		advance(cpu, op, &s, 1, true, true);
 		if (stops(cpu, op))
 			break;
-		if (s.count && interrupted(cpu))
+		if (s.count && interrupted(cpu, true))
 			return again(cpu, op);
 	}
 	cpu->cur = NULL;
@@ -291,7 +298,7 @@ OP(x86_scas)
 		advance(cpu, op, &s, 1, false, true);
 		if (stops(cpu, op))
 			break;
-		if (s.count && interrupted(cpu))
+		if (s.count && interrupted(cpu, true))
 			return again(cpu, op);
 	}
 	cpu->cur = NULL;

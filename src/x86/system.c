@@ -2,6 +2,7 @@
 /* System instructions which the engine executes itself: control and debug registers, descriptor
  * table registers, MSRs it owns, interrupt flag, TLB. Those that end a block do so because what
  * follows depends on them. */
+#include "x86/features.h"
 #include "x86/flags.h"
 #include "x86/system.h"
 #include "x86/seg.h"
@@ -64,8 +65,6 @@ static void write_cr0(struct x86_cpu *cpu, const struct x86_op *op, uint64_t v, 
 		x86_mmu_flush(cpu, true);
 }
 
-#define CR4_KNOWN 0x00fff7ffull
-
 static void write_cr4(struct x86_cpu *cpu, const struct x86_op *op, uint64_t v, unsigned reg)
 {
 	const uint64_t old = cpu->cr4;
@@ -74,7 +73,7 @@ static void write_cr4(struct x86_cpu *cpu, const struct x86_op *op, uint64_t v, 
 	if ((v ^ cpu->cr4_shadow) & cpu->cr4_mask)
 		cr_exit(cpu, op, 4, reg, 0);
 	next = (v & ~cpu->cr4_mask) | (old & cpu->cr4_mask);
-	if (v & ~CR4_KNOWN & ~cpu->cr4_mask & ~(uint64_t)X86_CR4_LA57)
+	if (v & ~x86_cr4_allowed(cpu) & ~cpu->cr4_mask)
 		x86_raise_err(cpu, NULL, V_GP, 0);
 	if (cpu->efer & X86_EFER_LMA)
 		if (!(next & X86_CR4_PAE) || ((next ^ old) & X86_CR4_LA57))

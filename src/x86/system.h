@@ -64,6 +64,15 @@ OP(x86_gated_xcr0);
 OP(x86_break);
 OP(x86_nop);
 OP(x86_pause);
+/* Let the thread sleep a little, unless something asks for attention. */
+void x86_nap(struct x86_cpu *cpu);
+/* optional.c */
+OP(x86_xbegin);
+OP(x86_xtest);
+OP(x86_wait);
+OP(x86_monitor);
+OP(x86_mwait);
+OP(x86_ptwrite);
 /* string.c */
 OP(x86_movs);
 OP(x86_stos);
@@ -87,6 +96,7 @@ OP(x86_bound);
 OP(x86_arpl);
 OP(x86_salc);
 OP(x86_fence);
+OP(x86_serialize);
 OP(x86_adx);
 OP(x86_probe);
 

@@ -88,11 +88,16 @@ struct x86_dtr {
 #define X86_CR4_OSXMMEXCPT (1u << 10)
 #define X86_CR4_UMIP	   (1u << 11)
 #define X86_CR4_LA57	   (1u << 12)
+#define X86_CR4_SMXE	   (1u << 14)
 #define X86_CR4_FSGSBASE   (1u << 16)
 #define X86_CR4_PCIDE	   (1u << 17)
 #define X86_CR4_OSXSAVE	   (1u << 18)
+#define X86_CR4_KL	   (1u << 19)
 #define X86_CR4_SMEP	   (1u << 20)
 #define X86_CR4_SMAP	   (1u << 21)
+#define X86_CR4_PKE	   (1u << 22)
+#define X86_CR4_CET	   (1u << 23)
+#define X86_CR4_UINTR	   (1u << 25)
 
 #define X86_XCR0_AVX	   (1u << 2)
 
@@ -134,12 +139,13 @@ enum x86_reason {
 	X86_EXIT_RDRAND = 57,
 	X86_EXIT_ENCLS = 60,
 	X86_EXIT_RDSEED = 61,
-	X86_EXIT_ENCLU = 0x1008,
+	X86_EXIT_PCONFIG = 65,
 	X86_EXIT_SEAMCALL = 76,
 	X86_EXIT_TDCALL = 77,
-	X86_EXIT_KICK = 0x1000,	   /* x86_kick() was called */
-	X86_EXIT_BUDGET = 0x1001,  /* max_insns were executed */
-	X86_EXIT_UNKNOWN = 0x1002, /* an instruction the engine does not know: insn[], insn_len */
+	X86_EXIT_KICK = 0x1000,	  /* x86_kick() was called */
+	X86_EXIT_BUDGET = 0x1001, /* max_insns were executed */
+	/* an instruction that the guest's CPUID has and the engine has not: insn[], insn_len */
+	X86_EXIT_UNKNOWN = 0x1002,
 	X86_EXIT_BREAKPOINT = 0x1003, /* RIP is in the breakpoint list */
 	X86_EXIT_UNSUPPORTED =
 		0x1004, /* a mode the engine does not execute; qualification says which */
@@ -190,6 +196,10 @@ struct x86_ops {
 	enum x86_msr_answer (*rdmsr)(struct x86_cpu *cpu, uint32_t msr, uint64_t *value);
 	enum x86_msr_answer (*wrmsr)(struct x86_cpu *cpu, uint32_t msr, uint64_t value);
 	uint64_t (*tsc)(struct x86_cpu *cpu);
+	/* CPUID as the guest sees it: which instructions there are and which bits of CR4 follows
+	 * from it. Called by x86_cpuid_changed() only. May be NULL: all that the engine executes.
+	 */
+	void (*cpuid)(struct x86_cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 	/* A random word; false: none available now (CF = 0). May be NULL: RDRAND and RDSEED exit.
 	 */
 	bool (*random)(struct x86_cpu *cpu, bool seed, uint64_t *value);
@@ -199,6 +209,8 @@ struct x86_ops {
 	/* The guest wrote CR8. May be NULL. */
 	void (*cr8_written)(struct x86_cpu *cpu);
 };
+
+#define X86_FEATURE_WORDS 2
 
 struct x86_xmm {
 	uint64_t q[2];
@@ -249,12 +261,13 @@ struct x86_cpu {
 		cr4_shadow;	   /* guest/host masks: set bits are the host's */
 	uint32_t exception_bitmap; /* vectors which exit instead of going through the guest's IDT */
 	uint8_t maxpa;		   /* physical address width, 52 at most */
-	bool rdtsc_exits, invlpg_exits, mov_dr_exits;
+	bool rdtsc_exits, invlpg_exits, mov_dr_exits, mwait_exits;
 
 	const struct x86_ops *ops;
 	void *owner;
 
 	/* Internal. */
+	uint64_t features[X86_FEATURE_WORDS]; /* by enum x86_feature */
 	struct x86_mmu *mmu;
 	struct x86_cache *cache;
 	struct x86_code *code;
@@ -298,12 +311,15 @@ void x86_code_free(struct x86_code *code);
  * of this host page: what was translated from it is dropped. Any thread. */
 void x86_code_written(struct x86_code *code, const void *host);
 
-/* A processor with architectural reset values, 32-bit flat protected mode at 0xfffffff0. */
+/* A processor with architectural reset values, 32-bit flat protected mode at 0xfffffff0. It has all
+ * that the engine executes until x86_cpuid_changed() is called. */
 struct x86_cpu *x86_cpu_new(struct x86_code *code, const struct x86_ops *ops, void *owner);
 void x86_cpu_free(struct x86_cpu *cpu);
 
 /* After the embedder wrote control, segment, EFER or other state than GPRs, RIP and XMM. */
 void x86_state_changed(struct x86_cpu *cpu);
+/* When ops->cpuid has the guest's answers, and after they changed. */
+void x86_cpuid_changed(struct x86_cpu *cpu);
 /* After it wrote debug registers only. */
 void x86_debug_changed(struct x86_cpu *cpu);
 

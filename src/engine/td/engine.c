@@ -16,11 +16,19 @@
 #define VECTOR_MC     18
 #define ALL_VMX_EXITS 0x1000
 
+static void td_cpuid(struct x86_cpu *x86, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	struct td_cpu *t = td_cpu_of(x86);
+
+	module_guest_cpuid(t->mod, t->lp_id, leaf, subleaf, out);
+}
+
 static const struct x86_ops ops = {
 	.gpa_map = td_gpa_map,
 	.rdmsr = td_rdmsr,
 	.wrmsr = td_wrmsr,
 	.tsc = td_tsc,
+	.cpuid = td_cpuid,
 	.random = td_random,
 	.intr_ack = td_apic_ack,
 	.cr8_written = td_apic_cr8,
@@ -254,6 +262,7 @@ static void attach(struct td_cpu *t, struct module *mod, unsigned lp_id)
 	t->msr_bitmaps = machine_ptr(m, machine_strip(m, lp->tdr->tdcx_pa[TDCS_PAGE_MSR_BITMAPS]));
 	t->tsc_offset = vmcs_read(lp->vmcs, VMCS_TSC_OFFSET);
 	t->tsc_multiplier = vmcs_read(lp->vmcs, VMCS_TSC_MULTIPLIER);
+	t->x86->mwait_exits = vmcs_read(lp->vmcs, VMCS_PROCBASED_CTLS) & PROCBASED_MWAIT_EXITING;
 	t->x86->maxpa = (uint8_t)(lp->tdcs->gpaw ? 52 : 48);
 	ept_view_init(&t->ept, lp->hw, lp->vmcs, 1ull << (lp->tdcs->gpaw ? 51 : 47), lp->tdr->hkid);
 }
@@ -267,6 +276,11 @@ static enum module_next run(struct engine *engine, struct module *mod, unsigned 
 	if (!t)
 		return MODULE_SHUTDOWN;
 	attach(t, mod, lp);
+	if (!t->described) {
+		/* fixed since TDH.MNG.INIT */
+		x86_cpuid_changed(t->x86);
+		t->described = true;
+	}
 	td_tlb_at_entry(t);
 	td_load(t);
 	td_apic_at_entry(t);

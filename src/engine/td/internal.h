@@ -31,6 +31,7 @@ struct td_cpu {
 	uint64_t tsc_offset, tsc_multiplier;
 	uint64_t module_rip; /* where the module last had it */
 	struct ept_view ept;
+	bool described; /* x86 knows the TD's CPUID */
 	/* what the last refused translation was */
 	enum ept_result refused;
 	bool poison;

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* The tables of features.h: where CPUID has a feature, and what needs it. */
+#include "x86/decode.h"
+#include "x86/features.h"
+
+static const struct place {
+	uint32_t leaf, subleaf;
+	uint8_t reg, bit;
+	bool executed;
+} places[] = {
+#define PLACE(name, leaf, subleaf, reg, bit, executed)                                             \
+	[X86_F_##name] = {leaf, subleaf, CPUID_##reg, bit, executed},
+	X86_FEATURES(PLACE)
+#undef PLACE
+};
+
+static void grant(struct x86_cpu *cpu, enum x86_feature f)
+{
+	cpu->features[f / 64] |= 1ull << f % 64;
+}
+
+void x86_features_all(struct x86_cpu *cpu)
+{
+	enum x86_feature f;
+
+	memset(cpu->features, 0, sizeof(cpu->features));
+	grant(cpu, X86_F_ALWAYS);
+	for (f = X86_F_ALWAYS + 1; f < X86_F_NEVER; f++)
+		if (places[f].executed)
+			grant(cpu, f);
+}
+
+void x86_cpuid_changed(struct x86_cpu *cpu)
+{
+	uint32_t leaf = 0, subleaf = 0, out[4] = {0};
+	enum x86_feature f;
+
+	x86_cache_drop_all(cpu);
+	if (!cpu->ops->cpuid) {
+		x86_features_all(cpu);
+		return;
+	}
+	memset(cpu->features, 0, sizeof(cpu->features));
+	grant(cpu, X86_F_ALWAYS);
+	for (f = X86_F_ALWAYS + 1; f < X86_F_NEVER; f++) {
+		const struct place *p = &places[f];
+
+		/* Neighbours share a leaf. */
+		if (p->leaf != leaf || p->subleaf != subleaf)
+			cpu->ops->cpuid(cpu, leaf = p->leaf, subleaf = p->subleaf, out);
+		if (out[p->reg] >> p->bit & 1)
+			grant(cpu, f);
+	}
+}
+
+/* By number of the bit. Where there is no row the bit is reserved. */
+static const uint8_t cr4_needs[32] = {
+	[2] = X86_F_TSC,    [3] = X86_F_DE,	 [4] = X86_F_PSE,	[5] = X86_F_PAE,
+	[6] = X86_F_MCE,    [7] = X86_F_PGE,	 [8] = X86_F_TSC, /* PCE: as old as RDPMC */
+	[9] = X86_F_FXSR,   [10] = X86_F_SSE,	 [11] = X86_F_UMIP,	[12] = X86_F_LA57,
+	[13] = X86_F_VMX,   [14] = X86_F_SMX,	 [16] = X86_F_FSGSBASE, [17] = X86_F_PCID,
+	[18] = X86_F_XSAVE, [19] = X86_F_KL,	 [20] = X86_F_SMEP,	[21] = X86_F_SMAP,
+	[22] = X86_F_PKU,   [23] = X86_F_CET_SS, [24] = X86_F_PKS,	[25] = X86_F_UINTR,
+	[27] = X86_F_LASS,
+};
+
+uint64_t x86_cr4_allowed(const struct x86_cpu *cpu)
+{
+	uint64_t allowed = 3; /* VME and PVI, which nothing here depends on */
+	unsigned i;
+
+	for (i = 0; i < 32; i++)
+		if (cr4_needs[i] && x86_has(cpu, cr4_needs[i]))
+			allowed |= 1ull << i;
+	if (x86_has(cpu, X86_F_CET_IBT))
+		allowed |= X86_CR4_CET;
+	return allowed;
+}
+
+/* What all instructions of a set of Zydis's need; X86_F_ALWAYS where there is no row. */
+static const uint8_t set_needs[ZYDIS_ISA_SET_MAX_VALUE + 1] = {
+	[ZYDIS_ISA_SET_ADOX_ADCX] = X86_F_ADX,
+	[ZYDIS_ISA_SET_AES] = X86_F_AES,
+	[ZYDIS_ISA_SET_AMX_BF16] = X86_F_AMX_TILE,
+	[ZYDIS_ISA_SET_AMX_INT8] = X86_F_AMX_TILE,
+	[ZYDIS_ISA_SET_AMX_TILE] = X86_F_AMX_TILE,
+	[ZYDIS_ISA_SET_AVX2] = X86_F_AVX2,
+	[ZYDIS_ISA_SET_AVX2GATHER] = X86_F_AVX2,
+	[ZYDIS_ISA_SET_AVX_GFNI] = X86_F_GFNI,
+	[ZYDIS_ISA_SET_AVX_VNNI] = X86_F_AVX_VNNI,
+	[ZYDIS_ISA_SET_AVXAES] = X86_F_AES,
+	[ZYDIS_ISA_SET_BMI1] = X86_F_BMI1,
+	[ZYDIS_ISA_SET_BMI2] = X86_F_BMI2,
+	[ZYDIS_ISA_SET_CET] = X86_F_CET_SS,
+	[ZYDIS_ISA_SET_CLFLUSHOPT] = X86_F_CLFLUSHOPT,
+	[ZYDIS_ISA_SET_CLFSH] = X86_F_CLFSH,
+	[ZYDIS_ISA_SET_CLWB] = X86_F_CLWB,
+	[ZYDIS_ISA_SET_CMOV] = X86_F_CMOV,
+	[ZYDIS_ISA_SET_CMPXCHG16B] = X86_F_CX16,
+	[ZYDIS_ISA_SET_ENQCMD] = X86_F_ENQCMD,
+	[ZYDIS_ISA_SET_F16C] = X86_F_F16C,
+	[ZYDIS_ISA_SET_FCMOV] = X86_F_CMOV,
+	[ZYDIS_ISA_SET_FMA] = X86_F_FMA,
+	[ZYDIS_ISA_SET_FXSAVE] = X86_F_FXSR,
+	[ZYDIS_ISA_SET_FXSAVE64] = X86_F_FXSR,
+	[ZYDIS_ISA_SET_GFNI] = X86_F_GFNI,
+	[ZYDIS_ISA_SET_HRESET] = X86_F_HRESET,
+	[ZYDIS_ISA_SET_INVPCID] = X86_F_INVPCID,
+	[ZYDIS_ISA_SET_KEYLOCKER] = X86_F_KL,
+	[ZYDIS_ISA_SET_KEYLOCKER_WIDE] = X86_F_KL,
+	[ZYDIS_ISA_SET_LZCNT] = X86_F_LZCNT,
+	[ZYDIS_ISA_SET_MONITOR] = X86_F_MONITOR,
+	[ZYDIS_ISA_SET_MOVBE] = X86_F_MOVBE,
+	[ZYDIS_ISA_SET_PCLMULQDQ] = X86_F_PCLMULQDQ,
+	[ZYDIS_ISA_SET_PCONFIG] = X86_F_PCONFIG,
+	[ZYDIS_ISA_SET_PENTIUMMMX] = X86_F_MMX,
+	[ZYDIS_ISA_SET_PKU] = X86_F_PKU,
+	[ZYDIS_ISA_SET_POPCNT] = X86_F_POPCNT,
+	[ZYDIS_ISA_SET_PT] = X86_F_PTWRITE,
+	[ZYDIS_ISA_SET_RDPID] = X86_F_RDPID,
+	[ZYDIS_ISA_SET_RDRAND] = X86_F_RDRAND,
+	[ZYDIS_ISA_SET_RDSEED] = X86_F_RDSEED,
+	[ZYDIS_ISA_SET_RDTSCP] = X86_F_RDTSCP,
+	[ZYDIS_ISA_SET_RDWRFSGS] = X86_F_FSGSBASE,
+	[ZYDIS_ISA_SET_RTM] = X86_F_RTM,
+	[ZYDIS_ISA_SET_SERIALIZE] = X86_F_SERIALIZE,
+	[ZYDIS_ISA_SET_SGX] = X86_F_SGX,
+	[ZYDIS_ISA_SET_SGX_ENCLV] = X86_F_SGX,
+	[ZYDIS_ISA_SET_SHA] = X86_F_SHA,
+	[ZYDIS_ISA_SET_SMAP] = X86_F_SMAP,
+	[ZYDIS_ISA_SET_SMX] = X86_F_SMX,
+	[ZYDIS_ISA_SET_SSE] = X86_F_SSE,
+	[ZYDIS_ISA_SET_SSE2] = X86_F_SSE2,
+	[ZYDIS_ISA_SET_SSE2MMX] = X86_F_SSE2,
+	[ZYDIS_ISA_SET_SSE3] = X86_F_SSE3,
+	[ZYDIS_ISA_SET_SSE3X87] = X86_F_SSE3,
+	[ZYDIS_ISA_SET_SSE4] = X86_F_SSE4_1,
+	[ZYDIS_ISA_SET_SSE42] = X86_F_SSE4_2,
+	[ZYDIS_ISA_SET_SSEMXCSR] = X86_F_SSE,
+	[ZYDIS_ISA_SET_SSSE3] = X86_F_SSSE3,
+	[ZYDIS_ISA_SET_SSSE3MMX] = X86_F_SSSE3,
+	[ZYDIS_ISA_SET_TSX_LDTRK] = X86_F_TSXLDTRK,
+	[ZYDIS_ISA_SET_UINTR] = X86_F_UINTR,
+	[ZYDIS_ISA_SET_VAES] = X86_F_VAES,
+	[ZYDIS_ISA_SET_VPCLMULQDQ] = X86_F_VPCLMULQDQ,
+	[ZYDIS_ISA_SET_VTX] = X86_F_VMX,
+	[ZYDIS_ISA_SET_WAITPKG] = X86_F_WAITPKG,
+	[ZYDIS_ISA_SET_X87] = X86_F_FPU,
+	[ZYDIS_ISA_SET_XSAVE] = X86_F_XSAVE,
+	[ZYDIS_ISA_SET_XSAVEC] = X86_F_XSAVEC,
+	[ZYDIS_ISA_SET_XSAVEOPT] = X86_F_XSAVEOPT,
+	[ZYDIS_ISA_SET_XSAVES] = X86_F_XSAVES,
+	/* other makers', or never made into a product */
+	[ZYDIS_ISA_SET_AMD3DNOW] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_AMD_INVLPGB] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_CLZERO] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_FMA4] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_LWP] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_MCOMMIT] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_MONITORX] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_PADLOCK_ACE] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_PADLOCK_PHE] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_PADLOCK_PMM] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_PADLOCK_RNG] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_RDPRU] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_SNP] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_SSE4A] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_SVM] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_TBM] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_XOP] = X86_F_NEVER,
+};
+
+/* Of a set whose instructions came at different times, or that have a bit each. */
+static enum x86_feature need_of(const struct x86_tr *tr)
+{
+	switch (tr->in.mnemonic) {
+	case ZYDIS_MNEMONIC_CMPXCHG8B:
+		return X86_F_CX8;
+	case ZYDIS_MNEMONIC_RDTSC:
+		return X86_F_TSC;
+	case ZYDIS_MNEMONIC_RDMSR:
+	case ZYDIS_MNEMONIC_WRMSR:
+		return X86_F_MSR;
+	case ZYDIS_MNEMONIC_SYSENTER:
+	case ZYDIS_MNEMONIC_SYSEXIT:
+		return X86_F_SEP;
+	case ZYDIS_MNEMONIC_LAHF:
+	case ZYDIS_MNEMONIC_SAHF:
+		return tr->mode & M_L64 ? X86_F_LAHF : X86_F_ALWAYS;
+	case ZYDIS_MNEMONIC_MOVDIRI:
+		return X86_F_MOVDIRI;
+	case ZYDIS_MNEMONIC_MOVDIR64B:
+		return X86_F_MOVDIR64B;
+	case ZYDIS_MNEMONIC_VMCALL: /* asks whoever runs the guest, not the guest's own VMX */
+	case ZYDIS_MNEMONIC_TDCALL:
+	case ZYDIS_MNEMONIC_SEAMCALL:
+		return X86_F_ALWAYS;
+	case ZYDIS_MNEMONIC_ENDBR32: /* marks, which do nothing where nothing looks for them */
+	case ZYDIS_MNEMONIC_ENDBR64:
+	case ZYDIS_MNEMONIC_RDSSPD:
+	case ZYDIS_MNEMONIC_RDSSPQ:
+		return X86_F_ALWAYS;
+	case ZYDIS_MNEMONIC_SEAMOPS: /* outside SEAM */
+	case ZYDIS_MNEMONIC_SEAMRET:
+		return X86_F_NEVER;
+	default:
+		return set_needs[tr->in.meta.isa_set];
+	}
+}
+
+bool x86_tr_exists(const struct x86_tr *tr)
+{
+	const struct x86_cpu *cpu = tr->cpu;
+
+	switch (tr->in.encoding) {
+	case ZYDIS_INSTRUCTION_ENCODING_3DNOW:
+	case ZYDIS_INSTRUCTION_ENCODING_XOP:
+	case ZYDIS_INSTRUCTION_ENCODING_MVEX:
+		return false;
+	case ZYDIS_INSTRUCTION_ENCODING_EVEX:
+		return x86_has(cpu, X86_F_AVX512F);
+	case ZYDIS_INSTRUCTION_ENCODING_VEX:
+		switch (tr->in.meta.isa_set) {
+		case ZYDIS_ISA_SET_BMI1:
+		case ZYDIS_ISA_SET_BMI2:
+		case ZYDIS_ISA_SET_AMX_BF16:
+		case ZYDIS_ISA_SET_AMX_INT8:
+		case ZYDIS_ISA_SET_AMX_TILE:
+			break;
+		default:
+			if (!x86_has(cpu, X86_F_AVX))
+				return false;
+			break;
+		}
+		break;
+	default:
+		break;
+	}
+	return x86_has(cpu, need_of(tr));
+}
+
+/* Encodings that meant something else before, or nothing, and still do without the feature. */
+void x86_tr_decoder(const struct x86_cpu *cpu, ZydisDecoder *d)
+{
+	const bool cet = x86_has(cpu, X86_F_CET_SS) || x86_has(cpu, X86_F_CET_IBT);
+
+	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_LZCNT, x86_has(cpu, X86_F_LZCNT));
+	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_TZCNT, x86_has(cpu, X86_F_BMI1));
+	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_CLDEMOTE, x86_has(cpu, X86_F_CLDEMOTE));
+	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_CET, cet);
+	ZydisDecoderEnableMode(d, ZYDIS_DECODER_MODE_MPX, ZYAN_FALSE);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* Instructions of features that a small part of all guests has: transactions, waiting, tracing.
+ *
+ * A transaction always aborts, without a reason, as a processor may do it at any time; so code is
+ * never inside one. A wait may end before what it waits for, and does. */
+#include "x86/flags.h"
+#include "x86/system.h"
+
+/* imm: where the abort handler is. */
+OP(x86_xbegin)
+{
+	x86_at(cpu, op);
+	cpu->regs.rax = 0;
+	cpu->left--;
+	cpu->rip = op->imm;
+	return x86_lookup(cpu, 0);
+}
+
+/* Not in a transaction. */
+OP(x86_xtest)
+{
+	cpu->fl = 0x200u | FL_ZF;
+	NEXT;
+}
+
+/* s: the register with the state that is asked for. There is no limit of the OS's that could end
+ * the wait, so CF is 0. */
+OP(x86_wait)
+{
+	if ((cpu->cr4 & X86_CR4_TSD) && cpu->cpl)
+		x86_raise_err(cpu, op, V_GP, 0);
+	if (R32(op->s) & ~1u)
+		x86_raise_err(cpu, op, V_GP, 0);
+	cpu->fl = 0x200u;
+	return x86_pause(cpu, op);
+}
+
+/* At CPL 0. What is watched is not remembered: MWAIT does not wait for it. imm: it exits. */
+OP(x86_monitor)
+{
+	if (cpu->cpl)
+		x86_raise(cpu, op, V_UD);
+	if (cpu->mwait_exits)
+		x86_leave(cpu, op, X86_EXIT_MONITOR, 0);
+	if ((uint32_t)cpu->regs.rcx)
+		x86_raise_err(cpu, op, V_GP, 0);
+	return x86_probe(cpu, op);
+}
+
+OP(x86_mwait)
+{
+	if (cpu->cpl)
+		x86_raise(cpu, op, V_UD);
+	if (cpu->mwait_exits)
+		x86_leave(cpu, op, X86_EXIT_MWAIT, 0);
+	if ((uint32_t)cpu->regs.rcx & ~1u)
+		x86_raise_err(cpu, op, V_GP, 0);
+	x86_nap(cpu);
+	NEXT;
+}
+
+/* Nothing is traced; but the operand is read. */
+OP(x86_ptwrite)
+{
+	if (op->fl & OPF_MEM)
+		x86_ld_slow(cpu, op, ea_x(cpu, op), op->s);
+	NEXT;
+}
