@@ -7,14 +7,13 @@
 #include "module/vcpu.h"
 
 /* Finds and locks the vCPU and its TD, all shared, and associates it with this processor. */
-static inline struct tdx_status md_take_vcpu(struct tx *tx, uint64_t tdvpr, bool write,
-					     struct md *md)
+static inline struct tdx_status md_take_vcpu(struct tx *tx, hpa_t tdvpr, bool write, struct md *md)
 {
 	struct tdx_status s;
 	struct td td;
 	struct vp vp;
 
-	s = tx_vp(tx, hpa(tdvpr), TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_SHARED, &vp, &td);
+	s = tx_vp(tx, tdvpr, TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_SHARED, &vp, &td);
 	if (!tdx_is_success(s))
 		return s;
 	s = tx_tdcs(tx, &td, LOCK_SHARED);

@@ -64,9 +64,15 @@ bool pamt_range_2m_free(struct module *mod, uint64_t pa)
 				return false;
 		return true;
 	}
-	for (const struct pamt_entry *e = pamt_4k(mod, pa), *end = e + 512; e < end; e++)
-		if (pamt_type(e) != TDX_PT_NDA)
+	/* by eights: as fast as memory, wherever the loop comes to lie */
+	for (const struct pamt_entry *e = pamt_4k(mod, pa), *end = e + 512; e < end; e += 8) {
+		unsigned types = 0;
+
+		for (unsigned i = 0; i < 8; i++)
+			types |= __atomic_load_n(&e[i].type, __ATOMIC_RELAXED);
+		if (types & PAMT_TYPE_MASK)
 			return false;
+	}
 	return true;
 }
 

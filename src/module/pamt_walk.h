@@ -7,11 +7,13 @@
 
 #include "module/page.h"
 
-#define PAMT_INLINE static inline __attribute__((always_inline))
+#define PAMT_INLINE    static inline __attribute__((always_inline))
+
+#define PAMT_TYPE_MASK 0x1fu
 
 static inline enum tdx_page_type pamt_type(const struct pamt_entry *e)
 {
-	return (enum tdx_page_type)(__atomic_load_n(&e->type, __ATOMIC_RELAXED) & 0x1f);
+	return (enum tdx_page_type)(__atomic_load_n(&e->type, __ATOMIC_RELAXED) & PAMT_TYPE_MASK);
 }
 
 /* The TDMR covering the page, when the 1G block the page is in has been initialised. */

@@ -9,6 +9,12 @@
 
 #include "module/page.h"
 
+/* What TDH.SYS.INIT and TDH.SYS.LP.INIT tell of a CPUID leaf that is not as it must be: the leaf
+ * with its sub-leaf above, the bits that were compared, and what they had to be. */
+struct cpuid_mismatch {
+	uint64_t leaf, mask_eax_ebx, mask_ecx_edx, expected_eax_ebx, expected_ecx_edx;
+};
+
 /* What a fatal error of the module is reported in. */
 #define FATAL_INFO_SIZE 64
 
@@ -32,7 +38,7 @@ static inline uint64_t read_msr(const struct lp *lp, uint32_t addr)
 /* SYS.INIT, in this order. CPUID errors leave details in RCX, RDX, R8, R9, R10. */
 struct tdx_status sys_check_features(struct lp *lp, struct platform_info *plat);
 struct tdx_status sys_sample_cpuid(struct lp *lp, struct platform_info *plat,
-				   struct tdx_regs *regs);
+				   struct cpuid_mismatch *told);
 struct tdx_status sys_check_vmx(struct lp *lp, struct platform_info *plat);
 struct tdx_status sys_check_keys(struct lp *lp, struct platform_info *plat);
 struct tdx_status sys_check_cmrs(const struct lp *lp);
@@ -40,9 +46,9 @@ struct tdx_status sys_check_smrr(struct lp *lp, struct platform_info *plat);
 
 /* LP.INIT. Inconsistent CPUID leaves details in RCX, RDX, R8; the package goes to lp->package. */
 struct tdx_status sys_compare_platform(struct lp *lp, const struct platform_info *plat,
-				       struct tdx_regs *regs);
+				       struct cpuid_mismatch *told);
 struct tdx_status sys_compare_cpuid(struct lp *lp, const struct platform_info *plat,
-				    struct tdx_regs *regs);
+				    struct cpuid_mismatch *told);
 
 /* Replace the sampled CPUID bits that no TD sees natively (SYS.CONFIG, SYS.UPDATE). */
 void sys_complete_cpuid(struct module *mod);

@@ -21,7 +21,7 @@ enum level_type { LEVEL_INVALID = 0, LEVEL_SMT = 1, LEVEL_CORE = 2, LEVEL_END = 
 struct scan {
 	struct lp *lp;
 	struct platform_info *plat;
-	struct tdx_regs *regs;
+	struct cpuid_mismatch *told;
 	uint32_t l3_lpids;
 	bool l3_seen, core_seen, shift_seen;
 	unsigned shift, prev_type;
@@ -48,11 +48,8 @@ static bool present(const struct lp *lp, uint32_t leaf)
 static struct tdx_status incorrect(const struct scan *c, unsigned row, struct cpuid_regs mask,
 				   struct cpuid_regs expected)
 {
-	c->regs->rcx = cpuid_key_raw(row);
-	c->regs->rdx = low(&mask);
-	c->regs->r8 = high(&mask);
-	c->regs->r9 = low(&expected);
-	c->regs->r10 = high(&expected);
+	*c->told = (struct cpuid_mismatch){cpuid_key_raw(row), low(&mask), high(&mask),
+					   low(&expected), high(&expected)};
 	return tdx_error(TDX_INCORRECT_CPUID_VALUE);
 }
 
@@ -248,9 +245,10 @@ static bool as_expected(const struct cpuid_regs *r, const struct cpuid_rule *rul
 	       (high(r) & high(&rule->checked)) == high(&rule->expected);
 }
 
-struct tdx_status sys_sample_cpuid(struct lp *lp, struct platform_info *plat, struct tdx_regs *regs)
+struct tdx_status sys_sample_cpuid(struct lp *lp, struct platform_info *plat,
+				   struct cpuid_mismatch *told)
 {
-	struct scan c = {.lp = lp, .plat = plat, .regs = regs};
+	struct scan c = {.lp = lp, .plat = plat, .told = told};
 	uint32_t last_ext;
 
 	plat->xfd_mask = 0;
@@ -282,7 +280,7 @@ struct tdx_status sys_sample_cpuid(struct lp *lp, struct platform_info *plat, st
 }
 
 struct tdx_status sys_compare_cpuid(struct lp *lp, const struct platform_info *plat,
-				    struct tdx_regs *regs)
+				    struct cpuid_mismatch *told)
 {
 	if (read_msr(lp, MSR_MISC_ENABLE) & MISC_ENABLE_LIMIT_CPUID)
 		return tdx_error(TDX_LIMIT_CPUID_MAXVAL_SET);
@@ -295,9 +293,9 @@ struct tdx_status sys_compare_cpuid(struct lp *lp, const struct platform_info *p
 			continue;
 		r = machine_cpuid(lp->hw, k->leaf, k->subleaf);
 		if ((low(&r) ^ low(then)) & low(same) || (high(&r) ^ high(then)) & high(same)) {
-			regs->rcx = cpuid_key_raw(row);
-			regs->rdx = low(same);
-			regs->r8 = high(same);
+			told->leaf = cpuid_key_raw(row);
+			told->mask_eax_ebx = low(same);
+			told->mask_ecx_edx = high(same);
 			return tdx_error(TDX_INCONSISTENT_CPUID_FIELD);
 		}
 		if (k->leaf == 0x1f && k->subleaf == 0) {

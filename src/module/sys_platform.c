@@ -226,13 +226,13 @@ static struct tdx_status compare(const struct lp *lp, const struct platform_info
 #define COMPARE(lp, plat, list) compare(lp, plat, list, sizeof(list) / sizeof((list)[0]))
 
 struct tdx_status sys_compare_platform(struct lp *lp, const struct platform_info *plat,
-				       struct tdx_regs *regs)
+				       struct cpuid_mismatch *told)
 {
 	struct tdx_status s = COMPARE(lp, plat, features);
 
 	if (!tdx_is_success(s))
 		return s;
-	s = sys_compare_cpuid(lp, plat, regs);
+	s = sys_compare_cpuid(lp, plat, told);
 	if (!tdx_is_success(s))
 		return s;
 	if (read_msr(lp, MSR_TSC_ADJUST) != plat->tsc_adjust)

@@ -13,7 +13,7 @@ struct td_init {
 	struct tx *tx;
 	struct td *td;
 	struct tdx_td_params params; /* copied: the host may be changing its own */
-	uint64_t rcx;		     /* detail of an error for RCX */
+	uint64_t cpuid_leaf;	     /* that an error is about */
 };
 
 /* ATTRIBUTES, XFAM, numbers of vCPUs and VMs, CONFIG_FLAGS, EPTP, TSC, identities, in that order.

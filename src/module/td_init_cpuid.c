@@ -40,7 +40,7 @@ static unsigned min_unsigned(unsigned a, unsigned b)
 /* This leaf of CPUID_CONFIG is not acceptable. */
 static struct tdx_status refuse(struct td_init *in, unsigned row)
 {
-	in->rcx = cpuid_key_raw(row);
+	in->cpuid_leaf = cpuid_key_raw(row);
 	return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_CPUID_CONFIG);
 }
 

@@ -7,9 +7,9 @@
 #include "module/leaves.h"
 #include "module/td.h"
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mem_track_in *in, struct td *td)
 {
-	struct tdx_status s = tx_tdr(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_SHARED, td);
+	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, td);
 	uint64_t epoch;
 
 	if (!tdx_is_success(s))
@@ -29,10 +29,11 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 
 struct tdx_status leaf_tdh_mem_track(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_mem_track_in in = tdh_mem_track_take(regs);
 	struct td td;
-	struct tdx_status s = decode(tx, regs, &td);
+	struct tdx_status s = decode(tx, &in, &td);
 
-	if (tdx_is_success(s))
+	if (tdx_is_success(s)) /* the epoch is the caller's alone: nothing can fail */
 		__atomic_store_n(&td.tdcs->td_epoch, td.tdcs->td_epoch + 1, __ATOMIC_SEQ_CST);
 	return s;
 }

@@ -18,10 +18,10 @@ struct plan {
 	bool filled;	  /* the module has written the page, whatever it finds after that */
 };
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mng_addcx_in *in, struct plan *plan)
 {
 	struct td *td = &plan->td;
-	struct tdx_status s = tx_tdr(tx, hpa(regs->rdx), TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, td);
+	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, td);
 
 	if (!tdx_is_success(s))
 		return s;
@@ -31,7 +31,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 		return tdx_error(TDX_TD_KEYS_NOT_CONFIGURED);
 	if (td->tdr->num_tdcx >= TDCS_MAX_PAGES)
 		return tdx_error(TDX_TDCX_NUM_INCORRECT);
-	s = tx_free_page(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, TDX_LEVEL_4K, &plan->page);
+	s = tx_free_page(tx, in->page, TDX_OPERAND_ID_RCX, TDX_LEVEL_4K, &plan->page);
 	if (!tdx_is_success(s))
 		return s;
 	plan->filled = true;
@@ -59,6 +59,7 @@ static uint64_t initial_content(unsigned index)
 	}
 }
 
+/* Cannot fail: the TD is the caller's alone, the page locked and free. */
 static void commit(struct tx *tx, struct plan *plan)
 {
 	struct td *td = &plan->td;
@@ -75,8 +76,9 @@ static void commit(struct tx *tx, struct plan *plan)
 
 struct tdx_status leaf_tdh_mng_addcx(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_mng_addcx_in in = tdh_mng_addcx_take(regs);
 	struct plan plan = {.filled = false};
-	struct tdx_status s = decode(tx, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan);
 
 	if (tdx_is_success(s))
 		commit(tx, &plan);

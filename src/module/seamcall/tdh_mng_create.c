@@ -19,14 +19,15 @@ struct plan {
 	uint64_t uuid[4];
 };
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mng_create_in *in,
+				struct plan *plan)
 {
 	struct tdx_status s;
 
-	plan->hkid = (unsigned)(regs->rdx & 0xffff);
-	if ((regs->rdx & HKID_RESERVED) || !hkid_is_private(tx->mod, plan->hkid))
+	plan->hkid = (unsigned)(in->hkid & 0xffff);
+	if ((in->hkid & HKID_RESERVED) || !hkid_is_private(tx->mod, plan->hkid))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	s = tx_free_page(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, TDX_LEVEL_4K, &plan->page);
+	s = tx_free_page(tx, in->page, TDX_OPERAND_ID_RCX, TDX_LEVEL_4K, &plan->page);
 	if (!tdx_is_success(s))
 		return s;
 	s = kot_lock(tx, LOCK_EXCLUSIVE);
@@ -47,6 +48,7 @@ static void clear(struct tx *tx, const struct plan *plan)
 	machine_wrote(tx->lp->hw, plan->page.pa.v, tx->mod->hkid);
 }
 
+/* Cannot fail: the page is locked and clear, the KeyID free under the table's lock. */
 static void commit(struct tx *tx, const struct plan *plan)
 {
 	struct tdr *tdr = machine_ptr(tx->m, plan->page.pa.v);
@@ -64,8 +66,9 @@ static void commit(struct tx *tx, const struct plan *plan)
 
 struct tdx_status leaf_tdh_mng_create(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_mng_create_in in = tdh_mng_create_take(regs);
 	struct plan plan = {.cleared = false};
-	struct tdx_status s = decode(tx, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan);
 
 	if (plan.cleared)
 		clear(tx, &plan);

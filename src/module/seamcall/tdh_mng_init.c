@@ -17,7 +17,8 @@
 #include "module/transition.h"
 #include "module/virt_msr.h"
 
-#define RCX_EVENT_FILTERS 1ull
+/* RCX beside the TDR's address. */
+#define TDR_EVENT_FILTERS 1ull
 
 /* Version of the hash state's layout; 0 when no measurement is going on. */
 #define MRTD_CONTEXT_VERSION 1
@@ -25,7 +26,7 @@
 #define HP_LOCK_TIMEOUT_US   1000000ull
 #define US_PER_SECOND	     1000000ull
 
-static struct tdx_status find_td(struct tx *tx, const struct tdx_regs *regs, struct td *td)
+static struct tdx_status find_td(struct tx *tx, uint64_t tdr, struct td *td)
 {
 	uint64_t misc_enable = 0;
 	struct tdx_status s;
@@ -33,7 +34,7 @@ static struct tdx_status find_td(struct tx *tx, const struct tdx_regs *regs, str
 	machine_rdmsr(tx->lp->hw, MSR_MISC_ENABLE, &misc_enable);
 	if (misc_enable & MISC_ENABLE_LIMIT_CPUID)
 		return tdx_error(TDX_LIMIT_CPUID_MAXVAL_SET);
-	s = tx_tdr(tx, hpa(regs->rcx & ~RCX_EVENT_FILTERS), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
+	s = tx_tdr(tx, hpa(tdr & ~TDR_EVENT_FILTERS), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
 	if (!tdx_is_success(s))
 		return s;
 	return tx_tdcs(tx, td, LOCK_NONE);
@@ -72,24 +73,24 @@ static void start_counts(const struct tx *tx, struct tdcs *tdcs)
 	tdcs->hp_lock_timeout = HP_LOCK_TIMEOUT_US * tx->mod->plat.tsc_hz / US_PER_SECOND;
 }
 
-static struct tdx_status decode(struct td_init *in, const struct tdx_regs *regs)
+static struct tdx_status decode(struct td_init *in, const struct tdh_mng_init_in *ops)
 {
 	const struct module *mod = in->tx->mod;
 	struct tdcs *tdcs;
-	struct tdx_status s = find_td(in->tx, regs, in->td);
+	struct tdx_status s = find_td(in->tx, ops->tdr, in->td);
 
 	if (!tdx_is_success(s))
 		return s;
 	tdcs = in->td->tdcs;
-	s = read_params(in, hpa(regs->rdx));
+	s = read_params(in, ops->params);
 	if (!tdx_is_success(s))
 		return s;
 	start_counts(in->tx, tdcs);
 	s = td_init_config(in);
 	if (!tdx_is_success(s))
 		return s;
-	if ((regs->rcx & RCX_EVENT_FILTERS) && (tdcs->attributes & TDX_ATTR_PERFMON)) {
-		s = td_init_event_filters(in, regs->r8);
+	if ((ops->tdr & TDR_EVENT_FILTERS) && (tdcs->attributes & TDX_ATTR_PERFMON)) {
+		s = td_init_event_filters(in, ops->event_filters);
 		if (!tdx_is_success(s))
 			return s;
 	}
@@ -112,6 +113,7 @@ static struct tdx_status decode(struct td_init *in, const struct tdx_regs *regs)
 	return tdx_success();
 }
 
+/* Cannot fail: the TD is the caller's alone, and all of TD_PARAMS has been taken. */
 static void commit(struct tx *tx, struct td *td)
 {
 	struct tdcs *tdcs = td->tdcs;
@@ -130,12 +132,15 @@ static void commit(struct tx *tx, struct td *td)
 
 struct tdx_status leaf_tdh_mng_init(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_mng_init_in in = tdh_mng_init_take(regs);
+	struct tdh_mng_init_out out = tdh_mng_init_failed(regs);
 	struct td td;
-	struct td_init in = {.tx = tx, .td = &td};
-	struct tdx_status s = decode(&in, regs);
+	struct td_init init = {.tx = tx, .td = &td};
+	struct tdx_status s = decode(&init, &in);
 
 	if (tdx_is_success(s))
 		commit(tx, &td);
-	regs->rcx = in.rcx;
+	out.cpuid_leaf = init.cpuid_leaf;
+	tdh_mng_init_give(regs, &out);
 	return s;
 }

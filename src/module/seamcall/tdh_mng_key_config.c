@@ -6,9 +6,10 @@
 #include "module/sys.h"
 #include "module/td.h"
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mng_key_config_in *in,
+				struct td *td)
 {
-	struct tdx_status s = tx_tdr(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
+	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
 
 	if (!tdx_is_success(s))
 		return s;
@@ -21,6 +22,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 	return key_program(tx->lp, td->tdr->hkid);
 }
 
+/* Cannot fail: the package has the key, the TD is the caller's alone. */
 static void commit(struct tx *tx, struct td *td)
 {
 	td->tdr->pkg_config_bitmap |= 1ull << tx->lp->package;
@@ -30,8 +32,9 @@ static void commit(struct tx *tx, struct td *td)
 
 struct tdx_status leaf_tdh_mng_key_config(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_mng_key_config_in in = tdh_mng_key_config_take(regs);
 	struct td td;
-	struct tdx_status s = decode(tx, regs, &td);
+	struct tdx_status s = decode(tx, &in, &td);
 
 	if (tdx_is_success(s))
 		commit(tx, &td);

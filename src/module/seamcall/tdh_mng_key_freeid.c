@@ -7,9 +7,10 @@
 #include "module/leaves.h"
 #include "module/td.h"
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mng_key_freeid_in *in,
+				struct td *td)
 {
-	struct tdx_status s = tx_tdr(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
+	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
 
 	if (!tdx_is_success(s))
 		return s;
@@ -25,9 +26,11 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 
 struct tdx_status leaf_tdh_mng_key_freeid(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_mng_key_freeid_in in = tdh_mng_key_freeid_take(regs);
 	struct td td;
-	struct tdx_status s = decode(tx, regs, &td);
+	struct tdx_status s = decode(tx, &in, &td);
 
+	/* from here on nothing can fail: the TD and the table of KeyIDs are the caller's alone */
 	if (tdx_is_success(s)) {
 		kot_free(tx->mod, td.tdr->hkid);
 		td.tdr->lifecycle_state = TDX_LIFECYCLE_TEARDOWN;

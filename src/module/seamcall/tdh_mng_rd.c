@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* TDH.MNG.RD: read a field of a TD. Locks: TDR shared, OP_STATE shared. In: RCX TDR, RDX field.
- * Out: R8 the value; version 1: RDX the next field, and MD_ID_NONE asks for the first. */
+/* TDH.MNG.RD: read a field of a TD; version 1 also gives the next field, and MD_ID_NONE asks for
+ * the first. Locks: TDR shared, OP_STATE shared. */
 #include "module/leaves.h"
 #include "module/metadata.h"
+#include "module/td.h"
 
-static struct tdx_status decode(struct tx *tx, uint64_t tdr, unsigned version, struct td *td)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mng_rd_in *in, struct td *td)
 {
-	struct tdx_status s;
+	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, td);
 
-	if (version > 1)
-		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	s = tx_tdr(tx, hpa(tdr), TDX_OPERAND_ID_RCX, LOCK_SHARED, td);
 	if (!tdx_is_success(s))
 		return s;
 	return tx_tdcs(tx, td, LOCK_SHARED);
@@ -18,18 +16,16 @@ static struct tdx_status decode(struct tx *tx, uint64_t tdr, unsigned version, s
 
 struct tdx_status leaf_tdh_mng_rd(struct tx *tx, struct tdx_regs *regs)
 {
-	const unsigned version = tdx_rax_version(regs->rax);
-	const uint64_t id = regs->rdx;
-	struct tdx_status s;
+	const struct tdh_mng_rd_in in = tdh_mng_rd_take(regs);
+	struct tdh_mng_rd_out out = tdh_mng_rd_failed(regs);
 	struct td td;
-	struct md md;
+	struct tdx_status s = decode(tx, &in, &td);
 
-	if (version)
-		regs->rdx = MD_ID_NONE;
-	regs->r8 = 0;
-	s = decode(tx, regs->rcx, version, &td);
-	if (!tdx_is_success(s))
-		return s;
-	md = md_of_td(tx, &td, NULL);
-	return md_rd(&md, id, &regs->r8, version ? &regs->rdx : NULL);
+	if (tdx_is_success(s)) {
+		struct md md = md_of_td(tx, &td, NULL);
+
+		s = md_rd(&md, in.field, &out.value, in.version ? &out.next_field : NULL);
+	}
+	tdh_mng_rd_give(regs, &out);
+	return s;
 }

@@ -7,9 +7,10 @@
 #include "module/leaves.h"
 #include "module/td.h"
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mng_vpflushdone_in *in,
+				struct td *td)
 {
-	struct tdx_status s = tx_tdr(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
+	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
 
 	if (!tdx_is_success(s))
 		return s;
@@ -28,6 +29,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 	return tdx_success();
 }
 
+/* Cannot fail: no vCPU of the TD is on any processor, and with the TDR held none can be entered. */
 static void commit(struct tx *tx, struct td *td)
 {
 	/* an unfinished build ends here and holds up no module update any longer */
@@ -41,8 +43,9 @@ static void commit(struct tx *tx, struct td *td)
 
 struct tdx_status leaf_tdh_mng_vpflushdone(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_mng_vpflushdone_in in = tdh_mng_vpflushdone_take(regs);
 	struct td td;
-	struct tdx_status s = decode(tx, regs, &td);
+	struct tdx_status s = decode(tx, &in, &td);
 
 	if (tdx_is_success(s))
 		commit(tx, &td);

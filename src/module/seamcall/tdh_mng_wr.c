@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* TDH.MNG.WR: write a field of a TD. Locks: TDR shared, OP_STATE shared. In: RCX TDR, RDX field, R8
- * value, R9 the bits to write. Out: R8 the value before. */
+/* TDH.MNG.WR: write a field of a TD; gives the value before. Locks: TDR shared, OP_STATE shared. */
 #include "module/leaves.h"
 #include "module/metadata.h"
+#include "module/td.h"
 
-static struct tdx_status decode(struct tx *tx, uint64_t tdr, struct td *td)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mng_wr_in *in, struct td *td)
 {
-	struct tdx_status s = tx_tdr(tx, hpa(tdr), TDX_OPERAND_ID_RCX, LOCK_SHARED, td);
+	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, td);
 
 	if (!tdx_is_success(s))
 		return s;
@@ -15,15 +15,16 @@ static struct tdx_status decode(struct tx *tx, uint64_t tdr, struct td *td)
 
 struct tdx_status leaf_tdh_mng_wr(struct tx *tx, struct tdx_regs *regs)
 {
-	const uint64_t value = regs->r8;
-	struct tdx_status s;
+	const struct tdh_mng_wr_in in = tdh_mng_wr_take(regs);
+	struct tdh_mng_wr_out out = tdh_mng_wr_failed(regs);
 	struct td td;
-	struct md md;
+	struct tdx_status s = decode(tx, &in, &td);
 
-	regs->r8 = 0;
-	s = decode(tx, regs->rcx, &td);
-	if (!tdx_is_success(s))
-		return s;
-	md = md_of_td(tx, &td, NULL);
-	return md_wr(&md, regs->rdx, value, regs->r9, &regs->r8);
+	if (tdx_is_success(s)) {
+		struct md md = md_of_td(tx, &td, NULL);
+
+		s = md_wr(&md, in.field, in.value, in.mask, &out.old_value);
+	}
+	tdh_mng_wr_give(regs, &out);
+	return s;
 }

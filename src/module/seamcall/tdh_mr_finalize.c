@@ -7,9 +7,9 @@
 #include "module/report.h"
 #include "module/tx.h"
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td)
+static struct tdx_status decode(struct tx *tx, const struct tdh_mr_finalize_in *in, struct td *td)
 {
-	struct tdx_status s = tx_tdr(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
+	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
 
 	if (!tdx_is_success(s))
 		return s;
@@ -21,6 +21,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 	return s;
 }
 
+/* Cannot fail: the TD is the caller's alone. */
 static void commit(struct tx *tx, struct td *td)
 {
 	if (td->tdcs->mrtd_context_version) {
@@ -34,8 +35,9 @@ static void commit(struct tx *tx, struct td *td)
 
 struct tdx_status leaf_tdh_mr_finalize(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_mr_finalize_in in = tdh_mr_finalize_take(regs);
 	struct td td;
-	struct tdx_status s = decode(tx, regs, &td);
+	struct tdx_status s = decode(tx, &in, &td);
 
 	if (tdx_is_success(s))
 		commit(tx, &td);

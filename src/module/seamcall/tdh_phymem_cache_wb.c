@@ -43,13 +43,15 @@ static struct tdx_status decode(struct tx *tx, uint64_t command, struct wbt_entr
 
 struct tdx_status leaf_tdh_phymem_cache_wb(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_phymem_cache_wb_in in = tdh_phymem_cache_wb_take(regs);
 	struct module *mod = tx->mod;
 	struct wbt_entry *wbt = &mod->wbt[tx->lp->package];
-	struct tdx_status s = decode(tx, regs->rcx, wbt);
+	struct tdx_status s = decode(tx, in.command, wbt);
 	uint64_t block;
 
 	if (!tdx_is_success(s))
 		return s;
+	/* from here on nothing can fail, only stop for an interrupt */
 	block = wbt->intr_point;
 	for (;;) {
 		machine_wb_block(tx->lp->hw, (unsigned)block);

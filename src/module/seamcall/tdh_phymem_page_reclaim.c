@@ -7,9 +7,16 @@
 #include "module/page.h"
 #include "module/td.h"
 
-static struct tdx_status decode(struct tx *tx, hpa_t pa, struct tdx_regs *regs,
-				struct pamt_ref *ref, struct td *td)
+struct plan {
+	struct pamt_ref page;
+	struct td td;
+};
+
+static struct tdx_status decode(struct tx *tx, hpa_t pa, struct plan *p,
+				struct tdh_phymem_page_reclaim_out *out)
 {
+	struct pamt_ref *ref = &p->page;
+	struct td *td = &p->td;
 	enum tdx_page_type type;
 	struct tdx_status s;
 
@@ -21,9 +28,9 @@ static struct tdx_status decode(struct tx *tx, hpa_t pa, struct tdx_regs *regs,
 	type = tdx_page_type(ref->entry->type);
 	if (type == TDX_PT_NDA || type == TDX_PT_RSVD)
 		return tdx_error_op(TDX_PAGE_METADATA_INCORRECT, TDX_OPERAND_ID_RCX);
-	regs->rcx = (uint64_t)type;
-	regs->rdx = pamt_owner(ref->entry).v;
-	regs->r8 = ref->level;
+	out->type = (uint64_t)type;
+	out->owner = pamt_owner(ref->entry).v;
+	out->size = ref->level;
 	if (!tx_hpa_valid(tx, pa, tdx_level_size(ref->level)))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	if (type == TDX_PT_TDR)
@@ -39,25 +46,30 @@ static struct tdx_status decode(struct tx *tx, hpa_t pa, struct tdx_regs *regs,
 	return s;
 }
 
-struct tdx_status leaf_tdh_phymem_page_reclaim(struct tx *tx, struct tdx_regs *regs)
+/* Cannot fail: the page is locked, and nothing of the TD is in use any more. */
+static void commit(struct tx *tx, struct plan *p, struct tdh_phymem_page_reclaim_out *out)
 {
-	hpa_t pa = hpa(regs->rcx);
-	struct pamt_ref ref;
-	struct tdx_status s;
-	struct td td;
-
-	regs->rcx = regs->rdx = regs->r8 = regs->r9 = regs->r10 = regs->r11 = 0;
-	s = decode(tx, pa, regs, &ref, &td);
-	if (!tdx_is_success(s))
-		return s;
-	if (regs->rcx != TDX_PT_TDR) {
-		td_add_children(tx, &td, -(int64_t)(tdx_level_size(ref.level) / TDX_PAGE_SIZE));
-		machine_wrote(tx->lp->hw, td.pa.v, tx->mod->hkid);
+	if (out->type != TDX_PT_TDR) {
+		td_add_children(tx, &p->td,
+				-(int64_t)(tdx_level_size(p->page.level) / TDX_PAGE_SIZE));
+		machine_wrote(tx->lp->hw, p->td.pa.v, tx->mod->hkid);
 	}
 	/* Here and not after the call: the next owner may enter a vCPU of this page at once. */
-	if (regs->rcx == TDX_PT_TDVPR && tx->mod->vcpu_gone)
-		tx->mod->vcpu_gone(tx->mod->vcpu_gone_arg, pa);
-	__atomic_store_n(&ref.entry->type, TDX_PT_NDA, __ATOMIC_RELAXED);
-	regs->r9 = pamt_count_dec(tx, &ref);
+	if (out->type == TDX_PT_TDVPR && tx->mod->vcpu_gone)
+		tx->mod->vcpu_gone(tx->mod->vcpu_gone_arg, p->page.pa);
+	__atomic_store_n(&p->page.entry->type, TDX_PT_NDA, __ATOMIC_RELAXED);
+	out->pamt_hint = pamt_count_dec(tx, &p->page);
+}
+
+struct tdx_status leaf_tdh_phymem_page_reclaim(struct tx *tx, struct tdx_regs *regs)
+{
+	const struct tdh_phymem_page_reclaim_in in = tdh_phymem_page_reclaim_take(regs);
+	struct tdh_phymem_page_reclaim_out out = tdh_phymem_page_reclaim_failed(regs);
+	struct plan plan;
+	struct tdx_status s = decode(tx, in.page, &plan, &out);
+
+	if (tdx_is_success(s))
+		commit(tx, &plan, &out);
+	tdh_phymem_page_reclaim_give(regs, &out);
 	return s;
 }

@@ -23,9 +23,10 @@ static struct tdx_status lock_free_page(struct tx *tx, hpa_t pa)
 
 struct tdx_status leaf_tdh_phymem_page_wbinvd(struct tx *tx, struct tdx_regs *regs)
 {
-	struct tdx_status s = lock_free_page(tx, hpa(regs->rcx & ~tx->mod->hkid_mask));
+	const struct tdh_phymem_page_wbinvd_in in = tdh_phymem_page_wbinvd_take(regs);
+	struct tdx_status s = lock_free_page(tx, hpa(in.page.v & ~tx->mod->hkid_mask));
 
 	if (tdx_is_success(s))
-		machine_clflush(tx->lp->hw, regs->rcx, TDX_PAGE_SIZE);
+		machine_clflush(tx->lp->hw, in.page.v, TDX_PAGE_SIZE);
 	return s;
 }

@@ -42,19 +42,20 @@ static struct tdx_status check_page(struct tx *tx, hpa_t page, enum tdx_operand 
 	return ref.entry->type == TDX_PT_NDA ? s : tdx_error_op(TDX_PAGE_NOT_FREE, op);
 }
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+static struct tdx_status decode(struct tx *tx, const struct tdh_phymem_pamt_add_in *in,
+				struct plan *plan)
 {
 	struct module *mod = tx->mod;
-	hpa_t range = hpa(regs->rcx & ~(TDX_PAGE_SIZE - 1));
+	hpa_t range = hpa(in->range.v & ~(TDX_PAGE_SIZE - 1));
 	struct tdx_status s;
 
 	if (!mod->dynamic_pamt)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	if (gpa_level_level(regs->rcx) != TDX_LEVEL_2M || !gpa_level_valid(regs->rcx) ||
+	if (gpa_level_level(in->range.v) != TDX_LEVEL_2M || !gpa_level_valid(in->range.v) ||
 	    range.v & mod->hkid_mask)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	plan->page[0] = hpa(regs->rdx);
-	plan->page[1] = hpa(regs->r8);
+	plan->page[0] = in->page0;
+	plan->page[1] = in->page1;
 	for (unsigned i = 0; i < 2; i++) {
 		if (!tx_hpa_valid(tx, plan->page[i], TDX_PAGE_SIZE))
 			return tdx_error_op(TDX_OPERAND_INVALID, page_op[i]);
@@ -81,6 +82,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 	return s;
 }
 
+/* Cannot fail: the range is locked and free, the pages are the caller's by their bits. */
 static void commit(struct tx *tx, const struct plan *plan)
 {
 	for (unsigned i = 0; i < 2; i++) {
@@ -92,8 +94,9 @@ static void commit(struct tx *tx, const struct plan *plan)
 
 struct tdx_status leaf_tdh_phymem_pamt_add(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_phymem_pamt_add_in in = tdh_phymem_pamt_add_take(regs);
 	struct plan plan;
-	struct tdx_status s = decode(tx, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan);
 
 	if (tdx_is_success(s))
 		commit(tx, &plan);

@@ -30,14 +30,14 @@ static bool all_free(const struct tx *tx, hpa_t page)
 	return true;
 }
 
-static struct tdx_status decode(struct tx *tx, uint64_t rcx, struct pamt_ref *ref, hpa_t page[2])
+static struct tdx_status decode(struct tx *tx, gpa_level_t at, struct pamt_ref *ref, hpa_t page[2])
 {
-	hpa_t range = hpa(rcx & ~(TDX_PAGE_SIZE - 1));
+	hpa_t range = hpa(at.v & ~(TDX_PAGE_SIZE - 1));
 	struct tdx_status s;
 
 	if (!tx->mod->dynamic_pamt)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	if (gpa_level_level(rcx) != TDX_LEVEL_2M || !gpa_level_valid(rcx) ||
+	if (gpa_level_level(at.v) != TDX_LEVEL_2M || !gpa_level_valid(at.v) ||
 	    range.v & tx->mod->hkid_mask)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	s = tx_pamt_walk(tx, range, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, TDX_LEVEL_2M, ref);
@@ -55,16 +55,20 @@ static struct tdx_status decode(struct tx *tx, uint64_t rcx, struct pamt_ref *re
 
 struct tdx_status leaf_tdh_phymem_pamt_remove(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_phymem_pamt_remove_in in = tdh_phymem_pamt_remove_take(regs);
+	struct tdh_phymem_pamt_remove_out out = tdh_phymem_pamt_remove_failed(regs);
 	struct pamt_ref ref;
 	hpa_t page[2];
-	struct tdx_status s = decode(tx, regs->rcx, &ref, page);
+	struct tdx_status s = decode(tx, in.range, &ref, page);
 
 	if (!tdx_is_success(s))
 		return s;
+	/* from here on nothing can fail: the range is locked, and its entries are all free */
 	for (unsigned i = 0; i < 2; i++)
 		pamt_bitmap_clear(tx->mod, page[i].v);
 	__atomic_store_n(&ref.entry->type, TDX_PT_NDA, __ATOMIC_RELAXED);
-	regs->rdx = page[0].v;
-	regs->r8 = page[1].v;
+	out.pamt_page0 = page[0].v;
+	out.pamt_page1 = page[1].v;
+	tdh_phymem_pamt_remove_give(regs, &out);
 	return s;
 }

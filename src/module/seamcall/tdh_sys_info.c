@@ -12,7 +12,7 @@
 static void describe(const struct module *mod, struct tdx_sysinfo *info)
 {
 	*info = (struct tdx_sysinfo){
-		.vendor_id = 0x8086,
+		.vendor_id = MODULE_VENDOR_ID,
 		.build_date = MODULE_BUILD_DATE,
 		.build_num = MODULE_BUILD_NUM,
 		.minor_version = MODULE_MINOR_VERSION,
@@ -47,40 +47,61 @@ static void describe(const struct module *mod, struct tdx_sysinfo *info)
 	}
 }
 
-struct tdx_status leaf_tdh_sys_info(struct tx *tx, struct tdx_regs *regs)
+/* Where to write, NULL where there is no memory; the first buffer is cleared before the second is
+ * looked at. */
+struct plan {
+	void *info, *cmrs;
+};
+
+static struct tdx_status decode(struct tx *tx, const struct tdh_sys_info_in *in, struct plan *p)
 {
-	const struct machine_config *cfg = &tx->m->cfg;
-	uint64_t info_size = regs->rdx, cmr_entries = regs->r9;
-	struct tdx_cmr_info cmr[TDX_MAX_CMRS] = {{0, 0}};
-	struct tdx_sysinfo info;
-	void *info_ptr, *cmr_ptr;
 	struct tdx_status s;
 
-	regs->rdx = 0;
-	regs->r9 = 0;
 	if (!tx->lp->initialized)
 		return tdx_error(TDX_SYS_LP_INIT_NOT_DONE);
-	s = tx_shared(tx, hpa(regs->rcx), sizeof(info), TDX_OPERAND_ID_RCX, &info_ptr);
+	s = tx_shared(tx, in->info, sizeof(struct tdx_sysinfo), TDX_OPERAND_ID_RCX, &p->info);
 	if (!tdx_is_success(s))
 		return s;
-	if (info_size < sizeof(info))
+	if (in->info_size < sizeof(struct tdx_sysinfo))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	if (info_ptr)
-		memset(info_ptr, 0, sizeof(info));
-	s = tx_shared(tx, hpa(regs->r8), sizeof(cmr), TDX_OPERAND_ID_R8, &cmr_ptr);
+	if (p->info)
+		memset(p->info, 0, sizeof(struct tdx_sysinfo));
+	s = tx_shared(tx, in->cmrs, TDX_MAX_CMRS * sizeof(struct tdx_cmr_info), TDX_OPERAND_ID_R8,
+		      &p->cmrs);
 	if (!tdx_is_success(s))
 		return s;
-	if (cmr_entries < TDX_MAX_CMRS)
+	if (in->cmr_entries < TDX_MAX_CMRS)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R9);
+	return s;
+}
+
+/* Cannot fail: it writes to memory of the host, which answers for it. */
+static void commit(const struct tx *tx, const struct plan *p, struct tdh_sys_info_out *out)
+{
+	const struct machine_config *cfg = &tx->m->cfg;
+	struct tdx_cmr_info cmr[TDX_MAX_CMRS] = {{0, 0}};
+	struct tdx_sysinfo info;
 
 	describe(tx->mod, &info);
 	for (unsigned i = 0; i < cfg->ncmr; i++)
 		cmr[i] = (struct tdx_cmr_info){cfg->cmr[i].base, cfg->cmr[i].size};
-	if (info_ptr)
-		memcpy(info_ptr, &info, sizeof(info));
-	if (cmr_ptr)
-		memcpy(cmr_ptr, cmr, sizeof(cmr));
-	regs->rdx = sizeof(info);
-	regs->r9 = TDX_MAX_CMRS;
-	return tdx_success();
+	if (p->info)
+		memcpy(p->info, &info, sizeof(info));
+	if (p->cmrs)
+		memcpy(p->cmrs, cmr, sizeof(cmr));
+	out->info_size = sizeof(info);
+	out->cmr_entries = TDX_MAX_CMRS;
+}
+
+struct tdx_status leaf_tdh_sys_info(struct tx *tx, struct tdx_regs *regs)
+{
+	const struct tdh_sys_info_in in = tdh_sys_info_take(regs);
+	struct tdh_sys_info_out out = tdh_sys_info_failed(regs);
+	struct plan plan;
+	struct tdx_status s = decode(tx, &in, &plan);
+
+	if (tdx_is_success(s))
+		commit(tx, &plan, &out);
+	tdh_sys_info_give(regs, &out);
+	return s;
 }

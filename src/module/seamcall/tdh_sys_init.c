@@ -20,31 +20,31 @@
 #define FATAL_INFO_RESERVED 0x003000000000003full
 enum { FATAL_INTR_NONE = 0, FATAL_INTR_FIXED = 1, FATAL_MIN_VECTOR = 16 };
 
-static struct tdx_status fatal_info(struct tx *tx, uint64_t r8)
+static struct tdx_status fatal_info(struct tx *tx, uint64_t info)
 {
 	struct tdx_status bad = tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);
 	void *line;
 
-	if (r8 & FATAL_INFO_RESERVED)
+	if (info & FATAL_INFO_RESERVED)
 		return bad;
-	if ((r8 & FATAL_INFO_HPA) != FATAL_INFO_HPA) {
-		if (!tdx_is_success(tx_shared(tx, hpa(r8 & FATAL_INFO_HPA), FATAL_INFO_SIZE,
+	if ((info & FATAL_INFO_HPA) != FATAL_INFO_HPA) {
+		if (!tdx_is_success(tx_shared(tx, hpa(info & FATAL_INFO_HPA), FATAL_INFO_SIZE,
 					      TDX_OPERAND_ID_R8, &line)))
 			return bad;
-		tx->mod->fatal_info_config_hpa = r8 & FATAL_INFO_HPA;
+		tx->mod->fatal_info_config_hpa = info & FATAL_INFO_HPA;
 	}
-	if ((r8 >> 54 & 3) == FATAL_INTR_FIXED && r8 >> 56 < FATAL_MIN_VECTOR)
+	if ((info >> 54 & 3) == FATAL_INTR_FIXED && info >> 56 < FATAL_MIN_VECTOR)
 		return bad;
 	return tdx_success();
 }
 
-static struct tdx_status check_platform(struct lp *lp, struct tdx_regs *regs)
+static struct tdx_status check_platform(struct lp *lp, struct cpuid_mismatch *told)
 {
 	struct platform_info *plat = &lp->mod->plat;
 	struct tdx_status s = sys_check_features(lp, plat);
 
 	if (tdx_is_success(s))
-		s = sys_sample_cpuid(lp, plat, regs);
+		s = sys_sample_cpuid(lp, plat, told);
 	if (tdx_is_success(s))
 		s = sys_check_vmx(lp, plat);
 	if (tdx_is_success(s))
@@ -56,23 +56,21 @@ static struct tdx_status check_platform(struct lp *lp, struct tdx_regs *regs)
 	return s;
 }
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *in, struct tdx_regs *regs)
+static struct tdx_status decode(struct tx *tx, const struct tdh_sys_init_in *in,
+				struct cpuid_mismatch *told)
 {
 	struct module *mod = tx->mod;
-	unsigned version = tdx_rax_version(in->rax);
 	struct tdx_status s;
 	uint64_t canary;
 
-	if (version > 1)
-		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	s = global_lock(tx, LOCK_EXCLUSIVE);
 	if (!tdx_is_success(s))
 		return s;
-	if (in->rcx)
+	if (in->zero)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	if (mod->sys_state != SYSINIT_PENDING)
 		return tdx_error(TDX_SYS_INIT_NOT_PENDING);
-	s = check_platform(tx->lp, regs);
+	s = check_platform(tx->lp, told);
 	if (!tdx_is_success(s))
 		return s;
 	if ((tx->m->cfg.platform->seamops_capabilities & SEAMOPS_SEAMDB) != SEAMOPS_SEAMDB)
@@ -80,9 +78,10 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *in, struct
 	if (!machine_rdrand(tx->lp->hw, &canary))
 		return tdx_error(TDX_RND_NO_ENTROPY);
 	mod->fatal_info_config_hpa = ~0ull;
-	return version ? fatal_info(tx, in->r8) : s;
+	return in->version ? fatal_info(tx, in->fatal_info) : s;
 }
 
+/* Cannot fail: the module is the caller's alone. */
 static void commit(struct module *mod)
 {
 	mod->attributes_fixed0 = ATTRIBUTES_ALLOWED | (mod->plat.lass ? ATTRIBUTE_LASS : 0);
@@ -103,12 +102,18 @@ static void commit(struct module *mod)
 
 struct tdx_status leaf_tdh_sys_init(struct tx *tx, struct tdx_regs *regs)
 {
-	struct tdx_regs in = *regs;
-	struct tdx_status s;
+	const struct tdh_sys_init_in in = tdh_sys_init_take(regs);
+	struct tdh_sys_init_out out = tdh_sys_init_failed(regs);
+	struct cpuid_mismatch told = {0};
+	struct tdx_status s = decode(tx, &in, &told);
 
-	regs->rcx = regs->rdx = regs->r8 = regs->r9 = regs->r10 = 0;
-	s = decode(tx, &in, regs);
 	if (tdx_is_success(s))
 		commit(tx->mod);
+	out.cpuid_leaf = told.leaf;
+	out.mask_eax_ebx = told.mask_eax_ebx;
+	out.mask_ecx_edx = told.mask_ecx_edx;
+	out.expected_eax_ebx = told.expected_eax_ebx;
+	out.expected_ecx_edx = told.expected_ecx_edx;
+	tdh_sys_init_give(regs, &out);
 	return s;
 }

@@ -19,6 +19,7 @@ struct tdx_status leaf_tdh_sys_key_config(struct tx *tx, struct tdx_regs *regs)
 	s = key_program(tx->lp, mod->hkid);
 	if (!tdx_is_success(s))
 		return s;
+	/* from here on nothing can fail: the package has the key */
 	mod->pkg_config_bitmap |= package;
 	if ((unsigned)__builtin_popcount(mod->pkg_config_bitmap) == mod->num_pkgs)
 		atomic_store_explicit(&mod->sys_state, SYS_READY, memory_order_release);

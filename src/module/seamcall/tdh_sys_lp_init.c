@@ -6,7 +6,7 @@
 #include "module/leaves.h"
 #include "module/sys.h"
 
-static struct tdx_status decode(struct tx *tx, struct tdx_regs *regs)
+static struct tdx_status decode(struct tx *tx, struct cpuid_mismatch *told)
 {
 	struct tdx_status s = global_lock(tx, LOCK_SHARED);
 
@@ -17,7 +17,7 @@ static struct tdx_status decode(struct tx *tx, struct tdx_regs *regs)
 	if (tx->lp->initialized)
 		return tdx_error(TDX_SYS_LP_INIT_DONE);
 	tx->lp->last_tdvpr_pa = hpa(~0ull);
-	return sys_compare_platform(tx->lp, &tx->mod->plat, regs);
+	return sys_compare_platform(tx->lp, &tx->mod->plat, told);
 }
 
 /* The line a fatal error is to be reported in, if TDH.SYS.INIT was given one, begins empty. The
@@ -32,18 +32,27 @@ static void clear_fatal_info(const struct tx *tx)
 	machine_wrote(tx->lp->hw, line, machine_hkid_of(tx->m, pa));
 }
 
+/* Cannot fail: the processor is the caller's own, and what all share is counted at once. */
+static void commit(struct tx *tx)
+{
+	clear_fatal_info(tx);
+	tx->lp->lpid = tx->lp->id;
+	tx->lp->initialized = true;
+	atomic_fetch_or(&tx->mod->init_pkgs, 1u << tx->lp->package);
+	atomic_fetch_add(&tx->mod->num_init_lps, 1);
+}
+
 struct tdx_status leaf_tdh_sys_lp_init(struct tx *tx, struct tdx_regs *regs)
 {
-	struct tdx_status s;
+	struct tdh_sys_lp_init_out out = tdh_sys_lp_init_failed(regs);
+	struct cpuid_mismatch told = {0};
+	struct tdx_status s = decode(tx, &told);
 
-	regs->rcx = regs->rdx = regs->r8 = 0;
-	s = decode(tx, regs);
-	if (tdx_is_success(s)) {
-		clear_fatal_info(tx);
-		tx->lp->lpid = tx->lp->id;
-		tx->lp->initialized = true;
-		atomic_fetch_or(&tx->mod->init_pkgs, 1u << tx->lp->package);
-		atomic_fetch_add(&tx->mod->num_init_lps, 1);
-	}
+	if (tdx_is_success(s))
+		commit(tx);
+	out.cpuid_leaf = told.leaf;
+	out.mask_eax_ebx = told.mask_eax_ebx;
+	out.mask_ecx_edx = told.mask_ecx_edx;
+	tdh_sys_lp_init_give(regs, &out);
 	return s;
 }

@@ -6,21 +6,31 @@
 #include "module/metadata.h"
 #include "module/page.h"
 
-struct tdx_status leaf_tdh_sys_rdall(struct tx *tx, struct tdx_regs *regs)
+static struct tdx_status read_all(struct tx *tx, const struct tdh_sys_rdall_in *in,
+				  struct tdh_sys_rdall_out *out)
 {
 	const struct md md = md_of_system(tx);
-	const uint64_t id = regs->r8, pa = regs->rdx;
 	uint64_t nowhere[TDX_PAGE_SIZE / sizeof(uint64_t)];
-	void *page;
 	struct tdx_status s;
+	void *page;
 
-	regs->r8 = MD_ID_NONE;
 	if (!tx->lp->initialized)
 		return tdx_error(TDX_SYS_LP_INIT_NOT_DONE);
-	s = tx_shared(tx, hpa(pa), TDX_PAGE_SIZE, TDX_OPERAND_ID_RDX, &page);
+	s = tx_shared(tx, in->buffer, TDX_PAGE_SIZE, TDX_OPERAND_ID_RDX, &page);
 	if (!tdx_is_success(s))
 		return s;
 	if (page)
-		machine_wrote(tx->lp->hw, machine_strip(tx->m, pa), machine_hkid_of(tx->m, pa));
-	return md_rdall(&md, id, page ? page : nowhere, &regs->r8);
+		machine_wrote(tx->lp->hw, machine_strip(tx->m, in->buffer.v),
+			      machine_hkid_of(tx->m, in->buffer.v));
+	return md_rdall(&md, in->field, page ? page : nowhere, &out->next_field);
+}
+
+struct tdx_status leaf_tdh_sys_rdall(struct tx *tx, struct tdx_regs *regs)
+{
+	const struct tdh_sys_rdall_in in = tdh_sys_rdall_take(regs);
+	struct tdh_sys_rdall_out out = tdh_sys_rdall_failed(regs);
+	struct tdx_status s = read_all(tx, &in, &out);
+
+	tdh_sys_rdall_give(regs, &out);
+	return s;
 }

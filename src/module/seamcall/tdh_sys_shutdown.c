@@ -16,13 +16,14 @@ static bool others_busy(const struct tx *tx)
 
 struct tdx_status leaf_tdh_sys_shutdown(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_sys_shutdown_in in = tdh_sys_shutdown_take(regs);
 	struct module *mod = tx->mod;
-	unsigned hv = regs->rcx & SYS_SHUTDOWN_HANDOFF_MASK;
+	unsigned hv = in.options & SYS_SHUTDOWN_HANDOFF_MASK;
 	struct tdx_status s;
 
 	if (hv < mod->min_update_hv || hv > mod->module_hv ||
 	    (mod->no_downgrade && hv != mod->module_hv) ||
-	    regs->rcx & ~(SYS_SHUTDOWN_HANDOFF_MASK | SYS_SHUTDOWN_AVOID_COMPAT_SENSITIVE))
+	    in.options & ~(SYS_SHUTDOWN_HANDOFF_MASK | SYS_SHUTDOWN_AVOID_COMPAT_SENSITIVE))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	s = global_lock(tx, LOCK_EXCLUSIVE);
 	if (!tdx_is_success(s))
@@ -33,10 +34,11 @@ struct tdx_status leaf_tdh_sys_shutdown(struct tx *tx, struct tdx_regs *regs)
 		atomic_store(&mod->sys_state, SYS_READY);
 		return tdx_error(TDX_SYS_BUSY);
 	}
-	if (regs->rcx & SYS_SHUTDOWN_AVOID_COMPAT_SENSITIVE && mod->td_build_count) {
+	if (in.options & SYS_SHUTDOWN_AVOID_COMPAT_SENSITIVE && mod->td_build_count) {
 		atomic_store(&mod->sys_state, SYS_READY);
 		return tdx_error_pair(TDX_UPDATE_COMPATIBILITY_SENSITIVE, mod->td_build_count, 0);
 	}
+	/* from here on nothing can fail: no other processor is inside, and none comes in */
 	handoff_write(mod, (uint16_t)hv);
 	return tdx_success();
 }

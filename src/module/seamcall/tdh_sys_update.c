@@ -8,9 +8,8 @@
 #include "module/sys.h"
 #include "module/version.h"
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs)
+static struct tdx_status decode(struct tx *tx, const struct tdh_sys_update_in *in)
 {
-	unsigned version = tdx_rax_version(regs->rax);
 	struct tdx_status s = global_lock(tx, LOCK_EXCLUSIVE);
 
 	if (!tdx_is_success(s))
@@ -19,15 +18,16 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs)
 		return tdx_error(TDX_SYS_STATE_INCORRECT);
 	if (!handoff_valid(tx->mod))
 		return tdx_error(TDX_SYS_INVALID_HANDOFF);
-	if (version > 1)
+	if (in->version > tx->leaf->max_version)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	if (version && regs->r9 & ~MODULE_FEATURES0)
+	if (in->version && in->features & ~MODULE_FEATURES0)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R9);
-	if (version && regs->r10)
+	if (in->version && in->zero)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R10);
 	return s;
 }
 
+/* Cannot fail: the module is the caller's alone, and what was handed over has been checked. */
 static void commit(struct module *mod, uint64_t features)
 {
 	handoff_take(mod);
@@ -40,9 +40,10 @@ static void commit(struct module *mod, uint64_t features)
 
 struct tdx_status leaf_tdh_sys_update(struct tx *tx, struct tdx_regs *regs)
 {
-	struct tdx_status s = decode(tx, regs);
+	const struct tdh_sys_update_in in = tdh_sys_update_take(regs);
+	struct tdx_status s = decode(tx, &in);
 
 	if (tdx_is_success(s))
-		commit(tx->mod, tdx_rax_version(regs->rax) ? regs->r9 : 0);
+		commit(tx->mod, in.version ? in.features : 0);
 	return s;
 }

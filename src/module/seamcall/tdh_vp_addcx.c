@@ -11,11 +11,11 @@ struct plan {
 	struct pamt_ref page;
 };
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+static struct tdx_status decode(struct tx *tx, const struct tdh_vp_addcx_in *in, struct plan *plan)
 {
 	struct vp vp;
-	struct tdx_status s = tx_vp(tx, hpa(regs->rdx), TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE,
-				    LOCK_SHARED, &vp, &plan->td);
+	struct tdx_status s = tx_vp(tx, in->tdvpr, TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, LOCK_SHARED,
+				    &vp, &plan->td);
 
 	if (!tdx_is_success(s))
 		return s;
@@ -27,7 +27,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 		return tdx_error_num(TDX_VCPU_STATE_INCORRECT, plan->vps->state);
 	if (plan->vps->num_pages >= TDVPS_MAX_PAGES)
 		return tdx_error(TDX_TDCX_NUM_INCORRECT);
-	return tx_free_page(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, TDX_LEVEL_4K, &plan->page);
+	return tx_free_page(tx, in->page, TDX_OPERAND_ID_RCX, TDX_LEVEL_4K, &plan->page);
 }
 
 /* Of an L2 VM's pages the two with MSR bitmaps start as "exit on everything". */
@@ -38,6 +38,7 @@ static uint64_t initial_content(unsigned index)
 		       : 0;
 }
 
+/* Cannot fail: the vCPU is the caller's alone, the page locked and free. */
 static void commit(struct tx *tx, struct plan *plan)
 {
 	struct tdvps *vps = plan->vps;
@@ -49,8 +50,9 @@ static void commit(struct tx *tx, struct plan *plan)
 
 struct tdx_status leaf_tdh_vp_addcx(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_vp_addcx_in in = tdh_vp_addcx_take(regs);
 	struct plan plan;
-	struct tdx_status s = decode(tx, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan);
 
 	if (tdx_is_success(s))
 		commit(tx, &plan);

@@ -12,19 +12,19 @@ struct plan {
 	struct pamt_ref page;
 };
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+static struct tdx_status decode(struct tx *tx, const struct tdh_vp_create_in *in, struct plan *plan)
 {
-	struct tdx_status s =
-		tx_tdr(tx, hpa(regs->rdx), TDX_OPERAND_ID_RDX, LOCK_SHARED, &plan->td);
+	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RDX, LOCK_SHARED, &plan->td);
 
 	if (!tdx_is_success(s))
 		return s;
 	s = tx_tdcs(tx, &plan->td, LOCK_SHARED);
 	if (!tdx_is_success(s))
 		return s;
-	return tx_free_page(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, TDX_LEVEL_4K, &plan->page);
+	return tx_free_page(tx, in->page, TDX_OPERAND_ID_RCX, TDX_LEVEL_4K, &plan->page);
 }
 
+/* Cannot fail: the page is locked and free. */
 static void commit(struct tx *tx, struct plan *plan)
 {
 	struct tdvps *vps = (struct tdvps *)donated_words(tx, &plan->page);
@@ -37,8 +37,9 @@ static void commit(struct tx *tx, struct plan *plan)
 
 struct tdx_status leaf_tdh_vp_create(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_vp_create_in in = tdh_vp_create_take(regs);
 	struct plan plan;
-	struct tdx_status s = decode(tx, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan);
 
 	if (tdx_is_success(s))
 		commit(tx, &plan);

@@ -41,13 +41,13 @@ static uint64_t msr(const struct tx *tx, uint32_t addr)
 	return v;
 }
 
-static struct tdx_status find_vcpu(struct tx *tx, uint64_t handle, struct plan *plan)
+static struct tdx_status find_vcpu(struct tx *tx, uint64_t vcpu, struct plan *plan)
 {
-	hpa_t tdvpr = hpa(handle & ~(VP_ENTER_RESERVED | VP_ENTER_HOST_RECOVERABILITY_HINT |
-				     VP_ENTER_RESUME_L1));
+	hpa_t tdvpr = hpa(vcpu & ~(VP_ENTER_RESERVED | VP_ENTER_HOST_RECOVERABILITY_HINT |
+				   VP_ENTER_RESUME_L1));
 	struct tdx_status s;
 
-	if (handle & VP_ENTER_RESERVED)
+	if (vcpu & VP_ENTER_RESERVED)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	s = tx_vp(tx, tdvpr, TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_SHARED, &plan->vp, &plan->td);
 	if (!tdx_is_success(s))
@@ -60,12 +60,12 @@ static struct tdx_status find_vcpu(struct tx *tx, uint64_t handle, struct plan *
 	return vp_check_and_associate(tx, &plan->td, &plan->vp, false, &plan->new_association);
 }
 
-static struct tdx_status check_flags(uint64_t handle, struct plan *plan)
+static struct tdx_status check_flags(uint64_t vcpu, struct plan *plan)
 {
-	plan->host_hint = (handle & VP_ENTER_HOST_RECOVERABILITY_HINT) != 0;
+	plan->host_hint = (vcpu & VP_ENTER_HOST_RECOVERABILITY_HINT) != 0;
 	if (plan->host_hint && plan->vp.vps->last_td_exit != LAST_EXIT_ASYNC_TRAP)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	if (handle & VP_ENTER_RESUME_L1 && plan->vp.vps->curr_vm == 0)
+	if (vcpu & VP_ENTER_RESUME_L1 && plan->vp.vps->curr_vm == 0)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	return tdx_success();
 }
@@ -100,17 +100,17 @@ static void leave_epoch(const struct lp *lp, struct plan *plan)
 	td_leave_epoch(plan->td.tdr, lp, plan->vp.vps->vcpu_epoch);
 }
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+static struct tdx_status decode(struct tx *tx, const struct tdh_vp_enter_in *in, struct plan *plan)
 {
 	uint64_t misc_enable = msr(tx, MSR_MISC_ENABLE);
 	struct tdx_status s;
 
 	if (misc_enable & MISC_ENABLE_LIMIT_CPUID)
 		return tdx_error(TDX_LIMIT_CPUID_MAXVAL_SET);
-	s = find_vcpu(tx, regs->rcx, plan);
+	s = find_vcpu(tx, in->vcpu, plan);
 	if (!tdx_is_success(s))
 		return s;
-	s = check_flags(regs->rcx, plan);
+	s = check_flags(in->vcpu, plan);
 	if (!tdx_is_success(s))
 		return s;
 	s = check_time(tx, plan);
@@ -240,6 +240,8 @@ static void keep_page_locks(struct tx *tx)
 	}
 }
 
+/* Cannot fail: what goes wrong from here on is a TD exit. The registers are the host's, of which a
+ * guest that comes back from TDG.VP.VMCALL takes those it asked for. */
 static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
 {
 	struct lp *lp = tx->lp;
@@ -270,8 +272,9 @@ static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan
 
 struct tdx_status leaf_tdh_vp_enter(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_vp_enter_in in = tdh_vp_enter_take(regs);
 	struct plan plan = {0};
-	struct tdx_status s = decode(tx, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan);
 
 	if (!tdx_is_success(s))
 		return s;

@@ -6,11 +6,11 @@
 #include "module/leaves.h"
 #include "module/vcpu.h"
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct td *td,
+static struct tdx_status decode(struct tx *tx, const struct tdh_vp_flush_in *in, struct td *td,
 				struct vp *vp)
 {
 	struct tdx_status s =
-		tx_vp(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, LOCK_SHARED, vp, td);
+		tx_vp(tx, in->tdvpr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, LOCK_SHARED, vp, td);
 
 	if (!tdx_is_success(s))
 		return s;
@@ -24,6 +24,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, stru
 	return tdx_success();
 }
 
+/* Cannot fail: the vCPU is the caller's alone and on this processor. */
 static void commit(struct tx *tx, struct td *td, struct vp *vp)
 {
 	struct tdvps *vps = vp->vps;
@@ -41,9 +42,10 @@ static void commit(struct tx *tx, struct td *td, struct vp *vp)
 
 struct tdx_status leaf_tdh_vp_flush(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_vp_flush_in in = tdh_vp_flush_take(regs);
 	struct td td;
 	struct vp vp;
-	struct tdx_status s = decode(tx, regs, &td, &vp);
+	struct tdx_status s = decode(tx, &in, &td, &vp);
 
 	if (tdx_is_success(s))
 		commit(tx, &td, &vp);

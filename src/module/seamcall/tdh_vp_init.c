@@ -27,19 +27,18 @@ struct plan {
 	uint32_t index;
 };
 
-static struct tdx_status find_vp(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+static struct tdx_status find_vp(struct tx *tx, const struct tdh_vp_init_in *in, struct plan *plan)
 {
-	const unsigned version = tdx_rax_version(regs->rax);
 	uint64_t adjust = 0;
 	struct tdx_status s;
 
 	machine_rdmsr(tx->lp->hw, MSR_TSC_ADJUST, &adjust);
 	if (adjust != tx->mod->plat.tsc_adjust)
 		return tdx_error_num(TDX_INCONSISTENT_MSR, MSR_TSC_ADJUST);
-	if (version > 1)
+	if (in->version > tx->leaf->max_version)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	s = tx_vp(tx, hpa(regs->rcx), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE,
-		  version ? LOCK_EXCLUSIVE : LOCK_SHARED, &plan->vp, &plan->td);
+	s = tx_vp(tx, in->tdvpr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE,
+		  in->version ? LOCK_EXCLUSIVE : LOCK_SHARED, &plan->vp, &plan->td);
 	if (!tdx_is_success(s))
 		return s;
 	s = tx_tdcs(tx, &plan->td, LOCK_SHARED);
@@ -67,7 +66,7 @@ static struct tdx_status take_x2apic_id(struct td *td, uint32_t index, uint64_t 
 }
 
 /* Take the next index; given back when the vCPU cannot have it. */
-static struct tdx_status take_index(const struct tdx_regs *regs, struct plan *plan)
+static struct tdx_status take_index(const struct tdh_vp_init_in *in, struct plan *plan)
 {
 	struct tdcs *tdcs = plan->td.tdcs;
 	struct tdx_status s = tdx_success();
@@ -75,18 +74,18 @@ static struct tdx_status take_index(const struct tdx_regs *regs, struct plan *pl
 	plan->index = __atomic_fetch_add(&tdcs->num_vcpus, 1, __ATOMIC_RELAXED);
 	if (plan->index >= tdcs->max_vcpus)
 		s = tdx_error(TDX_MAX_VCPUS_EXCEEDED);
-	else if (tdx_rax_version(regs->rax) > 0)
-		s = take_x2apic_id(&plan->td, plan->index, regs->r8);
+	else if (in->version > 0)
+		s = take_x2apic_id(&plan->td, plan->index, in->x2apic_id);
 	if (!tdx_is_success(s))
 		__atomic_fetch_sub(&tdcs->num_vcpus, 1, __ATOMIC_RELAXED);
 	return s;
 }
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+static struct tdx_status decode(struct tx *tx, const struct tdh_vp_init_in *in, struct plan *plan)
 {
-	struct tdx_status s = find_vp(tx, regs, plan);
+	struct tdx_status s = find_vp(tx, in, plan);
 
-	return tdx_is_success(s) ? take_index(regs, plan) : s;
+	return tdx_is_success(s) ? take_index(in, plan) : s;
 }
 
 static void init_registers(const struct module *mod, const struct tdcs *tdcs, struct tdvps *vps,
@@ -152,20 +151,21 @@ static void init_management(const struct module *mod, const struct tdcs *tdcs, s
 	vps->base_l2_cr4_read_shadow = plat->cr4_fixed0 | 1ull << 6 | 1ull << 13;
 }
 
-static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+/* Cannot fail: the vCPU is the caller's alone and has its index and its pages. */
+static void commit(struct tx *tx, const struct tdh_vp_init_in *in, struct plan *plan)
 {
 	const struct td *td = &plan->td;
 	struct tdcs *tdcs = td->tdcs;
 	struct tdvps *vps = plan->vp.vps;
 
-	if (tdx_rax_version(regs->rax) == 0) {
+	if (in->version == 0) {
 		__atomic_store_n(&tdcs->topology_enum_configured, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&tdcs->ve_reduction_valid, 0, __ATOMIC_RELAXED);
 	}
 	vps->vcpu_index = plan->index;
 	vps->last_exit_tsc = machine_rdtsc(tx->lp->hw);
 	vps->last_seamdb_index = MODULE_SEAMDB_INDEX;
-	init_registers(tx->mod, tdcs, vps, regs->rdx);
+	init_registers(tx->mod, tdcs, vps, in->initial_rcx);
 	init_msrs(tx->mod, tdcs, vps);
 	init_management(tx->mod, tdcs, vps);
 	xbuff_set_components(tx->m, vps, 0);
@@ -181,10 +181,11 @@ static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan
 
 struct tdx_status leaf_tdh_vp_init(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdh_vp_init_in in = tdh_vp_init_take(regs);
 	struct plan plan;
-	struct tdx_status s = decode(tx, regs, &plan);
+	struct tdx_status s = decode(tx, &in, &plan);
 
 	if (tdx_is_success(s))
-		commit(tx, regs, &plan);
+		commit(tx, &in, &plan);
 	return s;
 }

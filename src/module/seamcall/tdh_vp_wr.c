@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* TDH.VP.WR: write a field of a vCPU, which is associated with this processor by that. Locks: TDVPR
- * shared, TDR shared, OP_STATE shared. In: RCX TDVPR, RDX field, R8 value, R9 the bits to write.
- * Out: R8 the value before. */
+/* TDH.VP.WR: write a field of a vCPU, which is associated with this processor by that; gives the
+ * value before. Locks: TDVPR shared, TDR shared, OP_STATE shared. */
 #include "module/leaves.h"
 #include "module/metadata_vcpu.h"
 
 struct tdx_status leaf_tdh_vp_wr(struct tx *tx, struct tdx_regs *regs)
 {
-	const uint64_t value = regs->r8;
-	struct tdx_status s;
+	const struct tdh_vp_wr_in in = tdh_vp_wr_take(regs);
+	struct tdh_vp_wr_out out = tdh_vp_wr_failed(regs);
 	struct md md;
+	struct tdx_status s = md_take_vcpu(tx, in.tdvpr, true, &md);
 
-	regs->r8 = 0;
-	s = md_take_vcpu(tx, regs->rcx, true, &md);
-	if (!tdx_is_success(s))
-		return s;
-	return md_wr(&md, regs->rdx, value, regs->r9, &regs->r8);
+	if (tdx_is_success(s))
+		s = md_wr(&md, in.field, in.value, in.mask, &out.old_value);
+	tdh_vp_wr_give(regs, &out);
+	return s;
 }

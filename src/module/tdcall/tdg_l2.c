@@ -26,16 +26,20 @@ static bool vm_valid(const struct lp *lp, uint64_t rcx, uint64_t flags)
 
 struct tdx_status leaf_tdg_vp_enter(struct tx *tx, struct tdx_regs *regs)
 {
-	if (regs->rdx % ENTER_ALIGN || !td_gpa_valid(tx->lp->tdcs, gpa(regs->rdx), true))
+	const struct tdg_vp_enter_in in = tdg_vp_enter_take(regs);
+
+	if (in.guest_state.v % ENTER_ALIGN || !td_gpa_valid(tx->lp->tdcs, in.guest_state, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	if (!vm_valid(tx->lp, regs->rcx, ENTER_INVEPT))
+	if (!vm_valid(tx->lp, in.vm_and_flags, ENTER_INVEPT))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_L2_VAPIC_GPA);
 }
 
 struct tdx_status leaf_tdg_vp_invept(struct tx *tx, struct tdx_regs *regs)
 {
-	if (regs->rcx & 1 || regs->rcx >> (tx->lp->tdcs->num_l2_vms + 1))
+	const struct tdg_vp_invept_in in = tdg_vp_invept_take(regs);
+
+	if (in.vms & 1 || in.vms >> (tx->lp->tdcs->num_l2_vms + 1))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	return tdx_success();
 }
@@ -59,19 +63,21 @@ static struct tdx_status invalidate(uint64_t entry)
 
 struct tdx_status leaf_tdg_vp_invvpid(struct tx *tx, struct tdx_regs *regs)
 {
-	unsigned at = (unsigned)regs->rdx & LIST_FIRST_MASK;
-	unsigned left = (unsigned)(regs->rdx >> LIST_LEFT_SHIFT) & 0x3ffu;
+	const struct tdg_vp_invvpid_in in = tdg_vp_invvpid_take(regs);
+	struct tdg_vp_invvpid_out out = tdg_vp_invvpid_failed(regs);
+	unsigned at = (unsigned)in.list & LIST_FIRST_MASK;
+	unsigned left = (unsigned)(in.list >> LIST_LEFT_SHIFT) & 0x3ffu;
 	struct tdx_status s = tdx_success();
 	const uint64_t *list;
 	bool repeat = false;
 
-	if (!vm_valid(tx->lp, regs->rcx, INVVPID_LIST))
+	if (!vm_valid(tx->lp, in.vm_and_flags, INVVPID_LIST))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	if (!(regs->rcx & INVVPID_LIST))
-		return invalidate(regs->rdx);
-	if (regs->rdx & LIST_RESERVED || at + left > LIST_MAX_ENTRIES)
+	if (!(in.vm_and_flags & INVVPID_LIST))
+		return invalidate(in.list);
+	if (in.list & LIST_RESERVED || at + left > LIST_MAX_ENTRIES)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	list = guest_memory(tx, gpa(regs->rdx & SEPT_HPA_MASK), false, GPA_PRIVATE,
+	list = guest_memory(tx, gpa(in.list & SEPT_HPA_MASK), false, GPA_PRIVATE,
 			    TDX_OPERAND_ID_RDX, &s);
 	if (!list)
 		return s;
@@ -83,8 +89,9 @@ struct tdx_status leaf_tdg_vp_invvpid(struct tx *tx, struct tdx_regs *regs)
 		left--;
 		repeat = machine_irq_pending_guest(tx->lp->hw);
 	}
-	regs->rdx = (regs->rdx & SEPT_HPA_MASK) | (at & LIST_FIRST_MASK) |
-		    (uint64_t)left << LIST_LEFT_SHIFT;
+	out.list = (in.list & SEPT_HPA_MASK) | (at & LIST_FIRST_MASK) |
+		   (uint64_t)left << LIST_LEFT_SHIFT;
+	tdg_vp_invvpid_give(regs, &out);
 	if (repeat) /* with what is left of the list, when the interrupt has been served */
 		guest_repeat(tx->lp);
 	return s;

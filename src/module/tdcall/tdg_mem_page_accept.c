@@ -65,6 +65,7 @@ static uint64_t accepted(uint64_t entry)
 							 : TDX_SEPT_EXPORTED_DIRTY);
 }
 
+/* Cannot fail: the entry is locked and pending. It may not get to the end before an interrupt. */
 static void commit(struct tx *tx, const struct sept_ref *ref)
 {
 	const struct lp *lp = tx->lp;

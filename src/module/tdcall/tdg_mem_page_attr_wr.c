@@ -123,6 +123,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdg_mem_page_attr_wr
 	return s;
 }
 
+/* Cannot fail: the entry is locked, and with it its aliases. */
 static void commit(struct tx *tx, struct plan *p)
 {
 	uint64_t l1 = p->ref.value;

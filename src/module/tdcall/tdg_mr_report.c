@@ -9,32 +9,33 @@
 
 #include <string.h>
 
-static struct tdx_status decode(struct tx *tx, const struct tdx_regs *regs,
+static struct tdx_status decode(struct tx *tx, const struct tdg_mr_report_in *in,
 				const uint8_t **reportdata)
 {
 	struct tdx_status s;
 
 	*reportdata = NULL;
-	if (regs->rcx % sizeof(struct tdx_report) != 0)
+	if (in->report.v % sizeof(struct tdx_report) != 0)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	if (regs->rdx % TDX_REPORTDATA_SIZE != 0)
+	if (in->report_data.v % TDX_REPORTDATA_SIZE != 0)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	*reportdata = guest_memory(tx, gpa(regs->rdx), false, GPA_PRIVATE_OR_SHARED,
+	*reportdata = guest_memory(tx, in->report_data, false, GPA_PRIVATE_OR_SHARED,
 				   TDX_OPERAND_ID_RDX, &s);
-	if (*reportdata && regs->r8 != 0)
+	if (*reportdata && in->subtype != 0)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);
 	return s;
 }
 
 struct tdx_status leaf_tdg_mr_report(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdg_mr_report_in in = tdg_mr_report_take(regs);
 	struct lp *lp = tx->lp;
 	const uint8_t *reportdata;
 	uint8_t hash[TDX_SHA384_SIZE];
 	struct tdx_report report;
 	bool computed;
 	void *target;
-	struct tdx_status s = decode(tx, regs, &reportdata);
+	struct tdx_status s = decode(tx, &in, &reportdata);
 
 	if (!tdx_is_success(s) || !reportdata)
 		return s;
@@ -46,8 +47,7 @@ struct tdx_status leaf_tdg_mr_report(struct tx *tx, struct tdx_regs *regs)
 		return s;
 	}
 	report_sign(tx->m, &report, reportdata, hash, lp->tdcs->servtd_num > 0);
-	target = guest_memory(tx, gpa(regs->rcx), true, GPA_PRIVATE_OR_SHARED, TDX_OPERAND_ID_RCX,
-			      &s);
+	target = guest_memory(tx, in.report, true, GPA_PRIVATE_OR_SHARED, TDX_OPERAND_ID_RCX, &s);
 	if (target)
 		memcpy(target, &report, sizeof(report));
 	return s;

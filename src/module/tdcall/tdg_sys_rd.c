@@ -6,7 +6,11 @@
 
 struct tdx_status leaf_tdg_sys_rd(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdg_sys_rd_in in = tdg_sys_rd_take(regs);
+	struct tdg_sys_rd_out out = tdg_sys_rd_failed(regs);
 	const struct md md = md_of_system(tx);
+	struct tdx_status s = md_rd(&md, in.field, &out.value, &out.next_field);
 
-	return md_rd(&md, regs->rdx, &regs->r8, &regs->rdx);
+	tdg_sys_rd_give(regs, &out);
+	return s;
 }

@@ -6,18 +6,26 @@
 #include "module/leaves.h"
 #include "module/metadata.h"
 
-struct tdx_status leaf_tdg_sys_rdall(struct tx *tx, struct tdx_regs *regs)
+static struct tdx_status read_all(struct tx *tx, const struct tdg_sys_rdall_in *in,
+				  struct tdg_sys_rdall_out *out)
 {
 	const struct md md = md_of_system(tx);
-	const uint64_t id = regs->r8;
 	struct tdx_status s;
 	void *page;
 
-	regs->r8 = MD_ID_NONE;
-	if (regs->rdx % TDX_PAGE_SIZE)
+	if (in->buffer.v % TDX_PAGE_SIZE)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	page = guest_memory(tx, gpa(regs->rdx), true, GPA_PRIVATE, TDX_OPERAND_ID_RDX, &s);
-	if (!page)
-		return s;
-	return md_rdall(&md, id, page, &regs->r8);
+	page = guest_memory(tx, in->buffer, true, GPA_PRIVATE, TDX_OPERAND_ID_RDX, &s);
+	return page ? md_rdall(&md, in->field, page, &out->next_field) : s;
+}
+
+/* R8 is given even when the page is not there: the guest that repeats the call asks for all. */
+struct tdx_status leaf_tdg_sys_rdall(struct tx *tx, struct tdx_regs *regs)
+{
+	const struct tdg_sys_rdall_in in = tdg_sys_rdall_take(regs);
+	struct tdg_sys_rdall_out out = tdg_sys_rdall_failed(regs);
+	struct tdx_status s = read_all(tx, &in, &out);
+
+	tdg_sys_rdall_give(regs, &out);
+	return s;
 }

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* TDG.VM.RD: read a field of the calling TD. Locks: none. In: RCX 0 (this TD), RDX field. Out: R8
- * the value; version 1: RDX the next field, and MD_ID_NONE asks for the first. */
+/* TDG.VM.RD: read a field of the calling TD. Locks: none. RCX is 0, for
+ * this TD; version 1 also gives the next field, and MD_ID_NONE asks for the first. */
 #include "module/leaves.h"
 #include "module/metadata.h"
 
 struct tdx_status leaf_tdg_vm_rd(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdg_vm_rd_in in = tdg_vm_rd_take(regs);
+	struct tdg_vm_rd_out out = tdg_vm_rd_failed(regs);
 	const struct md md = md_of_guest(tx, MD_CTX_TD);
-	const unsigned version = tdx_rax_version(regs->rax);
-	const uint64_t id = regs->rdx;
+	struct tdx_status s =
+		in.zero ? tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX)
+			: md_rd(&md, in.field, &out.value, in.version ? &out.next_field : NULL);
 
-	if (version)
-		regs->rdx = MD_ID_NONE;
-	regs->r8 = 0;
-	if (version > 1)
-		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	if (regs->rcx)
-		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	return md_rd(&md, id, &regs->r8, version ? &regs->rdx : NULL);
+	tdg_vm_rd_give(regs, &out);
+	return s;
 }

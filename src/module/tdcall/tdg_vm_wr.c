@@ -7,11 +7,12 @@
 
 struct tdx_status leaf_tdg_vm_wr(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdg_vm_wr_in in = tdg_vm_wr_take(regs);
+	struct tdg_vm_wr_out out = tdg_vm_wr_failed(regs);
 	const struct md md = md_of_guest(tx, MD_CTX_TD);
-	const uint64_t value = regs->r8;
+	struct tdx_status s = in.zero ? tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX)
+				      : md_wr(&md, in.field, in.value, in.mask, &out.old_value);
 
-	regs->r8 = 0;
-	if (regs->rcx)
-		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	return md_wr(&md, regs->rdx, value, regs->r9, &regs->r8);
+	tdg_vm_wr_give(regs, &out);
+	return s;
 }

@@ -10,11 +10,12 @@ enum { SUPERVISOR = 1, USER = 2 };
 
 struct tdx_status leaf_tdg_vp_cpuidve_set(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdg_vp_cpuidve_set_in in = tdg_vp_cpuidve_set_take(regs);
 	struct tdvps *vps = tx->lp->vps;
-	bool supervisor = regs->rcx & SUPERVISOR, user = regs->rcx & USER;
+	bool supervisor = in.flags & SUPERVISOR, user = in.flags & USER;
 	bool same = vps->cpuid_supervisor_ve == supervisor && vps->cpuid_user_ve == user;
 
-	if (regs->rcx & ~(uint64_t)(SUPERVISOR | USER))
+	if (in.flags & ~(uint64_t)(SUPERVISOR | USER))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	if (tx->lp->tdcs->td_ctls & TDX_TD_CTLS_LOCK && !same)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);

@@ -9,13 +9,15 @@
 struct tdx_status leaf_tdg_vp_info(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdcs *tdcs = tx->lp->tdcs;
-	uint32_t num_vcpus = __atomic_load_n(&tdcs->num_vcpus, __ATOMIC_RELAXED);
+	const uint32_t num_vcpus = __atomic_load_n(&tdcs->num_vcpus, __ATOMIC_RELAXED);
+	const struct tdg_vp_info_out out = {
+		.gpa_width = tdcs->gpaw ? 52 : 48,
+		.attributes = tdcs->attributes,
+		.vcpus = (uint64_t)tdcs->max_vcpus << 32 | num_vcpus,
+		.vcpu_index = tx->lp->vps->vcpu_index,
+		.commands = COMMANDS_SYS_RD,
+	};
 
-	regs->rcx = tdcs->gpaw ? 52 : 48;
-	regs->rdx = tdcs->attributes;
-	regs->r8 = (uint64_t)tdcs->max_vcpus << 32 | num_vcpus;
-	regs->r9 = tx->lp->vps->vcpu_index;
-	regs->r10 = COMMANDS_SYS_RD;
-	regs->r11 = 0;
+	tdg_vp_info_give(regs, &out);
 	return tdx_success();
 }

@@ -6,12 +6,12 @@
 
 struct tdx_status leaf_tdg_vp_rd(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdg_vp_rd_in in = tdg_vp_rd_take(regs);
+	struct tdg_vp_rd_out out = tdg_vp_rd_failed(regs);
 	const struct md md = md_of_guest(tx, MD_CTX_VP);
-	const uint64_t id = regs->rdx;
+	struct tdx_status s = in.zero ? tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX)
+				      : md_rd(&md, in.field, &out.value, &out.next_field);
 
-	regs->rdx = MD_ID_NONE;
-	regs->r8 = 0;
-	if (regs->rcx)
-		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	return md_rd(&md, id, &regs->r8, &regs->rdx);
+	tdg_vp_rd_give(regs, &out);
+	return s;
 }

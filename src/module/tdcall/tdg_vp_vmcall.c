@@ -10,13 +10,13 @@
 
 enum { REG_RSP = 4, REG_RBP = 5 };
 
-static void show_host(struct lp *lp, const struct tdx_regs *regs, bool keep_rbp)
+static void show_host(struct lp *lp, const struct tdx_regs *regs, uint64_t mask, bool keep_rbp)
 {
 	const uint64_t *from = &regs->rax;
 
-	lp->host.rcx = regs->rcx;
+	lp->host.rcx = mask;
 	for (unsigned i = 2; i < 16; i++)
-		if (regs->rcx >> i & 1)
+		if (mask >> i & 1)
 			*tdx_reg(&lp->host, i) = from[i];
 		else if (i != REG_RSP && (i != REG_RBP || !keep_rbp))
 			*tdx_reg(&lp->host, i) = 0;
@@ -24,12 +24,13 @@ static void show_host(struct lp *lp, const struct tdx_regs *regs, bool keep_rbp)
 
 struct tdx_status leaf_tdg_vp_vmcall(struct tx *tx, struct tdx_regs *regs)
 {
+	const struct tdg_vp_vmcall_in in = tdg_vp_vmcall_take(regs);
 	bool keep_rbp = (tx->lp->tdcs->config_flags & TDX_CONFIG_NO_RBP_MOD) != 0;
 	uint64_t refused = VMCALL_RESERVED | VMCALL_GPR_REFUSED | (keep_rbp ? VMCALL_GPR_RBP : 0);
 
-	if (regs->rcx & refused)
+	if (in.mask & refused)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	show_host(tx->lp, regs, keep_rbp);
+	show_host(tx->lp, regs, in.mask, keep_rbp);
 	td_exit_vmcall(tx->lp);
 	return tdx_success();
 }
