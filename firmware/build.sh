@@ -9,7 +9,7 @@ mkdir -p "$work"
 objects=
 for f in reset.S main.c acpi.c hob.c sha384.c; do
 	o=$work/${f%.*}.o
-	"$@" -c -Os -std=gnu17 -m64 -march=x86-64 -ffreestanding -fno-builtin -fPIE -fvisibility=hidden \
+	"$@" -I"$src/../src" -c -Os -std=gnu17 -m64 -march=x86-64 -ffreestanding -fno-builtin -fPIE -fvisibility=hidden \
 		-mno-sse -mno-red-zone -fno-stack-protector -fcf-protection=none \
 		-fno-asynchronous-unwind-tables -fno-strict-aliasing -Wall -Wextra -Werror \
 		-o "$o" "$src/$f"

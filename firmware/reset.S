@@ -4,12 +4,11 @@
  * TDX gives ESI the index of the vCPU and ECX the TD HOB. The first one goes on in C; the others
  * wait in the wake-up mailbox, in long mode with memory below 4 GiB mapped to itself, as the ACPI
  * wake-up structure promises the kernel. EFER.LME is set already. */
+#include "arch/x86.h"
 #include "layout.h"
 
-#define CR4_PAE	   0x20
-#define CR0_PG	   0x80000000
-#define PTE_TABLE  0x03
-#define PTE_2M	   0x83
+#define PTE_TABLE (PTE_P | PTE_W)
+#define PTE_2M (PTE_P | PTE_W | PTE_PS)
 
 #define VMCALL_ALL	   0xffcc
 #define VMCALL_FATAL_ERROR 0x10003

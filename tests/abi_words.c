@@ -12,6 +12,7 @@
 
 #include "abi/ghci.h"
 #include "abi/operand.h"
+#include "abi/eeq.h"
 #include "arch/vmx.h"
 
 static void gpa_and_level_share_a_word(void **state)

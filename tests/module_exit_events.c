@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "module_guest.h"
 
-#define VECTORING(vector) (EVENT_VALID | EVENT_TYPE_HW | (vector))
+#define VECTORING(vector) (VMX_EVENT_VALID | VMX_EVENT_OF_TYPE(VMX_EVENT_EXCEPTION) | (vector))
 
 static const struct tdx_regs *host(const struct test_guest *g)
 {
@@ -55,7 +55,7 @@ static void hlt_raises_ve_and_a_second_one_a_double_fault(void **state)
 	assert_int_equal(guest_rip(g), GUEST_RIP);
 	assert_int_equal(guest_exits(g, e), MODULE_TO_GUEST);
 	assert_int_equal(guest_vector(g), VECTOR_DF);
-	assert_true(module_entry(g->mod, 0).info & EVENT_ERROR_CODE);
+	assert_true(module_entry(g->mod, 0).info & VMX_EVENT_ERROR_CODE);
 }
 
 static void an_exit_consumes_the_event_of_the_entry_before_it(void **state)
@@ -79,7 +79,7 @@ static void an_interrupted_delivery_is_repeated(void **state)
 							.gpa = 0x5000,
 							.instr_len = 2,
 							.idt_vectoring_info = VECTORING(VECTOR_GP) |
-									      EVENT_ERROR_CODE,
+									      VMX_EVENT_ERROR_CODE,
 							.idt_vectoring_error = 0x18}),
 			 MODULE_TO_HOST);
 	assert_int_equal(guest_vector(g), VECTOR_GP);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "module_guest.h"
 
+#include "arch/msr.h"
 #include "module/msr_policy.h"
 
 static enum module_next rdmsr(struct test_guest *g, uint32_t msr)
@@ -120,11 +121,11 @@ static void efer_sce_is_all_a_guest_may_change(void **state)
 {
 	struct test_guest *g = *state;
 
-	assert_int_equal(wrmsr(g, 0xc0000080, 0xd00), MODULE_TO_GUEST);
+	assert_int_equal(wrmsr(g, MSR_EFER, 0xd00), MODULE_TO_GUEST);
 	assert_int_equal(guest_vector(g), -1);
 	assert_int_equal(vmcs_read(g->vmcs, VMCS_GUEST_EFER), 0xd00);
 	assert_int_equal(guest_rip(g), GUEST_RIP + 2);
-	assert_int_equal(wrmsr(g, 0xc0000080, 0x500), MODULE_TO_GUEST);
+	assert_int_equal(wrmsr(g, MSR_EFER, 0x500), MODULE_TO_GUEST);
 	assert_int_equal(guest_vector(g), VECTOR_VE);
 	assert_int_equal(g->vps->ve_info.ve_category, VE_UNSUPPORTED_FEATURE);
 	assert_int_equal(vmcs_read(g->vmcs, VMCS_GUEST_EFER), 0xd00);
@@ -136,10 +137,10 @@ static void xss_takes_what_xfam_has(void **state)
 
 	g->mod->plat.xss_mask = 0x1dd00;
 	g->tdcs->xfam = 7 | 3ull << 11;
-	assert_int_equal(wrmsr(g, 0xda0, 3ull << 11), MODULE_TO_GUEST);
+	assert_int_equal(wrmsr(g, MSR_XSS, 3ull << 11), MODULE_TO_GUEST);
 	assert_int_equal(guest_vector(g), -1);
 	assert_int_equal(g->vps->msr.xss, 3ull << 11);
-	assert_int_equal(wrmsr(g, 0xda0, 1ull << 14), MODULE_TO_GUEST);
+	assert_int_equal(wrmsr(g, MSR_XSS, 1ull << 14), MODULE_TO_GUEST);
 	assert_int_equal(guest_vector(g), VECTOR_GP);
 	assert_int_equal(g->vps->msr.xss, 3ull << 11);
 }

@@ -119,7 +119,7 @@ static inline int guest_vector(const struct test_guest *g)
 {
 	struct module_entry e = module_entry(g->mod, 0);
 
-	return e.info & EVENT_VALID ? (int)(e.info & EVENT_VECTOR_MASK) : -1;
+	return e.info & VMX_EVENT_VALID ? (int)(e.info & VMX_EVENT_VECTOR_MASK) : -1;
 }
 
 static inline void guest_forget_ve(struct test_guest *g)

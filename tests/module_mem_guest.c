@@ -2,6 +2,7 @@
 /* What a guest does to its pages, and a host that is in its way. */
 #include "module_mem_setup.h"
 
+#include "abi/eeq.h"
 #include "module/lockword.h"
 
 #define GPA   0x5000ull

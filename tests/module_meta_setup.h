@@ -7,6 +7,7 @@
 
 #include "abi/metadata.h"
 #include "arch/vmx.h"
+#include "arch/x86.h"
 #include "module/internal.h"
 #include "module/vmcs.h"
 
@@ -114,7 +115,7 @@ static inline void meta_enter(struct meta *t)
 	assert_int_equal(module_seamcall(t->s.mod, 0, &regs), MODULE_TO_GUEST);
 	vmcs = module_vmcs(t->s.mod, 0);
 	vmcs_write(vmcs, VMCS_GUEST_EFER, 0xd01);
-	vmcs_set_bits(vmcs, VMCS_GUEST_CR0, 1u << 31 | 1u);
+	vmcs_set_bits(vmcs, VMCS_GUEST_CR0, CR0_PG | CR0_PE);
 	vmcs_write(vmcs, VMCS_GUEST_CS_AR, 0xa09b);
 }
 

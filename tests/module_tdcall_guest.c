@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "module_guest.h"
 
+#include "abi/eeq.h"
 #include "module/report.h"
 #include "module/sha384.h"
 

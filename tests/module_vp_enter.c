@@ -2,6 +2,8 @@
 /* TDH.VP.ENTER: who may enter, what comes back, zero-stepping, processors in parallel. */
 #include <pthread.h>
 
+#include "abi/eeq.h"
+#include "arch/msr.h"
 #include "module/inject.h"
 #include "module/xbuff.h"
 #include "module_td.h"
@@ -163,14 +165,14 @@ static void a_guest_counts_and_interrupts_as_its_host_set_the_processor(void **s
 
 	runnable(s, 1, &tdvpr);
 	machine_override_msr(s->m, 0, 0x38f, ~0ull);
-	machine_override_msr(s->m, 0, 0x1d9, ~0ull);
+	machine_override_msr(s->m, 0, MSR_DEBUGCTL, ~0ull);
 	assert_int_equal(ENTER(s, 0, tdvpr), MODULE_TO_GUEST);
 	assert_int_equal(vmcs_read(module_vmcs(s->mod, 0), VMCS_GUEST_PERF_GLOBAL_CTRL),
 			 7ull << 32);
 	assert_int_equal(vmcs_read(module_vmcs(s->mod, 0), VMCS_GUEST_DEBUGCTL), 1u << 13);
 	assert_int_equal(leave(s, 0, interrupt), MODULE_TO_HOST);
 	machine_override_msr(s->m, 0, 0x38f, 0);
-	machine_override_msr(s->m, 0, 0x1d9, 0);
+	machine_override_msr(s->m, 0, MSR_DEBUGCTL, 0);
 	assert_int_equal(ENTER(s, 0, tdvpr), MODULE_TO_GUEST);
 	assert_int_equal(vmcs_read(module_vmcs(s->mod, 0), VMCS_GUEST_PERF_GLOBAL_CTRL),
 			 1ull << 32);
@@ -267,7 +269,8 @@ static void a_td_that_asked_is_told_of_zero_stepping(void **state)
 				.r8 = td_new_page()),
 		     TDX_SUCCESS);
 	assert_int_equal(ENTER(s, 0, tdvpr), MODULE_TO_GUEST);
-	assert_int_equal(module_entry(s->mod, 0).info, EVENT_VALID | EVENT_TYPE_HW | VECTOR_VE);
+	assert_int_equal(module_entry(s->mod, 0).info,
+			 VMX_EVENT_VALID | VMX_EVENT_OF_TYPE(VMX_EVENT_EXCEPTION) | VECTOR_VE);
 	assert_int_equal(vp_tdvps(&td, tdvpr)->ve_info.gpa, 0x20000);
 	assert_int_equal(leave(s, 0, interrupt), MODULE_TO_HOST);
 }

@@ -97,8 +97,8 @@ static void polls_for_ever(struct native_cpu *cpu, void *arg)
 
 static void expect_vectors(struct system *sys)
 {
-	struct controller c = {.info = {VMX_INTERRUPTION_VALID | TIMER_VECTOR,
-					VMX_INTERRUPTION_VALID | VMX_INTERRUPTION_NMI << 8 | 2}};
+	struct controller c = {
+		.info = {VMX_EVENT_VALID | TIMER_VECTOR, VMX_EVENT_VALID | VMX_EVENT_NMI << 8 | 2}};
 	struct tdx_regs r;
 
 	sys->m->acknowledge = acknowledge;
@@ -106,12 +106,12 @@ static void expect_vectors(struct system *sys)
 	atomic_store(&sys->m->lp[0].irq, true);
 	r = enter(sys);
 	assert_int_equal(r.rax, VMX_EXIT_EXTERNAL_INTERRUPT);
-	assert_int_equal(r.r9, VMX_INTERRUPTION_VALID | TIMER_VECTOR);
+	assert_int_equal(r.r9, VMX_EVENT_VALID | TIMER_VECTOR);
 	assert_false(atomic_load(&sys->m->lp[0].irq));
 	atomic_store(&sys->m->lp[0].irq, true);
 	r = enter(sys);
 	assert_int_equal((uint32_t)r.rax, VMX_EXIT_EXCEPTION_OR_NMI);
-	assert_int_equal(r.r9, VMX_INTERRUPTION_VALID | VMX_INTERRUPTION_NMI << 8 | 2);
+	assert_int_equal(r.r9, VMX_EVENT_VALID | VMX_EVENT_NMI << 8 | 2);
 	sys->m->acknowledge = NULL;
 }
 
@@ -131,13 +131,13 @@ static void exit_carries_the_vector_the_controller_gave(void **state)
 static void guest_goes_on_when_nothing_can_be_delivered(void **state)
 {
 	struct system *sys = power_on_with_td(NULL);
-	struct controller c = {.info = {0, 0, VMX_INTERRUPTION_VALID | TIMER_VECTOR}};
+	struct controller c = {.info = {0, 0, VMX_EVENT_VALID | TIMER_VECTOR}};
 
 	(void)state;
 	system_set_engine(sys, native_engine_new(polls_for_ever, sys));
 	sys->m->acknowledge = acknowledge;
 	sys->m->acknowledge_arg = &c;
-	assert_int_equal(enter(sys).r9, VMX_INTERRUPTION_VALID | TIMER_VECTOR);
+	assert_int_equal(enter(sys).r9, VMX_EVENT_VALID | TIMER_VECTOR);
 	assert_int_equal(c.asked, 3);
 	system_free(sys);
 }

@@ -98,8 +98,8 @@ static int setup(void **state)
 	w->cpu = cpu = x86_cpu_new(w->code, &ops, w);
 	cpu->cr0 = 0x80050033;
 	cpu->cr3 = TABLES;
-	cpu->cr4 = X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | X86_CR4_OSXSAVE;
-	cpu->efer = X86_EFER_LME | X86_EFER_LMA | X86_EFER_NXE | X86_EFER_SCE;
+	cpu->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE;
+	cpu->efer = EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE;
 	cpu->xcr0 = 3;
 	for (i = 0; i < X86_NOSEG; i++)
 		cpu->seg[i] = (struct x86_seg){.limit = UINT32_MAX, .ar = 0xc0f3, .sel = 0x2b};
@@ -490,7 +490,7 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 	if (exit.reason == X86_EXIT_BUDGET && known_difference(in, o, &fault, cpu))
 		return;
 	if (fault.vector >= 0) {
-		if (exit.reason != X86_EXIT_EXCEPTION)
+		if (exit.reason != VMX_EXIT_EXCEPTION_OR_NMI)
 			fail_insn(w, bytes, in, o, "fault expected, reason", (uint64_t)fault.vector,
 				  exit.reason);
 		if ((exit.intr_info & 0xff) != (unsigned)fault.vector)
@@ -506,7 +506,7 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 		if (cpu->rip != rip)
 			fail_insn(w, bytes, in, o, "rip of a fault", rip, cpu->rip);
 	} else {
-		if (exit.reason == X86_EXIT_EXCEPTION)
+		if (exit.reason == VMX_EXIT_EXCEPTION_OR_NMI)
 			fail_insn(w, bytes, in, o, "unexpected vector", 0, exit.intr_info);
 		if (exit.reason != X86_EXIT_BUDGET)
 			fail_insn(w, bytes, in, o, "exit", X86_EXIT_BUDGET, exit.reason);

@@ -129,13 +129,13 @@ static unsigned outcome(struct guest *g, const struct optional *o, bool user)
 	g_put(g, G_CODE, o->code, o->len);
 	if (user)
 		g_user(g, G_CODE);
-	g->cpu->cr4 |= X86_CR4_OSXSAVE | X86_CR4_FSGSBASE | X86_CR4_SMXE;
+	g->cpu->cr4 |= CR4_OSXSAVE | CR4_FSGSBASE | CR4_SMXE;
 	g->cpu->xcr0 = 3;
 	g->cpu->regs.rbx = G_DATA;
 	g->cpu->regs.rcx = g->cpu->regs.rdx = 0;
 	x86_state_changed(g->cpu);
 	assert_int_equal(x86_run(g->cpu, &x, 100), 0);
-	if (x.reason != X86_EXIT_HLT)
+	if (x.reason != VMX_EXIT_HLT)
 		return 0x1000 + x.reason;
 	if (g->cpu->rip >= HANDLER && g->cpu->rip < HANDLER + 32)
 		return (unsigned)(g->cpu->rip - HANDLER);
@@ -240,9 +240,9 @@ static void encodings_that_meant_something_before_still_do(void **state)
 			g.cpu->regs.rbx = G_DATA;
 			assert_int_equal(x86_run(g.cpu, &x, 100), 0);
 			if (i == 6)
-				assert_int_equal(x.reason, X86_EXIT_WBINVD);
+				assert_int_equal(x.reason, VMX_EXIT_WBINVD);
 			else
-				assert_int_equal(x.reason, X86_EXIT_HLT);
+				assert_int_equal(x.reason, VMX_EXIT_HLT);
 			assert_int_equal(g.cpu->regs.rax, i == 0   ? 14
 							  : i == 1 ? (k ? 17 : 14)
 								   : 77);
@@ -285,9 +285,9 @@ static void a_bit_of_cr4_is_reserved_where_cpuid_hides_its_feature(void **state)
 			/* the code must not be the user's when SMEP comes */
 			*g_pde(&g, 0) &= ~4ull;
 			g_put(&g, G_CODE, code, sizeof(code));
-			g.cpu->regs.rax = X86_CR4_PAE | 1u << cr4_bits[i].flags;
+			g.cpu->regs.rax = CR4_PAE | 1u << cr4_bits[i].flags;
 			assert_int_equal(x86_run(g.cpu, &x, 100), 0);
-			assert_int_equal(x.reason, X86_EXIT_HLT);
+			assert_int_equal(x.reason, VMX_EXIT_HLT);
 			if ((g.cpu->rip == HANDLER) != (bool)hidden)
 				fail_msg("CR4.%s, hidden %u", cr4_bits[i].name, hidden);
 			g_close(&g);
@@ -314,7 +314,7 @@ static void umip_keeps_the_tables_from_user_code(void **state)
 			struct guest g;
 
 			assert_int_equal(g_open(&g), 0);
-			g.cpu->cr4 |= k & 2 ? X86_CR4_UMIP : 0;
+			g.cpu->cr4 |= k & 2 ? CR4_UMIP : 0;
 			assert_int_equal(outcome(&g, &reads[i], k & 1),
 					 k == 3 || k == 1 ? 13 : 0x100);
 			/* HLT is #GP to a user, too: which of the two was it? */
@@ -333,7 +333,7 @@ static void getsec_leaves_only_where_smx_is_on(void **state)
 	struct guest g;
 
 	(void)state;
-	assert_int_equal(outcome_with(&getsec, true, 0, true), 0x1000 + X86_EXIT_GETSEC);
+	assert_int_equal(outcome_with(&getsec, true, 0, true), 0x1000 + VMX_EXIT_GETSEC);
 	assert_int_equal(g_open(&g), 0);
 	g_gate(&g, UNDEFINED, HANDLER, 0, 0);
 	g.ram[HANDLER] = 0xf4;
@@ -432,7 +432,7 @@ static void a_wait_asks_for_a_state_that_exists(void **state)
 	/* user code may wait, unless time is the kernel's */
 	for (i = 0; i < 2; i++) {
 		assert_int_equal(g_open(&g), 0);
-		g.cpu->cr4 |= i ? X86_CR4_TSD : 0;
+		g.cpu->cr4 |= i ? CR4_TSD : 0;
 		outcome(&g, &waits[1], true);
 		assert_int_equal(*g_q(&g, g.cpu->regs.rsp + 8), G_CODE + (i ? 5 : 9));
 		g_close(&g);
@@ -442,7 +442,7 @@ static void a_wait_asks_for_a_state_that_exists(void **state)
 		assert_int_equal(g_open(&g), 0);
 		g.cpu->mwait_exits = true;
 		assert_int_equal(outcome(&g, &waits[i], false),
-				 0x1000 + (i == 3 ? X86_EXIT_MWAIT : X86_EXIT_MONITOR));
+				 0x1000 + (i == 3 ? VMX_EXIT_MWAIT : VMX_EXIT_MONITOR));
 		g_close(&g);
 	}
 }

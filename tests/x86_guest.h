@@ -156,8 +156,8 @@ static inline int g_open(struct guest *g)
 	*g_q(g, G_TSS + 4) = G_STACK - 0x1000; /* RSP0 */
 	cpu->cr0 = 0x80050033;
 	cpu->cr3 = G_PML4;
-	cpu->cr4 = X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | X86_CR4_PGE;
-	cpu->efer = X86_EFER_LME | X86_EFER_LMA | X86_EFER_NXE | X86_EFER_SCE;
+	cpu->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_PGE;
+	cpu->efer = EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE;
 	g_seg(g, X86_CS, G_CS64);
 	for (i = 0; i < X86_NOSEG; i++)
 		if (i != X86_CS)

@@ -51,7 +51,7 @@ static void *go(void *arg)
 	struct x86_exit x;
 
 	x86_run(arg, &x, UINT64_MAX);
-	return x.reason == X86_EXIT_HLT ? arg : NULL;
+	return x.reason == VMX_EXIT_HLT ? arg : NULL;
 }
 
 static struct x86_cpu *another(struct guest *g)
@@ -197,7 +197,7 @@ static void code_changed_by_another_processor_is_executed_as_changed(void **stat
 	pthread_create(&t, NULL, go, c);
 	assert_int_equal(x86_run(g.cpu, &x, UINT64_MAX), 0);
 	pthread_join(t, NULL);
-	assert_int_equal(x.reason, X86_EXIT_HLT);
+	assert_int_equal(x.reason, VMX_EXIT_HLT);
 	assert_int_equal(g.cpu->regs.rcx, 0);
 	x86_cpu_free(c);
 	g_close(&g);

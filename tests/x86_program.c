@@ -89,7 +89,7 @@ static void start(struct process *p)
 	g->ram[KERNEL] = 0xf4;
 	g->cpu->lstar = KERNEL;
 	g->cpu->star = (uint64_t)G_CS64 << 32 | (uint64_t)(G_UDS - 8 - 3) << 48;
-	g->cpu->cr4 |= X86_CR4_OSXSAVE;
+	g->cpu->cr4 |= CR4_OSXSAVE;
 	g->cpu->xcr0 = 3;
 	g->cpu->exception_bitmap = UINT32_MAX;
 	g->cpu->fx.fcw = 0x37f;
@@ -192,10 +192,10 @@ static void run(struct process *p)
 		struct x86_exit x;
 
 		assert_int_equal(x86_run(cpu, &x, 500000000), 0);
-		if (x.reason == X86_EXIT_CPUID) {
+		if (x.reason == VMX_EXIT_CPUID) {
 			cpuid(cpu);
 			x86_skip(cpu, x.insn_len);
-		} else if (x.reason == X86_EXIT_HLT) {
+		} else if (x.reason == VMX_EXIT_HLT) {
 			const int64_t v = system_call(p);
 
 			cpu->rip = cpu->regs.rcx;

@@ -19,7 +19,7 @@ static uint64_t rnd(void)
 
 static bool known_reason(unsigned reason)
 {
-	return reason <= X86_EXIT_TDCALL ||
+	return reason <= VMX_EXIT_TDCALL ||
 	       (reason >= X86_EXIT_KICK && reason <= X86_EXIT_UNSUPPORTED);
 }
 
@@ -40,11 +40,11 @@ static void random_state(struct guest *g)
 	if (rnd() % 8 == 0)
 		cpu->seg[rnd() % 6].limit = (uint32_t)rnd() % G_RAM;
 	if (rnd() % 8 == 0)
-		cpu->seg[X86_CS].ar &= ~(X86_AR_DB | X86_AR_L);
+		cpu->seg[X86_CS].ar &= ~(SEG_AR_DB | SEG_AR_L);
 	cpu->cr0 = 0x80050033;
 	cpu->cr3 = G_PML4;
-	cpu->cr4 = X86_CR4_PAE | X86_CR4_OSFXSR | X86_CR4_OSXSAVE | (rnd() & 0x310600);
-	cpu->efer = X86_EFER_LME | X86_EFER_LMA | X86_EFER_NXE | X86_EFER_SCE;
+	cpu->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXSAVE | (rnd() & 0x310600);
+	cpu->efer = EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE;
 	cpu->xcr0 = rnd() % 2 ? 3 : 7;
 	cpu->gdtr = (struct x86_dtr){G_GDT, 0x4f};
 	cpu->idtr = (struct x86_dtr){G_IDT, 0xfff};
@@ -103,10 +103,10 @@ static void random_code_stays_inside_the_guest(void **state)
 			assert_int_equal(g.cpu->zero, 0);
 			assert_true(x.insn_len <= 15);
 			assert_int_not_equal(x.reason, X86_EXIT_UNKNOWN);
-			if (x.reason == X86_EXIT_TRIPLE_FAULT || x.reason == X86_EXIT_UNSUPPORTED)
+			if (x.reason == VMX_EXIT_TRIPLE_FAULT || x.reason == X86_EXIT_UNSUPPORTED)
 				break;
 			/* over to the next instruction, or somewhere near */
-			if (x.insn_len && x.reason != X86_EXIT_EXCEPTION)
+			if (x.insn_len && x.reason != VMX_EXIT_EXCEPTION_OR_NMI)
 				x86_skip(g.cpu, x.insn_len);
 			else if (x.reason != X86_EXIT_BUDGET)
 				g.cpu->rip = at + rnd() % 150;

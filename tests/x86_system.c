@@ -54,7 +54,7 @@ static void expect_at_handler(struct guest *g)
 {
 	const struct x86_exit x = run(g, 1000);
 
-	assert_int_equal(x.reason, X86_EXIT_HLT);
+	assert_int_equal(x.reason, VMX_EXIT_HLT);
 	assert_int_equal(g->cpu->rip, HANDLER);
 }
 
@@ -188,11 +188,11 @@ static void page_faults_have_the_error_code_of_their_cause(void **state)
 		g.cpu->regs.rdi = where;
 		if (c->user)
 			g_user(&g, G_CODE);
-		g.cpu->cr4 |= (c->smap ? X86_CR4_SMAP : 0) | (c->smep ? X86_CR4_SMEP : 0);
-		g.cpu->cr0 &= c->no_wp ? ~(uint64_t)X86_CR0_WP : ~0ull;
+		g.cpu->cr4 |= (c->smap ? CR4_SMAP : 0) | (c->smep ? CR4_SMEP : 0);
+		g.cpu->cr0 &= c->no_wp ? ~(uint64_t)CR0_WP : ~0ull;
 		x86_state_changed(g.cpu);
 		x = run(&g, 100);
-		assert_int_equal(x.reason, X86_EXIT_HLT);
+		assert_int_equal(x.reason, VMX_EXIT_HLT);
 		if (c->error < 0) {
 			assert_int_not_equal(g.cpu->rip, HANDLER);
 		} else {
@@ -236,7 +236,7 @@ static void a_fault_while_delivering_a_fault_is_a_double_fault_then_a_triple(voi
 	*g_q(g, G_IDT + 8 * 16) = 0;
 	g->cpu->rip = G_CODE;
 	x = run(g, 10);
-	assert_int_equal(x.reason, X86_EXIT_TRIPLE_FAULT);
+	assert_int_equal(x.reason, VMX_EXIT_TRIPLE_FAULT);
 	assert_int_equal(g->cpu->rip, G_CODE);
 }
 
@@ -265,24 +265,24 @@ static void syscall_and_sysret_go_there_and_back(void **state)
 	with_handler(g, 13);
 	g->cpu->star = (uint64_t)G_CS64 << 32 | (uint64_t)(G_UDS - 8 - 3) << 48;
 	g->cpu->lstar = G_CODE + 0x1000;
-	g->cpu->sfmask = X86_IF | X86_TF;
+	g->cpu->sfmask = RFLAGS_IF | RFLAGS_TF;
 	load(g, G_CODE, user_syscall);
 	load(g, G_CODE + 0x1000, kernel_sysret);
 	g_user(g, G_CODE);
-	x86_set_rflags(g->cpu, X86_IF | X86_CF);
+	x86_set_rflags(g->cpu, RFLAGS_IF | RFLAGS_CF);
 	x = run(g, 2);
 	assert_int_equal(x.reason, X86_EXIT_BUDGET);
 	assert_int_equal(g->cpu->cpl, 0);
 	assert_int_equal(g->cpu->seg[X86_CS].sel, G_CS64);
 	assert_int_equal(g->cpu->regs.rcx, G_CODE + 7);
-	assert_int_equal(g->cpu->regs.r11 & (X86_IF | X86_CF), X86_IF | X86_CF);
-	assert_int_equal(x86_rflags(g->cpu) & X86_IF, 0);
+	assert_int_equal(g->cpu->regs.r11 & (RFLAGS_IF | RFLAGS_CF), RFLAGS_IF | RFLAGS_CF);
+	assert_int_equal(x86_rflags(g->cpu) & RFLAGS_IF, 0);
 	run(g, 2);
 	assert_int_equal(g->cpu->cpl, 3);
 	assert_int_equal(g->cpu->regs.rax, 14);
 	assert_int_equal(g->cpu->seg[X86_SS].sel, G_UDS);
 	assert_int_equal(g->cpu->seg[X86_CS].sel, G_UCS);
-	assert_int_equal(x86_rflags(g->cpu) & X86_IF, X86_IF);
+	assert_int_equal(x86_rflags(g->cpu) & RFLAGS_IF, RFLAGS_IF);
 	/* HLT is the kernel's */
 	expect_at_handler(g);
 	assert_int_equal(frame(g, 0), 0);
@@ -294,7 +294,7 @@ GUEST_CODE(iret, "iretq");
 static void iret_to_user_code_takes_the_whole_frame(void **state)
 {
 	struct guest *g = *state;
-	const uint64_t f[5] = {G_CODE + 0x1000, G_UCS, X86_IF | X86_ZF | 2, 0x12340, G_UDS};
+	const uint64_t f[5] = {G_CODE + 0x1000, G_UCS, RFLAGS_IF | RFLAGS_ZF | 2, 0x12340, G_UDS};
 
 	load(g, G_CODE, iret);
 	load(g, G_CODE + 0x1000, undefined);
@@ -339,7 +339,7 @@ static void reset_state_enters_long_mode(void **state)
 
 	cpu->cr0 = 0x21;
 	cpu->cr3 = cpu->cr4 = 0;
-	cpu->efer = X86_EFER_LME;
+	cpu->efer = EFER_LME;
 	for (i = 0; i < X86_NOSEG; i++)
 		cpu->seg[i] = (struct x86_seg){.limit = UINT32_MAX, .ar = 0xc093};
 	cpu->seg[X86_CS].ar = 0xc09b;
@@ -347,9 +347,9 @@ static void reset_state_enters_long_mode(void **state)
 	load(g, G_CODE, enter_long_mode);
 	load(g, G_CODE + 0x100, in_long_mode);
 	x = run(g, 100);
-	assert_int_equal(x.reason, X86_EXIT_HLT);
+	assert_int_equal(x.reason, VMX_EXIT_HLT);
 	assert_int_equal(cpu->regs.rbx, 0x123456789abcdef0);
-	assert_int_equal(cpu->efer & X86_EFER_LMA, X86_EFER_LMA);
+	assert_int_equal(cpu->efer & EFER_LMA, EFER_LMA);
 	assert_int_equal(cpu->seg[X86_CS].sel, G_CS64);
 }
 
@@ -366,7 +366,7 @@ static void compatibility_mode_wraps_at_four_gigabytes(void **state)
 	g->cpu->regs.rax = 0xffffffff;
 	g->cpu->regs.rcx = 0xffffffff; /* -1: the address wraps to 0x1ffffc */
 	*g_q(g, G_DATA - 4) = ~0ull;
-	assert_int_equal(run(g, 10).reason, X86_EXIT_HLT);
+	assert_int_equal(run(g, 10).reason, VMX_EXIT_HLT);
 	assert_int_equal(g->cpu->regs.rax, 0);
 	assert_int_equal(*(uint32_t *)(void *)(g->ram + G_DATA - 4), 0);
 }
@@ -412,7 +412,7 @@ static void segment_limits_hold_for_all_bytes_of_an_operand(void **state)
 			g.cpu->regs.rcx = cases[i].at;
 			g.cpu->regs.rsi = k == 2 ? cases[i].at : G_DATA;
 			g.cpu->regs.rdi = k == 1 ? cases[i].at : G_DATA;
-			assert_int_equal(run(&g, 10).reason, X86_EXIT_HLT);
+			assert_int_equal(run(&g, 10).reason, VMX_EXIT_HLT);
 			assert_int_equal(g.cpu->rip == HANDLER, refused);
 			g_close(&g);
 		}
@@ -435,7 +435,7 @@ static void to_32_bit_code(struct guest *g, enum code_mode mode, uint64_t base)
 		cpu->seg[X86_FS].base = cpu->seg[X86_ES].base = (uint32_t)base;
 	}
 	if (mode == UNPAGED)
-		cpu->cr0 &= ~(uint64_t)X86_CR0_PG;
+		cpu->cr0 &= ~(uint64_t)CR0_PG;
 	if (mode == PAE_PAGED) {
 		/* the PDPTEs of long mode have rights, those of PAE paging have none */
 		cpu->cr3 = G_PML4 + 0x1000u;
@@ -501,7 +501,7 @@ static void every_linear_address_of_32_bit_code_has_32_bits(void **state)
 				memset(g.ram + 0x401000, 0x5a, 64);
 				memset(&g.cpu->xmm[0], 0x33, 16);
 				g.cpu->regs.rbx = 0xffffff00;
-				assert_int_equal(run(&g, 100).reason, X86_EXIT_HLT);
+				assert_int_equal(run(&g, 100).reason, VMX_EXIT_HLT);
 				if ((uint8_t)g.cpu->regs.rcx != cases[i].wanted)
 					fail_msg("%s, mode %u, base %llx: %x", cases[i].name, mode,
 						 (unsigned long long)bases[b],
@@ -534,7 +534,7 @@ static void an_operand_across_the_top_of_32_bit_code_goes_on_at_zero(void **stat
 		load(&g, G_CODE, over_the_top);
 		memcpy(g.ram + 0x5ffffe, "\x11\x22", 2);
 		memcpy(g.ram, "\x33\x44", 2);
-		assert_int_equal(run(&g, 100).reason, X86_EXIT_HLT);
+		assert_int_equal(run(&g, 100).reason, VMX_EXIT_HLT);
 		assert_int_equal(g.cpu->regs.rax, 0x44332211);
 		assert_int_equal(g.cpu->regs.rdx, 0x44332211);
 		g_close(&g);
@@ -564,7 +564,7 @@ static void a_masked_store_is_done_whole_or_not_at_all(void **state)
 		memset(&g.cpu->xmm[1], 0x80, 16);
 		g.cpu->regs.rdi = 0x401000 - 4;
 		x = run(&g, 100);
-		assert_int_equal(x.reason, X86_EXIT_EPT_VIOLATION);
+		assert_int_equal(x.reason, VMX_EXIT_EPT_VIOLATION);
 		assert_int_equal(x.gpa, 0x401000);
 		for (i = 0; i < 4; i++)
 			assert_int_equal(g.ram[0x401000 - 4 + i], 0);
@@ -572,7 +572,7 @@ static void a_masked_store_is_done_whole_or_not_at_all(void **state)
 		memset((uint8_t *)&g.cpu->xmm[1] + 4, 0, 12);
 		((uint8_t *)&g.cpu->xmm[1])[1] = 0x7f;
 		g.cpu->rip = G_CODE;
-		assert_int_equal(run(&g, 100).reason, X86_EXIT_HLT);
+		assert_int_equal(run(&g, 100).reason, VMX_EXIT_HLT);
 		assert_int_equal(*g_q(&g, 0x400ff8), 0x3333003300000000);
 		g_close(&g);
 	}
@@ -612,7 +612,7 @@ static void implied_operands_are_held_to_their_segment(void **state)
 		x86_state_changed(g.cpu);
 		g.cpu->regs.rbx = cases[i].at;
 		g.cpu->regs.rax = 0;
-		assert_int_equal(run(&g, 100).reason, X86_EXIT_HLT);
+		assert_int_equal(run(&g, 100).reason, VMX_EXIT_HLT);
 		assert_int_equal(g.cpu->rip == HANDLER, cases[i].refused);
 		g_close(&g);
 	}
@@ -629,12 +629,12 @@ static void an_exit_leaves_rip_at_the_instruction(void **state)
 
 	load(g, G_CODE, cpuid_twice);
 	x = run(g, 10);
-	assert_int_equal(x.reason, X86_EXIT_CPUID);
+	assert_int_equal(x.reason, VMX_EXIT_CPUID);
 	assert_int_equal(x.insn_len, 2);
 	assert_int_equal(g->cpu->rip, G_CODE);
 	x86_skip(g->cpu, x.insn_len);
 	x = run(g, 10);
-	assert_int_equal(x.reason, X86_EXIT_CPUID);
+	assert_int_equal(x.reason, VMX_EXIT_CPUID);
 	assert_int_equal(g->cpu->rip, G_CODE + 2);
 }
 
@@ -650,7 +650,7 @@ static void port_accesses_are_described_in_the_qualification(void **state)
 	for (i = 0; i < 3; i++) {
 		const struct x86_exit x = run(g, 10);
 
-		assert_int_equal(x.reason, X86_EXIT_IO);
+		assert_int_equal(x.reason, VMX_EXIT_IO);
 		assert_int_equal(x.qualification, want[i]);
 		x86_skip(g->cpu, x.insn_len);
 	}
@@ -669,14 +669,14 @@ static void an_ept_violation_can_be_repaired_and_retried(void **state)
 	g->cpu->regs.rdi = 0x400ff8;
 	g->denied = 0x400000;
 	x = run(g, 10);
-	assert_int_equal(x.reason, X86_EXIT_EPT_VIOLATION);
+	assert_int_equal(x.reason, VMX_EXIT_EPT_VIOLATION);
 	assert_int_equal(x.gpa, 0x400ff8);
 	assert_int_equal(x.gla, 0x400ff8);
 	assert_int_equal(x.qualification, 0x182);
 	assert_int_equal(g->cpu->rip, G_CODE + 3);
 	assert_int_equal(*g_q(g, G_DATA), 0x55);
 	g->denied = 0;
-	assert_int_equal(run(g, 10).reason, X86_EXIT_HLT);
+	assert_int_equal(run(g, 10).reason, VMX_EXIT_HLT);
 	assert_int_equal(*g_q(g, 0x400ff8), 0x55);
 }
 
@@ -690,7 +690,7 @@ static void an_access_across_pages_changes_nothing_when_the_second_is_missing(vo
 	g->cpu->regs.rdi = 0x400ffc;
 	g->denied = 0x401000;
 	x = run(g, 10);
-	assert_int_equal(x.reason, X86_EXIT_EPT_VIOLATION);
+	assert_int_equal(x.reason, VMX_EXIT_EPT_VIOLATION);
 	assert_int_equal(x.gpa, 0x401000);
 	assert_int_equal(*g_q(g, 0x400ff8), 0);
 }
@@ -705,12 +705,12 @@ static void a_violation_while_delivering_an_event_names_the_event(void **state)
 	g->cpu->regs.rsp = 0x401000;
 	g->denied = 0x400000;
 	x = run(g, 10);
-	assert_int_equal(x.reason, X86_EXIT_EPT_VIOLATION);
+	assert_int_equal(x.reason, VMX_EXIT_EPT_VIOLATION);
 	assert_int_equal(x.idt_info, 0x80000306);
 	assert_int_equal(g->cpu->rip, G_CODE + 1);
 	assert_int_equal(g->cpu->regs.rsp, 0x401000);
 	g->denied = 0;
-	x86_inject(g->cpu, 6, X86_EV_HWEXC, false, 0, 0);
+	x86_inject(g->cpu, 6, VMX_EVENT_EXCEPTION, false, 0, 0);
 	expect_at_handler(g);
 	assert_int_equal(frame(g, 0), G_CODE + 1);
 }
@@ -729,12 +729,12 @@ static void a_repeated_copy_stops_at_the_fault_and_goes_on(void **state)
 	g->cpu->regs.rcx = 0x2000;
 	g->denied = 0x401000;
 	x = run(g, 100);
-	assert_int_equal(x.reason, X86_EXIT_EPT_VIOLATION);
+	assert_int_equal(x.reason, VMX_EXIT_EPT_VIOLATION);
 	assert_int_equal(g->cpu->regs.rcx, 0x1800);
 	assert_int_equal(g->cpu->regs.rdi, 0x401000);
 	assert_int_equal(g->cpu->rip, G_CODE);
 	g->denied = 0;
-	assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+	assert_int_equal(run(g, 100).reason, VMX_EXIT_HLT);
 	assert_memory_equal(g->ram + 0x400800, g->ram + G_DATA, 0x2000);
 	assert_int_equal(g->ram[0x402800], 0);
 }
@@ -751,7 +751,7 @@ static void avx_is_undefined_until_xcr0_has_it_and_unknown_then(void **state)
 	g->cpuid_all = UINT32_MAX;
 	x86_cpuid_changed(g->cpu);
 	expect_at_handler(g);
-	g->cpu->cr4 |= X86_CR4_OSXSAVE;
+	g->cpu->cr4 |= CR4_OSXSAVE;
 	g->cpu->xcr0 = 7;
 	x86_state_changed(g->cpu);
 	g->cpu->rip = G_CODE;
@@ -788,15 +788,15 @@ static void host_owned_control_bits_exit_only_when_they_change(void **state)
 	g->cpu->cr4_shadow = 0;
 	g->cpu->cr4 |= 1u << 13;
 	load(g, G_CODE, control);
-	g->cpu->regs.rax = X86_CR4_PAE | X86_CR4_OSFXSR;
+	g->cpu->regs.rax = CR4_PAE | CR4_OSFXSR;
 	x = run(g, 10);
-	assert_int_equal(x.reason, X86_EXIT_HLT);
-	assert_int_equal(g->cpu->regs.rbx, X86_CR4_PAE | X86_CR4_OSFXSR);
+	assert_int_equal(x.reason, VMX_EXIT_HLT);
+	assert_int_equal(g->cpu->regs.rbx, CR4_PAE | CR4_OSFXSR);
 	assert_int_equal(g->cpu->cr4 >> 13 & 1, 1);
 	g->cpu->rip = G_CODE;
 	g->cpu->regs.rax |= 1u << 13;
 	x = run(g, 10);
-	assert_int_equal(x.reason, X86_EXIT_CR_ACCESS);
+	assert_int_equal(x.reason, VMX_EXIT_CR_ACCESS);
 	assert_int_equal(x.qualification, 4);
 }
 
@@ -816,7 +816,7 @@ static void an_interrupt_waits_for_the_instruction_after_sti(void **state)
 	expect_at_handler(g);
 	assert_int_equal(frame(g, 0), G_CODE + 3);
 	assert_int_equal(g->cpu->regs.rax, 1);
-	assert_int_equal(x86_rflags(g->cpu) & X86_IF, 0);
+	assert_int_equal(x86_rflags(g->cpu) & RFLAGS_IF, 0);
 }
 
 GUEST_CODE(spin, "1: jmp 1b");
@@ -866,12 +866,12 @@ static void the_trap_flag_steps_through_idt(void **state)
 
 	with_handler(g, 1);
 	load(g, G_CODE, five);
-	x86_set_rflags(g->cpu, X86_TF);
+	x86_set_rflags(g->cpu, RFLAGS_TF);
 	expect_at_handler(g);
 	assert_int_equal(frame(g, 0), G_CODE + 2);
-	assert_int_equal(frame(g, 2) & X86_TF, X86_TF);
+	assert_int_equal(frame(g, 2) & RFLAGS_TF, RFLAGS_TF);
 	assert_int_equal(g->cpu->dr[6] >> 14 & 1, 1);
-	assert_int_equal(x86_rflags(g->cpu) & X86_TF, 0);
+	assert_int_equal(x86_rflags(g->cpu) & RFLAGS_TF, 0);
 }
 
 static void a_breakpoint_stops_before_its_instruction_once(void **state)
@@ -884,7 +884,7 @@ static void a_breakpoint_stops_before_its_instruction_once(void **state)
 	assert_int_equal(run(g, 100).reason, X86_EXIT_BREAKPOINT);
 	assert_int_equal(g->cpu->rip, G_CODE + 4);
 	assert_int_equal(g->cpu->regs.rax, 2);
-	assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+	assert_int_equal(run(g, 100).reason, VMX_EXIT_HLT);
 	assert_int_equal(g->cpu->regs.rax, 5);
 	assert_int_equal(x86_breakpoint(g->cpu, G_CODE + 4, false), 0);
 	assert_int_not_equal(x86_breakpoint(g->cpu, G_CODE + 4, false), 0);
@@ -920,7 +920,7 @@ static void a_data_breakpoint_traps_after_the_access(void **state)
 		run(&g, 2);
 		g.cpu->regs.rdi += (uint64_t)(int64_t)cases[i].offset;
 		g.cpu->regs.rcx = 0;
-		assert_int_equal(run(&g, 100).reason, X86_EXIT_HLT);
+		assert_int_equal(run(&g, 100).reason, VMX_EXIT_HLT);
 		assert_int_equal(g.cpu->rip == HANDLER, cases[i].hit);
 		assert_int_equal(g.cpu->regs.rcx, cases[i].hit ? 0 : 2);
 		if (cases[i].hit) {
@@ -946,15 +946,15 @@ static void an_instruction_breakpoint_faults_once_and_rf_lets_it_pass(void **sta
 	g->cpu->regs.rcx = g->cpu->regs.rbx = 0;
 	run(g, 4); /* up to the handler's first instruction */
 	assert_int_equal(frame(g, 0), G_CODE + 8);
-	assert_int_equal(frame(g, 2) & X86_RF, X86_RF);
+	assert_int_equal(frame(g, 2) & RFLAGS_RF, RFLAGS_RF);
 	assert_int_equal(g->cpu->dr[6] & 15, 2);
-	assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+	assert_int_equal(run(g, 100).reason, VMX_EXIT_HLT);
 	assert_int_equal(g->cpu->regs.rbx, 1);
 	assert_int_equal(g->cpu->regs.rcx, 3);
-	assert_int_equal(x86_rflags(g->cpu) & X86_RF, 0);
+	assert_int_equal(x86_rflags(g->cpu) & RFLAGS_RF, 0);
 	/* and again, without */
 	g->cpu->rip = G_CODE + 6;
-	assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+	assert_int_equal(run(g, 100).reason, VMX_EXIT_HLT);
 	assert_int_equal(g->cpu->regs.rbx, 2);
 }
 
@@ -970,7 +970,7 @@ static void a_host_that_asks_for_debug_exceptions_gets_the_bits_and_dr6_stays(vo
 	x86_debug_changed(g->cpu);
 	load(g, G_CODE, five);
 	x = run(g, 100);
-	assert_int_equal(x.reason, X86_EXIT_EXCEPTION);
+	assert_int_equal(x.reason, VMX_EXIT_EXCEPTION_OR_NMI);
 	assert_int_equal(x.qualification, 8);
 	assert_int_equal(g->cpu->rip, G_CODE + 2);
 	assert_int_equal(g->cpu->dr[6], dr6);
@@ -1000,7 +1000,7 @@ static void a_repeated_copy_traps_after_each_element(void **state)
 	g->cpu->regs.rsi = G_DATA;
 	g->cpu->regs.rdi = G_DATA + 0x1000;
 	g->cpu->regs.rcx = 5;
-	x86_set_rflags(g->cpu, X86_TF);
+	x86_set_rflags(g->cpu, RFLAGS_TF);
 	expect_at_handler(g);
 	assert_int_equal(frame(g, 0), G_CODE);
 	assert_int_equal(g->cpu->regs.rcx, 4);
@@ -1024,12 +1024,12 @@ static void misaligned_user_operands_fault_when_asked_for(void **state)
 		load(&g, G_CODE, load_rdi_only);
 		g.cpu->regs.rdi = G_DATA + (i & 8 ? 4 : 0);
 		if (!(i & 1))
-			g.cpu->cr0 &= ~(uint64_t)X86_CR0_AM;
+			g.cpu->cr0 &= ~(uint64_t)CR0_AM;
 		if (i & 4)
 			g_user(&g, G_CODE);
 		x86_state_changed(g.cpu);
-		x86_set_rflags(g.cpu, i & 2 ? X86_AC : 0);
-		assert_int_equal(run(&g, 100).reason, X86_EXIT_HLT);
+		x86_set_rflags(g.cpu, i & 2 ? RFLAGS_AC : 0);
+		assert_int_equal(run(&g, 100).reason, VMX_EXIT_HLT);
 		if (i == 15) {
 			assert_int_equal(frame(&g, 0), 0);
 			assert_int_equal(frame(&g, 1), G_CODE);
@@ -1053,10 +1053,10 @@ static void a_translation_stays_until_it_is_flushed(void **state)
 	run(g, 10);
 	g->denied = 0x400000;
 	g->cpu->rip = G_CODE;
-	assert_int_equal(run(g, 10).reason, X86_EXIT_HLT);
+	assert_int_equal(run(g, 10).reason, VMX_EXIT_HLT);
 	x86_tlb_flush_gpa(g->cpu, 0x400000);
 	g->cpu->rip = G_CODE;
-	assert_int_equal(run(g, 10).reason, X86_EXIT_EPT_VIOLATION);
+	assert_int_equal(run(g, 10).reason, VMX_EXIT_EPT_VIOLATION);
 }
 
 GUEST_CODE(remap, "mov (%rdi), %rax; mov %rcx, (%rdx); mov (%rdi), %rbx; invlpg (%rdi);"
@@ -1072,7 +1072,7 @@ static void invlpg_ends_a_stale_translation(void **state)
 	g->cpu->regs.rdi = 0x400000;
 	g->cpu->regs.rdx = (uint64_t)((uint8_t *)g_pde(g, 0x400000) - g->ram);
 	g->cpu->regs.rcx = *g_pde(g, 0x600000);
-	assert_int_equal(run(g, 10).reason, X86_EXIT_HLT);
+	assert_int_equal(run(g, 10).reason, VMX_EXIT_HLT);
 	assert_int_equal(g->cpu->regs.rax, 1);
 	assert_int_equal(g->cpu->regs.rbx, 1);
 	assert_int_equal(g->cpu->regs.rsi, 2);
@@ -1093,7 +1093,7 @@ static void a_link_holds_for_its_own_flush_only_however_many_there_were(void **s
 		x86_tlb_flush(g->cpu);
 		g->cpu->regs.rax = 0;
 		g->cpu->rip = G_CODE;
-		assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+		assert_int_equal(run(g, 100).reason, VMX_EXIT_HLT);
 		assert_int_equal(g->cpu->regs.rax, 2);
 		load(g, G_CODE, two_blocks);
 	}
@@ -1108,7 +1108,7 @@ static void code_that_changes_itself_is_translated_again(void **state)
 	struct guest *g = *state;
 
 	load(g, G_CODE, self_modifying);
-	assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+	assert_int_equal(run(g, 100).reason, VMX_EXIT_HLT);
 	assert_int_equal(g->cpu->regs.rbx, 5);
 	assert_int_equal(g->cpu->regs.rax, 9);
 }
@@ -1171,7 +1171,7 @@ static void code_sees_what_it_has_just_written(void **state)
 			do {
 				x = run(&g, k & 2 ? 1 : 10000);
 			} while (x.reason == X86_EXIT_BUDGET);
-			assert_int_equal(x.reason, X86_EXIT_HLT);
+			assert_int_equal(x.reason, VMX_EXIT_HLT);
 			if ((uint32_t)g.cpu->regs.rax != cases[i].wanted)
 				fail_msg("%s, %u: %x", cases[i].name, k, (uint32_t)g.cpu->regs.rax);
 			g_close(&g);
@@ -1267,7 +1267,7 @@ static void code_changed_by_another_processor_is_translated_again(void **state)
 	c->regs.rsi = G_CODE + (unsigned)(wait_and_call_end - wait_and_call) - 5;
 	x86_state_changed(c);
 	pthread_create(&t, NULL, run_other, c);
-	assert_int_equal(run(g, UINT64_MAX).reason, X86_EXIT_HLT);
+	assert_int_equal(run(g, UINT64_MAX).reason, VMX_EXIT_HLT);
 	pthread_join(t, NULL);
 	assert_int_equal(g->cpu->regs.rbx, 5);
 	assert_int_equal(g->cpu->regs.rax, 9);
@@ -1283,7 +1283,7 @@ static void xrstor_brings_back_what_xsave_kept(void **state)
 {
 	struct guest *g = *state;
 
-	g->cpu->cr4 |= X86_CR4_OSXSAVE;
+	g->cpu->cr4 |= CR4_OSXSAVE;
 	g->cpu->xcr0 = 3;
 	g->cpu->xmm[3] = (struct x86_xmm){{1, 2}};
 	g->cpu->fx.fcw = 0x27f;
@@ -1291,7 +1291,7 @@ static void xrstor_brings_back_what_xsave_kept(void **state)
 	g->cpu->regs.rdi = G_DATA;
 	x86_state_changed(g->cpu);
 	load(g, G_CODE, save_restore);
-	assert_int_equal(run(g, 100).reason, X86_EXIT_HLT);
+	assert_int_equal(run(g, 100).reason, VMX_EXIT_HLT);
 	assert_int_equal(g->cpu->xmm[3].q[1], 2);
 	assert_int_equal(g->cpu->fx.fcw, 0x27f);
 	assert_int_equal(g->cpu->fx.mxcsr, 0x1fa0);
@@ -1305,7 +1305,7 @@ static void vectors_with_the_task_switched_bit_are_not_available(void **state)
 	struct guest *g = *state;
 
 	with_handler(g, 7);
-	g->cpu->cr0 |= X86_CR0_TS;
+	g->cpu->cr0 |= CR0_TS;
 	x86_state_changed(g->cpu);
 	load(g, G_CODE, no_fpu);
 	expect_at_handler(g);

@@ -316,10 +316,9 @@ json_t *decode_exit(char **words, int n, int *told)
 						    (n > 3 ? TDX_REG_BIT(8) : 0),
 					    text, sizeof(text)));
 	}
-	if (n > 4 && value[4] & VMX_INTERRUPTION_VALID) {
+	if (n > 4 && value[4] & VMX_EVENT_VALID) {
 		snprintf(text, sizeof(text), "%s, vector %u",
-			 vmx_interruption_name(VMX_INTERRUPTION_TYPE(value[4])),
-			 VMX_INTERRUPTION_VECTOR(value[4]));
+			 vmx_event_name(VMX_EVENT_TYPE(value[4])), VMX_EVENT_VECTOR(value[4]));
 		sheet_text(sheet, "interruption", text);
 	}
 	return sheet;

@@ -7,6 +7,7 @@
 #include "abi/metadata.h"
 #include "abi/sept.h"
 #include "arch/text.h"
+#include "abi/eeq.h"
 #include "arch/vmx.h"
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
@@ -63,10 +64,10 @@ const char *tdx_operand_meaning(enum tdx_operand op)
 const char *tdx_msr_name(uint32_t msr)
 {
 	switch (msr) {
-#define X(number_, name_)                                                                          \
+#define X(number_, name_, text_)                                                                   \
 	case number_:                                                                              \
-		return #name_;
-#include "abi/msr.def"
+		return #text_;
+#include "arch/msr.def"
 #undef X
 	default:
 		return NULL;

@@ -2,7 +2,6 @@
 /* Names of VM exits and their qualifications; see vmx.h. Freestanding. */
 #include "arch/vmx.h"
 
-#include "abi/sept.h"
 #include "arch/text.h"
 
 #define COUNT(a)	 (sizeof(a) / sizeof((a)[0]))
@@ -14,25 +13,14 @@ static const char *const exits[] = {
 #undef X
 };
 
-static const char *const eeqs[] = {
-	[TDX_EEQ_NONE] = "NONE",
-	[TDX_EEQ_ACCEPT] = "ACCEPT",
-	[TDX_EEQ_GPA_DETAILS] = "GPA_DETAILS",
-	[TDX_EEQ_MSR_LOAD_FAILURE] = "MSR_LOAD_FAILURE",
-	[TDX_EEQ_XSTATE_LOAD_FAILURE] = "XSTATE_LOAD_FAILURE",
-	[TDX_EEQ_ATTR_WR] = "ATTR_WR",
-	[TDX_EEQ_PENDING_EPT_VIOLATION] = "PENDING_EPT_VIOLATION",
-	[TDX_EEQ_ENTRY_FAILURE] = "ENTRY_FAILURE",
-};
-
 static const char *const interruptions[] = {
-	[VMX_INTERRUPTION_EXTERNAL] = "external interrupt",
-	[VMX_INTERRUPTION_NMI] = "NMI",
-	[VMX_INTERRUPTION_EXCEPTION] = "exception",
-	[VMX_INTERRUPTION_SOFTWARE] = "software interrupt",
-	[VMX_INTERRUPTION_PRIVILEGED_EXCEPTION] = "privileged exception",
-	[VMX_INTERRUPTION_SOFTWARE_EXCEPTION] = "software exception",
-	[VMX_INTERRUPTION_OTHER] = "other event",
+	[VMX_EVENT_EXTERNAL] = "external interrupt",
+	[VMX_EVENT_NMI] = "NMI",
+	[VMX_EVENT_EXCEPTION] = "exception",
+	[VMX_EVENT_SOFTWARE] = "software interrupt",
+	[VMX_EVENT_PRIVILEGED_EXCEPTION] = "privileged exception",
+	[VMX_EVENT_SOFTWARE_EXCEPTION] = "software exception",
+	[VMX_EVENT_OTHER] = "other event",
 };
 
 const char *vmx_exit_name(unsigned basic_reason)
@@ -40,12 +28,7 @@ const char *vmx_exit_name(unsigned basic_reason)
 	return LOOKUP(exits, basic_reason);
 }
 
-const char *tdx_eeq_name(unsigned type)
-{
-	return LOOKUP(eeqs, type);
-}
-
-const char *vmx_interruption_name(unsigned type)
+const char *vmx_event_name(unsigned type)
 {
 	return LOOKUP(interruptions, type);
 }
@@ -101,27 +84,5 @@ const char *vmx_qualification_format(unsigned basic_reason, uint64_t qualificati
 		io(&t, qualification);
 	else if (basic_reason == VMX_EXIT_CR_ACCESS)
 		cr_access(&t, qualification);
-	return buf;
-}
-
-const char *tdx_eeq_format(uint64_t eeq, char *buf, size_t len)
-{
-	struct text t = text_into(buf, len);
-	struct tdx_eeq_entry e = tdx_eeq_entry(eeq);
-	unsigned type = tdx_eeq_type(eeq);
-
-	text_add(&t, tdx_eeq_name(type));
-	if (type != TDX_EEQ_ACCEPT && type != TDX_EEQ_ATTR_WR)
-		return buf;
-	text_add(&t, " of ");
-	text_add(&t, tdx_level_name(e.requested_level));
-	text_add(&t, " met ");
-	text_add(&t, sept_public_name(e.public_state));
-	text_add(&t, " at ");
-	text_add(&t, tdx_level_name(e.level));
-	if (e.vm) {
-		text_add(&t, " of VM ");
-		text_dec(&t, e.vm);
-	}
 	return buf;
 }

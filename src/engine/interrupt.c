@@ -3,11 +3,9 @@
 #include "engine/interrupt.h"
 
 #include "arch/vmx.h"
+#include "arch/x86.h"
 #include "machine/machine.h"
 #include "module/module.h"
-
-/* Without an interrupt controller: what KVM takes for a notification, and has no work with. */
-#define HOST_VECTOR 0xf2u
 
 bool engine_host_interrupt(struct machine_lp *hw, struct vmexit *x)
 {
@@ -17,8 +15,9 @@ bool engine_host_interrupt(struct machine_lp *hw, struct vmexit *x)
 	atomic_store(&hw->irq, false);
 	*x = (struct vmexit){.reason = VMX_EXIT_EXTERNAL_INTERRUPT};
 	x->intr_info = m->acknowledge ? m->acknowledge(m->acknowledge_arg, hw)
-				      : VMX_INTERRUPTION_VALID | HOST_VECTOR;
-	if (VMX_INTERRUPTION_TYPE(x->intr_info) != VMX_INTERRUPTION_EXTERNAL)
+				      : /* without a controller: a notification, with no work */
+			       VMX_EVENT(VMX_EVENT_EXTERNAL, VECTOR_HOST_NOTIFICATION);
+	if (VMX_EVENT_TYPE(x->intr_info) != VMX_EVENT_EXTERNAL)
 		x->reason = VMX_EXIT_EXCEPTION_OR_NMI;
-	return (x->intr_info & VMX_INTERRUPTION_VALID) != 0;
+	return (x->intr_info & VMX_EVENT_VALID) != 0;
 }

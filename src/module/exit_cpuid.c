@@ -33,7 +33,6 @@
 /* Leaf 4 EAX: counts of sharing IDs, as the host configured them. */
 #define L4_EAX_CONFIGURED    0xffffc000u
 
-#define CR4_OSXSAVE	     (1ull << 18)
 #define TSX_CTRL_CPUID_CLEAR (1ull << 1)
 
 enum { CPUID_CONTROL_SUPERVISOR = 1, CPUID_CONTROL_USER = 2 };

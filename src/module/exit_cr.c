@@ -10,10 +10,8 @@
 #include "module/vmcs.h"
 #include <swtdx/structs.h>
 
-#define CR0_WP	    (1ull << 16)
 #define CR0_HIGH    0xffffffff00000000ull
-#define CR0_IGNORED 0x1ffaffc0ull
-#define CR0_LMSW    0xeull
+#define CR0_IGNORED (CR0_RESERVED & UINT32_MAX)
 
 enum { CR_MOV_TO = 0, CR_LMSW = 3, REG_RSP = 4 };
 
@@ -27,13 +25,13 @@ enum outcome {
 
 bool guest_in_64bit_mode(const struct lp *lp)
 {
-	return vmcs_read(lp->vmcs, VMCS_GUEST_EFER) >> 10 & 1 &&
-	       vmcs_read(lp->vmcs, VMCS_GUEST_CS_AR) >> 13 & 1;
+	return vmcs_read(lp->vmcs, VMCS_GUEST_EFER) & EFER_LMA &&
+	       vmcs_read(lp->vmcs, VMCS_GUEST_CS_AR) & SEG_AR_L;
 }
 
 unsigned guest_cpl(const struct lp *lp)
 {
-	return (unsigned)(vmcs_read(lp->vmcs, VMCS_GUEST_SS_AR) >> 5 & 3);
+	return SEG_AR_DPL(vmcs_read(lp->vmcs, VMCS_GUEST_SS_AR));
 }
 
 static enum outcome write_cr0(struct lp *lp, uint64_t value)
@@ -174,8 +172,8 @@ void exit_exception_or_nmi(struct lp *lp)
 	uint32_t info = lp->exit.intr_info;
 	uint64_t code = TDX_SUCCESS;
 
-	if ((info & EVENT_TYPE_MASK) != EVENT_TYPE_NMI) {
-		if ((info & EVENT_VECTOR_MASK) == VECTOR_MC) {
+	if ((info & VMX_EVENT_TYPE_MASK) != VMX_EVENT_OF_TYPE(VMX_EVENT_NMI)) {
+		if ((info & VMX_EVENT_VECTOR_MASK) == VECTOR_MC) {
 			code = TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE;
 		} else if (!td_debugged(lp)) {
 			module_fatal(lp);

@@ -4,15 +4,13 @@
  * Decided in this order: an address beyond the width the TD was told of is the guest's own fault (a
  * #PF, or a #VE with MAXGPA_VIRT); a private page that waits to be accepted raises a #VE unless the
  * TD asked for exits; everything else is for the host to resolve. */
+#include "abi/eeq.h"
 #include "module/exits.h"
 #include "module/guest_memory.h"
 #include "module/inject.h"
 #include "module/stepping.h"
 #include "module/vmcs.h"
 #include <swtdx/structs.h>
-
-#define QUAL_NMI_UNBLOCKED (1ull << 12)
-#define QUAL_SHADOW_STACK  (1ull << 13)
 
 static uint64_t bits(unsigned high, unsigned low)
 {
@@ -47,7 +45,7 @@ static void reserved_bits(struct lp *lp)
 		error |= PF_USER;
 	if (e->qualification & EPT_VIOLATION_FETCH)
 		error |= PF_FETCH;
-	if (e->qualification & QUAL_SHADOW_STACK)
+	if (e->qualification & EPT_VIOLATION_SHADOW_STACK)
 		error |= PF_SHADOW_STACK;
 	guest_inject_pf(lp, e->gla, error);
 }
@@ -67,7 +65,7 @@ void exit_ept_violation(struct tx *tx)
 	gpa_t page = gpa(e->gpa);
 	uint64_t ext = TDX_EEQ_NONE;
 
-	if (e->qualification & QUAL_NMI_UNBLOCKED)
+	if (e->qualification & EPT_VIOLATION_NMI_UNBLOCKED)
 		vmcs_set_bits(lp->vmcs, VMCS_GUEST_INTERRUPTIBILITY, INTERRUPTIBILITY_NMI);
 	if (e->qualification & EPT_VIOLATION_GLA_VALID && beyond_virtual_width(lp, e->gpa)) {
 		reserved_bits(lp);

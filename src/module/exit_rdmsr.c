@@ -2,7 +2,7 @@
 /* What a guest's RDMSR reads of the MSRs the module emulates. */
 #include "arch/x86.h"
 #include "module/exit_msr.h"
-#include "module/msr.h"
+#include "arch/msr.h"
 #include "module/virt_msr.h"
 #include "module/vmcs.h"
 
@@ -24,46 +24,46 @@ static enum msr_result read_vmx(const struct lp *lp, uint32_t msr, uint64_t *val
 	const struct tdcs_virt_msrs *v = &lp->tdcs->virt_msrs;
 
 	switch (msr) {
-	case 0x480:
+	case MSR_VMX_BASIC:
 		*value = v->vmx_basic;
 		break;
-	case 0x485:
+	case MSR_VMX_MISC:
 		*value = v->vmx_misc;
 		break;
-	case 0x486:
+	case MSR_VMX_CR0_FIXED0:
 		*value = v->vmx_cr0_fixed0;
 		break;
-	case 0x487:
+	case MSR_VMX_CR0_FIXED1:
 		*value = v->vmx_cr0_fixed1;
 		break;
-	case 0x488:
+	case MSR_VMX_CR4_FIXED0:
 		*value = v->vmx_cr4_fixed0;
 		break;
-	case 0x489:
+	case MSR_VMX_CR4_FIXED1:
 		*value = v->vmx_cr4_fixed1;
 		break;
-	case 0x48b:
+	case MSR_VMX_PROCBASED_CTLS2:
 		*value = v->vmx_procbased_ctls2;
 		break;
-	case 0x48c:
+	case MSR_VMX_EPT_VPID_CAP:
 		*value = v->vmx_ept_vpid_cap;
 		break;
-	case 0x48d:
+	case MSR_VMX_TRUE_PINBASED_CTLS:
 		*value = v->vmx_true_pinbased_ctls;
 		break;
-	case 0x48e:
+	case MSR_VMX_TRUE_PROCBASED_CTLS:
 		*value = v->vmx_true_procbased_ctls;
 		break;
-	case 0x48f:
+	case MSR_VMX_TRUE_EXIT_CTLS:
 		*value = v->vmx_true_exit_ctls;
 		break;
-	case 0x490:
+	case MSR_VMX_TRUE_ENTRY_CTLS:
 		*value = v->vmx_true_entry_ctls;
 		break;
-	case 0x491:
+	case MSR_VMX_VMFUNC:
 		*value = v->vmx_vmfunc;
 		break;
-	case 0x492:
+	case MSR_VMX_PROCBASED_CTLS3:
 		*value = v->vmx_procbased_ctls3;
 		break;
 	default:

@@ -7,10 +7,6 @@
 #include "module/inject.h"
 #include "module/vmcs.h"
 
-#define SMI_QUAL_MSMI		  (1ull << 0)
-#define NOTIFY_QUAL_INVALID	  (1ull << 0)
-#define NOTIFY_QUAL_NMI_UNBLOCKED (1ull << 12)
-
 /* What an exit reason leads to when no more than its number matters. */
 enum simple_exit {
 	EXIT_UNEXPECTED, /* no TD can cause it */

@@ -2,13 +2,11 @@
 /* What a guest's WRMSR does to the MSRs the module emulates. */
 #include "arch/x86.h"
 #include "module/exit_msr.h"
-#include "module/msr.h"
+#include "arch/msr.h"
 #include "module/virt_msr.h"
 #include "module/vmcs.h"
 
-#define DEBUGCTL_RESERVED      0xffffffffffff0038ull
-#define DEBUGCTL_FREEZE_IN_SMM (1ull << 14)
-#define DEBUGCTL_RTM	       (1ull << 15)
+#define DEBUGCTL_RESERVED 0xffffffffffff0038ull
 
 static enum msr_result write_debugctl(struct lp *lp, uint64_t value)
 {
@@ -33,8 +31,6 @@ static enum msr_result write_debugctl(struct lp *lp, uint64_t value)
 		vmcs_clear_bits(vmcs, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
 	return MSR_DONE;
 }
-
-#define EFER_SCE (1ull << 0)
 
 /* Only SCE is the guest's to change. */
 static enum msr_result write_efer(struct lp *lp, uint64_t value)

@@ -6,6 +6,7 @@
 #ifndef MODULE_EXITS_H
 #define MODULE_EXITS_H
 
+#include "arch/vmx.h"
 #include "module/transition.h"
 #include <swtdx/structs.h>
 

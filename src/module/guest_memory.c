@@ -3,6 +3,7 @@
  */
 #include "module/guest_memory.h"
 
+#include "abi/eeq.h"
 #include "arch/vmx.h"
 #include "module/inject.h"
 #include "module/page.h"

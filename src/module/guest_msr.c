@@ -2,6 +2,7 @@
 /* MSRs for what executes the guest: which accesses exit, and where those that do not find their
  * value. On hardware the processor holds them while the guest runs and the module saves them at TD
  * exit; here the TDVPS is where they live all the time. */
+#include "arch/msr.h"
 #include "module/msr_policy.h"
 #include "module/tx.h"
 
@@ -20,16 +21,16 @@ static uint64_t *indexed(uint64_t *values, uint32_t first, unsigned count, uint3
 
 static uint64_t *perfmon_msr(struct tdvps_msrs *v, uint32_t msr)
 {
-	uint64_t *value = indexed(v->pmc, 0xc1, 8, msr);
+	uint64_t *value = indexed(v->pmc, MSR_PMC0, 8, msr);
 
 	if (!value)
-		value = indexed(v->pmc, 0x4c1, 8, msr); /* the full-width aliases */
+		value = indexed(v->pmc, MSR_A_PMC0, 8, msr); /* the full-width aliases */
 	if (!value)
-		value = indexed(v->perfevtsel, 0x186, 8, msr);
+		value = indexed(v->perfevtsel, MSR_PERFEVTSEL0, 8, msr);
 	if (!value)
-		value = indexed(v->offcore_rsp, 0x1a6, 2, msr);
+		value = indexed(v->offcore_rsp, MSR_OFFCORE_RSP0, 2, msr);
 	if (!value)
-		value = indexed(v->fixed_ctr, 0x309, 8, msr);
+		value = indexed(v->fixed_ctr, MSR_FIXED_CTR0, 8, msr);
 	return value;
 }
 
@@ -38,47 +39,47 @@ uint64_t *module_guest_msr(struct module *mod, unsigned lp_id, uint32_t msr)
 	struct tdvps_msrs *v = &mod->lp[lp_id].vps->msr;
 
 	switch (msr) {
-	case 0x48:
+	case MSR_SPEC_CTRL:
 		return &v->spec_ctrl;
-	case 0xe1:
+	case MSR_UMWAIT_CONTROL:
 		return &v->umwait_control;
-	case 0x122:
+	case MSR_TSX_CTRL:
 		return &v->tsx_ctrl;
-	case 0x1c4:
+	case MSR_XFD:
 		return &v->xfd;
-	case 0x1c5:
+	case MSR_XFD_ERR:
 		return &v->xfd_err;
-	case 0x329:
+	case MSR_PERF_METRICS:
 		return &v->perf_metrics;
-	case 0x38d:
+	case MSR_FIXED_CTR_CTRL:
 		return &v->fixed_ctr_ctrl;
-	case 0x38e:
+	case MSR_PERF_GLOBAL_STATUS:
 		return &v->perf_global_status;
-	case 0x3f1:
+	case MSR_PEBS_ENABLE:
 		return &v->pebs_enable;
-	case 0x3f2:
+	case MSR_PEBS_DATA_CFG:
 		return &v->pebs_data_cfg;
-	case 0x3f6:
+	case MSR_PEBS_LD_LAT:
 		return &v->pebs_ld_lat;
-	case 0x3f7:
+	case MSR_PEBS_FRONTEND:
 		return &v->pebs_frontend;
-	case 0x600:
+	case MSR_DS_AREA:
 		return &v->ds_area;
-	case 0xda0:
+	case MSR_XSS:
 		return &v->xss;
-	case 0x14cf:
+	case MSR_LBR_DEPTH:
 		return &v->lbr_depth;
-	case 0x1b01:
+	case MSR_UARCH_MISC_CTL:
 		return &v->uarch_misc_ctl;
-	case 0xc0000081:
+	case MSR_STAR:
 		return &v->star;
-	case 0xc0000082:
+	case MSR_LSTAR:
 		return &v->lstar;
-	case 0xc0000084:
+	case MSR_SFMASK:
 		return &v->fmask;
-	case 0xc0000102:
+	case MSR_KERNEL_GS_BASE:
 		return &v->kernel_gs_base;
-	case 0xc0000103:
+	case MSR_TSC_AUX:
 		return &v->tsc_aux;
 	}
 	return perfmon_msr(v, msr);

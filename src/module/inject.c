@@ -9,11 +9,9 @@
 #include "arch/x86.h"
 #include "module/vmcs.h"
 
-#define RFLAGS_RF (1ull << 16)
-
 static void inject(struct lp *lp, uint32_t info)
 {
-	vmcs_write(lp->vmcs, VMCS_ENTRY_INTERRUPTION_INFO, info | EVENT_VALID);
+	vmcs_write(lp->vmcs, VMCS_ENTRY_INTERRUPTION_INFO, info | VMX_EVENT_VALID);
 	vmcs_set_bits(lp->vmcs, VMCS_GUEST_RFLAGS, RFLAGS_RF);
 	if (!lp_decided(lp))
 		lp->fate = FATE_INJECTED;
@@ -25,7 +23,8 @@ static void inject_error(struct lp *lp, uint32_t vector, uint32_t error)
 	bool protected = (vmcs_read(lp->vmcs, VMCS_GUEST_CR0) & CR0_PE) != 0;
 
 	vmcs_write(lp->vmcs, VMCS_ENTRY_EXCEPTION_ERROR, error);
-	inject(lp, EVENT_TYPE_HW | vector | (protected ? EVENT_ERROR_CODE : 0));
+	inject(lp, VMX_EVENT_OF_TYPE(VMX_EVENT_EXCEPTION) | vector |
+			   (protected ? VMX_EVENT_ERROR_CODE : 0));
 }
 
 void guest_inject_gp0(struct lp *lp)
@@ -35,13 +34,13 @@ void guest_inject_gp0(struct lp *lp)
 
 void guest_inject_ud(struct lp *lp)
 {
-	inject(lp, EVENT_TYPE_HW | VECTOR_UD);
+	inject(lp, VMX_EVENT_OF_TYPE(VMX_EVENT_EXCEPTION) | VECTOR_UD);
 }
 
 void guest_inject_nmi(struct lp *lp)
 {
 	vmcs_write(lp->vmcs, VMCS_ENTRY_INTERRUPTION_INFO,
-		   EVENT_VALID | EVENT_TYPE_NMI | VECTOR_NMI);
+		   VMX_EVENT_VALID | VMX_EVENT_OF_TYPE(VMX_EVENT_NMI) | VECTOR_NMI);
 	if (!lp_decided(lp))
 		lp->fate = FATE_INJECTED;
 }
@@ -73,14 +72,15 @@ void guest_inject_ve(struct lp *lp, uint32_t exit_reason, uint64_t qualification
 		return;
 	}
 	fill_ve(lp, exit_reason, qualification, gpa_, gla, category);
-	inject(lp, EVENT_TYPE_HW | VECTOR_VE);
+	inject(lp, VMX_EVENT_OF_TYPE(VMX_EVENT_EXCEPTION) | VECTOR_VE);
 }
 
 void guest_inject_pf(struct lp *lp, uint64_t gla, uint32_t error)
 {
 	uint32_t pending = (uint32_t)vmcs_read(lp->vmcs, VMCS_ENTRY_INTERRUPTION_INFO);
-	bool exception = pending & EVENT_VALID && (pending & EVENT_TYPE_MASK) == EVENT_TYPE_HW;
-	uint32_t vector = pending & EVENT_VECTOR_MASK;
+	bool exception = pending & VMX_EVENT_VALID &&
+			 (pending & VMX_EVENT_TYPE_MASK) == VMX_EVENT_OF_TYPE(VMX_EVENT_EXCEPTION);
+	uint32_t vector = pending & VMX_EVENT_VECTOR_MASK;
 
 	lp->vps->cr2 = gla;
 	if (exception && vector == VECTOR_DF)
@@ -95,9 +95,10 @@ bool guest_event_intercepted(const struct lp *lp)
 {
 	const struct vmcs *vmcs = lp->vmcs;
 	uint32_t info = (uint32_t)vmcs_read(vmcs, VMCS_ENTRY_INTERRUPTION_INFO);
-	uint32_t vector = info & EVENT_VECTOR_MASK;
+	uint32_t vector = info & VMX_EVENT_VECTOR_MASK;
 
-	if (!(info & EVENT_VALID) || (info & EVENT_TYPE_MASK) != EVENT_TYPE_HW || vector > 31)
+	if (!(info & VMX_EVENT_VALID) ||
+	    (info & VMX_EVENT_TYPE_MASK) != VMX_EVENT_OF_TYPE(VMX_EVENT_EXCEPTION) || vector > 31)
 		return false;
 	if (!(vmcs_read(vmcs, VMCS_EXCEPTION_BITMAP) >> vector & 1))
 		return false;

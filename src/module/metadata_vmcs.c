@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes to the TD VMCS that need more than a mask. The host of a production TD may give posted
  * interrupts, the notify window, bus-lock exits and the shared EPT; a debugger nearly all. */
+#include "arch/msr.h"
 #include "arch/x86.h"
 #include "module/metadata.h"
 #include "module/sept.h"
@@ -14,7 +15,6 @@
 #define PROCBASED2_ENABLE_PML (1ull << 17)
 #define POSTED_VECTOR_NONE    0xffff
 #define POSTED_VECTOR_MAX     0xff
-#define MSR_IA32_DEBUGCTL     0x1d9
 
 static struct tdx_status not_valid(void)
 {
@@ -40,7 +40,7 @@ bool md_debugctl_merge(const struct md *md, uint64_t *value)
 	if ((*value & (DEBUGCTL_BTS | DEBUGCTL_TR)) == DEBUGCTL_TR &&
 	    !(md->td.tdcs->attributes & TDX_ATTR_DEBUG))
 		return false;
-	if (!machine_rdmsr(md->tx->lp->hw, MSR_IA32_DEBUGCTL, &host))
+	if (!machine_rdmsr(md->tx->lp->hw, MSR_DEBUGCTL, &host))
 		host = 0;
 	*value = (*value & ~DEBUGCTL_UNCORE_PMI) | (host & DEBUGCTL_UNCORE_PMI);
 	return true;

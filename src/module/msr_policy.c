@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* See module/msr_policy.h. */
 #include "module/msr_policy.h"
-#include "module/msr.h"
+#include "arch/msr.h"
 
 #include <string.h>
 #include <swtdx/structs.h>

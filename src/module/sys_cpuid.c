@@ -4,7 +4,7 @@
  * performance counters, topology. Rows of one leaf are met in order of sub-leaf. */
 #include "arch/x86.h"
 #include "module/cpuid_table.h"
-#include "module/msr.h"
+#include "arch/msr.h"
 #include "module/sys.h"
 #include "module/transition.h"
 

@@ -2,7 +2,7 @@
 /* The platform's MSRs: features the module needs, keys and KeyIDs, CMRs, SMRRs; and whether every
  * processor agrees on them. ABI: TDH.SYS.INIT, TDH.SYS.LP.INIT. Bits: SDM vol. 4. */
 #include "arch/x86.h"
-#include "module/msr.h"
+#include "arch/msr.h"
 #include "module/sys.h"
 #include "module/transition.h"
 

@@ -4,7 +4,8 @@
  * Per control word: `init` is what the module starts with, `variable` the bits it changes later,
  * `unknown` the bits it leaves as the processor wants them. ABI: TDH.SYS.INIT; SDM vol. 3, A.3 on.
  */
-#include "module/msr.h"
+#include "arch/msr.h"
+#include "arch/x86.h"
 #include "module/sys.h"
 #include "module/td_vmcs.h"
 #include "module/transition.h"
@@ -41,9 +42,9 @@ static const struct vmx_needs l2 = {
 /* Varied when it is there, hence not in `variable` above; a processor with DDPD_U must have it. */
 #define PROCBASED3_SPEC_CTRL (1ull << 7)
 
-#define CR0_PE_PG	     0x80000001ull
-#define GUEST_CR0_INIT	     0x21ull
-#define GUEST_CR4_INIT	     0x2040ull
+#define CR0_PE_PG	     (CR0_PE | CR0_PG)
+#define GUEST_CR0_INIT	     (CR0_PE | CR0_NE)
+#define GUEST_CR4_INIT	     (CR4_MCE | CR4_VMXE)
 
 /* BASIC: I/O exits have information, the TRUE capability MSRs exist; bits 44:32 the VMCS size */
 #define VMX_BASIC_REQUIRED (1ull << 54 | 1ull << 55)

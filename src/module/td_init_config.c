@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "arch/x86.h"
-#include "module/msr.h"
+#include "arch/msr.h"
 #include "module/sept.h"
 #include "module/td_init.h"
 

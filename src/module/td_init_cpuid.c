@@ -7,7 +7,7 @@
 #include "module/cpu_model.h"
 #include "module/cpuid_flags.h"
 #include "module/cpuid_table.h"
-#include "module/msr.h"
+#include "arch/msr.h"
 #include "module/td_init.h"
 
 #define CPUID_1_ECX_MONITOR	  (1u << 3)

@@ -6,11 +6,6 @@
 #include "module/td_vmcs.h"
 #include "module/vmcs.h"
 
-#define ARCH_CAP_SSB_NO	       (1ull << 4)
-#define ARCH_CAP_RRSBA	       (1ull << 19)
-#define ARCH_CAP_BHI_NO	       (1ull << 20)
-#define ARCH_CAP_XAPIC_DISABLE (1ull << 21)
-#define ARCH_CAP_PBRSB_NO      (1ull << 24)
 /* Microcode, package and energy controls, fill buffers, overclocking, what is not defined yet. */
 #define ARCH_CAP_HIDDEN	      (7ull << 9 | 7ull << 16 | 3ull << 22 | ~0ull << 25)
 #define ARCH_CAP_ALLOWABLE    (ARCH_CAP_SSB_NO | ARCH_CAP_BHI_NO | ARCH_CAP_PBRSB_NO)
@@ -40,8 +35,8 @@ bool td_init_arch_capabilities(const struct module *mod, struct tdcs *tdcs,
 #define L1_PROCBASED3	    0xeull
 #define L1_ENTRY_CTLS	    0x200u
 
-#define L2_CR0_INITIAL	    0x21ull
-#define L2_CR4_INITIAL	    0x2040ull
+#define L2_CR0_INITIAL	    (CR0_PE | CR0_NE)
+#define L2_CR4_INITIAL	    (CR4_MCE | CR4_VMXE)
 
 #define BASIC_INS_OUTS_INFO (1ull << 54)
 #define BASIC_TRUE_CTLS	    (1ull << 55)

@@ -17,30 +17,30 @@ struct field {
 
 /* Guest state: 32-bit protected mode without paging, flat segments, at the reset vector. */
 static const struct field reset_state[] = {
-	{VMCS_GUEST_DR7, 0x400},
-	{VMCS_GUEST_RIP, 0xfffffff0},
-	{VMCS_GUEST_RFLAGS, 0x2},
+	{VMCS_GUEST_DR7, DR7_RESET},
+	{VMCS_GUEST_RIP, RESET_RIP},
+	{VMCS_GUEST_RFLAGS, RFLAGS_FIXED},
 	{VMCS_GUEST_CS_LIMIT, 0xffffffff},
-	{VMCS_GUEST_CS_AR, 0xc09b},
+	{VMCS_GUEST_CS_AR, SEG_AR_CODE32},
 	{VMCS_GUEST_DS_LIMIT, 0xffffffff},
-	{VMCS_GUEST_DS_AR, 0xc093},
+	{VMCS_GUEST_DS_AR, SEG_AR_DATA},
 	{VMCS_GUEST_ES_LIMIT, 0xffffffff},
-	{VMCS_GUEST_ES_AR, 0xc093},
+	{VMCS_GUEST_ES_AR, SEG_AR_DATA},
 	{VMCS_GUEST_FS_LIMIT, 0xffffffff},
-	{VMCS_GUEST_FS_AR, 0xc093},
+	{VMCS_GUEST_FS_AR, SEG_AR_DATA},
 	{VMCS_GUEST_GS_LIMIT, 0xffffffff},
-	{VMCS_GUEST_GS_AR, 0xc093},
+	{VMCS_GUEST_GS_AR, SEG_AR_DATA},
 	{VMCS_GUEST_SS_LIMIT, 0xffffffff},
-	{VMCS_GUEST_SS_AR, 0xc093},
+	{VMCS_GUEST_SS_AR, SEG_AR_DATA},
 	{VMCS_GUEST_LDTR_LIMIT, 0xffff},
-	{VMCS_GUEST_LDTR_AR, 0x10082},
+	{VMCS_GUEST_LDTR_AR, SEG_AR_LDT | SEG_AR_UNUSABLE},
 	{VMCS_GUEST_TR_LIMIT, 0xffff},
-	{VMCS_GUEST_TR_AR, 0x8b},
+	{VMCS_GUEST_TR_AR, SEG_AR_TSS_BUSY},
 	{VMCS_GUEST_GDTR_LIMIT, 0xffff},
-	{VMCS_GUEST_PAT, 0x0007040600070406},
-	{VMCS_GUEST_EFER, 0x901}, /* SCE, LME, NXE */
-	{VMCS_GUEST_CR0, 0x21},
-	{VMCS_GUEST_CR4, 0x2040},
+	{VMCS_GUEST_PAT, PAT_RESET},
+	{VMCS_GUEST_EFER, EFER_SCE | EFER_LME | EFER_NXE},
+	{VMCS_GUEST_CR0, CR0_PE | CR0_NE},
+	{VMCS_GUEST_CR4, CR4_MCE | CR4_VMXE},
 	{VMCS_LINK_POINTER, NO_PA},
 	{VMCS_GUEST_PDPTE0, NO_PA},
 	{VMCS_GUEST_PDPTE1, NO_PA},
@@ -54,7 +54,7 @@ static const struct field fixed_controls[] = {
 	{VMCS_APIC_ACCESS_ADDRESS, NO_PA},
 	{VMCS_POSTED_INTERRUPT_VECTOR, 0xffff},
 	{VMCS_POSTED_INTERRUPT_DESCRIPTOR, NO_PA},
-	{VMCS_EXCEPTION_BITMAP, 1u << 18},
+	{VMCS_EXCEPTION_BITMAP, 1u << VECTOR_MC},
 	{VMCS_IO_BITMAP_A, NO_PA},
 	{VMCS_IO_BITMAP_B, NO_PA},
 	{VMCS_EPTP_LIST_ADDRESS, NO_PA},
@@ -121,13 +121,12 @@ static void write_controls(const struct module *mod, const struct tdcs *tdcs, st
 
 /* CR0 bits the module keeps to itself: PE, NE, NW, CD, reserved ones, and what VMX fixes (PG apart,
  * the guest being unrestricted). */
-#define CR0_OWNED                                                                                  \
-	(1ull << 0 | 1ull << 5 | 3ull << 29 | 0xffffffffull << 32 | 0x3ffull << 19 | 1ull << 17 |  \
-	 0x3ffull << 6)
-#define CR0_SHADOWED (1ull << 0 | 1ull << 5)
+#define CR0_OWNED    (CR0_PE | CR0_NE | CR0_NW | CR0_CD | CR0_RESERVED)
+#define CR0_SHADOWED (CR0_PE | CR0_NE)
 
 /* Of CR4: MCE, VMXE, SMXE and reserved ones; the rest depends on the TD's features. */
-#define CR4_OWNED (1ull << 6 | 7ull << 13 | 1ull << 26 | 7ull << 29 | ~0ull << 33)
+#define CR4_OWNED                                                                                  \
+	(CR4_MCE | CR4_VMXE | CR4_SMXE | 1ull << 15 | 1ull << 26 | 7ull << 29 | ~0ull << 33)
 
 /* CR4 bits of features the TD does not have. */
 static uint64_t cr4_without_feature(const struct tdcs *tdcs)

@@ -6,6 +6,7 @@
  * touched. */
 #include "module/transition.h"
 
+#include "abi/eeq.h"
 #include "arch/vmx.h"
 #include "arch/x86.h"
 #include "module/vcpu.h"

@@ -7,6 +7,7 @@
 #ifndef MODULE_TRANSITION_H
 #define MODULE_TRANSITION_H
 
+#include "abi/eeq.h"
 #include "arch/vmx.h"
 #include "module/sept.h"
 

@@ -29,7 +29,7 @@ static void record(struct lp *lp)
 	vmcs_write(vmcs, VMCS_EXIT_INSTRUCTION_INFO, e->instr_info);
 	vmcs_write(vmcs, VMCS_IDT_VECTORING_INFO, e->idt_vectoring_info);
 	vmcs_write(vmcs, VMCS_IDT_VECTORING_ERROR, e->idt_vectoring_error);
-	vmcs_clear_bits(vmcs, VMCS_ENTRY_INTERRUPTION_INFO, EVENT_VALID);
+	vmcs_clear_bits(vmcs, VMCS_ENTRY_INTERRUPTION_INFO, VMX_EVENT_VALID);
 }
 
 /* Delivery of an event was cut off by the exit: the next entry delivers it again. */
@@ -46,12 +46,12 @@ static void redeliver(struct lp *lp)
 			module_fatal(lp);
 		return;
 	}
-	if ((e->idt_vectoring_info & EVENT_TYPE_MASK) == EVENT_TYPE_NMI)
+	if ((e->idt_vectoring_info & VMX_EVENT_TYPE_MASK) == VMX_EVENT_OF_TYPE(VMX_EVENT_NMI))
 		vmcs_clear_bits(lp->vmcs, VMCS_GUEST_INTERRUPTIBILITY, INTERRUPTIBILITY_NMI);
 	vmcs_write(lp->vmcs, VMCS_ENTRY_INTERRUPTION_INFO,
-		   e->idt_vectoring_info &
-			   (EVENT_VALID | EVENT_ERROR_CODE | EVENT_TYPE_MASK | EVENT_VECTOR_MASK));
-	if (e->idt_vectoring_info & EVENT_ERROR_CODE)
+		   e->idt_vectoring_info & (VMX_EVENT_VALID | VMX_EVENT_ERROR_CODE |
+					    VMX_EVENT_TYPE_MASK | VMX_EVENT_VECTOR_MASK));
+	if (e->idt_vectoring_info & VMX_EVENT_ERROR_CODE)
 		vmcs_write(lp->vmcs, VMCS_ENTRY_EXCEPTION_ERROR, e->idt_vectoring_error);
 	vmcs_write(lp->vmcs, VMCS_ENTRY_INSTRUCTION_LENGTH, e->instr_len);
 }
@@ -92,7 +92,7 @@ static void prologue(struct lp *lp)
 		return;
 	}
 	stepping_exit(lp);
-	if (lp->exit.idt_vectoring_info & EVENT_VALID)
+	if (lp->exit.idt_vectoring_info & VMX_EVENT_VALID)
 		redeliver(lp);
 	if (exit_basic_reason(lp) == VMX_EXIT_EXTERNAL_INTERRUPT)
 		exit_to_host_event(lp, TDX_SUCCESS);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Doing the steps of vectors. */
+#include "arch/x86.h"
 #include "trace/player.h"
 #include "module/profile.h"
 
@@ -316,9 +317,9 @@ static bool guest(struct player *p, const struct vec_step *s, struct played *out
 	}
 	vmcs = module_vmcs(p->mod, s->lp);
 	vmcs_write(vmcs, VMCS_GUEST_EFER, EFER_64BIT);
-	vmcs_set_bits(vmcs, VMCS_GUEST_CR0, 1u << 31 | 1u);
-	vmcs_set_bits(vmcs, VMCS_GUEST_CS_AR, 1u << 13);   /* L */
-	vmcs_clear_bits(vmcs, VMCS_GUEST_CS_AR, 1u << 14); /* D/B */
+	vmcs_set_bits(vmcs, VMCS_GUEST_CR0, CR0_PG | CR0_PE);
+	vmcs_set_bits(vmcs, VMCS_GUEST_CS_AR, SEG_AR_L);
+	vmcs_clear_bits(vmcs, VMCS_GUEST_CS_AR, SEG_AR_DB);
 	return true;
 }
 

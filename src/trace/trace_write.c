@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "arch/x86.h"
 #include "machine/machine.h"
 #include "module/hooks.h"
 #include "module/tx.h"
@@ -321,8 +322,8 @@ static void on_leave(void *arg, struct lp *lp, bool guest, const struct tdx_regs
 
 static bool in_64bit_mode(const struct lp *lp)
 {
-	return vmcs_read(lp->vmcs, VMCS_GUEST_EFER) >> 10 & 1 &&
-	       vmcs_read(lp->vmcs, VMCS_GUEST_CS_AR) >> 13 & 1;
+	return vmcs_read(lp->vmcs, VMCS_GUEST_EFER) & EFER_LMA &&
+	       vmcs_read(lp->vmcs, VMCS_GUEST_CS_AR) & SEG_AR_L;
 }
 
 static void on_exit_of_guest(void *arg, struct lp *lp, const struct vmexit *exit,

@@ -12,6 +12,7 @@
 
 #include "abi/ghci.h"
 #include "abi/metadata.h"
+#include "abi/eeq.h"
 #include "arch/vmx.h"
 #include "vmm/lapic.h"
 
@@ -409,7 +410,7 @@ static int debug(struct tdx_vcpu *v, struct tdx_run *run, bool step)
 {
 	run->exit = TDX_EXIT_DEBUG;
 	run->debug.step = step;
-	run->debug.vector = step ? 0 : (uint8_t)VMX_INTERRUPTION_VECTOR(v->regs.r9);
+	run->debug.vector = step ? 0 : (uint8_t)VMX_EVENT_VECTOR(v->regs.r9);
 	run->debug.qualification = v->regs.rcx;
 	memset(&v->regs, 0, sizeof(v->regs));
 	return 0;
@@ -436,7 +437,7 @@ int vcpu_handle_exit(struct tdx_vcpu *v, struct tdx_status s, struct tdx_run *ru
 	}
 	switch (reason) {
 	case VMX_EXIT_EXCEPTION_OR_NMI:
-		if (VMX_INTERRUPTION_TYPE(v->regs.r9) != VMX_INTERRUPTION_NMI)
+		if (VMX_EVENT_TYPE(v->regs.r9) != VMX_EVENT_NMI)
 			return debug(v, run, false);
 		memset(&v->regs, 0, sizeof(v->regs));
 		return 1;

@@ -9,26 +9,13 @@
 #include <time.h>
 
 #include "abi/metadata.h"
+#include "arch/msr.h"
 #include "arch/vmcs.h"
+#include "arch/x86.h"
 #include "vmm/fields.h"
 #include "vmm/lapic_timer.h"
 
 enum {
-	MSR_TSC_DEADLINE = 0x6e0,
-	X2APIC_FIRST = 0x802,
-	X2APIC_ID = 0x802,
-	X2APIC_VERSION = 0x803,
-	X2APIC_LDR = 0x80d,
-	X2APIC_SIVR = 0x80f,
-	X2APIC_ESR = 0x828,
-	X2APIC_LVT_CMCI = 0x82f,
-	X2APIC_ICR = 0x830,
-	X2APIC_LVT_TIMER = 0x832,
-	X2APIC_LVT_ERROR = 0x837,
-	X2APIC_INIT_COUNT = 0x838,
-	X2APIC_CUR_COUNT = 0x839,
-	X2APIC_DIV_CONF = 0x83e,
-	X2APIC_LAST = 0x83f,
 	VERSION = 0x00060015, /* seven LVT entries, CMCI among them */
 	SIVR_RESET = 0xff,
 	SIVR_BITS = 0x3ff,
@@ -60,7 +47,7 @@ struct lapic {
 	struct pi_descriptor *pi;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	uint32_t reg[X2APIC_LAST - X2APIC_FIRST + 1];
+	uint32_t reg[MSR_X2APIC_SELF_IPI - MSR_X2APIC_APICID + 1];
 	uint64_t deadline;	  /* the guest's TSC; 0 not armed */
 	uint64_t period;	  /* host TSC ticks between expiries of a periodic timer */
 	struct lapic_timer timer; /* under the timer thread's lock */
@@ -69,7 +56,7 @@ struct lapic {
 
 static uint32_t *reg(struct lapic *a, uint32_t msr)
 {
-	return &a->reg[msr - X2APIC_FIRST];
+	return &a->reg[msr - MSR_X2APIC_APICID];
 }
 
 struct lapic *lapic_new(struct tdx_vcpu *v)
@@ -90,15 +77,15 @@ struct lapic *lapic_new(struct tdx_vcpu *v)
 	a->timer.apic = a;
 	tdx_vmm_write(vmm, a->page, zero, sizeof(zero));
 	a->pi = vmm->port[0]->ops->va(vmm->port[0], a->page);
-	atomic_store(&a->pi->control, (uint64_t)LAPIC_NOTIFICATION_VECTOR << PI_NV_SHIFT);
+	atomic_store(&a->pi->control, (uint64_t)VECTOR_HOST_NOTIFICATION << PI_NV_SHIFT);
 	pthread_mutex_init(&a->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&a->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	*reg(a, X2APIC_SIVR) = SIVR_RESET;
-	*reg(a, X2APIC_LVT_CMCI) = LVT_MASKED;
-	for (uint32_t msr = X2APIC_LVT_TIMER; msr <= X2APIC_LVT_ERROR; msr++)
+	*reg(a, MSR_X2APIC_SIVR) = SIVR_RESET;
+	*reg(a, MSR_X2APIC_LVT_CMCI) = LVT_MASKED;
+	for (uint32_t msr = MSR_X2APIC_LVT_TIMER; msr <= MSR_X2APIC_LVT_ERROR; msr++)
 		*reg(a, msr) = LVT_MASKED;
 	return a;
 }
@@ -120,7 +107,7 @@ struct tdx_status lapic_connect(struct lapic *a, const struct tdx_port *port)
 	struct tdx_status s;
 
 	s = tdh_vp_wr(port, vp, VP_FIELD_VMCS_16(VMCS_POSTED_INTERRUPT_VECTOR),
-		      LAPIC_NOTIFICATION_VECTOR, ~0ull, NULL);
+		      VECTOR_HOST_NOTIFICATION, ~0ull, NULL);
 	if (tdx_is_success(s))
 		s = tdh_vp_wr(port, vp, VP_FIELD_VMCS_64(VMCS_POSTED_INTERRUPT_DESCRIPTOR),
 			      a->page.v, ~0ull, NULL);
@@ -187,13 +174,13 @@ void lapic_wait(struct lapic *a)
 
 static unsigned timer_mode(struct lapic *a)
 {
-	return *reg(a, X2APIC_LVT_TIMER) >> 17 & 3;
+	return *reg(a, MSR_X2APIC_LVT_TIMER) >> 17 & 3;
 }
 
 /* A period that has passed unseen is lost, as an interrupt is that is pending already. */
 uint64_t lapic_timer_fired(struct lapic *a, uint64_t due, uint64_t now)
 {
-	uint32_t lvt = __atomic_load_n(reg(a, X2APIC_LVT_TIMER), __ATOMIC_RELAXED);
+	uint32_t lvt = __atomic_load_n(reg(a, MSR_X2APIC_LVT_TIMER), __ATOMIC_RELAXED);
 	uint64_t period = __atomic_load_n(&a->period, __ATOMIC_RELAXED);
 
 	__atomic_store_n(&a->deadline, 0, __ATOMIC_RELAXED);
@@ -223,7 +210,7 @@ static bool set_deadline(struct lapic *a, uint64_t value)
 
 static unsigned divisor(struct lapic *a)
 {
-	uint32_t d = *reg(a, X2APIC_DIV_CONF);
+	uint32_t d = *reg(a, MSR_X2APIC_DIV_CONF);
 
 	return 1u << (((d & 3) | (d >> 1 & 4)) + 1) % 8;
 }
@@ -237,7 +224,7 @@ static bool set_count(struct lapic *a, uint32_t value)
 {
 	uint64_t ticks = count_to_ticks(a, value), least = lapic_tsc_hz(a->v->vm) / MIN_PERIOD_HZ;
 
-	*reg(a, X2APIC_INIT_COUNT) = value;
+	*reg(a, MSR_X2APIC_INIT_COUNT) = value;
 	if (timer_mode(a) == TIMER_DEADLINE)
 		return true;
 	if (timer_mode(a) == TIMER_PERIODIC && ticks < least)
@@ -261,7 +248,7 @@ static bool set_lvt_timer(struct lapic *a, uint32_t value)
 {
 	unsigned before = timer_mode(a);
 
-	__atomic_store_n(reg(a, X2APIC_LVT_TIMER), value & (LVT_BITS | TIMER_MODES) & ~0x700u,
+	__atomic_store_n(reg(a, MSR_X2APIC_LVT_TIMER), value & (LVT_BITS | TIMER_MODES) & ~0x700u,
 			 __ATOMIC_RELAXED);
 	if (before == timer_mode(a))
 		return true;
@@ -332,27 +319,27 @@ bool lapic_read(struct lapic *a, uint32_t msr, uint64_t *value)
 		return true;
 	}
 	switch (msr) {
-	case X2APIC_ID:
+	case MSR_X2APIC_APICID:
 		*value = a->v->id;
 		return true;
-	case X2APIC_VERSION:
+	case MSR_X2APIC_VERSION:
 		*value = VERSION;
 		return true;
-	case X2APIC_LDR:
+	case MSR_X2APIC_LDR:
 		*value = logical_id(a->v->id);
 		return true;
-	case X2APIC_CUR_COUNT:
+	case MSR_X2APIC_CUR_COUNT:
 		*value = current_count(a);
 		return true;
-	case X2APIC_ICR:
-	case X2APIC_ESR:
+	case MSR_X2APIC_ICR:
+	case MSR_X2APIC_ESR:
 		*value = 0;
 		return true;
 	default:
 		break;
 	}
-	if (msr != X2APIC_SIVR && msr != X2APIC_LVT_CMCI && msr != X2APIC_DIV_CONF &&
-	    (msr < X2APIC_LVT_TIMER || msr > X2APIC_INIT_COUNT))
+	if (msr != MSR_X2APIC_SIVR && msr != MSR_X2APIC_LVT_CMCI && msr != MSR_X2APIC_DIV_CONF &&
+	    (msr < MSR_X2APIC_LVT_TIMER || msr > MSR_X2APIC_INIT_COUNT))
 		return false;
 	*value = *reg(a, msr);
 	return true;
@@ -362,29 +349,30 @@ bool lapic_write(struct lapic *a, uint32_t msr, uint64_t value)
 {
 	if (msr == MSR_TSC_DEADLINE)
 		return set_deadline(a, value);
-	if (msr == X2APIC_ICR) {
+	if (msr == MSR_X2APIC_ICR) {
 		send_ipi(a, value);
 		return true;
 	}
 	if (value >> 32)
 		return false;
 	switch (msr) {
-	case X2APIC_ESR:
+	case MSR_X2APIC_ESR:
 		return value == 0;
-	case X2APIC_SIVR:
+	case MSR_X2APIC_SIVR:
 		*reg(a, msr) = (uint32_t)value & SIVR_BITS;
 		return true;
-	case X2APIC_LVT_TIMER:
+	case MSR_X2APIC_LVT_TIMER:
 		return set_lvt_timer(a, (uint32_t)value);
-	case X2APIC_INIT_COUNT:
+	case MSR_X2APIC_INIT_COUNT:
 		return set_count(a, (uint32_t)value);
-	case X2APIC_DIV_CONF:
+	case MSR_X2APIC_DIV_CONF:
 		*reg(a, msr) = (uint32_t)value & 0xb;
 		return true;
 	default:
 		break;
 	}
-	if (msr != X2APIC_LVT_CMCI && (msr <= X2APIC_LVT_TIMER || msr > X2APIC_LVT_ERROR))
+	if (msr != MSR_X2APIC_LVT_CMCI &&
+	    (msr <= MSR_X2APIC_LVT_TIMER || msr > MSR_X2APIC_LVT_ERROR))
 		return false;
 	*reg(a, msr) = (uint32_t)value & LVT_BITS;
 	return true;

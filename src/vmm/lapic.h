@@ -9,8 +9,6 @@
 
 #include "vmm/internal.h"
 
-enum { LAPIC_NOTIFICATION_VECTOR = 0xf2 };
-
 struct lapic;
 
 /* NULL: no memory. */

@@ -3,20 +3,8 @@
 #include "vmm/internal.h"
 
 #include "abi/ghci.h"
+#include "arch/msr.h"
 #include "vmm/lapic.h"
-
-enum {
-	MSR_APIC_BASE = 0x1b,
-	MSR_BIOS_SIGN_ID = 0x8b,
-	MSR_MTRR_CAP = 0xfe,
-	MSR_MCG_CAP = 0x179,
-	MSR_MCG_STATUS = 0x17a,
-	MSR_MISC_ENABLE = 0x1a0,
-	MSR_PLATFORM_INFO = 0xce,
-	MSR_MISC_FEATURES_ENABLES = 0x140,
-	MSR_MTRR_DEF_TYPE = 0x2ff,
-	MSR_FEAT_CTL = 0x3a,
-};
 
 #define APIC_BASE_X2APIC_ENABLED 0xfee00c00ull
 #define APIC_BASE_BSP		 (1ull << 8)
@@ -28,17 +16,17 @@ static bool read_msr(const struct tdx_vcpu *v, uint32_t msr, uint64_t *value)
 	case MSR_APIC_BASE:
 		*value = APIC_BASE_X2APIC_ENABLED | (v->id == 0 ? APIC_BASE_BSP : 0);
 		return true;
-	case MSR_FEAT_CTL:
+	case MSR_FEATURE_CONTROL:
 		*value = 1; /* locked */
 		return true;
 	case MSR_BIOS_SIGN_ID:
-	case MSR_MTRR_CAP:
+	case MSR_MTRRCAP:
 	case MSR_MTRR_DEF_TYPE:
 	case MSR_MCG_CAP:
 	case MSR_MCG_STATUS:
 	case MSR_MISC_ENABLE:
 	case MSR_PLATFORM_INFO:
-	case MSR_MISC_FEATURES_ENABLES:
+	case MSR_FEATURE_ENABLES:
 		*value = 0;
 		return true;
 	default:
@@ -53,7 +41,7 @@ static bool write_msr(const struct tdx_vcpu *v, uint32_t msr, uint64_t value)
 	switch (msr) {
 	case MSR_BIOS_SIGN_ID:
 	case MSR_MCG_STATUS:
-	case MSR_MISC_FEATURES_ENABLES:
+	case MSR_FEATURE_ENABLES:
 		return value == 0;
 	case MSR_MISC_ENABLE:
 	case MSR_MTRR_DEF_TYPE:

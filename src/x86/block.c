@@ -528,9 +528,9 @@ const struct x86_op *x86_lookup(struct x86_cpu *cpu, unsigned extra_mode)
 	if (!(mode & M_L64)) {
 		linear = (uint32_t)(rip + cpu->seg[X86_CS].base);
 		if (rip > cpu->seg[X86_CS].limit)
-			x86_raise_err(cpu, NULL, V_GP, 0);
+			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	} else if (!x86_canonical(cpu, rip)) {
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	}
 	host = x86_fill(cpu, linear, ACC_X);
 	b = find(cpu, linear, host, mode);

@@ -87,7 +87,7 @@ void x86_watch_access(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned 
 	if (!cpu->aligned || (acc & ACC_SUP) || (size != 2 && size != 4 && size != 8 && size != 10))
 		return;
 	if (va & ((size == 10 ? 8 : size) - 1))
-		x86_raise_err(cpu, cpu->cur, V_AC, 0);
+		x86_raise_err(cpu, cpu->cur, VECTOR_AC, 0);
 }
 
 /* Reached by a link or by lookup, so the checks of a block's head are made here. */

@@ -18,11 +18,11 @@ void x86_tr_lacking(struct x86_tr *tr)
 		{ZYDIS_ISA_SET_AMX_BF16, x86_gated_xcr0, XCR0_AMX},
 		{ZYDIS_ISA_SET_AMX_INT8, x86_gated_xcr0, XCR0_AMX},
 		{ZYDIS_ISA_SET_AMX_TILE, x86_gated_xcr0, XCR0_AMX},
-		{ZYDIS_ISA_SET_CET, x86_gated_cr4, X86_CR4_CET},
-		{ZYDIS_ISA_SET_KEYLOCKER, x86_gated_cr4, X86_CR4_KL},
-		{ZYDIS_ISA_SET_KEYLOCKER_WIDE, x86_gated_cr4, X86_CR4_KL},
-		{ZYDIS_ISA_SET_PKU, x86_gated_cr4, X86_CR4_PKE},
-		{ZYDIS_ISA_SET_UINTR, x86_gated_cr4, X86_CR4_UINTR},
+		{ZYDIS_ISA_SET_CET, x86_gated_cr4, CR4_CET},
+		{ZYDIS_ISA_SET_KEYLOCKER, x86_gated_cr4, CR4_KEYLOCKER},
+		{ZYDIS_ISA_SET_KEYLOCKER_WIDE, x86_gated_cr4, CR4_KEYLOCKER},
+		{ZYDIS_ISA_SET_PKU, x86_gated_cr4, CR4_PKE},
+		{ZYDIS_ISA_SET_UINTR, x86_gated_cr4, CR4_UINTR},
 	};
 	unsigned i;
 
@@ -35,5 +35,5 @@ void x86_tr_lacking(struct x86_tr *tr)
 	if (tr->in.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY)
 		x86_tr_unknown(tr, x86_unknown);
 	else
-		x86_tr_unknown(tr, x86_gated_xcr0)->imm = X86_XCR0_AVX;
+		x86_tr_unknown(tr, x86_gated_xcr0)->imm = XFAM_AVX;
 }

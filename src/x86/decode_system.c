@@ -10,7 +10,7 @@ static uint8_t reg_of(const struct x86_tr *tr, unsigned operand)
 }
 
 /* Where the instruction asks for a privilege: 0 #GP outside CPL 0, 1 none, 2 #UD outside CPL 0. */
-static void leaves(struct x86_tr *tr, enum x86_reason reason, uint8_t privilege)
+static void leaves(struct x86_tr *tr, unsigned reason, uint8_t privilege)
 {
 	struct x86_op *op = x86_tr_end(tr, x86_exit_insn);
 
@@ -81,7 +81,7 @@ static struct x86_op *word_operand(struct x86_tr *tr, struct x86_op *op, unsigne
 	return op;
 }
 
-static void software_interrupt(struct x86_tr *tr, unsigned vector, enum x86_event type)
+static void software_interrupt(struct x86_tr *tr, unsigned vector, enum vmx_event type)
 {
 	struct x86_op *op = x86_tr_end(tr, x86_int_n);
 
@@ -126,30 +126,30 @@ bool x86_tr_system(struct x86_tr *tr)
 	case ZYDIS_MNEMONIC_##name:                                                                \
 		call;                                                                              \
 		return true;
-		CASE(CPUID, leaves(tr, X86_EXIT_CPUID, 1))
-		CASE(HLT, leaves(tr, X86_EXIT_HLT, 0))
-		CASE(INVD, leaves(tr, X86_EXIT_INVD, 0))
-		CASE(WBINVD, leaves(tr, X86_EXIT_WBINVD, 0))
-		CASE(RDPMC, leaves(tr, X86_EXIT_RDPMC, 1))
+		CASE(CPUID, leaves(tr, VMX_EXIT_CPUID, 1))
+		CASE(HLT, leaves(tr, VMX_EXIT_HLT, 0))
+		CASE(INVD, leaves(tr, VMX_EXIT_INVD, 0))
+		CASE(WBINVD, leaves(tr, VMX_EXIT_WBINVD, 0))
+		CASE(RDPMC, leaves(tr, VMX_EXIT_RDPMC, 1))
 		CASE(RSM, x86_tr_end(tr, x86_ud)) /* outside SMM */
-		CASE(VMCALL, leaves(tr, X86_EXIT_VMCALL, 1))
-		CASE(TDCALL, leaves(tr, X86_EXIT_TDCALL, 0))
-		CASE(SEAMCALL, leaves(tr, X86_EXIT_SEAMCALL, 0))
-		CASE(GETSEC, leaves(tr, X86_EXIT_GETSEC, 1))
-		CASE(ENCLS, leaves(tr, X86_EXIT_ENCLS, 2))
-		CASE(PCONFIG, leaves(tr, X86_EXIT_PCONFIG, 2))
-		CASE(XSETBV, leaves(tr, X86_EXIT_XSETBV, 0))
-		CASE(INVEPT, leaves(tr, X86_EXIT_INVEPT, 0))
-		CASE(INVVPID, leaves(tr, X86_EXIT_INVVPID, 0))
-		CASE(VMCLEAR, leaves(tr, X86_EXIT_VMX, 0))
-		CASE(VMLAUNCH, leaves(tr, X86_EXIT_VMX, 0))
-		CASE(VMRESUME, leaves(tr, X86_EXIT_VMX, 0))
-		CASE(VMPTRLD, leaves(tr, X86_EXIT_VMX, 0))
-		CASE(VMPTRST, leaves(tr, X86_EXIT_VMX, 0))
-		CASE(VMREAD, leaves(tr, X86_EXIT_VMX, 0))
-		CASE(VMWRITE, leaves(tr, X86_EXIT_VMX, 0))
-		CASE(VMXOFF, leaves(tr, X86_EXIT_VMX, 0))
-		CASE(VMXON, leaves(tr, X86_EXIT_VMX, 0))
+		CASE(VMCALL, leaves(tr, VMX_EXIT_VMCALL, 1))
+		CASE(TDCALL, leaves(tr, VMX_EXIT_TDCALL, 0))
+		CASE(SEAMCALL, leaves(tr, VMX_EXIT_SEAMCALL, 0))
+		CASE(GETSEC, leaves(tr, VMX_EXIT_GETSEC, 1))
+		CASE(ENCLS, leaves(tr, VMX_EXIT_ENCLS, 2))
+		CASE(PCONFIG, leaves(tr, VMX_EXIT_PCONFIG, 2))
+		CASE(XSETBV, leaves(tr, VMX_EXIT_XSETBV, 0))
+		CASE(INVEPT, leaves(tr, VMX_EXIT_INVEPT, 0))
+		CASE(INVVPID, leaves(tr, VMX_EXIT_INVVPID, 0))
+		CASE(VMCLEAR, leaves(tr, VMX_EXIT_VMCLEAR, 0))
+		CASE(VMLAUNCH, leaves(tr, VMX_EXIT_VMCLEAR, 0))
+		CASE(VMRESUME, leaves(tr, VMX_EXIT_VMCLEAR, 0))
+		CASE(VMPTRLD, leaves(tr, VMX_EXIT_VMCLEAR, 0))
+		CASE(VMPTRST, leaves(tr, VMX_EXIT_VMCLEAR, 0))
+		CASE(VMREAD, leaves(tr, VMX_EXIT_VMCLEAR, 0))
+		CASE(VMWRITE, leaves(tr, VMX_EXIT_VMCLEAR, 0))
+		CASE(VMXOFF, leaves(tr, VMX_EXIT_VMCLEAR, 0))
+		CASE(VMXON, leaves(tr, VMX_EXIT_VMCLEAR, 0))
 		CASE(VMFUNC, x86_tr_end(tr, x86_ud))
 		CASE(VMMCALL, x86_tr_end(tr, x86_ud)) /* AMD's */
 		CASE(IN, io(tr, true, false, tr->o[0].size / 8))
@@ -222,9 +222,9 @@ bool x86_tr_system(struct x86_tr *tr)
 		CASE(IRET, x86_tr_end(tr, x86_iret)->s = 2)
 		CASE(IRETD, x86_tr_end(tr, x86_iret)->s = 4)
 		CASE(IRETQ, x86_tr_end(tr, x86_iret)->s = 8)
-		CASE(INT, software_interrupt(tr, tr->o[0].imm.value.u & 0xff, X86_EV_SWINT))
-		CASE(INT3, software_interrupt(tr, 3, X86_EV_SWEXC))
-		CASE(INT1, software_interrupt(tr, 1, X86_EV_PRIV_SWEXC))
+		CASE(INT, software_interrupt(tr, tr->o[0].imm.value.u & 0xff, VMX_EVENT_SOFTWARE))
+		CASE(INT3, software_interrupt(tr, 3, VMX_EVENT_SOFTWARE_EXCEPTION))
+		CASE(INT1, software_interrupt(tr, 1, VMX_EVENT_PRIVILEGED_EXCEPTION))
 		CASE(INTO, x86_tr_op(tr, x86_into))
 		CASE(LDS, far_pointer(tr, X86_DS))
 		CASE(LES, far_pointer(tr, X86_ES))

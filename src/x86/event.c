@@ -32,7 +32,7 @@ static struct gate read_gate(struct x86_cpu *cpu, unsigned vector, bool lma)
 	struct gate g;
 
 	if (vector * size + size - 1 > cpu->idtr.limit)
-		x86_raise_err(cpu, NULL, V_GP, idt_error(cpu, vector));
+		x86_raise_err(cpu, NULL, VECTOR_GP, idt_error(cpu, vector));
 	x86_read(cpu, cpu->idtr.base + vector * size, w, size, ACC_SUP);
 	g.offset = (w[0] & 0xffff) | ((w[0] >> 32) & 0xffff0000u);
 	if (lma)
@@ -47,8 +47,8 @@ static struct gate read_gate(struct x86_cpu *cpu, unsigned vector, bool lma)
 
 static bool takes_error(unsigned vector)
 {
-	return vector == V_DF || (vector >= V_TS && vector <= V_PF) || vector == V_AC ||
-	       vector == V_CP;
+	return vector == VECTOR_DF || (vector >= VECTOR_TS && vector <= VECTOR_PF) ||
+	       vector == VECTOR_AC || vector == VECTOR_CP;
 }
 
 /* The frame: return address first in memory after the error code. */
@@ -86,25 +86,26 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 	uint32_t ar;
 	bool inner;
 
-	if (cpu->delivering.soft && cpu->delivering.type != X86_EV_PRIV_SWEXC && g.dpl < cpl)
-		x86_raise_err(cpu, NULL, V_GP, vector * 8 + 2);
+	if (cpu->delivering.soft && cpu->delivering.type != VMX_EVENT_PRIVILEGED_EXCEPTION &&
+	    g.dpl < cpl)
+		x86_raise_err(cpu, NULL, VECTOR_GP, vector * 8 + 2);
 	if (g.type == GATE_TASK && !lma)
-		x86_leave(cpu, NULL, X86_EXIT_TASK_SWITCH, g.sel | (3ull << 30));
+		x86_leave(cpu, NULL, VMX_EXIT_TASK_SWITCH, g.sel | (3ull << 30));
 	if (g.type != GATE_INT && g.type != GATE_TRAP && (lma || (g.type | 1) != (GATE_INT16 | 1)))
-		x86_raise_err(cpu, NULL, V_GP, idt_error(cpu, vector));
+		x86_raise_err(cpu, NULL, VECTOR_GP, idt_error(cpu, vector));
 	if (!g.present)
-		x86_raise_err(cpu, NULL, V_NP, idt_error(cpu, vector));
+		x86_raise_err(cpu, NULL, VECTOR_NP, idt_error(cpu, vector));
 	if (!(g.sel & ~3u))
-		x86_raise_err(cpu, NULL, V_GP, ext);
-	x86_desc_need(cpu, g.sel, V_GP, ext, &cs);
+		x86_raise_err(cpu, NULL, VECTOR_GP, ext);
+	x86_desc_need(cpu, g.sel, VECTOR_GP, ext, &cs);
 	ar = desc_ar(cs.low);
-	if (!(ar & X86_AR_S) || !(ar & 8) || X86_AR_DPL(ar) > cpl ||
-	    (lma && (!(ar & X86_AR_L) || (ar & X86_AR_DB))))
-		x86_raise_err(cpu, NULL, V_GP, (g.sel & ~3u) | ext);
-	if (!(ar & X86_AR_P))
-		x86_raise_err(cpu, NULL, V_NP, (g.sel & ~3u) | ext);
+	if (!(ar & SEG_AR_S) || !(ar & 8) || SEG_AR_DPL(ar) > cpl ||
+	    (lma && (!(ar & SEG_AR_L) || (ar & SEG_AR_DB))))
+		x86_raise_err(cpu, NULL, VECTOR_GP, (g.sel & ~3u) | ext);
+	if (!(ar & SEG_AR_P))
+		x86_raise_err(cpu, NULL, VECTOR_NP, (g.sel & ~3u) | ext);
 	if (!(ar & 4))
-		cpl = X86_AR_DPL(ar);
+		cpl = SEG_AR_DPL(ar);
 	inner = cpl < cpu->cpl;
 	width = lma ? 8 : g.type < 8 ? 2 : 4;
 
@@ -115,35 +116,35 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 			sp = x86_tss_stack(cpu, cpl, NULL);
 		sp &= ~15ull;
 		new_ss = inner ? (struct x86_seg){.sel = (uint16_t)cpl,
-						  .ar = X86_AR_UNUSABLE | (cpl << 5)}
+						  .ar = SEG_AR_UNUSABLE | (cpl << 5)}
 			       : new_ss;
 	} else if (inner) {
 		uint16_t sel;
 
 		sp = x86_tss_stack(cpu, cpl, &sel);
-		x86_desc_need(cpu, sel, V_TS, ext, &ss);
-		if ((sel & 3u) != cpl || X86_AR_DPL(desc_ar(ss.low)) != cpl ||
-		    !(desc_ar(ss.low) & X86_AR_S) || (desc_ar(ss.low) & 10u) != 2)
-			x86_raise_err(cpu, NULL, V_TS, (sel & ~3u) | ext);
-		if (!(desc_ar(ss.low) & X86_AR_P))
-			x86_raise_err(cpu, NULL, V_SS, (sel & ~3u) | ext);
+		x86_desc_need(cpu, sel, VECTOR_TS, ext, &ss);
+		if ((sel & 3u) != cpl || SEG_AR_DPL(desc_ar(ss.low)) != cpl ||
+		    !(desc_ar(ss.low) & SEG_AR_S) || (desc_ar(ss.low) & 10u) != 2)
+			x86_raise_err(cpu, NULL, VECTOR_TS, (sel & ~3u) | ext);
+		if (!(desc_ar(ss.low) & SEG_AR_P))
+			x86_raise_err(cpu, NULL, VECTOR_SS, (sel & ~3u) | ext);
 		new_ss = (struct x86_seg){desc_base(ss.low), desc_limit(ss.low), desc_ar(ss.low),
 					  sel};
 	}
 	if (!lma) {
 		base = new_ss.base;
-		sp &= new_ss.ar & X86_AR_DB ? UINT32_MAX : UINT16_MAX;
+		sp &= new_ss.ar & SEG_AR_DB ? UINT32_MAX : UINT16_MAX;
 	}
 
 	/* The frame shows RF so that a fault restarts its instruction past a breakpoint. */
 	if (cpu->delivering.rf)
-		flags |= X86_RF;
+		flags |= RFLAGS_RF;
 	size = build_frame(cpu, frame, width, has_error, lma || inner, rip, flags);
 	sp -= size;
 	if (!lma)
 		sp = (uint32_t)sp;
 	if (lma && !x86_canonical(cpu, sp))
-		x86_raise_err(cpu, NULL, V_SS, ext);
+		x86_raise_err(cpu, NULL, VECTOR_SS, ext);
 	x86_write(cpu, sp + base, frame, size, cpl < 3 ? ACC_SUP : ACC_SYS);
 	x86_desc_accessed(cpu, &cs);
 
@@ -159,9 +160,9 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 		cpu->regs.rsp = sp;
 	else
 		sp_set(cpu, sp);
-	flags &= ~(uint64_t)(X86_TF | X86_NT | X86_RF | X86_VM);
+	flags &= ~(uint64_t)(RFLAGS_TF | RFLAGS_NT | RFLAGS_RF | RFLAGS_VM);
 	if ((g.type & 7) == (GATE_INT & 7))
-		flags &= ~(uint64_t)X86_IF;
+		flags &= ~(uint64_t)RFLAGS_IF;
 	x86_set_rflags(cpu, flags);
 	x86_mode_changed(cpu);
 }
@@ -169,7 +170,7 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 void x86_deliver(struct x86_cpu *cpu)
 {
 	cpu->cur = NULL;
-	deliver(cpu, cpu->efer & X86_EFER_LMA);
-	if (cpu->delivering.type == X86_EV_NMI)
+	deliver(cpu, cpu->efer & EFER_LMA);
+	if (cpu->delivering.type == VMX_EVENT_NMI)
 		cpu->nmi_blocked = true;
 }

@@ -8,16 +8,16 @@
 /* imm: exit reason; d: 0 only at CPL 0, 1 any CPL, 2 #UD outside CPL 0. */
 OP(x86_exit_insn)
 {
-	if (op->imm == X86_EXIT_XSETBV && !(cpu->cr4 & X86_CR4_OSXSAVE))
-		x86_raise(cpu, op, V_UD);
-	if (op->imm == X86_EXIT_GETSEC && !(cpu->cr4 & X86_CR4_SMXE))
-		x86_raise(cpu, op, V_UD);
+	if (op->imm == VMX_EXIT_XSETBV && !(cpu->cr4 & CR4_OSXSAVE))
+		x86_raise(cpu, op, VECTOR_UD);
+	if (op->imm == VMX_EXIT_GETSEC && !(cpu->cr4 & CR4_SMXE))
+		x86_raise(cpu, op, VECTOR_UD);
 	if (cpu->cpl && op->d == 0)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	if (cpu->cpl && op->d == 2)
-		x86_raise(cpu, op, V_UD);
-	if (op->imm == X86_EXIT_RDPMC && cpu->cpl && !(cpu->cr4 & X86_CR4_PCE))
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise(cpu, op, VECTOR_UD);
+	if (op->imm == VMX_EXIT_RDPMC && cpu->cpl && !(cpu->cr4 & CR4_PCE))
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	x86_leave(cpu, op, (unsigned)op->imm, 0);
 }
 
@@ -29,13 +29,13 @@ static void check_port(struct x86_cpu *cpu, unsigned port, unsigned size)
 	if (cpu->cpl <= ((cpu->sysflags >> 12) & 3u))
 		return;
 	if (!(cpu->tr.ar & 8) || cpu->tr.limit < 103)
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	map = (unsigned)x86_ld(cpu, cpu->tr.base + 102, 2, ACC_SUP) + port / 8;
 	if (map + 1 > cpu->tr.limit)
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	bits = (unsigned)x86_ld(cpu, cpu->tr.base + map, 2, ACC_SUP) >> (port & 7);
 	if (bits & ((1u << size) - 1))
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 }
 
 /* d: size; imm: port, or 0x10000 for DX; s: bit 0 IN, bit 1 string. */
@@ -79,22 +79,22 @@ OP(x86_in_out)
 		qual |= 1u << 6;
 	qual |= (uint64_t)port << 16;
 	cpu->exit.insn_len = op->len;
-	x86_leave(cpu, NULL, X86_EXIT_IO, qual);
+	x86_leave(cpu, NULL, VMX_EXIT_IO, qual);
 }
 
 OP(x86_ud)
 {
-	x86_raise(cpu, op, V_UD);
+	x86_raise(cpu, op, VECTOR_UD);
 }
 
 OP(x86_gp)
 {
-	x86_raise_err(cpu, op, V_GP, 0);
+	x86_raise_err(cpu, op, VECTOR_GP, 0);
 }
 
 OP(x86_nm)
 {
-	x86_raise(cpu, op, V_NM);
+	x86_raise(cpu, op, VECTOR_NM);
 }
 
 /* The bytes are in the following operation. */
@@ -107,14 +107,14 @@ OP(x86_unknown)
 OP(x86_gated_cr4)
 {
 	if (!(cpu->cr4 & op->imm))
-		x86_raise(cpu, op, V_UD);
+		x86_raise(cpu, op, VECTOR_UD);
 	return x86_unknown(cpu, op);
 }
 
 OP(x86_gated_xcr0)
 {
-	if (!(cpu->cr4 & X86_CR4_OSXSAVE) || !(cpu->xcr0 & op->imm))
-		x86_raise(cpu, op, V_UD);
+	if (!(cpu->cr4 & CR4_OSXSAVE) || !(cpu->xcr0 & op->imm))
+		x86_raise(cpu, op, VECTOR_UD);
 	return x86_unknown(cpu, op);
 }
 
@@ -153,4 +153,19 @@ OP(x86_pause)
 			x86_nap(cpu);
 	}
 	NEXT;
+}
+
+const char *x86_unsupported_name(uint64_t qualification)
+{
+	switch ((enum x86_unsupported)qualification) {
+	case X86_UNSUPPORTED_REAL_MODE:
+		return "real mode";
+	case X86_UNSUPPORTED_PAGING_32:
+		return "paging without PAE";
+	case X86_UNSUPPORTED_CALL_GATE:
+		return "a call gate";
+	case X86_UNSUPPORTED_X87_FERR:
+		return "an x87 exception with CR0.NE = 0";
+	}
+	return "UNKNOWN";
 }

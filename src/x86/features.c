@@ -73,7 +73,7 @@ uint64_t x86_cr4_allowed(const struct x86_cpu *cpu)
 		if (cr4_needs[i] && x86_has(cpu, cr4_needs[i]))
 			allowed |= 1ull << i;
 	if (x86_has(cpu, X86_F_CET_IBT))
-		allowed |= X86_CR4_CET;
+		allowed |= CR4_CET;
 	return allowed;
 }
 

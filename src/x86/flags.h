@@ -11,6 +11,7 @@
 #include "x86/internal.h"
 
 #define FL_OF	  0x0001u
+#define FL_FIXED  0x0200u /* bit 1 of FLAGS is always one */
 #define FL_CF	  0x0100u
 #define FL_PF	  0x0400u
 #define FL_AF	  0x1000u
@@ -18,7 +19,7 @@
 #define FL_SF	  0x8000u
 #define FL_ALL	  (FL_OF | FL_CF | FL_PF | FL_AF | FL_ZF | FL_SF)
 
-#define X86_ARITH (X86_CF | X86_PF | X86_AF | X86_ZF | X86_SF | X86_OF)
+#define X86_ARITH (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 
 static inline uint64_t fl_to_rflags(unsigned fl)
 {
@@ -27,7 +28,7 @@ static inline uint64_t fl_to_rflags(unsigned fl)
 
 static inline uint16_t fl_from_rflags(uint64_t r)
 {
-	return (uint16_t)(((r & 0xd5u) << 8) | 0x200u | ((r >> 11) & 1u));
+	return (uint16_t)(((r & 0xd5u) << 8) | FL_FIXED | ((r >> 11) & 1u));
 }
 
 static inline uint16_t fl_pick(unsigned from, unsigned to, unsigned mask)

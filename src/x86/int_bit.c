@@ -105,7 +105,7 @@ x86_fn *const x86_bit[BITOPS][4][6] = {
  * and BSR of 0 leave the destination alone, as all processors do. */
 static inline uint16_t scan_fl(const struct x86_cpu *cpu, bool zf, bool cf)
 {
-	return (uint16_t)((cpu->fl & 0x200u) | (zf ? FL_ZF : 0) | (cf ? FL_CF : 0));
+	return (uint16_t)((cpu->fl & FL_FIXED) | (zf ? FL_ZF : 0) | (cf ? FL_CF : 0));
 }
 
 #define SCAN(T, n, sfx)                                                                            \

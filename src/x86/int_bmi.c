@@ -25,7 +25,7 @@ static uint64_t deposit(uint64_t v, uint64_t mask, bool extract)
 /* SF and ZF of the result, the carry given, all others 0. */
 static void set_flags(struct x86_cpu *cpu, uint64_t r, unsigned bits, bool cf)
 {
-	cpu->fl = (uint16_t)(0x200u | (r ? 0 : FL_ZF) | (r >> (bits - 1) & 1 ? FL_SF : 0) |
+	cpu->fl = (uint16_t)(FL_FIXED | (r ? 0 : FL_ZF) | (r >> (bits - 1) & 1 ? FL_SF : 0) |
 			     (cf ? FL_CF : 0));
 }
 
@@ -55,7 +55,7 @@ OP(x86_bmi)
 		break;
 	case BMI_BEXTR:
 		r = bextr(v, w, bits);
-		cpu->fl = (uint16_t)(0x200u | (r ? 0 : FL_ZF));
+		cpu->fl = (uint16_t)(FL_FIXED | (r ? 0 : FL_ZF));
 		break;
 	case BMI_BLSI:
 		r = v & -v & all;

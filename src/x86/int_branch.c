@@ -74,7 +74,7 @@ OP(x86_ret64)
 	const uint64_t to = ld8(cpu, op, cpu->regs.rsp);
 
 	if (unlikely(!x86_canonical(cpu, to)))
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	cpu->regs.rsp += 8 + op->imm;
 	return x86_goto(cpu, op, to);
 }
@@ -82,7 +82,7 @@ OP(x86_ret64)
 static const struct x86_op *jump_to(struct x86_cpu *cpu, const struct x86_op *op, uint64_t to)
 {
 	if (unlikely(!x86_canonical(cpu, to)))
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	return x86_goto(cpu, op, to);
 }
 
@@ -101,7 +101,7 @@ static const struct x86_op *call_to(struct x86_cpu *cpu, const struct x86_op *op
 	const uint64_t sp = cpu->regs.rsp - 8;
 
 	if (unlikely(!x86_canonical(cpu, to)))
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	st8(cpu, op, sp, cpu->blkrip + op->off + op->len);
 	cpu->regs.rsp = sp;
 	return x86_goto(cpu, op, to);

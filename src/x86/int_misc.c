@@ -69,7 +69,7 @@ OP(x86_cmpxchg16b)
 	bool same;
 
 	if (va & 15)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	p = x86_rmw_slow(cpu, op, va, 16);
 	__asm__ volatile("lock cmpxchg16b %1\n\tsete %0"
 			 : "=q"(same), "+m"(*(struct x86_xmm *)p), "+a"(old[0]), "+d"(old[1])
@@ -141,7 +141,7 @@ OP(x86_movdir64b)
 	cpu->cur = op;
 	to = x86_seg_ea(cpu, X86_ES, off, sizeof(line), true);
 	if (to & (sizeof(line) - 1))
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	x86_read(cpu, from, line, sizeof(line), 0);
 	x86_write(cpu, to, line, sizeof(line), 0);
 	cpu->cur = NULL;
@@ -185,7 +185,7 @@ OP(x86_bcd)
 		break;
 	case 4:
 		if (!op->s)
-			x86_raise(cpu, op, V_DE);
+			x86_raise(cpu, op, VECTOR_DE);
 		ah = al / op->s;
 		al = al % op->s;
 		break;
@@ -211,7 +211,7 @@ OP(x86_bound)
 			  : (int32_t)R32(op->d) < (int32_t)lo || (int32_t)R32(op->d) > (int32_t)hi;
 
 	if (out)
-		x86_raise(cpu, op, V_BR);
+		x86_raise(cpu, op, VECTOR_BR);
 	NEXT;
 }
 

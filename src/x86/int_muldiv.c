@@ -48,7 +48,7 @@ typedef __int128 s128;
 	{                                                                                          \
 		const W num = (W)((W)(T)cpu->regs.rdx << (sizeof(T) * 8)) | (T)cpu->regs.rax;      \
 		if (b == 0 || (T)cpu->regs.rdx >= b)                                               \
-			x86_raise(cpu, op, V_DE);                                                  \
+			x86_raise(cpu, op, VECTOR_DE);                                             \
 		wr##n(cpu, offsetof(struct tdx_regs, rax), (T)(num / b));                          \
 		wr##n(cpu, offsetof(struct tdx_regs, rdx), (T)(num % b));                          \
 	}                                                                                          \
@@ -58,10 +58,10 @@ typedef __int128 s128;
 		const W min = (W)1 << (sizeof(W) * 8 - 1);                                         \
 		SW q;                                                                              \
 		if (b == 0 || (num == min && (ST)b == -1))                                         \
-			x86_raise(cpu, op, V_DE);                                                  \
+			x86_raise(cpu, op, VECTOR_DE);                                             \
 		q = (SW)((SW)num / (ST)b);                                                         \
 		if (q != (ST)q)                                                                    \
-			x86_raise(cpu, op, V_DE);                                                  \
+			x86_raise(cpu, op, VECTOR_DE);                                             \
 		wr##n(cpu, offsetof(struct tdx_regs, rax), (T)q);                                  \
 		wr##n(cpu, offsetof(struct tdx_regs, rdx), (T)((SW)num % (ST)b));                  \
 	}
@@ -74,7 +74,7 @@ static inline void do_div1(struct x86_cpu *cpu, const struct x86_op *op, uint8_t
 	const uint16_t num = (uint16_t)cpu->regs.rax;
 
 	if (b == 0 || (num >> 8) >= b)
-		x86_raise(cpu, op, V_DE);
+		x86_raise(cpu, op, VECTOR_DE);
 	wr2(cpu, 0, (uint16_t)((num % b) << 8 | num / b));
 }
 
@@ -83,7 +83,7 @@ static inline void do_idiv1(struct x86_cpu *cpu, const struct x86_op *op, uint8_
 	const int num = (int16_t)cpu->regs.rax, den = (int8_t)b;
 
 	if (den == 0 || num / den != (int8_t)(num / den))
-		x86_raise(cpu, op, V_DE);
+		x86_raise(cpu, op, VECTOR_DE);
 	wr2(cpu, 0, (uint16_t)((uint8_t)(num % den) << 8 | (uint8_t)(num / den)));
 }
 

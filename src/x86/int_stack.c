@@ -136,7 +136,7 @@ OP(x86_popa)
 OP(x86_pushf)
 {
 	cpu->cur = op;
-	push(cpu, x86_rflags(cpu) & ~(uint64_t)(X86_RF | X86_VM), op->sc);
+	push(cpu, x86_rflags(cpu) & ~(uint64_t)(RFLAGS_RF | RFLAGS_VM), op->sc);
 	cpu->cur = NULL;
 	NEXT;
 }
@@ -144,19 +144,19 @@ OP(x86_pushf)
 OP(x86_popf)
 {
 	const unsigned iopl = (unsigned)(cpu->sysflags >> 12) & 3u;
-	uint64_t v, mask = X86_ARITH | X86_TF | X86_DF | X86_NT | X86_AC | X86_ID;
+	uint64_t v, mask = X86_ARITH | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC | RFLAGS_ID;
 
 	cpu->cur = op;
 	v = peek(cpu, 0, op->sc);
 	cpu->cur = NULL;
 	if (cpu->cpl == 0)
-		mask |= X86_IOPL;
+		mask |= RFLAGS_IOPL;
 	if (cpu->cpl <= iopl)
-		mask |= X86_IF;
+		mask |= RFLAGS_IF;
 	if (op->sc == 2)
 		mask &= 0xffff;
 	sp_set(cpu, cpu->regs.rsp + op->sc);
-	v = (x86_rflags(cpu) & ~(mask | X86_RF)) | (v & mask);
+	v = (x86_rflags(cpu) & ~(mask | RFLAGS_RF)) | (v & mask);
 	x86_after(cpu, op);
 	x86_set_rflags(cpu, v);
 	return x86_lookup(cpu, 0);
@@ -219,7 +219,7 @@ static uint64_t ip_mask(const struct x86_op *op)
 static void check_ip(struct x86_cpu *cpu, uint64_t ip)
 {
 	if (is64(cpu) ? !x86_canonical(cpu, ip) : ip > cpu->seg[X86_CS].limit)
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 }
 
 static const struct x86_op *near_to(struct x86_cpu *cpu, const struct x86_op *op, uint64_t ip,

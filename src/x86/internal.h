@@ -262,33 +262,10 @@ static inline bool is64(const struct x86_cpu *cpu)
  * writes in long mode. */
 static inline uint64_t x86_linear(const struct x86_cpu *cpu, uint64_t la, unsigned acc)
 {
-	return x86_cut(la, acc & (ACC_SUP | ACC_SYS) ? cpu->efer & X86_EFER_LMA : is64(cpu));
+	return x86_cut(la, acc & (ACC_SUP | ACC_SYS) ? cpu->efer & EFER_LMA : is64(cpu));
 }
 
 /* --- exceptions and exits: none of these return --- */
-
-enum {
-	V_DE = 0,
-	V_DB = 1,
-	V_NMI = 2,
-	V_BP = 3,
-	V_OF = 4,
-	V_BR = 5,
-	V_UD = 6,
-	V_NM = 7,
-	V_DF = 8,
-	V_TS = 10,
-	V_NP = 11,
-	V_SS = 12,
-	V_GP = 13,
-	V_PF = 14,
-	V_MF = 16,
-	V_AC = 17,
-	V_MC = 18,
-	V_XM = 19,
-	V_VE = 20,
-	V_CP = 21,
-};
 
 /* op: the operation in execution, or NULL when cpu->rip is already the faulting instruction. */
 _Noreturn void x86_raise(struct x86_cpu *cpu, const struct x86_op *op, unsigned vector);
@@ -375,7 +352,7 @@ static inline bool x86_canonical(const struct x86_cpu *cpu, uint64_t va)
 {
 	if (likely((uint64_t)((int64_t)(va << 16) >> 16) == va))
 		return true;
-	return (cpu->cr4 & X86_CR4_LA57) && (uint64_t)((int64_t)(va << 7) >> 7) == va;
+	return (cpu->cr4 & CR4_LA57) && (uint64_t)((int64_t)(va << 7) >> 7) == va;
 }
 
 #define FOR_SIZES(X)	X(uint8_t, 1, "b") X(uint16_t, 2, "w") X(uint32_t, 4, "l") X(uint64_t, 8, "q")

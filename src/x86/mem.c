@@ -12,7 +12,8 @@ static uint64_t linear(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned
 	const uint64_t la = x86_linear(cpu, va, acc);
 
 	if (!x86_canonical(cpu, la) || !x86_canonical(cpu, la + size - 1))
-		x86_raise_err(cpu, cpu->cur, cpu->cur && (cpu->cur->fl & OPF_SS) ? V_SS : V_GP, 0);
+		x86_raise_err(cpu, cpu->cur,
+			      cpu->cur && (cpu->cur->fl & OPF_SS) ? VECTOR_SS : VECTOR_GP, 0);
 	return la;
 }
 
@@ -244,19 +245,19 @@ uint64_t x86_seg_ea(struct x86_cpu *cpu, unsigned seg, uint64_t off, unsigned si
 {
 	const struct x86_seg *s = &cpu->seg[seg];
 	const unsigned type = s->ar & 15u;
-	const unsigned vector = seg == X86_SS ? V_SS : V_GP;
+	const unsigned vector = seg == X86_SS ? VECTOR_SS : VECTOR_GP;
 	const uint64_t last = off + size - 1;
 
 	if (is64(cpu))
 		return off + (seg >= X86_FS ? s->base : 0);
-	if (s->ar & X86_AR_UNUSABLE)
-		x86_raise_err(cpu, cpu->cur, V_GP, 0);
+	if (s->ar & SEG_AR_UNUSABLE)
+		x86_raise_err(cpu, cpu->cur, VECTOR_GP, 0);
 	if (write && ((type & 8) || !(type & 2)))
 		x86_raise_err(cpu, cpu->cur, vector, 0);
 	if (!write && (type & 8) && !(type & 2))
 		x86_raise_err(cpu, cpu->cur, vector, 0);
 	if (!(type & 8) && (type & 4)) {
-		if (off <= s->limit || last > (s->ar & X86_AR_DB ? UINT32_MAX : UINT16_MAX))
+		if (off <= s->limit || last > (s->ar & SEG_AR_DB ? UINT32_MAX : UINT16_MAX))
 			x86_raise_err(cpu, cpu->cur, vector, 0);
 	} else if (last > s->limit) {
 		x86_raise_err(cpu, cpu->cur, vector, 0);

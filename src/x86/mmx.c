@@ -252,7 +252,7 @@ OP(x86_mmx_cvt_from_xmm)
 		const uint64_t ea = ea_x(cpu, op);
 
 		if (!ps && (ea & 15))
-			x86_raise_err(cpu, op, V_GP, 0);
+			x86_raise_err(cpu, op, VECTOR_GP, 0);
 		cpu->cur = op;
 		x86_read(cpu, ea, &s, ps ? 8 : 16, 0);
 		cpu->cur = NULL;
@@ -267,5 +267,5 @@ OP(x86_mmx_cvt_from_xmm)
 
 OP(x86_mmx_unavailable)
 {
-	x86_raise(cpu, op, cpu->cr0 & X86_CR0_EM ? V_UD : V_NM);
+	x86_raise(cpu, op, cpu->cr0 & CR0_EM ? VECTOR_UD : VECTOR_NM);
 }

@@ -1,26 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* MSRs, time and randomness. The embedder is asked first; what it leaves to the engine are the
  * registers whose values live in struct x86_cpu. */
+#include "arch/msr.h"
 #include "x86/flags.h"
 #include "x86/system.h"
-
-enum {
-	MSR_TSC = 0x10,
-	MSR_SYSENTER_CS = 0x174,
-	MSR_SYSENTER_ESP = 0x175,
-	MSR_SYSENTER_EIP = 0x176,
-	MSR_PAT = 0x277,
-	MSR_XSS = 0xda0,
-	MSR_EFER = 0xc0000080u,
-	MSR_STAR = 0xc0000081u,
-	MSR_LSTAR = 0xc0000082u,
-	MSR_CSTAR = 0xc0000083u,
-	MSR_SFMASK = 0xc0000084u,
-	MSR_FS_BASE = 0xc0000100u,
-	MSR_GS_BASE = 0xc0000101u,
-	MSR_KERNEL_GS_BASE = 0xc0000102u,
-	MSR_TSC_AUX = 0xc0000103u,
-};
 
 static uint64_t *own(struct x86_cpu *cpu, uint32_t msr)
 {
@@ -78,9 +61,9 @@ static bool acceptable(const struct x86_cpu *cpu, uint32_t msr, uint64_t v)
 				return false;
 		return true;
 	case MSR_EFER:
-		if (v & ~(uint64_t)(X86_EFER_SCE | X86_EFER_LME | X86_EFER_LMA | X86_EFER_NXE))
+		if (v & ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE))
 			return false;
-		return !((v ^ cpu->efer) & X86_EFER_LME) || !(cpu->cr0 & X86_CR0_PG);
+		return !((v ^ cpu->efer) & EFER_LME) || !(cpu->cr0 & CR0_PG);
 	case MSR_TSC_AUX:
 	case MSR_SFMASK:
 		return !(v >> 32);
@@ -104,7 +87,7 @@ OP(x86_rdmsr)
 
 	x86_at(cpu, op);
 	if (cpu->cpl)
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	switch (cpu->ops->rdmsr ? cpu->ops->rdmsr(cpu, msr, &v) : X86_MSR_EXIT) {
 	case X86_MSR_OWN:
 		mine = own(cpu, msr);
@@ -113,15 +96,15 @@ OP(x86_rdmsr)
 		else if (mine)
 			v = *mine;
 		else
-			x86_raise_err(cpu, NULL, V_GP, 0);
+			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 		break;
 	case X86_MSR_DONE:
 		break;
 	case X86_MSR_GP:
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	case X86_MSR_EXIT:
 		cpu->exit.insn_len = op->len;
-		x86_leave(cpu, NULL, X86_EXIT_MSR_READ, 0);
+		x86_leave(cpu, NULL, VMX_EXIT_RDMSR, 0);
 	}
 	split(cpu, v);
 	cpu->left--;
@@ -137,17 +120,17 @@ OP(x86_wrmsr)
 
 	x86_at(cpu, op);
 	if (cpu->cpl)
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	switch (cpu->ops->wrmsr ? cpu->ops->wrmsr(cpu, msr, v) : X86_MSR_EXIT) {
 	case X86_MSR_OWN:
 		mine = own(cpu, msr);
 		if (!mine || !acceptable(cpu, msr, v))
-			x86_raise_err(cpu, NULL, V_GP, 0);
+			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 		if (msr == MSR_EFER) {
 			const uint64_t old = cpu->efer;
 
-			cpu->efer = (v & ~(uint64_t)X86_EFER_LMA) | (old & X86_EFER_LMA);
-			if ((old ^ v) & X86_EFER_NXE)
+			cpu->efer = (v & ~(uint64_t)EFER_LMA) | (old & EFER_LMA);
+			if ((old ^ v) & EFER_NXE)
 				x86_mmu_flush(cpu, true);
 		} else {
 			*mine = v;
@@ -156,10 +139,10 @@ OP(x86_wrmsr)
 	case X86_MSR_DONE:
 		break;
 	case X86_MSR_GP:
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	case X86_MSR_EXIT:
 		cpu->exit.insn_len = op->len;
-		x86_leave(cpu, NULL, X86_EXIT_MSR_WRITE, 0);
+		x86_leave(cpu, NULL, VMX_EXIT_WRMSR, 0);
 	}
 	x86_mode_changed(cpu);
 	cpu->left--;
@@ -169,20 +152,20 @@ OP(x86_wrmsr)
 
 OP(x86_rdtsc)
 {
-	if ((cpu->cr4 & X86_CR4_TSD) && cpu->cpl)
-		x86_raise_err(cpu, op, V_GP, 0);
+	if ((cpu->cr4 & CR4_TSD) && cpu->cpl)
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	if (cpu->rdtsc_exits)
-		x86_leave(cpu, op, X86_EXIT_RDTSC, 0);
+		x86_leave(cpu, op, VMX_EXIT_RDTSC, 0);
 	split(cpu, cpu->ops->tsc(cpu));
 	NEXT;
 }
 
 OP(x86_rdtscp)
 {
-	if ((cpu->cr4 & X86_CR4_TSD) && cpu->cpl)
-		x86_raise_err(cpu, op, V_GP, 0);
+	if ((cpu->cr4 & CR4_TSD) && cpu->cpl)
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	if (cpu->rdtsc_exits)
-		x86_leave(cpu, op, X86_EXIT_RDTSCP, 0);
+		x86_leave(cpu, op, VMX_EXIT_RDTSCP, 0);
 	split(cpu, cpu->ops->tsc(cpu));
 	cpu->regs.rcx = (uint32_t)cpu->tsc_aux;
 	NEXT;
@@ -201,7 +184,7 @@ OP(x86_random)
 	bool ok;
 
 	if (!cpu->ops->random)
-		x86_leave(cpu, op, op->imm ? X86_EXIT_RDSEED : X86_EXIT_RDRAND, 0);
+		x86_leave(cpu, op, op->imm ? VMX_EXIT_RDSEED : VMX_EXIT_RDRAND, 0);
 	ok = cpu->ops->random(cpu, op->imm, &v);
 	if (!ok)
 		v = 0;
@@ -209,20 +192,20 @@ OP(x86_random)
 		wr2(cpu, op->d, (uint16_t)v);
 	else
 		wr8(cpu, op->d, op->sc == 4 ? (uint32_t)v : v);
-	cpu->fl = (uint16_t)(0x200u | (ok ? FL_CF : 0));
+	cpu->fl = (uint16_t)(FL_FIXED | (ok ? FL_CF : 0));
 	NEXT;
 }
 
 OP(x86_xgetbv)
 {
-	if (!(cpu->cr4 & X86_CR4_OSXSAVE))
-		x86_raise(cpu, op, V_UD);
+	if (!(cpu->cr4 & CR4_OSXSAVE))
+		x86_raise(cpu, op, VECTOR_UD);
 	if ((uint32_t)cpu->regs.rcx == 1)
 		/* XINUSE: what is not in its initial state. Not tracked: all that is enabled. */
 		split(cpu, cpu->xcr0);
 	else if ((uint32_t)cpu->regs.rcx == 0)
 		split(cpu, cpu->xcr0);
 	else
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	NEXT;
 }

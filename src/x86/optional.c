@@ -19,7 +19,7 @@ OP(x86_xbegin)
 /* Not in a transaction. */
 OP(x86_xtest)
 {
-	cpu->fl = 0x200u | FL_ZF;
+	cpu->fl = FL_FIXED | FL_ZF;
 	NEXT;
 }
 
@@ -27,11 +27,11 @@ OP(x86_xtest)
  * the wait, so CF is 0. */
 OP(x86_wait)
 {
-	if ((cpu->cr4 & X86_CR4_TSD) && cpu->cpl)
-		x86_raise_err(cpu, op, V_GP, 0);
+	if ((cpu->cr4 & CR4_TSD) && cpu->cpl)
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	if (R32(op->s) & ~1u)
-		x86_raise_err(cpu, op, V_GP, 0);
-	cpu->fl = 0x200u;
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	cpu->fl = FL_FIXED;
 	return x86_pause(cpu, op);
 }
 
@@ -39,22 +39,22 @@ OP(x86_wait)
 OP(x86_monitor)
 {
 	if (cpu->cpl)
-		x86_raise(cpu, op, V_UD);
+		x86_raise(cpu, op, VECTOR_UD);
 	if (cpu->mwait_exits)
-		x86_leave(cpu, op, X86_EXIT_MONITOR, 0);
+		x86_leave(cpu, op, VMX_EXIT_MONITOR, 0);
 	if ((uint32_t)cpu->regs.rcx)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	return x86_probe(cpu, op);
 }
 
 OP(x86_mwait)
 {
 	if (cpu->cpl)
-		x86_raise(cpu, op, V_UD);
+		x86_raise(cpu, op, VECTOR_UD);
 	if (cpu->mwait_exits)
-		x86_leave(cpu, op, X86_EXIT_MWAIT, 0);
+		x86_leave(cpu, op, VMX_EXIT_MWAIT, 0);
 	if ((uint32_t)cpu->regs.rcx & ~1u)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	x86_nap(cpu);
 	NEXT;
 }

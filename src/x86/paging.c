@@ -12,27 +12,11 @@
 #include "x86/flags.h"
 #include "x86/internal.h"
 
-#define TABLES	  4u
-#define ALIGNED	  3u
-#define GPA_BITS  11
-#define GPA_SIZE  (1u << GPA_BITS)
-#define NO_TAG	  1ull
-#define ADDR_MASK 0x000ffffffffff000ull
-
-#define PTE_P	  1ull
-#define PTE_W	  2ull
-#define PTE_U	  4ull
-#define PTE_A	  0x20ull
-#define PTE_D	  0x40ull
-#define PTE_PS	  0x80ull
-#define PTE_G	  0x100ull
-#define PTE_NX	  (1ull << 63)
-
-#define PF_P	  1u
-#define PF_W	  2u
-#define PF_U	  4u
-#define PF_RSVD	  8u
-#define PF_I	  16u
+#define TABLES	 4u
+#define ALIGNED	 3u
+#define GPA_BITS 11
+#define GPA_SIZE (1u << GPA_BITS)
+#define NO_TAG	 1ull
 
 struct gpa_entry {
 	uint64_t gpa; /* page address, NO_TAG: none */
@@ -78,12 +62,12 @@ static unsigned table_of(const struct x86_cpu *cpu)
 {
 	if (cpu->cpl == 3)
 		return cpu->aligned ? ALIGNED : 0;
-	return (cpu->cr4 & X86_CR4_SMAP) && !(cpu->sysflags & X86_AC) ? 1 : 2;
+	return (cpu->cr4 & CR4_SMAP) && !(cpu->sysflags & RFLAGS_AC) ? 1 : 2;
 }
 
 void x86_mmu_select(struct x86_cpu *cpu)
 {
-	cpu->aligned = cpu->cpl == 3 && (cpu->cr0 & X86_CR0_AM) && (cpu->sysflags & X86_AC);
+	cpu->aligned = cpu->cpl == 3 && (cpu->cr0 & CR0_AM) && (cpu->sysflags & RFLAGS_AC);
 	cpu->tlb = cpu->mmu->tlb[table_of(cpu)];
 }
 
@@ -166,25 +150,25 @@ _Noreturn static void ept_violation(struct x86_cpu *cpu, uint64_t gpa, uint64_t 
 {
 	const unsigned kind = acc & (ACC_R | ACC_W | ACC_X);
 
-	qual |= kind | (1u << 7) | (walking ? 0 : 1u << 8);
+	qual |= kind | EPT_VIOLATION_GLA_VALID | (walking ? 0 : EPT_VIOLATION_GLA_TRANSLATED);
 	cpu->exit.gpa = gpa;
 	cpu->exit.gla = gla;
-	x86_leave(cpu, cpu->cur, X86_EXIT_EPT_VIOLATION, qual);
+	x86_leave(cpu, cpu->cur, VMX_EXIT_EPT_VIOLATION, qual);
 }
 
 _Noreturn static void page_fault(struct x86_cpu *cpu, uint64_t va, unsigned acc, bool user,
 				 unsigned error)
 {
-	const bool fetch_bit = (cpu->efer & X86_EFER_NXE) || (cpu->cr4 & X86_CR4_SMEP);
+	const bool fetch_bit = (cpu->efer & EFER_NXE) || (cpu->cr4 & CR4_SMEP);
 
 	if (acc & ACC_W)
-		error |= PF_W;
+		error |= PF_WRITE;
 	if (user)
-		error |= PF_U;
+		error |= PF_USER;
 	if ((acc & ACC_X) && fetch_bit)
-		error |= PF_I;
+		error |= PF_FETCH;
 	cpu->cr2 = va;
-	x86_raise_err(cpu, cpu->cur, V_PF, error);
+	x86_raise_err(cpu, cpu->cur, VECTOR_PF, error);
 }
 
 /* One paging-structure entry, with the bits set in it that the walk wants. */
@@ -203,23 +187,23 @@ static uint64_t *entry_at(struct x86_cpu *cpu, uint64_t gpa, uint64_t va, unsign
 static bool walk(struct x86_cpu *cpu, uint64_t va, unsigned table, unsigned acc, bool quiet,
 		 struct walk *out)
 {
-	const bool user = table == 0 || table == ALIGNED, lma = cpu->efer & X86_EFER_LMA;
-	const bool nxe = cpu->efer & X86_EFER_NXE;
-	const uint64_t high = ADDR_MASK & ~((1ull << cpu->maxpa) - 1);
+	const bool user = table == 0 || table == ALIGNED, lma = cpu->efer & EFER_LMA;
+	const bool nxe = cpu->efer & EFER_NXE;
+	const uint64_t high = PTE_ADDRESS & ~((1ull << cpu->maxpa) - 1);
 	uint64_t rsvd = high | (nxe ? 0 : PTE_NX);
-	uint64_t base = cpu->cr3 & ADDR_MASK, entry = 0;
+	uint64_t base = cpu->cr3 & PTE_ADDRESS, entry = 0;
 	unsigned perms = X86_MAP_R | X86_MAP_W | X86_MAP_X, shift;
 	bool user_page = true, writable = true;
-	int level = lma ? (cpu->cr4 & X86_CR4_LA57 ? 5 : 4) : 3;
+	int level = lma ? (cpu->cr4 & CR4_LA57 ? 5 : 4) : 3;
 
-	if (!(cpu->cr0 & X86_CR0_PG)) {
+	if (!(cpu->cr0 & CR0_PG)) {
 		*out = (struct walk){va & UINT32_MAX, perms, true, false};
 		return true;
 	}
-	if (!(cpu->cr4 & X86_CR4_PAE)) {
+	if (!(cpu->cr4 & CR4_PAE)) {
 		if (quiet)
 			return false;
-		x86_leave(cpu, cpu->cur, X86_EXIT_UNSUPPORTED, 2);
+		x86_leave(cpu, cpu->cur, X86_EXIT_UNSUPPORTED, X86_UNSUPPORTED_PAGING_32);
 	}
 	if (!lma) {
 		va &= UINT32_MAX;
@@ -250,7 +234,7 @@ static bool walk(struct x86_cpu *cpu, uint64_t va, unsigned table, unsigned acc,
 			page_fault(cpu, va, acc, user, 0);
 		}
 		if (!lma && level == 3) { /* a PDPTE of PAE paging has neither rights nor A */
-			base = entry & ADDR_MASK;
+			base = entry & PTE_ADDRESS;
 			continue;
 		}
 		const bool leaf = level == 1 || ((entry & PTE_PS) && level <= 3);
@@ -260,25 +244,25 @@ static bool walk(struct x86_cpu *cpu, uint64_t va, unsigned table, unsigned acc,
 		     (entry & ((1ull << shift) - 1) & 0xffffffffffffe000ull))) {
 			if (quiet)
 				return false;
-			page_fault(cpu, va, acc, user, PF_P | PF_RSVD);
+			page_fault(cpu, va, acc, user, PF_PRESENT | PF_RESERVED);
 		}
 		if (entry & PTE_NX)
 			perms &= ~X86_MAP_X;
 		writable = writable && (entry & PTE_W);
 		user_page = user_page && (entry & PTE_U);
 		if (leaf) {
-			if (!writable && (user || (cpu->cr0 & X86_CR0_WP)))
+			if (!writable && (user || (cpu->cr0 & CR0_WP)))
 				perms &= ~X86_MAP_W;
 			if (user && !user_page)
 				perms = 0;
 			if (!user && user_page) {
-				if (cpu->cr4 & X86_CR4_SMEP)
+				if (cpu->cr4 & CR4_SMEP)
 					perms &= ~X86_MAP_X;
 				if (table == 1)
 					perms &= X86_MAP_X;
 			}
 			if (!quiet && (perms & acc & 7u) != (acc & 7u))
-				page_fault(cpu, va, acc, user, PF_P);
+				page_fault(cpu, va, acc, user, PF_PRESENT);
 			if (acc & ACC_W)
 				want |= PTE_D;
 		}
@@ -292,19 +276,19 @@ static bool walk(struct x86_cpu *cpu, uint64_t va, unsigned table, unsigned acc,
 		}
 		if (leaf)
 			break;
-		base = entry & ADDR_MASK;
+		base = entry & PTE_ADDRESS;
 	}
-	out->gpa = (entry & ADDR_MASK & ~((1ull << shift) - 1)) | (va & ((1ull << shift) - 1));
+	out->gpa = (entry & PTE_ADDRESS & ~((1ull << shift) - 1)) | (va & ((1ull << shift) - 1));
 	out->perms = perms;
 	out->dirty = entry & PTE_D;
-	out->global = (entry & PTE_G) && (cpu->cr4 & X86_CR4_PGE);
+	out->global = (entry & PTE_G) && (cpu->cr4 & CR4_PGE);
 	return true;
 }
 
 uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 {
 	const uint64_t la = x86_linear(cpu, va, acc), page = la & ~0xfffull;
-	const unsigned implicit = cpu->cr4 & X86_CR4_SMAP ? 1 : 2;
+	const unsigned implicit = cpu->cr4 & CR4_SMAP ? 1 : 2;
 	const unsigned table = acc & ACC_SUP ? implicit : table_of(cpu);
 	const bool direct = table != ALIGNED && !(cpu->dr_data && x86_debug_page(cpu, la));
 	const unsigned kind = acc & (ACC_R | ACC_W | ACC_X), slot = (la >> 12) & (TLB_SIZE - 1);

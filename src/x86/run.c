@@ -18,32 +18,28 @@ void x86_set_sysflags(struct x86_cpu *cpu, uint64_t v)
 
 	/* RF holds a breakpoint back: nobody sees it where there is none. */
 	if (!cpu->dr_execution)
-		v &= ~(uint64_t)X86_RF;
+		v &= ~(uint64_t)RFLAGS_RF;
 	cpu->sysflags = v;
-	if (v & X86_RF)
+	if (v & RFLAGS_RF)
 		x86_attn(cpu, ATTN_STEP);
-	if (changed & X86_AC)
+	if (changed & RFLAGS_AC)
 		x86_mmu_select(cpu);
-	if (v & X86_TF)
+	if (v & RFLAGS_TF)
 		x86_attn(cpu, ATTN_STEP);
-	if (v & X86_IF)
+	if (v & RFLAGS_IF)
 		x86_attn(cpu, ATTN_INTR);
 }
 
 void x86_set_rflags(struct x86_cpu *cpu, uint64_t value)
 {
 	cpu->fl = fl_from_rflags(value);
-	x86_set_sysflags(cpu, value & (X86_TF | X86_IF | X86_DF | X86_IOPL | X86_NT | X86_RF |
-				       X86_AC | X86_ID));
+	x86_set_sysflags(cpu, value & (RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT |
+				       RFLAGS_RF | RFLAGS_AC | RFLAGS_ID));
 }
-
-#define DR6_BREAKS 0xfu
-#define DR6_BS	   (1u << 14)
-#define DR7_GD	   (1u << 13)
 
 static bool flat(const struct x86_seg *s)
 {
-	return s->base == 0 && s->limit == UINT32_MAX && !(s->ar & X86_AR_UNUSABLE) &&
+	return s->base == 0 && s->limit == UINT32_MAX && !(s->ar & SEG_AR_UNUSABLE) &&
 	       ((s->ar & 8) || (s->ar & 4) == 0);
 }
 
@@ -52,20 +48,20 @@ void x86_mode_changed(struct x86_cpu *cpu)
 	const struct x86_seg *cs = &cpu->seg[X86_CS];
 	unsigned mode = 0;
 
-	if ((cpu->efer & X86_EFER_LMA) && (cs->ar & X86_AR_L)) {
+	if ((cpu->efer & EFER_LMA) && (cs->ar & SEG_AR_L)) {
 		mode |= M_L64 | M_FLAT;
 	} else {
-		if (cs->ar & X86_AR_DB)
+		if (cs->ar & SEG_AR_DB)
 			mode |= M_D32;
-		if (cpu->seg[X86_SS].ar & X86_AR_DB)
+		if (cpu->seg[X86_SS].ar & SEG_AR_DB)
 			mode |= M_SS32;
 		if (flat(cs) && flat(&cpu->seg[X86_SS]) && flat(&cpu->seg[X86_DS]) &&
 		    flat(&cpu->seg[X86_ES]))
 			mode |= M_FLAT;
 	}
-	if (!(cpu->cr0 & (X86_CR0_EM | X86_CR0_TS))) {
+	if (!(cpu->cr0 & (CR0_EM | CR0_TS))) {
 		mode |= M_X87;
-		if (cpu->cr4 & X86_CR4_OSFXSR)
+		if (cpu->cr4 & CR4_OSFXSR)
 			mode |= M_SSE;
 	}
 	if (cpu->cpl == 3)
@@ -76,7 +72,7 @@ void x86_mode_changed(struct x86_cpu *cpu)
 
 void x86_state_changed(struct x86_cpu *cpu)
 {
-	cpu->cpl = (uint8_t)X86_AR_DPL(cpu->seg[X86_SS].ar);
+	cpu->cpl = (uint8_t)SEG_AR_DPL(cpu->seg[X86_SS].ar);
 	cpu->seg[X86_NOSEG] = (struct x86_seg){0};
 	cpu->zero = 0;
 	x86_mode_changed(cpu);
@@ -97,22 +93,22 @@ struct x86_cpu *x86_cpu_new(struct x86_code *code, const struct x86_ops *ops, vo
 	cpu->owner = owner;
 	cpu->code = code;
 	cpu->maxpa = 52;
-	cpu->cr0 = 0x21;
+	cpu->cr0 = CR0_PE | CR0_NE;
 	cpu->cr4 = 0;
-	cpu->xcr0 = 1;
-	cpu->dr[6] = 0xffff0ff0;
-	cpu->dr[7] = 0x400;
-	cpu->pat = 0x0007040600070406;
-	cpu->rip = 0xfffffff0;
-	cpu->fl = 0x200;
-	cpu->fx.fcw = 0x40;
-	cpu->fx.mxcsr = 0x1f80;
+	cpu->xcr0 = XFAM_X87;
+	cpu->dr[6] = DR6_RESET;
+	cpu->dr[7] = DR7_RESET;
+	cpu->pat = PAT_RESET;
+	cpu->rip = RESET_RIP;
+	cpu->fl = FL_FIXED;
+	cpu->fx.fcw = FCW_POWER_ON;
+	cpu->fx.mxcsr = MXCSR_RESET;
 	cpu->fx.mxcsr_mask = 0xffff;
 	for (i = 0; i < X86_NOSEG; i++)
-		cpu->seg[i] = (struct x86_seg){.limit = UINT32_MAX, .ar = 0xc093};
-	cpu->seg[X86_CS].ar = 0xc09b;
-	cpu->ldtr = (struct x86_seg){.limit = 0xffff, .ar = 0x82 | X86_AR_UNUSABLE};
-	cpu->tr = (struct x86_seg){.limit = 0xffff, .ar = 0x8b};
+		cpu->seg[i] = (struct x86_seg){.limit = UINT32_MAX, .ar = SEG_AR_DATA};
+	cpu->seg[X86_CS].ar = SEG_AR_CODE32;
+	cpu->ldtr = (struct x86_seg){.limit = 0xffff, .ar = SEG_AR_LDT | SEG_AR_UNUSABLE};
+	cpu->tr = (struct x86_seg){.limit = 0xffff, .ar = SEG_AR_TSS_BUSY};
 	cpu->idtr.limit = 0xffff;
 	cpu->gdtr.limit = 0xffff;
 	if (x86_mmu_init(cpu) || x86_cache_init(cpu)) {
@@ -173,7 +169,7 @@ _Noreturn static void fault(struct x86_cpu *cpu, const struct x86_op *op, unsign
 	cpu->ev.error = error;
 	cpu->ev.soft = soft;
 	cpu->ev.len = op && soft ? op->len : 0;
-	cpu->ev.rf = type == X86_EV_HWEXC && vector != V_DB && vector != V_DF;
+	cpu->ev.rf = type == VMX_EVENT_EXCEPTION && vector != VECTOR_DB && vector != VECTOR_DF;
 	cpu->ev.debug = 0;
 	cpu->dr_hit = 0;
 	longjmp(cpu->jb, JMP_FAULT);
@@ -185,8 +181,8 @@ _Noreturn void x86_raise_debug(struct x86_cpu *cpu, const struct x86_op *op, uin
 	if (op)
 		x86_at(cpu, op);
 	cpu->ev.valid = true;
-	cpu->ev.vector = V_DB;
-	cpu->ev.type = X86_EV_HWEXC;
+	cpu->ev.vector = VECTOR_DB;
+	cpu->ev.type = VMX_EVENT_EXCEPTION;
 	cpu->ev.has_error = cpu->ev.soft = false;
 	cpu->ev.len = 0;
 	cpu->ev.rf = before;
@@ -196,13 +192,13 @@ _Noreturn void x86_raise_debug(struct x86_cpu *cpu, const struct x86_op *op, uin
 
 _Noreturn void x86_raise(struct x86_cpu *cpu, const struct x86_op *op, unsigned vector)
 {
-	fault(cpu, op, vector, X86_EV_HWEXC, false, 0, false);
+	fault(cpu, op, vector, VMX_EVENT_EXCEPTION, false, 0, false);
 }
 
 _Noreturn void x86_raise_err(struct x86_cpu *cpu, const struct x86_op *op, unsigned vector,
 			     uint32_t error)
 {
-	fault(cpu, op, vector, X86_EV_HWEXC, true, error, false);
+	fault(cpu, op, vector, VMX_EVENT_EXCEPTION, true, error, false);
 }
 
 _Noreturn void x86_raise_soft(struct x86_cpu *cpu, const struct x86_op *op, unsigned vector,
@@ -213,7 +209,7 @@ _Noreturn void x86_raise_soft(struct x86_cpu *cpu, const struct x86_op *op, unsi
 
 static uint32_t event_info(unsigned vector, unsigned type, bool has_error)
 {
-	return (1u << 31) | vector | (type << 8) | (has_error ? 1u << 11 : 0);
+	return VMX_EVENT(type, vector) | (has_error ? VMX_EVENT_ERROR_CODE : 0);
 }
 
 _Noreturn void x86_leave(struct x86_cpu *cpu, const struct x86_op *op, unsigned reason,
@@ -243,15 +239,15 @@ _Noreturn void x86_leave(struct x86_cpu *cpu, const struct x86_op *op, unsigned 
 static unsigned fault_class(unsigned vector)
 {
 	switch (vector) {
-	case V_DE:
-	case V_TS:
-	case V_NP:
-	case V_SS:
-	case V_GP:
-	case V_CP:
+	case VECTOR_DE:
+	case VECTOR_TS:
+	case VECTOR_NP:
+	case VECTOR_SS:
+	case VECTOR_GP:
+	case VECTOR_CP:
 		return 1;
-	case V_PF:
-	case V_VE:
+	case VECTOR_PF:
+	case VECTOR_VE:
 		return 2;
 	default:
 		return 0;
@@ -265,20 +261,20 @@ static void combine(struct x86_cpu *cpu)
 
 	if (!cpu->delivering.valid)
 		return;
-	if (cpu->delivering.type != X86_EV_HWEXC) {
+	if (cpu->delivering.type != VMX_EVENT_EXCEPTION) {
 		cpu->delivering.valid = false;
 		return;
 	}
 	first = fault_class(cpu->delivering.vector);
-	if (cpu->delivering.vector == V_DF && second) {
+	if (cpu->delivering.vector == VECTOR_DF && second) {
 		cpu->delivering.valid = false;
 		cpu->ev.valid = false;
-		x86_leave(cpu, NULL, X86_EXIT_TRIPLE_FAULT, 0);
+		x86_leave(cpu, NULL, VMX_EXIT_TRIPLE_FAULT, 0);
 	}
 	cpu->delivering.valid = false;
 	if ((first == 1 && second == 1) || (first == 2 && second)) {
-		cpu->ev.vector = V_DF;
-		cpu->ev.type = X86_EV_HWEXC;
+		cpu->ev.vector = VECTOR_DF;
+		cpu->ev.type = VMX_EVENT_EXCEPTION;
 		cpu->ev.has_error = true;
 		cpu->ev.error = 0;
 		cpu->ev.soft = false;
@@ -291,18 +287,18 @@ static void take_event(struct x86_cpu *cpu)
 {
 	cpu->left--; /* an endless chain of faults must use up a budget */
 	combine(cpu);
-	if (cpu->ev.type != X86_EV_EXTINT && cpu->ev.vector < 32 &&
+	if (cpu->ev.type != VMX_EVENT_EXTERNAL && cpu->ev.vector < 32 &&
 	    (cpu->exception_bitmap >> cpu->ev.vector & 1)) {
 		cpu->ev.valid = false;
 		cpu->exit.intr_info = event_info(cpu->ev.vector, cpu->ev.type, cpu->ev.has_error);
 		cpu->exit.intr_error = cpu->ev.error;
 		cpu->exit.insn_len = cpu->ev.len;
-		x86_leave(cpu, NULL, X86_EXIT_EXCEPTION,
-			  cpu->ev.vector == V_PF   ? cpu->cr2
-			  : cpu->ev.vector == V_DB ? cpu->ev.debug
-						   : 0);
+		x86_leave(cpu, NULL, VMX_EXIT_EXCEPTION_OR_NMI,
+			  cpu->ev.vector == VECTOR_PF	? cpu->cr2
+			  : cpu->ev.vector == VECTOR_DB ? cpu->ev.debug
+							: 0);
 	}
-	if (cpu->ev.vector == V_DB && cpu->ev.debug) {
+	if (cpu->ev.vector == VECTOR_DB && cpu->ev.debug) {
 		cpu->dr[6] = (cpu->dr[6] & ~(uint64_t)DR6_BREAKS) | cpu->ev.debug;
 		cpu->dr[7] &= ~(uint64_t)DR7_GD;
 	}
@@ -314,7 +310,7 @@ static void take_event(struct x86_cpu *cpu)
 	cpu->tf_armed = cpu->rf_armed = false;
 }
 
-void x86_inject(struct x86_cpu *cpu, uint8_t vector, enum x86_event type, bool has_error,
+void x86_inject(struct x86_cpu *cpu, uint8_t vector, enum vmx_event type, bool has_error,
 		uint32_t error, uint8_t insn_len)
 {
 	cpu->inj.valid = true;
@@ -322,9 +318,10 @@ void x86_inject(struct x86_cpu *cpu, uint8_t vector, enum x86_event type, bool h
 	cpu->inj.type = (uint8_t)type;
 	cpu->inj.has_error = has_error;
 	cpu->inj.error = error;
-	cpu->inj.soft = type == X86_EV_SWINT || type == X86_EV_SWEXC || type == X86_EV_PRIV_SWEXC;
+	cpu->inj.soft = type == VMX_EVENT_SOFTWARE || type == VMX_EVENT_SOFTWARE_EXCEPTION ||
+			type == VMX_EVENT_PRIVILEGED_EXCEPTION;
 	cpu->inj.len = insn_len;
-	cpu->inj.rf = type == X86_EV_HWEXC && vector != V_DB && vector != V_DF;
+	cpu->inj.rf = type == VMX_EVENT_EXCEPTION && vector != VECTOR_DB && vector != VECTOR_DF;
 	cpu->inj.debug = 0;
 }
 
@@ -334,14 +331,14 @@ void x86_skip(struct x86_cpu *cpu, unsigned len)
 	if (!is64(cpu))
 		cpu->rip &= UINT32_MAX;
 	cpu->shadow = 0;
-	cpu->sysflags &= ~(uint64_t)X86_RF;
-	if (cpu->sysflags & X86_TF)
+	cpu->sysflags &= ~(uint64_t)RFLAGS_RF;
+	if (cpu->sysflags & RFLAGS_TF)
 		cpu->tf_armed = true;
 }
 
 bool x86_interrupt_window(const struct x86_cpu *cpu)
 {
-	return (cpu->sysflags & X86_IF) && !cpu->shadow;
+	return (cpu->sysflags & RFLAGS_IF) && !cpu->shadow;
 }
 
 void x86_attn(struct x86_cpu *cpu, unsigned bits)
@@ -394,7 +391,7 @@ static void interrupts(struct x86_cpu *cpu)
 {
 	int vector;
 
-	if (!(cpu->sysflags & X86_IF) || cpu->shadow) {
+	if (!(cpu->sysflags & RFLAGS_IF) || cpu->shadow) {
 		return;
 	}
 	vector = cpu->ops->intr_ack ? cpu->ops->intr_ack(cpu) : -1;
@@ -402,7 +399,7 @@ static void interrupts(struct x86_cpu *cpu)
 		return;
 	cpu->ev.valid = true;
 	cpu->ev.vector = (uint8_t)vector;
-	cpu->ev.type = X86_EV_EXTINT;
+	cpu->ev.type = VMX_EVENT_EXTERNAL;
 	cpu->ev.has_error = cpu->ev.soft = cpu->ev.rf = false;
 	cpu->ev.len = 0;
 	cpu->ev.debug = 0;
@@ -419,7 +416,7 @@ const struct x86_op *x86_attend(struct x86_cpu *cpu)
 		x86_cache_attn(cpu);
 	if (cpu->rf_armed) {
 		cpu->rf_armed = false;
-		cpu->sysflags &= ~(uint64_t)X86_RF;
+		cpu->sysflags &= ~(uint64_t)RFLAGS_RF;
 	}
 	if (cpu->tf_armed || cpu->dr_hit) {
 		const uint32_t bits = (cpu->tf_armed ? DR6_BS : 0) | cpu->dr_hit;
@@ -447,7 +444,7 @@ const struct x86_op *x86_attend(struct x86_cpu *cpu)
 		/* Whatever was announced meanwhile is looked at after the shadow. */
 		x86_attn(cpu, ATTN_STEP | ATTN_INTR);
 	}
-	if (cpu->sysflags & X86_TF) {
+	if (cpu->sysflags & RFLAGS_TF) {
 		cpu->tf_armed = true;
 		one = true;
 		x86_attn(cpu, ATTN_STEP);
@@ -455,12 +452,12 @@ const struct x86_op *x86_attend(struct x86_cpu *cpu)
 	if (cpu->dr_execution | cpu->dr_data) {
 		const unsigned hit = x86_debug_at(cpu, cpu->rip);
 
-		if (hit && !(cpu->sysflags & X86_RF)) {
+		if (hit && !(cpu->sysflags & RFLAGS_RF)) {
 			cpu->tf_armed = false;
 			x86_raise_debug(cpu, NULL, hit, true);
 		}
-		if ((cpu->sysflags & X86_RF) || cpu->dr_data) {
-			cpu->rf_armed = cpu->sysflags & X86_RF;
+		if ((cpu->sysflags & RFLAGS_RF) || cpu->dr_data) {
+			cpu->rf_armed = cpu->sysflags & RFLAGS_RF;
 			one = true;
 			x86_attn(cpu, ATTN_STEP);
 		}
@@ -513,8 +510,8 @@ int x86_run(struct x86_cpu *cpu, struct x86_exit *out, uint64_t max_insns)
 	case JMP_EXIT:
 		cpu->insns += cpu->run_start - (uint64_t)cpu->left;
 		cpu->delivering.valid = false;
-		if (cpu->exit.reason == X86_EXIT_EPT_VIOLATION ||
-		    cpu->exit.reason == X86_EXIT_EXCEPTION)
+		if (cpu->exit.reason == VMX_EXIT_EPT_VIOLATION ||
+		    cpu->exit.reason == VMX_EXIT_EXCEPTION_OR_NMI)
 			cpu->tf_armed = false;
 		*out = cpu->exit;
 		atomic_store(&cpu->running, false);

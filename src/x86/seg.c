@@ -11,7 +11,7 @@ bool x86_desc_read(struct x86_cpu *cpu, uint16_t sel, bool wide, struct desc *d)
 	if (!(sel & ~3u))
 		return false;
 	if (sel & 4u) {
-		if (cpu->ldtr.ar & X86_AR_UNUSABLE)
+		if (cpu->ldtr.ar & SEG_AR_UNUSABLE)
 			return false;
 		base = cpu->ldtr.base;
 		limit = cpu->ldtr.limit;
@@ -53,7 +53,7 @@ static void load_null(struct x86_cpu *cpu, unsigned seg, uint16_t sel)
 	s->base = 0;
 	s->sel = sel;
 	s->limit = 0;
-	s->ar = X86_AR_UNUSABLE | (seg == X86_SS ? (uint32_t)cpu->cpl << 5 : 0);
+	s->ar = SEG_AR_UNUSABLE | (seg == X86_SS ? (uint32_t)cpu->cpl << 5 : 0);
 }
 
 void x86_seg_load(struct x86_cpu *cpu, unsigned seg, uint16_t sel)
@@ -64,27 +64,27 @@ void x86_seg_load(struct x86_cpu *cpu, unsigned seg, uint16_t sel)
 
 	if (!(sel & ~3u)) {
 		if (seg == X86_SS && (!is64(cpu) || cpu->cpl == 3 || rpl != cpu->cpl))
-			x86_raise_err(cpu, NULL, V_GP, 0);
+			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 		load_null(cpu, seg, sel);
 		x86_mode_changed(cpu);
 		return;
 	}
-	x86_desc_need(cpu, sel, V_GP, 0, &d);
+	x86_desc_need(cpu, sel, VECTOR_GP, 0, &d);
 	ar = desc_ar(d.low);
-	if (!(ar & X86_AR_S))
-		x86_raise_err(cpu, NULL, V_GP, sel & ~3u);
+	if (!(ar & SEG_AR_S))
+		x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
 	if (seg == X86_SS) {
-		if (rpl != cpu->cpl || X86_AR_DPL(ar) != cpu->cpl || (ar & 10u) != 2)
-			x86_raise_err(cpu, NULL, V_GP, sel & ~3u);
-		if (!(ar & X86_AR_P))
-			x86_raise_err(cpu, NULL, V_SS, sel & ~3u);
+		if (rpl != cpu->cpl || SEG_AR_DPL(ar) != cpu->cpl || (ar & 10u) != 2)
+			x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
+		if (!(ar & SEG_AR_P))
+			x86_raise_err(cpu, NULL, VECTOR_SS, sel & ~3u);
 	} else {
 		if ((ar & 10u) == 8) /* execute-only */
-			x86_raise_err(cpu, NULL, V_GP, sel & ~3u);
-		if ((ar & 12u) != 12 && (X86_AR_DPL(ar) < rpl || X86_AR_DPL(ar) < cpu->cpl))
-			x86_raise_err(cpu, NULL, V_GP, sel & ~3u);
-		if (!(ar & X86_AR_P))
-			x86_raise_err(cpu, NULL, V_NP, sel & ~3u);
+			x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
+		if ((ar & 12u) != 12 && (SEG_AR_DPL(ar) < rpl || SEG_AR_DPL(ar) < cpu->cpl))
+			x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
+		if (!(ar & SEG_AR_P))
+			x86_raise_err(cpu, NULL, VECTOR_NP, sel & ~3u);
 	}
 	x86_desc_accessed(cpu, &d);
 	x86_seg_set(cpu, seg, sel, d.low);
@@ -96,7 +96,7 @@ uint64_t x86_tss_stack(struct x86_cpu *cpu, unsigned ring, uint16_t *ss)
 	const unsigned type = cpu->tr.ar & 15u;
 	unsigned offset, size;
 
-	if (cpu->efer & X86_EFER_LMA) {
+	if (cpu->efer & EFER_LMA) {
 		offset = ring < 3 ? 4 + ring * 8 : 0x24 + (ring - 4) * 8;
 		size = 8;
 	} else if (type & 8) {
@@ -107,7 +107,7 @@ uint64_t x86_tss_stack(struct x86_cpu *cpu, unsigned ring, uint16_t *ss)
 		size = 2;
 	}
 	if (offset + size * 2 - 1 > cpu->tr.limit)
-		x86_raise_err(cpu, NULL, V_TS, cpu->tr.sel & ~3u);
+		x86_raise_err(cpu, NULL, VECTOR_TS, cpu->tr.sel & ~3u);
 	if (ss)
 		*ss = (uint16_t)x86_ld(cpu, cpu->tr.base + offset + size, 2, ACC_SUP);
 	return x86_ld(cpu, cpu->tr.base + offset, size, ACC_SUP);
@@ -197,16 +197,16 @@ OP(x86_lldt)
 
 	x86_at(cpu, op);
 	if (cpu->cpl)
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	sel = (uint16_t)(op->fl & OPF_MEM ? x86_ld(cpu, ea_x(cpu, op), 2, 0) : R16(op->s));
 	if (!(sel & ~3u)) {
-		cpu->ldtr = (struct x86_seg){.sel = sel, .ar = X86_AR_UNUSABLE};
+		cpu->ldtr = (struct x86_seg){.sel = sel, .ar = SEG_AR_UNUSABLE};
 	} else {
-		if ((sel & 4u) || !x86_desc_read(cpu, sel, cpu->efer & X86_EFER_LMA, &d) ||
+		if ((sel & 4u) || !x86_desc_read(cpu, sel, cpu->efer & EFER_LMA, &d) ||
 		    (desc_ar(d.low) & 31u) != 2)
-			x86_raise_err(cpu, NULL, V_GP, sel & ~3u);
-		if (!(desc_ar(d.low) & X86_AR_P))
-			x86_raise_err(cpu, NULL, V_NP, sel & ~3u);
+			x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
+		if (!(desc_ar(d.low) & SEG_AR_P))
+			x86_raise_err(cpu, NULL, VECTOR_NP, sel & ~3u);
 		cpu->ldtr = (struct x86_seg){desc_base(d.low) | d.high << 32, desc_limit(d.low),
 					     desc_ar(d.low), sel};
 	}
@@ -221,13 +221,13 @@ OP(x86_ltr)
 
 	x86_at(cpu, op);
 	if (cpu->cpl)
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	sel = (uint16_t)(op->fl & OPF_MEM ? x86_ld(cpu, ea_x(cpu, op), 2, 0) : R16(op->s));
-	if ((sel & 4u) || !x86_desc_read(cpu, sel, cpu->efer & X86_EFER_LMA, &d) ||
+	if ((sel & 4u) || !x86_desc_read(cpu, sel, cpu->efer & EFER_LMA, &d) ||
 	    ((desc_ar(d.low) & 31u) != 9 && (is64(cpu) || (desc_ar(d.low) & 31u) != 1)))
-		x86_raise_err(cpu, NULL, V_GP, sel & ~3u);
-	if (!(desc_ar(d.low) & X86_AR_P))
-		x86_raise_err(cpu, NULL, V_NP, sel & ~3u);
+		x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
+	if (!(desc_ar(d.low) & SEG_AR_P))
+		x86_raise_err(cpu, NULL, VECTOR_NP, sel & ~3u);
 	d.low |= 2ull << 40; /* busy */
 	x86_st(cpu, d.gla + 5, (uint8_t)(d.low >> 40), 1, ACC_SUP);
 	cpu->tr = (struct x86_seg){desc_base(d.low) | d.high << 32, desc_limit(d.low),

@@ -34,7 +34,7 @@ void x86_sse_run_fp(struct x86_cpu *cpu, const struct x86_op *op, void *dst, con
 	cpu->fx.mxcsr |= got;
 	if (got & ~(guest >> 7)) {
 		cpu->fl = fl;
-		x86_raise(cpu, op, cpu->cr4 & X86_CR4_OSXMMEXCPT ? V_XM : V_UD);
+		x86_raise(cpu, op, cpu->cr4 & CR4_OSXMMEXCPT ? VECTOR_XM : VECTOR_UD);
 	}
 }
 
@@ -54,7 +54,7 @@ static void bin_fp(struct x86_cpu *cpu, const struct x86_op *op, const void *src
 static void load16(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, void *to)
 {
 	if (va & 15)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	cpu->cur = op;
 	x86_read(cpu, va, to, 16, 0);
 	cpu->cur = NULL;
@@ -200,7 +200,7 @@ OP(x86_sse_to_mem)
 
 OP(x86_sse_unavailable)
 {
-	if ((cpu->cr0 & X86_CR0_EM) || !(cpu->cr4 & X86_CR4_OSFXSR))
-		x86_raise(cpu, op, V_UD);
-	x86_raise(cpu, op, V_NM);
+	if ((cpu->cr0 & CR0_EM) || !(cpu->cr4 & CR4_OSFXSR))
+		x86_raise(cpu, op, VECTOR_UD);
+	x86_raise(cpu, op, VECTOR_NM);
 }

@@ -38,7 +38,7 @@ static uint64_t aligned(struct x86_cpu *cpu, const struct x86_op *op)
 	const uint64_t va = ea_x(cpu, op);
 
 	if (va & 15)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	return va;
 }
 
@@ -173,7 +173,7 @@ OP(x86_ldmxcsr)
 	const uint32_t v = ld4(cpu, op, ea_x(cpu, op));
 
 	if (v & ~cpu->fx.mxcsr_mask)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	cpu->fx.mxcsr = v;
 	NEXT;
 }

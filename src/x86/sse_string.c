@@ -103,7 +103,7 @@ static unsigned compare(struct x86_cpu *cpu, const void *dst, const void *src, u
 	if ((imm >> 4 & 3) == 3)
 		res ^= (1u << s.lb) - 1;
 	res &= all;
-	cpu->fl = (uint16_t)(0x200u | (res ? FL_CF : 0) | (s.lb < s.n ? FL_ZF : 0) |
+	cpu->fl = (uint16_t)(FL_FIXED | (res ? FL_CF : 0) | (s.lb < s.n ? FL_ZF : 0) |
 			     (s.la < s.n ? FL_SF : 0) | (res & 1 ? FL_OF : 0));
 	return res;
 }

@@ -27,7 +27,7 @@ static void begin(struct x86_cpu *cpu, const struct x86_op *op, struct str *s)
 
 	s->mask = op->fl & OPF_A32 ? UINT32_MAX : op->fl & OPF_A16 ? UINT16_MAX : UINT64_MAX;
 	s->count = op->fl & (OPF_REP | OPF_REPNE) ? cpu->regs.rcx & s->mask : 1;
-	s->step = cpu->sysflags & X86_DF ? -(int64_t)op->sc : (int64_t)op->sc;
+	s->step = cpu->sysflags & RFLAGS_DF ? -(int64_t)op->sc : (int64_t)op->sc;
 	s->src = (cpu->regs.rsi & s->mask) + cpu->seg[op->seg].base;
 	s->dst = (cpu->regs.rdi & s->mask) + es;
 	s->limits = !is64(cpu) && (!(cpu->mode & M_FLAT) || op->seg == X86_FS || op->seg == X86_GS);

@@ -18,7 +18,7 @@ static const struct x86_op *go_on(struct x86_cpu *cpu, const struct x86_op *op)
 static void need_cpl0(struct x86_cpu *cpu)
 {
 	if (cpu->cpl)
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 }
 
 #define CR_QUAL_READ (1u << 4)
@@ -27,7 +27,7 @@ _Noreturn static void cr_exit(struct x86_cpu *cpu, const struct x86_op *op, unsi
 			      unsigned reg, unsigned kind)
 {
 	cpu->exit.insn_len = op->len;
-	x86_leave(cpu, NULL, X86_EXIT_CR_ACCESS, cr | kind << 4 | reg << 8);
+	x86_leave(cpu, NULL, VMX_EXIT_CR_ACCESS, cr | kind << 4 | reg << 8);
 }
 
 static uint64_t visible(uint64_t v, uint64_t mask, uint64_t shadow)
@@ -43,25 +43,25 @@ static void write_cr0(struct x86_cpu *cpu, const struct x86_op *op, uint64_t v, 
 
 	if ((v ^ cpu->cr0_shadow) & cpu->cr0_mask)
 		cr_exit(cpu, op, 0, reg, kind);
-	v |= 0x10; /* ET */
+	v |= CR0_ET;
 	next = (v & ~cpu->cr0_mask) | (old & cpu->cr0_mask);
-	if (v >> 32 || ((next & X86_CR0_PG) && !(next & X86_CR0_PE)) ||
-	    ((next & (1u << 29)) && !(next & (1u << 30))))
-		x86_raise_err(cpu, NULL, V_GP, 0);
-	if (!(next & X86_CR0_PE))
-		x86_leave(cpu, NULL, X86_EXIT_UNSUPPORTED, 1);
-	if ((next & X86_CR0_PG) && !(old & X86_CR0_PG) && (cpu->efer & X86_EFER_LME)) {
-		if (!(cpu->cr4 & X86_CR4_PAE) || (cpu->seg[X86_CS].ar & X86_AR_L))
-			x86_raise_err(cpu, NULL, V_GP, 0);
-		cpu->efer |= X86_EFER_LMA;
+	if (v >> 32 || ((next & CR0_PG) && !(next & CR0_PE)) ||
+	    ((next & CR0_NW) && !(next & CR0_CD)))
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
+	if (!(next & CR0_PE))
+		x86_leave(cpu, NULL, X86_EXIT_UNSUPPORTED, X86_UNSUPPORTED_REAL_MODE);
+	if ((next & CR0_PG) && !(old & CR0_PG) && (cpu->efer & EFER_LME)) {
+		if (!(cpu->cr4 & CR4_PAE) || (cpu->seg[X86_CS].ar & SEG_AR_L))
+			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
+		cpu->efer |= EFER_LMA;
 	}
-	if (!(next & X86_CR0_PG) && (old & X86_CR0_PG)) {
-		if (is64(cpu) || (cpu->cr4 & X86_CR4_PCIDE))
-			x86_raise_err(cpu, NULL, V_GP, 0);
-		cpu->efer &= ~(uint64_t)X86_EFER_LMA;
+	if (!(next & CR0_PG) && (old & CR0_PG)) {
+		if (is64(cpu) || (cpu->cr4 & CR4_PCIDE))
+			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
+		cpu->efer &= ~(uint64_t)EFER_LMA;
 	}
 	cpu->cr0 = next;
-	if ((next ^ old) & (X86_CR0_PG | X86_CR0_WP | X86_CR0_PE))
+	if ((next ^ old) & (CR0_PG | CR0_WP | CR0_PE))
 		x86_mmu_flush(cpu, true);
 }
 
@@ -74,28 +74,28 @@ static void write_cr4(struct x86_cpu *cpu, const struct x86_op *op, uint64_t v, 
 		cr_exit(cpu, op, 4, reg, 0);
 	next = (v & ~cpu->cr4_mask) | (old & cpu->cr4_mask);
 	if (v & ~x86_cr4_allowed(cpu) & ~cpu->cr4_mask)
-		x86_raise_err(cpu, NULL, V_GP, 0);
-	if (cpu->efer & X86_EFER_LMA)
-		if (!(next & X86_CR4_PAE) || ((next ^ old) & X86_CR4_LA57))
-			x86_raise_err(cpu, NULL, V_GP, 0);
-	if ((next & X86_CR4_PCIDE) && !(old & X86_CR4_PCIDE) &&
-	    (!(cpu->efer & X86_EFER_LMA) || (cpu->cr3 & 0xfff)))
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
+	if (cpu->efer & EFER_LMA)
+		if (!(next & CR4_PAE) || ((next ^ old) & CR4_LA57))
+			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
+	if ((next & CR4_PCIDE) && !(old & CR4_PCIDE) &&
+	    (!(cpu->efer & EFER_LMA) || (cpu->cr3 & 0xfff)))
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	cpu->cr4 = next;
-	if ((next ^ old) & (X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCIDE | X86_CR4_SMEP |
-			    X86_CR4_SMAP | X86_CR4_LA57))
+	if ((next ^ old) &
+	    (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_LA57))
 		x86_mmu_flush(cpu, true);
 }
 
 static void write_cr3(struct x86_cpu *cpu, uint64_t v)
 {
-	const bool keep = (v >> 63) && (cpu->cr4 & X86_CR4_PCIDE);
+	const bool keep = (v >> 63) && (cpu->cr4 & CR4_PCIDE);
 	const uint64_t old = cpu->cr3;
 
-	if (cpu->cr4 & X86_CR4_PCIDE)
+	if (cpu->cr4 & CR4_PCIDE)
 		v &= ~(1ull << 63);
 	if (v >> cpu->maxpa)
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	cpu->cr3 = v;
 	/* Entries are not tagged with a PCID: another address space always starts empty. */
 	if (!keep || v != old)
@@ -124,14 +124,14 @@ OP(x86_mov_to_cr)
 		break;
 	case 8:
 		if (v & ~15ull)
-			x86_raise_err(cpu, NULL, V_GP, 0);
+			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 		cpu->cr8 = v;
 		if (cpu->ops->cr8_written)
 			cpu->ops->cr8_written(cpu);
 		x86_attn(cpu, ATTN_INTR);
 		break;
 	default:
-		x86_raise(cpu, NULL, V_UD);
+		x86_raise(cpu, NULL, VECTOR_UD);
 	}
 	return go_on(cpu, op);
 }
@@ -141,7 +141,7 @@ OP(x86_mov_from_cr)
 	uint64_t v;
 
 	if (cpu->cpl)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	switch (op->imm) {
 	case 0:
 		v = visible(cpu->cr0, cpu->cr0_mask, cpu->cr0_shadow);
@@ -159,7 +159,7 @@ OP(x86_mov_from_cr)
 		v = cpu->cr8;
 		break;
 	default:
-		x86_raise(cpu, op, V_UD);
+		x86_raise(cpu, op, VECTOR_UD);
 	}
 	R64(op->d) = is64(cpu) ? v : (uint32_t)v;
 	NEXT;
@@ -169,11 +169,11 @@ OP(x86_clts)
 {
 	x86_at(cpu, op);
 	need_cpl0(cpu);
-	if (cpu->cr0_mask & X86_CR0_TS) {
-		if (cpu->cr0_shadow & X86_CR0_TS)
+	if (cpu->cr0_mask & CR0_TS) {
+		if (cpu->cr0_shadow & CR0_TS)
 			cr_exit(cpu, op, 0, 0, 2);
 	} else {
-		cpu->cr0 &= ~(uint64_t)X86_CR0_TS;
+		cpu->cr0 &= ~(uint64_t)CR0_TS;
 	}
 	return go_on(cpu, op);
 }
@@ -193,8 +193,8 @@ OP(x86_lmsw)
 
 static void need_umip(struct x86_cpu *cpu, const struct x86_op *op)
 {
-	if (cpu->cpl && (cpu->cr4 & X86_CR4_UMIP))
-		x86_raise_err(cpu, op, V_GP, 0);
+	if (cpu->cpl && (cpu->cr4 & CR4_UMIP))
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 }
 
 /* SMSW, SLDT, STR by imm; register size in sc. */
@@ -221,14 +221,14 @@ static unsigned dr_number(struct x86_cpu *cpu, const struct x86_op *op)
 	const unsigned n = (unsigned)op->imm;
 
 	need_cpl0(cpu);
-	if (n > 7 || ((n == 4 || n == 5) && (cpu->cr4 & X86_CR4_DE)))
-		x86_raise(cpu, NULL, V_UD);
+	if (n > 7 || ((n == 4 || n == 5) && (cpu->cr4 & CR4_DE)))
+		x86_raise(cpu, NULL, VECTOR_UD);
 	if (cpu->mov_dr_exits) {
 		cpu->exit.insn_len = op->len;
-		x86_leave(cpu, NULL, X86_EXIT_DR_ACCESS,
+		x86_leave(cpu, NULL, VMX_EXIT_DR_ACCESS,
 			  n | (op->fl & OPF_MEM ? CR_QUAL_READ : 0) | (uint64_t)op->s / 8 << 8);
 	}
-	if (cpu->dr[7] & (1u << 13))
+	if (cpu->dr[7] & DR7_GD)
 		x86_raise_debug(cpu, NULL, 1u << 13, true);
 	return n == 4 || n == 5 ? n + 2 : n;
 }
@@ -242,8 +242,8 @@ OP(x86_mov_to_dr)
 	n = dr_number(cpu, op);
 	if (n >= 6) {
 		if (v >> 32)
-			x86_raise_err(cpu, NULL, V_GP, 0);
-		v = n == 6 ? (v & 0x1e80f) | 0xfffe07f0 : (v & 0xffff2bff) | 0x400;
+			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
+		v = n == 6 ? (v & 0x1e80f) | 0xfffe07f0 : (v & 0xffff2bff) | DR7_RESET;
 	}
 	cpu->dr[n] = v;
 	if (n != 6)
@@ -271,7 +271,7 @@ OP(x86_load_dt)
 	limit = (uint16_t)x86_ld(cpu, ea, 2, 0);
 	base = is64(cpu) ? x86_ld(cpu, ea + 2, 8, 0) : (uint32_t)x86_ld(cpu, ea + 2, 4, 0);
 	if (is64(cpu) && !x86_canonical(cpu, base))
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	if (op->s == 2)
 		base &= 0xffffff;
 	dt->base = base;
@@ -299,7 +299,7 @@ OP(x86_invlpg)
 	need_cpl0(cpu);
 	if (cpu->invlpg_exits) {
 		cpu->exit.insn_len = op->len;
-		x86_leave(cpu, NULL, X86_EXIT_INVLPG, ea_x(cpu, op));
+		x86_leave(cpu, NULL, VMX_EXIT_INVLPG, ea_x(cpu, op));
 	}
 	x86_mmu_flush_va(cpu, ea_x(cpu, op));
 	return go_on(cpu, op);
@@ -314,7 +314,7 @@ OP(x86_invpcid)
 	x86_read(cpu, ea_x(cpu, op), d, 16, 0);
 	type = is64(cpu) ? R64(op->d) : R32(op->d);
 	if (type > 3 || d[0] >> 12 || (type == 0 && !x86_canonical(cpu, d[1])))
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	x86_mmu_flush(cpu, type != 1);
 	return go_on(cpu, op);
 }
@@ -327,8 +327,8 @@ static unsigned iopl(const struct x86_cpu *cpu)
 OP(x86_cli)
 {
 	if (cpu->cpl > iopl(cpu))
-		x86_raise_err(cpu, op, V_GP, 0);
-	cpu->sysflags &= ~(uint64_t)X86_IF;
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	cpu->sysflags &= ~(uint64_t)RFLAGS_IF;
 	NEXT;
 }
 
@@ -336,10 +336,10 @@ OP(x86_sti)
 {
 	x86_at(cpu, op);
 	if (cpu->cpl > iopl(cpu))
-		x86_raise_err(cpu, NULL, V_GP, 0);
-	if (!(cpu->sysflags & X86_IF)) {
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
+	if (!(cpu->sysflags & RFLAGS_IF)) {
 		cpu->shadow = 1;
-		x86_set_sysflags(cpu, cpu->sysflags | X86_IF);
+		x86_set_sysflags(cpu, cpu->sysflags | RFLAGS_IF);
 	}
 	return go_on(cpu, op);
 }
@@ -348,8 +348,9 @@ OP(x86_sti)
 OP(x86_ac)
 {
 	if (cpu->cpl)
-		x86_raise(cpu, op, V_UD);
-	x86_set_sysflags(cpu, op->imm ? cpu->sysflags | X86_AC : cpu->sysflags & ~(uint64_t)X86_AC);
+		x86_raise(cpu, op, VECTOR_UD);
+	x86_set_sysflags(cpu, op->imm ? cpu->sysflags | RFLAGS_AC
+				      : cpu->sysflags & ~(uint64_t)RFLAGS_AC);
 	NEXT;
 }
 
@@ -367,16 +368,16 @@ OP(x86_flag)
 		cpu->fl ^= FL_CF;
 		break;
 	case 3:
-		cpu->sysflags &= ~(uint64_t)X86_DF;
+		cpu->sysflags &= ~(uint64_t)RFLAGS_DF;
 		break;
 	case 4:
-		cpu->sysflags |= X86_DF;
+		cpu->sysflags |= RFLAGS_DF;
 		break;
 	case 5: /* LAHF */
 		R8(1) = (uint8_t)(cpu->fl >> 8 | 2);
 		break;
 	case 6: /* SAHF */
-		cpu->fl = (uint16_t)((R8(1) & 0xd5u) << 8 | 0x200u | (cpu->fl & FL_OF));
+		cpu->fl = (uint16_t)((R8(1) & 0xd5u) << 8 | FL_FIXED | (cpu->fl & FL_OF));
 		break;
 	}
 	NEXT;
@@ -387,13 +388,13 @@ OP(x86_fsgsbase)
 {
 	struct x86_seg *s = &cpu->seg[op->imm & 2 ? X86_GS : X86_FS];
 
-	if (!(cpu->cr4 & X86_CR4_FSGSBASE))
-		x86_raise(cpu, op, V_UD);
+	if (!(cpu->cr4 & CR4_FSGSBASE))
+		x86_raise(cpu, op, VECTOR_UD);
 	if (op->imm & 1) {
 		const uint64_t v = op->sc == 8 ? R64(op->s) : R32(op->s);
 
 		if (!x86_canonical(cpu, v))
-			x86_raise_err(cpu, op, V_GP, 0);
+			x86_raise_err(cpu, op, VECTOR_GP, 0);
 		s->base = v;
 	} else {
 		R64(op->d) = op->sc == 8 ? s->base : (uint32_t)s->base;

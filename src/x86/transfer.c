@@ -7,8 +7,6 @@
 #include "x86/seg.h"
 #include "x86/stack.h"
 
-#define UNSUPPORTED_CALL_GATE 3u
-
 static const struct x86_op *arrive(struct x86_cpu *cpu)
 {
 	cpu->left--;
@@ -16,7 +14,7 @@ static const struct x86_op *arrive(struct x86_cpu *cpu)
 	return x86_lookup(cpu, 0);
 }
 
-/* imm: vector, sc: enum x86_event */
+/* imm: vector, sc: enum vmx_event */
 OP(x86_int_n)
 {
 	x86_raise_soft(cpu, op, (unsigned)op->imm, op->sc);
@@ -25,7 +23,7 @@ OP(x86_int_n)
 OP(x86_into)
 {
 	if (cpu->fl & FL_OF)
-		x86_raise_soft(cpu, op, V_OF, X86_EV_SWEXC);
+		x86_raise_soft(cpu, op, VECTOR_OF, VMX_EVENT_SOFTWARE_EXCEPTION);
 	NEXT;
 }
 
@@ -35,31 +33,31 @@ static void code_desc(struct x86_cpu *cpu, uint16_t sel, struct desc *d)
 	uint32_t ar;
 
 	if (!(sel & ~3u))
-		x86_raise_err(cpu, NULL, V_GP, 0);
-	x86_desc_need(cpu, sel, V_GP, 0, d);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
+	x86_desc_need(cpu, sel, VECTOR_GP, 0, d);
 	ar = desc_ar(d->low);
-	if (!(ar & X86_AR_S)) {
+	if (!(ar & SEG_AR_S)) {
 		if ((ar & 15u) == 12)
-			x86_leave(cpu, NULL, X86_EXIT_UNSUPPORTED, UNSUPPORTED_CALL_GATE);
-		x86_raise_err(cpu, NULL, V_GP, sel & ~3u);
+			x86_leave(cpu, NULL, X86_EXIT_UNSUPPORTED, X86_UNSUPPORTED_CALL_GATE);
+		x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
 	}
 	if (!(ar & 8))
-		x86_raise_err(cpu, NULL, V_GP, sel & ~3u);
-	if (ar & 4 ? X86_AR_DPL(ar) > cpu->cpl
-		   : ((sel & 3u) > cpu->cpl || X86_AR_DPL(ar) != cpu->cpl))
-		x86_raise_err(cpu, NULL, V_GP, sel & ~3u);
-	if ((cpu->efer & X86_EFER_LMA) && (ar & X86_AR_L) && (ar & X86_AR_DB))
-		x86_raise_err(cpu, NULL, V_GP, sel & ~3u);
-	if (!(ar & X86_AR_P))
-		x86_raise_err(cpu, NULL, V_NP, sel & ~3u);
+		x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
+	if (ar & 4 ? SEG_AR_DPL(ar) > cpu->cpl
+		   : ((sel & 3u) > cpu->cpl || SEG_AR_DPL(ar) != cpu->cpl))
+		x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
+	if ((cpu->efer & EFER_LMA) && (ar & SEG_AR_L) && (ar & SEG_AR_DB))
+		x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
+	if (!(ar & SEG_AR_P))
+		x86_raise_err(cpu, NULL, VECTOR_NP, sel & ~3u);
 }
 
 static void check_target(struct x86_cpu *cpu, const struct desc *d, uint64_t ip)
 {
-	const bool l64 = (cpu->efer & X86_EFER_LMA) && (desc_ar(d->low) & X86_AR_L);
+	const bool l64 = (cpu->efer & EFER_LMA) && (desc_ar(d->low) & SEG_AR_L);
 
 	if (l64 ? !x86_canonical(cpu, ip) : ip > desc_limit(d->low))
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 }
 
 /* sc: operand size; memory, or imm: offset and disp: selector. */
@@ -125,10 +123,10 @@ static void drop_inner(struct x86_cpu *cpu)
 	for (i = 0; i < 4; i++) {
 		struct x86_seg *s = &cpu->seg[which[i]];
 
-		if ((s->ar & 12u) != 12 && X86_AR_DPL(s->ar) < cpu->cpl &&
-		    !(s->ar & X86_AR_UNUSABLE)) {
+		if ((s->ar & 12u) != 12 && SEG_AR_DPL(s->ar) < cpu->cpl &&
+		    !(s->ar & SEG_AR_UNUSABLE)) {
 			s->sel = 0;
-			s->ar |= X86_AR_UNUSABLE;
+			s->ar |= SEG_AR_UNUSABLE;
 		}
 	}
 }
@@ -137,7 +135,7 @@ static void drop_inner(struct x86_cpu *cpu)
 static void far_return(struct x86_cpu *cpu, unsigned size, uint64_t offset, uint64_t extra,
 		       bool iret)
 {
-	const bool lma = cpu->efer & X86_EFER_LMA;
+	const bool lma = cpu->efer & EFER_LMA;
 	const uint64_t sp = cpu->regs.rsp;
 	const unsigned old = cpu->cpl;
 	uint64_t ip = peek(cpu, (unsigned)offset, size), flags = 0, new_sp = sp;
@@ -154,37 +152,37 @@ static void far_return(struct x86_cpu *cpu, unsigned size, uint64_t offset, uint
 		used += size;
 	}
 	if (!(cs & ~3u))
-		x86_raise_err(cpu, NULL, V_GP, 0);
-	x86_desc_need(cpu, cs, V_GP, 0, &d);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
+	x86_desc_need(cpu, cs, VECTOR_GP, 0, &d);
 	ar = desc_ar(d.low);
-	if (!(ar & X86_AR_S) || !(ar & 8) || rpl < old ||
-	    (ar & 4 ? X86_AR_DPL(ar) > rpl : X86_AR_DPL(ar) != rpl) ||
-	    (lma && (ar & X86_AR_L) && (ar & X86_AR_DB)))
-		x86_raise_err(cpu, NULL, V_GP, cs & ~3u);
-	if (!(ar & X86_AR_P))
-		x86_raise_err(cpu, NULL, V_NP, cs & ~3u);
+	if (!(ar & SEG_AR_S) || !(ar & 8) || rpl < old ||
+	    (ar & 4 ? SEG_AR_DPL(ar) > rpl : SEG_AR_DPL(ar) != rpl) ||
+	    (lma && (ar & SEG_AR_L) && (ar & SEG_AR_DB)))
+		x86_raise_err(cpu, NULL, VECTOR_GP, cs & ~3u);
+	if (!(ar & SEG_AR_P))
+		x86_raise_err(cpu, NULL, VECTOR_NP, cs & ~3u);
 	outer = rpl != old;
 	stack = outer || (iret && is64(cpu));
 	used += (unsigned)extra;
 	if (stack) {
 		const uint16_t sel = (uint16_t)peek(cpu, used + size, size);
-		const bool to64 = lma && (ar & X86_AR_L);
+		const bool to64 = lma && (ar & SEG_AR_L);
 
 		new_sp = peek(cpu, used, size);
 		if (!(sel & ~3u)) {
 			if (!to64 || rpl == 3 || (sel & 3u) != rpl)
-				x86_raise_err(cpu, NULL, V_GP, 0);
-			ss = (struct x86_seg){.sel = sel, .ar = X86_AR_UNUSABLE | rpl << 5};
+				x86_raise_err(cpu, NULL, VECTOR_GP, 0);
+			ss = (struct x86_seg){.sel = sel, .ar = SEG_AR_UNUSABLE | rpl << 5};
 		} else {
 			uint32_t sar;
 
-			x86_desc_need(cpu, sel, V_GP, 0, &sd);
+			x86_desc_need(cpu, sel, VECTOR_GP, 0, &sd);
 			sar = desc_ar(sd.low);
-			if ((sel & 3u) != rpl || !(sar & X86_AR_S) || (sar & 10u) != 2 ||
-			    X86_AR_DPL(sar) != rpl)
-				x86_raise_err(cpu, NULL, V_GP, sel & ~3u);
-			if (!(sar & X86_AR_P))
-				x86_raise_err(cpu, NULL, V_SS, sel & ~3u);
+			if ((sel & 3u) != rpl || !(sar & SEG_AR_S) || (sar & 10u) != 2 ||
+			    SEG_AR_DPL(sar) != rpl)
+				x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
+			if (!(sar & SEG_AR_P))
+				x86_raise_err(cpu, NULL, VECTOR_SS, sel & ~3u);
 			ss = (struct x86_seg){desc_base(sd.low), desc_limit(sd.low), sar, sel};
 		}
 	}
@@ -209,12 +207,13 @@ static void far_return(struct x86_cpu *cpu, unsigned size, uint64_t offset, uint
 	if (outer)
 		drop_inner(cpu);
 	if (iret) {
-		uint64_t mask = X86_ARITH | X86_TF | X86_DF | X86_NT | X86_RF | X86_AC | X86_ID;
+		uint64_t mask = X86_ARITH | RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_RF |
+				RFLAGS_AC | RFLAGS_ID;
 
 		if (old <= ((cpu->sysflags >> 12) & 3u))
-			mask |= X86_IF;
+			mask |= RFLAGS_IF;
 		if (old == 0)
-			mask |= X86_IOPL;
+			mask |= RFLAGS_IOPL;
 		if (size == 2)
 			mask &= 0xffff;
 		x86_set_rflags(cpu, (x86_rflags(cpu) & ~mask) | (flags & mask));
@@ -231,10 +230,10 @@ OP(x86_far_ret)
 OP(x86_iret)
 {
 	x86_at(cpu, op);
-	if (cpu->sysflags & X86_NT) {
-		if (cpu->efer & X86_EFER_LMA)
-			x86_raise_err(cpu, NULL, V_GP, 0);
-		x86_leave(cpu, NULL, X86_EXIT_TASK_SWITCH, 1ull << 30);
+	if (cpu->sysflags & RFLAGS_NT) {
+		if (cpu->efer & EFER_LMA)
+			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
+		x86_leave(cpu, NULL, VMX_EXIT_TASK_SWITCH, 1ull << 30);
 	}
 	far_return(cpu, op->s, 0, 0, true);
 	cpu->nmi_blocked = false;
@@ -252,16 +251,16 @@ OP(x86_syscall)
 	uint64_t flags;
 
 	x86_at(cpu, op);
-	if (!(cpu->efer & X86_EFER_SCE) || !is64(cpu))
-		x86_raise(cpu, NULL, V_UD);
+	if (!(cpu->efer & EFER_SCE) || !is64(cpu))
+		x86_raise(cpu, NULL, VECTOR_UD);
 	flags = x86_rflags(cpu);
 	cpu->regs.rcx = cpu->rip + op->len;
-	cpu->regs.r11 = flags & ~(uint64_t)X86_RF;
+	cpu->regs.r11 = flags & ~(uint64_t)RFLAGS_RF;
 	cpu->cpl = 0;
-	flat_seg(cpu, X86_CS, sel & 0xfffcu, 0xa09b);
-	flat_seg(cpu, X86_SS, sel + 8, 0xc093);
+	flat_seg(cpu, X86_CS, sel & 0xfffcu, SEG_AR_CODE64);
+	flat_seg(cpu, X86_SS, sel + 8, SEG_AR_DATA);
 	cpu->rip = cpu->lstar;
-	x86_set_rflags(cpu, flags & ~cpu->sfmask & ~(uint64_t)X86_RF);
+	x86_set_rflags(cpu, flags & ~cpu->sfmask & ~(uint64_t)RFLAGS_RF);
 	return arrive(cpu);
 }
 
@@ -271,12 +270,12 @@ OP(x86_sysret)
 	const unsigned sel = (unsigned)(cpu->star >> 48) & 0xffffu;
 
 	x86_at(cpu, op);
-	if (!(cpu->efer & X86_EFER_SCE) || !is64(cpu))
-		x86_raise(cpu, NULL, V_UD);
+	if (!(cpu->efer & EFER_SCE) || !is64(cpu))
+		x86_raise(cpu, NULL, VECTOR_UD);
 	if (cpu->cpl)
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	if (op->s == 8 && !x86_canonical(cpu, cpu->regs.rcx))
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	cpu->cpl = 3;
 	if (op->s == 8) {
 		flat_seg(cpu, X86_CS, (sel + 16) | 3u, 0xa0fb);
@@ -286,21 +285,22 @@ OP(x86_sysret)
 		cpu->rip = (uint32_t)cpu->regs.rcx;
 	}
 	flat_seg(cpu, X86_SS, (sel + 8) | 3u, 0xc0f3);
-	x86_set_rflags(cpu, cpu->regs.r11 & ~(uint64_t)(X86_RF | X86_VM));
+	x86_set_rflags(cpu, cpu->regs.r11 & ~(uint64_t)(RFLAGS_RF | RFLAGS_VM));
 	return arrive(cpu);
 }
 
 OP(x86_sysenter)
 {
-	const bool lma = cpu->efer & X86_EFER_LMA;
+	const bool lma = cpu->efer & EFER_LMA;
 
 	x86_at(cpu, op);
 	if (!(cpu->sysenter_cs & ~3u))
-		x86_raise_err(cpu, NULL, V_GP, 0);
-	x86_set_sysflags(cpu, cpu->sysflags & ~(uint64_t)(X86_IF | X86_VM));
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
+	x86_set_sysflags(cpu, cpu->sysflags & ~(uint64_t)(RFLAGS_IF | RFLAGS_VM));
 	cpu->cpl = 0;
-	flat_seg(cpu, X86_CS, (unsigned)cpu->sysenter_cs & 0xfffcu, lma ? 0xa09b : 0xc09b);
-	flat_seg(cpu, X86_SS, ((unsigned)cpu->sysenter_cs & 0xfffcu) + 8, 0xc093);
+	flat_seg(cpu, X86_CS, (unsigned)cpu->sysenter_cs & 0xfffcu,
+		 lma ? SEG_AR_CODE64 : SEG_AR_CODE32);
+	flat_seg(cpu, X86_SS, ((unsigned)cpu->sysenter_cs & 0xfffcu) + 8, SEG_AR_DATA);
 	cpu->regs.rsp = lma ? cpu->sysenter_esp : (uint32_t)cpu->sysenter_esp;
 	cpu->rip = lma ? cpu->sysenter_eip : (uint32_t)cpu->sysenter_eip;
 	return arrive(cpu);
@@ -312,10 +312,10 @@ OP(x86_sysexit)
 
 	x86_at(cpu, op);
 	if (cpu->cpl || !sel)
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	if (op->s == 8 &&
 	    (!x86_canonical(cpu, cpu->regs.rcx) || !x86_canonical(cpu, cpu->regs.rdx)))
-		x86_raise_err(cpu, NULL, V_GP, 0);
+		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	cpu->cpl = 3;
 	flat_seg(cpu, X86_CS, (sel + (op->s == 8 ? 32 : 16)) | 3u, op->s == 8 ? 0xa0fb : 0xc0fb);
 	flat_seg(cpu, X86_SS, (sel + (op->s == 8 ? 40 : 24)) | 3u, 0xc0f3);
@@ -329,7 +329,7 @@ OP(x86_swapgs)
 	const uint64_t base = cpu->seg[X86_GS].base;
 
 	if (cpu->cpl)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	cpu->seg[X86_GS].base = cpu->kernel_gs_base;
 	cpu->kernel_gs_base = base;
 	NEXT;
@@ -344,12 +344,12 @@ OP(x86_verify)
 
 	x86_at(cpu, op);
 	sel = (uint16_t)(op->fl & OPF_MEM ? x86_ld(cpu, ea_x(cpu, op), 2, 0) : R16(op->s));
-	ok = x86_desc_read(cpu, sel, false, &d) && (desc_ar(d.low) & X86_AR_S);
+	ok = x86_desc_read(cpu, sel, false, &d) && (desc_ar(d.low) & SEG_AR_S);
 	if (ok) {
 		const uint32_t ar = desc_ar(d.low);
 		const bool conforming = (ar & 12u) == 12;
 
-		if (!conforming && (X86_AR_DPL(ar) < cpu->cpl || X86_AR_DPL(ar) < (sel & 3u)))
+		if (!conforming && (SEG_AR_DPL(ar) < cpu->cpl || SEG_AR_DPL(ar) < (sel & 3u)))
 			ok = false;
 		else if (op->imm)
 			ok = !(ar & 8) && (ar & 2);
@@ -374,8 +374,8 @@ OP(x86_lar_lsl)
 	ok = x86_desc_read(cpu, sel, false, &d);
 	if (ok) {
 		const uint32_t ar = desc_ar(d.low), type = ar & 15u;
-		const bool lma = cpu->efer & X86_EFER_LMA;
-		const bool system = !(ar & X86_AR_S);
+		const bool lma = cpu->efer & EFER_LMA;
+		const bool system = !(ar & SEG_AR_S);
 
 		if (system) {
 			const unsigned wide =
@@ -386,7 +386,7 @@ OP(x86_lar_lsl)
 			ok = (lma ? wide : narrow) >> type & 1;
 		}
 		if ((system || (type & 12u) != 12) &&
-		    (X86_AR_DPL(ar) < cpu->cpl || X86_AR_DPL(ar) < (sel & 3u)))
+		    (SEG_AR_DPL(ar) < cpu->cpl || SEG_AR_DPL(ar) < (sel & 3u)))
 			ok = false;
 		v = op->imm & 1 ? desc_limit(d.low) : (d.low >> 32) & 0x00f0ff00u;
 	}

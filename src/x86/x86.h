@@ -17,6 +17,9 @@
 #ifndef X86_X86_H
 #define X86_X86_H
 
+#include "arch/vmx.h"
+#include "arch/x86.h"
+
 #include <setjmp.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -32,15 +35,6 @@ struct x86_code;
 
 enum x86_segno { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_NOSEG, X86_SEGS };
 
-/* Access rights as the VMCS holds them: type 3:0, S 4, DPL 6:5, P 7, L 13, D/B 14, G 15. */
-#define X86_AR_S	(1u << 4)
-#define X86_AR_DPL(ar)	(((ar) >> 5) & 3u)
-#define X86_AR_P	(1u << 7)
-#define X86_AR_L	(1u << 13)
-#define X86_AR_DB	(1u << 14)
-#define X86_AR_G	(1u << 15)
-#define X86_AR_UNUSABLE (1u << 16)
-
 struct x86_seg {
 	uint64_t base;
 	uint32_t limit;
@@ -53,116 +47,27 @@ struct x86_dtr {
 	uint16_t limit;
 };
 
-#define X86_CF		   (1u << 0)
-#define X86_PF		   (1u << 2)
-#define X86_AF		   (1u << 4)
-#define X86_ZF		   (1u << 6)
-#define X86_SF		   (1u << 7)
-#define X86_TF		   (1u << 8)
-#define X86_IF		   (1u << 9)
-#define X86_DF		   (1u << 10)
-#define X86_OF		   (1u << 11)
-#define X86_IOPL	   (3u << 12)
-#define X86_NT		   (1u << 14)
-#define X86_RF		   (1u << 16)
-#define X86_VM		   (1u << 17)
-#define X86_AC		   (1u << 18)
-#define X86_ID		   (1u << 21)
-
-#define X86_CR0_PE	   (1u << 0)
-#define X86_CR0_MP	   (1u << 1)
-#define X86_CR0_EM	   (1u << 2)
-#define X86_CR0_TS	   (1u << 3)
-#define X86_CR0_NE	   (1u << 5)
-#define X86_CR0_WP	   (1u << 16)
-#define X86_CR0_AM	   (1u << 18)
-#define X86_CR0_PG	   (1u << 31)
-
-#define X86_CR4_TSD	   (1u << 2)
-#define X86_CR4_DE	   (1u << 3)
-#define X86_CR4_PSE	   (1u << 4)
-#define X86_CR4_PAE	   (1u << 5)
-#define X86_CR4_PGE	   (1u << 7)
-#define X86_CR4_PCE	   (1u << 8)
-#define X86_CR4_OSFXSR	   (1u << 9)
-#define X86_CR4_OSXMMEXCPT (1u << 10)
-#define X86_CR4_UMIP	   (1u << 11)
-#define X86_CR4_LA57	   (1u << 12)
-#define X86_CR4_SMXE	   (1u << 14)
-#define X86_CR4_FSGSBASE   (1u << 16)
-#define X86_CR4_PCIDE	   (1u << 17)
-#define X86_CR4_OSXSAVE	   (1u << 18)
-#define X86_CR4_KL	   (1u << 19)
-#define X86_CR4_SMEP	   (1u << 20)
-#define X86_CR4_SMAP	   (1u << 21)
-#define X86_CR4_PKE	   (1u << 22)
-#define X86_CR4_CET	   (1u << 23)
-#define X86_CR4_UINTR	   (1u << 25)
-
-#define X86_XCR0_AVX	   (1u << 2)
-
-#define X86_EFER_SCE	   (1u << 0)
-#define X86_EFER_LME	   (1u << 8)
-#define X86_EFER_LMA	   (1u << 10)
-#define X86_EFER_NXE	   (1u << 11)
-
-/* Exit reasons: VMX basic reasons where the SDM has one, own numbers from 0x1000. */
+/* Exit reasons beside enum vmx_exit, which has those of the architecture. VMX instructions are all
+ * reported as VMCLEAR. */
 enum x86_reason {
-	X86_EXIT_EXCEPTION = 0,
-	X86_EXIT_EXTERNAL_INTERRUPT = 1,
-	X86_EXIT_TRIPLE_FAULT = 2,
-	X86_EXIT_INTERRUPT_WINDOW = 7,
-	X86_EXIT_TASK_SWITCH = 9,
-	X86_EXIT_CPUID = 10,
-	X86_EXIT_GETSEC = 11,
-	X86_EXIT_HLT = 12,
-	X86_EXIT_INVD = 13,
-	X86_EXIT_INVLPG = 14,
-	X86_EXIT_RDPMC = 15,
-	X86_EXIT_RDTSC = 16,
-	X86_EXIT_RSM = 17,
-	X86_EXIT_VMCALL = 18,
-	X86_EXIT_VMX = 19, /* VMCLEAR; the other VMX instructions are reported with it */
-	X86_EXIT_CR_ACCESS = 28,
-	X86_EXIT_DR_ACCESS = 29,
-	X86_EXIT_IO = 30,
-	X86_EXIT_MSR_READ = 31,
-	X86_EXIT_MSR_WRITE = 32,
-	X86_EXIT_MWAIT = 36,
-	X86_EXIT_MONITOR = 39,
-	X86_EXIT_EPT_VIOLATION = 48,
-	X86_EXIT_INVEPT = 50,
-	X86_EXIT_RDTSCP = 51,
-	X86_EXIT_INVVPID = 53,
-	X86_EXIT_WBINVD = 54,
-	X86_EXIT_XSETBV = 55,
-	X86_EXIT_RDRAND = 57,
-	X86_EXIT_ENCLS = 60,
-	X86_EXIT_RDSEED = 61,
-	X86_EXIT_PCONFIG = 65,
-	X86_EXIT_SEAMCALL = 76,
-	X86_EXIT_TDCALL = 77,
-	X86_EXIT_KICK = 0x1000,	  /* x86_kick() was called */
-	X86_EXIT_BUDGET = 0x1001, /* max_insns were executed */
-	/* an instruction that the guest's CPUID has and the engine has not: insn[], insn_len */
-	X86_EXIT_UNKNOWN = 0x1002,
-	X86_EXIT_BREAKPOINT = 0x1003, /* RIP is in the breakpoint list */
-	X86_EXIT_UNSUPPORTED =
-		0x1004, /* a mode the engine does not execute; qualification says which */
+	X86_EXIT_KICK = 0x1000,	   /* x86_kick() was called */
+	X86_EXIT_BUDGET = 0x1001,  /* max_insns were executed */
+	X86_EXIT_UNKNOWN = 0x1002, /* an instruction the engine does not know: insn[], insn_len */
+	X86_EXIT_BREAKPOINT = 0x1003,  /* RIP is in the breakpoint list */
+	X86_EXIT_UNSUPPORTED = 0x1004, /* the qualification is an enum x86_unsupported */
 };
 
-/* Event types of the interruption-information field. */
-enum x86_event {
-	X86_EV_EXTINT = 0,
-	X86_EV_NMI = 2,
-	X86_EV_HWEXC = 3,
-	X86_EV_SWINT = 4,
-	X86_EV_PRIV_SWEXC = 5,
-	X86_EV_SWEXC = 6,
+/* What the engine does not execute. */
+enum x86_unsupported {
+	X86_UNSUPPORTED_REAL_MODE = 1, /* CR0.PE = 0 */
+	X86_UNSUPPORTED_PAGING_32 = 2, /* paging without PAE */
+	X86_UNSUPPORTED_CALL_GATE = 3, /* a far transfer through one */
+	X86_UNSUPPORTED_X87_FERR = 4,  /* an x87 exception with CR0.NE = 0 */
 };
+const char *x86_unsupported_name(uint64_t qualification);
 
 struct x86_exit {
-	uint32_t reason;	/* enum x86_reason */
+	uint32_t reason;	/* enum vmx_exit or enum x86_reason */
 	uint32_t insn_len;	/* bytes of the exiting instruction, 0 where it does not apply */
 	uint64_t qualification; /* as in the SDM for that reason */
 	uint64_t gpa, gla; /* EPT violations: with the shared bit; string IO: the linear address */
@@ -331,7 +236,7 @@ int x86_run(struct x86_cpu *cpu, struct x86_exit *out, uint64_t max_insns);
 
 /* Deliver an event through the guest's IDT at the next x86_run(). insn_len counts for the software
  * types only. A contributory combination with a fault inside becomes #DF or a triple fault. */
-void x86_inject(struct x86_cpu *cpu, uint8_t vector, enum x86_event type, bool has_error,
+void x86_inject(struct x86_cpu *cpu, uint8_t vector, enum vmx_event type, bool has_error,
 		uint32_t error, uint8_t insn_len);
 
 /* Step over the instruction that exited: RIP += len, and interrupt shadows end. */

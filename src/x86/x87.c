@@ -145,7 +145,7 @@ SOP(fldcw)
 
 	x87_pending(cpu, op);
 	v = ld2(cpu, op, ea_x(cpu, op));
-	cpu->fx.fcw = (v & 0x1f7f) | 0x40;
+	cpu->fx.fcw = (v & FCW_BITS) | FCW_RESERVED;
 	x87_update_es(cpu);
 	NEXT;
 }
@@ -167,8 +167,8 @@ SOP(fnstsw)
 
 SOP(fwait)
 {
-	if ((cpu->cr0 & (X86_CR0_MP | X86_CR0_TS)) == (X86_CR0_MP | X86_CR0_TS))
-		x86_raise(cpu, op, V_NM);
+	if ((cpu->cr0 & (CR0_MP | CR0_TS)) == (CR0_MP | CR0_TS))
+		x86_raise(cpu, op, VECTOR_NM);
 	x87_pending(cpu, op);
 	NEXT;
 }
@@ -181,7 +181,7 @@ SOP(emms)
 
 SOP(unavailable)
 {
-	x86_raise(cpu, op, V_NM);
+	x86_raise(cpu, op, VECTOR_NM);
 }
 
 static bool control(struct x86_tr *tr)

@@ -14,9 +14,9 @@ static inline void x87_pending(struct x86_cpu *cpu, const struct x86_op *op)
 {
 	if (likely(!(cpu->fx.fsw & ~cpu->fx.fcw & FCW_MASKS)))
 		return;
-	if (!(cpu->cr0 & X86_CR0_NE))
-		x86_leave(cpu, op, X86_EXIT_UNSUPPORTED, 3);
-	x86_raise(cpu, op, V_MF);
+	if (!(cpu->cr0 & CR0_NE))
+		x86_leave(cpu, op, X86_EXIT_UNSUPPORTED, X86_UNSUPPORTED_X87_FERR);
+	x86_raise(cpu, op, VECTOR_MF);
 }
 
 static inline void x87_update_es(struct x86_cpu *cpu)

@@ -25,7 +25,7 @@ void x86_x87_set_fsw(struct x86_cpu *cpu, uint16_t fsw)
 static void init(struct x86_cpu *cpu)
 {
 	x86_x87_set_fsw(cpu, 0);
-	cpu->fx.fcw = 0x37f;
+	cpu->fx.fcw = FCW_INIT;
 	cpu->fx.ftw = 0;
 	cpu->fx.fop = 0;
 	cpu->fx.fip = cpu->fx.fdp = 0;
@@ -95,7 +95,7 @@ static void get_env(struct x86_cpu *cpu, const uint8_t *img, unsigned size)
 	for (i = 0; i < 7; i++)
 		memcpy(&w[i], img + i * wide, 2);
 	x86_x87_set_fsw(cpu, w[1] & 0x7f7f);
-	f->fcw = (w[0] & 0x1f7f) | 0x40;
+	f->fcw = (w[0] & FCW_BITS) | FCW_RESERVED;
 	f->ftw = 0;
 	for (i = 0; i < 8; i++)
 		if ((w[2] >> 2 * i & 3) != 3)

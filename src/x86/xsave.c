@@ -5,22 +5,18 @@
  * initial-state and modified optimizations are allowed, not required. */
 #include "x86/sse.h"
 
-#define XMM_AT	160u
-#define HEADER	512u
-#define COMPACT (1ull << 63)
-#define X87	1ull
-#define SSE	2ull
+#define XMM_AT 160u
 
 static void need(struct x86_cpu *cpu, const struct x86_op *op, bool xsave)
 {
-	if (xsave && !(cpu->cr4 & X86_CR4_OSXSAVE))
-		x86_raise(cpu, op, V_UD);
-	if (!xsave && (cpu->cr0 & X86_CR0_EM))
-		x86_raise(cpu, op, V_UD);
-	if (cpu->cr0 & X86_CR0_TS)
-		x86_raise(cpu, op, V_NM);
+	if (xsave && !(cpu->cr4 & CR4_OSXSAVE))
+		x86_raise(cpu, op, VECTOR_UD);
+	if (!xsave && (cpu->cr0 & CR0_EM))
+		x86_raise(cpu, op, VECTOR_UD);
+	if (cpu->cr0 & CR0_TS)
+		x86_raise(cpu, op, VECTOR_NM);
 	if ((op->imm & 2) && cpu->cpl)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 }
 
 /* The legacy image; narrow forms keep 32 bits of the pointers and room for selectors. */
@@ -47,7 +43,7 @@ static void get_x87(struct x86_cpu *cpu, const uint8_t *img, bool wide)
 		fx.fip &= UINT32_MAX;
 		fx.fdp &= UINT32_MAX;
 	}
-	fx.fcw = (fx.fcw & 0x1f7f) | 0x40;
+	fx.fcw = (fx.fcw & FCW_BITS) | FCW_RESERVED;
 	fx.fsw &= 0x7f7f;
 	if (fx.fsw & ~fx.fcw & 0x3f)
 		fx.fsw |= 0x8080;
@@ -63,7 +59,7 @@ static void init_x87(struct x86_cpu *cpu)
 	const uint32_t mxcsr = cpu->fx.mxcsr, mask = cpu->fx.mxcsr_mask;
 
 	memset(&cpu->fx, 0, sizeof(cpu->fx));
-	cpu->fx.fcw = 0x37f;
+	cpu->fx.fcw = FCW_INIT;
 	cpu->fx.mxcsr = mxcsr;
 	cpu->fx.mxcsr_mask = mask;
 }
@@ -81,7 +77,7 @@ OP(x86_fxsave)
 	need(cpu, op, false);
 	ea = ea_x(cpu, op);
 	if (ea & 15)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	cpu->cur = op;
 	/* Bytes 464 to 511 are the program's own; the rest of an image is kept where nothing is
 	 * saved. */
@@ -103,13 +99,13 @@ OP(x86_fxrstor)
 	need(cpu, op, false);
 	ea = ea_x(cpu, op);
 	if (ea & 15)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	cpu->cur = op;
 	x86_read(cpu, ea, img, 512, 0);
 	cpu->cur = NULL;
 	memcpy(&mxcsr, img + 24, 4);
 	if (mxcsr & ~cpu->fx.mxcsr_mask)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	get_x87(cpu, img, op->imm & 8);
 	cpu->fx.mxcsr = mxcsr;
 	memcpy(cpu->xmm, img + XMM_AT, 16 * xmm_count(cpu));
@@ -132,25 +128,25 @@ OP(x86_xsave)
 	need(cpu, op, true);
 	ea = ea_x(cpu, op);
 	if (ea & 63)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	rfbm = requested(cpu);
 	cpu->cur = op;
 	x86_read(cpu, ea, img, sizeof(img), ACC_W);
-	memcpy(header, img + HEADER, sizeof(header));
-	if (rfbm & X87)
+	memcpy(header, img + XSAVE_LEGACY_SIZE, sizeof(header));
+	if (rfbm & XFAM_X87)
 		put_x87(cpu, img, op->imm & 8);
-	if (rfbm & SSE) {
+	if (rfbm & XFAM_SSE) {
 		memcpy(img + 24, &cpu->fx.mxcsr, 8);
 		memcpy(img + XMM_AT, cpu->xmm, 16 * xmm_count(cpu));
 	}
 	if (compact) {
 		memset(header, 0, sizeof(header));
 		header[0] = rfbm;
-		header[1] = rfbm | COMPACT;
+		header[1] = rfbm | XCOMP_BV_COMPACTED;
 	} else {
 		header[0] = (header[0] & ~rfbm) | rfbm;
 	}
-	memcpy(img + HEADER, header, sizeof(header));
+	memcpy(img + XSAVE_LEGACY_SIZE, header, sizeof(header));
 	x86_write(cpu, ea, img, sizeof(img), 0);
 	cpu->cur = NULL;
 	NEXT;
@@ -167,39 +163,40 @@ OP(x86_xrstor)
 	need(cpu, op, true);
 	ea = ea_x(cpu, op);
 	if (ea & 63)
-		x86_raise_err(cpu, op, V_GP, 0);
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	rfbm = requested(cpu);
 	cpu->cur = op;
 	x86_read(cpu, ea, img, sizeof(img), 0);
 	cpu->cur = NULL;
-	memcpy(header, img + HEADER, sizeof(header));
+	memcpy(header, img + XSAVE_LEGACY_SIZE, sizeof(header));
 	memcpy(&mxcsr, img + 24, 4);
-	compact = header[1] & COMPACT;
+	compact = header[1] & XCOMP_BV_COMPACTED;
 	bad = header[0] & ~cpu->xcr0;
 	if (compact)
-		bad = bad || ((header[1] & ~COMPACT) & ~cpu->xcr0) || (header[0] & ~header[1]);
+		bad = bad || ((header[1] & ~XCOMP_BV_COMPACTED) & ~cpu->xcr0) ||
+		      (header[0] & ~header[1]);
 	else
 		bad = bad || header[1] || (op->imm & 2);
 	for (i = 2; i < (compact ? 8u : 3u); i++)
 		bad = bad || header[i];
 	if (compact)
 		rfbm &= header[1];
-	if ((rfbm & SSE) && (!compact || (header[0] & SSE)))
+	if ((rfbm & XFAM_SSE) && (!compact || (header[0] & XFAM_SSE)))
 		bad = bad || (mxcsr & ~cpu->fx.mxcsr_mask);
 	if (bad)
-		x86_raise_err(cpu, op, V_GP, 0);
-	if (rfbm & X87) {
-		if (header[0] & X87)
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	if (rfbm & XFAM_X87) {
+		if (header[0] & XFAM_X87)
 			get_x87(cpu, img, op->imm & 8);
 		else
 			init_x87(cpu);
 	}
-	if (rfbm & SSE) {
-		if (header[0] & SSE)
+	if (rfbm & XFAM_SSE) {
+		if (header[0] & XFAM_SSE)
 			memcpy(cpu->xmm, img + XMM_AT, 16 * xmm_count(cpu));
 		else
 			memset(cpu->xmm, 0, 16 * xmm_count(cpu));
-		cpu->fx.mxcsr = !compact || (header[0] & SSE) ? mxcsr : 0x1f80;
+		cpu->fx.mxcsr = !compact || (header[0] & XFAM_SSE) ? mxcsr : MXCSR_RESET;
 	}
 	NEXT;
 }

@@ -6,7 +6,7 @@ source=$1 work=$2 out=$3
 shift 3
 here=$(dirname "$source")
 mkdir -p "$work"
-"$@" -c -Os -std=gnu17 -m64 -march=x86-64 -ffreestanding -fno-builtin -fno-pic -mcmodel=small -mno-sse \
+"$@" -I"$here/../../src" -I"$here/../../include" -c -Os -std=gnu17 -m64 -march=x86-64 -ffreestanding -fno-builtin -fno-pic -mcmodel=small -mno-sse \
 	-mno-red-zone -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
 	-Wall -Wextra -Werror -o "$work/guest.o" "$source"
 "$@" -c -o "$work/start.o" "$here/start.S"

@@ -2,6 +2,10 @@
 /* A guest that looks at the world it runs in and says what is as it must be: "ok WHAT", a line
  * each, or "not ok WHAT"; then its measurements. Ends through the exit port with the number of
  * failures. Runs on two vCPUs. */
+#include "arch/msr.h"
+#include "arch/vmx.h"
+#include "arch/x86.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,10 +35,6 @@ enum {
 	VEINFO_GET = 3,
 	MR_REPORT = 4,
 	PAGE_ACCEPT = 6,
-	HLT = 12,
-	IO = 30,
-	RDMSR = 31,
-	WRMSR = 32,
 	MAP_GPA = 0x10001,
 	R10_TO_R15 = 0xfc00,
 	COM1 = 0x3f8,
@@ -78,7 +78,7 @@ static uint64_t vmcall(uint64_t leaf, uint64_t r12, uint64_t r13, uint64_t r14, 
 
 static void put(char c)
 {
-	vmcall(IO, 1, 1, COM1, (uint8_t)c, NULL);
+	vmcall(VMX_EXIT_IO, 1, 1, COM1, (uint8_t)c, NULL);
 }
 
 static void say(const char *text)
@@ -132,15 +132,15 @@ void guest_trap(struct frame *f)
 		break;
 	case VECTOR_TIMER:
 		timers++;
-		set_msr(0x80b, 0);
+		set_msr(MSR_X2APIC_EOI, 0);
 		break;
 	case VECTOR_IPI:
 		second_ipis++;
-		set_msr(0x80b, 0);
+		set_msr(MSR_X2APIC_EOI, 0);
 		break;
 	default:
 		say("unexpected trap\n");
-		vmcall(IO, 1, 1, EXIT, 99, NULL);
+		vmcall(VMX_EXIT_IO, 1, 1, EXIT, 99, NULL);
 	}
 }
 
@@ -199,14 +199,14 @@ static void check_msrs(void)
 {
 	unsigned before = ves;
 
-	msr(0x1b);
+	msr(MSR_APIC_BASE);
 	check(ves == before + 1 && (uint32_t)ve.rcx == 31, "IA32_APIC_BASE is #VE");
 	check(gps == 0, "no #GP so far");
 	msr(0x804);
 	check(gps == 1, "a reserved x2APIC register is #GP");
-	check((msr(0xc0000080) & 0xd00) == 0xd00, "EFER can be read");
-	set_msr(0xc0000102, 0x1234567890);
-	check(msr(0xc0000102) == 0x1234567890, "KERNEL_GS_BASE keeps its value");
+	check((msr(MSR_EFER) & 0xd00) == 0xd00, "EFER can be read");
+	set_msr(MSR_KERNEL_GS_BASE, 0x1234567890);
+	check(msr(MSR_KERNEL_GS_BASE) == 0x1234567890, "KERNEL_GS_BASE keeps its value");
 	__asm__ volatile("ud2");
 	check(uds == 1, "UD2 is #UD");
 }
@@ -215,7 +215,7 @@ static void wait_for(volatile unsigned *counter, unsigned value)
 {
 	/* The interrupt may come before or while the vCPU is halted. */
 	for (unsigned i = 0; i < 1000 && *counter < value; i++) {
-		vmcall(HLT, 0, 0, 0, 0, NULL);
+		vmcall(VMX_EXIT_HLT, 0, 0, 0, 0, NULL);
 		__asm__ volatile("sti; nop; nop; cli");
 	}
 }
@@ -232,27 +232,27 @@ static void check_interrupts(void)
 {
 	uint64_t from, deadline, v = 1;
 
-	set_msr(0x83f, VECTOR_TIMER);
+	set_msr(MSR_X2APIC_SELF_IPI, VECTOR_TIMER);
 	check(timers == 0, "a self-IPI waits while interrupts are off");
 	check(msr(0x822) == 1, "it is in the virtual IRR");
-	set_msr(0x808, 0x40);
+	set_msr(MSR_X2APIC_TPR, 0x40);
 	__asm__ volatile("sti; nop; nop; cli");
 	check(timers == 0, "and while the task priority is as high");
-	set_msr(0x808, 0);
+	set_msr(MSR_X2APIC_TPR, 0);
 	__asm__ volatile("sti; nop; nop; cli");
 	check(timers == 1, "then it is taken");
-	vmcall(WRMSR, 0x832, VECTOR_TIMER | 2 << 17, 0, 0, NULL);
+	vmcall(VMX_EXIT_WRMSR, MSR_X2APIC_LVT_TIMER, VECTOR_TIMER | 2 << 17, 0, 0, NULL);
 	from = tsc();
 	deadline = from + 2100000; /* a millisecond */
-	vmcall(WRMSR, 0x6e0, deadline, 0, 0, NULL);
+	vmcall(VMX_EXIT_WRMSR, MSR_TSC_DEADLINE, deadline, 0, 0, NULL);
 	wait_for(&timers, 2);
 	check(timers == 2, "the TSC deadline wakes a halted vCPU");
 	check(tsc() >= deadline, "not before its time");
-	vmcall(RDMSR, 0x6e0, 0, 0, 0, &v);
+	vmcall(VMX_EXIT_RDMSR, MSR_TSC_DEADLINE, 0, 0, 0, &v);
 	check(v == 0, "and is over then");
-	vmcall(WRMSR, 0x832, VECTOR_TIMER, 0, 0, NULL);
-	vmcall(WRMSR, 0x83e, 0xb, 0, 0, NULL);
-	vmcall(WRMSR, 0x838, 25000, 0, 0, NULL);
+	vmcall(VMX_EXIT_WRMSR, MSR_X2APIC_LVT_TIMER, VECTOR_TIMER, 0, 0, NULL);
+	vmcall(VMX_EXIT_WRMSR, MSR_X2APIC_DIV_CONF, 0xb, 0, 0, NULL);
+	vmcall(VMX_EXIT_WRMSR, MSR_X2APIC_INIT_COUNT, 25000, 0, 0, NULL);
 	wait_for(&timers, 3);
 	check(timers == 3, "the counting timer too");
 }
@@ -293,7 +293,7 @@ void second_main(void)
 	wait_for(&second_ipis, 1);
 	second_alive = 2;
 	for (;;)
-		vmcall(HLT, 0, 0, 0, 0, NULL);
+		vmcall(VMX_EXIT_HLT, 0, 0, 0, 0, NULL);
 }
 
 static void check_second(void)
@@ -308,7 +308,7 @@ static void check_second(void)
 		__asm__ volatile("pause");
 	check(second_alive == 1, "the second processor comes through the mailbox");
 	check(*(volatile uint16_t *)mailbox == 0, "and acknowledges");
-	vmcall(WRMSR, 0x830, 1ull << 32 | VECTOR_IPI, 0, 0, NULL);
+	vmcall(VMX_EXIT_WRMSR, MSR_X2APIC_ICR, 1ull << 32 | VECTOR_IPI, 0, 0, NULL);
 	while (second_alive != 2 && tsc() < limit)
 		__asm__ volatile("pause");
 	check(second_ipis == 1, "an IPI wakes it");
@@ -350,5 +350,5 @@ void guest_main(void)
 	check_memory();
 	check_second();
 	check_report();
-	vmcall(IO, 1, 1, EXIT, failures, NULL);
+	vmcall(VMX_EXIT_IO, 1, 1, EXIT, failures, NULL);
 }

@@ -9,13 +9,11 @@
 #include <unistd.h>
 
 #include "arch/vmcs.h"
+#include "arch/x86.h"
 #include "tools/gdb/internal.h"
 #include "vmm/fields.h"
 
-enum { VECTOR_DB = 1, VECTOR_BP = 3, INT3 = 0xcc };
-
-#define DR7_USED   0xffff00ffull
-#define DR6_BREAKS 0xfull
+#define DR7_USED 0xffff00ffull
 
 /* Bring a vCPU's controls to what it is to do. It is parked, or it is the caller. */
 static bool apply(struct gdb *g, unsigned i, bool step)
@@ -163,7 +161,7 @@ bool gdb_resume(struct gdb *g)
 
 static int insert_soft(struct gdb *g, uint64_t gla)
 {
-	static const uint8_t int3 = INT3;
+	static const uint8_t int3 = 0xcc;
 	struct gdb_soft b = {.gla = gla};
 
 	if (soft_at(g, gla))

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arch/vmcs.h"
+#include "arch/x86.h"
 #include "tools/gdb/internal.h"
 #include "vmm/fields.h"
 
@@ -101,9 +102,9 @@ static bool initial(struct gdb *g, const struct reg *r, uint8_t *buf, bool *know
 		return false;
 	memset(buf, 0, 16);
 	if (strcmp(r->name, "fctrl") == 0)
-		memcpy(buf, (uint16_t[]){0x37f}, 2);
+		memcpy(buf, (uint16_t[]){FCW_INIT}, 2);
 	else if (strcmp(r->name, "mxcsr") == 0)
-		memcpy(buf, (uint16_t[]){0x1f80}, 2);
+		memcpy(buf, (uint16_t[]){MXCSR_RESET}, 2);
 	else if (r->place == TAG_WORD)
 		memset(buf, 0xff, 2);
 	return true;

@@ -5,17 +5,9 @@
 #include <string.h>
 
 #include "arch/vmcs.h"
+#include "arch/x86.h"
 #include "tools/gdb/internal.h"
 #include "vmm/fields.h"
-
-#define CR0_PG	    (1ull << 31)
-#define CR4_PSE	    (1ull << 4)
-#define CR4_PAE	    (1ull << 5)
-#define CR4_LA57    (1ull << 12)
-#define EFER_LMA    (1ull << 10)
-#define PTE_PRESENT 1ull
-#define PTE_LARGE   0x80ull
-#define PTE_ADDRESS 0xffffffffff000ull
 
 void gdb_refused(struct gdb *g, const char *leaf, const char *what, struct tdx_status s)
 {
@@ -142,10 +134,10 @@ static bool walk(struct gdb *g, uint64_t table, uint64_t gla, unsigned levels, u
 		uint64_t entry = 0, index = gla >> shift & ((1ull << bits) - 1), offset;
 
 		if (!gdb_read_gpa(g, table + index * size, (uint8_t *)&entry, size) ||
-		    !(entry & PTE_PRESENT))
+		    !(entry & PTE_P))
 			return false;
 		table = entry & PTE_ADDRESS;
-		if (level > 1 && !(level <= 3 && large && entry & PTE_LARGE))
+		if (level > 1 && !(level <= 3 && large && entry & PTE_PS))
 			continue;
 		offset = gla & ((1ull << shift) - 1);
 		if (size == 4 && level == 2) /* PSE: bits 39:32 are in 20:13 */
@@ -176,7 +168,7 @@ bool gdb_translate(struct gdb *g, uint64_t gla, uint64_t *out)
 	if (!(cr4 & CR4_PAE))
 		return walk(g, cr3 & 0xfffff000, gla, 2, 10, 4, (cr4 & CR4_PSE) != 0, out);
 	if (!gdb_read_gpa(g, (cr3 & 0xffffffe0) + 8 * (gla >> 30), (uint8_t *)&top, 8) ||
-	    !(top & PTE_PRESENT))
+	    !(top & PTE_P))
 		return false;
 	return walk(g, top & PTE_ADDRESS, gla, 2, 9, 8, true, out);
 }

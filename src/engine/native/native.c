@@ -14,6 +14,7 @@
 
 #include "arch/vmcs.h"
 #include "arch/vmx.h"
+#include "arch/x86.h"
 #include "engine/ept.h"
 #include "engine/interrupt.h"
 #include "engine/native/fiber.h"
@@ -183,7 +184,7 @@ static void *translate(struct native_cpu *cpu, uint64_t gpa, enum ept_access acc
 			x.reason = VMX_EXIT_EPT_MISCONFIG;
 			break;
 		}
-		x.qualification |= 1u << 7 | 1u << 8;
+		x.qualification |= EPT_VIOLATION_GLA_VALID | EPT_VIOLATION_GLA_TRANSLATED;
 		if (!vmexit(cpu, &x, &regs))
 			return NULL;
 	}
@@ -310,8 +311,8 @@ static enum module_next native_run(struct engine *e, struct module *mod, unsigne
 	vmcs = module_vmcs(mod, lp);
 	if (!cpu->fiber.started) { /* what firmware does first: 64-bit mode */
 		vmcs_write(vmcs, VMCS_GUEST_EFER, 0xd01);
-		vmcs_set_bits(vmcs, VMCS_GUEST_CR0, 1u << 31 | 1u);
-		vmcs_set_bits(vmcs, VMCS_GUEST_CS_AR, 1u << 13);
+		vmcs_set_bits(vmcs, VMCS_GUEST_CR0, CR0_PG | CR0_PE);
+		vmcs_set_bits(vmcs, VMCS_GUEST_CS_AR, SEG_AR_L);
 	}
 	fiber_host_init(&cpu->host);
 	fiber_switch(&cpu->host, &cpu->fiber);

@@ -12,8 +12,6 @@
 
 /* Instructions between two looks at what nobody kicks for. */
 #define BUDGET	      20000000ull
-#define VECTOR_VE     20
-#define VECTOR_MC     18
 #define ALL_VMX_EXITS 0x1000
 
 static void td_cpuid(struct x86_cpu *x86, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
@@ -68,7 +66,7 @@ static bool convert_to_ve(struct td_cpu *t, const struct x86_exit *e)
 		.gpa = e->gpa,
 		.eptp_index = (uint16_t)vmcs_read(t->lp->vmcs, VMCS_EPTP_INDEX),
 	};
-	x86_inject(t->x86, VECTOR_VE, X86_EV_HWEXC, false, 0, 0);
+	x86_inject(t->x86, VECTOR_VE, VMX_EVENT_EXCEPTION, false, 0, 0);
 	return true;
 }
 
@@ -79,7 +77,7 @@ static void stopped(struct td_cpu *t, const struct x86_exit *e)
 
 	if (!t->engine->log)
 		return;
-	if (e->reason == X86_EXIT_TRIPLE_FAULT) {
+	if (e->reason == VMX_EXIT_TRIPLE_FAULT) {
 		snprintf(line, sizeof(line),
 			 "vCPU %" PRIu32 ": triple fault at 0x%" PRIx64 ", stack 0x%" PRIx64
 			 ", fault address 0x%" PRIx64,
@@ -94,7 +92,7 @@ static void stopped(struct td_cpu *t, const struct x86_exit *e)
 		snprintf(line, sizeof(line),
 			 "vCPU %" PRIu32 ": cannot go on at 0x%" PRIx64 ": %s (%" PRIu64 ")",
 			 t->lp->vps->vcpu_index, t->x86->rip,
-			 e->reason == X86_EXIT_UNSUPPORTED ? "an unsupported mode"
+			 e->reason == X86_EXIT_UNSUPPORTED ? x86_unsupported_name(e->qualification)
 							   : "an unknown exit",
 			 e->qualification);
 	}
@@ -105,7 +103,7 @@ static enum module_next ept_violation(struct td_cpu *t, const struct x86_exit *e
 {
 	if (t->poison) {
 		x->reason = VMX_EXIT_EXCEPTION_OR_NMI;
-		x->intr_info = VMX_INTERRUPTION_VALID | VMX_INTERRUPTION_EXCEPTION << 8 | VECTOR_MC;
+		x->intr_info = VMX_EVENT_VALID | VMX_EVENT_EXCEPTION << 8 | VECTOR_MC;
 		return vmexit(t, x);
 	}
 	if (t->refused == EPT_MISCONFIG)
@@ -152,14 +150,14 @@ static enum module_next handle(struct td_cpu *t, const struct x86_exit *e)
 		if (!monitor_trap(t))
 			return MODULE_TO_GUEST;
 		return vmexit(t, &(struct vmexit){.reason = VMX_EXIT_MTF});
-	case X86_EXIT_EPT_VIOLATION:
+	case VMX_EXIT_EPT_VIOLATION:
 		if (e->idt_info >> 31)
 			x.instr_len = e->idt_len;
 		return ept_violation(t, e, &x);
 	default:
 		break;
 	}
-	if (e->reason >= ALL_VMX_EXITS || e->reason == X86_EXIT_TRIPLE_FAULT)
+	if (e->reason >= ALL_VMX_EXITS || e->reason == VMX_EXIT_TRIPLE_FAULT)
 		stopped(t, e);
 	if (e->reason >= ALL_VMX_EXITS) {
 		x = (struct vmexit){.reason = VMX_EXIT_TRIPLE_FAULT};
@@ -178,12 +176,12 @@ static void inject(struct td_cpu *t)
 {
 	struct module_entry e = module_entry(t->mod, t->lp_id);
 
-	if (!(e.info & VMX_INTERRUPTION_VALID))
+	if (!(e.info & VMX_EVENT_VALID))
 		return;
-	vmcs_clear_bits(t->lp->vmcs, VMCS_ENTRY_INTERRUPTION_INFO, VMX_INTERRUPTION_VALID);
-	x86_inject(t->x86, (uint8_t)VMX_INTERRUPTION_VECTOR(e.info),
-		   (enum x86_event)VMX_INTERRUPTION_TYPE(e.info),
-		   (e.info & VMX_INTERRUPTION_ERROR_CODE) != 0, e.error, (uint8_t)e.instr_len);
+	vmcs_clear_bits(t->lp->vmcs, VMCS_ENTRY_INTERRUPTION_INFO, VMX_EVENT_VALID);
+	x86_inject(t->x86, (uint8_t)VMX_EVENT_VECTOR(e.info),
+		   (enum vmx_event)VMX_EVENT_TYPE(e.info), (e.info & VMX_EVENT_ERROR_CODE) != 0,
+		   e.error, (uint8_t)e.instr_len);
 }
 
 /* Whoever watches from outside sees the sums grow while the guest runs. */

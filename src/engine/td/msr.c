@@ -2,26 +2,10 @@
 /* RDMSR and WRMSR of a TD: the bitmaps decide what exits; the rest has its value in the engine, the
  * TDVPS or the virtual-APIC page. Time and randomness come from the machine. */
 #include "engine/td/internal.h"
+
+#include "arch/msr.h"
 #include "module/msr_policy.h"
 #include "module/tsc.h"
-
-enum {
-	MSR_TSC = 0x10,
-	MSR_PRED_CMD = 0x49,
-	MSR_FLUSH_CMD = 0x10b,
-	MSR_SYSENTER_CS = 0x174,
-	MSR_SYSENTER_EIP = 0x176,
-	MSR_PAT = 0x277,
-	MSR_X2APIC = 0x800,
-	MSR_X2APIC_TPR = 0x808,
-	MSR_X2APIC_EOI = 0x80b,
-	MSR_X2APIC_SELF_IPI = 0x83f,
-	MSR_X2APIC_LAST = 0x8ff,
-	MSR_XSS = 0xda0,
-};
-
-#define MSR_EFER    0xc0000080u
-#define MSR_TSC_AUX 0xc0000103u
 
 uint64_t td_tsc(struct x86_cpu *x86)
 {
@@ -53,7 +37,7 @@ enum x86_msr_answer td_rdmsr(struct x86_cpu *x86, uint32_t msr, uint64_t *value)
 		return X86_MSR_EXIT;
 	if (own(msr))
 		return X86_MSR_OWN;
-	if (msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST) {
+	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) {
 		if (msr == MSR_X2APIC_EOI || msr == MSR_X2APIC_SELF_IPI)
 			return X86_MSR_GP;
 		*value = *(const uint32_t *)(const void *)(t->vapic + (msr & 0xff) * 16);
@@ -102,7 +86,7 @@ enum x86_msr_answer td_wrmsr(struct x86_cpu *x86, uint32_t msr, uint64_t value)
 		return X86_MSR_EXIT;
 	if (own(msr))
 		return X86_MSR_OWN;
-	if (msr >= MSR_X2APIC && msr <= MSR_X2APIC_LAST)
+	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST)
 		return write_x2apic(t, msr, value);
 	if (msr == MSR_PRED_CMD || msr == MSR_FLUSH_CMD)
 		return value & ~1ull ? X86_MSR_GP : X86_MSR_DONE;

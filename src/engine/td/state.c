@@ -63,7 +63,8 @@ static void load_extended(struct td_cpu *t)
 	const struct xsave_header *h = xbuff_header(t->mod->m, t->lp->vps);
 	const uint8_t *image = xbuff(t);
 	struct x86_cpu *x = t->x86;
-	struct x86_fxregs init = {.fcw = 0x37f, .mxcsr = 0x1f80, .mxcsr_mask = x->fx.mxcsr_mask};
+	struct x86_fxregs init = {
+		.fcw = FCW_INIT, .mxcsr = MXCSR_RESET, .mxcsr_mask = x->fx.mxcsr_mask};
 
 	x->fx = init;
 	memset(x->xmm, 0, sizeof(x->xmm));

@@ -7,7 +7,7 @@
 #include <swtdx/structs.h>
 
 #include "module/leaves.h"
-#include "module/msr.h"
+#include "arch/msr.h"
 #include "module/seamcall/mem.h"
 #include "module/virt_msr.h"
 

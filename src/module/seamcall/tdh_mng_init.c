@@ -10,7 +10,7 @@
 #include "module/cpuid_table.h"
 #include "module/leaves.h"
 #include "module/measurement.h"
-#include "module/msr.h"
+#include "arch/msr.h"
 #include "module/msr_policy.h"
 #include "module/page.h"
 #include "module/td_init.h"

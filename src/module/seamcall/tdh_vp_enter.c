@@ -5,12 +5,13 @@
  * epoch shared for a moment; the S-EPT tree shared when the zero-step defence looks. States: as the
  * leaf table says. On success the call goes on in module/vmexit.c, and its outputs are those of the
  * TD exit. A refused entry (zero-step) leaves outputs that look like one. */
+#include "abi/eeq.h"
 #include "abi/operand.h"
 #include "arch/x86.h"
 #include "module/guest_memory.h"
 #include "module/inject.h"
 #include "module/leaves.h"
-#include "module/msr.h"
+#include "arch/msr.h"
 #include "module/stepping.h"
 #include "module/vcpu.h"
 #include "module/virt_msr.h"
@@ -18,11 +19,8 @@
 #include "module/xbuff.h"
 #include <swtdx/structs.h>
 
-#define MSR_PERF_GLOBAL_CTRL 0x38fu
-
-#define PERF_GLOBAL_FIXED0   (1ull << 32)
-#define PERF_GLOBAL_FIXED12  (3ull << 33)
-#define VECTORING_VALID	     (1u << 31)
+#define PERF_GLOBAL_FIXED0  (1ull << 32)
+#define PERF_GLOBAL_FIXED12 (3ull << 33)
 
 struct plan {
 	struct td td;
@@ -153,8 +151,8 @@ static bool ve_deliverable(const struct vp *vp)
 	const struct vmcs *vmcs = vp->vmcs;
 
 	return !(vmcs_read(vmcs, VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_NMI) &&
-	       !(vmcs_read(vmcs, VMCS_EXIT_QUALIFICATION) & EVENT_NMI_UNBLOCKED) &&
-	       !(vmcs_read(vmcs, VMCS_IDT_VECTORING_INFO) & VECTORING_VALID) &&
+	       !(vmcs_read(vmcs, VMCS_EXIT_QUALIFICATION) & VMX_EVENT_NMI_UNBLOCKED) &&
+	       !(vmcs_read(vmcs, VMCS_IDT_VECTORING_INFO) & VMX_EVENT_VALID) &&
 	       vp->vps->ve_info.valid == 0;
 }
 

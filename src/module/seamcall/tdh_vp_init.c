@@ -9,7 +9,7 @@
 #include "module/cpu_model.h"
 #include "module/cpuid_table.h"
 #include "module/leaves.h"
-#include "module/msr.h"
+#include "arch/msr.h"
 #include "module/td_vmcs.h"
 #include "module/vcpu.h"
 #include "module/version.h"
@@ -17,8 +17,7 @@
 #include "module/vmcs.h"
 #include "module/xbuff.h"
 
-#define XCR0_RESET  1ull
-#define DR6_RESET   0xffff0ff0ull
+#define XCR0_RESET  XFAM_X87
 #define FMASK_RESET 0x20200ull
 
 struct plan {
@@ -127,9 +126,8 @@ static void init_msrs(const struct module *mod, const struct tdcs *tdcs, struct 
 static void init_management(const struct module *mod, const struct tdcs *tdcs, struct tdvps *vps)
 {
 	const struct platform_info *plat = &mod->plat;
-	const uint64_t cr0_pe_pg = 1ull << 0 | 1ull << 31;
-	const uint64_t cr0_kept = 1ull << 5 | 3ull << 29 | 0xffffffffull << 32 | 0x3ffull << 19 |
-				  1ull << 17 | 0x3ffull << 6;
+	const uint64_t cr0_pe_pg = CR0_PE | CR0_PG;
+	const uint64_t cr0_kept = CR0_NE | CR0_NW | CR0_CD | CR0_RESERVED;
 
 	vps->shadow_pid_hpa[0] = NO_PA;
 	vps->shadow_pinbased[0] = plat->td_vmcs.pinbased;
@@ -146,9 +144,9 @@ static void init_management(const struct module *mod, const struct tdcs *tdcs, s
 	}
 	vps->base_l2_cr0_guest_host_mask =
 		((plat->cr0_fixed0 | ~plat->cr0_fixed1) & ~cr0_pe_pg) | cr0_kept;
-	vps->base_l2_cr0_read_shadow = (plat->cr0_fixed0 & ~cr0_pe_pg) | 1ull << 5;
+	vps->base_l2_cr0_read_shadow = (plat->cr0_fixed0 & ~cr0_pe_pg) | CR0_NE;
 	vps->base_l2_cr4_guest_host_mask = ~td_l2_cr4_writable(mod, tdcs);
-	vps->base_l2_cr4_read_shadow = plat->cr4_fixed0 | 1ull << 6 | 1ull << 13;
+	vps->base_l2_cr4_read_shadow = plat->cr4_fixed0 | CR4_MCE | CR4_VMXE;
 }
 
 /* Cannot fail: the vCPU is the caller's alone and has its index and its pages. */

@@ -6,7 +6,7 @@
  * remembers how far it came, and the guest, which repeats the call, goes on from there. Whatever is
  * not acceptable is shown to the host as an EPT violation; what is mapped already, to the guest. */
 #include "abi/operand.h"
-#include "arch/vmx.h"
+#include "abi/eeq.h"
 #include "module/l2_sept.h"
 #include "module/leaves.h"
 #include "module/transition.h"

@@ -5,6 +5,7 @@
  * write; the top bit of a VM in R8 also asks for its TLB to be flushed, which has no effect here.
  * The first L2 permission makes the page known to the VM (an alias), the last one gone unmakes it.
  */
+#include "abi/eeq.h"
 #include "arch/vmx.h"
 #include "module/leaves.h"
 #include "module/tdcall/page_attr.h"
