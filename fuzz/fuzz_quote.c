@@ -51,6 +51,7 @@ static void one_quote(const uint8_t *bytes, size_t len)
 	const char *pem = quote_service_root(good.service, &root_len);
 	bool same = len == good.len && !memcmp(bytes, good.quote, len);
 	char line[ATTEST_ERROR_TEXT];
+	struct attest_field field[QUOTE_FIELDS_MAX];
 	EVP_PKEY *leaf;
 
 	if (quote_parse(bytes, len, &q, &err)) {
@@ -59,14 +60,18 @@ static void one_quote(const uint8_t *bytes, size_t len)
 		return;
 	}
 	must(q.bytes == bytes && q.len == len && quote_length(bytes, len) == len);
-	must(q.qe_auth == bytes + Q_AUTH && q.qe_auth_len <= len - Q_AUTH);
-	must((const uint8_t *)q.chain == q.qe_auth + q.qe_auth_len + CHAIN_FRAME);
-	must((const uint8_t *)q.chain + q.chain_len == bytes + len);
+	must(q.body_bytes + q.body_size + QS_LENGTH == q.signature);
+	must(q.qe_auth + q.qe_auth_len + CERT_FRAME == q.cert);
+	must(q.cert + q.cert_len == bytes + len);
+	for (size_t i = 0, n = quote_fields(&q, field, QUOTE_FIELDS_MAX); i < n; i++)
+		must(field[i].offset + field[i].size <= len);
 	if (quote_verify(&q, pem, root_len, NOW, &err) == 0) {
 		must(same);
 		return;
 	}
 	must(!same);
+	if (!q.chain)
+		return;
 	/* A verifier comes to the chain only with a good signature; here it is looked at always. */
 	must((chain_verify(q.chain, q.chain_len, pem, root_len, NOW, &leaf, &err) == 0) == !!leaf);
 	EVP_PKEY_free(leaf);
@@ -95,15 +100,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bytes = malloc(len + 1);
 		memcpy(bytes, data + 1, len);
 	} else {
-		bytes = calloc(1, Q_AUTH_SIZE + len + 1);
-		put_le16(bytes + QH_VERSION, QUOTE_V4);
+		const bool v5 = data[0] & 0x80;
+		const size_t body = QUOTE_HEADER_SIZE + (v5 ? Q_DESCRIPTOR : 0);
+		const size_t at = body + (v5 ? QUOTE_BODY_15_SIZE : QUOTE_BODY_SIZE);
+		const size_t qe = at + QS_LENGTH + QS_CERT_TYPE + CERT_FRAME;
+
+		bytes = calloc(1, qe + QE_AUTH_SIZE + len + 1);
+		put_le16(bytes + QH_VERSION, v5 ? QUOTE_V5 : QUOTE_V4);
 		put_le16(bytes + QH_KEY_TYPE, KEY_ECDSA_P256);
 		put_le32(bytes + QH_TEE_TYPE, TEE_TDX);
-		put_le32(bytes + Q_LENGTH, (uint32_t)(Q_AUTH_SIZE + len - Q_SIGNATURE));
-		put_le16(bytes + Q_CERT_TYPE, CERT_QE);
-		put_le32(bytes + Q_CERT_SIZE, (uint32_t)(Q_AUTH_SIZE + len - Q_QE_REPORT));
-		memcpy(bytes + Q_AUTH_SIZE, data + 1, len);
-		len += Q_AUTH_SIZE;
+		if (v5) {
+			put_le16(bytes + QUOTE_HEADER_SIZE, QUOTE_BODY_TDX_15);
+			put_le32(bytes + QUOTE_HEADER_SIZE + 2, QUOTE_BODY_15_SIZE);
+		}
+		memcpy(bytes + qe + QE_AUTH_SIZE, data + 1, len);
+		len += qe + QE_AUTH_SIZE;
+		put_le32(bytes + at, (uint32_t)(len - at - QS_LENGTH));
+		put_le16(bytes + qe - CERT_FRAME, QUOTE_CERT_QE_REPORT);
+		put_le32(bytes + qe - CERT_FRAME + 2, (uint32_t)(len - qe));
 	}
 	one_quote(bytes, len);
 	free(bytes);

@@ -13,7 +13,11 @@
 
 #include <swtdx/attest.h>
 
+#include <openssl/bio.h>
+#include <openssl/pem.h>
+
 #include "recorded_report.h"
+#include "samples.h"
 
 #define KEY SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE
 #define NOW 1800000000ll
@@ -123,7 +127,6 @@ static void it_is_marked_as_simulated_wherever_one_may_look(void **state)
 	assert_memory_equal(quote + 12, "SWTDX-SIMULATED!", 16);
 	assert_memory_equal(q.qe_report + 64, "SWTDX-SIMULATED!", 16);
 	assert_memory_equal(q.qe_report + 128, "SWTDX-SIMULATED!", 16);
-	assert_true(q.qe_report[48] & 2); /* a debug enclave */
 	auth = (unsigned)q.qe_auth_len;
 	assert_true(auth > 20 && !memcmp(q.qe_auth, "Simulated by swtdx", 18));
 }
@@ -149,7 +152,6 @@ static void each_part_is_named_when_it_is_wrong(void **state)
 		unsigned at;
 		enum attest_fault fault;
 	} part[] = {
-		{0, QUOTE_VERSION},
 		{2, QUOTE_KEY_TYPE},
 		{4, QUOTE_TEE_TYPE},
 		{12, QUOTE_SIGNATURE},
@@ -165,7 +167,6 @@ static void each_part_is_named_when_it_is_wrong(void **state)
 		{qe + 320 + 32, QUOTE_QE_REPORT_DATA},
 		{qe + 384, QUOTE_QE_SIGNATURE},
 		{auth + 2, QUOTE_QE_REPORT_DATA},
-		{chain, QUOTE_CHAIN_TYPE},
 		{chain + 2, QUOTE_CHAIN_LENGTH},
 		{chain + 6, QUOTE_CHAIN_FORMAT},
 	};
@@ -184,6 +185,24 @@ static void each_part_is_named_when_it_is_wrong(void **state)
 			fail_msg("byte 0x%x: %s", at, attest_error_text(&err, line, sizeof(line)));
 	}
 	assert_int_equal(judge(quote, quote_len), 0);
+	/* One less is an enclave's, one more has a body type. */
+	quote[0] = 3;
+	assert_true(judge(quote, quote_len) < 0);
+	assert_int_equal(err.fault, QUOTE_TEE_TYPE);
+	quote[0] = 5;
+	assert_true(judge(quote, quote_len) < 0);
+	quote[0] = 6;
+	assert_true(judge(quote, quote_len) < 0);
+	assert_int_equal(err.fault, QUOTE_VERSION);
+	quote[0] = 4;
+	/* A leaf without its chain, and a QE report within one. */
+	quote[chain] = 4;
+	assert_true(judge(quote, quote_len) < 0);
+	assert_int_equal(err.fault, QUOTE_NO_CHAIN);
+	quote[chain] = 6;
+	assert_true(judge(quote, quote_len) < 0);
+	assert_int_equal(err.fault, QUOTE_CHAIN_TYPE);
+	quote[chain] = 5;
 }
 
 /* Sets the three lengths that cover the chain after it grew or shrank by delta. */
@@ -388,9 +407,194 @@ static void a_saved_service_with_another_key_is_refused(void **state)
 	quote_service_free(other);
 }
 
+/* --- version 5 --- */
+
+static size_t sign_5(uint8_t *out)
+{
+	size_t len;
+
+	assert_int_equal(
+		quote_service_sign_as(service, 5, &report, KEY, out, QUOTE_MAX, &len, &err), 0);
+	return len;
+}
+
+static void version_5_says_what_the_report_of_tdx_15_said(void **state)
+{
+	uint8_t five[QUOTE_MAX];
+	size_t len = sign_5(five);
+	struct attest_field field[QUOTE_FIELDS_MAX];
+	struct tdx_quote q;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(quote_parse(five, len, &q, &err), 0);
+	assert_int_equal(quote_verify(&q, root, root_len, NOW, &err), 0);
+	assert_int_equal(q.version, 5);
+	assert_int_equal(q.body_type, QUOTE_BODY_TDX_15);
+	assert_int_equal(q.body_size, 648);
+	assert_int_equal(q.cert_type, QUOTE_CERT_PCK_CHAIN);
+	assert_memory_equal(&q.body.mrtd, &report.td_info.mrtd, 48);
+	assert_memory_equal(q.tee_tcb_svn2, report.tee_tcb_info.tee_tcb_svn2, 16);
+	assert_memory_equal(&q.mrservicetd, &report.td_info.servtd_hash, 48);
+	assert_int_equal(five[48] | five[49] << 8, 3);
+	assert_int_equal(quote_length(five, sizeof(five)), len);
+	n = quote_fields(&q, field, QUOTE_FIELDS_MAX);
+	for (size_t i = 1; i < n; i++)
+		assert_true(field[i].offset >= field[i - 1].offset + field[i - 1].size);
+	assert_int_equal(field[n - 1].offset + field[n - 1].size, 54 + 648);
+	assert_int_equal(
+		quote_service_sign_as(service, 3, &report, KEY, five, QUOTE_MAX, &len, &err),
+		-ENOTSUP);
+}
+
+static void no_bit_of_version_5_may_change(void **state)
+{
+	uint8_t five[QUOTE_MAX];
+	size_t len = sign_5(five);
+
+	(void)state;
+	for (size_t i = 0; i < len * 8; i++) {
+		five[i / 8] ^= (uint8_t)(1u << i % 8);
+		if (judge(five, len) >= 0)
+			fail_msg("bit %zu of byte 0x%zx", i % 8, i / 8);
+		assert_int_not_equal(err.fault, ATTEST_OK);
+		assert_true(err.at <= len);
+		five[i / 8] ^= (uint8_t)(1u << i % 8);
+	}
+	assert_int_equal(judge(five, len), 0);
+	for (size_t cut = 0; cut < len; cut++)
+		assert_int_equal(judge(five, cut), -EINVAL);
+}
+
+static void what_a_quote_is_its_header_says(void **state)
+{
+	uint8_t bytes[2048] = {3, 0, 2, 0};
+	struct tdx_quote q;
+
+	(void)state;
+	/* Cut, it is a quote that ends there. */
+	assert_int_equal(quote_frame(quote, 100, &q, &err), -EINVAL);
+	assert_int_equal(err.fault, QUOTE_TOO_SHORT);
+	assert_int_equal(err.at, 100);
+	assert_int_equal(quote_frame(quote, 0x278, &q, &err), 0);
+	assert_memory_equal(&q.body.mrtd, &report.td_info.mrtd, 48);
+	/* An enclave's, of version 3 and 4. */
+	assert_int_equal(quote_frame(bytes, 48 + 384, &q, &err), 0);
+	assert_true(q.sgx);
+	bytes[0] = 4;
+	assert_int_equal(quote_frame(bytes, 48 + 384, &q, &err), 0);
+	assert_int_equal(q.body_type, QUOTE_BODY_SGX);
+	/* A body that nobody knows yet brings its size. */
+	bytes[0] = 5;
+	bytes[4] = 0x81;
+	bytes[48] = 9;
+	bytes[51] = 3;
+	assert_int_equal(quote_frame(bytes, 54 + 768, &q, &err), 0);
+	assert_int_equal(q.body_type, 9);
+	assert_int_equal(q.body_size, 768);
+	bytes[48] = 1;
+	assert_int_equal(quote_frame(bytes, 54 + 768, &q, &err), -EINVAL);
+	assert_int_equal(err.fault, QUOTE_BODY_TYPE);
+	bytes[48] = 2;
+	assert_int_equal(quote_frame(bytes, 54 + 768, &q, &err), -EINVAL);
+	assert_int_equal(err.fault, QUOTE_BODY_LENGTH);
+}
+
+/* --- published quotes --- */
+
+#define INTEL_ROOT "44a0196b2b99f889"
+
+/* The third certificate of a chain is the root; that it is Intel's its hash says. */
+static bool root_of(const struct tdx_quote *q, char *pem, size_t size)
+{
+	const char *end = q->chain + q->chain_len, *at = end;
+	uint8_t md[32], *der = NULL;
+	char text[17];
+	X509 *x;
+	BIO *bio;
+	int n;
+
+	while (at > q->chain && strncmp(at, "-----BEGIN", 10))
+		at--;
+	snprintf(pem, size, "%.*s", (int)(end - at), at);
+	bio = BIO_new_mem_buf(pem, -1);
+	x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	n = x ? i2d_X509(x, &der) : 0;
+	if (n > 0)
+		EVP_Digest(der, (size_t)n, md, NULL, EVP_sha256(), NULL);
+	for (unsigned i = 0; n > 0 && i < 8; i++)
+		snprintf(text + 2 * i, 3, "%02x", md[i]);
+	OPENSSL_free(der);
+	X509_free(x);
+	BIO_free(bio);
+	return n > 0 && !strcmp(text, INTEL_ROOT);
+}
+
+static void published_quotes_verify_and_no_flipped_one_does(void **state)
+{
+	static const struct {
+		const char *name, *hash;
+		unsigned version;
+	} quotes[] = {
+		{"google/go-tdx-guest quote_v5_sample", "cf77a6e9", 5},
+		{"openenclave tdx_quote_v5", "67adfc4a", 5},
+		{"openenclave tdx_quote-moduleupdate-seamldr5", "d21a11db10ea146b", 5},
+		{"dcap-qvl tdx_quote_outdated", "4c453ea4", 5},
+		{"trustee tdx_quote_5", "586c2be0dc38d3c5", 5},
+		{"google/go-tdx-guest tdx_prod_quote", "6dde5548", 4},
+		{"google/go-tdx-guest cos-113-tdx-quote", "54334c81", 4},
+		{"dcap-qvl tdx_quote", "c42f9164", 4},
+		{"dstack ra-tls tdx_quote", "434d108b", 4},
+		{"openenclave tdx_quote.bin", "877ccf9a", 4},
+		{"trustee tdx_quote_4", "12b401a8", 4},
+		{"trustee tdx_quote_6", "62657e59", 4},
+		{"trustee azure td-quote", "a2c43c69", 4},
+		{"dcap-qvl sgx_quote", "f8b81014", 3},
+	};
+	char pem[4096];
+	unsigned found = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(quotes) / sizeof(quotes[0]); i++) {
+		struct sample s;
+		struct tdx_quote q;
+		size_t len;
+
+		if (!sample_find(quotes[i].name, quotes[i].hash, &s))
+			continue;
+		len = quote_length(s.bytes, s.len);
+		assert_in_range(len, 1, s.len);
+		assert_int_equal(quote_parse(s.bytes, len, &q, &err), 0);
+		assert_int_equal(q.version, quotes[i].version);
+		assert_true(root_of(&q, pem, sizeof(pem)));
+		assert_int_equal(quote_verify(&q, pem, strlen(pem), NOW, &err), 0);
+		assert_false(q.simulated);
+		/* All bits of one, of the others one in 97. */
+		for (size_t k = 0; k < len * 8; k += found ? 97 : 1) {
+			int rc;
+
+			s.bytes[k / 8] ^= (uint8_t)(1u << k % 8);
+			rc = quote_parse(s.bytes, len, &q, &err);
+			if (!rc)
+				rc = quote_verify(&q, pem, strlen(pem), NOW, &err);
+			if (rc >= 0 || err.fault == ATTEST_OK || err.at > len)
+				fail_msg("%s: bit %zu", quotes[i].name, k);
+			s.bytes[k / 8] ^= (uint8_t)(1u << k % 8);
+		}
+		found++;
+		free(s.bytes);
+	}
+	if (!found)
+		skip();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(version_5_says_what_the_report_of_tdx_15_said),
+		cmocka_unit_test(no_bit_of_version_5_may_change),
+		cmocka_unit_test(what_a_quote_is_its_header_says),
+		cmocka_unit_test(published_quotes_verify_and_no_flipped_one_does),
 		cmocka_unit_test(a_quote_says_what_the_report_said),
 		cmocka_unit_test(the_layout_is_that_of_version_4),
 		cmocka_unit_test(it_is_marked_as_simulated_wherever_one_may_look),

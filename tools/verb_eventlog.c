@@ -320,15 +320,17 @@ static int against_report(struct request *q, const struct eventlog *log,
 static int against_quote(struct request *q, const struct eventlog *log,
 			 const struct evidence_item *item)
 {
-	size_t own = quote_length(item->bytes, item->len);
 	char line[ATTEST_ERROR_TEXT];
 	struct attest_error err;
 	struct tdx_quote quote;
 
-	if (!own || own > item->len)
-		own = item->len;
-	if (quote_parse(item->bytes, own, &quote, &err))
+	if (quote_frame(item->bytes, item->len, &quote, &err))
 		return complain(q->against, attest_error_text(&err, line, sizeof(line)),
+				VERB_DIFFERENCE);
+	if (quote.body_type != QUOTE_BODY_TDX_10 && quote.body_type != QUOTE_BODY_TDX_15)
+		return complain(q->against,
+				quote.sgx ? "an SGX enclave's quote has no RTMRs"
+					  : "a quote whose body is of an unknown type",
 				VERB_DIFFERENCE);
 	return against_rtmrs(q, log, quote.body.rtmr, "quote");
 }

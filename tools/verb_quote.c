@@ -28,7 +28,8 @@ static int show_root(const struct quote_service *s)
 	return rc ? complain("standard output", rc) : VERB_OK;
 }
 
-static int sign(const struct quote_service *s, const char *path, const char *output)
+static int sign(const struct quote_service *s, unsigned version, const char *path,
+		const char *output)
 {
 	uint8_t quote[QUOTE_MAX], *bytes;
 	char line[ATTEST_ERROR_TEXT];
@@ -48,8 +49,8 @@ static int sign(const struct quote_service *s, const char *path, const char *out
 	rc = tdreport_parse(bytes, len, &r, &err);
 	free(bytes);
 	if (!rc)
-		rc = quote_service_sign(s, &r, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, quote,
-					sizeof(quote), &len, &err);
+		rc = quote_service_sign_as(s, version, &r, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE,
+					   quote, sizeof(quote), &len, &err);
 	if (rc == -EINVAL || rc == -EBADMSG) {
 		fprintf(stderr, "swtdx quote: %s: %s\n", path,
 			attest_error_text(&err, line, sizeof(line)));
@@ -65,7 +66,7 @@ static int sign(const struct quote_service *s, const char *path, const char *out
 	return VERB_OK;
 }
 
-static int run(const char *dir, bool root, const char *path, const char *output)
+static int run(const char *dir, bool root, unsigned version, const char *path, const char *output)
 {
 	struct quote_service *s;
 	char state[4096];
@@ -82,7 +83,7 @@ static int run(const char *dir, bool root, const char *path, const char *output)
 	}
 	if (rc)
 		return complain(state, rc);
-	rc = root ? show_root(s) : sign(s, path, output);
+	rc = root ? show_root(s) : sign(s, version, path, output);
 	quote_service_free(s);
 	return rc;
 }
@@ -91,6 +92,7 @@ int verb_quote(int argc, char **argv)
 {
 	const char *dir = NULL, *output = NULL;
 	bool root = false;
+	uint64_t version = 4;
 	const struct verb_option options[] = {
 		OPTION_FLAG("root", &root, "print the root certificate in PEM"),
 		{.name = "output",
@@ -98,10 +100,13 @@ int verb_quote(int argc, char **argv)
 		 .letter = 'o',
 		 .text = &output,
 		 .help = "write the quote there instead of to standard output"},
+		OPTION_NUMBER("version", "4|5", &version, 4, 5,
+			      "of the quote: 4 (default), or 5 with the body of TDX 1.5"),
 		OPTION_TEXT("state", "DIR", &dir, "keep the service in DIR"),
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
-		"quote", "[--state DIR] [--output FILE] TDREPORT\n[--state DIR] --root",
+		"quote",
+		"[--state DIR] [--version 4|5] [--output FILE] TDREPORT\n[--state DIR] --root",
 		"Signs a quote of a simulated TDREPORT (- is standard input), or prints the root "
 		"certificate that a verifier must be told to trust. The service and its root are "
 		"made on "
@@ -115,5 +120,5 @@ int verb_quote(int argc, char **argv)
 		return options_wrong(&usage, "--root takes no TDREPORT and no --output");
 	if (!root && argc != 1)
 		return options_wrong(&usage, "one TDREPORT is needed");
-	return run(dir, root, argv[0], output);
+	return run(dir, root, (unsigned)version, argv[0], output);
 }

@@ -10,6 +10,7 @@
 
 #include <swtdx/attest.h>
 
+#include "tools/evidence.h"
 #include "tools/file.h"
 #include "tools/hex.h"
 #include "tools/options.h"
@@ -24,14 +25,17 @@ struct options {
 };
 
 /* What is known about the input by the time it is printed. */
-struct evidence {
+struct subject {
 	const char *kind;
 	const char *name;
+	const char *how; /* what it was unwrapped from */
 	const uint8_t *bytes;
 	size_t len;
 	const struct attest_field *fields;
+	struct attest_field quote_field[QUOTE_FIELDS_MAX];
 	size_t nr_fields;
-	bool simulated;
+	bool simulated, debug;
+	char note[128];	     /* of a quote: its body, its certification data */
 	const char *verdict; /* "verified", "refused", "not checked" */
 	char why[ATTEST_ERROR_TEXT];
 };
@@ -52,7 +56,7 @@ static void field_text(char *out, const uint8_t *bytes, const struct attest_fiel
 }
 
 /* The names of the bits of ATTRIBUTES that are set, which decide about trust. */
-static json_t *attribute_names(const struct evidence *e)
+static json_t *attribute_names(const struct subject *e)
 {
 	json_t *names = json_array();
 
@@ -88,12 +92,18 @@ static void print_names(const json_t *names)
 		putchar(')');
 }
 
-static void print_text(const struct evidence *e)
+#define DEBUG_NOTE "of a debug TD: its host can read and change all of it"
+
+static void print_text(const struct subject *e)
 {
 	char value[2 * MAX_FIELD + 1];
 	json_t *names = attribute_names(e);
 
 	printf("%-20s %s, %zu bytes\n", "kind", e->kind, e->len);
+	if (e->how[0])
+		printf("%-20s %s\n", "unwrapped from", e->how);
+	if (e->note[0])
+		printf("%-20s %s\n", "contents", e->note);
 	printf("%-20s %s\n", "simulated",
 	       e->simulated ? "yes: made by swtdx, not by TDX hardware" : "no mark of swtdx");
 	for (size_t i = 0; i < e->nr_fields; i++) {
@@ -105,13 +115,15 @@ static void print_text(const struct evidence *e)
 	}
 	json_decref(names);
 	printf("%-20s %s%s%s\n", "verdict", e->verdict, e->why[0] ? ": " : "", e->why);
+	if (e->debug)
+		printf("%-20s %s\n", "but", DEBUG_NOTE);
 }
 
-static int print_json(const struct evidence *e)
+static int print_json(const struct subject *e)
 {
 	json_t *fields = json_object();
 	char value[2 * MAX_FIELD + 1];
-	json_t *name = json_string(e->name);
+	json_t *name = json_string(e->name), *how = json_string(e->how);
 	json_t *root;
 	int rc;
 
@@ -119,10 +131,12 @@ static int print_json(const struct evidence *e)
 		field_text(value, e->bytes, &e->fields[i]);
 		json_object_set_new(fields, e->fields[i].name, json_string(value));
 	}
-	root = json_pack("{s:s,s:o,s:s,s:I,s:b,s:o,s:o,s:s,s:s}", "schema", "swtdx.report/1",
-			 "file", name ? name : json_string("(not UTF-8)"), "kind", e->kind, "size",
-			 (json_int_t)e->len, "simulated", (int)e->simulated, "fields", fields,
-			 "attributes", attribute_names(e), "verdict", e->verdict, "why", e->why);
+	root = json_pack("{s:s,s:o,s:s,s:o,s:s,s:I,s:b,s:b,s:o,s:o,s:s,s:s}", "schema",
+			 "swtdx.report/1", "file", name ? name : json_string("(not UTF-8)"), "kind",
+			 e->kind, "wrapped", how ? how : json_string("(not UTF-8)"), "contents",
+			 e->note, "size", (json_int_t)e->len, "simulated", (int)e->simulated,
+			 "debug", (int)e->debug, "fields", fields, "attributes", attribute_names(e),
+			 "verdict", e->verdict, "why", e->why);
 	rc = root ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : -1;
 	putchar('\n');
 	json_decref(root);
@@ -136,7 +150,7 @@ static int complain(const char *what, int rc)
 }
 
 /* Whether a check came out one way or the other; anything else is the environment's fault. */
-static int judge(struct evidence *e, int rc, const struct attest_error *err)
+static int judge(struct subject *e, int rc, const struct attest_error *err)
 {
 	if (rc && rc != -EBADMSG && !(rc == -EINVAL && err->fault != ATTEST_OK))
 		return complain("verification", rc);
@@ -154,7 +168,7 @@ static int malformed(const char *name, const struct attest_error *err)
 	return VERB_DIFFERENCE;
 }
 
-static int do_report(const struct options *o, struct evidence *e)
+static int do_report(const struct options *o, struct subject *e)
 {
 	struct attest_error err;
 	struct tdx_report r;
@@ -164,6 +178,7 @@ static int do_report(const struct options *o, struct evidence *e)
 		return malformed(e->name, &err);
 	e->kind = "TDREPORT";
 	e->fields = tdreport_fields(&e->nr_fields);
+	e->debug = r.td_info.attributes & TDX_ATTR_DEBUG;
 	/* Whose MAC it is says whose report it is. */
 	rc = tdreport_verify(&r, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, &err);
 	e->simulated = rc == 0;
@@ -200,31 +215,29 @@ static int get_root(const struct options *o, uint8_t **pem, size_t *len)
 	return *pem ? VERB_OK : complain("root", -ENOMEM);
 }
 
-static int do_quote(const struct options *o, struct evidence *e)
+/* A quote's parts in a line, and what its fields are. */
+static void describe_quote(struct subject *e, const struct tdx_quote *q)
 {
-	size_t own = quote_length(e->bytes, e->len), root_len;
-	struct attest_error err;
-	struct tdx_quote q;
-	uint8_t *root;
-	int rc;
+	e->kind = q->sgx ? "SGX quote" : "quote";
+	e->nr_fields = quote_fields(q, e->quote_field, QUOTE_FIELDS_MAX);
+	e->fields = e->quote_field;
+	e->simulated = q->simulated;
+	e->debug = !q->sgx && q->body.attributes & TDX_ATTR_DEBUG;
+	snprintf(e->note, sizeof(e->note), "version %u, %s%s%s", q->version,
+		 quote_body_type_name(q->body_type), q->cert ? "; " : "",
+		 q->cert ? quote_cert_type_name(q->cert_type) : "");
+}
 
-	if (!own || own > e->len)
-		own = e->len;
-	if (quote_parse(e->bytes, own, &q, &err))
-		return malformed(e->name, &err);
-	if (own < e->len)
-		fprintf(stderr, "swtdx report: %s: %zu bytes after the quote are ignored\n",
-			e->name, e->len - own);
-	e->len = own;
-	e->kind = "quote";
-	e->fields = quote_fields(&e->nr_fields);
-	e->simulated = q.simulated;
-	if (!o->verify)
-		return VERB_OK;
-	rc = get_root(o, &root, &root_len);
+static int verify_quote(const struct options *o, struct subject *e, const struct tdx_quote *q)
+{
+	struct attest_error err;
+	size_t root_len;
+	uint8_t *root;
+	int rc = get_root(o, &root, &root_len);
+
 	if (rc)
 		return rc;
-	rc = quote_verify(&q, (const char *)root, root_len, time(NULL), &err);
+	rc = quote_verify(q, (const char *)root, root_len, time(NULL), &err);
 	free(root);
 	if (rc == -EINVAL && err.fault == QUOTE_ROOT_FORMAT) {
 		fprintf(stderr, "swtdx report: %s: not a certificate in PEM\n", o->root);
@@ -233,24 +246,74 @@ static int do_quote(const struct options *o, struct evidence *e)
 	return judge(e, rc, &err);
 }
 
+/* What can be read is shown, though what follows it may be broken. */
+static int do_quote(const struct options *o, struct subject *e)
+{
+	size_t own = quote_length(e->bytes, e->len);
+	struct attest_error err;
+	struct tdx_quote q;
+
+	if (!own || own > e->len)
+		own = e->len;
+	if (quote_frame(e->bytes, own, &q, &err))
+		return malformed(e->name, &err);
+	if (own < e->len)
+		fprintf(stderr, "swtdx report: %s: %zu bytes after the quote are ignored\n",
+			e->name, e->len - own);
+	e->len = own;
+	describe_quote(e, &q);
+	if (quote_parse(e->bytes, own, &q, &err))
+		return judge(e, -EINVAL, &err);
+	describe_quote(e, &q);
+	return o->verify ? verify_quote(o, e, &q) : VERB_OK;
+}
+
+/* Of a bundle the quote counts: it says what its report says, to everybody. */
+static int choose(const struct evidence *e, const char *name, const struct evidence_item **item)
+{
+	*item = evidence_find(e, EVIDENCE_QUOTE);
+	if (!*item)
+		*item = evidence_find(e, EVIDENCE_REPORT);
+	if (*item)
+		return VERB_OK;
+	if (e->note[0])
+		fprintf(stderr, "swtdx report: %s: %s\n", name, e->note);
+	else if (e->n)
+		fprintf(stderr, "swtdx report: %s: an event log, which swtdx eventlog reads\n",
+			name);
+	else
+		fprintf(stderr,
+			"swtdx report: %s: neither a TDREPORT nor a quote in any form known "
+			"(binary, hexadecimal, base64, JSON, Azure HCL report)\n",
+			name);
+	return VERB_DIFFERENCE;
+}
+
 static int report(const struct options *o, const char *path)
 {
-	struct evidence e = {.verdict = "not checked"};
-	uint8_t *bytes;
+	struct subject e = {.verdict = "not checked"};
+	const struct evidence_item *item;
+	struct evidence all;
 	int rc;
 
 	e.name = strcmp(path, "-") ? path : "<stdin>";
-	rc = file_read(path, 1u << 20, &bytes, &e.len);
+	rc = evidence_read(path, &all);
 	if (rc)
 		return complain(e.name, rc);
-	e.bytes = bytes;
-	/* A TDREPORT has one length; a quote is always longer than that. */
-	rc = e.len <= sizeof(struct tdx_report) ? do_report(o, &e) : do_quote(o, &e);
+	rc = choose(&all, e.name, &item);
+	if (rc) {
+		evidence_free(&all);
+		return rc;
+	}
+	e.bytes = item->bytes;
+	e.len = item->len;
+	e.how = item->how;
+	rc = item->kind == EVIDENCE_REPORT ? do_report(o, &e) : do_quote(o, &e);
 	if (e.kind && rc != VERB_ENVIRONMENT) {
 		if (o->json ? print_json(&e) : (print_text(&e), 0))
 			rc = VERB_ENVIRONMENT;
 	}
-	free(bytes);
+	evidence_free(&all);
 	return rc;
 }
 
@@ -269,7 +332,10 @@ int verb_report(int argc, char **argv)
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
 		"report", "[--root FILE] [--state DIR] [--no-verify] [--json] FILE",
-		"Decodes and verifies a TDREPORT or a quote (- is standard input).", NULL, options);
+		"Decodes and verifies a TDREPORT or a quote (- is standard input): binary, in "
+		"hexadecimal or base64, in a JSON bundle, an Azure HCL report, or a configfs-tsm "
+		"directory.",
+		NULL, options);
 	int end;
 
 	if (!options_parse(&usage, &argc, &argv, &end))

@@ -10,7 +10,8 @@
  * verify; both come with a struct attest_error. -ENOMEM and -EIO are the crypto library's. All
  * functions are reentrant and, once a service exists, its functions may run on any thread.
  *
- * Source: TDX Module ABI (TDREPORT_STRUCT), Intel TDX DCAP Quoting Library API (quote version 4).
+ * Source: TDX Module ABI (TDREPORT_STRUCT), Intel TDX DCAP Quoting Library API (quote versions 4
+ *and 5), Intel SGX ECDSA Quote Library Reference (version 3, certification data).
  *
  *	struct attest_error err;
  *	struct tdx_quote q;
@@ -42,17 +43,20 @@ enum attest_fault {
 	REPORT_TCB_INFO_HASH,
 	REPORT_TD_INFO_HASH,
 	REPORT_MAC,
-	QUOTE_TOO_SHORT,
+	QUOTE_TOO_SHORT, /* at, value: where it ends; limit: what it needs at least */
 	QUOTE_TOO_LONG,
 	QUOTE_VERSION,
 	QUOTE_KEY_TYPE,
 	QUOTE_TEE_TYPE,
+	QUOTE_BODY_TYPE,
+	QUOTE_BODY_LENGTH,
 	QUOTE_LENGTH,
 	QUOTE_CERT_TYPE,
 	QUOTE_CERT_LENGTH,
 	QUOTE_AUTH_LENGTH,
 	QUOTE_CHAIN_TYPE,
 	QUOTE_CHAIN_LENGTH,
+	QUOTE_NO_CHAIN, /* certification data without certificates: value is its type */
 	QUOTE_KEY,
 	QUOTE_SIGNATURE,
 	QUOTE_QE_REPORT_DATA,
@@ -86,9 +90,8 @@ struct attest_field {
 	bool word; /* a little-endian number rather than a string of bytes */
 };
 
-/* The fields of a TDREPORT; of a quote's header and body. */
+/* The fields of a TDREPORT. */
 const struct attest_field *tdreport_fields(size_t *n);
-const struct attest_field *quote_fields(size_t *n);
 
 /* Copies a TDREPORT out of bytes, checking its form: length, type, reserved bytes. */
 int tdreport_parse(const void *bytes, size_t len, struct tdx_report *out, struct attest_error *err);
@@ -101,11 +104,33 @@ int tdreport_verify(const struct tdx_report *r, const void *key, size_t key_len,
 int tdreport_seal(struct tdx_report *r, const void *key, size_t key_len);
 
 #define QUOTE_HEADER_SIZE    48
-#define QUOTE_BODY_SIZE	     584
+#define QUOTE_BODY_SIZE	     584 /* of TDX 1.0, which version 4 has */
+#define QUOTE_BODY_15_SIZE   648
+#define QUOTE_SGX_SIZE	     384 /* an SGX report */
 #define QUOTE_SIGNATURE_SIZE 64
 #define QUOTE_KEY_SIZE	     64
 #define QUOTE_QE_REPORT_SIZE 384
-#define QUOTE_MAX	     16384
+#define QUOTE_MAX	     16384	/* of what the service here signs */
+#define QUOTE_LIMIT	     (1u << 20) /* of what is read */
+
+/* What a version 5 quote calls its body; those of versions 3 and 4 have none and are the first two.
+ */
+enum quote_body_type {
+	QUOTE_BODY_SGX = 1,
+	QUOTE_BODY_TDX_10 = 2,
+	QUOTE_BODY_TDX_15 = 3,
+};
+
+/* Certification data. Types 1 to 4 and 7 have no chain: it must come from elsewhere. */
+enum quote_cert_type {
+	QUOTE_CERT_PPID_PLAIN = 1,
+	QUOTE_CERT_PPID_RSA2048 = 2,
+	QUOTE_CERT_PPID_RSA3072 = 3,
+	QUOTE_CERT_PCK_LEAF = 4,
+	QUOTE_CERT_PCK_CHAIN = 5,
+	QUOTE_CERT_QE_REPORT = 6,
+	QUOTE_CERT_PLATFORM_MANIFEST = 7,
+};
 
 /* The body: what the TDREPORT said, without what only its platform can check. */
 struct tdx_quote_body {
@@ -126,24 +151,47 @@ TDX_ABI_AT(tdx_quote_body, attributes, 120);
 TDX_ABI_AT(tdx_quote_body, reportdata, 520);
 TDX_ABI_ASSERT(sizeof(struct tdx_quote_body) == QUOTE_BODY_SIZE);
 
-/* A quote in the caller's bytes, which must outlive it. Parsed is not verified. */
+/* A quote in the caller's bytes, which must outlive it. Parsed is not verified. Versions 3 (SGX), 4
+ * and 5. A body of a type nobody knows yet has its bytes and no fields. */
 struct tdx_quote {
 	const uint8_t *bytes; /* header, body, ... */
 	size_t len;
-	struct tdx_quote_body body;
-	const uint8_t *signature; /* of header and body, by key */
+	unsigned version;
+	bool sgx;	    /* an enclave's: no TD */
+	unsigned body_type; /* enum quote_body_type, or another number */
+	const uint8_t *body_bytes;
+	size_t body_size;
+	struct tdx_quote_body body;    /* of TDX 1.0 and 1.5 */
+	uint8_t tee_tcb_svn2[16];      /* of TDX 1.5: the module's version now */
+	struct tdx_digest mrservicetd; /* of TDX 1.5 */
+	const uint8_t *signature;      /* of header and body, by key */
 	const uint8_t *key;
 	const uint8_t *qe_report;
 	const uint8_t *qe_signature; /* of the QE report, by the leaf certificate */
 	const uint8_t *qe_auth;
 	size_t qe_auth_len;
-	const char *chain; /* PEM: leaf, intermediate, root */
+	unsigned cert_type; /* enum quote_cert_type */
+	const uint8_t *cert;
+	size_t cert_len;
+	const char *chain; /* PEM: leaf, intermediate, root; NULL: cert_type has none */
 	size_t chain_len;
 	bool simulated; /* carries our vendor id */
 };
 
+/* Header and body alone, whatever follows: the fields after them in *out are NULL. */
+int quote_frame(const void *bytes, size_t len, struct tdx_quote *out, struct attest_error *err);
+
 /* bytes must hold one quote and nothing after it. */
 int quote_parse(const void *bytes, size_t len, struct tdx_quote *out, struct attest_error *err);
+
+/* The fields of a framed quote's header and body; at most max are stored, QUOTE_FIELDS_MAX never
+ * too few. Returns how many. */
+#define QUOTE_FIELDS_MAX 40
+size_t quote_fields(const struct tdx_quote *q, struct attest_field *out, size_t max);
+
+/* "certificate chain in PEM" and the like. */
+const char *quote_cert_type_name(unsigned type);
+const char *quote_body_type_name(unsigned type);
 
 /* How many of len bytes the quote at their beginning says it has, 0 if they are too few to say: for
  * buffers that are larger than what is in them. */
@@ -170,11 +218,16 @@ void quote_service_free(struct quote_service *s);
 /* The root certificate in PEM, which a verifier must be told to trust. Lives as long as s. */
 const char *quote_service_root(const struct quote_service *s, size_t *len);
 
-/* Verifies the report, its MAC by the key, and signs a quote of it into out. -ENOSPC if cap is too
- * small; QUOTE_MAX never is. */
+/* Verifies the report, its MAC by the key, and signs a version 4 quote of it into out. -ENOSPC if
+ * cap is too small; QUOTE_MAX never is. */
 int quote_service_sign(const struct quote_service *s, const struct tdx_report *r, const void *key,
 		       size_t key_len, uint8_t *out, size_t cap, size_t *len,
 		       struct attest_error *err);
+
+/* The same in version 4 or 5, of which the second has the body of TDX 1.5. -ENOTSUP: another. */
+int quote_service_sign_as(const struct quote_service *s, unsigned version,
+			  const struct tdx_report *r, const void *key, size_t key_len, uint8_t *out,
+			  size_t cap, size_t *len, struct attest_error *err);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -17,26 +17,28 @@
 #define QH_TEE_TYPE    4
 #define QH_VENDOR      12
 #define QH_USER_DATA   28
+#define QUOTE_V3       3
 #define QUOTE_V4       4
+#define QUOTE_V5       5
 #define KEY_ECDSA_P256 2
+#define TEE_SGX	       0
 #define TEE_TDX	       0x81
 
-/* After header and body: the length of the rest, then the rest. */
-#define Q_BODY	    QUOTE_HEADER_SIZE
-#define Q_LENGTH    (Q_BODY + QUOTE_BODY_SIZE)
-#define Q_SIGNATURE (Q_LENGTH + 4)
-#define Q_KEY	    (Q_SIGNATURE + QUOTE_SIGNATURE_SIZE)
-#define Q_CERT_TYPE (Q_KEY + QUOTE_KEY_SIZE)
-#define Q_CERT_SIZE (Q_CERT_TYPE + 2)
-#define Q_QE_REPORT (Q_CERT_SIZE + 4)
-#define Q_QE_SIG    (Q_QE_REPORT + QUOTE_QE_REPORT_SIZE)
-#define Q_AUTH_SIZE (Q_QE_SIG + QUOTE_SIGNATURE_SIZE)
-#define Q_AUTH	    (Q_AUTH_SIZE + 2)
-#define CHAIN_FRAME 6 /* type and size before the certificates */
-#define CERT_QE	    6 /* certification data: a QE report with its own */
-#define CERT_CHAIN  5 /* certification data: a chain in PEM */
+/* Version 5 says after the header what body follows: type and size. */
+#define Q_DESCRIPTOR 6
+
+/* After header and body: the length of the rest, then the rest. From its beginning: */
+#define QS_LENGTH    4
+#define QS_KEY	     QUOTE_SIGNATURE_SIZE
+#define QS_CERT_TYPE (QS_KEY + QUOTE_KEY_SIZE)
+#define CERT_FRAME   6 /* type and size before certification data */
+/* The QE's part, from the QE report on. */
+#define QE_SIG	     QUOTE_QE_REPORT_SIZE
+#define QE_AUTH_SIZE (QE_SIG + QUOTE_SIGNATURE_SIZE)
+#define QE_AUTH	     (QE_AUTH_SIZE + 2)
 
 /* QE report: an SGX report. */
+#define QE_MISCSELECT 16
 #define QE_ATTRIBUTES 48
 #define QE_MRENCLAVE  64
 #define QE_MRSIGNER   128
@@ -70,6 +72,12 @@ int chain_create(int64_t now, X509 *certs[CHAIN_CERTS], EVP_PKEY **leaf_key);
 void chain_free(X509 *certs[CHAIN_CERTS]);
 /* PEM in memory, which the caller frees. */
 int chain_to_pem(X509 *const certs[], unsigned n, char **pem, size_t *len);
+/* Where a part of a quote lies in it. */
+static inline uint64_t quote_at(const struct tdx_quote *q, const void *part)
+{
+	return (uint64_t)((const uint8_t *)part - q->bytes);
+}
+
 /* Checks a chain in PEM; on success *leaf is the leaf's key and the caller's to free. */
 int chain_verify(const char *pem, size_t len, const char *root_pem, size_t root_len, int64_t now,
 		 EVP_PKEY **leaf, struct attest_error *err);

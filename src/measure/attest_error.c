@@ -39,7 +39,7 @@ static struct text text_of(enum attest_fault fault)
 	case REPORT_MAC:
 		return (struct text){"TDREPORT: MAC does not match", NULL};
 	case QUOTE_TOO_SHORT:
-		return (struct text){"quote: number of bytes", "less than"};
+		return (struct text){"quote: it ends there: number of bytes", "it needs at least"};
 	case QUOTE_TOO_LONG:
 		return (struct text){"quote: number of bytes", "more than"};
 	case QUOTE_VERSION:
@@ -48,6 +48,10 @@ static struct text text_of(enum attest_fault fault)
 		return (struct text){"quote: attestation key type", "not"};
 	case QUOTE_TEE_TYPE:
 		return (struct text){"quote: TEE type", "not"};
+	case QUOTE_BODY_TYPE:
+		return (struct text){"quote: body type", "not"};
+	case QUOTE_BODY_LENGTH:
+		return (struct text){"quote: length of the body", "not"};
 	case QUOTE_LENGTH:
 		return (struct text){"quote: length of the signature data", "not"};
 	case QUOTE_CERT_TYPE:
@@ -60,6 +64,10 @@ static struct text text_of(enum attest_fault fault)
 		return (struct text){"quote: type of the certificates", "not"};
 	case QUOTE_CHAIN_LENGTH:
 		return (struct text){"quote: length of the certificates", "not"};
+	case QUOTE_NO_CHAIN:
+		return (struct text){"quote: its certification data has no certificates (they can "
+				     "be given as collateral): type",
+				     "not"};
 	case QUOTE_KEY:
 		return (struct text){"quote: attestation key is not a point of P-256", NULL};
 	case QUOTE_SIGNATURE:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Names, places and sizes of the fields of a TDREPORT and of a quote's header and body. */
+/* Names, places and sizes of the fields of a TDREPORT and of a quote's header and body; what the
+ * numbers of a quote's types mean. */
 #include "measure/attest.h"
 
 #define R(name, member)                                                                            \
@@ -41,23 +42,30 @@ static const struct attest_field report_table[] = {
 	R("servtd_hash", td_info.servtd_hash),
 };
 
+static const struct attest_field header_table[] = {
+	{"version", QH_VERSION, 2, true},	{"attestation_key_type", QH_KEY_TYPE, 2, true},
+	{"tee_type", QH_TEE_TYPE, 4, true},	{"qe_vendor_id", QH_VENDOR, 16, false},
+	{"user_data", QH_USER_DATA, 20, false},
+};
+
+static const struct attest_field descriptor_table[] = {
+	{"body_type", QUOTE_HEADER_SIZE, 2, true},
+	{"body_size", QUOTE_HEADER_SIZE + 2, 4, true},
+};
+
+/* From here on offsets count from the body. */
 #define QB(name, member)                                                                           \
 	{                                                                                          \
-		name, Q_BODY + offsetof(struct tdx_quote_body, member),                            \
+		name, offsetof(struct tdx_quote_body, member),                                     \
 			sizeof(((struct tdx_quote_body *)0)->member), false                        \
 	}
 #define QBW(name, member)                                                                          \
 	{                                                                                          \
-		name, Q_BODY + offsetof(struct tdx_quote_body, member),                            \
+		name, offsetof(struct tdx_quote_body, member),                                     \
 			sizeof(((struct tdx_quote_body *)0)->member), true                         \
 	}
 
-static const struct attest_field quote_table[] = {
-	{"version", QH_VERSION, 2, true},
-	{"attestation_key_type", QH_KEY_TYPE, 2, true},
-	{"tee_type", QH_TEE_TYPE, 4, true},
-	{"qe_vendor_id", QH_VENDOR, 16, false},
-	{"user_data", QH_USER_DATA, 20, false},
+static const struct attest_field td_table[] = {
 	QB("tee_tcb_svn", tee_tcb_svn),
 	QB("mrseam", mrseam),
 	QB("mrsignerseam", mrsignerseam),
@@ -75,14 +83,91 @@ static const struct attest_field quote_table[] = {
 	QB("reportdata", reportdata),
 };
 
+static const struct attest_field td_15_table[] = {
+	{"tee_tcb_svn2", QUOTE_BODY_SIZE, 16, false},
+	{"mrservicetd", QUOTE_BODY_SIZE + 16, 48, false},
+};
+
+static const struct attest_field sgx_table[] = {
+	{"cpusvn", 0, 16, false},
+	{"miscselect", QE_MISCSELECT, 4, true},
+	{"enclave_attributes", QE_ATTRIBUTES, 16, false},
+	{"mrenclave", QE_MRENCLAVE, 32, false},
+	{"mrsigner", QE_MRSIGNER, 32, false},
+	{"isvprodid", QE_ISVPRODID, 2, true},
+	{"isvsvn", QE_ISVSVN, 2, true},
+	{"reportdata", QE_REPORTDATA, 64, false},
+};
+
 const struct attest_field *tdreport_fields(size_t *n)
 {
 	*n = sizeof(report_table) / sizeof(report_table[0]);
 	return report_table;
 }
 
-const struct attest_field *quote_fields(size_t *n)
+/* Where the next fields go. */
+struct sink {
+	struct attest_field *out;
+	size_t n, max;
+};
+
+static void add(struct sink *s, const struct attest_field *f, size_t n, size_t base)
 {
-	*n = sizeof(quote_table) / sizeof(quote_table[0]);
-	return quote_table;
+	for (size_t i = 0; i < n && s->n < s->max; i++) {
+		s->out[s->n] = f[i];
+		s->out[s->n++].offset += (uint16_t)base;
+	}
+}
+
+#define ADD(s, table, base) add(s, table, sizeof(table) / sizeof((table)[0]), base)
+
+size_t quote_fields(const struct tdx_quote *q, struct attest_field *out, size_t max)
+{
+	size_t body = (size_t)quote_at(q, q->body_bytes);
+	struct sink s = {out, 0, max};
+
+	ADD(&s, header_table, 0);
+	if (q->version == QUOTE_V5)
+		ADD(&s, descriptor_table, 0);
+	if (q->body_type == QUOTE_BODY_SGX)
+		ADD(&s, sgx_table, body);
+	if (q->body_type == QUOTE_BODY_TDX_10 || q->body_type == QUOTE_BODY_TDX_15)
+		ADD(&s, td_table, body);
+	if (q->body_type == QUOTE_BODY_TDX_15)
+		ADD(&s, td_15_table, body);
+	return s.n;
+}
+
+const char *quote_body_type_name(unsigned type)
+{
+	switch ((enum quote_body_type)type) {
+	case QUOTE_BODY_SGX:
+		return "an SGX enclave's report";
+	case QUOTE_BODY_TDX_10:
+		return "a TD's report, TDX 1.0";
+	case QUOTE_BODY_TDX_15:
+		return "a TD's report, TDX 1.5";
+	}
+	return "of a type that is not known";
+}
+
+const char *quote_cert_type_name(unsigned type)
+{
+	switch ((enum quote_cert_type)type) {
+	case QUOTE_CERT_PPID_PLAIN:
+		return "PPID, plain";
+	case QUOTE_CERT_PPID_RSA2048:
+		return "PPID, encrypted with RSA 2048";
+	case QUOTE_CERT_PPID_RSA3072:
+		return "PPID, encrypted with RSA 3072";
+	case QUOTE_CERT_PCK_LEAF:
+		return "PCK certificate without its chain";
+	case QUOTE_CERT_PCK_CHAIN:
+		return "PCK certificate chain";
+	case QUOTE_CERT_QE_REPORT:
+		return "QE report with certification data";
+	case QUOTE_CERT_PLATFORM_MANIFEST:
+		return "platform manifest";
+	}
+	return "unknown";
 }

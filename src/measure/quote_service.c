@@ -138,7 +138,7 @@ int quote_service_load(const char *text, size_t len, struct quote_service **out)
 	return finish(s, rc, out);
 }
 
-static void put_body(uint8_t *p, const struct tdx_report *r)
+static void put_body(uint8_t *p, const struct tdx_report *r, bool tdx_15)
 {
 	struct tdx_quote_body b = {
 		.mrseam = r->tee_tcb_info.mrseam,
@@ -156,72 +156,119 @@ static void put_body(uint8_t *p, const struct tdx_report *r)
 	memcpy(b.rtmr, r->td_info.rtmr, sizeof(b.rtmr));
 	memcpy(b.reportdata, r->mac.reportdata, sizeof(b.reportdata));
 	memcpy(p, &b, sizeof(b));
+	if (!tdx_15)
+		return;
+	memcpy(p + QUOTE_BODY_SIZE, r->tee_tcb_info.tee_tcb_svn2, 16);
+	memcpy(p + QUOTE_BODY_SIZE + 16, &r->td_info.servtd_hash, 48);
 }
 
-/* A debug enclave of no known vendor: what any verifier with a policy refuses. */
+/* An enclave of a vendor that no real verifier knows. It has no debug bit: a verifier that is told
+ * to trust our root and our QE identity must find nothing else to complain of. */
 static void put_qe_report(uint8_t *p, const struct tdx_report *r, const uint8_t binding[32])
 {
 	memset(p, 0, QUOTE_QE_REPORT_SIZE);
 	memcpy(p, r->mac.cpusvn, sizeof(r->mac.cpusvn));
-	put_le64(p + QE_ATTRIBUTES, QE_ATTR_INIT | QE_ATTR_DEBUG | QE_ATTR_64BIT);
+	put_le64(p + QE_ATTRIBUTES, QE_ATTR_INIT | QE_ATTR_64BIT);
 	memcpy(p + QE_MRENCLAVE, SWTDX_QE_VENDOR, 16);
 	memcpy(p + QE_MRSIGNER, SWTDX_QE_VENDOR, 16);
+	put_le16(p + QE_ISVPRODID, SWTDX_QE_PRODID);
+	put_le16(p + QE_ISVSVN, SWTDX_QE_SVN);
 	memcpy(p + QE_REPORTDATA, binding, 32);
 }
 
-static int put_quote(const struct quote_service *s, const struct tdx_report *r, uint8_t *p,
-		     size_t len)
-{
-	size_t auth = sizeof(SWTDX_QE_AUTH_DATA) - 1;
-	uint8_t *chain = p + Q_AUTH + auth;
-	uint8_t binding[32];
-	int rc;
+/* Where the parts of a quote of ours lie. */
+struct plan {
+	unsigned version;
+	size_t body, body_size, length, qe, auth_len, chain, len;
+};
 
-	memset(p, 0, Q_AUTH);
-	put_le16(p + QH_VERSION, QUOTE_V4);
+static struct plan plan_of(const struct quote_service *s, unsigned version)
+{
+	struct plan l = {
+		.version = version, .body = QUOTE_HEADER_SIZE, .body_size = QUOTE_BODY_SIZE};
+
+	if (version == QUOTE_V5) {
+		l.body += Q_DESCRIPTOR;
+		l.body_size = QUOTE_BODY_15_SIZE;
+	}
+	l.auth_len = sizeof(SWTDX_QE_AUTH_DATA) - 1;
+	l.length = l.body + l.body_size;
+	l.qe = l.length + QS_LENGTH + QS_CERT_TYPE + CERT_FRAME;
+	l.chain = l.qe + QE_AUTH + l.auth_len + CERT_FRAME;
+	l.len = l.chain + s->chain_len;
+	return l;
+}
+
+static void put_frame(uint8_t *p, const struct plan *l, const struct tdx_report *r)
+{
+	put_le16(p + QH_VERSION, (uint16_t)l->version);
 	put_le16(p + QH_KEY_TYPE, KEY_ECDSA_P256);
 	put_le32(p + QH_TEE_TYPE, TEE_TDX);
 	memcpy(p + QH_VENDOR, SWTDX_QE_VENDOR, 16);
 	memcpy(p + QH_USER_DATA, SWTDX_QE_USER_DATA, 20);
-	put_body(p + Q_BODY, r);
-	put_le32(p + Q_LENGTH, (uint32_t)(len - Q_SIGNATURE));
-	put_le16(p + Q_CERT_TYPE, CERT_QE);
-	put_le32(p + Q_CERT_SIZE, (uint32_t)(len - Q_QE_REPORT));
-	put_le16(p + Q_AUTH_SIZE, (uint16_t)auth);
-	memcpy(p + Q_AUTH, SWTDX_QE_AUTH_DATA, auth);
-	put_le16(chain, CERT_CHAIN);
-	put_le32(chain + 2, (uint32_t)s->chain_len);
-	memcpy(chain + CHAIN_FRAME, s->chain, s->chain_len);
+	if (l->version == QUOTE_V5) {
+		put_le16(p + QUOTE_HEADER_SIZE, QUOTE_BODY_TDX_15);
+		put_le32(p + QUOTE_HEADER_SIZE + 2, QUOTE_BODY_15_SIZE);
+	}
+	put_body(p + l->body, r, l->version == QUOTE_V5);
+}
 
-	rc = p256_to_raw(s->attestation, p + Q_KEY);
+static int put_quote(const struct quote_service *s, const struct tdx_report *r,
+		     const struct plan *l, uint8_t *p)
+{
+	uint8_t *signature = p + l->length + QS_LENGTH, *qe = p + l->qe, *cert = p + l->chain;
+	uint8_t binding[32];
+	int rc;
+
+	memset(p, 0, l->len);
+	put_frame(p, l, r);
+	put_le32(p + l->length, (uint32_t)(l->len - l->length - QS_LENGTH));
+	put_le16(qe - CERT_FRAME, QUOTE_CERT_QE_REPORT);
+	put_le32(qe - CERT_FRAME + 2, (uint32_t)(l->len - l->qe));
+	put_le16(qe + QE_AUTH_SIZE, (uint16_t)l->auth_len);
+	memcpy(qe + QE_AUTH, SWTDX_QE_AUTH_DATA, l->auth_len);
+	put_le16(cert - CERT_FRAME, QUOTE_CERT_PCK_CHAIN);
+	put_le32(cert - CERT_FRAME + 2, (uint32_t)s->chain_len);
+	memcpy(cert, s->chain, s->chain_len);
+
+	rc = p256_to_raw(s->attestation, signature + QS_KEY);
 	if (!rc)
-		rc = p256_sign(s->attestation, p, Q_LENGTH, p + Q_SIGNATURE);
+		rc = p256_sign(s->attestation, p, l->length, signature);
 	if (!rc)
-		rc = qe_binding(p + Q_KEY, p + Q_AUTH, auth, binding);
+		rc = qe_binding(signature + QS_KEY, qe + QE_AUTH, l->auth_len, binding);
 	if (rc)
 		return rc;
-	put_qe_report(p + Q_QE_REPORT, r, binding);
-	return p256_sign(s->leaf, p + Q_QE_REPORT, QUOTE_QE_REPORT_SIZE, p + Q_QE_SIG);
+	put_qe_report(qe, r, binding);
+	return p256_sign(s->leaf, qe, QUOTE_QE_REPORT_SIZE, qe + QE_SIG);
+}
+
+int quote_service_sign_as(const struct quote_service *s, unsigned version,
+			  const struct tdx_report *r, const void *key, size_t key_len, uint8_t *out,
+			  size_t cap, size_t *len, struct attest_error *err)
+{
+	struct plan l = plan_of(s, version);
+	int rc;
+
+	*len = 0;
+	*err = (struct attest_error){0};
+	if (version != QUOTE_V4 && version != QUOTE_V5)
+		return -ENOTSUP;
+	rc = tdreport_verify(r, key, key_len, err);
+	if (rc)
+		return rc;
+	if (l.len > cap)
+		return -ENOSPC;
+	rc = put_quote(s, r, &l, out);
+	if (rc)
+		memset(out, 0, l.len);
+	else
+		*len = l.len;
+	return rc;
 }
 
 int quote_service_sign(const struct quote_service *s, const struct tdx_report *r, const void *key,
 		       size_t key_len, uint8_t *out, size_t cap, size_t *len,
 		       struct attest_error *err)
 {
-	size_t need = Q_AUTH + sizeof(SWTDX_QE_AUTH_DATA) - 1 + CHAIN_FRAME + s->chain_len;
-	int rc;
-
-	*len = 0;
-	*err = (struct attest_error){0};
-	rc = tdreport_verify(r, key, key_len, err);
-	if (rc)
-		return rc;
-	if (need > cap)
-		return -ENOSPC;
-	rc = put_quote(s, r, out, need);
-	if (rc)
-		memset(out, 0, need);
-	else
-		*len = need;
-	return rc;
+	return quote_service_sign_as(s, QUOTE_V4, r, key, key_len, out, cap, len, err);
 }

@@ -11,15 +11,16 @@
 
 static int check_signature(const struct tdx_quote *q, struct attest_error *err)
 {
+	size_t signed_len = (size_t)quote_at(q, q->body_bytes) + q->body_size;
 	EVP_PKEY *key = p256_from_raw(q->key);
 	int rc;
 
 	if (!key)
-		return attest_fail(err, -EBADMSG, QUOTE_KEY, Q_KEY, 0, 0);
-	rc = p256_verify(key, q->bytes, QUOTE_HEADER_SIZE + QUOTE_BODY_SIZE, q->signature);
+		return attest_fail(err, -EBADMSG, QUOTE_KEY, quote_at(q, q->key), 0, 0);
+	rc = p256_verify(key, q->bytes, signed_len, q->signature);
 	EVP_PKEY_free(key);
 	if (rc == -EBADMSG)
-		return attest_fail(err, rc, QUOTE_SIGNATURE, Q_SIGNATURE, 0, 0);
+		return attest_fail(err, rc, QUOTE_SIGNATURE, quote_at(q, q->signature), 0, 0);
 	return rc;
 }
 
@@ -32,8 +33,8 @@ static int check_binding(const struct tdx_quote *q, struct attest_error *err)
 	if (rc)
 		return rc;
 	if (memcmp(q->qe_report + QE_REPORTDATA, expected, sizeof(expected)))
-		return attest_fail(err, -EBADMSG, QUOTE_QE_REPORT_DATA, Q_QE_REPORT + QE_REPORTDATA,
-				   0, 0);
+		return attest_fail(err, -EBADMSG, QUOTE_QE_REPORT_DATA,
+				   quote_at(q, q->qe_report) + QE_REPORTDATA, 0, 0);
 	return 0;
 }
 
@@ -49,14 +50,19 @@ int quote_verify(const struct tdx_quote *q, const char *root_pem, size_t root_le
 		rc = check_binding(q, err);
 	if (rc)
 		return rc;
+	if (!q->chain)
+		return attest_fail(err, -EBADMSG, QUOTE_NO_CHAIN, quote_at(q, q->cert) - CERT_FRAME,
+				   q->cert_type, QUOTE_CERT_PCK_CHAIN);
 	rc = chain_verify(q->chain, q->chain_len, root_pem, root_len, now, &leaf, err);
-	err->at +=
-		rc && err->fault != QUOTE_ROOT_FORMAT ? (uint64_t)(q->chain - (char *)q->bytes) : 0;
+	/* A chain that was given beside the quote has no place in it. */
+	err->at += rc && err->fault != QUOTE_ROOT_FORMAT && q->cert == (const uint8_t *)q->chain
+			   ? quote_at(q, q->chain)
+			   : 0;
 	if (rc)
 		return rc;
 	rc = p256_verify(leaf, q->qe_report, QUOTE_QE_REPORT_SIZE, q->qe_signature);
 	EVP_PKEY_free(leaf);
 	if (rc == -EBADMSG)
-		return attest_fail(err, rc, QUOTE_QE_SIGNATURE, Q_QE_SIG, 0, 0);
+		return attest_fail(err, rc, QUOTE_QE_SIGNATURE, quote_at(q, q->qe_signature), 0, 0);
 	return rc;
 }
