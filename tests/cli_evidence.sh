@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The verbs measure, quote and report as a user meets them: what is printed where, how they end.
-# Usage: cli_evidence.sh SWTDX RECORDED_REPORT
+# Usage: cli_evidence.sh SWTDX RECORDED_REPORT ASK_QUOTE
 set -u
 swtdx=$1
 dir=$(mktemp -d) || exit 99
@@ -78,6 +78,44 @@ says out "^verdict  *verified$" "report of a quote of version 5"
 says out "version 5, a TD's report, TDX 1.5; PCK certificate chain" "report of a quote of version 5"
 says out "^tee_tcb_svn2 " "report of a quote of version 5"
 ends 2 "quote of version 6" "$swtdx" quote --version 6 "$dir/report.bin"
+# Collateral, and what can be wrong with it.
+ends 0 "collateral" "$swtdx" quote --collateral "$dir/good"
+ends 0 "quote with collateral" "$swtdx" report --collateral "$dir/good" "$dir/quote5.bin"
+says out "^tcb  *UpToDate$" "quote with collateral"
+says out "^verdict  *verified$" "quote with collateral"
+ends 0 "quote with collateral as JSON" "$swtdx" report --json --collateral "$dir/good/collateral.json" "$dir/quote.bin"
+says out '"status": "UpToDate"' "quote with collateral as JSON"
+for fault in revoked revoked-ca expired expired-pck wrong-fmspc wrong-identity bad-signature; do
+	ends 0 "collateral: $fault" "$swtdx" quote --fault $fault --collateral "$dir/$fault" --output "$dir/faulty" "$dir/report.bin"
+	ends 1 "quote against collateral: $fault" "$swtdx" report --collateral "$dir/$fault" "$dir/faulty"
+	says out "^verdict  *refused: " "quote against collateral: $fault"
+done
+ends 0 "collateral: out of date" "$swtdx" quote --fault out-of-date --collateral "$dir/old"
+ends 1 "quote of a platform out of date" "$swtdx" report --collateral "$dir/old" "$dir/quote.bin"
+says out "^tcb  *OutOfDate$" "quote of a platform out of date"
+says out "^tcb.advisory  *SWTDX-SA-00001$" "quote of a platform out of date"
+ends 0 "collateral: old module" "$swtdx" quote --fault old-module --collateral "$dir/old-module"
+ends 1 "quote of a TD of an old module" "$swtdx" report --collateral "$dir/old-module" "$dir/quote.bin"
+says out "^tcb.module  *TDX_01 OutOfDate" "quote of a TD of an old module"
+ends 3 "collateral that is not there" "$swtdx" report --collateral "$dir/none" "$dir/quote.bin"
+mkdir "$dir/nothing"
+ends 1 "no collateral" "$swtdx" report --collateral "$dir/nothing" "$dir/quote.bin"
+says out "collateral: missing: " "no collateral"
+ends 2 "an unknown fault" "$swtdx" quote --fault any --collateral "$dir/any"
+# The service on a socket.
+"$swtdx" quote --version 5 --serve "$dir/socket" --count 2 2>"$dir/served" &
+server=$!
+ends 0 "quote from a socket" "$3" "$dir/socket" "$dir/report.bin"
+cp "$dir/out" "$dir/asked.bin"
+ends 1 "quote of a changed TDREPORT from a socket" sh -c "head -c 1000 '$dir/report.bin' | '$3' '$dir/socket' -"
+wait $server || { echo "not ok: the service on a socket did not end well"; failed=1; }
+[ ! -e "$dir/socket" ] || { echo "not ok: the socket is left"; failed=1; }
+ends 0 "report of a quote from a socket" "$swtdx" report "$dir/asked.bin"
+says out "version 5" "report of a quote from a socket"
+says out "^verdict  *verified$" "report of a quote from a socket"
+echo precious >"$dir/file"
+ends 3 "a socket where a file is" "$swtdx" quote --serve "$dir/file"
+[ "$(cat "$dir/file")" = precious ] || { echo "not ok: a file was overwritten"; failed=1; }
 # As people have them.
 hex() { od -An -v -tx1 "$1" | tr -d ' \n'; }
 { printf 0x; hex "$dir/quote.bin"; echo; } >"$dir/hex"

@@ -9,7 +9,9 @@
 #include <time.h>
 
 #include <swtdx/attest.h>
+#include <swtdx/collateral.h>
 
+#include "tools/collateral_dir.h"
 #include "tools/evidence.h"
 #include "tools/file.h"
 #include "tools/hex.h"
@@ -20,6 +22,8 @@
 struct options {
 	const char *root;
 	const char *state;
+	const char *collateral;
+	uint64_t time; /* 0: now */
 	bool verify;
 	bool json;
 };
@@ -38,6 +42,8 @@ struct subject {
 	char note[128];	     /* of a quote: its body, its certification data */
 	const char *verdict; /* "verified", "refused", "not checked" */
 	char why[ATTEST_ERROR_TEXT];
+	bool judged; /* by collateral: */
+	struct collateral_verdict tcb;
 };
 
 #define MAX_FIELD 64
@@ -92,6 +98,46 @@ static void print_names(const json_t *names)
 		putchar(')');
 }
 
+static void print_level(const char *name, const struct tcb_level *l, const char *id)
+{
+	if (l->found)
+		printf("%-20s %s%s%s, %s\n", name, id, id[0] ? " " : "", tcb_status_name(l->status),
+		       l->date);
+}
+
+static void print_tcb(const struct collateral_verdict *t)
+{
+	printf("%-20s %s\n", "tcb", tcb_status_name(t->status));
+	print_level("tcb.platform", &t->platform, t->fmspc);
+	print_level("tcb.module", &t->module, t->module_id);
+	print_level("tcb.qe", &t->qe, "");
+	printf("%-20s %s to %s, evaluation %u\n", "tcb.info", t->issued, t->next_update,
+	       t->evaluation);
+	for (unsigned i = 0; i < t->nadvisories; i++)
+		printf("%-20s %s\n", "tcb.advisory", t->advisory[i]);
+}
+
+static json_t *level_json(const struct tcb_level *l, const char *id)
+{
+	if (!l->found)
+		return json_null();
+	return json_pack("{s:s,s:s,s:s}", "id", id, "status", tcb_status_name(l->status), "date",
+			 l->date);
+}
+
+static json_t *tcb_json(const struct collateral_verdict *t)
+{
+	json_t *ids = json_array();
+
+	for (unsigned i = 0; i < t->nadvisories; i++)
+		json_array_append_new(ids, json_string(t->advisory[i]));
+	return json_pack("{s:s,s:o,s:o,s:o,s:s,s:s,s:i,s:o}", "status", tcb_status_name(t->status),
+			 "platform", level_json(&t->platform, t->fmspc), "module",
+			 level_json(&t->module, t->module_id), "qe", level_json(&t->qe, ""),
+			 "issued", t->issued, "next_update", t->next_update, "evaluation",
+			 (int)t->evaluation, "advisories", ids);
+}
+
 #define DEBUG_NOTE "of a debug TD: its host can read and change all of it"
 
 static void print_text(const struct subject *e)
@@ -114,6 +160,8 @@ static void print_text(const struct subject *e)
 		putchar('\n');
 	}
 	json_decref(names);
+	if (e->judged)
+		print_tcb(&e->tcb);
 	printf("%-20s %s%s%s\n", "verdict", e->verdict, e->why[0] ? ": " : "", e->why);
 	if (e->debug)
 		printf("%-20s %s\n", "but", DEBUG_NOTE);
@@ -137,6 +185,8 @@ static int print_json(const struct subject *e)
 			 e->note, "size", (json_int_t)e->len, "simulated", (int)e->simulated,
 			 "debug", (int)e->debug, "fields", fields, "attributes", attribute_names(e),
 			 "verdict", e->verdict, "why", e->why);
+	if (root && e->judged)
+		json_object_set_new(root, "tcb", tcb_json(&e->tcb));
 	rc = root ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : -1;
 	putchar('\n');
 	json_decref(root);
@@ -228,22 +278,48 @@ static void describe_quote(struct subject *e, const struct tdx_quote *q)
 		 q->cert ? quote_cert_type_name(q->cert_type) : "");
 }
 
-static int verify_quote(const struct options *o, struct subject *e, const struct tdx_quote *q)
+/* A quote without its certificates takes them from the collateral. */
+static int verify_under(const struct options *o, struct subject *e, struct tdx_quote *q,
+			const struct collateral *c, const char *root, size_t root_len)
 {
+	int64_t now = o->time ? (int64_t)o->time : time(NULL);
 	struct attest_error err;
+	int rc;
+
+	if (!q->chain && c)
+		q->chain = collateral_pck_chain(c, &q->chain_len);
+	rc = quote_verify(q, root, root_len, now, &err);
+	if (rc == -EINVAL && err.fault == QUOTE_ROOT_FORMAT) {
+		fprintf(stderr, "swtdx report: %s: not a certificate in PEM\n", o->root);
+		return VERB_ENVIRONMENT;
+	}
+	if (!rc && c) {
+		rc = collateral_verify(c, q, root, root_len, now, &e->tcb, &err);
+		e->judged = !rc;
+	}
+	return judge(e, rc, &err);
+}
+
+static int verify_quote(const struct options *o, struct subject *e, struct tdx_quote *q)
+{
+	struct collateral *c = NULL;
 	size_t root_len;
 	uint8_t *root;
 	int rc = get_root(o, &root, &root_len);
 
 	if (rc)
 		return rc;
-	rc = quote_verify(q, (const char *)root, root_len, time(NULL), &err);
+	rc = o->collateral ? collateral_dir_read(o->collateral, &c) : 0;
+	if (rc)
+		rc = complain(o->collateral, rc);
+	else
+		rc = verify_under(o, e, q, c, (const char *)root, root_len);
+	collateral_free(c);
 	free(root);
-	if (rc == -EINVAL && err.fault == QUOTE_ROOT_FORMAT) {
-		fprintf(stderr, "swtdx report: %s: not a certificate in PEM\n", o->root);
-		return VERB_ENVIRONMENT;
-	}
-	return judge(e, rc, &err);
+	/* A verdict with a platform that is out of date is not one to build on. */
+	if (rc == VERB_OK && e->judged && e->tcb.status >= TCB_RELAUNCH_ADVISED)
+		rc = VERB_DIFFERENCE;
+	return rc;
 }
 
 /* What can be read is shown, though what follows it may be broken. */
@@ -326,12 +402,19 @@ int verb_report(int argc, char **argv)
 			    "the root certificate to trust for a quote, in PEM; without it, that "
 			    "of the "
 			    "test quote service"),
+		OPTION_TEXT("collateral", "DIR", &o.collateral,
+			    "hold a quote against this collateral: TCB info, QE identity, "
+			    "revocation lists and their chains, as files of any name"),
+		OPTION_NUMBER("time", "SECONDS", &o.time, 1, INT64_MAX,
+			      "verify as of then, in seconds since 1970, instead of now"),
 		OPTION_TEXT("state", "DIR", &o.state, "where the test quote service is kept"),
 		OPTION_FLAG("no-verify", &no_verify, "decode only"),
 		OPTION_FLAG("json", &o.json, "the same content as JSON"),
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
-		"report", "[--root FILE] [--state DIR] [--no-verify] [--json] FILE",
+		"report",
+		"[--root FILE] [--collateral DIR] [--time SECONDS] [--state DIR] [--json] FILE\n"
+		"--no-verify [--json] FILE",
 		"Decodes and verifies a TDREPORT or a quote (- is standard input): binary, in "
 		"hexadecimal or base64, in a JSON bundle, an Azure HCL report, or a configfs-tsm "
 		"directory.",

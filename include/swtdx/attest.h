@@ -67,6 +67,17 @@ enum attest_fault {
 	QUOTE_CHAIN_ROOT,
 	QUOTE_CHAIN_INVALID,
 	QUOTE_ROOT_FORMAT,
+	/* <swtdx/collateral.h>; `why` names the piece, there is no place */
+	COLLATERAL_MISSING,
+	COLLATERAL_FORM,
+	COLLATERAL_CHAIN,
+	COLLATERAL_SIGNATURE,
+	COLLATERAL_TIME,
+	COLLATERAL_REVOKED,
+	COLLATERAL_FMSPC,
+	COLLATERAL_QE,
+	COLLATERAL_MODULE,
+	COLLATERAL_LEVEL,
 };
 
 struct attest_error {
@@ -204,9 +215,9 @@ size_t quote_length(const void *bytes, size_t len);
 int quote_verify(const struct tdx_quote *q, const char *root_pem, size_t root_len, int64_t now,
 		 struct attest_error *err);
 
-/* The test quote service: a leaf certificate with its chain, and an attestation key. Creating it
- * makes new keys; the keys of root and intermediate are forgotten at once, so that the chain
- * certifies nothing else, ever. */
+/* The test quote service: a leaf certificate with its chain, an attestation key, and what signs
+ * collateral. Creating it makes new keys, those of root and intermediate too: who has the service
+ * has its root, and who trusts that root trusts him. */
 struct quote_service;
 
 int quote_service_create(int64_t now, struct quote_service **out);
@@ -228,6 +239,52 @@ int quote_service_sign(const struct quote_service *s, const struct tdx_report *r
 int quote_service_sign_as(const struct quote_service *s, unsigned version,
 			  const struct tdx_report *r, const void *key, size_t key_len, uint8_t *out,
 			  size_t cap, size_t *len, struct attest_error *err);
+
+/* What a service can be asked to have wrong, so that a verifier's refusals can be tested. */
+enum quote_fault {
+	QUOTE_FAULT_NONE,
+	QUOTE_FAULT_REVOKED,	    /* the list of the PCK CA has the leaf */
+	QUOTE_FAULT_REVOKED_CA,	    /* the root's list has the PCK CA */
+	QUOTE_FAULT_EXPIRED,	    /* TCB info, QE identity and lists of the past */
+	QUOTE_FAULT_EXPIRED_PCK,    /* the leaf's time is over: in the quote */
+	QUOTE_FAULT_OUT_OF_DATE,    /* the platform's level */
+	QUOTE_FAULT_OLD_MODULE,	    /* the module's level */
+	QUOTE_FAULT_WRONG_FMSPC,    /* TCB info of another platform */
+	QUOTE_FAULT_WRONG_IDENTITY, /* the identity of another QE */
+	QUOTE_FAULT_BAD_SIGNATURE,  /* TCB info changed after it was signed */
+	QUOTE_FAULTS
+};
+
+/* "none", "revoked", ...; NULL past the last. */
+const char *quote_fault_name(unsigned fault);
+
+/* A service with the same root whose quotes have the fault; the faults of collateral change nothing
+ * in quotes. */
+int quote_service_with(const struct quote_service *s, enum quote_fault fault, int64_t now,
+		       struct quote_service **out);
+
+/* The service's collateral as files, in the forms the issuer's own has: TCB info, QE identity,
+ * lists, chains, the root; and all of it as one JSON object. Good for thirty days from now. */
+#define QUOTE_FILES 10
+struct quote_files {
+	unsigned n;
+	struct {
+		const char *name;
+		char *data; /* with a zero byte after it */
+		size_t len;
+	} file[QUOTE_FILES];
+};
+int quote_service_collateral(const struct quote_service *s, enum quote_fault fault, int64_t now,
+			     struct quote_files *out);
+void quote_files_free(struct quote_files *f);
+
+/* One message of the quote generation service's protocol (Intel DCAP, QGS; what QEMU's
+ * quote-generation-socket and a TD over vsock speak), without the length before it: a request in,
+ * the answer out, which says what is wrong with a request that is none. 0, or -ENOSPC: QUOTE_MAX +
+ * 64 are always enough. */
+int quote_service_answer(const struct quote_service *s, unsigned version, const void *key,
+			 size_t key_len, const uint8_t *msg, size_t len, uint8_t *out, size_t cap,
+			 size_t *out_len);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

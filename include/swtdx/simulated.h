@@ -8,9 +8,9 @@
 #define SWTDX_REPORT_KEY      "TDX-ORACLE-REPORT-MAC-KEY-000001"
 #define SWTDX_REPORT_KEY_SIZE 32
 
-/* The quoting enclave's vendor id in a quote's header (16 bytes), which is its MRSIGNER too, its user
- * data (20 bytes), and the authentication data that stands in readable form before the certificates:
- * 32 bytes, as real ones have, because verifiers insist on that. */
+/* The quoting enclave's vendor id in a quote's header (16 bytes), which is its MRSIGNER too, its
+ * user data (20 bytes), and the authentication data that stands in readable form before the
+ * certificates: 32 bytes, as real ones have, because verifiers insist on that. */
 #define SWTDX_QE_VENDOR	   "SWTDX-SIMULATED!"
 #define SWTDX_QE_USER_DATA "swtdx simulated quot"
 #define SWTDX_QE_AUTH_DATA "Simulated by swtdx: not from TDX"

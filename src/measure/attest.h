@@ -67,9 +67,33 @@ EVP_PKEY *p256_from_raw(const uint8_t raw[QUOTE_KEY_SIZE]);
 int p256_to_raw(EVP_PKEY *key, uint8_t raw[QUOTE_KEY_SIZE]);
 bool p256_is(EVP_PKEY *key);
 
-/* The three certificates, leaf first, made at now; *leaf_key is the leaf's. */
-int chain_create(int64_t now, X509 *certs[CHAIN_CERTS], EVP_PKEY **leaf_key);
+/* The test service's certificates: leaf, intermediate and root of a chain, and the one beside them
+ * that signs collateral, with all their keys. */
+enum { TEST_LEAF, TEST_CA, TEST_ROOT, TEST_TCB, TEST_CERTS };
+#define TEST_FMSPC "737774647800" /* "swtdx" */
+
+struct test_chain {
+	X509 *cert[TEST_CERTS];
+	EVP_PKEY *key[TEST_CERTS];
+};
+int test_chain_create(int64_t now, struct test_chain *c);
+void test_chain_free(struct test_chain *c);
+/* A leaf for the same key whose time is over. */
+X509 *test_leaf_expired(const struct test_chain *c, int64_t now);
+/* A list of an issuer's, with one certificate on it or none (NULL). */
+X509_CRL *test_crl(const struct test_chain *c, unsigned issuer, X509 *revoked, int64_t from,
+		   int64_t to);
 void chain_free(X509 *certs[CHAIN_CERTS]);
+/* The test service, in one piece. */
+struct quote_service {
+	struct test_chain ca;
+	EVP_PKEY *attestation; /* signs the quote */
+	char *chain;	       /* PEM, leaf first */
+	size_t chain_len;
+	char *root; /* PEM of the last one */
+	size_t root_len;
+};
+
 /* PEM in memory, which the caller frees. */
 int chain_to_pem(X509 *const certs[], unsigned n, char **pem, size_t *len);
 /* Where a part of a quote lies in it. */

@@ -88,6 +88,26 @@ static struct text text_of(enum attest_fault fault)
 		return (struct text){"quote: certificate chain does not verify", NULL};
 	case QUOTE_ROOT_FORMAT:
 		return (struct text){"trusted root: not a certificate in PEM", NULL};
+	case COLLATERAL_MISSING:
+		return (struct text){"collateral: missing", NULL};
+	case COLLATERAL_FORM:
+		return (struct text){"collateral: not of the form it must have", NULL};
+	case COLLATERAL_CHAIN:
+		return (struct text){"collateral: its signer is not certified by the root", NULL};
+	case COLLATERAL_SIGNATURE:
+		return (struct text){"collateral: signature does not verify", NULL};
+	case COLLATERAL_TIME:
+		return (struct text){"collateral: expired, or not yet valid", NULL};
+	case COLLATERAL_REVOKED:
+		return (struct text){"collateral: certificate is revoked", NULL};
+	case COLLATERAL_FMSPC:
+		return (struct text){"collateral: it is about another platform", NULL};
+	case COLLATERAL_QE:
+		return (struct text){"collateral: the QE is not the one it names", NULL};
+	case COLLATERAL_MODULE:
+		return (struct text){"collateral: the TDX module is not one it names", NULL};
+	case COLLATERAL_LEVEL:
+		return (struct text){"collateral: no TCB level", NULL};
 	}
 	return (struct text){"unknown fault", NULL};
 }
@@ -98,6 +118,8 @@ const char *attest_error_text(const struct attest_error *e, char *buf, size_t le
 
 	if (e->fault == ATTEST_OK || e->fault == QUOTE_ROOT_FORMAT)
 		snprintf(buf, len, "%s", t.what);
+	else if (e->fault >= COLLATERAL_MISSING)
+		snprintf(buf, len, "%s: %s", t.what, e->why ? e->why : "");
 	else if (t.than)
 		snprintf(buf, len, "offset 0x%" PRIx64 ": %s is 0x%" PRIx64 ", %s 0x%" PRIx64,
 			 e->at, t.what, e->value, t.than, e->limit);

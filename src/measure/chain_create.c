@@ -10,6 +10,7 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "measure/attest.h"
 
@@ -39,6 +40,14 @@ static const char extensions[] =
 	"crlDistributionPoints=URI:https://swtdx.invalid/pck.crl\n"
 	"keyUsage=critical,digitalSignature,nonRepudiation\n"
 	"basicConstraints=critical,CA:FALSE\n" SGX_OID "=ASN1:SEQUENCE:sgx\n"
+	"[cert3]\n"
+	"subjectKeyIdentifier=hash\n"
+	"authorityKeyIdentifier=keyid\n"
+	"crlDistributionPoints=URI:https://swtdx.invalid/root.crl\n"
+	"keyUsage=critical,digitalSignature,nonRepudiation\n"
+	"basicConstraints=critical,CA:FALSE\n"
+	"[crl]\n"
+	"authorityKeyIdentifier=keyid\n"
 	"[sgx]\n"
 	"a=SEQUENCE:ppid\n"
 	"b=SEQUENCE:tcb\n"
@@ -58,7 +67,7 @@ static const char extensions[] =
 	"b=FORMAT:HEX,OCTETSTRING:0000\n"
 	"[fmspc]\n"
 	"a=OID:" SGX_OID ".4\n"
-	"b=FORMAT:HEX,OCTETSTRING:737774647800\n"
+	"b=FORMAT:HEX,OCTETSTRING:" TEST_FMSPC "\n"
 	"[type]\n"
 	"a=OID:" SGX_OID ".5\n"
 	"b=ENUMERATED:1\n" /* scalable: what a platform of several packages is */
@@ -143,26 +152,43 @@ static int set_serial(X509 *cert)
 	return ok;
 }
 
-static X509 *make_cert(CONF *conf, unsigned index, EVP_PKEY *key, X509 *issuer,
-		       EVP_PKEY *issuer_key, int64_t now)
+/* Who may sign what: the leaf's and the TCB signer's issuers, roots sign themselves. */
+static unsigned issuer_of(unsigned index)
 {
-	X509 *cert = X509_new();
+	switch (index) {
+	case TEST_LEAF:
+		return TEST_CA;
+	default:
+		return TEST_ROOT;
+	}
+}
+
+static const char *common_name(unsigned index)
+{
+	return index == TEST_TCB ? "Intel SGX TCB Signing" : chain_names[index];
+}
+
+static X509 *make_cert(CONF *conf, unsigned index, const struct test_chain *c, int64_t from,
+		       int64_t to)
+{
+	unsigned by = issuer_of(index);
+	X509 *cert = X509_new(), *issuer = by == index ? cert : c->cert[by];
+	time_t start = (time_t)from, end = (time_t)to;
 	char section[8] = "cert0";
-	time_t from = (time_t)(now - DAY), to = (time_t)(now + YEARS * 365 * (int64_t)DAY);
 	X509V3_CTX ctx;
 
 	section[4] = (char)('0' + index);
 	if (!cert || X509_set_version(cert, X509_VERSION_3) != 1 || !set_serial(cert) ||
-	    !X509_time_adj_ex(X509_getm_notBefore(cert), 0, 0, &from) ||
-	    !X509_time_adj_ex(X509_getm_notAfter(cert), 0, 0, &to) ||
-	    X509_set_pubkey(cert, key) != 1 ||
-	    set_name(X509_get_subject_name(cert), chain_names[index]) != 1 ||
-	    X509_set_issuer_name(cert, X509_get_subject_name(issuer ? issuer : cert)) != 1)
+	    !X509_time_adj_ex(X509_getm_notBefore(cert), 0, 0, &start) ||
+	    !X509_time_adj_ex(X509_getm_notAfter(cert), 0, 0, &end) ||
+	    X509_set_pubkey(cert, c->key[index]) != 1 ||
+	    set_name(X509_get_subject_name(cert), common_name(index)) != 1 ||
+	    X509_set_issuer_name(cert, X509_get_subject_name(issuer)) != 1)
 		goto fail;
-	X509V3_set_ctx(&ctx, issuer ? issuer : cert, cert, NULL, NULL, 0);
+	X509V3_set_ctx(&ctx, issuer, cert, NULL, NULL, 0);
 	X509V3_set_nconf(&ctx, conf);
 	if (X509V3_EXT_add_nconf(conf, &ctx, section, cert) != 1 ||
-	    X509_sign(cert, issuer_key ? issuer_key : key, EVP_sha256()) <= 0)
+	    X509_sign(cert, c->key[by], EVP_sha256()) <= 0)
 		goto fail;
 	return cert;
 fail:
@@ -170,27 +196,102 @@ fail:
 	return NULL;
 }
 
-int chain_create(int64_t now, X509 *certs[CHAIN_CERTS], EVP_PKEY **leaf_key)
+void test_chain_free(struct test_chain *c)
 {
-	EVP_PKEY *keys[CHAIN_CERTS] = {NULL};
+	for (unsigned i = 0; i < TEST_CERTS; i++) {
+		X509_free(c->cert[i]);
+		EVP_PKEY_free(c->key[i]);
+	}
+	memset(c, 0, sizeof(*c));
+}
+
+int test_chain_create(int64_t now, struct test_chain *c)
+{
+	static const unsigned order[TEST_CERTS] = {TEST_ROOT, TEST_CA, TEST_LEAF, TEST_TCB};
 	CONF *conf = load_extensions();
 	bool ok = conf != NULL;
 
-	for (unsigned i = CHAIN_CERTS; ok && i-- > 0;) {
-		bool root = i == CHAIN_CERTS - 1;
-
-		keys[i] = EVP_EC_gen("P-256");
-		ok = keys[i] != NULL;
-		if (ok)
-			certs[i] = make_cert(conf, i, keys[i], root ? NULL : certs[i + 1],
-					     root ? NULL : keys[i + 1], now);
-		ok = ok && certs[i];
+	memset(c, 0, sizeof(*c));
+	for (unsigned i = 0; ok && i < TEST_CERTS; i++) {
+		c->key[order[i]] = EVP_EC_gen("P-256");
+		if (c->key[order[i]])
+			c->cert[order[i]] = make_cert(conf, order[i], c, now - DAY,
+						      now + YEARS * 365 * (int64_t)DAY);
+		ok = c->cert[order[i]];
 	}
-	*leaf_key = ok ? keys[0] : NULL;
-	for (unsigned i = ok ? 1 : 0; i < CHAIN_CERTS; i++)
-		EVP_PKEY_free(keys[i]);
-	if (!ok)
-		chain_free(certs);
 	NCONF_free(conf);
+	if (!ok)
+		test_chain_free(c);
 	return ok ? 0 : -EIO;
+}
+
+X509 *test_leaf_expired(const struct test_chain *c, int64_t now)
+{
+	CONF *conf = load_extensions();
+	X509 *cert = conf ? make_cert(conf, TEST_LEAF, c, now - 30 * DAY, now - DAY) : NULL;
+
+	NCONF_free(conf);
+	return cert;
+}
+
+static int add_revoked(X509_CRL *crl, X509 *cert, time_t at)
+{
+	X509_REVOKED *entry = X509_REVOKED_new();
+	ASN1_TIME *when = ASN1_TIME_adj(NULL, at, 0, 0);
+	int ok = entry && when &&
+		 X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(cert)) == 1 &&
+		 X509_REVOKED_set_revocationDate(entry, when) == 1 &&
+		 X509_CRL_add0_revoked(crl, entry) == 1;
+
+	ASN1_TIME_free(when);
+	if (!ok)
+		X509_REVOKED_free(entry);
+	return ok;
+}
+
+static int set_times(X509_CRL *crl, time_t from, time_t to)
+{
+	ASN1_TIME *last = ASN1_TIME_adj(NULL, from, 0, 0), *next = ASN1_TIME_adj(NULL, to, 0, 0);
+	int ok = last && next && X509_CRL_set1_lastUpdate(crl, last) == 1 &&
+		 X509_CRL_set1_nextUpdate(crl, next) == 1;
+
+	ASN1_TIME_free(last);
+	ASN1_TIME_free(next);
+	return ok;
+}
+
+static int set_number(X509_CRL *crl)
+{
+	ASN1_INTEGER *number = ASN1_INTEGER_new();
+	int ok = number && ASN1_INTEGER_set(number, 1) == 1 &&
+		 X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0) == 1;
+
+	ASN1_INTEGER_free(number);
+	return ok;
+}
+
+X509_CRL *test_crl(const struct test_chain *c, unsigned issuer, X509 *revoked, int64_t from,
+		   int64_t to)
+{
+	X509_CRL *crl = X509_CRL_new();
+	CONF *conf = load_extensions();
+	X509V3_CTX ctx;
+	bool ok = crl && conf && X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+		  X509_CRL_set_issuer_name(crl, X509_get_subject_name(c->cert[issuer])) == 1 &&
+		  set_times(crl, (time_t)from, (time_t)to) &&
+		  (!revoked || add_revoked(crl, revoked, (time_t)from)) && set_number(crl);
+
+	if (ok) {
+		X509V3_set_ctx(&ctx, c->cert[issuer], NULL, NULL, crl, 0);
+		X509V3_set_nconf(&ctx, conf);
+		ok = X509V3_EXT_CRL_add_nconf(conf, &ctx, "crl", crl) == 1 &&
+		     X509_CRL_sort(crl) == 1 &&
+		     X509_CRL_sign(crl, c->key[issuer], EVP_sha256()) > 0;
+	}
+	NCONF_free(conf);
+	if (!ok) {
+		X509_CRL_free(crl);
+		crl = NULL;
+	}
+	return crl;
 }

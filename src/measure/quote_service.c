@@ -2,8 +2,9 @@
 /* The test quote service: what a quoting enclave with its certificates is on a platform.
  *
  * It signs only reports that verify under the key it is given, as a real one does by the
- * processor's help. Everything it is lies in one text: the leaf's and the attestation key, then the
- * three certificates. Immutable once made. */
+ * processor's help. Everything it is lies in one text: the leaf's and the attestation key, the
+ * three certificates of its chain, then what signs collateral: a certificate, and the keys of that,
+ * of the intermediate and of the root. Immutable once made. */
 #include <errno.h>
 #include <limits.h>
 #include <openssl/bio.h>
@@ -14,20 +15,11 @@
 
 #include "measure/attest.h"
 
-struct quote_service {
-	EVP_PKEY *leaf;	       /* signs the QE report */
-	EVP_PKEY *attestation; /* signs the quote */
-	char *chain;	       /* PEM, leaf first */
-	size_t chain_len;
-	char *root; /* PEM of the last one */
-	size_t root_len;
-};
-
 void quote_service_free(struct quote_service *s)
 {
 	if (!s)
 		return;
-	EVP_PKEY_free(s->leaf);
+	test_chain_free(&s->ca);
 	EVP_PKEY_free(s->attestation);
 	free(s->chain);
 	free(s->root);
@@ -40,7 +32,7 @@ const char *quote_service_root(const struct quote_service *s, size_t *len)
 	return s->root;
 }
 
-static int set_chain(struct quote_service *s, X509 *const certs[CHAIN_CERTS])
+static int set_chain(struct quote_service *s, X509 *const certs[])
 {
 	int rc = chain_to_pem(certs, CHAIN_CERTS, &s->chain, &s->chain_len);
 
@@ -60,20 +52,32 @@ static int finish(struct quote_service *s, int rc, struct quote_service **out)
 int quote_service_create(int64_t now, struct quote_service **out)
 {
 	struct quote_service *s = calloc(1, sizeof(*s));
-	X509 *certs[CHAIN_CERTS] = {NULL};
 	int rc;
 
 	if (!s)
 		return finish(s, -ENOMEM, out);
-	rc = chain_create(now, certs, &s->leaf);
+	rc = test_chain_create(now, &s->ca);
 	if (!rc)
-		rc = set_chain(s, certs);
+		rc = set_chain(s, s->ca.cert);
 	if (!rc) {
 		s->attestation = EVP_EC_gen("P-256");
 		rc = s->attestation ? 0 : -EIO;
 	}
-	chain_free(certs);
 	return finish(s, rc, out);
+}
+
+static bool write_key(BIO *bio, EVP_PKEY *key)
+{
+	return PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1;
+}
+
+static bool write_all(BIO *bio, const struct quote_service *s)
+{
+	return write_key(bio, s->ca.key[TEST_LEAF]) && write_key(bio, s->attestation) &&
+	       BIO_write(bio, s->chain, (int)s->chain_len) == (int)s->chain_len &&
+	       PEM_write_bio_X509(bio, s->ca.cert[TEST_TCB]) == 1 &&
+	       write_key(bio, s->ca.key[TEST_TCB]) && write_key(bio, s->ca.key[TEST_CA]) &&
+	       write_key(bio, s->ca.key[TEST_ROOT]);
 }
 
 int quote_service_save(const struct quote_service *s, char **text, size_t *len)
@@ -84,9 +88,7 @@ int quote_service_save(const struct quote_service *s, char **text, size_t *len)
 	int rc = -EIO;
 
 	*text = NULL;
-	if (bio && PEM_write_bio_PrivateKey(bio, s->leaf, NULL, NULL, 0, NULL, NULL) == 1 &&
-	    PEM_write_bio_PrivateKey(bio, s->attestation, NULL, NULL, 0, NULL, NULL) == 1 &&
-	    BIO_write(bio, s->chain, (int)s->chain_len) == (int)s->chain_len) {
+	if (bio && write_all(bio, s)) {
 		size = BIO_get_mem_data(bio, &data);
 		*text = malloc((size_t)size + 1);
 		rc = *text ? 0 : -ENOMEM;
@@ -106,26 +108,28 @@ static int no_passphrase(char *buf, int size, int rwflag, void *user)
 	return -1;
 }
 
-/* The keys must be P-256 and the leaf certificate must be for the first. */
+static EVP_PKEY *read_key(BIO *bio)
+{
+	return PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
+}
+
+/* Every key must be P-256, and every certificate for the key beside it. */
 static int load(struct quote_service *s, BIO *bio)
 {
-	X509 *certs[CHAIN_CERTS] = {NULL};
-	int rc = 0;
+	struct test_chain *c = &s->ca;
 
-	s->leaf = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-	s->attestation = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-	for (unsigned i = 0; i < CHAIN_CERTS; i++) {
-		certs[i] = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
-		if (!certs[i])
-			rc = -EINVAL;
-	}
-	if (rc || !p256_is(s->leaf) || !p256_is(s->attestation) ||
-	    X509_check_private_key(certs[0], s->leaf) != 1)
-		rc = -EINVAL;
-	if (!rc)
-		rc = set_chain(s, certs);
-	chain_free(certs);
-	return rc;
+	c->key[TEST_LEAF] = read_key(bio);
+	s->attestation = read_key(bio);
+	for (unsigned i = 0; i < TEST_CERTS; i++)
+		c->cert[i] = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+	c->key[TEST_TCB] = read_key(bio);
+	c->key[TEST_CA] = read_key(bio);
+	c->key[TEST_ROOT] = read_key(bio);
+	for (unsigned i = 0; i < TEST_CERTS; i++)
+		if (!c->cert[i] || !p256_is(c->key[i]) ||
+		    X509_check_private_key(c->cert[i], c->key[i]) != 1)
+			return -EINVAL;
+	return p256_is(s->attestation) ? set_chain(s, c->cert) : -EINVAL;
 }
 
 int quote_service_load(const char *text, size_t len, struct quote_service **out)
@@ -239,7 +243,7 @@ static int put_quote(const struct quote_service *s, const struct tdx_report *r,
 	if (rc)
 		return rc;
 	put_qe_report(qe, r, binding);
-	return p256_sign(s->leaf, qe, QUOTE_QE_REPORT_SIZE, qe + QE_SIG);
+	return p256_sign(s->ca.key[TEST_LEAF], qe, QUOTE_QE_REPORT_SIZE, qe + QE_SIG);
 }
 
 int quote_service_sign_as(const struct quote_service *s, unsigned version,

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* Collateral on arbitrary bytes, and on changes to our own, with a quote that is good. Stops when
+ * anything but what the service signed is accepted. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <swtdx/collateral.h>
+
+#define NOW 1800000000ll
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+
+static struct {
+	struct quote_service *service;
+	struct quote_files files;
+	uint8_t quote[QUOTE_MAX];
+	size_t len;
+	struct tdx_quote q;
+} good;
+
+static void must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	struct tdx_report report = {.mac.type = TDX_REPORT_TYPE_TDX};
+	struct attest_error err;
+
+	(void)argc, (void)argv;
+	must(!quote_service_create(NOW, &good.service));
+	must(!tdreport_seal(&report, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE));
+	must(!quote_service_sign(good.service, &report, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE,
+				 good.quote, sizeof(good.quote), &good.len, &err));
+	must(!quote_parse(good.quote, good.len, &good.q, &err));
+	must(!quote_service_collateral(good.service, QUOTE_FAULT_NONE, NOW, &good.files));
+	return 0;
+}
+
+/* Two of the files are the root and all in one. */
+static void add_good(struct collateral *c, unsigned but)
+{
+	for (unsigned i = 0; i < 5; i++)
+		if (i != but)
+			must(!collateral_add(c, good.files.file[i].data, good.files.file[i].len));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct collateral_verdict verdict;
+	struct attest_error err;
+	struct collateral *c;
+	size_t root_len, len;
+	const char *root = quote_service_root(good.service, &root_len);
+	unsigned which;
+	uint8_t *piece;
+
+	if (size < 2)
+		return 0;
+	which = data[0] % 5;
+	must(!collateral_create(&c));
+	add_good(c, which);
+	if (data[0] & 0x80) {
+		len = size - 1;
+		piece = malloc(len);
+		memcpy(piece, data + 1, len);
+	} else {
+		len = good.files.file[which].len;
+		piece = malloc(len);
+		memcpy(piece, good.files.file[which].data, len);
+		for (size_t i = 1; i + 2 < size; i += 3)
+			piece[(data[i] | (size_t)data[i + 1] << 8) % len] = data[i + 2];
+	}
+	(void)collateral_add(c, piece, len);
+	if (!collateral_verify(c, &good.q, root, root_len, NOW, &verdict, &err))
+		must(verdict.status == TCB_UP_TO_DATE);
+	else
+		must(err.fault != ATTEST_OK);
+	free(piece);
+	collateral_free(c);
+	return 0;
+}

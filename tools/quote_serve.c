@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* See tools/quote_serve.h. A message has its length before it, four bytes, the high one first. One
+ * connection after the other is served: a peer has some seconds for each step, then he is left, so
+ * that nobody can keep the others waiting. */
+#include "tools/quote_serve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <linux/vm_sockets.h>
+
+#include "tools/text.h"
+
+#define MESSAGE_MAX 65536
+#define PATIENCE_MS 10000
+#define FRAME	    4
+
+static int listen_unix(const char *path)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	struct stat st;
+	int fd;
+
+	if (strlen(path) >= sizeof(a.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(a.sun_path, path);
+	/* A socket that nobody is behind any more is in the way; anything else is somebody's. */
+	if (!lstat(path, &st) && !S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && !connect(fd, (struct sockaddr *)&a, sizeof(a))) {
+		close(fd);
+		return -EADDRINUSE;
+	}
+	if (fd >= 0)
+		close(fd);
+	unlink(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 16)) {
+		int e = errno;
+
+		if (fd >= 0)
+			close(fd);
+		return -e;
+	}
+	return fd;
+}
+
+static int listen_vsock(const char *port)
+{
+	struct sockaddr_vm a = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY};
+	uint64_t number;
+	int fd;
+
+	if (!text_number(port, &number) || number > UINT32_MAX)
+		return -EINVAL;
+	a.svm_port = (unsigned)number;
+	fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 16)) {
+		int e = errno;
+
+		if (fd >= 0)
+			close(fd);
+		return -e;
+	}
+	return fd;
+}
+
+static bool ready(int fd, short what)
+{
+	struct pollfd p = {.fd = fd, .events = what};
+
+	return poll(&p, 1, PATIENCE_MS) == 1;
+}
+
+static bool get(int fd, uint8_t *p, size_t len)
+{
+	while (len) {
+		ssize_t n = ready(fd, POLLIN) ? recv(fd, p, len, 0) : -1;
+
+		if (n <= 0)
+			return false;
+		p += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static bool put(int fd, const uint8_t *p, size_t len)
+{
+	while (len) {
+		ssize_t n = ready(fd, POLLOUT) ? send(fd, p, len, MSG_NOSIGNAL) : -1;
+
+		if (n <= 0)
+			return false;
+		p += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static size_t frame_get(const uint8_t p[FRAME])
+{
+	return (size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3];
+}
+
+static void frame_put(uint8_t p[FRAME], size_t len)
+{
+	for (unsigned i = 0; i < FRAME; i++)
+		p[i] = (uint8_t)(len >> 8 * (FRAME - 1 - i));
+}
+
+/* One request and its answer; false at the end of the connection. */
+static bool serve_one(const struct quote_service *s, unsigned version, int fd)
+{
+	static const char *const outcome[] = {"refused", "a quote"};
+	uint8_t frame[FRAME], out[FRAME + QUOTE_MAX + 64], *msg;
+	size_t len, n;
+	bool ok;
+
+	if (!get(fd, frame, FRAME))
+		return false;
+	len = frame_get(frame);
+	if (!len || len > MESSAGE_MAX) {
+		fprintf(stderr, "swtdx quote: a message of %zu bytes, more than %u\n", len,
+			MESSAGE_MAX);
+		return false;
+	}
+	msg = malloc(len);
+	ok = msg && get(fd, msg, len) &&
+	     !quote_service_answer(s, version, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, msg, len,
+				   out + FRAME, sizeof(out) - FRAME, &n);
+	free(msg);
+	if (!ok)
+		return false;
+	frame_put(out, n);
+	fprintf(stderr, "swtdx quote: a request of %zu bytes: %s\n", len, outcome[n > 24]);
+	return put(fd, out, FRAME + n);
+}
+
+static volatile sig_atomic_t stopped;
+
+static void stop(int sig)
+{
+	(void)sig;
+	stopped = 1;
+}
+
+/* Interruptions end the wait for a connection, and nothing else. */
+static void catch_signals(void)
+{
+	struct sigaction act = {.sa_handler = stop};
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+}
+
+int quote_serve(const struct quote_service *s, unsigned version, const char *where, uint64_t count)
+{
+	bool vsock = !strncmp(where, "vsock:", 6);
+	int fd = vsock ? listen_vsock(where + 6) : listen_unix(where), rc = 0;
+
+	if (fd < 0)
+		return fd;
+	catch_signals();
+	fprintf(stderr, "swtdx quote: listening at %s; its quotes are simulated\n", where);
+	for (uint64_t i = 0; !stopped && (!count || i < count); i++) {
+		int peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+		if (peer < 0) {
+			rc = errno == EINTR ? 0 : -errno;
+			break;
+		}
+		while (!stopped && serve_one(s, version, peer))
+			;
+		close(peer);
+	}
+	close(fd);
+	if (!vsock)
+		unlink(where);
+	return rc;
+}
