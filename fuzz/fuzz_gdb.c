@@ -62,6 +62,10 @@ bool gdb_resume(struct gdb *g)
 	return g->vcpu[0].action != GDB_STEP;
 }
 
+void gdb_release(struct gdb *g)
+{
+}
+
 int gdb_insert(struct gdb *g, bool hard, uint64_t gla)
 {
 	return gla % 3 ? 0 : EFAULT;

@@ -120,8 +120,31 @@ def ask(text):
 print("write", ask(b"P10=0000000000000000"))
 print("break", ask(b"Z0,1001000,1"))
 print("memory", ask(b"mffff0000,8"))
+print("hard", ask(b"Z1,1001000,1"), ask(b"z1,1001000,1"))
 print("nonsense", ask(b"Hgffffff"), ask(b"p999"), ask(b"m"), ask(b"vCont;x:77"))
 END
 gdb -nx -batch -ex "source $dir/raw.py" >"$dir/gdb" 2>&1 || :
-expect "nonsense E01 E01 E14 E01" "write E.TDH.VP.WR of GUEST_RIP: TDX_METADATA_FIELD_NOT_WRITABLE" "break E0e" "memory E14"
+expect "hard E01 OK" "nonsense E01 E01 E14 E01" "write E.TDH.VP.WR of GUEST_RIP: TDX_METADATA_FIELD_NOT_WRITABLE" "break E0e" "memory E14"
+end 0
+
+# Who speaks another protocol is not listened to, whatever he goes on to say; the guest waits for gdb.
+start --debug
+cat >"$dir/http.py" <<END
+import socket
+for first in (b"POST / HTTP/1.1\\r\\n\\r\\n", b"\\x16\\x03\\x01", b"k"):
+    s = socket.create_connection(("127.0.0.1", $port))
+    s.settimeout(60)
+    try:
+        s.sendall(first + b"\$k#6b")
+        got = s.recv(100)
+    except OSError:
+        got = b""
+    print("peer", got)
+END
+gdb -nx -batch -ex "source $dir/http.py" >"$dir/gdb" 2>&1 || :
+[ "$(grep -c "^peer b''" "$dir/gdb")" = 3 ] || fail "it is answered"
+debug <<'END'
+printf "still at %#lx\n", $pc
+END
+expect "still at 0xfffffff0"
 end 0

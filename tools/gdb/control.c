@@ -35,7 +35,8 @@ static bool apply(struct gdb *g, unsigned i, bool step)
 			return false;
 		v->trap_flag = trap_flag;
 	}
-	if (v->hard_generation != g->hard_generation) {
+	/* A vCPU that never had one has nothing to be taken away, which might be refused. */
+	if (v->hard_generation != g->hard_generation && (g->hard_used || v->hard_used)) {
 		uint64_t dr7 = 0;
 
 		for (unsigned n = 0; n < GDB_HARD; n++) {
@@ -47,6 +48,7 @@ static bool apply(struct gdb *g, unsigned i, bool step)
 		if (!gdb_set_field(g, i, VP_FIELD_VMCS_64(VMCS_GUEST_DR7), dr7, DR7_USED))
 			return false;
 		v->hard_generation = g->hard_generation;
+		v->hard_used = g->hard_used;
 	}
 	return true;
 }
@@ -112,7 +114,7 @@ void gdb_before_run(struct gdb *g, unsigned i)
 	pthread_mutex_lock(&g->lock);
 	v->parked = true;
 	pthread_cond_broadcast(&g->changed);
-	while (!g->closing && (g->stopped || v->action == GDB_HOLD))
+	while (!g->closing && !g->ending && (g->stopped || v->action == GDB_HOLD))
 		pthread_cond_wait(&g->changed, &g->lock);
 	v->parked = false;
 	pthread_mutex_unlock(&g->lock);
@@ -159,6 +161,21 @@ bool gdb_resume(struct gdb *g)
 	return true;
 }
 
+void gdb_release(struct gdb *g)
+{
+	for (unsigned i = 0; i < g->cfg.nvcpus; i++)
+		if (!g->vcpu[i].gone)
+			apply(g, i, false);
+	pthread_mutex_lock(&g->lock);
+	for (unsigned i = 0; i < g->cfg.nvcpus; i++) {
+		g->vcpu[i].action = GDB_CONTINUE;
+		g->vcpu[i].why = GDB_NOT_STOPPED;
+	}
+	g->stopped = false;
+	pthread_cond_broadcast(&g->changed);
+	pthread_mutex_unlock(&g->lock);
+}
+
 static int insert_soft(struct gdb *g, uint64_t gla)
 {
 	static const uint8_t int3 = 0xcc;
@@ -195,6 +212,15 @@ static int hard_at(const struct gdb *g, uint64_t gla)
 	return -1;
 }
 
+/* What is not taken now would be refused when the guest is to go on. */
+static bool in_force(struct gdb *g)
+{
+	for (unsigned i = 0; i < g->cfg.nvcpus; i++)
+		if (!g->vcpu[i].gone && !apply(g, i, false))
+			return false;
+	return true;
+}
+
 int gdb_insert(struct gdb *g, bool hard, uint64_t gla)
 {
 	if (!hard)
@@ -206,7 +232,11 @@ int gdb_insert(struct gdb *g, bool hard, uint64_t gla)
 			g->hard[i] = gla;
 			g->hard_used |= 1u << i;
 			g->hard_generation++;
-			return 0;
+			if (in_force(g))
+				return 0;
+			g->hard_used &= ~(1u << i);
+			g->hard_generation++;
+			return EPERM;
 		}
 	return ENOSPC;
 }

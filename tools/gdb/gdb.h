@@ -34,6 +34,8 @@ void gdb_before_run(struct gdb *g, unsigned vcpu);
 void gdb_debug_exit(struct gdb *g, unsigned vcpu, const struct tdx_run *run);
 /* The vCPU's thread ends. */
 void gdb_gone(struct gdb *g, unsigned vcpu);
+/* The TD is to end: vCPUs that are held go on, to see that themselves. Any thread. */
+void gdb_ending(struct gdb *g);
 /* All vCPUs' threads have ended, the TD with this status. */
 void gdb_close(struct gdb *g, int status);
 

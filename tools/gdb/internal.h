@@ -28,7 +28,7 @@ struct gdb_vcpu {
 			  */
 	bool trap_flag;
 	uint32_t exceptions;
-	unsigned hard_generation;
+	unsigned hard_generation, hard_used;
 };
 
 /* A breakpoint by INT3. */
@@ -45,6 +45,7 @@ struct gdb {
 	pthread_cond_t changed;
 	/* under lock */
 	bool stopped; /* all are held */
+	bool ending;  /* held vCPUs are let out */
 	bool closing;
 	int status;
 	struct gdb_soft soft[GDB_SOFT];
@@ -67,6 +68,8 @@ struct gdb {
 /* One packet in g->in, its length; -1: the connection is gone, -2: the TD has ended. While it
  * waits, an interrupt character alone is a packet of length 0. */
 int gdb_receive(struct gdb *g);
+/* The peer's first byte is one of the protocol's: 0, else -1; -2 as above. */
+int gdb_begins(struct gdb *g);
 void gdb_send(struct gdb *g, const char *text);
 /* What happens first while the guest runs: 0 a vCPU stopped, 1 the user interrupts, -1, -2. */
 int gdb_wait_running(struct gdb *g);
@@ -105,6 +108,8 @@ void gdb_wake(struct gdb *g);
 void gdb_stop(struct gdb *g);
 /* Let those go whose action says so. False: the module refused what that takes. */
 bool gdb_resume(struct gdb *g);
+/* Let all go, whatever the module says: nobody is there any more to hold them. */
+void gdb_release(struct gdb *g);
 /* 0, or an errno. */
 int gdb_insert(struct gdb *g, bool hard, uint64_t gla);
 int gdb_remove(struct gdb *g, bool hard, uint64_t gla);

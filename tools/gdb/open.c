@@ -94,6 +94,14 @@ struct gdb *gdb_open(const struct gdb_config *cfg, const char *where, char *err,
 	return g;
 }
 
+void gdb_ending(struct gdb *g)
+{
+	pthread_mutex_lock(&g->lock);
+	g->ending = true;
+	pthread_cond_broadcast(&g->changed);
+	pthread_mutex_unlock(&g->lock);
+}
+
 void gdb_close(struct gdb *g, int status)
 {
 	pthread_mutex_lock(&g->lock);

@@ -98,6 +98,24 @@ static int body(struct gdb *g)
 	return len;
 }
 
+/* What may stand between two packets: acknowledgements, an interrupt that came too late. */
+static bool in_protocol(int c)
+{
+	return c == '$' || c == '+' || c == '-' || c == INTERRUPT;
+}
+
+int gdb_begins(struct gdb *g)
+{
+	int c = byte(g);
+
+	if (c < 0)
+		return c;
+	if (!in_protocol(c))
+		return GONE;
+	g->at--;
+	return 0;
+}
+
 int gdb_receive(struct gdb *g)
 {
 	for (;;) {
@@ -105,8 +123,10 @@ int gdb_receive(struct gdb *g)
 
 		if (c < 0)
 			return c;
+		if (!in_protocol(c))
+			return GONE;
 		if (c != '$')
-			continue; /* acknowledgements, an interrupt that came too late */
+			continue;
 		len = body(g);
 		if (len)
 			return len;

@@ -207,11 +207,7 @@ static void let_go(struct gdb *g)
 {
 	gdb_stop(g);
 	gdb_remove_all(g);
-	pthread_mutex_lock(&g->lock);
-	for (unsigned i = 0; i < g->cfg.nvcpus; i++)
-		g->vcpu[i].action = GDB_CONTINUE;
-	pthread_mutex_unlock(&g->lock);
-	gdb_resume(g);
+	gdb_release(g);
 }
 
 /* --- commands --- */
@@ -299,6 +295,11 @@ bool gdb_session(struct gdb *g)
 	g->nbuf = g->at = 0;
 	g->current = gdb_first_thread(g);
 	g->logged[0] = '\0';
+	/* Somebody who never speaks it has neither stopped the guest nor let it go: a browser can
+	 * be made to send what a page wants to any port of the loopback. */
+	r = gdb_begins(g);
+	if (r < 0)
+		return r == GONE;
 	gdb_stop(g);
 	while (r >= 0) {
 		r = gdb_receive(g);
