@@ -308,8 +308,10 @@ static int vcpu_halt(struct tdx_vcpu *v, struct tdx_run *run)
 	run->hlt.irq_blocked = v->regs.r12 != 0;
 	if (!v->lapic || (run->hlt.irq_blocked && !lapic_pending(v->lapic)))
 		return ask(v, run, TDX_EXIT_HLT);
-	if (run->hlt.irq_blocked || !interrupt_pending(v))
+	if (run->hlt.irq_blocked || !interrupt_pending(v)) {
+		vmm_end_turn(&v->vm->vmm->cpu[atomic_load(&v->cpu)], v, true);
 		lapic_wait(v->lapic);
+	}
 	return answer(v, TDVMCALL_SUCCESS, 0);
 }
 

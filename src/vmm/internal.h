@@ -20,10 +20,24 @@
 enum { VMM_MAX_CPUS = 256, VMM_MAX_HKIDS = 4096 };
 enum { VM_MAX_SLOTS = 32, VM_MAX_VCPUS = 576, VM_MAX_TDCS = 16, VCPU_MAX_TDCX = 16 };
 
+struct tdx_vcpu;
+
+/* Whose turn it is on a processor, when more vCPUs want it than there are processors. The turn is
+ * for fairness alone: the processor's lock says who is on it. */
+struct vmm_turns {
+	pthread_mutex_t lock;
+	struct tdx_vcpu *_Atomic holder; /* keeps it from one entry to the next */
+	struct tdx_vcpu *_Atomic first;	 /* who waits; changed under the lock */
+	struct tdx_vcpu *last;
+	_Atomic unsigned entries; /* so far: does the holder use it? */
+	_Atomic bool over;
+};
+
 struct vmm_cpu {
 	const struct tdx_port *port;
 	unsigned index;
 	pthread_mutex_t lock;
+	struct vmm_turns turns;
 	_Atomic unsigned waiting; /* who wants the processor; a vCPU on it lets them go first */
 	_Atomic bool in_guest;	  /* its holder is a vCPU, which an interrupt brings out */
 	char pad[128];		  /* no line shared with the next processor */
@@ -127,6 +141,8 @@ struct tdx_vcpu {
 		bool to_private;
 	} pending;
 	struct tdx_run *run;
+	struct tdx_vcpu *next_turn; /* in a processor's queue */
+	pthread_cond_t my_turn;
 };
 
 /* --- cpus.c --- */
@@ -136,6 +152,12 @@ struct vmm_cpu *vmm_get_cpu(struct tdx_vmm *vmm, int hint);
 /* That processor and no other: what an IPI does. */
 struct vmm_cpu *vmm_get_this_cpu(struct tdx_vmm *vmm, unsigned index);
 void vmm_put_cpu(struct vmm_cpu *cpu);
+/* Wait for this vCPU's turn on the processor. False: kicked meanwhile, or the VM died. */
+bool vmm_take_turn(struct vmm_cpu *cpu, struct tdx_vcpu *v);
+/* It does not need the processor for now, or, unless `now`, only if its time is over. */
+void vmm_end_turn(struct vmm_cpu *cpu, struct tdx_vcpu *v, bool now);
+void vmm_turns_init(struct vmm_turns *t);
+void vmm_turns_destroy(struct vmm_turns *t);
 /* Every vCPU that is in the guest now leaves it before this returns. */
 void vm_kick_vcpus(struct tdx_vm *vm);
 

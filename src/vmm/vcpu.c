@@ -12,8 +12,19 @@
 #include <stdlib.h>
 
 #include "arch/vmcs.h"
+#include "arch/vmx.h"
 #include "vmm/fields.h"
 #include "vmm/lapic.h"
+
+static void turn_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &attr);
+	pthread_condattr_destroy(&attr);
+}
 
 int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **out)
 {
@@ -37,6 +48,7 @@ int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **out)
 		v->id = id;
 		v->pending.kind = -1;
 		pthread_mutex_init(&v->mmu_mutex, NULL);
+		turn_init(&v->my_turn);
 		atomic_store(&v->cpu, -1);
 		vm->vcpu[n] = v;
 		atomic_store(&vm->nvcpus, n + 1);
@@ -169,6 +181,12 @@ void vcpu_free(struct tdx_vcpu *v)
 	}
 	lapic_free(v->lapic);
 	page_cache_drain(pages, &v->cache);
+	for (unsigned i = 0; i < vm->vmm->ncpus; i++) {
+		struct tdx_vcpu *holder = v;
+
+		atomic_compare_exchange_strong(&vm->vmm->cpu[i].turns.holder, &holder, NULL);
+	}
+	pthread_cond_destroy(&v->my_turn);
 	pthread_mutex_destroy(&v->mmu_mutex);
 	free(v);
 }
@@ -189,7 +207,10 @@ static unsigned choose(const struct tdx_vcpu *v, int was)
 	for (unsigned i = 0; i < vmm->ncpus; i++) {
 		const struct vmm_cpu *c = &vmm->cpu[(first + i) % vmm->ncpus];
 
-		if (!atomic_load(&c->in_guest) && !atomic_load(&c->waiting))
+		const struct tdx_vcpu *holder = atomic_load(&c->turns.holder);
+
+		if (!atomic_load(&c->in_guest) && !atomic_load(&c->waiting) &&
+		    (!holder || holder == v))
 			return c->index;
 	}
 	return first;
@@ -204,6 +225,8 @@ static struct vmm_cpu *load(struct tdx_vcpu *v, int cpu)
 	struct vmm_cpu *c = &vmm->cpu[want];
 
 	if (was >= 0 && (unsigned)was != want && vcpu_flush(v))
+		return NULL;
+	if (!vmm_take_turn(c, v))
 		return NULL;
 	while (atomic_load(&c->waiting))
 		sched_yield();
@@ -237,6 +260,11 @@ static void before_entry(struct tdx_vcpu *v, const struct tdx_port *port)
 	}
 }
 
+static bool is_interrupt(struct tdx_status s)
+{
+	return !tdx_is_error(s) && (tdx_details(s) & 0xffff) == VMX_EXIT_EXTERNAL_INTERRUPT;
+}
+
 int tdx_vcpu_run(struct tdx_vcpu *v, int cpu, struct tdx_run *run)
 {
 	struct tdx_vm *vm = v->vm;
@@ -267,6 +295,8 @@ int tdx_vcpu_run(struct tdx_vcpu *v, int cpu, struct tdx_run *run)
 		atomic_fetch_add(&v->exits, 1);
 		unload(v, c);
 		r = vcpu_handle_exit(v, s, run);
+		/* Interrupted: somebody wants the processor, or it has nothing to do. */
+		vmm_end_turn(c, v, is_interrupt(s));
 	}
 	return r;
 }

@@ -95,6 +95,7 @@ int tdx_vmm_new(const struct tdx_vmm_config *cfg, struct tdx_vmm **out, char *er
 		vmm->cpu[i].port = cfg->cpus[i];
 		vmm->cpu[i].index = i;
 		pthread_mutex_init(&vmm->cpu[i].lock, NULL);
+		vmm_turns_init(&vmm->cpu[i].turns);
 	}
 	pthread_mutex_init(&vmm->tdx_lock, NULL);
 	e = bring_up(vmm, err, errlen);
@@ -110,8 +111,10 @@ void tdx_vmm_free(struct tdx_vmm *vmm)
 {
 	if (!vmm)
 		return;
-	for (unsigned i = 0; i < vmm->ncpus; i++)
+	for (unsigned i = 0; i < vmm->ncpus; i++) {
 		pthread_mutex_destroy(&vmm->cpu[i].lock);
+		vmm_turns_destroy(&vmm->cpu[i].turns);
+	}
 	pthread_mutex_destroy(&vmm->tdx_lock);
 	pages_destroy(&vmm->pages);
 	free(vmm);

@@ -135,11 +135,14 @@ void x86_nap(struct x86_cpu *cpu)
 {
 	const struct timespec nap = {0, PAUSE_SLEEP_NS};
 
-	if (!atomic_load(&cpu->attn) && nanosleep(&nap, NULL) == 0)
-		cpu->naps++;
+	if (atomic_load(&cpu->attn) || nanosleep(&nap, NULL))
+		return;
+	cpu->naps++;
+	x86_kick(cpu);
 }
 
-/* A guest in a tight loop of PAUSEs waits for another processor, which may need this host CPU. */
+/* A guest in a tight loop of PAUSEs waits for another processor, which may need this host CPU.
+ * After a nap it comes out: whoever runs it may have a better use for the processor it is on. */
 OP(x86_pause)
 {
 	const int64_t since = cpu->pause_left - cpu->left;

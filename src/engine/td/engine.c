@@ -198,6 +198,7 @@ static void count(struct td_cpu *t)
 static enum module_next guest(struct td_cpu *t)
 {
 	enum module_next next = MODULE_TO_GUEST;
+	bool napped;
 
 	while (next == MODULE_TO_GUEST) {
 		struct x86_exit e;
@@ -216,8 +217,10 @@ static enum module_next guest(struct td_cpu *t)
 		if (atomic_load_explicit(&t->lp->hw->irq, memory_order_acquire))
 			x86_kick(t->x86);
 		x86_run(t->x86, &e, monitor_trap(t) ? 1 : BUDGET);
+		/* In its place a processor has the host's clock, which comes so often. */
+		napped = t->x86->naps != t->counted_naps && e.reason == X86_EXIT_KICK;
 		count(t);
-		next = handle(t, &e);
+		next = napped && !t->x86->inj.valid ? external_interrupt(t) : handle(t, &e);
 	}
 	return next;
 }

@@ -1,0 +1,745 @@
+/* SPDX-License-Identifier: MIT */
+/* Guests that mean no good, or know no better: which one, its command line says. What each comes to
+ * is in hostile_guests.py. */
+#include <stddef.h>
+#include <stdint.h>
+
+struct regs {
+	uint64_t rax, rcx, rdx, r8, r9, r10, r11, r12, r13, r14, r15;
+};
+
+struct frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
+	uint64_t vector, error, rip, cs, rflags, rsp, ss;
+};
+
+struct gate {
+	uint16_t low, selector, type, middle;
+	uint32_t high, reserved;
+};
+
+struct table {
+	uint16_t limit;
+	uint64_t base;
+} __attribute__((packed));
+
+uint64_t tdcall(struct regs *r);
+void guest_main(uint64_t entry, const uint8_t *boot_params);
+void second_main(void);
+void guest_trap(struct frame *f);
+void counts_and_waits(void);
+extern char trap_table[];
+
+enum {
+	VMCALL = 0,
+	VEINFO_GET = 3,
+	RTMR_EXTEND = 2,
+	PAGE_ACCEPT = 6,
+	HLT = 12,
+	IO = 30,
+	RDMSR = 31,
+	WRMSR = 32,
+	MMIO_CALL = 48,
+	MAP_GPA = 0x10001,
+	GET_QUOTE = 0x10002,
+	R10_TO_R15 = 0xfc00,
+	COM1 = 0x3f8,
+	EXIT = 0xf4,
+	MAILBOX = 0x802000,
+	CMDLINE = 0x228, /* in boot_params */
+	VICTIM = 0x4000000,
+	NO_RAM = 0xc0000000u,
+	SHARED_WINDOW = 1, /* entries of the top-level page table */
+	FAR_WINDOW = 2,
+	LVT_TIMER = 0x832,
+	ICR = 0x830,
+	INIT_COUNT = 0x838,
+	DIV_CONF = 0x83e,
+	DEADLINE = 0x6e0,
+	PERIODIC = 1 << 17,
+	VECTOR = 0x40,
+};
+#define SHARED	    (1ull << 47)
+#define WINDOW(gpa) (((uint64_t)SHARED_WINDOW << 39) + (gpa))
+#define FAR	    ((uint64_t)FAR_WINDOW << 39)
+
+static struct gate idt[256] __attribute__((aligned(16)));
+static uint64_t window_pdpt[512] __attribute__((aligned(4096)));
+static uint64_t window_pd[4][512] __attribute__((aligned(4096)));
+static uint64_t far_pdpt[512] __attribute__((aligned(4096)));
+static uint64_t far_pd[512] __attribute__((aligned(4096)));
+static uint8_t digest[64] __attribute__((aligned(64)));
+static uint64_t seed = 0x9e3779b97f4a7c15ull;
+static volatile unsigned traps;
+/* What a #VE does before it looks: nothing, or touch a device. */
+static volatile uint32_t *touched_by_ve;
+unsigned alive;
+
+static uint64_t vmcall4(uint64_t leaf, uint64_t r12, uint64_t r13, uint64_t r14, uint64_t r15)
+{
+	struct regs r = {.rax = VMCALL,
+			 .rcx = R10_TO_R15,
+			 .r11 = leaf,
+			 .r12 = r12,
+			 .r13 = r13,
+			 .r14 = r14,
+			 .r15 = r15};
+	uint64_t s = tdcall(&r);
+
+	return s | r.r10;
+}
+
+static void out(unsigned port, unsigned size, uint64_t value)
+{
+	vmcall4(IO, size, 1, port, value);
+}
+
+static void end(uint8_t status)
+{
+	out(EXIT, 1, status);
+}
+
+static void say(const char *text)
+{
+	while (*text)
+		out(COM1, 1, (uint8_t)*text++);
+}
+
+static void set_msr(uint32_t n, uint64_t v)
+{
+	vmcall4(WRMSR, n, v, 0, 0);
+}
+
+static uint64_t next_random(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+void guest_trap(struct frame *f)
+{
+	struct regs r = {.rax = VEINFO_GET};
+
+	traps++;
+	if (f->vector == 20) {
+		if (touched_by_ve)
+			(void)*touched_by_ve;
+		tdcall(&r);
+		/* MOV (%rbx), %eax is two bytes; the length of others is told. */
+		f->rip += (uint32_t)r.rcx == 48 ? 2 : (uint32_t)r.r10;
+	} else if (f->vector == 6) {
+		f->rip += 2;
+	} else if (f->vector == 13) {
+		f->rip += 2;
+	} else if (f->vector <= 3) {
+		return;
+	} else if (f->vector >= 32) {
+		__asm__ volatile("wrmsr" : : "c"(0x80b), "a"(0), "d"(0));
+	} else {
+		say("unexpected trap\n");
+		end(99);
+	}
+}
+
+static void load_idt(uint64_t at, uint16_t limit)
+{
+	struct table dtr = {limit, at};
+
+	__asm__ volatile("lidt %0" : : "m"(dtr));
+}
+
+static void make_idt(void)
+{
+	for (unsigned i = 0; i < 256; i++) {
+		uint64_t at = (uintptr_t)trap_table + 16 * i;
+
+		idt[i] = (struct gate){(uint16_t)at,	     0x10, 0x8e00, (uint16_t)(at >> 16),
+				       (uint32_t)(at >> 32), 0};
+	}
+	load_idt((uintptr_t)idt, sizeof(idt) - 1);
+}
+
+static volatile uint64_t *top_table(void)
+{
+	uint64_t cr3;
+
+	__asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
+	return (volatile uint64_t *)cr3;
+}
+
+static void flush(void)
+{
+	__asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");
+}
+
+/* The first 4 GiB again, with the shared bit. */
+static void map_window(void)
+{
+	for (unsigned i = 0; i < 2048; i++)
+		window_pd[i / 512][i % 512] = ((uint64_t)i << 21) | SHARED | 0x83;
+	for (unsigned i = 0; i < 4; i++)
+		window_pdpt[i] = (uintptr_t)window_pd[i] | 3;
+	top_table()[SHARED_WINDOW] = (uintptr_t)window_pdpt | 3;
+	far_pdpt[0] = (uintptr_t)far_pd | 3;
+	top_table()[FAR_WINDOW] = (uintptr_t)far_pdpt | 3;
+}
+
+static uint32_t load(uint64_t at)
+{
+	uint32_t v;
+
+	__asm__ volatile("movl (%1), %0" : "=a"(v) : "b"(at) : "rdx", "memory");
+	return v;
+}
+
+static void ud(void)
+{
+	__asm__ volatile("ud2");
+}
+
+/* --- timers and interrupts --- */
+
+static void periodic(uint32_t count)
+{
+	set_msr(DIV_CONF, 0xb);
+	set_msr(LVT_TIMER, PERIODIC | VECTOR);
+	for (unsigned i = 0; i < 2000; i++)
+		set_msr(INIT_COUNT, count);
+	end(0);
+}
+
+static void timer_1(void)
+{
+	periodic(1);
+}
+
+static void timer_4(void)
+{
+	periodic(4);
+}
+
+static void timer_modes(void)
+{
+	for (unsigned i = 0; i < 3000; i++) {
+		set_msr(LVT_TIMER, (next_random() & 0x600ff));
+		set_msr(DIV_CONF, next_random() & 0xf);
+		set_msr(INIT_COUNT, next_random() & 0xff);
+		set_msr(DEADLINE, next_random() >> (next_random() & 63));
+	}
+	end(0);
+}
+
+static void deadline_past(void)
+{
+	set_msr(LVT_TIMER, 2 << 17 | VECTOR);
+	for (unsigned i = 0; i < 10000; i++)
+		set_msr(DEADLINE, 1 + (i & 1));
+	end(0);
+}
+
+static void timer_taken(void)
+{
+	set_msr(DIV_CONF, 0xb);
+	set_msr(LVT_TIMER, PERIODIC | VECTOR);
+	set_msr(INIT_COUNT, 1);
+	__asm__ volatile("sti");
+	while (traps < 200)
+		__asm__ volatile("pause");
+	__asm__ volatile("cli");
+	end(0);
+}
+
+static void icr(void)
+{
+	for (unsigned i = 0; i < 20000; i++)
+		set_msr(ICR, next_random());
+	end(0);
+}
+
+static void self_ipis(void)
+{
+	for (unsigned i = 0; i < 20000; i++) {
+		uint32_t v = 32 + next_random() % 200;
+
+		__asm__ volatile("wrmsr" : : "c"(0x83f), "a"(v), "d"(0));
+	}
+	end(0);
+}
+
+static void msrs(void)
+{
+	for (uint32_t i = 0; i < 0x2000; i++) {
+		vmcall4(RDMSR, i, 0, 0, 0);
+		if ((i < 0x800 || i > 0x83f) && i != DEADLINE)
+			set_msr(i, next_random());
+		vmcall4(RDMSR, 0xc0000000u + i, 0, 0, 0);
+		set_msr(0xc0000000u + i, next_random());
+	}
+	end(0);
+}
+
+/* --- where there is no memory --- */
+
+static void no_ram(void)
+{
+	load(NO_RAM);
+	end(0);
+}
+
+static void no_ram_accept(void)
+{
+	struct regs r = {.rax = PAGE_ACCEPT, .rcx = NO_RAM};
+
+	tdcall(&r);
+	end(0);
+}
+
+static void cr3_outside(void)
+{
+	__asm__ volatile("mov %0, %%cr3" : : "r"((uint64_t)NO_RAM) : "memory");
+	end(0);
+}
+
+static void sweep(void)
+{
+	uint8_t *to = (uint8_t *)0x1800000;
+	uint64_t n = 1ull << 40;
+
+	__asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(0) : "memory");
+	end(0);
+}
+
+static void run_nothing(void)
+{
+	((void (*)(void))(uintptr_t)NO_RAM)();
+	end(0);
+}
+
+static void idt_in_a_device(void)
+{
+	load_idt(WINDOW(NO_RAM), 4095);
+	ud();
+	end(0);
+}
+
+static void stack_in_a_device(void)
+{
+	__asm__ volatile("mov %0, %%rsp; ud2" : : "r"(WINDOW(NO_RAM) + 4096));
+	end(0);
+}
+
+static void ve_in_ve(void)
+{
+	touched_by_ve = (volatile uint32_t *)WINDOW(NO_RAM);
+	load(WINDOW(NO_RAM) + 4096);
+	end(0);
+}
+
+static void idt_without_memory(void)
+{
+	load_idt(NO_RAM, 4095);
+	ud();
+	end(0);
+}
+
+static void tables_in_a_device(void)
+{
+	far_pdpt[1] = NO_RAM | SHARED | 3;
+	flush();
+	load(FAR + (1ull << 30));
+	end(0);
+}
+
+static void devices_everywhere(void)
+{
+	for (uint64_t i = 0; i < 20000; i++) {
+		far_pd[0] = (0x100000000ull + (i << 21)) | SHARED | 0x83;
+		flush();
+		load(FAR);
+	}
+	end(0);
+}
+
+/* --- conversions --- */
+
+static void not_accepted(void)
+{
+	vmcall4(MAP_GPA, VICTIM | SHARED, 4096, 0, 0);
+	vmcall4(MAP_GPA, VICTIM, 4096, 0, 0);
+	load(VICTIM);
+	end(0);
+}
+
+static void alias(void)
+{
+	load(WINDOW(VICTIM));
+	load(VICTIM);
+	end(0);
+}
+
+static void back_and_forth(void)
+{
+	struct regs r;
+
+	for (unsigned i = 0; i < 3000; i++) {
+		vmcall4(MAP_GPA, VICTIM | SHARED, 16 * 4096, 0, 0);
+		load(WINDOW(VICTIM) + i % 16 * 4096);
+		vmcall4(MAP_GPA, VICTIM, 16 * 4096, 0, 0);
+		for (unsigned k = 0; k < 16; k++) {
+			r = (struct regs){.rax = PAGE_ACCEPT, .rcx = VICTIM + k * 4096};
+			tdcall(&r);
+		}
+	}
+	end(0);
+}
+
+static void map_anything(void)
+{
+	for (unsigned i = 0; i < 3000; i++) {
+		uint64_t at = next_random() >> (next_random() & 63);
+		uint64_t size = next_random() >> (next_random() & 63);
+
+		/* not what it runs in */
+		if ((at & ~SHARED) < 0x2000000)
+			at += 0x8000000;
+		vmcall4(MAP_GPA, at & ~0xfffull, size & ~0xfffull, 0, 0);
+		vmcall4(MAP_GPA, at, size, 0, 0);
+	}
+	vmcall4(MAP_GPA, SHARED | 0x10000000, ~0ull & ~0xfffull, 0, 0);
+	vmcall4(MAP_GPA, SHARED, 1ull << 47, 0, 0);
+	end(0);
+}
+
+static void run_shared(void)
+{
+	vmcall4(MAP_GPA, VICTIM | SHARED, 4096, 0, 0);
+	*(volatile uint8_t *)WINDOW(VICTIM) = 0xc3;
+	((void (*)(void))WINDOW(VICTIM))();
+	end(0);
+}
+
+/* --- calls --- */
+
+static void quotes(void)
+{
+	vmcall4(MAP_GPA, VICTIM | SHARED, 8192, 0, 0);
+	for (unsigned i = 0; i < 5000; i++) {
+		vmcall4(GET_QUOTE, VICTIM | SHARED, 8192, 0, 0);
+		vmcall4(GET_QUOTE, SHARED | (uint64_t)i << 12, 1ull << 40, 0, 0);
+		vmcall4(GET_QUOTE, SHARED | 0x20000000, 4096, 0, 0);
+	}
+	end(0);
+}
+
+static void calls(void)
+{
+	for (unsigned i = 0; i < 20000; i++) {
+		struct regs r = {.rax = VMCALL,
+				 .rcx = R10_TO_R15,
+				 .r11 = next_random() & 1 ? 0x10000 + next_random() % 16
+							  : next_random() % 70,
+				 .r12 = next_random() >> (next_random() & 63),
+				 .r13 = next_random() >> (next_random() & 63),
+				 .r14 = next_random() >> (next_random() & 63),
+				 .r15 = next_random()};
+
+		/* These two end it, or wait, or take away what it runs in. */
+		if (r.r11 == 0x10003 || r.r11 == HLT || r.r11 == IO || r.r11 == 0x10001)
+			continue;
+		tdcall(&r);
+	}
+	end(0);
+}
+
+static void leaves(void)
+{
+	for (unsigned i = 0; i < 20000; i++) {
+		struct regs r = {.rax = 1 + next_random() % 64,
+				 .rcx = next_random() >> (next_random() & 63),
+				 .rdx = next_random() >> (next_random() & 63),
+				 .r8 = next_random() >> (next_random() & 63),
+				 .r9 = next_random()};
+
+		/* not over itself */
+		if (r.rax == PAGE_ACCEPT || r.rcx < 0x2000000 || r.rdx < 0x2000000)
+			r.rcx = r.rdx = NO_RAM | (1ull << 50);
+		tdcall(&r);
+	}
+	end(0);
+}
+
+static void registers_exposed(void)
+{
+	struct regs r = {.rax = VMCALL, .rcx = ~0ull, .r11 = HLT};
+
+	tdcall(&r);
+	r = (struct regs){.rax = VMCALL, .rcx = 0, .r11 = IO};
+	tdcall(&r);
+	end(0);
+}
+
+static void ports(void)
+{
+	for (unsigned size = 1; size <= 4; size *= 2)
+		for (unsigned port = 0; port < 0x10000; port += size == 1 ? 1 : 257) {
+			vmcall4(IO, size, 0, port, 0);
+			if ((port < EXIT - 4 || port > EXIT) && (port < 0x3f0 || port > 0x400) &&
+			    (port < 0x5f0 || port > 0x610))
+				out(port, size, next_random());
+		}
+	end(0);
+}
+
+static void device_calls(void)
+{
+	for (unsigned i = 0; i < 20000; i++)
+		vmcall4(MMIO_CALL, 1u << (i & 7), i & 1, next_random() >> 16 | SHARED,
+			next_random());
+	end(0);
+}
+
+static void extends(void)
+{
+	for (unsigned i = 0; i < 3000; i++) {
+		struct regs r = {.rax = RTMR_EXTEND, .rcx = (uintptr_t)digest, .rdx = i & 7};
+
+		tdcall(&r);
+	}
+	end(0);
+}
+
+static void flood(void)
+{
+	for (unsigned i = 0; i < 100000; i++)
+		out(COM1, 1, 'x');
+	end(0);
+}
+
+static void fatal(void)
+{
+	struct regs r = {.rax = VMCALL,
+			 .rcx = R10_TO_R15,
+			 .r11 = 0x10003,
+			 .r14 = 0x1b5d7265747475b1ull,
+			 .r15 = 0x0707070707070707ull};
+
+	tdcall(&r);
+	end(0);
+}
+
+static void status_200(void)
+{
+	end(200);
+}
+
+/* --- exceptions --- */
+
+static void no_idt(void)
+{
+	load_idt(0, 0);
+	ud();
+	end(0);
+}
+
+static void no_idt_page_fault(void)
+{
+	load_idt(0, 0);
+	load(0x123456789000ull);
+	end(0);
+}
+
+static void handler_nowhere(void)
+{
+	for (unsigned i = 0; i < 32; i++)
+		idt[i].high = 0x7f00;
+	ud();
+	end(0);
+}
+
+static void no_stack(void)
+{
+	__asm__ volatile("mov %0, %%rsp; ud2" : : "r"(0x123456789000ull));
+	end(0);
+}
+
+static void single_steps(void)
+{
+	__asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq" : : : "memory", "cc");
+	for (volatile unsigned i = 0; i < 3000; i++)
+		;
+	end(0);
+}
+
+static void changes_itself(void)
+{
+	uint8_t *code = (uint8_t *)VICTIM;
+
+	for (unsigned i = 0; i < 20000; i++) {
+		code[0] = 0xb8; /* MOV EAX, i; RET */
+		*(uint32_t *)(code + 1) = i;
+		code[5] = 0xc3;
+		((void (*)(void))(uintptr_t)code)();
+	}
+	end(0);
+}
+
+static void state_components(void)
+{
+	for (unsigned i = 0; i < 2000; i++) {
+		uint64_t v = next_random() >> (next_random() & 63);
+
+		__asm__ volatile("wrmsr"
+				 :
+				 : "c"(0xda0), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)));
+		__asm__ volatile("wrmsr" : : "c"(0xc0000080), "a"((uint32_t)v | 0xd00), "d"(0));
+	}
+	end(0);
+}
+
+/* --- never done --- */
+
+static void spins(void)
+{
+	for (;;)
+		__asm__ volatile("");
+}
+
+static void pauses(void)
+{
+	for (;;)
+		__asm__ volatile("pause");
+}
+
+static void traps_for_ever(void)
+{
+	__asm__ volatile("1: int3; jmp 1b");
+}
+
+static void waits_for_nothing(void)
+{
+	for (;;)
+		vmcall4(HLT, 0, 0, 0, 0);
+}
+
+static void halts(void)
+{
+	vmcall4(HLT, 1, 0, 0, 0);
+	for (;;)
+		vmcall4(HLT, 1, 0, 0, 0);
+}
+
+/* --- many --- */
+
+__asm__(".text\n.globl counts_and_waits\ncounts_and_waits:\n\tlock incl alive(%rip)\n"
+	"1:\tpause\n\tjmp 1b\n");
+
+static void wake(unsigned n)
+{
+	volatile uint8_t *mailbox = (volatile uint8_t *)MAILBOX;
+
+	for (unsigned i = 1; i < n; i++) {
+		*(volatile uint32_t *)(mailbox + 4) = i;
+		*(volatile uint64_t *)(mailbox + 8) = (uintptr_t)counts_and_waits;
+		*(volatile uint16_t *)mailbox = 1;
+		while (*(volatile uint16_t *)mailbox)
+			__asm__ volatile("pause");
+	}
+	while (__atomic_load_n(&alive, __ATOMIC_SEQ_CST) != n - 1)
+		__asm__ volatile("pause");
+}
+
+static void all_64(void)
+{
+	wake(64);
+	say("64 are there\n");
+	end(0);
+}
+
+static void all_8_at_timers(void)
+{
+	wake(8);
+	timer_1();
+}
+
+void second_main(void)
+{
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} guests[] = {
+	{"timer_1", timer_1},
+	{"timer_4", timer_4},
+	{"timer_modes", timer_modes},
+	{"timer_taken", timer_taken},
+	{"deadline_past", deadline_past},
+	{"icr", icr},
+	{"self_ipis", self_ipis},
+	{"msrs", msrs},
+	{"no_ram", no_ram},
+	{"no_ram_accept", no_ram_accept},
+	{"cr3_outside", cr3_outside},
+	{"sweep", sweep},
+	{"run_nothing", run_nothing},
+	{"idt_in_a_device", idt_in_a_device},
+	{"stack_in_a_device", stack_in_a_device},
+	{"ve_in_ve", ve_in_ve},
+	{"idt_without_memory", idt_without_memory},
+	{"tables_in_a_device", tables_in_a_device},
+	{"devices_everywhere", devices_everywhere},
+	{"not_accepted", not_accepted},
+	{"alias", alias},
+	{"back_and_forth", back_and_forth},
+	{"map_anything", map_anything},
+	{"run_shared", run_shared},
+	{"quotes", quotes},
+	{"calls", calls},
+	{"leaves", leaves},
+	{"registers_exposed", registers_exposed},
+	{"ports", ports},
+	{"device_calls", device_calls},
+	{"extends", extends},
+	{"flood", flood},
+	{"fatal", fatal},
+	{"status_200", status_200},
+	{"no_idt", no_idt},
+	{"no_idt_page_fault", no_idt_page_fault},
+	{"handler_nowhere", handler_nowhere},
+	{"no_stack", no_stack},
+	{"single_steps", single_steps},
+	{"changes_itself", changes_itself},
+	{"state_components", state_components},
+	{"spins", spins},
+	{"pauses", pauses},
+	{"traps_for_ever", traps_for_ever},
+	{"waits_for_nothing", waits_for_nothing},
+	{"halts", halts},
+	{"all_64", all_64},
+	{"all_8_at_timers", all_8_at_timers},
+};
+
+static int same(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+void guest_main(uint64_t entry, const uint8_t *boot_params)
+{
+	const char *name = (const char *)(uintptr_t) * (const uint32_t *)(boot_params + CMDLINE);
+
+	(void)entry;
+	make_idt();
+	map_window();
+	for (unsigned i = 0; i < sizeof(guests) / sizeof(guests[0]); i++)
+		if (same(guests[i].name, name))
+			guests[i].run();
+	say("no such guest\n");
+	end(98);
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# Guests that mean no good (guest/hostile.c): each ends within 60 s, below 1 GiB of memory, with the
+# status and the sentence it has earned, few words, and nothing left behind.
+# hostile_guests.py SWTDX GUEST [NAME]...
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+LIMIT_S, LIMIT_KB, LIMIT_LINES = 60, 1 << 20, 40
+NO_MEMORY = r"access to private memory at GPA 0x[0-9a-f]+: it has no memory there"
+VECTORING = r"needs GPA 0xc0000[0-9a-f]{3}, where it has no memory, to take an exception"
+NOT_ACCEPTED = r"touched GPA 0x[0-9a-f]+, which it has not accepted"
+
+# name: exit statuses, sentence, options
+GUESTS = {
+    "timer_1": (0, None),
+    "timer_4": (0, None),
+    "timer_modes": (0, None),
+    "timer_taken": (0, None),
+    "deadline_past": (0, None),
+    "icr": (0, None),
+    "self_ipis": (0, None),
+    "msrs": (0, None),
+    "no_ram": (1, NO_MEMORY),
+    "no_ram_accept": (1, NO_MEMORY),
+    "cr3_outside": (1, NO_MEMORY),
+    "sweep": (1, NO_MEMORY),
+    "run_nothing": (1, NO_MEMORY),
+    "idt_in_a_device": (1, VECTORING),
+    "stack_in_a_device": (1, VECTORING),
+    "ve_in_ve": (1, VECTORING),
+    "idt_without_memory": (1, NO_MEMORY),
+    "tables_in_a_device": (0, None),
+    "devices_everywhere": (0, None),
+    "not_accepted": (1, NOT_ACCEPTED),
+    "alias": (1, NOT_ACCEPTED),
+    "back_and_forth": (0, None),
+    "map_anything": (1, NOT_ACCEPTED),
+    "run_shared": ((0, 99), None),
+    "quotes": (0, r"it is not said again"),
+    "calls": (0, None),
+    "leaves": (1, NO_MEMORY),
+    "registers_exposed": (0, None),
+    "ports": (0, None),
+    "device_calls": (0, None),
+    "extends": (0, None),
+    "flood": (0, None),
+    "fatal": (1, r"the guest reports a fatal error: "),
+    "status_200": (200, None),
+    "no_idt": (1, r"triple fault"),
+    "no_idt_page_fault": (1, r"triple fault"),
+    "handler_nowhere": (1, r"triple fault"),
+    "no_stack": (1, r"triple fault"),
+    "single_steps": (0, None),
+    "changes_itself": (0, None),
+    "state_components": (0, None),
+    "halts": (0, None),
+    "all_64": (0, None, "--vcpus", "64"),
+    "all_8_at_timers": (0, None, "--vcpus", "8"),
+}
+
+
+def run(swtdx, guest, name, want):
+    command = [swtdx, "run", "--quiet", "--memory", "128", *want[2:], "--kernel", guest, "--append", name]
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        signal.signal(signal.SIGALRM, lambda *_: child.kill())
+        signal.alarm(LIMIT_S)
+        _, status, usage = os.wait4(child.pid, 0)
+        signal.alarm(0)
+        out.seek(0)
+        err.seek(0)
+        said, words = out.read().decode(errors="replace"), err.read().decode(errors="replace")
+    status = os.waitstatus_to_exitcode(status)
+    wrong = []
+    if status not in (want[0] if isinstance(want[0], tuple) else (want[0],)):
+        wrong.append(f"exit status {status} in place of {want[0]}")
+    if usage.ru_maxrss > LIMIT_KB and "asan" not in os.environ.get("SWTDX_TEST_BUILD", ""):
+        wrong.append(f"{usage.ru_maxrss} KiB")
+    if want[1] and not re.search(want[1], words):
+        wrong.append(f'no "{want[1]}"')
+    if words.count("\n") > LIMIT_LINES:
+        wrong.append(f"{words.count(chr(10))} lines of complaint")
+    if "owned by the module at the end: 0 pages" not in said:
+        wrong.append("no summary, or pages left")
+    if wrong:
+        print(f"hostile_guests: {name}: {'; '.join(wrong)}", *words.splitlines()[:20], sep="\n\t")
+    return not wrong
+
+
+def main():
+    swtdx, guest, *names = sys.argv[1:]
+    bad = [n for n in names or GUESTS if not run(swtdx, guest, n, GUESTS[n])]
+    sys.exit(1 if bad else 0)
+
+
+main()
