@@ -13,6 +13,7 @@ import tempfile
 LIMIT_S, LIMIT_KB, LIMIT_LINES = 60, 1 << 20, 40
 NO_MEMORY = r"access to private memory at GPA 0x[0-9a-f]+: it has no memory there"
 VECTORING = r"needs GPA 0xc0000[0-9a-f]{3}, where it has no memory, to take an exception"
+TIME = r"its time is over"
 NOT_ACCEPTED = r"touched GPA 0x[0-9a-f]+, which it has not accepted"
 
 # name: exit statuses, sentence, options
@@ -59,6 +60,10 @@ GUESTS = {
     "changes_itself": (0, None),
     "state_components": (0, None),
     "halts": (0, None),
+    "spins": (1, TIME, "--timeout", "2"),
+    "pauses": (1, TIME, "--timeout", "2"),
+    "traps_for_ever": (1, TIME, "--timeout", "2"),
+    "waits_for_nothing": (1, TIME, "--timeout", "2"),
     "all_64": (0, None, "--vcpus", "64"),
     "all_8_at_timers": (0, None, "--vcpus", "8"),
 }

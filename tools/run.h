@@ -12,6 +12,8 @@
 #include <swtdx/model.h>
 #include <swtdx/vmm.h>
 
+#include "tools/run_attend.h"
+#include "tools/run_console.h"
 #include "tools/run_guest.h"
 #include "tools/run_ports.h"
 
@@ -22,7 +24,8 @@ struct run_options {
 	uint64_t memory, trace_limit;
 	unsigned vcpus, cpus, packages;
 	enum tdvf_order order;
-	bool huge, debug, quiet, json, native;
+	bool huge, debug, quiet, json, native, unfiltered;
+	uint64_t timeout; /* seconds; 0: none */
 	uint64_t seed;
 };
 
@@ -40,6 +43,10 @@ struct run_session {
 	pthread_t thread[RUN_MAX_VCPUS];
 	struct run_guest guest;
 	struct run_ports ports;
+	struct run_console console;
+	struct run_attend attend;
+	pthread_mutex_t end_lock; /* over `entered`, and what is there because of it */
+	bool entered;
 	struct engine *engine; /* the x86 one */
 	double running;	       /* seconds in the TD */
 	struct tdx_digest mrtd, rtmr[TDX_RTMRS];
@@ -74,6 +81,8 @@ double run_seconds(const struct run_session *s);
 
 /* --- its parts --- */
 
+/* From outside: the run ends with this status, unless it has ended. Any thread. */
+void run_finish(struct run_session *s, int status, const char *why);
 /* All vCPUs until the TD is done; an exit status. */
 int run_vcpus(struct run_session *s);
 /* What happened, as text or JSON; the machine is still there, the VM is not. */

@@ -5,9 +5,7 @@
 
 #include "tools/run_cmos.h"
 
-#include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <swtdx/boot.h>
 
@@ -87,62 +85,30 @@ static void unknown(struct run_ports *p, unsigned port, const char *what)
 	p->report(p->arg, line);
 }
 
-void run_ports_open(struct run_ports *p, FILE *out)
+void run_ports_open(struct run_ports *p, struct run_console *console)
 {
-	struct termios raw;
-
 	memset(p, 0, sizeof(*p));
 	pthread_mutex_init(&p->lock, NULL);
-	p->out = out;
-	p->pending = -1;
+	p->console = console;
 	p->outcome = -1;
-	if (isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &p->modes) == 0) {
-		raw = p->modes;
-		raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-		raw.c_iflag &= ~(tcflag_t)ICRNL;
-		p->terminal = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
-	}
 }
 
 void run_ports_close(struct run_ports *p)
 {
-	if (p->terminal)
-		tcsetattr(STDIN_FILENO, TCSANOW, &p->modes);
-	fflush(p->out);
 	pthread_mutex_destroy(&p->lock);
 }
 
 static bool input(struct run_ports *p)
 {
-	struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
-	unsigned char c;
-
 	/* Drivers read at random while they look for the port: nothing arrives before they ask. */
-	if (!(p->ier & IER_RECEIVE))
-		return false;
-	if (p->pending >= 0)
-		return true;
-	if (p->input_closed || poll(&fd, 1, 0) != 1)
-		return false;
-	if (read(STDIN_FILENO, &c, 1) != 1) {
-		p->input_closed = true;
-		return false;
-	}
-	p->pending = c;
-	return true;
+	return p->ier & IER_RECEIVE && run_console_ready(p->console);
 }
 
 static uint8_t read_data(struct run_ports *p)
 {
-	uint8_t c = 0;
-
 	if (p->lcr & LCR_DLAB)
 		return (uint8_t)p->divisor;
-	if (input(p)) {
-		c = (uint8_t)p->pending;
-		p->pending = -1;
-	}
-	return c;
+	return input(p) ? (uint8_t)run_console_get(p->console) : 0;
 }
 
 static uint8_t modem_status(const struct run_ports *p)
@@ -197,10 +163,8 @@ static void write_data(struct run_ports *p, uint8_t v)
 	if (p->lcr & LCR_DLAB) {
 		p->divisor = (uint16_t)((p->divisor & 0xff00) | v);
 	} else if (!(p->mcr & MCR_LOOP)) {
-		fputc(v, p->out);
+		run_console_put(p->console, v);
 		p->emptied = true;
-		if (v == '\n' || p->terminal)
-			fflush(p->out);
 	}
 }
 

@@ -7,24 +7,20 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <termios.h>
+
+#include "tools/run_console.h"
 
 enum { RUN_UNKNOWN_MAX = 32 };
 
 struct run_ports {
 	pthread_mutex_t lock;
-	FILE *out; /* the guest's console */
+	struct run_console *console; /* outlives it */
 	/* the 16550's registers that keep what is written */
 	uint8_t ier, lcr, mcr, scr, fcr;
 	uint16_t divisor;
 	uint8_t cmos_index;
-	uint64_t memory; /* of the TD */
-	bool emptied;	 /* the transmitter, since that was last told */
-	int pending;	 /* a character read ahead, -1 none */
-	bool input_closed;
-	bool terminal; /* stdin's modes were changed */
-	struct termios modes;
+	uint64_t memory;		   /* of the TD */
+	bool emptied;			   /* the transmitter, since that was last told */
 	_Atomic int outcome;		   /* -1 the guest goes on; else how it ended */
 	uint16_t unknown[RUN_UNKNOWN_MAX]; /* ports of absent devices asked for already */
 	unsigned nunknown;
@@ -32,8 +28,7 @@ struct run_ports {
 	void *arg;
 };
 
-/* Takes standard input for the guest's serial port. */
-void run_ports_open(struct run_ports *p, FILE *out);
+void run_ports_open(struct run_ports *p, struct run_console *console);
 void run_ports_close(struct run_ports *p);
 uint32_t run_ports_in(struct run_ports *p, unsigned port, unsigned size);
 void run_ports_out(struct run_ports *p, unsigned port, unsigned size, uint32_t data);

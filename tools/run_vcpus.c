@@ -149,6 +149,29 @@ static void end_all(struct run_session *s)
 		tdx_vcpu_kick(s->vcpu[i]);
 }
 
+void run_finish(struct run_session *s, int status, const char *why)
+{
+	int running = -1;
+
+	if (!atomic_compare_exchange_strong(&s->outcome, &running, status))
+		return;
+	run_log(s, why);
+	pthread_mutex_lock(&s->end_lock);
+	if (s->entered) {
+		end_all(s);
+		if (s->gdb)
+			gdb_ending(s->gdb);
+	}
+	pthread_mutex_unlock(&s->end_lock);
+}
+
+static void set_entered(struct run_session *s, bool entered)
+{
+	pthread_mutex_lock(&s->end_lock);
+	s->entered = entered;
+	pthread_mutex_unlock(&s->end_lock);
+}
+
 static bool stuck(const struct run_session *s, uint64_t insns, uint64_t naps)
 {
 	return insns > s->o.vcpus * STUCK_INSTRUCTIONS ||
@@ -236,11 +259,11 @@ static void *run_vcpu(void *arg)
 int run_vcpus(struct run_session *s)
 {
 	struct runner r[RUN_MAX_VCPUS];
+	unsigned n;
 
 	const double began = run_seconds(s);
 
 	run_stage(s, "entering the TD");
-	s->outcome = -1;
 	if (s->o.gdb) {
 		struct gdb_config cfg = {.vm = s->vm,
 					 .vcpu = s->vcpu,
@@ -254,14 +277,20 @@ int run_vcpus(struct run_session *s)
 		if (!s->gdb)
 			return run_complain(s, s->o.gdb, err);
 	}
-	for (unsigned i = 0; i < s->o.vcpus; i++) {
-		r[i] = (struct runner){s, i};
-		pthread_create(&s->thread[i], NULL, run_vcpu, &r[i]);
+	set_entered(s, true);
+	for (n = 0; n < s->o.vcpus; n++) {
+		r[n] = (struct runner){s, n};
+		if (pthread_create(&s->thread[n], NULL, run_vcpu, &r[n])) {
+			run_finish(s, VERB_ENVIRONMENT, "there is no thread for a vCPU");
+			s->done[0] = s->done[0] || n == 0;
+			break;
+		}
 	}
 	if (!s->o.kernel && !s->o.native && !s->gdb)
 		watch(s);
-	for (unsigned i = 0; i < s->o.vcpus; i++)
+	for (unsigned i = 0; i < n; i++)
 		pthread_join(s->thread[i], NULL);
+	set_entered(s, false);
 	s->running = run_seconds(s) - began;
 	if (s->gdb)
 		gdb_close(s->gdb, s->outcome < 0 ? VERB_OK : s->outcome);

@@ -150,10 +150,15 @@ static int go(struct run_session *s)
 	int status;
 
 	clock_gettime(CLOCK_MONOTONIC, &s->start);
+	pthread_mutex_init(&s->end_lock, NULL);
+	atomic_store(&s->outcome, -1);
+	run_attend_start(s);
 	status = power_on(s);
 	if (status == VERB_OK)
 		status = build(s);
-	if (status == VERB_OK) {
+	if (status == VERB_OK && s->outcome >= 0)
+		status = s->outcome;
+	if (status == VERB_OK && s->outcome < 0) {
 		s->guest.accept_base = 64ull << 20;
 		s->guest.accept_size = 4ull << 20;
 		if (s->o.native) {
@@ -163,12 +168,17 @@ static int go(struct run_session *s)
 			s->engine = x86_engine_new(run_log, s);
 			tdx_model_set_engine(s->model, s->engine);
 		}
-		run_ports_open(&s->ports, s->o.json ? stderr : stdout);
+		run_console_open(&s->console, s->o.json ? stderr : stdout, s->o.unfiltered,
+				 s->attend.wake);
+		run_attend_console(s, true);
+		run_ports_open(&s->ports, &s->console);
 		s->ports.memory = s->o.memory;
 		s->ports.report = s->o.kernel ? NULL : run_log;
 		s->ports.arg = s;
 		status = run_vcpus(s);
 		run_ports_close(&s->ports);
+		fflush(s->console.out);
+		run_console_raw(&s->console, false);
 	}
 	status = tear_down(s, status);
 	tdx_vmm_free(s->vmm);
@@ -183,6 +193,10 @@ static int go(struct run_session *s)
 		if (e)
 			status = run_complain(s, s->o.trace, strerror(-e));
 	}
+	run_attend_stop(s);
+	if (s->console.out)
+		run_console_close(&s->console);
+	pthread_mutex_destroy(&s->end_lock);
 	tdx_model_free(s->model);
 	free(s->image);
 	return status;
@@ -247,6 +261,11 @@ int verb_run(int argc, char **argv)
 		OPTION_TEXT("report", "FILE", &o.report,
 			    "with --engine native: its TDREPORT, for swtdx report and swtdx quote"),
 		OPTION_NUMBER("seed", "N", &o.seed, 0, UINT64_MAX, "seed of the machine's entropy"),
+		OPTION_NUMBER("timeout", "SECONDS", &o.timeout, 0, 1u << 30,
+			      "end the TD after so long, with status 1"),
+		OPTION_FLAG("unfiltered", &o.unfiltered,
+			    "let the guest send everything to the terminal, titles and requests "
+			    "too"),
 		OPTION_FLAG("quiet", &o.quiet, "no progress"),
 		OPTION_FLAG("json", &o.json, "the summary as JSON"),
 	};

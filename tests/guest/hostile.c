@@ -630,6 +630,68 @@ static void halts(void)
 		vmcall4(HLT, 1, 0, 0, 0);
 }
 
+/* --- at the terminal --- */
+
+static uint8_t in(unsigned port)
+{
+	struct regs r = {.rax = VMCALL, .rcx = R10_TO_R15, .r11 = IO, .r12 = 1, .r14 = port};
+
+	tdcall(&r);
+	return (uint8_t)r.r11;
+}
+
+/* Each byte as two digits, until a q. */
+static void echo(void)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t c = 0;
+
+	out(COM1 + 1, 1, 1);
+	say("ready\n");
+	while (c != 'q') {
+		while (!(in(COM1 + 5) & 1))
+			__asm__ volatile("pause");
+		c = in(COM1);
+		out(COM1, 1, (uint8_t)digits[c >> 4]);
+		out(COM1, 1, (uint8_t)digits[c & 15]);
+		out(COM1, 1, '\n');
+	}
+	end(0);
+}
+
+/* How many came, after a pause in which they pile up. */
+static void paste(void)
+{
+	unsigned n = 0, sum = 0;
+	uint8_t c = 0;
+
+	out(COM1 + 1, 1, 1);
+	say("ready\n");
+	for (volatile unsigned i = 0; i < 30000000; i++)
+		;
+	while (c != 'q') {
+		while (!(in(COM1 + 5) & 1))
+			__asm__ volatile("pause");
+		c = in(COM1);
+		n++;
+		sum += c;
+	}
+	say("got ");
+	for (unsigned d = 1000000; d; d /= 10)
+		out(COM1, 1, '0' + n / d % 10);
+	say(" sum ");
+	for (unsigned d = 100000000; d; d /= 10)
+		out(COM1, 1, '0' + sum / d % 10);
+	say("\n");
+	end(0);
+}
+
+static void escapes(void)
+{
+	say("a\033]0;title\007b\033[6nc\033[31md\033[0me\033Pq\033\\f\005g\n");
+	end(0);
+}
+
 /* --- many --- */
 
 __asm__(".text\n.globl counts_and_waits\ncounts_and_waits:\n\tlock incl alive(%rip)\n"
@@ -717,6 +779,9 @@ static const struct {
 	{"traps_for_ever", traps_for_ever},
 	{"waits_for_nothing", waits_for_nothing},
 	{"halts", halts},
+	{"echo", echo},
+	{"paste", paste},
+	{"escapes", escapes},
 	{"all_64", all_64},
 	{"all_8_at_timers", all_8_at_timers},
 };

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread beside a run that sees what comes from outside: keys, signals, the end of its time. */
+#ifndef TOOLS_RUN_ATTEND_H
+#define TOOLS_RUN_ATTEND_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+
+struct run_session;
+
+struct run_attend {
+	pthread_t thread;
+	bool started;
+	int signals, wake; /* a signalfd, an eventfd */
+	sigset_t before;
+	_Atomic bool stop;
+	_Atomic bool console;  /* it is open */
+	_Atomic unsigned told; /* signals to end that came */
+};
+
+/* Before any other thread is made: they inherit that the signals are this one's. False: it cannot
+ * be; signals do what they always do then. */
+bool run_attend_start(struct run_session *s);
+/* Keys are the guest's from now on, or no more. */
+void run_attend_console(struct run_session *s, bool open);
+void run_attend_stop(struct run_session *s);
+
+#endif
