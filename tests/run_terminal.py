@@ -136,6 +136,20 @@ def what_gdb_holds_ends_too():
     r.ends(0)
 
 
+def the_process_has_given_up_what_it_does_not_need():
+    r = Run("spins", "--gdb", ":0")
+    r.until(rb"waiting for")
+    time.sleep(1)
+    kernel = os.path.exists("/proc/self/status") and "Seccomp:" in open("/proc/self/status").read()
+    for thread in os.listdir(f"/proc/{r.child.pid}/task") if kernel else ():
+        status = open(f"/proc/{r.child.pid}/task/{thread}/status").read()
+        filtered = re.search(r"^Seccomp:\s*2$", status, re.M) and re.search(r"^NoNewPrivs:\s*1$", status, re.M)
+        if not filtered and b"no sandbox" not in r.got:
+            r.fail("a thread without the filter")
+    r.type(b"\x01x")
+    r.ends(0)
+
+
 def what_the_guest_sends_is_filtered():
     r = Run("escapes")
     r.until(rb"\n")
@@ -158,4 +172,5 @@ a_paste_is_whole()
 signals_end_it_whole()
 a_signal_while_it_is_built_ends_it()
 what_gdb_holds_ends_too()
+the_process_has_given_up_what_it_does_not_need()
 what_the_guest_sends_is_filtered()

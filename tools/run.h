@@ -16,6 +16,7 @@
 #include "tools/run_console.h"
 #include "tools/run_guest.h"
 #include "tools/run_ports.h"
+#include "tools/sandbox.h"
 
 enum { RUN_MAX_VCPUS = 64, RUN_MAX_REPORTS = 16 };
 
@@ -25,6 +26,7 @@ struct run_options {
 	unsigned vcpus, cpus, packages;
 	enum tdvf_order order;
 	bool huge, debug, quiet, json, native, unfiltered;
+	enum sandbox_mode sandbox;
 	uint64_t timeout; /* seconds; 0: none */
 	uint64_t seed;
 };
@@ -53,6 +55,8 @@ struct run_session {
 	uint64_t peak[16], end[16], end_sum;
 	char line[256]; /* of the guest's console */
 	size_t nline;
+	struct quote_service *quote;
+	int quote_err; /* there is none */
 	_Atomic unsigned quotes_refused;
 	_Atomic uint64_t exits; /* of vCPU 0, handled so far */
 	_Atomic bool done[RUN_MAX_VCPUS];

@@ -100,6 +100,8 @@ static void *attend(void *arg)
 				       {.fd = listen ? STDIN_FILENO : -1, .events = POLLIN}};
 		uint64_t count;
 
+		if (atomic_exchange(&s->attend.restrict_, false))
+			sandbox_thread();
 		if (poll(fds, 3, time_left(s)) < 0 && errno != EINTR)
 			break;
 		if (time_left(s) == 0)
@@ -145,6 +147,14 @@ void run_attend_console(struct run_session *s, bool open)
 	atomic_store(&s->attend.console, open);
 	if (s->attend.started)
 		wake(s);
+}
+
+void run_attend_restrict(struct run_session *s)
+{
+	if (s->o.sandbox != SANDBOX_ON || !s->attend.started)
+		return;
+	atomic_store(&s->attend.restrict_, true);
+	wake(s);
 }
 
 void run_attend_stop(struct run_session *s)

@@ -15,8 +15,9 @@ struct run_attend {
 	int signals, wake; /* a signalfd, an eventfd */
 	sigset_t before;
 	_Atomic bool stop;
-	_Atomic bool console;  /* it is open */
-	_Atomic unsigned told; /* signals to end that came */
+	_Atomic bool console;	/* it is open */
+	_Atomic bool restrict_; /* it is to give up what the others have */
+	_Atomic unsigned told;	/* signals to end that came */
 };
 
 /* Before any other thread is made: they inherit that the signals are this one's. False: it cannot
@@ -24,6 +25,8 @@ struct run_attend {
 bool run_attend_start(struct run_session *s);
 /* Keys are the guest's from now on, or no more. */
 void run_attend_console(struct run_session *s, bool open);
+/* The sandbox is the thread's, too. */
+void run_attend_restrict(struct run_session *s);
 void run_attend_stop(struct run_session *s);
 
 #endif

@@ -2,21 +2,34 @@
 /* See tools/run_quote.h. */
 #include "tools/run_quote.h"
 
-#include "tools/quote_state.h"
+#include <swtdx/attest.h>
 
-int run_quote(struct tdx_vm *vm, struct tdx_run *run)
+#include "tools/quote_state.h"
+#include "tools/run.h"
+
+/* That there is none is told to a guest that asks, and to nobody else. */
+void run_quote_open(struct run_session *s)
 {
-	struct quote_service *service = NULL;
-	struct tdx_quote_job job;
 	char path[4096];
-	int rc = tdx_vm_quote_take(vm, run, &job), given;
+
+	s->quote_err = quote_state_path(NULL, path, sizeof(path));
+	if (!s->quote_err)
+		s->quote_err = quote_state_open(path, true, &s->quote);
+}
+
+void run_quote_close(struct run_session *s)
+{
+	quote_service_free(s->quote);
+	s->quote = NULL;
+}
+
+int run_quote(struct run_session *s, struct tdx_run *run)
+{
+	struct tdx_quote_job job;
+	int rc = tdx_vm_quote_take(s->vm, run, &job), given;
 
 	if (rc)
 		return rc;
-	rc = quote_state_path(NULL, path, sizeof(path));
-	if (!rc)
-		rc = quote_state_open(path, true, &service);
-	given = tdx_vm_quote_give(vm, &job, rc ? NULL : service);
-	quote_service_free(service);
-	return rc ? rc : given;
+	given = tdx_vm_quote_give(s->vm, &job, s->quote_err ? NULL : s->quote);
+	return s->quote_err ? s->quote_err : given;
 }

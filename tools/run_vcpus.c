@@ -77,7 +77,7 @@ static void fatal_error(struct run_session *s, const uint64_t regs[16])
 static void quote(struct run_session *s, struct tdx_run *run)
 {
 	char line[128];
-	int rc = run_quote(s->vm, run);
+	int rc = run_quote(s, run);
 
 	if (!rc)
 		return;
@@ -169,6 +169,9 @@ static void set_entered(struct run_session *s, bool entered)
 {
 	pthread_mutex_lock(&s->end_lock);
 	s->entered = entered;
+	/* It may have been ended before there was anything to tell. */
+	if (entered && s->outcome >= 0 && s->gdb)
+		gdb_ending(s->gdb);
 	pthread_mutex_unlock(&s->end_lock);
 }
 
@@ -256,6 +259,23 @@ static void *run_vcpu(void *arg)
 	return NULL;
 }
 
+/* From here on the guest's code may be what it likes. */
+static void give_up(struct run_session *s)
+{
+	struct sandbox got = sandbox_enter(s->o.sandbox);
+	char line[256];
+
+	if (s->o.sandbox == SANDBOX_OFF || got.seccomp) {
+		run_attend_restrict(s);
+		return;
+	}
+	snprintf(line, sizeof(line),
+		 "no sandbox (%s): the guest runs with all that this process may do%s", got.why,
+		 got.landlock ? " but open files" : "");
+	if (!s->o.quiet)
+		run_log(s, line);
+}
+
 int run_vcpus(struct run_session *s)
 {
 	struct runner r[RUN_MAX_VCPUS];
@@ -277,6 +297,15 @@ int run_vcpus(struct run_session *s)
 		if (!s->gdb)
 			return run_complain(s, s->o.gdb, err);
 	}
+	if (!s->o.native) {
+		run_quote_open(s);
+		give_up(s);
+	}
+	if (s->gdb && !gdb_start(s->gdb)) {
+		gdb_close(s->gdb, VERB_ENVIRONMENT);
+		s->gdb = NULL;
+		return run_complain(s, s->o.gdb, "there is no thread to serve it");
+	}
 	set_entered(s, true);
 	for (n = 0; n < s->o.vcpus; n++) {
 		r[n] = (struct runner){s, n};
@@ -294,6 +323,7 @@ int run_vcpus(struct run_session *s)
 	s->running = run_seconds(s) - began;
 	if (s->gdb)
 		gdb_close(s->gdb, s->outcome < 0 ? VERB_OK : s->outcome);
+	run_quote_close(s);
 	tdx_model_pages(s->model, s->peak);
 	return s->outcome < 0 ? VERB_OK : s->outcome;
 }

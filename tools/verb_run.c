@@ -232,7 +232,7 @@ int verb_run(int argc, char **argv)
 	struct run_options o = {0};
 	uint64_t mib = DEFAULT_MEMORY_MIB, trace_mib = DEFAULT_TRACE_MIB, vcpus = 1, cpus = 2,
 		 packages = 1;
-	unsigned engine = 0, order = 0;
+	unsigned engine = 0, order = 0, sandbox = SANDBOX_ON;
 	const struct verb_option options[] = {
 		OPTION_NUMBER("memory", "MIB", &mib, 128, 1u << 20, "memory of the TD (512)"),
 		OPTION_NUMBER("vcpus", "N", &vcpus, 1, RUN_MAX_VCPUS, "vCPUs of the TD (1)"),
@@ -261,6 +261,9 @@ int verb_run(int argc, char **argv)
 		OPTION_TEXT("report", "FILE", &o.report,
 			    "with --engine native: its TDREPORT, for swtdx report and swtdx quote"),
 		OPTION_NUMBER("seed", "N", &o.seed, 0, UINT64_MAX, "seed of the machine's entropy"),
+		OPTION_CHOICE("sandbox", "on|log|off", &sandbox,
+			      "what the process may do while the guest runs: run it and no more "
+			      "(on), the rest logged by the kernel (log), anything (off)"),
 		OPTION_NUMBER("timeout", "SECONDS", &o.timeout, 0, 1u << 30,
 			      "end the TD after so long, with status 1"),
 		OPTION_FLAG("unfiltered", &o.unfiltered,
@@ -302,6 +305,7 @@ int verb_run(int argc, char **argv)
 	o.vcpus = (unsigned)vcpus;
 	o.cpus = (unsigned)cpus;
 	o.packages = (unsigned)packages;
+	o.sandbox = (enum sandbox_mode)sandbox;
 	o.native = engine == 1;
 	o.order = (enum tdvf_order)order;
 	o.image = o.kernel ? o.kernel : argv[0];

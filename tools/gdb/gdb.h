@@ -25,9 +25,11 @@ struct gdb_config {
 
 /* Is it of the form below? Names of hosts are not looked up yet. */
 bool gdb_is_address(const char *where);
-/* Listen at "[ADDRESS]:PORT" (loopback without an address; port 0: any) and hold the vCPUs until a
+/* Listen at "[ADDRESS]:PORT" (loopback without an address; port 0: any), to hold the vCPUs until a
  * gdb lets them go. NULL with a sentence in err. */
 struct gdb *gdb_open(const struct gdb_config *cfg, const char *where, char *err, size_t errlen);
+/* Serve it, on a thread of its own. False: there is none. */
+bool gdb_start(struct gdb *g);
 /* The vCPU's thread, before each tdx_vcpu_run(): blocks while gdb has it stopped. */
 void gdb_before_run(struct gdb *g, unsigned vcpu);
 /* After TDX_EXIT_DEBUG. */

@@ -41,6 +41,7 @@ struct gdb {
 	struct gdb_config cfg;
 	int listener, conn, wake[2];
 	pthread_t thread;
+	bool started;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* under lock */

@@ -86,12 +86,13 @@ struct gdb *gdb_open(const struct gdb_config *cfg, const char *where, char *err,
 		free_gdb(g);
 		return NULL;
 	}
-	if (pthread_create(&g->thread, NULL, gdb_serve, g)) {
-		snprintf(err, errlen, "no thread");
-		free_gdb(g);
-		return NULL;
-	}
 	return g;
+}
+
+bool gdb_start(struct gdb *g)
+{
+	g->started = pthread_create(&g->thread, NULL, gdb_serve, g) == 0;
+	return g->started;
 }
 
 void gdb_ending(struct gdb *g)
@@ -110,6 +111,7 @@ void gdb_close(struct gdb *g, int status)
 	pthread_cond_broadcast(&g->changed);
 	pthread_mutex_unlock(&g->lock);
 	gdb_wake(g);
-	pthread_join(g->thread, NULL);
+	if (g->started)
+		pthread_join(g->thread, NULL);
 	free_gdb(g);
 }
