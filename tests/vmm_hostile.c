@@ -207,6 +207,36 @@ static void memory_is_lent_and_taken_back_as_it_was_lent(void **state)
 	rig_off(&r);
 }
 
+static void leaves_at_once(struct native_cpu *cpu, void *arg)
+{
+	(void)arg;
+	done(cpu);
+}
+
+/* After an exit it is the host again that runs on the processor. */
+static void what_the_host_writes_is_not_laid_at_the_guests_door(void **state)
+{
+	struct rig_options o = {.guest = leaves_at_once};
+	struct coherency_report c;
+	uint64_t word;
+	struct rig r;
+	hpa_t pa;
+
+	(void)state;
+	rig_on(&r, &o);
+	rig_vm(&r, 1);
+	run_until_done(&r, 0);
+	pa = tdx_vm_td(r.vm).tdr;
+	memcpy(&word, machine_ptr(r.model->sys->m, pa.v), sizeof(word));
+	for (unsigned i = 0; i < 2; i++)
+		r.cpu[i]->ops->write(r.cpu[i], pa, &word, sizeof(word));
+	assert_true(machine_coherency_report(r.model->sys->m, 0, &c));
+	assert_int_equal(c.during, MACHINE_CALL_HOST);
+	assert_int_equal(c.pa, pa.v);
+	rig_destroy(&r);
+	rig_off(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +244,7 @@ int main(void)
 		cmocka_unit_test(touching_devices_everywhere_takes_no_memory),
 		cmocka_unit_test(a_slot_where_a_device_was_is_memory_and_its_neighbour_is_none),
 		cmocka_unit_test(a_ve_that_cannot_be_taken_ends_the_run),
+		cmocka_unit_test(what_the_host_writes_is_not_laid_at_the_guests_door),
 		cmocka_unit_test(memory_is_lent_and_taken_back_as_it_was_lent),
 	};
 

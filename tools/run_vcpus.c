@@ -131,7 +131,8 @@ static int handle(struct run_session *s, struct tdx_run *run)
 	case TDX_EXIT_MEMORY_FAULT:
 		return memory_fault(s, run);
 	case TDX_EXIT_SHUTDOWN:
-		run_log(s, "triple fault");
+		if (!s->engine) /* the other engine has said more */
+			run_log(s, "triple fault");
 		break;
 	case TDX_EXIT_DEBUG: /* gdb's, when there is one */
 	case TDX_EXIT_FAIL_ENTRY:

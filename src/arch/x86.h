@@ -207,6 +207,9 @@ enum x86_vector {
 	 * guest for its host here. */
 	VECTOR_HOST_NOTIFICATION = 0xf2,
 };
+
+/* "#PF", "NMI"; NULL: a vector without a name. */
+const char *x86_vector_name(unsigned vector);
 #endif
 
 #endif

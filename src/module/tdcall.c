@@ -44,6 +44,7 @@ static struct tdx_status call(struct tx *tx, struct tdx_regs *regs)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	}
 	tx->leaf = leaf;
+	tx->lp->hw->call = MACHINE_CALL_TDCALL | (uint8_t)leaf->number;
 	return handlers[leaf->number].run(tx, regs);
 }
 

@@ -164,6 +164,7 @@ enum module_next module_vmexit(struct module *mod, unsigned lp_id, const struct 
 	if (__builtin_expect(h && h->exit, 0))
 		h->exit(mod->hooks_arg, lp, exit, guest);
 	next = handle(lp, exit, guest);
+	lp->hw->call = next == MODULE_TO_HOST ? MACHINE_CALL_HOST : MACHINE_CALL_GUEST;
 	if (__builtin_expect(h && h->resume, 0))
 		h->resume(mod->hooks_arg, lp, next);
 	return next;

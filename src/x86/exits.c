@@ -138,11 +138,11 @@ void x86_nap(struct x86_cpu *cpu)
 	if (atomic_load(&cpu->attn) || nanosleep(&nap, NULL))
 		return;
 	cpu->naps++;
-	x86_kick(cpu);
+	if (cpu->ops->napped)
+		cpu->ops->napped(cpu);
 }
 
-/* A guest in a tight loop of PAUSEs waits for another processor, which may need this host CPU.
- * After a nap it comes out: whoever runs it may have a better use for the processor it is on. */
+/* A guest in a tight loop of PAUSEs waits for another processor, which may need this host CPU. */
 OP(x86_pause)
 {
 	const int64_t since = cpu->pause_left - cpu->left;

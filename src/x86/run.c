@@ -254,11 +254,27 @@ static unsigned fault_class(unsigned vector)
 	}
 }
 
+/* Of a triple fault: what began it. */
+static void tell_first(struct x86_cpu *cpu)
+{
+	const unsigned vector = cpu->first.vector;
+
+	cpu->exit.first_info = event_info(vector, cpu->first.type, cpu->first.has_error);
+	cpu->exit.first_error = cpu->first.error;
+	cpu->exit.first_rip = cpu->rip;
+	cpu->exit.first_gla = vector == VECTOR_PF ? cpu->first_cr2 : 0;
+}
+
 static void combine(struct x86_cpu *cpu)
 {
 	const unsigned second = fault_class(cpu->ev.vector);
 	unsigned first;
 
+	/* The first of a chain, or a fault while something that is no fault is delivered. */
+	if (!cpu->delivering.valid || cpu->delivering.type != VMX_EVENT_EXCEPTION) {
+		cpu->first = cpu->ev;
+		cpu->first_cr2 = cpu->cr2;
+	}
 	if (!cpu->delivering.valid)
 		return;
 	if (cpu->delivering.type != VMX_EVENT_EXCEPTION) {
@@ -269,6 +285,7 @@ static void combine(struct x86_cpu *cpu)
 	if (cpu->delivering.vector == VECTOR_DF && second) {
 		cpu->delivering.valid = false;
 		cpu->ev.valid = false;
+		tell_first(cpu);
 		x86_leave(cpu, NULL, VMX_EXIT_TRIPLE_FAULT, 0);
 	}
 	cpu->delivering.valid = false;

@@ -75,6 +75,10 @@ struct x86_exit {
 	uint32_t idt_info,
 		idt_error; /* the event whose delivery was cut short, VMX format, bit 31 */
 	uint32_t idt_len;
+	/* A triple fault: the exception that could not be delivered first, as intr_info; the
+	 * address of its instruction, and that of a #PF. */
+	uint32_t first_info, first_error;
+	uint64_t first_rip, first_gla;
 	uint32_t insn_info; /* VMX instruction-information where it has one */
 	uint8_t insn[15];
 };
@@ -113,6 +117,9 @@ struct x86_ops {
 	int (*intr_ack)(struct x86_cpu *cpu);
 	/* The guest wrote CR8. May be NULL. */
 	void (*cr8_written)(struct x86_cpu *cpu);
+	/* The guest waits in a loop of PAUSEs, and its thread has slept a moment for it. May be
+	 * NULL. */
+	void (*napped)(struct x86_cpu *cpu);
 };
 
 #define X86_FEATURE_WORDS 2
@@ -185,7 +192,8 @@ struct x86_cpu {
 		uint8_t vector, type, len;
 		uint32_t error;
 		uint32_t debug; /* of #DB, as in DR6 */
-	} ev, delivering, inj;
+	} ev, delivering, inj, first;
+	uint64_t first_cr2;
 	bool tf_armed;
 	bool rf_armed;	      /* RF ends with the instruction in execution */
 	bool aligned;	      /* CPL 3 with AC and CR0.AM */

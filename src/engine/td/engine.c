@@ -21,6 +21,12 @@ static void td_cpuid(struct x86_cpu *x86, uint32_t leaf, uint32_t subleaf, uint3
 	module_guest_cpuid(t->mod, t->lp_id, leaf, subleaf, out);
 }
 
+/* It comes out: whoever runs the TD may have a better use for the processor. */
+static void napped(struct x86_cpu *x86)
+{
+	x86_kick(x86);
+}
+
 static const struct x86_ops ops = {
 	.gpa_map = td_gpa_map,
 	.rdmsr = td_rdmsr,
@@ -30,6 +36,7 @@ static const struct x86_ops ops = {
 	.random = td_random,
 	.intr_ack = td_apic_ack,
 	.cr8_written = td_apic_cr8,
+	.napped = napped,
 };
 
 /* --- VM exits --- */
@@ -70,18 +77,32 @@ static bool convert_to_ve(struct td_cpu *t, const struct x86_exit *e)
 	return true;
 }
 
+/* What began it, not what came of it: the handler that was missing. */
+static void triple_fault(const struct td_cpu *t, const struct x86_exit *e, char *line, size_t len)
+{
+	const char *name = x86_vector_name(VMX_EVENT_VECTOR(e->first_info));
+	int n = snprintf(line, len, "vCPU %" PRIu32 ": triple fault: %s", t->lp->vps->vcpu_index,
+			 name ? name : "an exception");
+
+	if (e->first_info & VMX_EVENT_ERROR_CODE)
+		n += snprintf(line + n, len - (size_t)n, " (error 0x%" PRIx32 ")", e->first_error);
+	if (VMX_EVENT_VECTOR(e->first_info) == VECTOR_PF)
+		n += snprintf(line + n, len - (size_t)n, " on 0x%" PRIx64, e->first_gla);
+	snprintf(line + n, len - (size_t)n,
+		 " at 0x%" PRIx64 " could not be delivered (IDT at 0x%" PRIx64
+		 ", stack at 0x%" PRIx64 ")",
+		 e->first_rip, t->x86->idtr.base, t->x86->regs.rsp);
+}
+
 static void stopped(struct td_cpu *t, const struct x86_exit *e)
 {
-	char line[160];
+	char line[256];
 	int n;
 
 	if (!t->engine->log)
 		return;
 	if (e->reason == VMX_EXIT_TRIPLE_FAULT) {
-		snprintf(line, sizeof(line),
-			 "vCPU %" PRIu32 ": triple fault at 0x%" PRIx64 ", stack 0x%" PRIx64
-			 ", fault address 0x%" PRIx64,
-			 t->lp->vps->vcpu_index, t->x86->rip, t->x86->regs.rsp, t->x86->cr2);
+		triple_fault(t, e, line, sizeof(line));
 	} else if (e->reason == X86_EXIT_UNKNOWN) {
 		n = snprintf(line, sizeof(line),
 			     "vCPU %" PRIu32 ": unknown instruction at 0x%" PRIx64 ":",
@@ -198,7 +219,7 @@ static void count(struct td_cpu *t)
 static enum module_next guest(struct td_cpu *t)
 {
 	enum module_next next = MODULE_TO_GUEST;
-	bool napped;
+	bool slept;
 
 	while (next == MODULE_TO_GUEST) {
 		struct x86_exit e;
@@ -218,9 +239,9 @@ static enum module_next guest(struct td_cpu *t)
 			x86_kick(t->x86);
 		x86_run(t->x86, &e, monitor_trap(t) ? 1 : BUDGET);
 		/* In its place a processor has the host's clock, which comes so often. */
-		napped = t->x86->naps != t->counted_naps && e.reason == X86_EXIT_KICK;
+		slept = t->x86->naps != t->counted_naps && e.reason == X86_EXIT_KICK;
 		count(t);
-		next = napped && !t->x86->inj.valid ? external_interrupt(t) : handle(t, &e);
+		next = slept && !t->x86->inj.valid ? external_interrupt(t) : handle(t, &e);
 	}
 	return next;
 }
