@@ -1,40 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* See tools/run_ports.h. The serial port is a 16750 without an interrupt: its guest
- * polls, and the large FIFO saves it polling. */
+/* See tools/run_ports.h. The serial port has no interrupt: its guest polls, and the large FIFO
+ * saves it polling. */
 #include "tools/run_ports.h"
 
-#include "tools/run_cmos.h"
-
 #include <string.h>
+#include <time.h>
 
 #include <swtdx/boot.h>
 
-enum {
-	CMOS_INDEX = 0x70,
-	CMOS_DATA = 0x71,
-	UART_DATA = 0,
-	UART_IER = 1,
-	UART_IIR = 2,
-	UART_LCR = 3,
-	UART_MCR = 4,
-	UART_LSR = 5,
-	UART_MSR = 6,
-	UART_SCR = 7,
-	IER_RECEIVE = 0x01,
-	IER_TRANSMIT = 0x02,
-	IIR_NONE = 0x01,
-	IIR_TRANSMITTED = 0x02,
-	IIR_RECEIVED = 0x04,
-	IIR_FIFO = 0xc0,
-	IIR_FIFO_64 = 0x20,
-	FCR_ENABLE = 0x01,
-	FCR_64 = 0x20,
-	LCR_DLAB = 0x80,
-	LSR_READY = 0x01,
-	LSR_EMPTY = 0x60,
-	MCR_LOOP = 0x10,
-	MSR_CONNECTED = 0xb0, /* carrier, data set ready, clear to send */
-};
+#define LOW_MAX (2ull << 30) /* RAM below the hole for devices */
 
 static const struct {
 	uint16_t first, last;
@@ -85,12 +59,40 @@ static void unknown(struct run_ports *p, unsigned port, const char *what)
 	p->report(p->arg, line);
 }
 
-void run_ports_open(struct run_ports *p, struct run_console *console)
+static bool ready(void *arg)
 {
+	return run_console_ready(((struct run_ports *)arg)->console);
+}
+
+static uint8_t get(void *arg)
+{
+	return (uint8_t)run_console_get(((struct run_ports *)arg)->console);
+}
+
+static void put(void *arg, uint8_t c)
+{
+	run_console_put(((struct run_ports *)arg)->console, c);
+}
+
+static const struct uart_ops uart_ops = {.ready = ready, .get = get, .put = put};
+
+static int64_t wall_clock(void *arg)
+{
+	(void)arg;
+	return time(NULL);
+}
+
+void run_ports_open(struct run_ports *p, struct run_console *console, uint64_t memory)
+{
+	const uint64_t low = memory < LOW_MAX ? memory : LOW_MAX;
+
 	memset(p, 0, sizeof(*p));
 	pthread_mutex_init(&p->lock, NULL);
 	p->console = console;
 	p->outcome = -1;
+	uart_init(&p->uart, &uart_ops, p);
+	clock_init(&p->clock, wall_clock, NULL);
+	clock_set_memory(&p->clock, low, memory - low);
 }
 
 void run_ports_close(struct run_ports *p)
@@ -98,110 +100,14 @@ void run_ports_close(struct run_ports *p)
 	pthread_mutex_destroy(&p->lock);
 }
 
-static bool input(struct run_ports *p)
-{
-	/* Drivers read at random while they look for the port: nothing arrives before they ask. */
-	return p->ier & IER_RECEIVE && run_console_ready(p->console);
-}
-
-static uint8_t read_data(struct run_ports *p)
-{
-	if (p->lcr & LCR_DLAB)
-		return (uint8_t)p->divisor;
-	return input(p) ? (uint8_t)run_console_get(p->console) : 0;
-}
-
-static uint8_t modem_status(const struct run_ports *p)
-{
-	uint8_t m = p->mcr;
-
-	if (!(m & MCR_LOOP)) /* the outputs come back as inputs */
-		return MSR_CONNECTED;
-	return (uint8_t)((m & 0x0c) << 4 | (m & 0x02) << 3 | (m & 0x01) << 5);
-}
-
-/* What a polling driver goes by too. Telling of the empty transmitter forgets it. */
-static uint8_t identify(struct run_ports *p)
-{
-	uint8_t fifo = 0, cause = IIR_NONE;
-
-	if (p->fcr & FCR_ENABLE)
-		fifo = IIR_FIFO | (p->fcr & FCR_64 ? IIR_FIFO_64 : 0);
-	if (p->ier & IER_RECEIVE && input(p)) {
-		cause = IIR_RECEIVED;
-	} else if (p->ier & IER_TRANSMIT && p->emptied) {
-		cause = IIR_TRANSMITTED;
-		p->emptied = false;
-	}
-	return fifo | cause;
-}
-
-static uint8_t uart_in(struct run_ports *p, unsigned reg)
-{
-	switch (reg) {
-	case UART_DATA:
-		return read_data(p);
-	case UART_IER:
-		return p->lcr & LCR_DLAB ? (uint8_t)(p->divisor >> 8) : p->ier;
-	case UART_IIR:
-		return identify(p);
-	case UART_LCR:
-		return p->lcr;
-	case UART_MCR:
-		return p->mcr;
-	case UART_LSR:
-		return (uint8_t)(LSR_EMPTY | (input(p) ? LSR_READY : 0));
-	case UART_MSR:
-		return modem_status(p);
-	default:
-		return p->scr;
-	}
-}
-
-static void write_data(struct run_ports *p, uint8_t v)
-{
-	if (p->lcr & LCR_DLAB) {
-		p->divisor = (uint16_t)((p->divisor & 0xff00) | v);
-	} else if (!(p->mcr & MCR_LOOP)) {
-		run_console_put(p->console, v);
-		p->emptied = true;
-	}
-}
-
-static void uart_out(struct run_ports *p, unsigned reg, uint8_t v)
-{
-	switch (reg) {
-	case UART_DATA:
-		write_data(p, v);
-		break;
-	case UART_IER:
-		if (p->lcr & LCR_DLAB)
-			p->divisor = (uint16_t)((p->divisor & 0xff) | v << 8);
-		else
-			p->ier = v & 0xf;
-		p->emptied = p->emptied || p->ier & IER_TRANSMIT;
-		break;
-	case UART_IIR:
-		/* The large FIFO is switched only while the divisor is accessible. */
-		p->fcr = (uint8_t)((v & ~FCR_64) | ((p->lcr & LCR_DLAB ? v : p->fcr) & FCR_64));
-		break;
-	case UART_LCR:
-		p->lcr = v;
-		break;
-	case UART_MCR:
-		p->mcr = v & 0x1f;
-		break;
-	case UART_SCR:
-		p->scr = v;
-		break;
-	default:
-		break;
-	}
-}
-
 static bool is_uart(unsigned port)
 {
-	return port - TDX_BOOT_PORT_COM1 < 8;
+	return port - TDX_BOOT_PORT_COM1 < UART_PORTS;
+}
+
+static bool is_clock(unsigned port)
+{
+	return port == CLOCK_INDEX || port == CLOCK_DATA;
 }
 
 uint32_t run_ports_in(struct run_ports *p, unsigned port, unsigned size)
@@ -210,11 +116,9 @@ uint32_t run_ports_in(struct run_ports *p, unsigned port, unsigned size)
 
 	pthread_mutex_lock(&p->lock);
 	if (is_uart(port) && size == 1)
-		v = uart_in(p, port - TDX_BOOT_PORT_COM1);
-	else if (port == CMOS_INDEX)
-		v = p->cmos_index;
-	else if (port == CMOS_DATA)
-		v = run_cmos_read(p->cmos_index, p->memory);
+		v = uart_read(&p->uart, port - TDX_BOOT_PORT_COM1);
+	else if (is_clock(port))
+		v = clock_read(&p->clock, port);
 	else if (port == TDX_BOOT_PORT_SLEEP || port == TDX_BOOT_PORT_SLEEP + 1)
 		v = 0;
 	else
@@ -227,15 +131,15 @@ void run_ports_out(struct run_ports *p, unsigned port, unsigned size, uint32_t d
 {
 	pthread_mutex_lock(&p->lock);
 	if (is_uart(port) && size == 1)
-		uart_out(p, port - TDX_BOOT_PORT_COM1, (uint8_t)data);
-	else if (port == CMOS_INDEX)
-		p->cmos_index = (uint8_t)data;
+		uart_write(&p->uart, port - TDX_BOOT_PORT_COM1, (uint8_t)data);
+	else if (is_clock(port))
+		clock_write(&p->clock, port, (uint8_t)data);
 	else if (port == TDX_BOOT_PORT_SLEEP) {
 		if ((data & TDX_BOOT_SLEEP_MASK) == TDX_BOOT_SLEEP_OFF)
 			p->outcome = 0;
 	} else if (port == TDX_BOOT_PORT_EXIT)
 		p->outcome = (int)(data & 0xff);
-	else if (port != TDX_BOOT_PORT_SLEEP + 1 && port != CMOS_DATA)
+	else if (port != TDX_BOOT_PORT_SLEEP + 1)
 		unknown(p, port, "writes");
 	pthread_mutex_unlock(&p->lock);
 }

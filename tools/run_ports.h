@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "device/clock.h"
+#include "device/uart.h"
 #include "tools/run_console.h"
 
 enum { RUN_UNKNOWN_MAX = 32 };
@@ -15,12 +17,8 @@ enum { RUN_UNKNOWN_MAX = 32 };
 struct run_ports {
 	pthread_mutex_t lock;
 	struct run_console *console; /* outlives it */
-	/* the 16550's registers that keep what is written */
-	uint8_t ier, lcr, mcr, scr, fcr;
-	uint16_t divisor;
-	uint8_t cmos_index;
-	uint64_t memory;		   /* of the TD */
-	bool emptied;			   /* the transmitter, since that was last told */
+	struct uart uart;
+	struct clock clock;
 	_Atomic int outcome;		   /* -1 the guest goes on; else how it ended */
 	uint16_t unknown[RUN_UNKNOWN_MAX]; /* ports of absent devices asked for already */
 	unsigned nunknown;
@@ -28,7 +26,8 @@ struct run_ports {
 	void *arg;
 };
 
-void run_ports_open(struct run_ports *p, struct run_console *console);
+/* `memory`: how much the TD has, for its firmware to find. */
+void run_ports_open(struct run_ports *p, struct run_console *console, uint64_t memory);
 void run_ports_close(struct run_ports *p);
 uint32_t run_ports_in(struct run_ports *p, unsigned port, unsigned size);
 void run_ports_out(struct run_ports *p, unsigned port, unsigned size, uint32_t data);

@@ -171,8 +171,7 @@ static int go(struct run_session *s)
 		run_console_open(&s->console, s->o.json ? stderr : stdout, s->o.unfiltered,
 				 s->attend.wake);
 		run_attend_console(s, true);
-		run_ports_open(&s->ports, &s->console);
-		s->ports.memory = s->o.memory;
+		run_ports_open(&s->ports, &s->console, s->o.memory);
 		s->ports.report = s->o.kernel ? NULL : run_log;
 		s->ports.arg = s;
 		status = run_vcpus(s);

@@ -61,7 +61,7 @@ struct tdx_vmm {
 
 struct mmu_page;
 struct lapic;
-struct lapic_timers;
+struct timers;
 struct zap;
 
 /* A private page that waits for the KeyID to be free: because it could not be removed and the
@@ -110,8 +110,7 @@ struct tdx_vm {
 	struct page_cache cache;	    /* for callers that are no vCPU; under vm->lock */
 	_Atomic bool wait_for_sept_zap;	    /* no vCPU may enter */
 	_Atomic uint64_t shared_generation; /* shared translations taken away so far */
-	pthread_mutex_t timers_lock;	    /* over the start of the thread */
-	struct lapic_timers *timers;
+	struct timers *timers;
 	struct tdx_vcpu *vcpu[VM_MAX_VCPUS];
 	_Atomic unsigned nvcpus;
 };

@@ -1,33 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* See vmm/lapic.h. SDM vol. 3, 11 (APIC), 30.6 (posted interrupts).
  *
- * Registers belong to the vCPU's own thread, but for what the timer thread looks at; that is under
- * the APIC's lock, which also guards the sleep of a halted vCPU. */
+ * The lock guards the sleep of a halted vCPU. */
 #include "vmm/lapic.h"
 
 #include <stdlib.h>
 #include <time.h>
 
 #include "abi/metadata.h"
-#include "arch/msr.h"
 #include "arch/vmcs.h"
 #include "arch/x86.h"
+#include "device/apic.h"
+#include "device/timers.h"
 #include "vmm/fields.h"
-#include "vmm/lapic_timer.h"
 
 enum {
-	VERSION = 0x00060015, /* seven LVT entries, CMCI among them */
-	SIVR_RESET = 0xff,
-	SIVR_BITS = 0x3ff,
-	LVT_BITS = 0x117ff,
-	LVT_MASKED = 1 << 16,
-	TIMER_ONE_SHOT = 0,
-	TIMER_PERIODIC = 1,
-	TIMER_DEADLINE = 2,
-	TIMER_MODES = 3 << 17,
-	ICR_FIXED = 0,
-	ICR_LOWEST = 1,
-	ICR_NMI = 4,
 	BUS_HZ = 25000000, /* of the timer in the counting modes: TDX's crystal */
 	HALT_POLL_NS = 100000000,
 	MIN_PERIOD_HZ = 5000, /* of a periodic timer, as KVM limits it: 200 us */
@@ -41,23 +28,119 @@ struct pi_descriptor {
 #define PI_ON	    1ull
 #define PI_NV_SHIFT 16
 
+#define NSEC	    1000000000ull
+
 struct lapic {
 	struct tdx_vcpu *v;
 	hpa_t page;
 	struct pi_descriptor *pi;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	uint32_t reg[MSR_X2APIC_SELF_IPI - MSR_X2APIC_APICID + 1];
-	uint64_t deadline;	  /* the guest's TSC; 0 not armed */
-	uint64_t period;	  /* host TSC ticks between expiries of a periodic timer */
-	struct lapic_timer timer; /* under the timer thread's lock */
+	struct apic apic;
+	struct timer timer; /* under the timer thread's lock */
 	uint64_t tsc_offset, tsc_multiplier;
 };
 
-static uint32_t *reg(struct lapic *a, uint32_t msr)
+/* --- what the registers ask of the VM --- */
+
+static uint64_t vm_now(void *arg)
 {
-	return &a->reg[msr - MSR_X2APIC_APICID];
+	const struct tdx_vm *vm = arg;
+	const struct tdx_port *port = vm->vmm->port[0];
+
+	return port->ops->tsc ? port->ops->tsc(port) : 0;
 }
+
+static uint64_t tsc_hz(const struct tdx_vm *vm)
+{
+	const struct tdx_port *port = vm->vmm->port[0];
+	uint32_t r[4];
+
+	port->ops->cpuid(port, 0x15, 0, r);
+	return r[0] && r[1] && r[2] ? (uint64_t)r[2] * r[1] / r[0] : NSEC;
+}
+
+static struct timers *lapic_timers_new(struct tdx_vm *vm)
+{
+	return timers_new(vm_now, vm, tsc_hz(vm));
+}
+
+static uint64_t now(void *arg)
+{
+	return vm_now(((struct lapic *)arg)->v->vm);
+}
+
+/* A TSC of the guest in host ticks; never 0. */
+static uint64_t tick_of_tsc(void *arg, uint64_t guest)
+{
+	const struct lapic *a = arg;
+	unsigned __int128 ticks = (unsigned __int128)(guest - a->tsc_offset) << 48;
+
+	ticks /= a->tsc_multiplier ? a->tsc_multiplier : 1ull << 48;
+	return ticks >> 64 ? ~0ull : (uint64_t)ticks | !(uint64_t)ticks;
+}
+
+static bool set_timer(void *arg, uint64_t due)
+{
+	struct lapic *a = arg;
+
+	return timers_set(a->v->vm->timers, &a->timer, due) == 0;
+}
+
+static uint64_t timer_fired(void *arg, uint64_t due, uint64_t at)
+{
+	struct lapic *a = arg;
+
+	return apic_timer_fired(&a->apic, due, at);
+}
+
+static void post(void *arg, uint8_t vector)
+{
+	lapic_post(arg, vector);
+}
+
+/* INIT, SIPI and SMI do not reach a TD. */
+static void event(void *arg, enum apic_mode mode, uint8_t vector)
+{
+	struct lapic *a = arg;
+	struct tdx_vcpu *v = a->v;
+	int cpu;
+
+	(void)vector;
+	if (mode != APIC_NMI)
+		return;
+	atomic_store(&v->pend_nmi, true);
+	cpu = atomic_load(&v->cpu);
+	if (atomic_load(&v->in_guest) && cpu >= 0)
+		v->vm->vmm->port[cpu]->ops->interrupt(v->vm->vmm->port[cpu]);
+	lapic_wake(a);
+}
+
+static void send(void *arg, const struct apic_message *m)
+{
+	struct lapic *a = arg;
+	struct tdx_vm *vm = a->v->vm;
+	unsigned n = atomic_load(&vm->nvcpus);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct lapic *to = vm->vcpu[i]->lapic;
+
+		if (!to || !apic_accepts(&to->apic, a->v->id, m))
+			continue;
+		apic_deliver(&to->apic, m);
+		if (m->mode == APIC_LOWEST)
+			return;
+	}
+}
+
+static const struct apic_ops ops = {
+	.post = post,
+	.event = event,
+	.send = send,
+	.now = now,
+	.tick_of_tsc = tick_of_tsc,
+	.timer = set_timer,
+};
 
 struct lapic *lapic_new(struct tdx_vcpu *v)
 {
@@ -66,15 +149,20 @@ struct lapic *lapic_new(struct tdx_vcpu *v)
 	pthread_condattr_t attr;
 	static const uint8_t zero[sizeof(struct pi_descriptor)];
 
-	if (!a)
+	if (!v->vm->timers)
+		v->vm->timers = lapic_timers_new(v->vm);
+	if (!a || !v->vm->timers) {
+		free(a);
 		return NULL;
+	}
 	a->page = hpa(pages_get(&vmm->pages));
 	if (!a->page.v) {
 		free(a);
 		return NULL;
 	}
 	a->v = v;
-	a->timer.apic = a;
+	a->timer.fired = timer_fired;
+	a->timer.arg = a;
 	tdx_vmm_write(vmm, a->page, zero, sizeof(zero));
 	a->pi = vmm->port[0]->ops->va(vmm->port[0], a->page);
 	atomic_store(&a->pi->control, (uint64_t)VECTOR_HOST_NOTIFICATION << PI_NV_SHIFT);
@@ -83,10 +171,13 @@ struct lapic *lapic_new(struct tdx_vcpu *v)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&a->changed, &attr);
 	pthread_condattr_destroy(&attr);
-	*reg(a, MSR_X2APIC_SIVR) = SIVR_RESET;
-	*reg(a, MSR_X2APIC_LVT_CMCI) = LVT_MASKED;
-	for (uint32_t msr = MSR_X2APIC_LVT_TIMER; msr <= MSR_X2APIC_LVT_ERROR; msr++)
-		*reg(a, msr) = LVT_MASKED;
+	apic_init(&a->apic,
+		  &(struct apic_config){.id = v->id,
+					.kind = APIC_VIRTUALIZED,
+					.clock_hz = tsc_hz(v->vm),
+					.bus_hz = BUS_HZ,
+					.min_period = tsc_hz(v->vm) / MIN_PERIOD_HZ},
+		  &ops, a);
 	return a;
 }
 
@@ -170,210 +261,12 @@ void lapic_wait(struct lapic *a)
 	pthread_mutex_unlock(&a->lock);
 }
 
-/* --- the timer --- */
-
-static unsigned timer_mode(struct lapic *a)
-{
-	return *reg(a, MSR_X2APIC_LVT_TIMER) >> 17 & 3;
-}
-
-/* A period that has passed unseen is lost, as an interrupt is that is pending already. */
-uint64_t lapic_timer_fired(struct lapic *a, uint64_t due, uint64_t now)
-{
-	uint32_t lvt = __atomic_load_n(reg(a, MSR_X2APIC_LVT_TIMER), __ATOMIC_RELAXED);
-	uint64_t period = __atomic_load_n(&a->period, __ATOMIC_RELAXED);
-
-	__atomic_store_n(&a->deadline, 0, __ATOMIC_RELAXED);
-	if (!(lvt & LVT_MASKED))
-		lapic_post(a, (uint8_t)lvt);
-	if ((lvt >> 17 & 3) != TIMER_PERIODIC || !period)
-		return 0;
-	return due + ((now - due) / period + 1) * period;
-}
-
-/* A TSC of the guest in host ticks; never 0. */
-static uint64_t to_host(const struct lapic *a, uint64_t guest)
-{
-	unsigned __int128 ticks = (unsigned __int128)(guest - a->tsc_offset) << 48;
-
-	ticks /= a->tsc_multiplier ? a->tsc_multiplier : 1ull << 48;
-	return ticks >> 64 ? ~0ull : (uint64_t)ticks | !(uint64_t)ticks;
-}
-
-static bool set_deadline(struct lapic *a, uint64_t value)
-{
-	if (timer_mode(a) != TIMER_DEADLINE)
-		return true; /* ignored, as by the processor */
-	__atomic_store_n(&a->deadline, value, __ATOMIC_RELAXED);
-	return lapic_timer_set(a->v->vm, &a->timer, value ? to_host(a, value) : 0) == 0;
-}
-
-static unsigned divisor(struct lapic *a)
-{
-	uint32_t d = *reg(a, MSR_X2APIC_DIV_CONF);
-
-	return 1u << (((d & 3) | (d >> 1 & 4)) + 1) % 8;
-}
-
-static uint64_t count_to_ticks(struct lapic *a, uint64_t count)
-{
-	return (uint64_t)((unsigned __int128)count * divisor(a) * lapic_tsc_hz(a->v->vm) / BUS_HZ);
-}
-
-static bool set_count(struct lapic *a, uint32_t value)
-{
-	uint64_t ticks = count_to_ticks(a, value), least = lapic_tsc_hz(a->v->vm) / MIN_PERIOD_HZ;
-
-	*reg(a, MSR_X2APIC_INIT_COUNT) = value;
-	if (timer_mode(a) == TIMER_DEADLINE)
-		return true;
-	if (timer_mode(a) == TIMER_PERIODIC && ticks < least)
-		ticks = least;
-	__atomic_store_n(&a->period, ticks, __ATOMIC_RELAXED);
-	return lapic_timer_set(a->v->vm, &a->timer, value ? lapic_now(a->v->vm) + ticks : 0) == 0;
-}
-
-static uint32_t current_count(struct lapic *a)
-{
-	uint64_t due = __atomic_load_n(&a->timer.due, __ATOMIC_RELAXED), now = lapic_now(a->v->vm);
-
-	if (timer_mode(a) == TIMER_DEADLINE || !due || due <= now)
-		return 0;
-	return (uint32_t)((unsigned __int128)(due - now) * BUS_HZ / lapic_tsc_hz(a->v->vm) /
-			  divisor(a));
-}
-
-/* Another mode disarms the timer. */
-static bool set_lvt_timer(struct lapic *a, uint32_t value)
-{
-	unsigned before = timer_mode(a);
-
-	__atomic_store_n(reg(a, MSR_X2APIC_LVT_TIMER), value & (LVT_BITS | TIMER_MODES) & ~0x700u,
-			 __ATOMIC_RELAXED);
-	if (before == timer_mode(a))
-		return true;
-	__atomic_store_n(&a->deadline, 0, __ATOMIC_RELAXED);
-	return lapic_timer_set(a->v->vm, &a->timer, 0) == 0;
-}
-
-/* --- IPIs --- */
-
-static uint32_t logical_id(uint32_t id)
-{
-	return (id >> 4) << 16 | 1u << (id & 15);
-}
-
-static bool is_target(const struct tdx_vcpu *from, const struct tdx_vcpu *to, uint64_t icr)
-{
-	uint32_t dest = (uint32_t)(icr >> 32), ldr = logical_id(to->id);
-
-	switch (icr >> 18 & 3) {
-	case 1:
-		return to == from;
-	case 2:
-		return true;
-	case 3:
-		return to != from;
-	default:
-		break;
-	}
-	if (dest == ~0u)
-		return true;
-	if (icr >> 11 & 1)
-		return dest >> 16 == ldr >> 16 && (dest & ldr & 0xffff);
-	return dest == to->id;
-}
-
-static void send_ipi(struct lapic *a, uint64_t icr)
-{
-	struct tdx_vm *vm = a->v->vm;
-	unsigned n = atomic_load(&vm->nvcpus), mode = icr >> 8 & 7;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct tdx_vcpu *to = vm->vcpu[i];
-
-		if (!to->lapic || !is_target(a->v, to, icr))
-			continue;
-		if (mode == ICR_FIXED || mode == ICR_LOWEST) {
-			lapic_post(to->lapic, (uint8_t)icr);
-			if (mode == ICR_LOWEST)
-				return;
-		} else if (mode == ICR_NMI) {
-			atomic_store(&to->pend_nmi, true);
-			if (atomic_load(&to->in_guest) && atomic_load(&to->cpu) >= 0) {
-				const struct tdx_port *p = vm->vmm->port[atomic_load(&to->cpu)];
-
-				p->ops->interrupt(p);
-			}
-			lapic_wake(to->lapic);
-		} /* INIT and SIPI do not reach a TD */
-	}
-}
-
-/* --- MSRs --- */
-
 bool lapic_read(struct lapic *a, uint32_t msr, uint64_t *value)
 {
-	if (msr == MSR_TSC_DEADLINE) {
-		*value = __atomic_load_n(&a->deadline, __ATOMIC_RELAXED);
-		return true;
-	}
-	switch (msr) {
-	case MSR_X2APIC_APICID:
-		*value = a->v->id;
-		return true;
-	case MSR_X2APIC_VERSION:
-		*value = VERSION;
-		return true;
-	case MSR_X2APIC_LDR:
-		*value = logical_id(a->v->id);
-		return true;
-	case MSR_X2APIC_CUR_COUNT:
-		*value = current_count(a);
-		return true;
-	case MSR_X2APIC_ICR:
-	case MSR_X2APIC_ESR:
-		*value = 0;
-		return true;
-	default:
-		break;
-	}
-	if (msr != MSR_X2APIC_SIVR && msr != MSR_X2APIC_LVT_CMCI && msr != MSR_X2APIC_DIV_CONF &&
-	    (msr < MSR_X2APIC_LVT_TIMER || msr > MSR_X2APIC_INIT_COUNT))
-		return false;
-	*value = *reg(a, msr);
-	return true;
+	return apic_has_msr(msr) && apic_read(&a->apic, msr, value);
 }
 
 bool lapic_write(struct lapic *a, uint32_t msr, uint64_t value)
 {
-	if (msr == MSR_TSC_DEADLINE)
-		return set_deadline(a, value);
-	if (msr == MSR_X2APIC_ICR) {
-		send_ipi(a, value);
-		return true;
-	}
-	if (value >> 32)
-		return false;
-	switch (msr) {
-	case MSR_X2APIC_ESR:
-		return value == 0;
-	case MSR_X2APIC_SIVR:
-		*reg(a, msr) = (uint32_t)value & SIVR_BITS;
-		return true;
-	case MSR_X2APIC_LVT_TIMER:
-		return set_lvt_timer(a, (uint32_t)value);
-	case MSR_X2APIC_INIT_COUNT:
-		return set_count(a, (uint32_t)value);
-	case MSR_X2APIC_DIV_CONF:
-		*reg(a, msr) = (uint32_t)value & 0xb;
-		return true;
-	default:
-		break;
-	}
-	if (msr != MSR_X2APIC_LVT_CMCI &&
-	    (msr <= MSR_X2APIC_LVT_TIMER || msr > MSR_X2APIC_LVT_ERROR))
-		return false;
-	*reg(a, msr) = (uint32_t)value & LVT_BITS;
-	return true;
+	return apic_has_msr(msr) && apic_write(&a->apic, msr, value);
 }

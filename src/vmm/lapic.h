@@ -3,7 +3,8 @@
  *
  * The processor virtualizes TPR, EOI, ISR, IRR and self-IPIs; the rest of the x2APIC comes by
  * TDG.VP.VMCALL<RDMSR, WRMSR>. Interrupts reach the guest by posting alone: bits in a descriptor in
- * host memory, which the processor takes over at the next TD entry. One timer thread a VM. */
+ * host memory, which the processor takes over at the next TD entry. The registers are those of
+ * device/apic.h; here is what a VM brings to them. One timer thread a VM. */
 #ifndef VMM_LAPIC_H
 #define VMM_LAPIC_H
 
@@ -11,7 +12,7 @@
 
 struct lapic;
 
-/* NULL: no memory. */
+/* Under the VM's lock; the first one makes the VM's timers. NULL: no memory. */
 struct lapic *lapic_new(struct tdx_vcpu *v);
 void lapic_free(struct lapic *a);
 
@@ -30,9 +31,5 @@ void lapic_wake(struct lapic *a);
 bool lapic_pending(const struct lapic *a);
 /* Wait until something is, or the vCPU is kicked, or the VM dies. */
 void lapic_wait(struct lapic *a);
-
-/* The VM's clock and timer thread; started with the first vCPU that uses a timer. */
-struct lapic_timers;
-void lapic_timers_free(struct tdx_vm *vm);
 
 #endif

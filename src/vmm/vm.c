@@ -2,6 +2,7 @@
 /* A TD from TDH.MNG.CREATE to the last page back. The order of calls is that of KVM (HOST facts, 6
  * and 7); a failure on the way runs the same teardown as the end. */
 #include "vmm/internal.h"
+#include "device/timers.h"
 #include "vmm/lapic.h"
 #include "vmm/mmu.h"
 
@@ -23,7 +24,6 @@ int tdx_vm_new(struct tdx_vmm *vmm, struct tdx_vm **out)
 	vm->vmm = vmm;
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_mutex_init(&vm->error_lock, NULL);
-	pthread_mutex_init(&vm->timers_lock, NULL);
 	atomic_store(&vm->state, TDX_VM_UNINITIALIZED);
 	*out = vm;
 	return 0;
@@ -334,7 +334,8 @@ void tdx_vm_destroy(struct tdx_vm *vm)
 		return;
 	vmm = vm->vmm;
 	n = atomic_load(&vm->nvcpus);
-	lapic_timers_free(vm);
+	timers_free(vm->timers);
+	vm->timers = NULL;
 	/* Private pages go while the KeyID is assigned, control pages after it is free. */
 	mmu_write_lock(vm);
 	vm->ending = true;
@@ -353,7 +354,6 @@ void tdx_vm_destroy(struct tdx_vm *vm)
 	vm_end_build(vm);
 	page_cache_drain(&vmm->pages, &vm->cache);
 	mmu_lock_destroy(vm);
-	pthread_mutex_destroy(&vm->timers_lock);
 	pthread_mutex_destroy(&vm->error_lock);
 	pthread_mutex_destroy(&vm->lock);
 	free(vm);
