@@ -4,10 +4,15 @@ BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 OVMF    ?= /usr/share/ovmf/OVMF.fd
 
-.PHONY: all setup run test bench stress fuzz fidelity locks explore install clean
+.PHONY: all help setup run test lint cover bench stress fuzz fidelity locks explore install clean
 
+# The library and the tools, in $(BUILD).
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
+
+# What can be typed here. The comment above a target is its help.
+help:
+	@awk '/^# / { text = text substr($$0, 2) } /^[a-z]+:/ { if (text) printf "%-10s%s\n", substr($$1, 1, length($$1) - 1), text } !/^#/ { text = "" }' Makefile
 
 # Debian packages the project needs; installs only what is missing.
 setup:
@@ -16,12 +21,23 @@ setup:
 $(BUILD)/build.ninja: | setup
 	@meson setup $(BUILD) >/dev/null
 
+# The demonstration: a TD from power-on to quote.
 run: setup all
 	@scripts/run $(BUILD)
 
+# Every test, with ASan and UBSan, the threaded ones again with TSan; lint first.
 test: setup
 	@scripts/test
 
+# Arrows between rooms (scripts/arrows), lines of 100 columns, clang-format.
+lint: all
+	@scripts/lint $(BUILD)
+
+# Which lines the tests execute, by folder.
+cover: setup
+	@scripts/cover
+
+# What a user waits for, beside its peers.
 bench: setup
 	@scripts/bench
 
@@ -33,19 +49,23 @@ stress: setup
 fuzz: setup
 	@scripts/fuzz
 
-# Documents made from the code.
+# docs/fidelity.md from the code and its vectors.
 fidelity: all
 	@$(BUILD)/tools/fidelity tests/vectors > docs/fidelity.md
 
+# docs/locks.md and .svg from executed code.
 locks: all
 	@$(SWTDX) locks --markdown > docs/locks.md
 	@$(SWTDX) locks --svg > docs/locks.svg
 
+# docs/explore.md from every schedule of two processors.
 explore: all
 	@$(SWTDX) explore --pairs --markdown > docs/explore.md
 
+# The libraries, headers, tool and man pages.
 install: all
 	@meson install -C $(BUILD)
 
+# Removes every build folder.
 clean:
 	rm -rf build build-*

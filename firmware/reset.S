@@ -54,7 +54,8 @@ start64:
 1:	hlt
 	jmp	1b
 
-	/* The kernel writes id and vector first, the command last, and waits for it to be cleared. */
+	/* The kernel writes id and vector first, the command last, and waits for it to be
+	 * cleared. */
 park:
 	movl	$FW_MAILBOX, %ebx
 1:	pause
@@ -147,7 +148,8 @@ gdtr:
 	.long	gdt
 	.long	0
 
-	/* All of the first 4 GiB, by 2 MiB pages. Written by the processor (accessed, dirty) only. */
+	/* All of the first 4 GiB, by 2 MiB pages. Written by the processor (accessed, dirty)
+	 * only. */
 	.section .tables, "aw"
 	.balign	4096
 pml4:

@@ -348,7 +348,7 @@ static void reading_a_vcpu_associates_it_with_the_processor_until_it_is_flushed(
 	meta_free(&t);
 }
 
-static void a_vcpu_in_its_guest_is_in_the_wrong_state_before_it_is_with_another_processor(void **st)
+static void a_vcpu_in_its_guest_is_in_the_wrong_state_before_it_is_elsewhere(void **st)
 {
 	struct meta t = meta_make(0, 0);
 
@@ -375,8 +375,7 @@ int main(void)
 		cmocka_unit_test(a_list_starts_only_at_a_field_of_the_right_size),
 		cmocka_unit_test(
 			reading_a_vcpu_associates_it_with_the_processor_until_it_is_flushed),
-		cmocka_unit_test(
-			a_vcpu_in_its_guest_is_in_the_wrong_state_before_it_is_with_another_processor),
+		cmocka_unit_test(a_vcpu_in_its_guest_is_in_the_wrong_state_before_it_is_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,14 +29,16 @@
 #define SEPT_ACCEPT_SHIFT  12 /* of a 2M entry being accepted: 4K chunks done so far */
 #define SEPT_ACCEPT_MASK   (0x1ffull << SEPT_ACCEPT_SHIFT)
 #define SEPT_HOST_PRIORITY (1ull << 52)
-#define SEPT_TDEX	   (1ull << 53) /* exported; this and the next three are part of the state */
+#define SEPT_TDEX	   (1ull << 53) /* exported; it and the next three are of the state */
 #define SEPT_TDBW	   (1ull << 54) /* blocked for writing */
 #define SEPT_TDB	   (1ull << 55) /* blocked */
 #define SEPT_TDP	   (1ull << 56) /* pending */
 #define SEPT_SUPPRESS_VE   (1ull << 63)
 
 #define SEPT_RWX	   (SEPT_R | SEPT_W | SEPT_XS | SEPT_XU)
-#define SEPT_STATE_MASK	   (SEPT_D | SEPT_IPAT | SEPT_PS | SEPT_TDEX | SEPT_TDBW | SEPT_TDB | SEPT_TDP)
+/* What of an entry says its state. */
+#define SEPT_STATE_FLAGS (SEPT_TDEX | SEPT_TDBW | SEPT_TDB | SEPT_TDP)
+#define SEPT_STATE_MASK	 (SEPT_D | SEPT_IPAT | SEPT_PS | SEPT_STATE_FLAGS)
 
 /* What a fresh table is filled with: FREE, #VE suppressed. */
 #define SEPT_FREE_ENTRY (SEPT_TDEX | SEPT_TDBW | SEPT_TDB | SEPT_SUPPRESS_VE)

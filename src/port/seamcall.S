@@ -4,11 +4,11 @@
  * void tdx_seamcall_insn(struct tdx_regs *regs);
  *
  * Afterwards no register that a call may change holds anything of the module or of a guest: what
- * TDH.VP.ENTER leaves in them is the guest's choice. RSP and RBP are not passed (the library asks the
- * module to leave RBP alone). VMfailInvalid and faults become the software codes of <swtdx/status.h>.
- * A fault is the kernel's to catch: section tdx_extable has pairs of 32-bit offsets, each relative to
- * itself, of the instruction that may fault and of where to go on, with the vector in RAX and all
- * other registers as they were. */
+ * TDH.VP.ENTER leaves in them is the guest's choice. RSP and RBP are not passed (the library asks
+ * the module to leave RBP alone). VMfailInvalid and faults become the software codes of
+ * <swtdx/status.h>. A fault is the kernel's to catch: section tdx_extable has pairs of 32-bit
+ * offsets, each relative to itself, of the instruction that may fault and of where to go on, with
+ * the vector in RAX and all other registers as they were. */
 #define RAX 0
 #define RCX 8
 #define RDX 16
@@ -93,7 +93,8 @@ tdx_seamcall_insn:
 	movabsq $VMFAILINVALID, %rax
 	jmp .Lback
 .Lfault:
-	/* The fault's vector is in RAX. No register to spare: the code is put together on the stack. */
+	/* The fault's vector is in RAX. No register to spare: the code is put together on the
+	 * stack. */
 	pushq %rcx
 	movabsq $SW_ERROR, %rcx
 	orq %rcx, %rax

@@ -355,8 +355,8 @@ static inline bool x86_canonical(const struct x86_cpu *cpu, uint64_t va)
 	return (cpu->cr4 & CR4_LA57) && (uint64_t)((int64_t)(va << 7) >> 7) == va;
 }
 
-#define FOR_SIZES(X)	X(uint8_t, 1, "b") X(uint16_t, 2, "w") X(uint32_t, 4, "l") X(uint64_t, 8, "q")
 #define FOR_SIZES248(X) X(uint16_t, 2, "w") X(uint32_t, 4, "l") X(uint64_t, 8, "q")
+#define FOR_SIZES(X)	X(uint8_t, 1, "b") FOR_SIZES248(X)
 
 static inline uint8_t rd1(struct x86_cpu *cpu, unsigned off)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Entry, traps and calls of the test guests, which the boot firmware starts as if they were kernels. */
+/* Entry, traps and calls of the test guests, which the boot firmware starts as if they were
+ * kernels. */
 	.section .head, "ax"
 	.globl	_start
 _start:
