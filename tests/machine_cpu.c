@@ -9,7 +9,10 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "arch/msr.h"
 #include "machine/machine.h"
+#include <sys/mman.h>
+#include <unistd.h>
 
 static struct machine *make(void (*change)(struct machine_config *))
 {
@@ -34,6 +37,48 @@ static void four_in_two(struct machine_config *c)
 static void other_seed(struct machine_config *c)
 {
 	c->seed = 2;
+}
+
+static void a_host_writes_what_is_not_enumeration(void **state)
+{
+	struct machine *m = make(four_in_two);
+	uint64_t v;
+
+	(void)state;
+	assert_true(machine_wrmsr(&m->lp[1], MSR_TSC_ADJUST, 77));
+	assert_true(machine_rdmsr(&m->lp[1], MSR_TSC_ADJUST, &v));
+	assert_int_equal(v, 77);
+	assert_true(machine_rdmsr(&m->lp[0], MSR_TSC_ADJUST, &v)); /* each processor has its own */
+	assert_int_equal(v, 0);
+	assert_false(machine_wrmsr(&m->lp[1], MSR_VMX_BASIC, 0));
+	assert_false(machine_wrmsr(&m->lp[1], MSR_SEAMRR_BASE, 0));
+	assert_false(machine_wrmsr(&m->lp[1], 0x12345, 0));
+	for (unsigned i = 0; i < m->cfg.platform->nmsr; i++) /* there is room for all of them */
+		machine_wrmsr(&m->lp[1], m->cfg.platform->msr[i].addr, i);
+	assert_true(machine_wrmsr(&m->lp[1], MSR_TSC_ADJUST, 1));
+	machine_free(m);
+}
+
+/* Who has the descriptor has the bytes; the file keeps its size, the addresses around it fault. */
+static void memory_is_a_file_that_cannot_shrink(void **state)
+{
+	struct machine *m = make(NULL);
+	uint8_t *other = mmap(NULL, TDX_PAGE_SIZE, PROT_READ, MAP_SHARED, m->ram_fd, 0x100000);
+	unsigned char present;
+
+	(void)state;
+	assert_true(other != MAP_FAILED);
+	assert_int_equal(machine_write(&m->lp[0], 0x100010, "x", 1), 0);
+	assert_int_equal(other[0x10], 'x');
+	assert_int_equal(ftruncate(m->ram_fd, 0), -1);
+	assert_int_equal(ftruncate(m->ram_fd, (off_t)m->cfg.mem_end * 2), -1);
+	assert_true((uint8_t *)m->reserved + (1 << 30) <= m->ram);
+	assert_true(m->ram + m->cfg.mem_end + (1 << 30) <=
+		    (uint8_t *)m->reserved + m->reserved_size);
+	/* nothing else of the process can be there: the range is taken */
+	assert_int_equal(mincore(m->ram - 0x1000, 0x1000, &present), 0);
+	munmap(other, TDX_PAGE_SIZE);
+	machine_free(m);
 }
 
 static void entropy_is_a_function_of_seed_and_processor(void **state)
@@ -208,6 +253,8 @@ static void report_mac_is_hmac_sha256_under_the_public_key(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_host_writes_what_is_not_enumeration),
+		cmocka_unit_test(memory_is_a_file_that_cannot_shrink),
 		cmocka_unit_test(entropy_is_a_function_of_seed_and_processor),
 		cmocka_unit_test(entropy_fails_exactly_as_often_as_asked),
 		cmocka_unit_test(time_goes_on_by_its_step_on_all_processors),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What instructions and events give on a processor of the machine: CPUID, RDMSR, RDTSC, RDRAND,
  * PCONFIG, a pending interrupt. Deterministic from the configuration and what the tests set. */
+#include "arch/msr.h"
 #include "machine/coherency.h"
 #include "machine/machine.h"
 
@@ -54,18 +55,18 @@ struct cpuid_regs machine_cpuid(const struct machine_lp *lp, uint32_t leaf, uint
 static bool config_msr(const struct machine_config *c, uint32_t addr, uint64_t *value)
 {
 	switch (addr) {
-	case 0x87: /* MKTME_KEYID_PARTITIONING: shared KeyIDs besides 0, private ones */
+	case MSR_MKTME_KEYID_PARTITIONING: /* shared KeyIDs besides 0, private ones */
 		*value = (uint64_t)c->tdx_keyids << 32 | (c->keyids - c->tdx_keyids - 1);
 		return true;
-	case 0x98: /* WBINVDP, WBNOINVDP */
-	case 0x99:
+	case MSR_WBINVDP:
+	case MSR_WBNOINVDP:
 		*value = c->wb_blocks;
 		return true;
-	case 0x981: /* TME_CAPABILITY: 35:32 KeyID bits, 50:36 KeyIDs but the first */
+	case MSR_TME_CAPABILITY: /* 35:32 KeyID bits, 50:36 KeyIDs but the first */
 		*value = (*value & ~(0x7ffffull << 32)) | (uint64_t)c->keyid_bits << 32 |
 			 (uint64_t)(c->keyids - 1) << 36;
 		return true;
-	case 0x982: /* TME_ACTIVATE: 35:32 KeyID bits, 39:36 those of them set aside for TDX */
+	case MSR_TME_ACTIVATE: /* 35:32 KeyID bits, 39:36 those of them set aside for TDX */
 		*value = (*value & ~(0xffull << 32)) | (uint64_t)c->keyid_bits << 32 |
 			 (uint64_t)(c->keyid_bits - 1) << 36;
 		return true;
@@ -95,24 +96,58 @@ bool machine_rdmsr(const struct machine_lp *lp, uint32_t addr, uint64_t *value)
 	return config_msr(&lp->m->cfg, addr, value) || found;
 }
 
-static void override_on(struct machine_lp *lp, uint32_t addr, uint64_t value)
+static bool override_on(struct machine_lp *lp, uint32_t addr, uint64_t value)
 {
 	unsigned i;
 
 	for (i = 0; i < lp->nmsr_override && lp->msr_override[i].addr != addr; i++)
 		;
 	if (i == MACHINE_MAX_MSR_OVERRIDES)
-		return;
+		return false;
 	if (i == lp->nmsr_override)
 		lp->nmsr_override++;
 	lp->msr_override[i] = (struct msr_row){addr, value};
+	return true;
+}
+
+/* What enumerates, and what the BIOS has locked before a host runs. */
+static bool read_only(uint32_t addr)
+{
+	switch (addr) {
+	case MSR_MKTME_KEYID_PARTITIONING:
+	case MSR_WBINVDP: /* written in SEAM alone */
+	case MSR_WBNOINVDP:
+	case MSR_XAPIC_DISABLE_STATUS:
+	case MSR_PLATFORM_INFO:
+	case MSR_CORE_CAPABILITIES:
+	case MSR_MTRRCAP:
+	case MSR_ARCH_CAPABILITIES:
+	case MSR_SMRR_BASE: /* in SMM alone */
+	case MSR_SMRR_MASK:
+	case MSR_PERF_CAPABILITIES:
+	case MSR_VMX_BASIC ... MSR_VMX_PROCBASED_CTLS3:
+	case MSR_TME_CAPABILITY:
+	case MSR_TME_ACTIVATE:
+	case MSR_SEAMRR_BASE:
+	case MSR_SEAMRR_MASK:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool machine_wrmsr(struct machine_lp *lp, uint32_t addr, uint64_t value)
+{
+	uint64_t old;
+
+	return machine_rdmsr(lp, addr, &old) && !read_only(addr) && override_on(lp, addr, value);
 }
 
 void machine_override_msr(struct machine *m, int lp, uint32_t addr, uint64_t value)
 {
 	for (unsigned i = 0; i < m->cfg.lps; i++)
 		if (lp < 0 || (unsigned)lp == i)
-			override_on(&m->lp[i], addr, value);
+			(void)override_on(&m->lp[i], addr, value);
 }
 
 /* The start value is that of the stepping clock. */

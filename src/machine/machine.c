@@ -2,13 +2,19 @@
 /* A machine's life: its configuration checked, its memory reserved, its processors numbered.
  *
  * RAM and page words are reserved without being backed, so a machine costs what it touches and a
- * fresh one reads as zero, as the module's host finds it. */
+ * fresh one reads as zero, as the module's host finds it. RAM is a file in memory, so that who is
+ * given its descriptor can map the same bytes; it cannot be cut short under them. Addresses around
+ * it belong to it and fault: an address that was not cut hits nothing else of the process. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #include "machine/coherency.h"
 #include "machine/machine.h"
 
 enum { MAX_KEYIDS = 2048, X2APIC_IDS_PER_PACKAGE = 0x80 };
+
+#define GUARD (1ull << 30) /* an offset of 32 bits and a half from either end of RAM */
 
 void machine_default_config(struct machine_config *cfg)
 {
@@ -71,6 +77,36 @@ static void *reserve(size_t size)
 	return p;
 }
 
+/* Two mappings of RAM do not share what surrounds them, and RAM begins at a large page. */
+static uint8_t *map_ram(struct machine *m, size_t size)
+{
+	const size_t whole = GUARD + size + GUARD + TDX_SIZE_2M;
+	uint8_t *p =
+		mmap(NULL, whole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint8_t *ram;
+
+	if (p == MAP_FAILED)
+		return NULL;
+	m->reserved = p;
+	m->reserved_size = whole;
+	ram = (uint8_t *)(((uintptr_t)p + GUARD + TDX_SIZE_2M - 1) & ~(uintptr_t)(TDX_SIZE_2M - 1));
+	if (mmap(ram, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
+		 m->ram_fd, 0) == MAP_FAILED)
+		return NULL;
+	(void)madvise(ram, size, MADV_HUGEPAGE);
+	return ram;
+}
+
+static bool make_ram(struct machine *m)
+{
+	m->ram_fd = memfd_create("swtdx-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (m->ram_fd < 0 || ftruncate(m->ram_fd, (off_t)m->cfg.mem_end) ||
+	    fcntl(m->ram_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return false;
+	m->ram = map_ram(m, m->cfg.mem_end);
+	return m->ram != NULL;
+}
+
 static size_t page_words_size(const struct machine *m)
 {
 	return (m->cfg.mem_end >> 12) * sizeof(struct machine_page);
@@ -115,6 +151,7 @@ struct machine *machine_new(const struct machine_config *cfg, char *err, size_t 
 		return NULL;
 	}
 	m->cfg = *cfg;
+	m->ram_fd = -1;
 	m->hkid_shift = cfg->maxpa - cfg->keyid_bits;
 	m->hkid_mask = ((1ull << cfg->keyid_bits) - 1) << m->hkid_shift;
 	m->private_hkid_min = cfg->keyids - cfg->tdx_keyids;
@@ -122,12 +159,11 @@ struct machine *machine_new(const struct machine_config *cfg, char *err, size_t 
 	m->tsc = 1000000000;
 	m->tsc_step = 100;
 	m->tracking = cfg->integrity;
-	m->ram = reserve(cfg->mem_end);
 	m->page = reserve(page_words_size(m));
 	m->touched = reserve(touched_size(m));
 	m->seam_data = reserve(MACHINE_SEAM_DATA);
 	number_processors(m);
-	if (!m->ram || !m->page || !m->touched || !m->seam_data) {
+	if (!make_ram(m) || !m->page || !m->touched || !m->seam_data) {
 		snprintf(err, errlen, "machine: cannot reserve %llu MiB of address space",
 			 (unsigned long long)(cfg->mem_end >> 20));
 		machine_free(m);
@@ -141,8 +177,10 @@ void machine_free(struct machine *m)
 	if (!m)
 		return;
 	machine_unwatch(m);
-	if (m->ram)
-		munmap(m->ram, m->cfg.mem_end);
+	if (m->reserved)
+		munmap(m->reserved, m->reserved_size);
+	if (m->ram_fd >= 0)
+		close(m->ram_fd);
 	if (m->page)
 		munmap(m->page, page_words_size(m));
 	if (m->touched)

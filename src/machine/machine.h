@@ -15,7 +15,7 @@ enum {
 	MACHINE_MAX_CMRS = 32,
 	MACHINE_MAX_LPS = 256,
 	MACHINE_MAX_PKGS = 8,
-	MACHINE_MAX_MSR_OVERRIDES = 64,
+	MACHINE_MAX_MSR_OVERRIDES = 64, /* more than a platform has MSRs */
 	MACHINE_MAX_WC = 8,
 	MACHINE_SEAM_DATA = 128 << 10,
 };
@@ -129,7 +129,10 @@ struct coherency; /* machine/coherency.h */
 
 struct machine {
 	struct machine_config cfg;
-	uint8_t *ram;		   /* mem_end bytes, zero, reserved lazily */
+	uint8_t *ram;	/* mem_end bytes, zero, backed lazily */
+	int ram_fd;	/* the same as a file; sealed, so its size stays */
+	void *reserved; /* RAM and what around it faults */
+	size_t reserved_size;
 	struct machine_page *page; /* one a 4K page */
 	uint8_t *touched;	   /* one a 2M range: some page of it has ever been written */
 	bool tracking;		   /* page words are kept */
@@ -249,6 +252,10 @@ struct cpuid_regs machine_cpuid(const struct machine_lp *lp, uint32_t leaf, uint
 uint32_t machine_xsave_size(const struct machine_lp *lp, uint64_t components, bool compacted);
 /* False: #GP (an MSR the platform does not have). */
 bool machine_rdmsr(const struct machine_lp *lp, uint32_t addr, uint64_t *value);
+/* False: #GP (the platform does not have it, or it is not for a host to write). Processor's thread.
+ */
+bool machine_wrmsr(struct machine_lp *lp, uint32_t addr, uint64_t value);
+/* What tests and the platform say instead: anything. */
 void machine_override_msr(struct machine *m, int lp, uint32_t addr,
 			  uint64_t value); /* lp -1: all */
 uint64_t machine_rdtsc(struct machine_lp *lp);
