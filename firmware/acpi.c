@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ACPI tables of a machine with nothing but processors and a serial port: RSDP, XSDT, FADT
- * (hardware-reduced), DSDT, MADT with x2APICs and the multiprocessor wake-up mailbox. ACPI 6.5. */
+ * (hardware-reduced), DSDT, MADT with x2APICs and the multiprocessor wake-up mailbox, CCEL, which
+ * says where the event log is. ACPI 6.5. */
 #include "firmware.h"
 
 enum {
@@ -11,6 +12,8 @@ enum {
 	MADT_X2APIC_SIZE = 16,
 	MADT_WAKEUP = 16,
 	MADT_WAKEUP_SIZE = 16,
+	CCEL_SIZE = 56,
+	CCEL_TYPE_TDX = 2,
 	RSDP_SIZE = 36,
 	GAS_SYSTEM_IO = 1,
 };
@@ -159,6 +162,14 @@ static uint8_t *madt(uint8_t *t, unsigned processors)
 	return finish(t, "APIC", (unsigned)(p + MADT_WAKEUP_SIZE - t), 5);
 }
 
+static uint8_t *ccel(uint8_t *t)
+{
+	t[36] = CCEL_TYPE_TDX;
+	put(t + 40, FW_LOG_SIZE, 8);
+	put(t + 48, FW_LOG, 8);
+	return finish(t, "CCEL", CCEL_SIZE, 1);
+}
+
 static void rsdp(uint8_t *t, const uint8_t *xsdt)
 {
 	memcpy(t, "RSD PTR ", 8);
@@ -173,7 +184,7 @@ static void rsdp(uint8_t *t, const uint8_t *xsdt)
 uint64_t acpi_build(unsigned processors)
 {
 	uint8_t *start = (uint8_t *)(uintptr_t)FW_TABLES, *xsdt = start + 48;
-	uint8_t *dsdt = xsdt + 64, *fadt_, *madt_, *end;
+	uint8_t *dsdt = xsdt + 64, *fadt_, *madt_, *ccel_;
 	unsigned madt_size = MADT_HEADER_SIZE + processors * MADT_X2APIC_SIZE + MADT_WAKEUP_SIZE;
 
 	if (madt_size > FW_TABLES_SIZE - 1024)
@@ -182,11 +193,12 @@ uint64_t acpi_build(unsigned processors)
 	memcpy(dsdt + HEADER_SIZE, aml, sizeof(aml));
 	fadt_ = finish(dsdt, "DSDT", HEADER_SIZE + sizeof(aml), 2);
 	madt_ = fadt(fadt_, dsdt);
-	end = madt(madt_, processors);
-	(void)end;
+	ccel_ = madt(madt_, processors);
+	ccel(ccel_);
 	put(xsdt + HEADER_SIZE, (uintptr_t)fadt_, 8);
 	put(xsdt + HEADER_SIZE + 8, (uintptr_t)madt_, 8);
-	finish(xsdt, "XSDT", HEADER_SIZE + 16, 1);
+	put(xsdt + HEADER_SIZE + 16, (uintptr_t)ccel_, 8);
+	finish(xsdt, "XSDT", HEADER_SIZE + 24, 1);
 	rsdp(start, xsdt);
 	return (uintptr_t)start;
 }

@@ -7,7 +7,7 @@ src=$1 work=$2 out=$3
 shift 3
 mkdir -p "$work"
 objects=
-for f in reset.S main.c acpi.c hob.c sha384.c; do
+for f in reset.S main.c acpi.c hob.c log.c sha384.c; do
 	o=$work/${f%.*}.o
 	"$@" -I"$src/../src" -c -Os -std=gnu17 -m64 -march=x86-64 -ffreestanding -fno-builtin -fPIE -fvisibility=hidden \
 		-mno-sse -mno-red-zone -fno-stack-protector -fcf-protection=none \

@@ -28,6 +28,17 @@ void *memset(void *to, int c, size_t n);
 /* sha384.c */
 void sha384(const void *data, size_t len, uint8_t digest[48]);
 
+/* log.c: the event log in FW_LOG, which starts with nothing in it. An event's data is a prefix
+ * (text, or "") with what was measured after it; or a name, the length, and what was measured. */
+struct log {
+	uint8_t *next, *end;
+};
+void log_open(struct log *l);
+void log_event(struct log *l, unsigned rtmr, uint32_t type, const uint8_t *digest,
+	       const char *prefix, const void *data, size_t len);
+void log_named(struct log *l, unsigned rtmr, uint32_t type, const uint8_t *digest,
+	       const char name[16], const void *data, size_t len);
+
 /* hob.c: the ranges of RAM the TD HOB tells of; `accepted` ones were added by the host before the
  * TD ran. Returns how many there are; the HOB itself is checked. */
 struct ram {

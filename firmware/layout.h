@@ -17,10 +17,12 @@
 #define FW_TABLES	0x803000 /* ACPI */
 #define FW_TABLES_SIZE	0x4000
 #define FW_BOOT_PARAMS	0x807000
-#define FW_STACK_TOP	0x810000
-#define FW_CMDLINE	0x810000 /* payload parameters: the command line */
+#define FW_LOG		0x808000 /* event log, told of by the ACPI table CCEL */
+#define FW_LOG_SIZE	0x10000
+#define FW_STACK_TOP	0x820000
+#define FW_CMDLINE	0x820000 /* payload parameters: the command line */
 #define FW_CMDLINE_SIZE 0x1000
-#define FW_AREA_END	0x811000
+#define FW_AREA_END	0x821000
 
 /* Ports the tables tell the kernel about. */
 #define FW_PORT_COM1	     0x3f8

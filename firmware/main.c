@@ -2,9 +2,9 @@
 /* A small TD firmware that starts one Linux kernel, which is part of its image.
  *
  * In order: check the TD HOB, measure it, the image's boot information and the command line into
- * RTMR 0, 1 and 2, accept all memory, move the initrd out of the kernel's way, write the ACPI
- * tables, the memory map and the kernel's boot parameters, jump. The kernel and the initrd
- * themselves are in MRTD. Anything wrong ends the TD with a reason. */
+ * RTMR 0, 1 and 2 and write down what it was, accept all memory, move the initrd out of the
+ * kernel's way, write the ACPI tables, the memory map and the kernel's boot parameters, jump. The
+ * kernel and the initrd themselves are in MRTD. Anything wrong ends the TD with a reason. */
 #include "firmware.h"
 
 enum {
@@ -79,20 +79,47 @@ _Noreturn void fatal(const char *why)
 	report_fatal(text);
 }
 
-static void measure(unsigned rtmr, const void *data, size_t len)
+/* Event types of the TCG's. */
+enum { EV_SEPARATOR = 4, EV_PLATFORM_CONFIG_FLAGS = 0xa, EV_IPL = 0xd };
+
+static void extend(unsigned rtmr, const void *data, size_t len, uint8_t digest[48])
 {
-	static const uint8_t separator[4];
 	struct tdcall_regs r = {.rax = TDG_MR_RTMR_EXTEND, .rdx = rtmr};
-	uint8_t digest[48] __attribute__((aligned(64)));
 
 	sha384(data, len, digest);
 	r.rcx = (uintptr_t)digest;
 	if (tdcall(&r))
 		fatal("RTMR.EXTEND fails");
-	sha384(separator, sizeof(separator), digest);
-	r = (struct tdcall_regs){.rax = TDG_MR_RTMR_EXTEND, .rcx = (uintptr_t)digest, .rdx = rtmr};
-	if (tdcall(&r))
-		fatal("RTMR.EXTEND fails");
+}
+
+/* The register is extended before the log tells of it: a log that is ahead would be a lie. */
+static void measure_separator(struct log *l, unsigned rtmr)
+{
+	static const uint8_t separator[4];
+	uint8_t digest[48] __attribute__((aligned(64)));
+
+	extend(rtmr, separator, sizeof(separator), digest);
+	log_event(l, rtmr, EV_SEPARATOR, digest, "", separator, sizeof(separator));
+}
+
+static void measure_named(struct log *l, unsigned rtmr, const char name[16], const void *data,
+			  size_t len)
+{
+	uint8_t digest[48] __attribute__((aligned(64)));
+
+	extend(rtmr, data, len, digest);
+	log_named(l, rtmr, EV_PLATFORM_CONFIG_FLAGS, digest, name, data, len);
+	measure_separator(l, rtmr);
+}
+
+static void measure_cmdline(struct log *l, const struct fw_boot_info *info)
+{
+	const void *cmdline = (const void *)(uintptr_t)FW_CMDLINE;
+	uint8_t digest[48] __attribute__((aligned(64)));
+
+	extend(2, cmdline, info->cmdline_size, digest);
+	log_event(l, 2, EV_IPL, digest, "swtdx_cmdline: ", cmdline, info->cmdline_size);
+	measure_separator(l, 2);
 }
 
 /* --- memory --- */
@@ -199,6 +226,7 @@ _Noreturn void firmware_main(const void *hob)
 {
 	struct fw_boot_info info;
 	struct ram ram[MAX_RAM];
+	struct log log;
 	uint8_t *bp = (uint8_t *)(uintptr_t)FW_BOOT_PARAMS;
 	unsigned n = hob_ram(hob, ram);
 	uint64_t initrd = 0, rsdp;
@@ -206,9 +234,12 @@ _Noreturn void firmware_main(const void *hob)
 	memcpy(&info, (const void *)&boot_info, sizeof(info));
 	if (!info.entry)
 		fatal("the image has no kernel");
-	measure(0, hob, hob_length(hob));
-	measure(1, &info, sizeof(info));
-	measure(2, (const void *)(uintptr_t)FW_CMDLINE, info.cmdline_size);
+	if (info.cmdline_size > FW_CMDLINE_SIZE)
+		fatal("a command line past its page");
+	log_open(&log);
+	measure_named(&log, 0, "td_hob\0\0\0\0\0\0\0\0\0", hob, hob_length(hob));
+	measure_named(&log, 1, "swtdx_boot_info", &info, sizeof(info));
+	measure_cmdline(&log, &info);
 	for (unsigned i = 0; i < n; i++)
 		if (!ram[i].accepted)
 			accept_range(ram[i].start, ram[i].end);

@@ -30,6 +30,16 @@ for args in "" "--huge-pages" "--memory 3072 --huge-pages" "--packages 2 --cpus 
 		outside=$(sed -n "s/^$register *//p" "$dir/measured")
 		[ -n "$inside" ] && [ "$inside" = "$outside" ] || fail "run $args: $register differs"
 	done
+	# The firmware's log stands for the registers of the TD's own report.
+	sed -n 's/^log //p' "$dir/out" >"$dir/log"
+	sed -n 's/^report //p' "$dir/out" >"$dir/report"
+	"$swtdx" eventlog --against "$dir/report" "$dir/log" >"$dir/against" || fail "run $args: the log differs"
+	"$swtdx" eventlog "$dir/log" >"$dir/events"
+	grep -q 'EV_IPL: kernel command line (swtdx): swtdx_cmdline: one two$' "$dir/events" ||
+		fail "run $args: the log has no command line"
+	grep -q 'EV_PLATFORM_CONFIG_FLAGS: platform configuration td_hob, ' "$dir/events" ||
+		fail "run $args: the log has no TD HOB"
+	! grep -q 'not that of this data' "$dir/events" || fail "run $args: a digest is not its data's"
 done
 
 "$swtdx" run --quiet --json --vcpus 2 --kernel "$guest" --initrd "$dir/initrd" --append "one two" </dev/null \

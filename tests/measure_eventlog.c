@@ -274,7 +274,9 @@ static void known_events_are_described(void **state)
 		  "kernel command line (Linux EFI stub): q");
 	describes(EV_SEPARATOR, "\1\0\0", 4, "separator of an error");
 	describes(EV_DSTACK_RUNTIME, "\1\0\0\x08:app-id:\1\2", 14, "dstack app-id: 0102");
-	describes(EV_PLATFORM_CONFIG_FLAGS, "td_hob\0\0\0\0\0\0\0\0\0\0", 17, "td-shim td_hob");
+	describes(EV_PLATFORM_CONFIG_FLAGS, "td_hob\0\0\0\0\0\0\0\0\0\0\2\0\0\0ab", 22,
+		  "platform configuration td_hob, 2 bytes");
+	describes(EV_PLATFORM_CONFIG_FLAGS, "flags", 5, "platform configuration flags");
 	describes(0x12345678, "\xff", 1, "ff");
 }
 

@@ -198,6 +198,7 @@ static const struct {
 	{"grub_cmd:", "GRUB command"},
 	{"kernel_cmdline:", "kernel command line (GRUB)"},
 	{"grub_kernel_cmdline", "kernel command line (GRUB)"},
+	{"swtdx_cmdline:", "kernel command line (swtdx)"},
 	{"module_cmdline:", "module command line (GRUB)"},
 	{"grub_linux", "kernel (GRUB)"},
 	{"MokList", "shim"},
@@ -336,16 +337,22 @@ static void add_dstack(struct line *l, const struct eventlog_event *e)
 	add_text(l, &payload);
 }
 
+bool eventlog_named(const struct eventlog_event *e)
+{
+	return e->type == EV_PLATFORM_CONFIG_FLAGS && e->size >= NAMED_HEADER &&
+	       ascii_text(e->data, 16) && memchr(e->data, 0, 16) &&
+	       le32(e->data + 16) == e->size - NAMED_HEADER;
+}
+
 static void add_flags(struct line *l, const struct eventlog_event *e)
 {
-	/* td-shim writes a 16-byte name, what it is of after it. */
-	if (e->size >= 16 && !memcmp(e->data, "td_", 3)) {
-		line_add(l, "td-shim ");
-		line_ascii(l, e->data, 16);
+	line_add(l, "platform configuration ");
+	if (!eventlog_named(e)) {
+		add_text(l, e);
 		return;
 	}
-	line_add(l, "platform configuration ");
-	add_text(l, e);
+	line_ascii(l, e->data, 16);
+	line_add(l, ", %u bytes", (unsigned)e->size - NAMED_HEADER);
 }
 
 static void add_no_action(struct line *l, const struct eventlog_event *e)
@@ -456,6 +463,9 @@ const char *eventlog_subject(const struct eventlog_event *e, char *buf, size_t l
 	case (uint32_t)EV_EFI_GPT_EVENT:
 	case (uint32_t)EV_EFI_GPT_EVENT2:
 	case EV_S_CRTM_VERSION:
+		break;
+	case EV_PLATFORM_CONFIG_FLAGS:
+		line_add(&l, "%.*s", (int)strcspn(text, ","), text);
 		break;
 	case (uint32_t)EV_EFI_PLATFORM_FIRMWARE_BLOB:
 	case (uint32_t)EV_EFI_PLATFORM_FIRMWARE_BLOB2:

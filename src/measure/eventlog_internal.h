@@ -21,6 +21,9 @@ struct efi_variable {
 	size_t size;
 };
 bool efi_variable_read(const struct eventlog_event *e, struct efi_variable *v);
+/* td-shim's form of EV_PLATFORM_CONFIG_FLAGS: a name of 16 bytes, a length, what was measured. */
+#define NAMED_HEADER 20
+bool eventlog_named(const struct eventlog_event *e);
 bool efi_variable_event(uint32_t type);
 
 /* A line of printable ASCII under way; what does not fit ends in "...". */

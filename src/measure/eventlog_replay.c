@@ -129,6 +129,8 @@ enum eventlog_check eventlog_check(const struct eventlog *log, const struct even
 		return EVENTLOG_MATCHES;
 	if (e->type == EV_EVENT_TAG && e->size > 8 && hash_is(log, e, e->data + 8, e->size - 8))
 		return EVENTLOG_MATCHES;
+	if (eventlog_named(e) && hash_is(log, e, e->data + NAMED_HEADER, e->size - NAMED_HEADER))
+		return EVENTLOG_MATCHES;
 	if (part_matches(log, e))
 		return EVENTLOG_MATCHES;
 	return must_match(e->type) ? EVENTLOG_DIFFERS : EVENTLOG_UNKNOWN;

@@ -5,6 +5,7 @@
 	.globl	_start
 _start:
 	movl	$stack_top, %esp
+	movq	%rsi, %rdi /* boot parameters */
 	call	guest_main
 1:	jmp	1b
 

@@ -24,7 +24,7 @@ struct gate {
 };
 
 uint64_t tdcall(struct regs *r);
-void guest_main(void);
+void guest_main(const uint8_t *boot_params);
 void second_main(void);
 void second_start(void);
 void guest_trap(struct frame *f);
@@ -314,16 +314,21 @@ static void check_second(void)
 	check(second_ipis == 1, "an IPI wakes it");
 }
 
-static void hex(const char *name, const uint8_t *p)
+static void hex_bytes(const char *name, const uint8_t *p, unsigned len)
 {
 	static const char digits[] = "0123456789abcdef";
 
 	say(name);
-	for (unsigned i = 0; i < 48; i++) {
+	for (unsigned i = 0; i < len; i++) {
 		put(digits[p[i] >> 4]);
 		put(digits[p[i] & 15]);
 	}
 	put('\n');
+}
+
+static void hex(const char *name, const uint8_t *p)
+{
+	hex_bytes(name, p, 48);
 }
 
 /* TDREPORT: TDINFO is at 512, MRTD 16 bytes into it, RTMRs at 208. */
@@ -339,7 +344,50 @@ static void check_report(void)
 	hex("rtmr3 ", report + 512 + 208 + 144);
 }
 
-void guest_main(void)
+static uint64_t word(const uint8_t *p, unsigned bytes)
+{
+	uint64_t v = 0;
+
+	while (bytes--)
+		v = v << 8 | p[bytes];
+	return v;
+}
+
+/* An ACPI table, by way of RSDP and XSDT; it must add up to zero. */
+static const uint8_t *acpi_table(const uint8_t *boot_params, uint32_t signature)
+{
+	const uint8_t *rsdp = (const uint8_t *)word(boot_params + 0x70, 8);
+	const uint8_t *xsdt = (const uint8_t *)word(rsdp + 24, 8);
+
+	for (unsigned at = 36; at + 8 <= word(xsdt + 4, 4); at += 8) {
+		const uint8_t *t = (const uint8_t *)word(xsdt + at, 8);
+		uint8_t sum = 0;
+
+		if (word(t, 4) != signature)
+			continue;
+		for (unsigned i = 0; i < word(t + 4, 4); i++)
+			sum = (uint8_t)(sum + t[i]);
+		return sum ? NULL : t;
+	}
+	return NULL;
+}
+
+enum { CCEL = 0x4c454343, LOG_SHOWN = 2048 };
+
+/* The log and the report whole, to be held against each other outside. */
+static void check_log(const uint8_t *boot_params)
+{
+	const uint8_t *ccel = acpi_table(boot_params, CCEL);
+
+	check(ccel && word(ccel + 4, 4) == 56 && ccel[36] == 2,
+	      "the firmware tells of an event log");
+	if (!ccel || word(ccel + 40, 8) < LOG_SHOWN)
+		return;
+	hex_bytes("log ", (const uint8_t *)word(ccel + 48, 8), LOG_SHOWN);
+	hex_bytes("report ", report, sizeof(report));
+}
+
+void guest_main(const uint8_t *boot_params)
 {
 	load_idt();
 	map_window();
@@ -350,5 +398,6 @@ void guest_main(void)
 	check_memory();
 	check_second();
 	check_report();
+	check_log(boot_params);
 	vmcall(VMX_EXIT_IO, 1, 1, EXIT, failures, NULL);
 }
