@@ -41,3 +41,33 @@ grep -aq '^processors: 2' "$dir/out" || fail "not two processors"
 
 # A guest that resets instead has failed.
 boot 1 'status=1'
+
+# Evidence from inside, by what the kernel offers: report, quote and log agree, outside they verify.
+modules=${kernel%/*}/modules
+if [ -s "$modules/tdx-guest.ko" ] && cc -O1 -static -o "$dir/attest" "$source/examples/attest/attest.c"; then
+	export SWTDX_STATE="$dir/state"
+	"$source/scripts/guest-initrd" "$dir/initrd" '
+insmod /configfs.ko; insmod /tsm.ko; insmod /tdx-guest.ko
+mkdir -p /sys/kernel/config
+mount -t configfs configfs /sys/kernel/config
+printf "REPORT "; /attest -x report a-nonce
+printf "QUOTE "; /attest -x quote a-nonce
+printf "LOG "; /attest -x log
+[ ! -d /sys/class/misc/tdx_guest/measurements ] || echo "MEASUREMENTS $(ls /sys/class/misc/tdx_guest/measurements)"
+' "$dir/attest" "$modules/configfs.ko" "$modules/tsm.ko" "$modules/tdx-guest.ko"
+	"$swtdx" run --vcpus 1 --memory 512 --huge-pages --kernel "$kernel" --initrd "$dir/initrd" \
+		--append "console=ttyS0 cryptomgr.notests=1 nokaslr quiet" </dev/null >"$dir/out" 2>&1 ||
+		fail "evidence: exit $?"
+	for what in REPORT QUOTE LOG; do
+		tr -d '\r' <"$dir/out" | sed -n "s/^.*$what \([0-9a-f]*\)\$/\1/p" >"$dir/$what"
+		[ -s "$dir/$what" ] || fail "no $what"
+	done
+	"$swtdx" report "$dir/REPORT" >"$dir/report" || fail "the report does not verify"
+	grep -q "^reportdata  *612d6e6f6e6365" "$dir/report" || fail "the report has no nonce"
+	"$swtdx" report "$dir/QUOTE" >"$dir/quote" || fail "the quote does not verify"
+	grep -q '^verdict  *verified$' "$dir/quote" || fail "the quote does not verify"
+	grep -q "^reportdata  *612d6e6f6e6365" "$dir/quote" || fail "the quote has no nonce"
+	for what in REPORT QUOTE; do
+		"$swtdx" eventlog --against "$dir/$what" "$dir/LOG" >"$dir/against" || fail "the log differs from the $what"
+	done
+fi
