@@ -253,7 +253,8 @@ static void add_text(struct line *l, const struct eventlog_event *e)
 
 	if (!text_of(e, text, sizeof(text))) {
 		line_hex(l, e->data, e->size > 32 ? 32 : e->size);
-		line_add(l, e->size > 32 ? "... (%u bytes)" : "", (unsigned)e->size);
+		if (e->size > 32)
+			line_add(l, "... (%u bytes)", (unsigned)e->size);
 		return;
 	}
 	who = e->type == EV_IPL ? whose(text) : NULL;
