@@ -105,6 +105,12 @@ static int write_collateral(const struct quote_service *s, const struct request 
 	char path[4096];
 	int rc = quote_service_collateral(s, (enum quote_fault)q->fault, time(NULL), &files);
 
+	if (rc == -ENODATA) {
+		fprintf(stderr,
+			"swtdx quote: the service was made by an earlier version and has no "
+			"collateral; remove it for a new one, or use --state\n");
+		return VERB_ENVIRONMENT;
+	}
 	if (rc)
 		return complain("collateral", rc);
 	if (mkdir(q->collateral, 0777) && errno != EEXIST)
@@ -144,9 +150,7 @@ static int run(const struct request *q)
 		return complain("state directory", rc);
 	rc = quote_state_open(state, true, &s);
 	if (rc == -EINVAL) {
-		fprintf(stderr,
-			"swtdx quote: %s: not a quote service of this version; remove it for a new "
-			"one\n",
+		fprintf(stderr, "swtdx quote: %s: not a quote service; remove it for a new one\n",
 			state);
 		return VERB_ENVIRONMENT;
 	}

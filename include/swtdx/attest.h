@@ -264,7 +264,8 @@ int quote_service_with(const struct quote_service *s, enum quote_fault fault, in
 		       struct quote_service **out);
 
 /* The service's collateral as files, in the forms the issuer's own has: TCB info, QE identity,
- * lists, chains, the root; and all of it as one JSON object. Good for thirty days from now. */
+ * lists, chains, the root; and all of it as one JSON object. Good for thirty days from now.
+ * -ENODATA: the service was saved by an earlier version, which forgot the keys of its CA. */
 #define QUOTE_FILES 10
 struct quote_files {
 	unsigned n;

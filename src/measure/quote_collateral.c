@@ -296,7 +296,10 @@ int quote_service_collateral(const struct quote_service *s, enum quote_fault fau
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	rc = all ? make(&m, all) : -ENOMEM;
+	if (!s->ca.cert[TEST_TCB])
+		rc = -ENODATA;
+	else
+		rc = all ? make(&m, all) : -ENOMEM;
 	json_decref(all);
 	if (rc)
 		quote_files_free(out);
@@ -319,7 +322,7 @@ int quote_service_with(const struct quote_service *s, enum quote_fault fault, in
 	free(text);
 	if (rc || fault != QUOTE_FAULT_EXPIRED_PCK)
 		return rc;
-	expired = test_leaf_expired(&(*out)->ca, now);
+	expired = !s->ca.cert[TEST_TCB] ? NULL : test_leaf_expired(&(*out)->ca, now);
 	if (expired) {
 		certs[0] = expired;
 		certs[1] = s->ca.cert[TEST_CA];

@@ -73,11 +73,13 @@ static bool write_key(BIO *bio, EVP_PKEY *key)
 
 static bool write_all(BIO *bio, const struct quote_service *s)
 {
-	return write_key(bio, s->ca.key[TEST_LEAF]) && write_key(bio, s->attestation) &&
-	       BIO_write(bio, s->chain, (int)s->chain_len) == (int)s->chain_len &&
-	       PEM_write_bio_X509(bio, s->ca.cert[TEST_TCB]) == 1 &&
-	       write_key(bio, s->ca.key[TEST_TCB]) && write_key(bio, s->ca.key[TEST_CA]) &&
-	       write_key(bio, s->ca.key[TEST_ROOT]);
+	if (!write_key(bio, s->ca.key[TEST_LEAF]) || !write_key(bio, s->attestation) ||
+	    BIO_write(bio, s->chain, (int)s->chain_len) != (int)s->chain_len)
+		return false;
+	return !s->ca.cert[TEST_TCB] ||
+	       (PEM_write_bio_X509(bio, s->ca.cert[TEST_TCB]) == 1 &&
+		write_key(bio, s->ca.key[TEST_TCB]) && write_key(bio, s->ca.key[TEST_CA]) &&
+		write_key(bio, s->ca.key[TEST_ROOT]));
 }
 
 int quote_service_save(const struct quote_service *s, char **text, size_t *len)
@@ -113,23 +115,37 @@ static EVP_PKEY *read_key(BIO *bio)
 	return PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
 }
 
-/* Every key must be P-256, and every certificate for the key beside it. */
+static bool fits(const struct test_chain *c, unsigned i)
+{
+	return c->cert[i] && p256_is(c->key[i]) &&
+	       X509_check_private_key(c->cert[i], c->key[i]) == 1;
+}
+
+/* Every key must be P-256, and every certificate for the key beside it. A service of an earlier
+ * version ends after its chain: it signs, and has no collateral. */
 static int load(struct quote_service *s, BIO *bio)
 {
 	struct test_chain *c = &s->ca;
 
 	c->key[TEST_LEAF] = read_key(bio);
 	s->attestation = read_key(bio);
-	for (unsigned i = 0; i < TEST_CERTS; i++)
+	for (unsigned i = 0; i < CHAIN_CERTS; i++) {
 		c->cert[i] = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
+		if (!c->cert[i])
+			return -EINVAL;
+	}
+	if (!fits(c, TEST_LEAF) || !p256_is(s->attestation))
+		return -EINVAL;
+	if (!BIO_pending(bio))
+		return set_chain(s, c->cert);
+	c->cert[TEST_TCB] = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL);
 	c->key[TEST_TCB] = read_key(bio);
 	c->key[TEST_CA] = read_key(bio);
 	c->key[TEST_ROOT] = read_key(bio);
 	for (unsigned i = 0; i < TEST_CERTS; i++)
-		if (!c->cert[i] || !p256_is(c->key[i]) ||
-		    X509_check_private_key(c->cert[i], c->key[i]) != 1)
+		if (!fits(c, i))
 			return -EINVAL;
-	return p256_is(s->attestation) ? set_chain(s, c->cert) : -EINVAL;
+	return set_chain(s, c->cert);
 }
 
 int quote_service_load(const char *text, size_t len, struct quote_service **out)
