@@ -59,6 +59,11 @@ if [ -r $ovmf ]; then
 	silent out "measure OVMF cut at its beginning"
 	one_line "measure OVMF cut at its beginning"
 	says err "section 0 (BFV) at offset 0x" "measure OVMF cut at its beginning"
+	ends 2 "measure a boot without a kernel" "$swtdx" measure --boot direct --firmware $ovmf
+	ends 2 "measure a boot's disk without a boot" "$swtdx" measure --disk $ovmf $ovmf
+	ends 1 "measure a boot of what is no kernel" "$swtdx" measure --boot direct --firmware $ovmf --kernel $ovmf
+	says err "not a PE image" "measure a boot of what is no kernel"
+	ends 3 "measure a boot of a kernel that is not there" "$swtdx" measure --boot uki --firmware $ovmf --kernel "$dir/none"
 	ends 3 "measure to a full disk" sh -c "'$swtdx' measure $ovmf >/dev/full"
 else
 	echo "skipped: $ovmf is not installed"

@@ -12,6 +12,7 @@
 #include "tools/boot_files.h"
 #include "tools/file.h"
 #include "tools/hex.h"
+#include "tools/measure_boot.h"
 #include "tools/options.h"
 #include "tools/verbs.h"
 
@@ -224,8 +225,9 @@ static int measure(struct subject *s)
 int verb_measure(int argc, char **argv)
 {
 	struct subject s = {0};
-	uint64_t mib = 512;
-	unsigned order = 0;
+	struct measure_boot b = {0};
+	uint64_t mib = 0;
+	unsigned order = 0, boot = 0;
 	const struct verb_option options[] = {
 		OPTION_CHOICE(
 			"order", "page|section|all", &order,
@@ -238,16 +240,29 @@ int verb_measure(int argc, char **argv)
 		OPTION_TEXT("initrd", "FILE", &s.boot.initrd, "its initial file system"),
 		OPTION_TEXT("append", "CMDLINE", &s.boot.append, "its command line"),
 		OPTION_NUMBER("memory", "MIB", &mib, 1, 1u << 20,
-			      "memory of that TD, which its RTMR 0 tells (512)"),
+			      "memory of that TD, which its RTMR 0 tells (512; none with --boot)"),
+		OPTION_CHOICE("boot", "none|direct|uki", &boot,
+			      "expected values of a TD that OVMF boots: direct: QEMU's -kernel; "
+			      "uki: --kernel is a unified kernel image on a disk"),
+		OPTION_TEXT("firmware", "FILE", &b.firmware, "with --boot: OVMF's image"),
+		OPTION_CHOICE("ovmf", "new|old", &b.ovmf,
+			      "with --boot: new: edk2 202505 under QEMU 10.1 and later (default); "
+			      "old: before"),
+		OPTION_TEXT("acpi", "DIR", &b.acpi,
+			    "with --boot: QEMU's fw_cfg files table-loader, rsdp and tables"),
+		OPTION_TEXT("disk", "IMAGE", &b.disk,
+			    "with --boot uki: the disk, of which the partition table is measured"),
 		OPTION_FLAG("json", &s.json, "the same content as JSON"),
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
 		"measure",
 		"[--order page|section|all] [--json] IMAGE\n"
-		"[OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]",
+		"[OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]\n"
+		"--boot direct|uki --firmware FILE --kernel FILE [OPTION]...",
 		"Prints the MRTD of a TD built from the firmware IMAGE (- is standard input), or "
 		"MRTD and "
-		"RTMRs of a TD that swtdx run boots from the same kernel, initrd and command line.",
+		"RTMRs of a TD that swtdx run boots from the same kernel, initrd and command line, "
+		"or those of a TD that OVMF boots under QEMU.",
 		NULL, options);
 	int end;
 
@@ -255,12 +270,23 @@ int verb_measure(int argc, char **argv)
 		return end;
 	if (!s.boot.kernel && (s.boot.initrd || s.boot.append))
 		return options_wrong(&usage, "--initrd and --append go with --kernel");
+	if (!boot && (b.firmware || b.acpi || b.disk))
+		return options_wrong(&usage, "--firmware, --acpi and --disk go with --boot");
+	if (boot && (!b.firmware || !s.boot.kernel))
+		return options_wrong(&usage, "--boot needs --firmware and --kernel");
 	if (argc != (s.boot.kernel ? 0 : 1))
 		return options_wrong(&usage, s.boot.kernel
 						     ? "an IMAGE and --kernel exclude each other"
 						     : "one IMAGE is needed");
+	if (boot) {
+		b.boot = boot - 1;
+		b.files = s.boot;
+		b.memory = mib << 20;
+		b.json = s.json;
+		return measure_boot(&b);
+	}
 	s.order = (enum tdvf_order)order;
-	s.memory = mib << 20;
+	s.memory = (mib ? mib : 512) << 20;
 	s.image = argv[0];
 	return measure(&s);
 }
