@@ -339,6 +339,51 @@ static void a_uki_tells_what_is_not_known(void **state)
 	free(e);
 }
 
+/* With the files of the disk RTMR 1 is known; RTMR 2 has what GRUB does. */
+static void a_boot_by_grub_has_the_images_in_rtmr_1(void **state)
+{
+	uint8_t image[PE_SIZE], other[PE_SIZE], disk[512 * 40] = {0};
+	struct expect_inputs in = {
+		.boot = EXPECT_GRUB, .kernel = {image, sizeof(image)}, .append = "ro"};
+	struct tdx_digest rtmr = {{0}}, d;
+	struct expect *e = calloc(1, sizeof(*e));
+	char err[EXPECT_ERROR_TEXT];
+
+	(void)state;
+	in.firmware.p = whole("/usr/share/ovmf/OVMF.fd", &in.firmware.len);
+	if (!in.firmware.p) {
+		free(e);
+		skip();
+	}
+	pe(image);
+	pe(other);
+	other[0x200] ^= 1;
+	memcpy(disk + 512, "EFI PART", 8);
+	put(disk + 512 + 12, 4, 92);
+	put(disk + 512 + 72, 8, 2);
+	put(disk + 512 + 84, 4, 128);
+	in.disk = (struct expect_bytes){disk, sizeof(disk)};
+	in.shim = (struct expect_bytes){other, sizeof(other)};
+	assert_int_equal(expect_boot(&in, e, err), 0);
+	assert_false(e->known[1]);
+	assert_false(find(e, "PE image: GRUB")->known);
+	in.grub = (struct expect_bytes){"no image", 8};
+	assert_int_equal(expect_boot(&in, e, err), -EINVAL);
+	assert_non_null(strstr(err, "PE image: GRUB"));
+	in.grub = (struct expect_bytes){other, sizeof(other)};
+	assert_int_equal(expect_boot(&in, e, err), 0);
+	assert_true(e->known[1]);
+	assert_false(e->known[0] || e->known[2]);
+	for (size_t i = 0; i < e->nevents; i++)
+		if (e->event[i].rtmr == 1)
+			rtmr_extend(&rtmr, &e->event[i].digest);
+	assert_memory_equal(&rtmr, &e->rtmr[1], sizeof(rtmr));
+	tdx_sha384("r\0o\0\0", 6, &d);
+	assert_memory_equal(&find(e, "kernel command line")->digest, &d, sizeof(d));
+	free((void *)in.firmware.p);
+	free(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +392,7 @@ int main(void)
 		cmocka_unit_test(authenticode_leaves_out_checksum_and_certificates),
 		cmocka_unit_test(a_direct_boot_has_the_events_of_published_logs),
 		cmocka_unit_test(a_uki_tells_what_is_not_known),
+		cmocka_unit_test(a_boot_by_grub_has_the_images_in_rtmr_1),
 	};
 
 	return cmocka_run_group_tests_name("measure: expected values", tests, NULL, NULL);

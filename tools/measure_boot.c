@@ -63,12 +63,17 @@ static int read_all(struct expect_inputs *in, const struct measure_boot *b)
 		rc = read_into(&in->initrd, b->files.initrd, TDVF_MAX_IMAGE);
 	if (!rc)
 		rc = read_into(&in->disk, b->disk, DISK_MAX);
+	if (!rc)
+		rc = read_into(&in->shim, b->shim, TDVF_MAX_IMAGE);
+	if (!rc)
+		rc = read_into(&in->grub, b->grub, TDVF_MAX_IMAGE);
 	return rc ? rc : read_acpi(in, b->acpi);
 }
 
 static void free_all(struct expect_inputs *in)
 {
-	struct expect_bytes *all[] = {&in->firmware, &in->kernel,  &in->initrd, &in->disk,
+	struct expect_bytes *all[] = {&in->firmware, &in->kernel,  &in->initrd,
+				      &in->disk,     &in->shim,	   &in->grub,
 				      &in->acpi[0],  &in->acpi[1], &in->acpi[2]};
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)

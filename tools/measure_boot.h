@@ -10,7 +10,7 @@
 
 struct measure_boot {
 	unsigned boot, ovmf; /* enum expect_boot, enum expect_ovmf */
-	const char *firmware, *disk, *acpi;
+	const char *firmware, *disk, *acpi, *shim, *grub;
 	struct boot_files files;
 	uint64_t memory; /* 0: not given */
 	bool json;

@@ -241,9 +241,10 @@ int verb_measure(int argc, char **argv)
 		OPTION_TEXT("append", "CMDLINE", &s.boot.append, "its command line"),
 		OPTION_NUMBER("memory", "MIB", &mib, 1, 1u << 20,
 			      "memory of that TD, which its RTMR 0 tells (512; none with --boot)"),
-		OPTION_CHOICE("boot", "none|direct|uki", &boot,
+		OPTION_CHOICE("boot", "none|direct|uki|grub", &boot,
 			      "expected values of a TD that OVMF boots: direct: QEMU's -kernel; "
-			      "uki: --kernel is a unified kernel image on a disk"),
+			      "uki: --kernel is a unified kernel image on a disk; grub: shim and "
+			      "GRUB from a disk, which starts --kernel by its EFI stub"),
 		OPTION_TEXT("firmware", "FILE", &b.firmware, "with --boot: OVMF's image"),
 		OPTION_CHOICE("ovmf", "new|old", &b.ovmf,
 			      "with --boot: new: edk2 202505 under QEMU 10.1 and later (default); "
@@ -251,14 +252,17 @@ int verb_measure(int argc, char **argv)
 		OPTION_TEXT("acpi", "DIR", &b.acpi,
 			    "with --boot: QEMU's fw_cfg files table-loader, rsdp and tables"),
 		OPTION_TEXT("disk", "IMAGE", &b.disk,
-			    "with --boot uki: the disk, of which the partition table is measured"),
+			    "with --boot uki or grub: the disk, of which the partition table is "
+			    "measured"),
+		OPTION_TEXT("shim", "FILE", &b.shim, "with --boot grub: shim, as on the disk"),
+		OPTION_TEXT("grub", "FILE", &b.grub, "with --boot grub: GRUB, as on the disk"),
 		OPTION_FLAG("json", &s.json, "the same content as JSON"),
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
 		"measure",
 		"[--order page|section|all] [--json] IMAGE\n"
 		"[OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]\n"
-		"--boot direct|uki --firmware FILE --kernel FILE [OPTION]...",
+		"--boot direct|uki|grub --firmware FILE --kernel FILE [OPTION]...",
 		"Prints the MRTD of a TD built from the firmware IMAGE (- is standard input), or "
 		"MRTD and "
 		"RTMRs of a TD that swtdx run boots from the same kernel, initrd and command line, "
@@ -270,8 +274,9 @@ int verb_measure(int argc, char **argv)
 		return end;
 	if (!s.boot.kernel && (s.boot.initrd || s.boot.append))
 		return options_wrong(&usage, "--initrd and --append go with --kernel");
-	if (!boot && (b.firmware || b.acpi || b.disk))
-		return options_wrong(&usage, "--firmware, --acpi and --disk go with --boot");
+	if (!boot && (b.firmware || b.acpi || b.disk || b.shim || b.grub))
+		return options_wrong(
+			&usage, "--firmware, --acpi, --disk, --shim and --grub go with --boot");
 	if (boot && (!b.firmware || !s.boot.kernel))
 		return options_wrong(&usage, "--boot needs --firmware and --kernel");
 	if (argc != (s.boot.kernel ? 0 : 1))

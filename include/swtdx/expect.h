@@ -36,6 +36,7 @@ enum expect_ovmf {
 enum expect_boot {
 	EXPECT_DIRECT, /* QEMU's -kernel, -initrd, -append */
 	EXPECT_UKI,    /* a unified kernel image that the firmware starts from a disk */
+	EXPECT_GRUB,   /* shim, GRUB, a kernel that GRUB starts by its EFI stub */
 };
 
 struct expect_inputs {
@@ -46,7 +47,8 @@ struct expect_inputs {
 	uint64_t memory; /* of the TD, in bytes; 0: not given */
 	/* QEMU's fw_cfg files etc/table-loader, etc/acpi/rsdp, etc/acpi/tables. */
 	struct expect_bytes acpi[3];
-	struct expect_bytes disk; /* the image's beginning: its partition table */
+	struct expect_bytes disk;	/* the image's beginning: its partition table */
+	struct expect_bytes shim, grub; /* as they are on the disk */
 };
 
 struct expect_event {

@@ -209,7 +209,7 @@ static int add_boot_options(struct maker *m)
 	static const uint8_t order[2];
 	int rc;
 
-	if (m->in->boot == EXPECT_UKI || m->in->ovmf == EXPECT_OVMF_NEW) {
+	if (m->in->boot != EXPECT_DIRECT || m->in->ovmf == EXPECT_OVMF_NEW) {
 		add(m, 0, "EV_EFI_VARIABLE_BOOT", "BootOrder and boot options")->from =
 			"missing: the options that the firmware makes of its devices";
 		return 0;
@@ -259,15 +259,27 @@ static int patch_header(struct maker *m, uint8_t *k, size_t len)
 	return 0;
 }
 
-static int add_image(struct maker *m, const uint8_t *p, size_t len, const char *from)
+static int add_pe(struct maker *m, const char *what, const struct expect_bytes *b, const char *from,
+		  const char *missing)
 {
-	struct expect_event *e = add(m, 1, "EV_EFI_BOOT_SERVICES_APPLICATION", "PE image: kernel");
-	int rc = pe_authenticode(p, len, &e->digest);
+	struct expect_event *e = add(m, 1, "EV_EFI_BOOT_SERVICES_APPLICATION", what);
+	int rc;
 
+	e->from = missing;
+	if (!b->p)
+		return 0;
+	rc = pe_authenticode(b->p, b->len, &e->digest);
 	e->known = !rc;
 	e->from = from;
-	return rc == -EINVAL ? refuse(m, "the kernel is not a PE image (one with an EFI stub)")
-			     : rc;
+	if (rc != -EINVAL)
+		return rc;
+	snprintf(m->err, EXPECT_ERROR_TEXT, "%s: the file is not a PE image (one for EFI)", what);
+	return rc;
+}
+
+static int add_image(struct maker *m, const uint8_t *p, size_t len, const char *from)
+{
+	return add_pe(m, "PE image: kernel", &(struct expect_bytes){p, len}, from, NULL);
 }
 
 static int add_kernel(struct maker *m)
@@ -276,7 +288,7 @@ static int add_kernel(struct maker *m)
 	uint8_t *copy;
 	int rc;
 
-	if (m->in->boot == EXPECT_UKI || m->in->ovmf == EXPECT_OVMF_NEW)
+	if (m->in->boot != EXPECT_DIRECT || m->in->ovmf == EXPECT_OVMF_NEW)
 		return add_image(m, k->p, k->len, "Authenticode of the file");
 	if (!m->in->memory && m->in->initrd.p) {
 		add(m, 1, "EV_EFI_BOOT_SERVICES_APPLICATION", "PE image: kernel")->from =
@@ -361,31 +373,6 @@ static int add_wide(struct maker *m, const char *type, const char *what, const c
 	return rc;
 }
 
-static int add_direct_options(struct maker *m)
-{
-	const bool initrd = m->in->initrd.p, before = m->in->ovmf == EXPECT_OVMF_NEW;
-	const char *cmdline = m->in->append ? m->in->append : "";
-	char *text;
-	int n = asprintf(&text, "%s%s%s", initrd && before ? "initrd=initrd " : "", cmdline,
-			 initrd && !before ? " initrd=initrd" : ""),
-	    rc;
-
-	if (n < 0)
-		return -ENOMEM;
-	for (const char *c = text; *c; c++)
-		if ((unsigned char)*c >= 0x80) {
-			free(text);
-			return refuse(m, "a command line that is not ASCII");
-		}
-	rc = add_wide(m, "EV_EVENT_TAG", "kernel command line (LOADED_IMAGE::LoadOptions)", text,
-		      "UTF-16 of what the firmware gives, with initrd=initrd, and its zero");
-	free(text);
-	if (!rc && initrd)
-		rc = add_of(m, 2, "EV_EVENT_TAG", "initrd (Linux initrd)", m->in->initrd.p,
-			    m->in->initrd.len, "the file");
-	return rc;
-}
-
 /* systemd-stub measures each section twice: its name with the zero, and its contents. */
 static int add_sections(struct maker *m)
 {
@@ -412,6 +399,39 @@ static int add_sections(struct maker *m)
 	return rc;
 }
 
+/* What Linux's stub measures: the options it was given, in UTF-16, and the initrd. */
+static int add_stub(struct maker *m, const char *cmdline, const char *from)
+{
+	int rc;
+
+	for (const char *c = cmdline; *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			return refuse(m, "a command line that is not ASCII");
+	rc = add_wide(m, "EV_EVENT_TAG", "kernel command line (LOADED_IMAGE::LoadOptions)", cmdline,
+		      from);
+	if (!rc && m->in->initrd.p)
+		rc = add_of(m, 2, "EV_EVENT_TAG", "initrd (Linux initrd)", m->in->initrd.p,
+			    m->in->initrd.len, "the file");
+	return rc;
+}
+
+static int add_direct_options(struct maker *m)
+{
+	const bool initrd = m->in->initrd.p, before = m->in->ovmf == EXPECT_OVMF_NEW;
+	const char *cmdline = m->in->append ? m->in->append : "";
+	char *text;
+	int n = asprintf(&text, "%s%s%s", initrd && before ? "initrd=initrd " : "", cmdline,
+			 initrd && !before ? " initrd=initrd" : ""),
+	    rc;
+
+	if (n < 0)
+		return -ENOMEM;
+	rc = add_stub(m, text,
+		      "UTF-16 of what the firmware gives, with initrd=initrd, and its zero");
+	free(text);
+	return rc;
+}
+
 /* --- together --- */
 
 static int direct(struct maker *m)
@@ -431,7 +451,8 @@ static int direct(struct maker *m)
 	return rc ? rc : add_exit(m);
 }
 
-static int uki(struct maker *m)
+/* Up to the first image that comes from a disk. */
+static int from_disk(struct maker *m)
 {
 	int rc = add_platform(m);
 
@@ -441,8 +462,40 @@ static int uki(struct maker *m)
 		rc = add_action(m, "Calling EFI Application from Boot Option");
 	if (!rc)
 		rc = add_separator(m, 1);
+	return rc ? rc : add_gpt(m);
+}
+
+static int grub(struct maker *m)
+{
+	static const char not_known[] = "missing: what shim's lists and variables hold";
+	int rc = from_disk(m);
+
 	if (!rc)
-		rc = add_gpt(m);
+		add(m, 0, "EV_EFI_VARIABLE_AUTHORITY", "keys and lists that vouched for the images")
+			->from = not_known;
+	if (!rc)
+		rc = add_pe(m, "PE image: shim", &m->in->shim, "Authenticode of the file",
+			    "missing: shim, as it is on the disk");
+	if (!rc)
+		add(m, 2, "EV_IPL", "shim: MokList, MokListX, MokListTrusted")->from = not_known;
+	if (!rc)
+		rc = add_pe(m, "PE image: GRUB", &m->in->grub, "Authenticode of the file",
+			    "missing: GRUB, as it is on the disk");
+	if (!rc)
+		add(m, 2, "EV_IPL", "GRUB's commands and files, where it measures them")->from =
+			"missing: what its configuration does at boot";
+	if (!rc)
+		rc = add_kernel(m);
+	if (!rc)
+		rc = add_stub(m, m->in->append ? m->in->append : "",
+			      "UTF-16 of the command line as GRUB gives it, and its zero");
+	return rc ? rc : add_exit(m);
+}
+
+static int uki(struct maker *m)
+{
+	int rc = from_disk(m);
+
 	if (!rc)
 		rc = add_kernel(m);
 	if (!rc)
@@ -503,7 +556,17 @@ int expect_boot(const struct expect_inputs *in, struct expect *out, char err[EXP
 		return rc;
 	m.tdvf = mr.tdvf;
 	out->mrtd = mr.mrtd;
-	rc = in->boot == EXPECT_DIRECT ? direct(&m) : uki(&m);
+	switch (in->boot) {
+	case EXPECT_DIRECT:
+		rc = direct(&m);
+		break;
+	case EXPECT_UKI:
+		rc = uki(&m);
+		break;
+	case EXPECT_GRUB:
+		rc = grub(&m);
+		break;
+	}
 	if (!rc)
 		rc = sum_up(&m);
 	if (rc)
