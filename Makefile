@@ -4,7 +4,7 @@ BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 OVMF    ?= /usr/share/ovmf/OVMF.fd
 
-.PHONY: all help setup run test lint cover bench stress fuzz fidelity locks explore install clean
+.PHONY: all help setup run test lint cover bench stress fuzz prove fidelity locks explore install clean
 
 # The library and the tools, in $(BUILD).
 all: $(BUILD)/build.ninja
@@ -48,6 +48,10 @@ stress: setup
 # Ten minutes for each parser, ten million calls for the module.
 fuzz: setup
 	@scripts/fuzz
+
+# The proofs in proofs/, by CBMC: the system's, or Debian 13's kept in build-prove.
+prove:
+	@scripts/prove
 
 # docs/fidelity.md from the code and its vectors.
 fidelity: all

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What a proof is written in: CBMC looks for values of `any` for which a `prove` fails. */
+#ifndef PROOFS_PROOF_H
+#define PROOFS_PROOF_H
+
+#include <stddef.h>
+
+/* Of any value: the checker chooses. */
+#define any(object, size) __CPROVER_havoc_slice(object, size)
+#define assume(what)	  __CPROVER_assume(what)
+#define prove(what)	  __CPROVER_assert(what, #what)
+/* Must be seen to fail: what stands before it can happen. */
+#define reached() __CPROVER_assert(0, "reached")
+/* No execution of interest goes on from here. */
+#define impossible() __CPROVER_assume(0)
+
+#endif
