@@ -2,21 +2,27 @@
 /* The metadata tables and the search in them; see metadata.h. Freestanding. */
 #include "abi/metadata.h"
 
-#define ALL		   (~0ull)
-#define RO		   ALL, 0
-#define RW		   ALL, ALL
-#define RW_BITS(m)	   ALL, m
-#define RO_BITS(m)	   m, 0
-#define BITS(m)		   m, m
-#define RD_WR(r, w)	   r, w
-#define FIELDS(n)	   .last_field = (n)-1,
-#define ELEMENTS(n)	   .last_element = (n)-1,
-#define HOST(...)	   .host = {__VA_ARGS__},
-#define DEBUG(...)	   .debug = {__VA_ARGS__},
-#define GUEST(...)	   .guest = {__VA_ARGS__},
-#define ADDR(a)		   .address = a,
-#define X(name_, id_, ...) {.name = #name_, .id = id_, __VA_ARGS__},
-#define COUNT(a)	   (sizeof(a) / sizeof((a)[0]))
+#define ALL	    (~0ull)
+#define RO	    ALL, 0
+#define RW	    ALL, ALL
+#define RW_BITS(m)  ALL, m
+#define RO_BITS(m)  m, 0
+#define BITS(m)	    m, m
+#define RD_WR(r, w) r, w
+#define FIELDS(n)   .last_field = (n)-1,
+#define ELEMENTS(n) .last_element = (n)-1,
+#define HOST(...)   .host = {__VA_ARGS__},
+#define DEBUG(...)  .debug = {__VA_ARGS__},
+#define GUEST(...)  .guest = {__VA_ARGS__},
+#define MIGTD(...)  .migtd = {__VA_ARGS__},
+#define ADDR(a)	    .address = a,
+#define EXPORT(...) EXPORTED(__VA_ARGS__, ALL, )
+#define IMPORT(...) IMPORTED(__VA_ARGS__, ALL, )
+/* the mask written, or all */
+#define EXPORTED(phase_, mask_, ...) .phase = MD_##phase_, .exported = mask_,
+#define IMPORTED(need_, mask_, ...)  .need = MD_##need_, .imported = mask_,
+#define X(name_, id_, ...)	     {.name = #name_, .id = id_, __VA_ARGS__},
+#define COUNT(a)		     (sizeof(a) / sizeof((a)[0]))
 
 static const struct md_field sys_rows[] = {
 #include "abi/metadata_sys.def"

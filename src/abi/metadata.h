@@ -13,7 +13,10 @@
  *   GUEST()  by the TD itself
  *     each RO all bits readable; RW, writable too; RW_BITS(m) all readable, m writable; BITS(m)
  *     only m visible and writable; RO_BITS(m) only m readable; RD_WR(r, w); absent: no access
+ *   MIGTD()  by the migration TD bound to the TD; as those above
  *   ADDR()   the value is an address, enum md_address
+ *   EXPORT(IMMUTABLE or MUTABLE, mask)  in which state bundle the field moves, mask: all bits
+ *   IMPORT(REQUIRED or OPTIONAL, mask)  and what the importer takes of it; absent: nothing
  *
  * ABI: "TDX Module Metadata", module 1.5.25. Constant data, any thread; freestanding. */
 #ifndef SWTDX_ABI_METADATA_H
@@ -50,6 +53,10 @@ enum md_vp_class {
 	MD_VP_CLASS_L2_SHADOW_MSR_BITMAPS_1 = 0x26,
 };
 
+/* When a field is exported, and what its absence means to an importer. */
+enum md_phase { MD_NOT_MIGRATED, MD_IMMUTABLE, MD_MUTABLE };
+enum md_need { MD_NOT_IMPORTED, MD_OPTIONAL, MD_REQUIRED };
+
 enum md_address { MD_NO_ADDRESS, MD_HPA, MD_SHARED_HPA, MD_GPA, MD_PRIVATE_GPA };
 
 struct md_mask {
@@ -61,8 +68,10 @@ struct md_field {
 	uint64_t id;	     /* of the first element of the first field */
 	uint16_t last_field; /* number of fields less one */
 	uint8_t last_element;
-	uint8_t address; /* enum md_address */
-	struct md_mask host, debug, guest;
+	uint8_t address;     /* enum md_address */
+	uint8_t phase, need; /* enum md_phase, enum md_need */
+	struct md_mask host, debug, guest, migtd;
+	uint64_t exported, imported;
 };
 
 struct md_table {

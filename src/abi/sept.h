@@ -143,6 +143,23 @@ static inline uint64_t sept_make_table(uint64_t address)
 	return sept_with_state(SEPT_RWX | (address & SEPT_HPA_MASK), TDX_SEPT_NL_MAPPED);
 }
 
+/* A page that was there in an import session and is no more: the entry remembers the epoch, so that
+ * no bundle from before brings it back. In the bits of the address: 12 valid, 44:13 the epoch. */
+#define SEPT_REMOVED_VALID	 (1ull << 12)
+#define SEPT_REMOVED_EPOCH_SHIFT 13
+
+static inline uint64_t sept_removed(uint32_t epoch)
+{
+	return sept_with_state(SEPT_REMOVED_VALID | (uint64_t)epoch << SEPT_REMOVED_EPOCH_SHIFT,
+			       TDX_SEPT_REMOVED);
+}
+
+static inline bool sept_removed_since(uint64_t entry, uint32_t epoch)
+{
+	return sept_is_state(entry, TDX_SEPT_REMOVED) && entry & SEPT_REMOVED_VALID &&
+	       (uint32_t)(entry >> SEPT_REMOVED_EPOCH_SHIFT) >= epoch;
+}
+
 /* RCX of TDH.MEM.SEPT.RD and of a failing TDH.MEM.* call. keyid_mask: the physical address bits
  * that hold the KeyID. The accept counter is not hidden; the module does not hide it either. */
 static inline uint64_t sept_arch_entry(uint64_t entry, uint64_t keyid_mask)

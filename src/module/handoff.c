@@ -16,6 +16,7 @@ void handoff_write(struct module *mod, uint16_t hv)
 	h->pkg_config_bitmap = mod->pkg_config_bitmap;
 	h->dynamic_pamt = mod->dynamic_pamt;
 	h->td_build_count = mod->td_build_count;
+	h->mig_interrupted_count = mod->mig_interrupted_count;
 	h->hv = hv;
 	h->size = HANDOFF_DATA_SIZE;
 	h->valid = true;
@@ -40,4 +41,5 @@ void handoff_take(struct module *mod)
 	mod->pkg_config_bitmap = h->pkg_config_bitmap;
 	mod->dynamic_pamt = h->dynamic_pamt;
 	mod->td_build_count = h->td_build_count;
+	mod->mig_interrupted_count = h->mig_interrupted_count;
 }

@@ -22,7 +22,7 @@ struct handoff {
 	uint16_t hkid;
 	uint32_t pkg_config_bitmap;
 	bool dynamic_pamt;
-	uint16_t td_build_count;
+	uint16_t td_build_count, mig_interrupted_count;
 };
 static_assert(sizeof(struct handoff) <= MACHINE_SEAM_DATA, "room in SEAM memory");
 

@@ -107,7 +107,8 @@ struct lp {
 	uint8_t line_after[64];
 	struct tx_held guest_locks[4]; /* PAMT words kept shared while the guest runs */
 	unsigned nguest_locks;
-	bool bus_lock_preempted; /* seen in an exit reason, not yet told to the host */
+	void *gcm_ctx, *block_ctx; /* scratch of module/gcm.h, never kept from call to call */
+	bool bus_lock_preempted;   /* seen in an exit reason, not yet told to the host */
 	enum lp_fate fate;
 	struct {
 		uint8_t vcpu_state, last_td_exit;
@@ -138,6 +139,7 @@ struct module {
 	uint64_t fatal_info_config_hpa;
 	uint64_t twenty_usec_in_tsc;
 	_Atomic uint16_t td_build_count;
+	_Atomic uint16_t mig_interrupted_count; /* exports and imports of state */
 	bool update_compatibility;
 	uint16_t module_hv, min_update_hv, no_downgrade, num_handoff_pages;
 	struct platform_info plat;

@@ -89,6 +89,38 @@ uint64_t l2_sept_unblocked(uint64_t e)
 	       moved(e, L2_SAVED_PWA, L2_PWA) | SEPT_MT_WB;
 }
 
+uint64_t l2_sept_blockedw(uint64_t e)
+{
+	const uint64_t wait = L2_SAVED_W | L2_SAVED_PWA;
+
+	return (e & ~(SEPT_W | L2_PWA | wait)) | moved(e, SEPT_W, L2_SAVED_W) |
+	       moved(e, L2_PWA, L2_SAVED_PWA) | L2_LEAF | L2_BLOCKED;
+}
+
+uint64_t l2_sept_unblockedw(uint64_t e)
+{
+	const uint64_t wait = L2_SAVED_W | L2_SAVED_PWA;
+
+	return (e & ~(SEPT_W | L2_PWA | wait | L2_BLOCKED)) | moved(e, L2_SAVED_W, SEPT_W) |
+	       moved(e, L2_SAVED_PWA, L2_PWA) | L2_LEAF;
+}
+
+bool l2_block_writing(const struct tx *tx, const struct td *td, const struct sept_ref *l1,
+		      bool block)
+{
+	for (unsigned vm = 1; vm <= td->tdcs->num_l2_vms; vm++) {
+		uint64_t *alias;
+
+		if (!l2_aliased(l1->value, vm))
+			continue;
+		alias = l2_alias(tx, td->tdr, td->tdcs, vm, l1, true);
+		if (!alias)
+			return false;
+		l2_sept_write(alias, block ? l2_sept_blockedw(*alias) : l2_sept_unblockedw(*alias));
+	}
+	return true;
+}
+
 uint64_t l2_sept_table(uint64_t address)
 {
 	return SEPT_RWX | (address & SEPT_HPA_MASK);

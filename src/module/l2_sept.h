@@ -55,6 +55,13 @@ uint64_t l2_sept_table(uint64_t address);
 uint64_t l2_sept_leaf(uint64_t address, unsigned attr, bool blocked);
 uint64_t l2_sept_with_attr(uint64_t entry, unsigned attr);
 
+/* Writing alone is blocked, or allowed again as it was. */
+uint64_t l2_sept_blockedw(uint64_t entry);
+uint64_t l2_sept_unblockedw(uint64_t entry);
+/* The same for all aliases of an L1 entry. False: broken state, the processor is dead. */
+bool l2_block_writing(const struct tx *tx, const struct td *td, const struct sept_ref *l1,
+		      bool block);
+
 /* The attributes an entry stands for. */
 unsigned l2_sept_attr(uint64_t entry, bool l1_blockedw, bool l1_pending);
 bool l2_attr_legal(unsigned attr);

@@ -35,6 +35,7 @@ typedef uint64_t u64_t;
 #define LEAF_R11 r11
 #define LEAF_R12 r12
 #define LEAF_R13 r13
+#define LEAF_R14 r14
 
 /* Outputs of a call that fails. */
 #define LEAF_FAILS_ZERO(reg) 0
@@ -136,6 +137,7 @@ struct sept_shown {
 #undef LEAF_R11
 #undef LEAF_R12
 #undef LEAF_R13
+#undef LEAF_R14
 #undef LEAF_FAILS_ZERO
 #undef LEAF_FAILS_ONES
 #undef LEAF_FAILS_SAME

@@ -23,6 +23,11 @@ struct md md_of_td(struct tx *tx, const struct td *td, const struct vp *vp)
 	return md;
 }
 
+struct md md_of_target(struct tx *tx, const struct td *td)
+{
+	return (struct md){.tx = tx, .ctx = MD_CTX_TD, .by = MD_BY_MIGTD, .td = *td};
+}
+
 struct md md_of_guest(struct tx *tx, enum md_context ctx)
 {
 	const struct lp *lp = tx->lp;
@@ -60,9 +65,35 @@ const struct md_field *md_row(const struct md *md, uint64_t id)
 struct md_mask md_mask(const struct md *md, const struct md_field *f)
 {
 	uint64_t size = md_size_mask(f->id);
-	struct md_mask m = md->by == MD_BY_GUEST      ? f->guest
-			   : md->by == MD_BY_DEBUGGER ? f->debug
-						      : f->host;
+	const bool immutable = f->phase == MD_IMMUTABLE, mutable = f->phase == MD_MUTABLE;
+	struct md_mask m = {0};
+
+	switch (md->by) {
+	case MD_BY_HOST:
+		m = f->host;
+		break;
+	case MD_BY_DEBUGGER:
+		m = f->debug;
+		break;
+	case MD_BY_GUEST:
+		m = f->guest;
+		break;
+	case MD_BY_MIGTD:
+		m = f->migtd;
+		break;
+	case MD_EXPORT_IMMUTABLE:
+		m.rd = immutable ? f->exported : 0;
+		break;
+	case MD_EXPORT_MUTABLE:
+		m.rd = mutable ? f->exported : 0;
+		break;
+	case MD_IMPORT_IMMUTABLE:
+		m.wr = immutable ? f->imported : 0;
+		break;
+	case MD_IMPORT_MUTABLE:
+		m.wr = mutable ? f->imported : 0;
+		break;
+	}
 
 	m.rd &= size;
 	m.wr &= size;
@@ -83,6 +114,24 @@ uint64_t md_load(const void *where, unsigned size)
 	}
 }
 
+void md_store(void *where, unsigned size, uint64_t value)
+{
+	switch (size) {
+	case 1:
+		__atomic_store_n((uint8_t *)where, (uint8_t)value, __ATOMIC_RELAXED);
+		break;
+	case 2:
+		__atomic_store_n((uint16_t *)where, (uint16_t)value, __ATOMIC_RELAXED);
+		break;
+	case 4:
+		__atomic_store_n((uint32_t *)where, (uint32_t)value, __ATOMIC_RELAXED);
+		break;
+	default:
+		__atomic_store_n((uint64_t *)where, value, __ATOMIC_RELAXED);
+		break;
+	}
+}
+
 static struct tdx_status check_single(uint64_t id)
 {
 	if (id & (MD_ID_RESERVED | MD_ID_LAST_ELEMENT | MD_ID_LAST_FIELD))
@@ -90,9 +139,10 @@ static struct tdx_status check_single(uint64_t id)
 	return tdx_success();
 }
 
-static struct tdx_status element(const struct md *md, const struct md_field *f, uint64_t id,
-				 struct md_element *e)
+struct tdx_status md_element_at(const struct md *md, const struct md_field *f, uint64_t id,
+				struct md_element *e)
 {
+	*e = (struct md_element){0};
 	switch (md->ctx) {
 	case MD_CTX_SYS:
 		e->value = md_sys_value(md, f, id);
@@ -127,7 +177,7 @@ struct tdx_status md_rd(const struct md *md, uint64_t id, uint64_t *value, uint6
 	f = md_row(md, id);
 	if (!f)
 		return tdx_error(TDX_METADATA_FIELD_ID_INCORRECT);
-	s = element(md, f, id, &e);
+	s = md_element_at(md, f, id, &e);
 	if (!tdx_is_success(s))
 		return s;
 	m = md_mask(md, f);

@@ -11,7 +11,16 @@
 #include "abi/metadata.h"
 #include "module/td.h"
 
-enum md_accessor { MD_BY_HOST, MD_BY_DEBUGGER, MD_BY_GUEST };
+enum md_accessor {
+	MD_BY_HOST,
+	MD_BY_DEBUGGER,
+	MD_BY_GUEST,
+	MD_BY_MIGTD,
+	MD_EXPORT_IMMUTABLE,
+	MD_EXPORT_MUTABLE,
+	MD_IMPORT_IMMUTABLE,
+	MD_IMPORT_MUTABLE,
+};
 
 /* Who reads or writes what. */
 struct md {
@@ -26,6 +35,8 @@ struct md {
 struct md md_of_system(struct tx *tx);
 /* A TD, or one of its vCPUs when vp is not NULL, on behalf of the host. */
 struct md md_of_td(struct tx *tx, const struct td *td, const struct vp *vp);
+/* A TD, on behalf of the migration TD bound to it. */
+struct md md_of_target(struct tx *tx, const struct td *td);
 /* The entered TD and vCPU, on the guest's behalf. */
 struct md md_of_guest(struct tx *tx, enum md_context ctx);
 
@@ -36,9 +47,16 @@ struct tdx_status md_rd(const struct md *md, uint64_t id, uint64_t *value, uint6
 struct tdx_status md_wr(const struct md *md, uint64_t id, uint64_t value, uint64_t mask,
 			uint64_t *old);
 
-/* SYS.RDALL: fill a page with the fields from id on (MD_ID_NONE: the first) as a metadata list;
- * next is where to go on, MD_ID_NONE when all fitted. */
-struct tdx_status md_rdall(const struct md *md, uint64_t id, void *page, uint64_t *next);
+/* Fill a page with the fields from id on (MD_ID_NONE: the first) as a metadata list; next is where
+ * to go on, MD_ID_NONE when all fitted, else the status is TDX_METADATA_LIST_OVERFLOW. */
+struct tdx_status md_dump(const struct md *md, uint64_t id, void *page, uint64_t *next);
+
+/* An import of state: write what the list in a page says. `id` is the field it must begin with
+ * (MD_ID_NONE: the first), `next` the one that the list after it must begin with; `last`: none
+ * follows. A status with the index of a sequence leaves the field it stopped at in `field`. The
+ * page is the module's own and cannot change. */
+struct tdx_status md_import(const struct md *md, uint64_t id, const void *page, bool last,
+			    uint64_t *next, uint64_t *field);
 
 /* --- between the files of this part --- */
 
@@ -69,6 +87,12 @@ struct md_cursor {
 	uint64_t id;
 };
 enum md_step { MD_STEP_ELEMENT, MD_STEP_FIELD };
+/* At the first element of the field `id`; false: there is no such field, or it does not begin
+ * there.
+ */
+bool md_cursor_at(const struct md *md, uint64_t id, struct md_cursor *c);
+/* Readable or not. */
+void md_step(const struct md *md, struct md_cursor *c, enum md_step step);
 void md_advance(const struct md *md, struct md_cursor *c, enum md_step step);
 
 /* Did the caller ask to change bits it can see but not write? */
@@ -81,6 +105,24 @@ static inline bool md_changes_readonly(uint64_t seen, uint64_t value, uint64_t a
 }
 
 uint64_t md_load(const void *where, unsigned size);
+void md_store(void *where, unsigned size, uint64_t value);
+struct tdx_status md_element_at(const struct md *md, const struct md_field *f, uint64_t id,
+				struct md_element *e);
+
+static inline bool md_imports(const struct md *md)
+{
+	return md->by == MD_IMPORT_IMMUTABLE || md->by == MD_IMPORT_MUTABLE;
+}
+
+static inline bool md_migrates(const struct md *md)
+{
+	return md->by >= MD_EXPORT_IMMUTABLE;
+}
+
+struct tdx_status md_write_hp_lock_timeout(const struct md *md, uint64_t usec);
+/* What an import does with a field: all its elements at once; checks as for a TD that is built. */
+struct tdx_status md_td_import(const struct md *md, const struct md_field *f, uint64_t id,
+			       const uint64_t *value, uint64_t mask);
 
 uint64_t md_sys_value(const struct md *md, const struct md_field *f, uint64_t id);
 /* How many elements of a field a list gets; the words of the others stay as they are. */

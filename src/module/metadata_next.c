@@ -84,7 +84,7 @@ static void next_field_row(const struct md *md, struct md_cursor *c)
 }
 
 /* To the next element or field, of this row if it has one. */
-static void step_once(const struct md *md, struct md_cursor *c, enum md_step step)
+void md_step(const struct md *md, struct md_cursor *c, enum md_step step)
 {
 	if (!md_is_none(c->id)) {
 		const struct md_field *f = &c->table->row[c->row];
@@ -105,10 +105,31 @@ static void step_once(const struct md *md, struct md_cursor *c, enum md_step ste
 	next_field_row(md, c);
 }
 
+/* To who reads, readable; to an importer, writable. */
+static bool accessible(const struct md *md, const struct md_field *f)
+{
+	const struct md_mask m = md_mask(md, f);
+
+	return md_imports(md) ? m.wr : m.rd;
+}
+
+bool md_cursor_at(const struct md *md, uint64_t id, struct md_cursor *c)
+{
+	const struct md_field *f = md_row(md, id);
+
+	if (!f || md_index(f, id) % md_elements(f) || md_size(f->id) != md_size(id))
+		return false;
+	c->table = md_table_of(id);
+	c->row = (unsigned)(f - c->table->row);
+	c->id = (f->id & ~(MD_ID_CODE_MASK | MD_ID_CLASS_MASK)) |
+		(id & (MD_ID_CODE_MASK | MD_ID_CLASS_MASK));
+	return true;
+}
+
 void md_advance(const struct md *md, struct md_cursor *c, enum md_step step)
 {
-	step_once(md, c, step);
-	while (!md_is_none(c->id) && !md_mask(md, &c->table->row[c->row]).rd)
+	md_step(md, c, step);
+	while (!md_is_none(c->id) && !accessible(md, &c->table->row[c->row]))
 		next_field_row(md, c);
 }
 

@@ -5,9 +5,13 @@
  * holds OP_STATE shared, the guest nothing. */
 #include "module/cpuid_flags.h"
 #include "module/cpuid_table.h"
+#include "module/entropy.h"
 #include "module/metadata.h"
+#include "module/mig.h"
 #include "module/sept.h"
+#include "module/tsc.h"
 
+#include <string.h>
 #include <swtdx/structs.h>
 
 /* A page of the TD: the TDR or a TDCS page (enum in module/td.h), or no page at all. */
@@ -24,6 +28,9 @@ struct place {
 #define HOST(...)
 #define DEBUG(...)
 #define GUEST(...)
+#define MIGTD(...)
+#define EXPORT(...)
+#define IMPORT(...)
 #define X(name_, id_, ...) BYTES_##name_ = (int)(1u << ((id_) >> 32 & 3)) __VA_ARGS__,
 enum {
 #include "abi/metadata_td.def"
@@ -189,9 +196,29 @@ static uint64_t computed(const struct md *md, enum md_td_field field, unsigned n
 		return (uint16_t)tdr_running(md->td.tdr, n);
 	case MD_TD_NUM_CPUID_VALUES:
 		return CPUID_ROWS;
+	case MD_TD_VIRTUAL_TSC: /* as the guest sees it now; only an exporter reads it */
+		return tsc_to_virtual(machine_rdtsc(md->tx->lp->hw), md->td.tdcs->tsc_multiplier,
+				      md->td.tdcs->tsc_offset);
 	default:
 		return 0;
 	}
+}
+
+/* An exporter sends the bitmap of those leaves along. */
+static bool hides_zero_leaves(enum md_accessor by)
+{
+	return by == MD_BY_HOST || by == MD_BY_DEBUGGER || by == MD_BY_MIGTD;
+}
+
+/* The key of the next session is made when its first word is asked for, every time. */
+static struct tdx_status renew_enc_key(const struct md *md)
+{
+	uint64_t key[4];
+
+	if (!entropy_fill(md->tx->lp->hw, key, 4))
+		return tdx_error(TDX_RND_NO_ENTROPY);
+	memcpy(md->td.tdcs->mig_enc_key, key, sizeof(key));
+	return tdx_success();
 }
 
 struct tdx_status md_td_element(const struct md *md, const struct md_field *f, uint64_t id,
@@ -206,13 +233,21 @@ struct tdx_status md_td_element(const struct md *md, const struct md_field *f, u
 		unsigned row;
 		bool zero;
 		struct tdx_status s =
-			cpuid_index(md, id, !write && md->by != MD_BY_GUEST, &row, &zero);
+			cpuid_index(md, id, !write && hides_zero_leaves(md->by), &row, &zero);
 
 		if (!tdx_is_success(s) || zero)
 			return s;
 		n = row * 2 + (unsigned)(id & 1);
 	}
+	if (field == MD_TD_MIG_ENC_KEY && n == 0 && md->by == MD_BY_MIGTD && !write) {
+		struct tdx_status s = renew_enc_key(md);
+
+		if (!tdx_is_success(s))
+			return s;
+	}
 	if (places[field].page == NOWHERE) {
+		if (field == MD_TD_VIRTUAL_TSC && !md_migrates(md))
+			return tdx_success();
 		e->value = computed(md, field, n);
 		return tdx_success();
 	}
@@ -246,12 +281,10 @@ static bool replace(void *where, unsigned size, uint64_t from, uint64_t to)
 }
 
 /* The host gives microseconds, kept are ticks. */
-static struct tdx_status write_hp_lock_timeout(const struct md *md, uint64_t usec, uint64_t mask)
+struct tdx_status md_write_hp_lock_timeout(const struct md *md, uint64_t usec)
 {
 	const uint64_t min_usec = 10000, max_usec = 100000000;
 
-	if (mask != ~0ull)
-		return tdx_error(TDX_METADATA_WR_MASK_NOT_VALID);
 	if (usec < min_usec || usec > max_usec)
 		return tdx_error(TDX_METADATA_FIELD_VALUE_NOT_VALID);
 	__atomic_store_n(&md->td.tdcs->hp_lock_timeout,
@@ -311,14 +344,19 @@ struct tdx_status md_td_write(const struct md *md, const struct md_field *f, uin
 	mask &= m.wr;
 	value = (e.value & ~mask) | (value & mask);
 	if (field == MD_TD_HP_LOCK_TIMEOUT)
-		s = write_hp_lock_timeout(md, value, mask);
+		s = mask == ~0ull ? md_write_hp_lock_timeout(md, value)
+				  : tdx_error(TDX_METADATA_WR_MASK_NOT_VALID);
 	else if (field == MD_TD_TD_CTLS)
 		s = write_td_ctls(md, e.value, value);
 	else if (field == MD_TD_FEATURE_PARAVIRT_CTLS)
 		s = write_paravirt_ctls(md, e.value, value);
+	else if (field == MD_TD_MIG_VERSION && value != MIG_VERSION)
+		s = tdx_error(TDX_METADATA_FIELD_VALUE_NOT_VALID);
 	else if (!replace(e.where, md_size(f->id), e.value, value))
 		s = tdx_error_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_METADATA_FIELD);
 	if (tdx_is_success(s))
 		*old = e.value & m.rd;
+	if (tdx_is_success(s) && field == MD_TD_MIG_DEC_KEY)
+		__atomic_store_n(&md->td.tdcs->mig_dec_key_set, 1, __ATOMIC_RELAXED);
 	return s;
 }

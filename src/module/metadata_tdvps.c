@@ -10,6 +10,7 @@
 enum {
 	XSAVE_HEADER = 512 / 8, /* words of the XSAVE area */
 	XSAVE_HEADER_END = 576 / 8,
+	L2_EXIT_ROUTED_MAX = 2,
 	XFAM_PT_BIT = 8, /* IA32_RTIT_CTL is the first word of that component */
 };
 
@@ -20,6 +21,29 @@ static struct tdx_status not_valid(void)
 	return tdx_error(TDX_METADATA_FIELD_VALUE_NOT_VALID);
 }
 
+static struct tdx_status accept_if(bool ok)
+{
+	return ok ? tdx_success() : not_valid();
+}
+
+/* XCR0 as an XSETBV of the guest's may make it. */
+static bool xcr0_possible(const struct tdcs *tdcs, uint64_t xcr0)
+{
+	const uint64_t avx512 = 7ull << 5, amx = 3ull << 17, avx = 1ull << 2, sse = 1ull << 1;
+
+	if (xcr0 & ~tdcs->xfam || !(xcr0 & 1))
+		return false;
+	if ((xcr0 & avx && !(xcr0 & sse)) || (xcr0 & avx512 && !(xcr0 & avx)))
+		return false;
+	return (!(xcr0 & avx512) || (xcr0 & avx512) == avx512) &&
+	       (!(xcr0 & amx) || (xcr0 & amx) == amx);
+}
+
+static bool is_rtit_ctl(const struct tdcs *tdcs, unsigned word)
+{
+	return tdcs->xfam >> XFAM_PT_BIT & 1 && word == tdcs->xbuff_offsets[XFAM_PT_BIT] / 8;
+}
+
 /* The host must not break XRSTOR nor turn tracing on. */
 static struct tdx_status xbuff(const struct md *md, unsigned word)
 {
@@ -27,7 +51,7 @@ static struct tdx_status xbuff(const struct md *md, unsigned word)
 
 	if (word >= XSAVE_HEADER && word < XSAVE_HEADER_END)
 		return tdx_error(TDX_METADATA_FIELD_NOT_WRITABLE);
-	if (tdcs->xfam >> XFAM_PT_BIT & 1 && word == tdcs->xbuff_offsets[XFAM_PT_BIT] / 8)
+	if (is_rtit_ctl(tdcs, word))
 		return tdx_error(TDX_METADATA_FIELD_NOT_WRITABLE);
 	return tdx_success();
 }
@@ -93,7 +117,26 @@ struct tdx_status md_tdvps_check(const struct md *md, const struct md_field *f, 
 
 	switch ((unsigned)(f - md_vp.row)) {
 	case MD_VP_XBUFF:
-		return xbuff(md, n);
+		if (!md_imports(md))
+			return xbuff(md, n);
+		if (is_rtit_ctl(tdcs, n)) /* tracing does not move */
+			*value = 0;
+		break;
+	case MD_VP_XCR0:
+		return accept_if(xcr0_possible(tdcs, *value));
+	case MD_VP_IA32_XSS:
+		return accept_if(!(*value & ~(mod->plat.xss_mask & tdcs->xfam)));
+	case MD_VP_VCPU_STATE: /* the import makes the vCPU ready; one that is lost stays so */
+		*done = *value != TDX_VCPU_DISABLED;
+		break;
+	case MD_VP_VCPU_INDEX:
+		return accept_if(*value < tdcs->num_vcpus);
+	case MD_VP_LAST_TD_EXIT:
+		return accept_if(*value <= LAST_EXIT_TDVMCALL);
+	case MD_VP_CURR_VM:
+		return accept_if(*value <= tdcs->num_l2_vms);
+	case MD_VP_L2_EXIT_HOST_ROUTING:
+		return accept_if(*value <= L2_EXIT_ROUTED_MAX);
 	case MD_VP_IA32_MISC_ENABLE:
 		*done = true;
 		return misc_enable_write(tdcs, md->vp.vps, *value) == MISC_ENABLE_OK ? tdx_success()
@@ -104,7 +147,7 @@ struct tdx_status md_tdvps_check(const struct md *md, const struct md_field *f, 
 	case MD_VP_CPUID_CONTROL:
 	case MD_VP_CPUID_SUPERVISOR_VE:
 	case MD_VP_CPUID_USER_VE:
-		return cpuid_ve(md, old, *value, done);
+		return md_imports(md) ? tdx_success() : cpuid_ve(md, old, *value, done);
 	case MD_VP_L2_CTLS:
 		l2_ctls(md, n, *value);
 		break;

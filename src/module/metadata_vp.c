@@ -18,6 +18,9 @@ struct place {
 #define HOST(...)
 #define DEBUG(...)
 #define GUEST(...)
+#define MIGTD(...)
+#define EXPORT(...)
+#define IMPORT(...)
 #define ADDR(a)
 #define X(name_, id_, ...) BYTES_##name_ = (int)(1u << ((id_) >> 32 & 3)) __VA_ARGS__,
 enum {
@@ -181,6 +184,23 @@ static bool is_bitmap_of_l2(enum md_vp_field field)
 	       field == MD_VP_L2_MSR_BITMAPS_3;
 }
 
+/* A CR that its host or the module holds bits of moves as the guest sees it. */
+static uint64_t as_guest_reads(const struct vmcs *vmcs, unsigned encoding, uint64_t value)
+{
+	uint64_t mask, shadow;
+
+	if (encoding == VMCS_GUEST_CR0) {
+		mask = vmcs_read(vmcs, VMCS_CR0_GUEST_HOST_MASK);
+		shadow = vmcs_read(vmcs, VMCS_CR0_READ_SHADOW);
+	} else if (encoding == VMCS_GUEST_CR4) {
+		mask = vmcs_read(vmcs, VMCS_CR4_GUEST_HOST_MASK);
+		shadow = vmcs_read(vmcs, VMCS_CR4_READ_SHADOW);
+	} else {
+		return value;
+	}
+	return (value & ~mask) | (shadow & mask);
+}
+
 static struct tdx_status vmcs_element(const struct md *md, uint64_t id, struct md_element *e)
 {
 	const unsigned vm = md_vp_l2_vm(md_class(id)), encoding = md_code(id);
@@ -190,6 +210,8 @@ static struct tdx_status vmcs_element(const struct md *md, uint64_t id, struct m
 		return tdx_error(TDX_METADATA_FIELD_ID_INCORRECT);
 	e->vmcs = vm ? md_l2_vmcs_of(md, vm) : md->vp.vmcs;
 	e->value = vmcs_read(e->vmcs, encoding);
+	if (md_migrates(md))
+		e->value = as_guest_reads(e->vmcs, encoding, e->value);
 	if (vm)
 		e->value = md_l2_vmcs_seen(md, vm, encoding, e->value);
 	return tdx_success();
@@ -221,7 +243,7 @@ struct tdx_status md_vp_element(const struct md *md, const struct md_field *f, u
 	page = places[field].page;
 	offset = places[field].offset + md_index(f, id) * size;
 	/* the L1 VMM sees and writes the bitmaps it asked for; the host those in use */
-	if (is_bitmap_of_l2(field) && md->by == MD_BY_GUEST)
+	if (is_bitmap_of_l2(field) && (md->by == MD_BY_GUEST || md_migrates(md)))
 		page++;
 	if (page == TDVPS_PAGE_MAIN)
 		e->where = (uint8_t *)md->vp.vps + offset;
@@ -229,24 +251,6 @@ struct tdx_status md_vp_element(const struct md *md, const struct md_field *f, u
 		e->where = (uint8_t *)md_vp_page(md, page + offset / 4096, 0) + offset % 4096;
 	e->value = seen(md, field, write, md_load(e->where, size)) & md_size_mask(f->id);
 	return tdx_success();
-}
-
-static void store(void *where, unsigned size, uint64_t value)
-{
-	switch (size) {
-	case 1:
-		__atomic_store_n((uint8_t *)where, (uint8_t)value, __ATOMIC_RELAXED);
-		break;
-	case 2:
-		__atomic_store_n((uint16_t *)where, (uint16_t)value, __ATOMIC_RELAXED);
-		break;
-	case 4:
-		__atomic_store_n((uint32_t *)where, (uint32_t)value, __ATOMIC_RELAXED);
-		break;
-	default:
-		__atomic_store_n((uint64_t *)where, value, __ATOMIC_RELAXED);
-		break;
-	}
 }
 
 /* An address must be one the accessor may give; ~0 says "none". */
@@ -307,7 +311,7 @@ struct tdx_status md_vp_write(const struct md *md, const struct md_field *f, uin
 	before = mask == md_size_mask(f->id) ? 0 : e.value;
 	if (f->address != MD_NO_ADDRESS && before >> 63)
 		before &= m.wr; /* no address yet: the bits the caller cannot give are 0 */
-	if (md_changes_readonly(before, value, asked, m))
+	if (!md_imports(md) && md_changes_readonly(before, value, asked, m))
 		return tdx_error(TDX_METADATA_FIELD_VALUE_NOT_VALID);
 	value = (before & ~mask) | (value & mask);
 	if (!address_valid(md, f, id, value))
@@ -318,7 +322,7 @@ struct tdx_status md_vp_write(const struct md *md, const struct md_field *f, uin
 	if (!done && e.vmcs)
 		vmcs_write(e.vmcs, md_code(id), value);
 	else if (!done)
-		store(e.where, md_size(f->id), value);
+		md_store(e.where, md_size(f->id), value);
 	*old = e.value & m.rd;
 	return s;
 }

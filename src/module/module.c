@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Loading a module into a machine, and who listens to it. */
+#include "module/gcm.h"
 #include "module/handoff.h"
 #include "module/internal.h"
 #include "module/profile.h"
@@ -35,8 +36,14 @@ struct module *module_load(struct machine *m)
 {
 	struct module *mod = calloc(1, sizeof(*mod));
 
-	if (mod)
-		start(mod, m);
+	if (!mod)
+		return NULL;
+	start(mod, m);
+	for (unsigned i = 0; i < m->cfg.lps; i++)
+		if (!gcm_contexts_new(&mod->lp[i])) {
+			module_unload(mod);
+			return NULL;
+		}
 	return mod;
 }
 
@@ -44,19 +51,29 @@ void module_reload(struct module *mod, bool handoff)
 {
 	const struct module_profile *profile = mod->profile;
 	const struct module_hooks *hooks = mod->hooks;
-	void *arg = mod->hooks_arg;
+	void *arg = mod->hooks_arg, *ctx[MACHINE_MAX_LPS][2];
 	struct machine *m = mod->m;
 
 	if (!handoff)
 		handoff_of(mod)->valid = false;
+	for (unsigned i = 0; i < m->cfg.lps; i++) {
+		ctx[i][0] = mod->lp[i].gcm_ctx;
+		ctx[i][1] = mod->lp[i].block_ctx;
+	}
 	memset(mod, 0, sizeof(*mod));
 	start(mod, m);
+	for (unsigned i = 0; i < m->cfg.lps; i++) {
+		mod->lp[i].gcm_ctx = ctx[i][0];
+		mod->lp[i].block_ctx = ctx[i][1];
+	}
 	mod->profile = profile;
 	module_set_hooks(mod, hooks, arg);
 }
 
 void module_unload(struct module *mod)
 {
+	for (unsigned i = 0; i < mod->m->cfg.lps; i++)
+		gcm_contexts_free(&mod->lp[i]);
 	free(mod);
 }
 

@@ -44,4 +44,15 @@ bool td_config_flags_valid(const struct module *mod, uint64_t flags);
 void td_tsc_params(uint64_t now, uint64_t native_hz, uint16_t frequency, uint64_t *multiplier,
 		   uint64_t *offset);
 
+/* The same from `virtual_tsc` at `now`. */
+void td_tsc_params_at(uint64_t now, uint64_t native_hz, uint16_t frequency, uint64_t virtual_tsc,
+		      uint64_t *multiplier, uint64_t *offset);
+bool td_tsc_frequency_valid(uint64_t frequency);
+/* May the TD's EPT be like this? `wide_gpa`: it has GPAs of 52 bits. */
+bool td_eptp_valid(const struct module *mod, uint64_t eptp, bool wide_gpa);
+/* Where each extended feature lies in the compacted XSAVE area of this TD (SDM vol. 1, 13.4.3). */
+void td_place_xstate(const struct platform_info *plat, struct tdcs *tdcs);
+/* CPUID(0xd).EBX of a processor on which all of XFAM is enabled. */
+uint32_t td_xsave_area_size(struct machine_lp *hw, uint64_t xfam);
+
 #endif

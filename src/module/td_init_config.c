@@ -71,8 +71,7 @@ bool td_config_flags_valid(const struct module *mod, uint64_t flags)
 	return !((flags & TDX_CONFIG_MAXGPA_VIRT) && (flags & TDX_CONFIG_MAXPA_VIRT));
 }
 
-/* Where each extended feature lies in the compacted XSAVE area of this TD (SDM vol. 1, 13.4.3). */
-static void place_xstate(const struct platform_info *plat, struct tdcs *tdcs)
+void td_place_xstate(const struct platform_info *plat, struct tdcs *tdcs)
 {
 	uint32_t offset = XSAVE_LEGACY_AND_HEADER;
 
@@ -87,7 +86,7 @@ static void place_xstate(const struct platform_info *plat, struct tdcs *tdcs)
 	tdcs->xbuff_size = offset;
 }
 
-static bool eptp_valid(const struct module *mod, uint64_t eptp, bool wide_gpa)
+bool td_eptp_valid(const struct module *mod, uint64_t eptp, bool wide_gpa)
 {
 	const uint64_t walk = eptp & (7ull << TDX_EPTP_WALK_SHIFT);
 
@@ -102,10 +101,21 @@ static bool eptp_valid(const struct module *mod, uint64_t eptp, bool wide_gpa)
 void td_tsc_params(uint64_t now, uint64_t native_hz, uint16_t frequency, uint64_t *multiplier,
 		   uint64_t *offset)
 {
+	td_tsc_params_at(now, native_hz, frequency, 0, multiplier, offset);
+}
+
+void td_tsc_params_at(uint64_t now, uint64_t native_hz, uint16_t frequency, uint64_t virtual_tsc,
+		      uint64_t *multiplier, uint64_t *offset)
+{
 	const unsigned __int128 hz = (uint64_t)frequency * TDX_TSC_FREQUENCY_HZ;
 
 	*multiplier = (uint64_t)((hz << TSC_SHIFT) / native_hz);
-	*offset = -(uint64_t)((unsigned __int128)now * *multiplier >> TSC_SHIFT);
+	*offset = virtual_tsc - (uint64_t)((unsigned __int128)now * *multiplier >> TSC_SHIFT);
+}
+
+bool td_tsc_frequency_valid(uint64_t frequency)
+{
+	return frequency >= TSC_FREQ_MIN && frequency <= TSC_FREQ_MAX;
 }
 
 static struct tdx_status config_features(struct td_init *in)
@@ -123,7 +133,7 @@ static struct tdx_status config_features(struct td_init *in)
 	if (!td_xfam_valid(mod, p->xfam))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_XFAM);
 	tdcs->xfam = p->xfam;
-	place_xstate(&mod->plat, tdcs);
+	td_place_xstate(&mod->plat, tdcs);
 	return tdx_success();
 }
 
@@ -154,7 +164,7 @@ static struct tdx_status config_memory(struct td_init *in)
 
 	if (!td_config_flags_valid(mod, p->config_flags))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_EXEC_CONTROLS);
-	if (!eptp_valid(mod, p->eptp_controls, wide_gpa))
+	if (!td_eptp_valid(mod, p->eptp_controls, wide_gpa))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_EPTP_CONTROLS);
 	tdcs->eptp = p->eptp_controls | in->td->tdr->tdcx_pa[TDCS_PAGE_SEPT_ROOT];
 	tdcs->config_flags = p->config_flags;
@@ -170,7 +180,7 @@ static struct tdx_status config_tsc(struct td_init *in)
 	struct tdcs *tdcs = in->td->tdcs;
 	uint64_t adjust = 0;
 
-	if (frequency < TSC_FREQ_MIN || frequency > TSC_FREQ_MAX)
+	if (!td_tsc_frequency_valid(frequency))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_TSC_FREQUENCY);
 	tdcs->tsc_frequency = frequency;
 	/* the TSC read below is that of all processors only while no host moved this one's */

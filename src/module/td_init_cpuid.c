@@ -137,7 +137,7 @@ static struct tdx_status leaf_7(struct td_init *in, unsigned row, struct tdcs_cp
 }
 
 /* The size of an XSAVE area depends on what XCR0 enables: ask with what the TD may enable. */
-static uint32_t xsave_area_size(struct machine_lp *hw, uint64_t xfam)
+uint32_t td_xsave_area_size(struct machine_lp *hw, uint64_t xfam)
 {
 	const uint64_t host_xcr0 = hw->xcr0;
 	uint32_t size;
@@ -156,7 +156,7 @@ static void leaf_d(struct td_init *in, unsigned row, struct tdcs_cpuid_value *v)
 	switch (subleaf) {
 	case 0:
 		cpuid_apply_xfam(row, tdcs->xfam, v);
-		v->ecx = xsave_area_size(in->tx->lp->hw, tdcs->xfam);
+		v->ecx = td_xsave_area_size(in->tx->lp->hw, tdcs->xfam);
 		break;
 	case 1:
 		cpuid_apply_xfam(row, tdcs->xfam, v);

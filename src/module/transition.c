@@ -87,6 +87,14 @@ void td_exit_plain(struct lp *lp, uint64_t code)
 		exit_async(lp, code, 0, 0, 0, 0, 0);
 }
 
+void td_exit_cross_td(struct lp *lp, struct tdx_status why, hpa_t target_tdr)
+{
+	if (already_leaving(lp))
+		return;
+	lp->vps->gpr.rax = why.raw;
+	exit_async(lp, TDX_CROSS_TD_TRAP, 0, 0, why.raw, target_tdr.v, 0);
+}
+
 void td_exit_ept_violation(struct lp *lp, gpa_t gpa_, uint32_t exit_reason, uint64_t qualification,
 			   uint64_t ext_qualification)
 {

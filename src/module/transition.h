@@ -35,6 +35,9 @@ void td_exit(struct lp *lp, uint64_t code, uint32_t exit_reason, uint64_t qualif
 	     uint64_t ext_qualification, uint64_t gpa_, uint64_t intr_info);
 /* The same without an exit reason to report (a preempted bus lock stays unreported too). */
 void td_exit_plain(struct lp *lp, uint64_t code);
+/* A service TD's call failed for what it found of another TD: the host is told why, and of whom.
+ * The guest goes on with the same status after its TDCALL. */
+void td_exit_cross_td(struct lp *lp, struct tdx_status why, hpa_t target_tdr);
 /* An EPT violation or misconfiguration the host must resolve; page offset and the qualification
  * bits about the linear address are hidden. */
 void td_exit_ept_violation(struct lp *lp, gpa_t gpa_, uint32_t exit_reason, uint64_t qualification,

@@ -113,6 +113,12 @@ void tx_end(struct tx *tx)
 	tx->nheld = 0;
 }
 
+void tx_unwind(struct tx *tx, unsigned mark)
+{
+	while (tx->nheld > mark)
+		give_back(tx, &tx->held[--tx->nheld]);
+}
+
 void tx_forget(struct tx *tx, void *word)
 {
 	struct tx_held *held = find(tx, word), *end = tx->held + --tx->nheld;

@@ -39,6 +39,8 @@ static inline void tx_begin(struct tx *tx, struct lp *lp, const struct tdx_leaf_
 
 /* Release everything still held, newest first. */
 void tx_end(struct tx *tx);
+/* Release what was taken since nheld was `mark`: between the parts of a call on a list. */
+void tx_unwind(struct tx *tx, unsigned mark);
 
 /* A lock whose readers are in slots, exclusive: `from` as hp_exclusive_from() has it, slot
  * the caller's own. */

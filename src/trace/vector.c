@@ -398,7 +398,9 @@ static bool memory(struct cursor *c, struct vec_step *s)
 		return true;
 	}
 	s->hex = next(c);
-	if (!s->hex || strlen(s->hex) % 2)
+	if (!s->hex) /* no bytes */
+		s->hex = "";
+	if (strlen(s->hex) % 2)
 		return fail(c, "pairs of hex digits were expected, not", s->hex);
 	s->len = strlen(s->hex) / 2;
 	for (const char *p = s->hex; *p; p++)

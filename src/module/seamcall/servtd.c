@@ -10,13 +10,8 @@
 #include "module/leaves.h"
 #include "module/page.h"
 #include "module/report.h"
+#include "module/servtd.h"
 #include "module/sept.h"
-
-enum { SERVTD_TYPE_MIGTD = 0 };
-
-/* Bit 0 binds to the instance; 42:32 parts of the TDINFO that its hash leaves out. */
-#define SERVTD_ATTR_ALLOWED	 0x7ff00000001ull
-#define SERVTD_ATTR_IGNORE(attr) ((unsigned)((attr) >> 32) & 0x7ffu)
 
 /* States of a TD that can serve another. */
 #define SERVING_OP_STATES                                                                          \
@@ -122,8 +117,7 @@ static struct tdx_status bind(struct tx *tx, const struct tdx_regs *in, struct t
 		return s;
 	remember(&td, b, in, hash, SERVTD_BOUND);
 	memcpy(b->uuid, service.tdr->td_uuid, sizeof(b->uuid));
-	/* The handle means something only to the service TD: its own UUID is added. */
-	out->rcx = ((td.pa.v & SEPT_HPA_MASK) | in->r8) + b->uuid[0];
+	out->rcx = servtd_handle(td.pa, in->r8, b->uuid[0]);
 	out->r10 = td.tdr->td_uuid[0];
 	out->r11 = td.tdr->td_uuid[1];
 	out->r12 = td.tdr->td_uuid[2];

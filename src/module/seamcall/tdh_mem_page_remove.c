@@ -7,6 +7,12 @@
 #include "module/leaves.h"
 #include "module/seamcall/mem.h"
 
+/* States in which a bundle may bring an older version of the page. */
+#define IMPORTING                                                                                  \
+	(TDX_OP_STATE_BIT(TDX_OP_STATE_MEMORY_IMPORT) |                                            \
+	 TDX_OP_STATE_BIT(TDX_OP_STATE_STATE_IMPORT) |                                             \
+	 TDX_OP_STATE_BIT(TDX_OP_STATE_POST_IMPORT) | TDX_OP_STATE_BIT(TDX_OP_STATE_LIVE_IMPORT))
+
 struct plan {
 	struct mem m;
 	struct pamt_ref page;
@@ -43,7 +49,10 @@ static void commit(struct tx *tx, struct plan *p, struct tdh_mem_page_remove_out
 			return;
 		l2_sept_write(alias, L2_SEPT_FREE_ENTRY);
 	}
-	tx_sept_store(tx, &p->m.ref, SEPT_FREE_ENTRY);
+	tx_sept_store(tx, &p->m.ref,
+		      IMPORTING & TDX_OP_STATE_BIT(td->tdcs->op_state)
+			      ? sept_removed(td->tdcs->mig_epoch)
+			      : SEPT_FREE_ENTRY);
 	out->shown.page = mem_free(tx, td, &p->page);
 }
 

@@ -5,6 +5,7 @@
  * Locks: TDR exclusive, KOT exclusive. States: KeyID assigned or keys configured. */
 #include "module/kot.h"
 #include "module/leaves.h"
+#include "module/mig.h"
 #include "module/td.h"
 
 static struct tdx_status decode(struct tx *tx, const struct tdh_mng_vpflushdone_in *in,
@@ -37,6 +38,8 @@ static void commit(struct tx *tx, struct td *td)
 		td->tdcs->mrtd_context_version = 0;
 		atomic_fetch_sub_explicit(&tx->mod->td_build_count, 1, memory_order_relaxed);
 	}
+	if (td->tdcs)
+		mig_forget_stopped(tx, td);
 	kot_flush(tx->mod, td->tdr->hkid);
 	td->tdr->lifecycle_state = TDX_LIFECYCLE_BLOCKED;
 }

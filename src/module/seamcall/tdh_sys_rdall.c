@@ -22,7 +22,7 @@ static struct tdx_status read_all(struct tx *tx, const struct tdh_sys_rdall_in *
 	if (page)
 		machine_wrote(tx->lp->hw, machine_strip(tx->m, in->buffer.v),
 			      machine_hkid_of(tx->m, in->buffer.v));
-	return md_rdall(&md, in->field, page ? page : nowhere, &out->next_field);
+	return md_dump(&md, in->field, page ? page : nowhere, &out->next_field);
 }
 
 struct tdx_status leaf_tdh_sys_rdall(struct tx *tx, struct tdx_regs *regs)

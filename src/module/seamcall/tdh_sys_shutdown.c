@@ -14,6 +14,21 @@ static bool others_busy(const struct tx *tx)
 	return false;
 }
 
+/* Does anything wait that only this version can go on with: half-built measurements, half-written
+ * bundles? */
+static struct tdx_status sensitive(const struct module *mod)
+{
+	enum { TD_BUILD = 0, MIGRATION = 1 };
+
+	if (mod->td_build_count)
+		return tdx_error_pair(TDX_UPDATE_COMPATIBILITY_SENSITIVE, mod->td_build_count,
+				      TD_BUILD);
+	if (mod->mig_interrupted_count)
+		return tdx_error_pair(TDX_UPDATE_COMPATIBILITY_SENSITIVE,
+				      mod->mig_interrupted_count, MIGRATION);
+	return tdx_success();
+}
+
 struct tdx_status leaf_tdh_sys_shutdown(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdh_sys_shutdown_in in = tdh_sys_shutdown_take(regs);
@@ -34,9 +49,12 @@ struct tdx_status leaf_tdh_sys_shutdown(struct tx *tx, struct tdx_regs *regs)
 		atomic_store(&mod->sys_state, SYS_READY);
 		return tdx_error(TDX_SYS_BUSY);
 	}
-	if (in.options & SYS_SHUTDOWN_AVOID_COMPAT_SENSITIVE && mod->td_build_count) {
-		atomic_store(&mod->sys_state, SYS_READY);
-		return tdx_error_pair(TDX_UPDATE_COMPATIBILITY_SENSITIVE, mod->td_build_count, 0);
+	if (in.options & SYS_SHUTDOWN_AVOID_COMPAT_SENSITIVE) {
+		s = sensitive(mod);
+		if (!tdx_is_success(s)) {
+			atomic_store(&mod->sys_state, SYS_READY);
+			return s;
+		}
 	}
 	/* from here on nothing can fail: no other processor is inside, and none comes in */
 	handoff_write(mod, (uint16_t)hv);
