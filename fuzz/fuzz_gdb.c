@@ -12,9 +12,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <swtdx/types.h>
+
 #include "tools/gdb/internal.h"
 
-enum { MAX_INPUT = 64 << 10 };
+enum { MAX_INPUT = 64 << 10, VCPUS = 3 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,30 +28,57 @@ static void must(bool holds)
 
 /* --- the TD --- */
 
-bool gdb_field(struct gdb *g, unsigned vcpu, uint64_t field, uint64_t *value)
+static bool get(void *arg, unsigned cpu, enum gdb_reg reg, uint8_t *buf, struct gdb_refusal *why)
 {
-	must(vcpu < g->cfg.nvcpus);
-	*value = field * 0x9e3779b97f4a7c15ull;
-	return field % 61 != 0;
+	must(cpu < VCPUS && reg < GDB_REGISTERS);
+	memset(buf, (int)reg * 37, 16);
+	strcpy(why->text, "TDH.VP.RD: TDX_TD_NON_DEBUG");
+	return reg % 61 != 7;
 }
 
-bool gdb_set_field(struct gdb *g, unsigned vcpu, uint64_t field, uint64_t value, uint64_t mask)
+static bool set(void *arg, unsigned cpu, enum gdb_reg reg, const uint8_t *buf,
+		struct gdb_refusal *why)
 {
-	must(vcpu < g->cfg.nvcpus);
-	return field % 5 != 0;
+	must(cpu < VCPUS && reg < GDB_REGISTERS);
+	return reg % 5 != 0;
 }
 
-size_t gdb_read(struct gdb *g, uint64_t gla, uint8_t *buf, size_t len)
+/* Page tables included: where they lead is as random as what gdb asks for. */
+static bool memory_read(void *arg, uint64_t at, uint8_t *buf, size_t len, struct gdb_refusal *why)
 {
-	must(len <= GDB_PACKET / 2);
-	memset(buf, (int)gla, len);
-	return gla % 7 ? len : len / 2;
+	must(len <= TDX_PAGE_SIZE);
+	memset(buf, (int)(at >> 3) | 1, len);
+	return at % 7 != 3;
 }
 
-size_t gdb_write(struct gdb *g, uint64_t gla, const uint8_t *buf, size_t len)
+static bool memory_write(void *arg, uint64_t at, const uint8_t *buf, size_t len,
+			 struct gdb_refusal *why)
 {
-	must(len <= GDB_PACKET / 2);
-	return gla % 7 ? len : 0;
+	must(len <= TDX_PAGE_SIZE);
+	return at % 7 != 3;
+}
+
+static bool arm(void *arg, unsigned cpu, const struct gdb_points *points, struct gdb_refusal *why)
+{
+	must(cpu < VCPUS);
+	return points->hard_used != 3;
+}
+
+static void kick(void *arg, unsigned cpu)
+{
+	must(cpu < VCPUS);
+}
+
+static const struct gdb_target_ops target = {.get = get,
+					     .set = set,
+					     .read = memory_read,
+					     .write = memory_write,
+					     .arm = arm,
+					     .kick = kick};
+
+static void on_log(void *arg, const char *line)
+{
+	must(strlen(line) < 256);
 }
 
 void gdb_stop(struct gdb *g)
@@ -125,7 +154,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (write(ends[0], text, n) >= 0)
 		shutdown(ends[0], SHUT_WR);
 	pthread_mutex_init(&g->lock, NULL);
-	g->cfg.nvcpus = 3;
+	g->cfg.nvcpus = VCPUS;
+	g->cfg.target = &target;
+	g->cfg.log = on_log;
 	g->cfg.kill = on_kill;
 	g->conn = ends[1];
 	memcpy(g->wake, wake, sizeof(wake));

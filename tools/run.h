@@ -12,6 +12,7 @@
 #include <swtdx/model.h>
 #include <swtdx/vmm.h>
 
+#include "tools/gdb/target_td.h"
 #include "tools/run_attend.h"
 #include "tools/run_console.h"
 #include "tools/run_guest.h"
@@ -42,6 +43,7 @@ struct run_session {
 	struct tdx_vm *vm;
 	struct tdx_vcpu *vcpu[RUN_MAX_VCPUS];
 	struct gdb *gdb;
+	struct gdb_td gdb_td;
 	pthread_t thread[RUN_MAX_VCPUS];
 	struct run_guest guest;
 	struct run_ports ports;

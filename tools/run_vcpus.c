@@ -234,7 +234,7 @@ static int turn(struct run_session *s, unsigned id, struct tdx_run *run, int *er
 	if (*err)
 		return 1;
 	if (s->gdb && run->exit == TDX_EXIT_DEBUG) {
-		gdb_debug_exit(s->gdb, id, run);
+		gdb_stopped(s->gdb, id, gdb_td_event(run));
 		return 0;
 	}
 	return handle(s, run);
@@ -286,14 +286,15 @@ int run_vcpus(struct run_session *s)
 
 	run_stage(s, "entering the TD");
 	if (s->o.gdb) {
-		struct gdb_config cfg = {.vm = s->vm,
-					 .vcpu = s->vcpu,
+		struct gdb_config cfg = {.target = &gdb_td_ops,
+					 .target_arg = &s->gdb_td,
 					 .nvcpus = s->o.vcpus,
 					 .log = run_log,
 					 .kill = kill_td,
 					 .arg = s};
 		char err[128];
 
+		gdb_td_init(&s->gdb_td, s->vm, s->vcpu);
 		s->gdb = gdb_open(&cfg, s->o.gdb, err, sizeof(err));
 		if (!s->gdb)
 			return run_complain(s, s->o.gdb, err);

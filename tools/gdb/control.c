@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Stopping vCPUs and letting them go; breakpoints and steps, by what the host of a debug TD may
- * write: INT3 into memory and #BP in the exception bitmap, DR0..DR3 and #DB, the monitor trap flag.
+/* Stopping vCPUs and letting them go; breakpoints and steps: INT3 in memory, and what the target
+ * can be armed with.
  *
  * A #BP where no breakpoint is was the guest's own. The host cannot inject it, so the instruction
  * is executed again with #BP let through, for one step. */
@@ -8,49 +8,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "arch/vmcs.h"
-#include "arch/x86.h"
 #include "tools/gdb/internal.h"
-#include "vmm/fields.h"
-
-#define DR7_USED 0xffff00ffull
 
 /* Bring a vCPU's controls to what it is to do. It is parked, or it is the caller. */
 static bool apply(struct gdb *g, unsigned i, bool step)
 {
-	struct gdb_vcpu *v = &g->vcpu[i];
-	uint32_t exceptions = (g->nsoft && !v->reflecting ? 1u << VECTOR_BP : 0) |
-			      (g->hard_used ? 1u << VECTOR_DB : 0);
-	bool trap_flag = step || v->reflecting;
+	const struct gdb_vcpu *v = &g->vcpu[i];
+	struct gdb_points p = {.step = step || v->reflecting,
+			       .soft = g->nsoft && !v->reflecting,
+			       .hard_used = g->hard_used};
 
-	if (exceptions != v->exceptions) {
-		if (!gdb_set_field(g, i, VP_FIELD_VMCS_32(VMCS_EXCEPTION_BITMAP), exceptions,
-				   1u << VECTOR_BP | 1u << VECTOR_DB))
-			return false;
-		v->exceptions = exceptions;
-	}
-	if (trap_flag != v->trap_flag) {
-		if (!gdb_set_field(g, i, VP_FIELD_VMCS_32(VMCS_PROCBASED_CTLS),
-				   trap_flag ? PROCBASED_MONITOR_TRAP : 0, PROCBASED_MONITOR_TRAP))
-			return false;
-		v->trap_flag = trap_flag;
-	}
-	/* A vCPU that never had one has nothing to be taken away, which might be refused. */
-	if (v->hard_generation != g->hard_generation && (g->hard_used || v->hard_used)) {
-		uint64_t dr7 = 0;
-
-		for (unsigned n = 0; n < GDB_HARD; n++) {
-			dr7 |= (uint64_t)(g->hard_used >> n & 1) << (2 * n + 1); /* global */
-			if (g->hard_used >> n & 1 &&
-			    !gdb_set_field(g, i, md_vp.row[MD_VP_DR0 + n].id, g->hard[n], ~0ull))
-				return false;
-		}
-		if (!gdb_set_field(g, i, VP_FIELD_VMCS_64(VMCS_GUEST_DR7), dr7, DR7_USED))
-			return false;
-		v->hard_generation = g->hard_generation;
-		v->hard_used = g->hard_used;
-	}
-	return true;
+	memcpy(p.hard, g->hard, sizeof(p.hard));
+	return gdb_arm(g, i, &p);
 }
 
 /* --- the vCPUs' threads --- */
@@ -81,29 +50,31 @@ static bool soft_at(struct gdb *g, uint64_t gla)
 	return found;
 }
 
-void gdb_debug_exit(struct gdb *g, unsigned i, const struct tdx_run *run)
+void gdb_stopped(struct gdb *g, unsigned i, enum gdb_event event)
 {
 	struct gdb_vcpu *v = &g->vcpu[i];
+	bool own = v->reflecting;
 	uint64_t rip;
 
-	if (run->debug.step) {
-		bool own = v->reflecting;
-
+	switch (event) {
+	case GDB_EVENT_STEP:
 		v->reflecting = false;
 		if (own && v->action != GDB_STEP)
 			apply(g, i, false);
 		else
 			stop_here(g, v, GDB_STEPPED);
-	} else if (run->debug.vector == VECTOR_BP) {
-		if (gdb_field(g, i, VP_FIELD_VMCS_64(VMCS_GUEST_RIP), &rip) && soft_at(g, rip)) {
+		break;
+	case GDB_EVENT_INT3:
+		if (gdb_get_word(g, i, GDB_rip, &rip) && soft_at(g, rip)) {
 			stop_here(g, v, GDB_SOFT_BREAK);
 		} else {
 			v->reflecting = true;
 			apply(g, i, v->action == GDB_STEP);
 		}
-	} else {
-		stop_here(g, v,
-			  run->debug.qualification & DR6_BREAKS ? GDB_HARD_BREAK : GDB_STEPPED);
+		break;
+	case GDB_EVENT_HARD:
+		stop_here(g, v, GDB_HARD_BREAK);
+		break;
 	}
 }
 
@@ -136,7 +107,7 @@ void gdb_stop(struct gdb *g)
 	g->stopped = true;
 	for (unsigned i = 0; i < g->cfg.nvcpus; i++)
 		if (!g->vcpu[i].parked && !g->vcpu[i].gone)
-			tdx_vcpu_kick(g->vcpu[i].vcpu);
+			g->cfg.target->kick(g->cfg.target_arg, i);
 	for (unsigned i = 0; i < g->cfg.nvcpus; i++)
 		while (!g->vcpu[i].parked && !g->vcpu[i].gone && !g->closing)
 			pthread_cond_wait(&g->changed, &g->lock);
@@ -231,11 +202,9 @@ int gdb_insert(struct gdb *g, bool hard, uint64_t gla)
 		if (!(g->hard_used >> i & 1)) {
 			g->hard[i] = gla;
 			g->hard_used |= 1u << i;
-			g->hard_generation++;
 			if (in_force(g))
 				return 0;
 			g->hard_used &= ~(1u << i);
-			g->hard_generation++;
 			return EPERM;
 		}
 	return ENOSPC;
@@ -245,10 +214,8 @@ int gdb_remove(struct gdb *g, bool hard, uint64_t gla)
 {
 	int h = hard ? hard_at(g, gla) : -1;
 
-	if (h >= 0) {
+	if (h >= 0)
 		g->hard_used &= ~(1u << h);
-		g->hard_generation++;
-	}
 	for (unsigned i = 0; !hard && i < g->nsoft; i++)
 		if (g->soft[i].gla == gla)
 			return remove_soft(g, i);
@@ -259,7 +226,5 @@ void gdb_remove_all(struct gdb *g)
 {
 	while (g->nsoft)
 		remove_soft(g, g->nsoft - 1);
-	if (g->hard_used)
-		g->hard_generation++;
 	g->hard_used = 0;
 }

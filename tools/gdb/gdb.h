@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A gdb server for a TD: `swtdx run --gdb`. It sees the guest as any host does, through
- * TDH.VP.RD/WR and TDH.MEM.RD/WR, so a TD without ATTRIBUTES.DEBUG stays closed to it and gdb is
- * told the status.
+/* A gdb server: `swtdx run --gdb`. What it does to a guest is in tools/gdb/target.h; a TD is seen
+ * as any host sees it, so one without ATTRIBUTES.DEBUG stays closed, and gdb is told the status.
  *
  * One thread of its own speaks the protocol; it stops all vCPUs before it answers (all-stop). The
  * vCPUs' threads call the functions below. */
@@ -10,13 +9,15 @@
 
 #include <stdbool.h>
 
-#include <swtdx/vmm.h>
+#include "tools/gdb/target.h"
 
 struct gdb;
 
+enum { GDB_MAX_VCPUS = 64 };
+
 struct gdb_config {
-	struct tdx_vm *vm;
-	struct tdx_vcpu *const *vcpu; /* outlive the server */
+	const struct gdb_target_ops *target;
+	void *target_arg; /* outlives the server */
 	unsigned nvcpus;
 	void (*log)(void *arg, const char *line);
 	void (*kill)(void *arg); /* gdb ends the TD */
@@ -32,8 +33,8 @@ struct gdb *gdb_open(const struct gdb_config *cfg, const char *where, char *err,
 bool gdb_start(struct gdb *g);
 /* The vCPU's thread, before each tdx_vcpu_run(): blocks while gdb has it stopped. */
 void gdb_before_run(struct gdb *g, unsigned vcpu);
-/* After TDX_EXIT_DEBUG. */
-void gdb_debug_exit(struct gdb *g, unsigned vcpu, const struct tdx_run *run);
+/* It left the guest for this. */
+void gdb_stopped(struct gdb *g, unsigned vcpu, enum gdb_event event);
 /* The vCPU's thread ends. */
 void gdb_gone(struct gdb *g, unsigned vcpu);
 /* The TD is to end: vCPUs that are held go on, to see that themselves. Any thread. */

@@ -11,24 +11,20 @@
 #include <stdint.h>
 
 #include "tools/gdb/gdb.h"
+#include "tools/gdb/target.h"
 
-enum { GDB_MAX_VCPUS = 64, GDB_PACKET = 0x4000, GDB_SOFT = 256, GDB_HARD = 4 };
+enum { GDB_PACKET = 0x4000, GDB_SOFT = 256 };
 
 enum gdb_action { GDB_HOLD, GDB_CONTINUE, GDB_STEP };
 enum gdb_why { GDB_NOT_STOPPED, GDB_STEPPED, GDB_SOFT_BREAK, GDB_HARD_BREAK };
 
 struct gdb_vcpu {
-	struct tdx_vcpu *vcpu;
 	/* under lock */
 	bool parked, gone;
 	enum gdb_action action;
 	enum gdb_why why; /* it stopped by itself */
-	/* what is in force in its VMCS */
-	bool reflecting; /* an INT3 of the guest's own is executed, by a step with #BP let through
-			  */
-	bool trap_flag;
-	uint32_t exceptions;
-	unsigned hard_generation, hard_used;
+	bool reflecting;  /* an INT3 of the guest's own is executed, by a step with #BP let through
+			   */
 };
 
 /* A breakpoint by INT3. */
@@ -54,8 +50,8 @@ struct gdb {
 	struct gdb_vcpu vcpu[GDB_MAX_VCPUS];
 	/* the server's own */
 	uint64_t hard[GDB_HARD];
-	unsigned hard_used, hard_generation; /* bits; changes so far */
-	unsigned current;		     /* vCPU of g, p, m */
+	unsigned hard_used; /* bits */
+	unsigned current;   /* vCPU of g, p, m */
 	bool no_ack;
 	char refusal[200]; /* the last, in words */
 	char logged[200];  /* the last that was logged */
@@ -78,22 +74,21 @@ void gdb_hex(char *out, const void *bytes, size_t len);
 /* False: not hexadecimal, or too short. */
 bool gdb_unhex(const char *text, void *bytes, size_t len);
 
-/* --- target.c: what the guest is --- */
+/* --- memory.c: the target, with refusals told --- */
 
-/* The module refused: remember and log it by name. */
-void gdb_refused(struct gdb *g, const char *leaf, const char *what, struct tdx_status s);
-bool gdb_field(struct gdb *g, unsigned vcpu, uint64_t field, uint64_t *value);
-bool gdb_set_field(struct gdb *g, unsigned vcpu, uint64_t field, uint64_t value, uint64_t mask);
+bool gdb_get(struct gdb *g, unsigned cpu, enum gdb_reg reg, uint8_t *buf);
+bool gdb_get_word(struct gdb *g, unsigned cpu, enum gdb_reg reg, uint64_t *value);
+bool gdb_set(struct gdb *g, unsigned cpu, enum gdb_reg reg, const uint8_t *buf);
+bool gdb_arm(struct gdb *g, unsigned cpu, const struct gdb_points *points);
+bool gdb_read_gpa(struct gdb *g, uint64_t at, uint8_t *buf, size_t len);
+bool gdb_write_gpa(struct gdb *g, uint64_t at, const uint8_t *buf, size_t len);
 /* Guest-linear memory as the current vCPU's page tables have it; bytes done. */
 size_t gdb_read(struct gdb *g, uint64_t gla, uint8_t *buf, size_t len);
 size_t gdb_write(struct gdb *g, uint64_t gla, const uint8_t *buf, size_t len);
 bool gdb_translate(struct gdb *g, uint64_t gla, uint64_t *gpa);
-bool gdb_read_gpa(struct gdb *g, uint64_t gpa, uint8_t *buf, size_t len);
-bool gdb_write_gpa(struct gdb *g, uint64_t gpa, const uint8_t *buf, size_t len);
 
 /* --- registers.c --- */
 
-unsigned gdb_registers(void);
 /* Bytes of the register, which are put into buf (16 at most); 0: there is none; -1: refused. */
 int gdb_register(struct gdb *g, unsigned n, uint8_t *buf);
 int gdb_register_size(unsigned n);

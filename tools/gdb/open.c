@@ -73,8 +73,6 @@ struct gdb *gdb_open(const struct gdb_config *cfg, const char *where, char *err,
 	g->cfg = *cfg;
 	g->listener = g->wake[0] = g->wake[1] = -1;
 	g->stopped = true;
-	for (unsigned i = 0; i < cfg->nvcpus; i++)
-		g->vcpu[i].vcpu = cfg->vcpu[i];
 	pthread_mutex_init(&g->lock, NULL);
 	pthread_cond_init(&g->changed, NULL);
 	if (pipe2(g->wake, O_CLOEXEC | O_NONBLOCK)) {

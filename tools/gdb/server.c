@@ -26,7 +26,7 @@ static void read_registers(struct gdb *g)
 	char *p = g->out;
 	uint8_t buf[16];
 
-	for (unsigned n = 0; n < gdb_registers(); n++) {
+	for (unsigned n = 0; n < GDB_REGISTERS; n++) {
 		int size = gdb_register(g, n, buf);
 
 		if (size < 0) {
@@ -43,7 +43,7 @@ static void write_registers(struct gdb *g, const char *text)
 	uint8_t buf[16] = {0}, now[16];
 
 	strcpy(g->out, "OK");
-	for (unsigned n = 0; n < gdb_registers(); n++) {
+	for (unsigned n = 0; n < GDB_REGISTERS; n++) {
 		int size = gdb_register_size(n);
 
 		if (!gdb_unhex(text, buf, (size_t)size))
