@@ -22,25 +22,17 @@ static int end(void **state)
 	return 0;
 }
 
-static uint32_t size_now(const struct machine_lp *lp, uint32_t subleaf)
-{
-	return machine_cpuid(lp, 0xd, subleaf).ebx;
-}
-
-static void sizes_follow_the_xcr0_of_an_executed_guest(void **state)
+static void sizes_follow_xcr0(void **state)
 {
 	struct machine *m = *state;
 	struct machine_lp *lp = &m->lp[0];
 
-	assert_int_equal(size_now(lp, 0), 0x2b00);
-	lp->guest_xcr0 = 1;
-	assert_int_equal(size_now(lp, 0), 576);
-	assert_int_equal(size_now(lp, 1), 576);
-	lp->guest_xcr0 = 7;
-	assert_int_equal(size_now(lp, 0), 576 + 256);
-	lp->guest_xcr0 = 0xe7;
-	assert_int_equal(size_now(lp, 0), 0xa80);
-	assert_int_equal(size_now(lp, 1), 0x980); /* no holes */
+	assert_int_equal(machine_cpuid(lp, 0xd, 0).ebx, 0x2b00);
+	assert_int_equal(machine_xsave_size(lp, 1, false), 576);
+	assert_int_equal(machine_xsave_size(lp, 1, true), 576);
+	assert_int_equal(machine_xsave_size(lp, 7, false), 576 + 256);
+	assert_int_equal(machine_xsave_size(lp, 0xe7, false), 0xa80);
+	assert_int_equal(machine_xsave_size(lp, 0xe7, true), 0x980); /* no holes */
 	/* the maximum never changes */
 	assert_int_equal(machine_cpuid(lp, 0xd, 0).ecx, 0x2b00);
 }
@@ -50,10 +42,8 @@ static void supervisor_components_count_in_the_compacted_image_only(void **state
 	struct machine *m = *state;
 	struct machine_lp *lp = &m->lp[0];
 
-	lp->guest_xcr0 = 3;
-	lp->guest_xss = 3 << 11;
-	assert_int_equal(size_now(lp, 0), 576);
-	assert_int_equal(size_now(lp, 1), 576 + 0x10 + 0x18);
+	assert_int_equal(machine_xsave_size(lp, 3, false), 576);
+	assert_int_equal(machine_xsave_size(lp, 3 | 3 << 11, true), 576 + 0x10 + 0x18);
 }
 
 static void all_of_xcr0_computed_is_what_the_platform_says(void **state)
@@ -66,8 +56,7 @@ static void all_of_xcr0_computed_is_what_the_platform_says(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(sizes_follow_the_xcr0_of_an_executed_guest, start,
-						end),
+		cmocka_unit_test_setup_teardown(sizes_follow_xcr0, start, end),
 		cmocka_unit_test_setup_teardown(
 			supervisor_components_count_in_the_compacted_image_only, start, end),
 		cmocka_unit_test_setup_teardown(all_of_xcr0_computed_is_what_the_platform_says,

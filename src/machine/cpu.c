@@ -32,12 +32,6 @@ struct cpuid_regs machine_cpuid(const struct machine_lp *lp, uint32_t leaf, uint
 	case 0x1f:
 		r.edx = lp->x2apic_id;
 		break;
-	case 0xd:
-		if (lp->guest_xcr0 && subleaf == 0)
-			r.ebx = machine_xsave_size(lp, lp->guest_xcr0, false);
-		else if (lp->guest_xcr0 && subleaf == 1)
-			r.ebx = machine_xsave_size(lp, lp->guest_xcr0 | lp->guest_xss, true);
-		break;
 	case 0x80000008:
 		r.eax = (r.eax & ~0xffu) | lp->m->cfg.maxpa;
 		break;

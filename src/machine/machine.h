@@ -88,9 +88,6 @@ struct machine_lp {
 	_Atomic uint64_t tlb_generation; /* INVEPTs so far: guest TLBs filled before are stale */
 	uint64_t rng_state;
 	uint64_t xcr0;
-	/* What the guest an engine executes here has in XCR0 and IA32_XSS; 0: no engine does, and
-	 * sizes in CPUID leaf 0xd are those of the platform's table. */
-	uint64_t guest_xcr0, guest_xss;
 	uint8_t call; /* what this processor is doing, for reports: MACHINE_CALL_* */
 	struct machine_range wc[MACHINE_MAX_WC]; /* direct stores no barrier has ordered yet */
 	unsigned nwc;
@@ -247,6 +244,7 @@ void machine_wbinvd(struct machine_lp *lp);
 void machine_wb_block(struct machine_lp *lp, unsigned block);
 
 /* --- instructions and events --- */
+/* Sizes in leaf 0xd are those of the platform's table, whatever XCR0 is. */
 struct cpuid_regs machine_cpuid(const struct machine_lp *lp, uint32_t leaf, uint32_t subleaf);
 /* Bytes of an XSAVE image with these components. */
 uint32_t machine_xsave_size(const struct machine_lp *lp, uint64_t components, bool compacted);

@@ -112,6 +112,18 @@ static void leaf_7(struct query *q)
 	set_bit(&q->v.ecx, L7_ECX_OSPKE, (vmcs_read(lp->vmcs, VMCS_GUEST_CR4) & CR4_PKE) != 0);
 }
 
+/* EBX of leaf 0xd: the image of what is enabled now, as the processor tells it of the guest's XCR0
+ * and IA32_XSS (SDM vol. 2, CPUID); sub-leaf 1 has the compacted one. */
+static uint32_t xsave_size(const struct query *q)
+{
+	const struct vmexit *x = &q->lp->exit;
+
+	if (!x->xcr0)
+		return machine_cpuid(q->lp->hw, q->leaf, q->subleaf).ebx;
+	return machine_xsave_size(q->lp->hw, q->subleaf ? x->xcr0 | x->xss : x->xcr0,
+				  q->subleaf != 0);
+}
+
 /* What depends on the moment, for leaves with a row. False: #VE. */
 static bool complete(struct query *q)
 {
@@ -148,7 +160,7 @@ static bool complete(struct query *q)
 		return (tdcs->td_ctls & TDX_TD_CTLS_ENUM_TOPOLOGY) != 0;
 	case 0xd:
 		if (q->subleaf <= 1)
-			q->v.ebx = machine_cpuid(q->lp->hw, q->leaf, q->subleaf).ebx;
+			q->v.ebx = xsave_size(q);
 		break;
 	case 0xf:
 		return q->reduce_ve && !f->rdt_m;

@@ -29,6 +29,9 @@ struct vmexit {
 	uint32_t intr_info, intr_error;
 	uint32_t instr_len, instr_info;
 	uint32_t idt_vectoring_info, idt_vectoring_error;
+	/* What the exit leaves of the guest in the processor. xcr0 0: no code was executed, nothing
+	 * is known. */
+	uint64_t xcr0, xss;
 	bool stall; /* RIP is still that of the last TDH.VP.ENTER */
 };
 

@@ -18,6 +18,7 @@
 #include "engine/ept.h"
 #include "engine/interrupt.h"
 #include "engine/native/fiber.h"
+#include "engine/ve.h"
 #include "engine/vcpus.h"
 #include "machine/machine.h"
 #include "module/internal.h"
@@ -27,6 +28,8 @@ enum {
 	STACK_SIZE = 256 << 10,
 	OP_LENGTH = 16, /* how far the make-believe RIP goes with each operation */
 	TDCALL_LENGTH = 4,
+	GLA_VALID = EPT_VIOLATION_GLA_VALID |
+		    EPT_VIOLATION_GLA_TRANSLATED, /* of a qualification: not a page walk's access */
 };
 
 struct native_cpu {
@@ -47,15 +50,19 @@ struct native {
 	struct vcpus vcpus;
 };
 
+static void event(struct native_cpu *cpu, unsigned vector, uint32_t error)
+{
+	cpu->nevents++;
+	if (cpu->on_event)
+		cpu->on_event(cpu, vector, error, cpu->event_arg);
+}
+
 static void deliver(struct native_cpu *cpu)
 {
 	struct module_entry e = module_entry(cpu->mod, cpu->lp);
 
-	if (!(e.info >> 31))
-		return;
-	cpu->nevents++;
-	if (cpu->on_event)
-		cpu->on_event(cpu, e.info & 0xff, e.error, cpu->event_arg);
+	if (e.info & VMX_INTERRUPTION_VALID)
+		event(cpu, VMX_INTERRUPTION_VECTOR(e.info), e.error);
 }
 
 /* One VM exit. Comes back when the guest runs again, on whatever processor; true when nothing was
@@ -162,17 +169,8 @@ static void *translate(struct native_cpu *cpu, uint64_t gpa, enum ept_access acc
 			*hkid_ = hit.hkid;
 			return machine_ptr(lp->hw->m, hit.pa);
 		case EPT_VE:
-			if (!lp->vps->ve_info.valid) {
-				lp->vps->ve_info = (struct tdvps_ve_info){
-					.exit_reason = VMX_EXIT_EPT_VIOLATION,
-					.valid = VE_INFO_VALID,
-					.exit_qualification = x.qualification,
-					.gla = gpa,
-					.gpa = gpa,
-				};
-				cpu->nevents++;
-				if (cpu->on_event)
-					cpu->on_event(cpu, 20, 0, cpu->event_arg);
+			if (engine_ve(lp, x.qualification | GLA_VALID, gpa, gpa)) {
+				event(cpu, VECTOR_VE, 0);
 				return NULL;
 			}
 			x.reason = VMX_EXIT_EPT_VIOLATION;
@@ -184,7 +182,7 @@ static void *translate(struct native_cpu *cpu, uint64_t gpa, enum ept_access acc
 			x.reason = VMX_EXIT_EPT_MISCONFIG;
 			break;
 		}
-		x.qualification |= EPT_VIOLATION_GLA_VALID | EPT_VIOLATION_GLA_TRANSLATED;
+		x.qualification |= GLA_VALID;
 		if (!vmexit(cpu, &x, &regs))
 			return NULL;
 	}

@@ -9,6 +9,7 @@
 #include <swtdx/x86.h>
 
 #include "engine/interrupt.h"
+#include "engine/ve.h"
 
 /* Instructions between two looks at what nobody kicks for. */
 #define BUDGET	      20000000ull
@@ -47,8 +48,8 @@ static enum module_next vmexit(struct td_cpu *t, struct vmexit *x)
 	struct tdx_regs regs;
 
 	td_save(t);
-	t->lp->hw->guest_xcr0 = t->x86->xcr0;
-	t->lp->hw->guest_xss = t->x86->xss;
+	x->xcr0 = t->x86->xcr0;
+	x->xss = t->x86->xss;
 	x->stall = t->x86->rip == module_entry_rip(t->mod, t->lp_id);
 	regs = t->x86->regs;
 	next = module_vmexit(t->mod, t->lp_id, x, &regs);
@@ -58,21 +59,13 @@ static enum module_next vmexit(struct td_cpu *t, struct vmexit *x)
 	return next;
 }
 
-/* A #VE the processor raises itself, without the module: SDM vol. 3, 26.5.7.1. */
+/* The processor raises #VE itself, without the module, but not for a part of an event's delivery.
+ */
 static bool convert_to_ve(struct td_cpu *t, const struct x86_exit *e)
 {
-	struct tdvps *vps = t->lp->vps;
-
-	if (t->refused != EPT_VE || e->idt_info >> 31 || vps->ve_info.valid)
+	if (t->refused != EPT_VE || e->idt_info >> 31 ||
+	    !engine_ve(t->lp, e->qualification, e->gla, e->gpa))
 		return false;
-	vps->ve_info = (struct tdvps_ve_info){
-		.exit_reason = VMX_EXIT_EPT_VIOLATION,
-		.valid = VE_INFO_VALID,
-		.exit_qualification = e->qualification,
-		.gla = e->gla,
-		.gpa = e->gpa,
-		.eptp_index = (uint16_t)vmcs_read(t->lp->vmcs, VMCS_EPTP_INDEX),
-	};
 	x86_inject(t->x86, VECTOR_VE, VMX_EVENT_EXCEPTION, false, 0, 0);
 	return true;
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/ve.h"
+
+#include "arch/vmcs.h"
+#include "arch/vmx.h"
+#include "module/internal.h"
+#include "module/vmcs.h"
+
+bool engine_ve(const struct lp *lp, uint64_t qualification, uint64_t gla, uint64_t gpa)
+{
+	struct tdvps_ve_info *info = &lp->vps->ve_info;
+
+	if (info->valid)
+		return false;
+	*info = (struct tdvps_ve_info){
+		.exit_reason = VMX_EXIT_EPT_VIOLATION,
+		.valid = VE_INFO_VALID,
+		.exit_qualification = qualification,
+		.gla = gla,
+		.gpa = gpa,
+		.eptp_index = (uint16_t)vmcs_read(lp->vmcs, VMCS_EPTP_INDEX),
+	};
+	return true;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* EPT violations the processor turns into #VE itself, without the module. */
+#ifndef ENGINE_VE_H
+#define ENGINE_VE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct lp;
+
+/* Fill the entered vCPU's virtualization-exception information area for a violation that its EPT
+ * entry does not suppress. False: it is still in use, and the violation exits. SDM vol. 3,
+ * 26.5.7.2. */
+bool engine_ve(const struct lp *lp, uint64_t qualification, uint64_t gla, uint64_t gpa);
+
+#endif
