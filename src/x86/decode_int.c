@@ -428,6 +428,29 @@ static void memory_only(struct x86_tr *tr, x86_fn *fn, unsigned operand)
 	x86_tr_mem(tr, x86_tr_op(tr, fn), &tr->o[operand]);
 }
 
+static void cache_line(struct x86_tr *tr, enum x86_cache_op which)
+{
+	struct x86_op *op = x86_tr_op(tr, x86_cache_line);
+
+	x86_tr_mem(tr, op, &tr->o[0]);
+	op->imm = which;
+}
+
+/* An ordinary store where nobody models caches. */
+static void direct_store(struct x86_tr *tr)
+{
+	struct x86_op *op;
+
+	if (!tr->cpu->ops->direct_store) {
+		form2(tr, x86_mov);
+		return;
+	}
+	op = x86_tr_op(tr, x86_direct_store);
+	x86_tr_mem(tr, op, &tr->o[0]);
+	op->s = reg_of(tr, 1);
+	op->imm = tr->o[0].size / 8;
+}
+
 static void bcd(struct x86_tr *tr, uint64_t which, bool imm)
 {
 	struct x86_op *op = x86_tr_op(tr, x86_bcd);
@@ -542,7 +565,7 @@ bool x86_tr_int(struct x86_tr *tr)
 			return false; /* control and debug registers */
 		mov(tr);
 		return true;
-		CASE(MOVNTI, form2(tr, x86_mov))
+		CASE(MOVNTI, direct_store(tr))
 		CASE(MOVZX, extend(tr, x86_movzx))
 		CASE(MOVSX, extend(tr, x86_movsx))
 		CASE(MOVSXD, extend(tr, x86_movsx))
@@ -630,7 +653,7 @@ bool x86_tr_int(struct x86_tr *tr)
 		op->d = (uint8_t)x86_tr_reg(tr_is_mem(&tr->o[0]) ? tr->o[0].mem.base
 								 : tr->o[0].reg.value);
 		return true;
-		CASE(MOVDIRI, form2(tr, x86_mov))
+		CASE(MOVDIRI, direct_store(tr))
 		CASE(ARPL, form1(tr, 0, x86_arpl, x86_arpl, NULL)->s = reg_of(tr, 1))
 		CASE(SALC, x86_tr_op(tr, x86_salc))
 		CASE(DAA, bcd(tr, 0, false))
@@ -647,7 +670,7 @@ bool x86_tr_int(struct x86_tr *tr)
 		return true;
 		CASE(MFENCE, x86_tr_op(tr, x86_fence))
 		CASE(LFENCE, x86_tr_op(tr, x86_nop))
-		CASE(SFENCE, x86_tr_op(tr, x86_nop))
+		CASE(SFENCE, x86_tr_op(tr, tr->cpu->ops->fence ? x86_fence : x86_nop))
 		CASE(PAUSE,
 		     x86_tr_op(tr, x86_pause)) /* also with REX.B, as Intel's processors do */
 	case ZYDIS_MNEMONIC_NOP:
@@ -665,9 +688,9 @@ bool x86_tr_int(struct x86_tr *tr)
 	case ZYDIS_MNEMONIC_RDSSPQ:
 		x86_tr_op(tr, x86_nop);
 		return true;
-		CASE(CLFLUSH, memory_only(tr, x86_probe, 0))
-		CASE(CLFLUSHOPT, memory_only(tr, x86_probe, 0))
-		CASE(CLWB, memory_only(tr, x86_probe, 0))
+		CASE(CLFLUSH, cache_line(tr, X86_CLFLUSH))
+		CASE(CLFLUSHOPT, cache_line(tr, X86_CLFLUSHOPT))
+		CASE(CLWB, cache_line(tr, X86_CLWB))
 		CASE(SERIALIZE, x86_tr_end(tr, x86_serialize))
 	default:
 		return false;

@@ -18,6 +18,45 @@ static void leaves(struct x86_tr *tr, unsigned reason, uint8_t privilege)
 	op->d = privilege;
 }
 
+static uint32_t reg_number(unsigned offset)
+{
+	return offset / 8 & 15u;
+}
+
+/* VM-exit instruction information, SDM tables 28-13 and 28-14: the register or memory operand. */
+static uint32_t operand_info(const struct x86_tr *tr, const struct x86_op *op,
+			     const ZydisDecodedOperand *o)
+{
+	const unsigned width = tr->in.address_width;
+	uint32_t info = X86_INFO_REGISTER;
+
+	if (tr_is_reg(o))
+		return info | reg_number(x86_tr_reg(o->reg.value)) << X86_INFO_REG1_SHIFT;
+	info = op->sc | (width == 64 ? 2u : width == 32 ? 1u : 0u) << 7;
+	info |= (uint32_t)(o->mem.segment - ZYDIS_REGISTER_ES) << 15;
+	info |= op->i == REG_ZERO ? 1u << 22 : reg_number(op->i) << 18;
+	info |= op->b == REG_ZERO || op->b == REG_BASE ? 1u << 27 : reg_number(op->b) << 23;
+	return info;
+}
+
+/* A VMX instruction: which operand is a register or memory, which a register; -1: there is none. */
+static void vmx(struct x86_tr *tr, enum vmx_exit reason, int rm, int reg)
+{
+	struct x86_op *op = x86_tr_end(tr, x86_vmx_insn);
+	uint64_t info = 0;
+
+	if (rm >= 0 && tr_is_mem(&tr->o[rm])) {
+		x86_tr_mem(tr, op, &tr->o[rm]);
+		op->s = 1;
+	}
+	if (rm >= 0)
+		info = operand_info(tr, op, &tr->o[rm]);
+	if (reg >= 0)
+		info |= (uint64_t)reg_number(x86_tr_reg(tr->o[reg].reg.value))
+			<< X86_INFO_REG2_SHIFT;
+	op->imm = reason | info << 32;
+}
+
 static void io(struct x86_tr *tr, bool in, bool string, unsigned size)
 {
 	const ZydisInstructionAttributes a = tr->in.attributes;
@@ -139,17 +178,17 @@ bool x86_tr_system(struct x86_tr *tr)
 		CASE(ENCLS, leaves(tr, VMX_EXIT_ENCLS, 2))
 		CASE(PCONFIG, leaves(tr, VMX_EXIT_PCONFIG, 2))
 		CASE(XSETBV, leaves(tr, VMX_EXIT_XSETBV, 0))
-		CASE(INVEPT, leaves(tr, VMX_EXIT_INVEPT, 0))
-		CASE(INVVPID, leaves(tr, VMX_EXIT_INVVPID, 0))
-		CASE(VMCLEAR, leaves(tr, VMX_EXIT_VMCLEAR, 0))
-		CASE(VMLAUNCH, leaves(tr, VMX_EXIT_VMCLEAR, 0))
-		CASE(VMRESUME, leaves(tr, VMX_EXIT_VMCLEAR, 0))
-		CASE(VMPTRLD, leaves(tr, VMX_EXIT_VMCLEAR, 0))
-		CASE(VMPTRST, leaves(tr, VMX_EXIT_VMCLEAR, 0))
-		CASE(VMREAD, leaves(tr, VMX_EXIT_VMCLEAR, 0))
-		CASE(VMWRITE, leaves(tr, VMX_EXIT_VMCLEAR, 0))
-		CASE(VMXOFF, leaves(tr, VMX_EXIT_VMCLEAR, 0))
-		CASE(VMXON, leaves(tr, VMX_EXIT_VMCLEAR, 0))
+		CASE(INVEPT, vmx(tr, VMX_EXIT_INVEPT, 1, 0))
+		CASE(INVVPID, vmx(tr, VMX_EXIT_INVVPID, 1, 0))
+		CASE(VMCLEAR, vmx(tr, VMX_EXIT_VMCLEAR, 0, -1))
+		CASE(VMLAUNCH, vmx(tr, VMX_EXIT_VMLAUNCH, -1, -1))
+		CASE(VMRESUME, vmx(tr, VMX_EXIT_VMRESUME, -1, -1))
+		CASE(VMPTRLD, vmx(tr, VMX_EXIT_VMPTRLD, 0, -1))
+		CASE(VMPTRST, vmx(tr, VMX_EXIT_VMPTRST, 0, -1))
+		CASE(VMREAD, vmx(tr, VMX_EXIT_VMREAD, 0, 1))
+		CASE(VMWRITE, vmx(tr, VMX_EXIT_VMWRITE, 1, 0))
+		CASE(VMXOFF, vmx(tr, VMX_EXIT_VMXOFF, -1, -1))
+		CASE(VMXON, vmx(tr, VMX_EXIT_VMXON, 0, -1))
 		CASE(VMFUNC, x86_tr_end(tr, x86_ud))
 		CASE(VMMCALL, x86_tr_end(tr, x86_ud)) /* AMD's */
 		CASE(IN, io(tr, true, false, tr->o[0].size / 8))

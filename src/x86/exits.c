@@ -21,6 +21,22 @@ OP(x86_exit_insn)
 	x86_leave(cpu, op, (unsigned)op->imm, 0);
 }
 
+/* imm: exit reason in its low byte, instruction information in its upper half; s: there is a
+ * memory operand. Whether the processor is in VMX operation is the embedder's to know. */
+OP(x86_vmx_insn)
+{
+	uint64_t qual = 0;
+
+	if (cpu->cpl)
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	if (op->s) {
+		cpu->exit.gla = x86_linear(cpu, ea_x(cpu, op), 0);
+		qual = (uint64_t)(int64_t)op->disp + (op->b == REG_BASE ? cpu->blkrip : 0);
+	}
+	cpu->exit.insn_info = (uint32_t)(op->imm >> 32);
+	x86_leave(cpu, op, (unsigned)(op->imm & 0xff), qual);
+}
+
 /* May this port be touched at this privilege? By IOPL, else by the TSS's bitmap. */
 static void check_port(struct x86_cpu *cpu, unsigned port, unsigned size)
 {

@@ -131,6 +131,20 @@ OP(x86_xlat)
 	NEXT;
 }
 
+/* Page by page: it has taken place, so that both are there. */
+static void stored_directly(struct x86_cpu *cpu, uint64_t to, unsigned size)
+{
+	const unsigned end = 0x1000u - (unsigned)(to & 0xfff), here = size < end ? size : end;
+	uint64_t gpa;
+
+	if (!cpu->ops->direct_store)
+		return;
+	if (!x86_translate(cpu, x86_linear(cpu, to, 0), &gpa))
+		cpu->ops->direct_store(cpu, gpa, here);
+	if (here < size && !x86_translate(cpu, x86_linear(cpu, to + here, 0), &gpa))
+		cpu->ops->direct_store(cpu, gpa, size - here);
+}
+
 /* d: the offset of the destination, which is in ES whatever the prefixes say. */
 OP(x86_movdir64b)
 {
@@ -144,6 +158,20 @@ OP(x86_movdir64b)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	x86_read(cpu, from, line, sizeof(line), 0);
 	x86_write(cpu, to, line, sizeof(line), 0);
+	stored_directly(cpu, to, sizeof(line));
+	cpu->cur = NULL;
+	NEXT;
+}
+
+/* MOVDIRI, MOVNTI where somebody wants to know. imm: size. */
+OP(x86_direct_store)
+{
+	const unsigned size = (unsigned)op->imm;
+	const uint64_t to = ea_x(cpu, op);
+
+	cpu->cur = op;
+	x86_st(cpu, to, R64(op->s), size, 0);
+	stored_directly(cpu, to, size);
 	cpu->cur = NULL;
 	NEXT;
 }
@@ -218,6 +246,8 @@ OP(x86_bound)
 OP(x86_fence)
 {
 	atomic_thread_fence(memory_order_seq_cst);
+	if (cpu->ops->fence)
+		cpu->ops->fence(cpu);
 	NEXT;
 }
 
@@ -268,10 +298,26 @@ OP(x86_salc)
 	NEXT;
 }
 
-/* CLFLUSH and the like: nothing but the permission to read. */
+/* MONITOR and the like: nothing but the permission to read. */
 OP(x86_probe)
 {
 	ld1(cpu, op, ea_x(cpu, op));
+	NEXT;
+}
+
+/* CLFLUSH and the like, imm: enum x86_cache_op. To the guest, nothing but the permission to read.
+ */
+OP(x86_cache_line)
+{
+	const uint64_t ea = ea_x(cpu, op);
+	uint64_t gpa;
+
+	cpu->cur = op;
+	x86_window(cpu, ea, &(uint64_t){1}, ACC_R);
+	x86_watch(cpu, x86_linear(cpu, ea, 0), 1, ACC_R);
+	cpu->cur = NULL;
+	if (cpu->ops->cache_line && !x86_translate(cpu, x86_linear(cpu, ea, 0), &gpa))
+		cpu->ops->cache_line(cpu, gpa & ~63ull, (enum x86_cache_op)op->imm);
 	NEXT;
 }
 

@@ -114,6 +114,8 @@ static inline uint64_t x86_cut(uint64_t la, bool wide)
 	return wide ? la : (uint32_t)la;
 }
 
+/* The host's byte of an access, which may take place on its page. NULL: it is of a device, at
+ * cpu->mmio_gpa; never for ACC_X. */
 uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc);
 uint64_t x86_ld_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, unsigned size);
 void x86_st_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, uint64_t v,
@@ -126,7 +128,8 @@ void x86_write(struct x86_cpu *cpu, uint64_t va, const void *from, unsigned len,
 uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc);
 void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigned acc);
 /* A writable window of *len bytes (cut at the page's end) for string operations; NULL where the
- * page holds code and must be written by x86_write(). Faults as a write would. */
+ * page holds code or is a device's, and takes x86_read() and x86_write(). Faults as a write would.
+ */
 uint8_t *x86_window(struct x86_cpu *cpu, uint64_t va, uint64_t *len, unsigned acc);
 /* Write the bytes whose mask has its highest bit set: all of them or, where one may not be, none.
  */

@@ -22,6 +22,16 @@ static unsigned to_page_end(uint64_t va)
 	return 0x1000u - (unsigned)(va & 0xfff);
 }
 
+/* The bytes of an access on one page, which may take place. */
+static struct x86_part part_at(struct x86_cpu *cpu, uint64_t va, unsigned acc)
+{
+	struct x86_part part = {.host = x86_fill(cpu, va, acc)};
+
+	if (unlikely(!part.host))
+		part.gpa = cpu->mmio_gpa;
+	return part;
+}
+
 /* Is this the page of the block in execution, of which more is to come? Where the TLB does not
  * know, it may be. */
 static bool own_page(struct x86_cpu *cpu, const struct x86_op *op, const uint8_t *host)
@@ -37,62 +47,80 @@ static bool own_page(struct x86_cpu *cpu, const struct x86_op *op, const uint8_t
 
 /* Where to write. The next instruction is fetched after this one has written (SDM vol. 3, 12.6):
  * one that changes the page of its own block is executed alone. */
-static uint8_t *to_write(struct x86_cpu *cpu, uint64_t va, unsigned acc)
+static struct x86_part to_write(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 {
-	uint8_t *p = x86_fill(cpu, va, acc | ACC_W);
+	const struct x86_part p = part_at(cpu, va, acc | ACC_W);
 
-	if (unlikely(x86_code_is(cpu->code, p)) && cpu->cur && own_page(cpu, cpu->cur, p))
+	if (p.host && unlikely(x86_code_is(cpu->code, p.host)) && cpu->cur &&
+	    own_page(cpu, cpu->cur, p.host))
 		x86_alone(cpu, cpu->cur);
 	return p;
+}
+
+static void get(struct x86_cpu *cpu, const struct x86_part *from, void *to, unsigned len)
+{
+	if (likely(from->host != NULL))
+		memcpy(to, from->host, len);
+	else
+		cpu->ops->mmio(cpu, from->gpa, to, len, false);
+}
+
+static void put(struct x86_cpu *cpu, const struct x86_part *to, const void *from, unsigned len)
+{
+	if (unlikely(!to->host)) {
+		cpu->ops->mmio(cpu, to->gpa, (void *)(uintptr_t)from, len, true);
+		return;
+	}
+	memcpy(to->host, from, len);
+	x86_code_hit(cpu->code, to->host, len);
 }
 
 void x86_read(struct x86_cpu *cpu, uint64_t va, void *to, unsigned len, unsigned acc)
 {
 	const unsigned here = to_page_end(va);
-	const uint8_t *p, *q;
+	struct x86_part p, q;
 
 	va = linear(cpu, va, len, acc);
-	p = x86_fill(cpu, va, acc | ACC_R);
+	p = part_at(cpu, va, acc | ACC_R);
 	if (len <= here) {
 		x86_watch(cpu, va, len, acc);
-		memcpy(to, p, len);
+		get(cpu, &p, to, len);
 		return;
 	}
-	q = x86_fill(cpu, va + here, acc | ACC_R);
+	q = part_at(cpu, va + here, acc | ACC_R);
 	x86_watch(cpu, va, len, acc);
-	memcpy(to, p, here);
-	memcpy((uint8_t *)to + here, q, len - here);
-}
-
-static void put(struct x86_cpu *cpu, uint8_t *host, const void *from, unsigned len)
-{
-	memcpy(host, from, len);
-	x86_code_hit(cpu->code, host, len);
+	get(cpu, &p, to, here);
+	get(cpu, &q, (uint8_t *)to + here, len - here);
 }
 
 void x86_write(struct x86_cpu *cpu, uint64_t va, const void *from, unsigned len, unsigned acc)
 {
 	const unsigned here = to_page_end(va);
-	uint8_t *p, *q;
+	struct x86_part p, q;
 
 	va = linear(cpu, va, len, acc);
 	p = to_write(cpu, va, acc);
 	if (len <= here) {
 		x86_watch(cpu, va, len, acc | ACC_W);
-		put(cpu, p, from, len);
+		put(cpu, &p, from, len);
 		return;
 	}
 	q = to_write(cpu, va + here, acc);
 	x86_watch(cpu, va, len, acc | ACC_W);
-	put(cpu, p, from, here);
-	put(cpu, q, (const uint8_t *)from + here, len - here);
+	put(cpu, &p, from, here);
+	put(cpu, &q, (const uint8_t *)from + here, len - here);
+}
+
+static struct x86_part part_byte(const struct x86_part *p, unsigned i)
+{
+	return (struct x86_part){p->host ? p->host + i : NULL, p->gpa + i};
 }
 
 void x86_write_masked(struct x86_cpu *cpu, uint64_t va, const uint8_t *from, const uint8_t *mask,
 		      unsigned len)
 {
-	unsigned first = 0, end = len, i;
-	uint8_t *p, *q;
+	unsigned first = 0, end = len, here, i;
+	struct x86_part p, q;
 
 	while (first < len && !(mask[first] & 0x80))
 		first++;
@@ -101,13 +129,17 @@ void x86_write_masked(struct x86_cpu *cpu, uint64_t va, const uint8_t *from, con
 	if (first == end)
 		return;
 	va = linear(cpu, va + first, end - first, ACC_W);
+	here = to_page_end(va);
 	p = q = to_write(cpu, va, 0);
-	if (end - first > to_page_end(va))
-		q = to_write(cpu, va + to_page_end(va), 0) - to_page_end(va);
+	if (end - first > here)
+		q = to_write(cpu, va + here, 0);
 	x86_watch(cpu, va, end - first, ACC_W);
-	for (i = 0; i < end - first; i++)
+	for (i = 0; i < end - first; i++) {
+		const struct x86_part byte = i < here ? part_byte(&p, i) : part_byte(&q, i - here);
+
 		if (mask[first + i] & 0x80)
-			put(cpu, (i < to_page_end(va) ? p : q) + i, from + first + i, 1);
+			put(cpu, &byte, from + first + i, 1);
+	}
 }
 
 uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc)
@@ -115,11 +147,17 @@ uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc)
 	uint64_t v = 0;
 
 	if (to_page_end(va) >= size) {
+		struct x86_part part;
 		const uint8_t *p;
 
 		va = linear(cpu, va, size, acc);
-		p = x86_fill(cpu, va, acc | ACC_R);
+		part = part_at(cpu, va, acc | ACC_R);
 		x86_watch(cpu, va, size, acc);
+		p = part.host;
+		if (unlikely(!p)) {
+			get(cpu, &part, &v, size);
+			return v;
+		}
 		switch (size) {
 		case 1:
 			return *p;
@@ -137,6 +175,7 @@ uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc)
 
 void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigned acc)
 {
+	struct x86_part part;
 	uint8_t *p;
 
 	if (to_page_end(va) < size) {
@@ -144,8 +183,13 @@ void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigne
 		return;
 	}
 	va = linear(cpu, va, size, acc);
-	p = to_write(cpu, va, acc);
+	part = to_write(cpu, va, acc);
 	x86_watch(cpu, va, size, acc | ACC_W);
+	p = part.host;
+	if (unlikely(!p)) {
+		put(cpu, &part, &v, size);
+		return;
+	}
 	switch (size) {
 	case 1:
 		*p = (uint8_t)v;
@@ -191,39 +235,41 @@ FROM_ASM void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64
 			    unsigned size)
 {
 	const unsigned here = to_page_end(va);
+	struct x86_part *part = cpu->bounce_part;
 
 	cpu->cur = op;
 	va = linear(cpu, va, size, ACC_W);
-	cpu->bounce_host[0] = to_write(cpu, va, 0);
+	part[0] = to_write(cpu, va, 0);
 	cpu->bounce_size = size;
-	if (size <= here) {
-		x86_watch(cpu, va, size, ACC_W);
-		cpu->cur = NULL;
-		cpu->rmw_pending = x86_code_is(cpu->code, cpu->bounce_host[0]);
-		cpu->bounce_host[1] = NULL;
-		return cpu->bounce_host[0];
-	}
-	cpu->bounce_host[1] = to_write(cpu, va + here, 0);
+	cpu->bounce_here = size < here ? size : here;
+	if (size > here)
+		part[1] = to_write(cpu, va + here, 0);
 	x86_watch(cpu, va, size, ACC_W);
 	cpu->cur = NULL;
-	memcpy(cpu->bounce, cpu->bounce_host[0], here);
-	memcpy(cpu->bounce + here, cpu->bounce_host[1], size - here);
-	cpu->bounce_va = va;
+	cpu->bounce_direct = size <= here && part[0].host;
+	if (cpu->bounce_direct) {
+		cpu->rmw_pending = x86_code_is(cpu->code, part[0].host);
+		return part[0].host;
+	}
+	get(cpu, &part[0], cpu->bounce, cpu->bounce_here);
+	if (size > here)
+		get(cpu, &part[1], cpu->bounce + here, size - here);
 	cpu->rmw_pending = 1;
 	return cpu->bounce;
 }
 
 void x86_rmw_done(struct x86_cpu *cpu)
 {
-	const unsigned here = to_page_end(cpu->bounce_va), size = cpu->bounce_size;
+	const unsigned here = cpu->bounce_here, size = cpu->bounce_size;
 
 	cpu->rmw_pending = 0;
-	if (!cpu->bounce_host[1]) {
-		x86_code_hit(cpu->code, cpu->bounce_host[0], size);
+	if (cpu->bounce_direct) {
+		x86_code_hit(cpu->code, cpu->bounce_part[0].host, size);
 		return;
 	}
-	put(cpu, cpu->bounce_host[0], cpu->bounce, here);
-	put(cpu, cpu->bounce_host[1], cpu->bounce + here, size - here);
+	put(cpu, &cpu->bounce_part[0], cpu->bounce, here);
+	if (size > here)
+		put(cpu, &cpu->bounce_part[1], cpu->bounce + here, size - here);
 }
 
 uint8_t *x86_window(struct x86_cpu *cpu, uint64_t va, uint64_t *len, unsigned acc)
@@ -235,7 +281,7 @@ uint8_t *x86_window(struct x86_cpu *cpu, uint64_t va, uint64_t *len, unsigned ac
 	p = x86_fill(cpu, va, acc & (ACC_R | ACC_W) ? acc : acc | ACC_W);
 	if (*len > here)
 		*len = here;
-	if (!(acc & ACC_R) && x86_code_is(cpu->code, p))
+	if (p && !(acc & ACC_R) && x86_code_is(cpu->code, p))
 		return NULL;
 	return p;
 }

@@ -127,7 +127,8 @@ void x86_tlb_flush_gpa(struct x86_cpu *cpu, uint64_t gpa)
 	x86_cache_doubt(cpu);
 }
 
-/* The host's byte for gpa, or NULL with *perms and *qual of the violation. */
+/* The host's byte for gpa; NULL with *perms and *qual of the violation, or, where *perms has
+ * X86_MAP_MMIO and what was asked for, because there is a device. */
 static uint8_t *gpa_host(struct x86_cpu *cpu, uint64_t gpa, unsigned acc, unsigned *perms,
 			 uint64_t *qual)
 {
@@ -137,12 +138,16 @@ static uint8_t *gpa_host(struct x86_cpu *cpu, uint64_t gpa, unsigned acc, unsign
 
 	if (g->gpa != page || (g->perms & acc) != acc) {
 		*perms = cpu->ops->gpa_map(cpu, page, acc, &host, qual);
-		if ((*perms & acc) != acc)
+		if (*perms & X86_MAP_MMIO)
+			*perms &= ~X86_MAP_X;
+		if ((*perms & acc) != acc) {
+			*perms &= ~X86_MAP_MMIO;
 			return NULL;
+		}
 		*g = (struct gpa_entry){.gpa = page, .host = host, .perms = *perms};
 	}
 	*perms = g->perms;
-	return g->host + (gpa & 0xfff);
+	return g->perms & X86_MAP_MMIO ? NULL : g->host + (gpa & 0xfff);
 }
 
 _Noreturn static void ept_violation(struct x86_cpu *cpu, uint64_t gpa, uint64_t gla, unsigned acc,
@@ -303,6 +308,10 @@ uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 		return (uint8_t *)(la + e->addend);
 	walk(cpu, la, table, kind, false, &w);
 	host = gpa_host(cpu, w.gpa, kind, &perms, &qual);
+	if (!host && (perms & X86_MAP_MMIO)) {
+		cpu->mmio_gpa = w.gpa;
+		return NULL;
+	}
 	if (!host)
 		ept_violation(cpu, w.gpa, la, kind, qual, false);
 	perms &= w.perms;

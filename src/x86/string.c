@@ -156,7 +156,7 @@ OP(x86_movs)
 				const uint8_t *from = x86_window(cpu, s.src, &bytes, ACC_R);
 				uint8_t *to = x86_window(cpu, s.dst, &bytes, 0);
 
-				if (to)
+				if (to && from)
 					copy_span(to, from, n, op->sc);
 				else
 					n = 0;

@@ -99,5 +99,8 @@ OP(x86_fence);
 OP(x86_serialize);
 OP(x86_adx);
 OP(x86_probe);
+OP(x86_cache_line);
+OP(x86_direct_store);
+OP(x86_vmx_insn);
 
 #endif

@@ -47,8 +47,7 @@ struct x86_dtr {
 	uint16_t limit;
 };
 
-/* Exit reasons beside enum vmx_exit, which has those of the architecture. VMX instructions are all
- * reported as VMCLEAR. */
+/* Exit reasons beside enum vmx_exit, which has those of the architecture. */
 enum x86_reason {
 	X86_EXIT_KICK = 0x1000,	   /* x86_kick() was called */
 	X86_EXIT_BUDGET = 0x1001,  /* max_insns were executed */
@@ -70,7 +69,9 @@ struct x86_exit {
 	uint32_t reason;	/* enum vmx_exit or enum x86_reason */
 	uint32_t insn_len;	/* bytes of the exiting instruction, 0 where it does not apply */
 	uint64_t qualification; /* as in the SDM for that reason */
-	uint64_t gpa, gla; /* EPT violations: with the shared bit; string IO: the linear address */
+	/* EPT violations: gpa with the shared bit; string IO and VMX instructions: the linear
+	 * address of the memory operand, segmentation done */
+	uint64_t gpa, gla;
 	uint32_t intr_info, intr_error; /* the exception that exits, VMX format */
 	uint32_t idt_info,
 		idt_error; /* the event whose delivery was cut short, VMX format, bit 31 */
@@ -79,13 +80,23 @@ struct x86_exit {
 	 * address of its instruction, and that of a #PF. */
 	uint32_t first_info, first_error;
 	uint64_t first_rip, first_gla;
-	uint32_t insn_info; /* VMX instruction-information where it has one */
+	uint32_t insn_info; /* VMX instruction-information (SDM 28.2.5) where it has one */
 	uint8_t insn[15];
 };
 
-#define X86_MAP_R 1u
-#define X86_MAP_W 2u
-#define X86_MAP_X 4u
+/* Of insn_info: the operand is the register in bits 6:3; the other operand's register. */
+#define X86_INFO_REGISTER   (1u << 10)
+#define X86_INFO_REG1_SHIFT 3
+#define X86_INFO_REG2_SHIFT 28
+
+#define X86_MAP_R	    1u
+#define X86_MAP_W	    2u
+#define X86_MAP_X	    4u
+/* With R or W: a device, not memory. Each access goes through ops->mmio(); nothing is executed. */
+#define X86_MAP_MMIO 8u
+
+/* Instructions that write cached lines back; SDM vol. 2. */
+enum x86_cache_op { X86_CLFLUSH, X86_CLFLUSHOPT, X86_CLWB };
 
 /* Answers of the MSR callbacks. */
 enum x86_msr_answer {
@@ -120,6 +131,17 @@ struct x86_ops {
 	/* The guest waits in a loop of PAUSEs, and its thread has slept a moment for it. May be
 	 * NULL. */
 	void (*napped)(struct x86_cpu *cpu);
+	/* An access to a page of X86_MAP_MMIO, whole or, across two pages, each part: 1 to 4096
+	 * bytes are read into data, or written from there. It has been checked and takes place.
+	 * Must not call x86_run(); may raise and kick. NULL: no page is mapped so. */
+	void (*mmio)(struct x86_cpu *cpu, uint64_t gpa, void *data, unsigned size, bool write);
+	/* The rest is told to those that model caches; each may be NULL. WBINVD exits instead. */
+	/* The line at this address is written back. */
+	void (*cache_line)(struct x86_cpu *cpu, uint64_t gpa, enum x86_cache_op op);
+	/* MOVDIR64B, MOVDIRI or MOVNTI has stored past the caches; not ordered before a fence. */
+	void (*direct_store)(struct x86_cpu *cpu, uint64_t gpa, unsigned size);
+	/* SFENCE or MFENCE. */
+	void (*fence)(struct x86_cpu *cpu);
 };
 
 #define X86_FEATURE_WORDS 2
@@ -204,9 +226,14 @@ struct x86_cpu {
 	bool step_one;
 	struct x86_exit exit;
 	uint8_t bounce[64] __attribute__((aligned(64)));
-	uint64_t bounce_va;
 	unsigned bounce_size;
-	uint8_t *bounce_host[2];
+	struct x86_part {
+		uint8_t *host; /* NULL: a device */
+		uint64_t gpa;
+	} bounce_part[2];
+	unsigned bounce_here; /* bytes in the first part */
+	bool bounce_direct;   /* no copy: the bytes are in the first part */
+	uint64_t mmio_gpa;    /* where x86_fill() found a device */
 	uint64_t *breaks;
 	unsigned nbreaks;
 	int64_t pause_left; /* `left` at the last PAUSE */

@@ -61,8 +61,8 @@ static void deliver(struct native_cpu *cpu)
 {
 	struct module_entry e = module_entry(cpu->mod, cpu->lp);
 
-	if (e.info & VMX_INTERRUPTION_VALID)
-		event(cpu, VMX_INTERRUPTION_VECTOR(e.info), e.error);
+	if (e.info & VMX_EVENT_VALID)
+		event(cpu, VMX_EVENT_VECTOR(e.info), e.error);
 }
 
 /* One VM exit. Comes back when the guest runs again, on whatever processor; true when nothing was
