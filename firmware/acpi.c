@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* ACPI tables of a machine with nothing but processors and a serial port: RSDP, XSDT, FADT
- * (hardware-reduced), DSDT, MADT with x2APICs and the multiprocessor wake-up mailbox, CCEL, which
- * says where the event log is. ACPI 6.5. */
-#include "firmware.h"
+ * (hardware-reduced), DSDT, MADT with x2APICs and the multiprocessor wake-up mailbox, and where
+ * there is an event log CCEL, which says so. ACPI 6.5. */
+#include "acpi.h"
+
+#include "layout.h"
 
 enum {
 	HEADER_SIZE = 36,
@@ -14,6 +16,7 @@ enum {
 	MADT_WAKEUP_SIZE = 16,
 	CCEL_SIZE = 56,
 	CCEL_TYPE_TDX = 2,
+	MADT_WAKEUP_RESET_SIZE = 24, /* with a reset vector: version 1, ACPI 6.6 */
 	RSDP_SIZE = 36,
 	GAS_SYSTEM_IO = 1,
 };
@@ -110,13 +113,13 @@ static void checksum(uint8_t *table, unsigned len, unsigned at)
 /* The header; returns where the next table can be. */
 static uint8_t *finish(uint8_t *t, const char *signature, unsigned len, unsigned revision)
 {
-	memcpy(t, signature, 4);
+	__builtin_memcpy(t, signature, 4);
 	put(t + 4, len, 4);
 	t[8] = (uint8_t)revision;
-	memcpy(t + 10, "SWTDX ", 6);
-	memcpy(t + 16, "SIMULATE", 8);
+	__builtin_memcpy(t + 10, "SWTDX ", 6);
+	__builtin_memcpy(t + 16, "SIMULATE", 8);
 	put(t + 24, 1, 4);
-	memcpy(t + 28, "SWTD", 4);
+	__builtin_memcpy(t + 28, "SWTD", 4);
 	put(t + 32, 1, 4);
 	checksum(t, len, 9);
 	return t + ((len + 15) & ~15u);
@@ -130,75 +133,89 @@ static void gas_port(uint8_t *p, unsigned port)
 	put(p + 4, port, 8);
 }
 
-static uint8_t *fadt(uint8_t *t, const uint8_t *dsdt)
+static uint8_t *fadt(uint8_t *t, uint64_t dsdt)
 {
-	put(t + 40, (uintptr_t)dsdt, 4);
+	put(t + 40, dsdt, 4);
 	put(t + 109, BOOT_ARCH_NO_VGA | BOOT_ARCH_NO_CMOS_RTC, 2);
 	put(t + 112, FADT_FLAG_WBINVD | FADT_FLAG_RESET | FADT_FLAG_HW_REDUCED, 4);
 	gas_port(t + 116, FW_PORT_RESET);
 	t[128] = FW_RESET_VALUE;
 	t[131] = 5; /* minor revision */
-	put(t + 140, (uintptr_t)dsdt, 8);
+	put(t + 140, dsdt, 8);
 	gas_port(t + 244, FW_PORT_SLEEP);
 	gas_port(t + 256, FW_PORT_SLEEP_STATUS);
 	return finish(t, "FACP", FADT_SIZE, 6);
 }
 
-static uint8_t *madt(uint8_t *t, unsigned processors)
+static uint8_t *wakeup(uint8_t *p, const struct acpi_machine *m)
+{
+	const unsigned size = m->reset ? MADT_WAKEUP_RESET_SIZE : MADT_WAKEUP_SIZE;
+
+	p[0] = MADT_WAKEUP;
+	p[1] = (uint8_t)size;
+	put(p + 2, m->reset != 0, 2);
+	put(p + 8, m->mailbox, 8);
+	if (m->reset)
+		put(p + 16, m->reset, 8);
+	return p + size;
+}
+
+static uint8_t *madt(uint8_t *t, const struct acpi_machine *m)
 {
 	uint8_t *p = t + MADT_HEADER_SIZE;
 
 	put(t + 36, 0xfee00000, 4);
-	for (unsigned i = 0; i < processors; i++, p += MADT_X2APIC_SIZE) {
+	for (unsigned i = 0; i < m->processors; i++, p += MADT_X2APIC_SIZE) {
 		p[0] = MADT_X2APIC;
 		p[1] = MADT_X2APIC_SIZE;
-		put(p + 4, i, 4);
+		put(p + 4, m->apic_id ? m->apic_id[i] : i, 4);
 		put(p + 8, 1, 4); /* enabled */
 		put(p + 12, i, 4);
 	}
-	p[0] = MADT_WAKEUP;
-	p[1] = MADT_WAKEUP_SIZE;
-	put(p + 8, FW_MAILBOX, 8);
-	return finish(t, "APIC", (unsigned)(p + MADT_WAKEUP_SIZE - t), 5);
+	return finish(t, "APIC", (unsigned)(wakeup(p, m) - t), 5);
 }
 
-static uint8_t *ccel(uint8_t *t)
+static uint8_t *ccel(uint8_t *t, const struct acpi_machine *m)
 {
 	t[36] = CCEL_TYPE_TDX;
-	put(t + 40, FW_LOG_SIZE, 8);
-	put(t + 48, FW_LOG, 8);
+	put(t + 40, m->log_size, 8);
+	put(t + 48, m->log, 8);
 	return finish(t, "CCEL", CCEL_SIZE, 1);
 }
 
-static void rsdp(uint8_t *t, const uint8_t *xsdt)
+static void rsdp(uint8_t *t, uint64_t xsdt)
 {
-	memcpy(t, "RSD PTR ", 8);
-	memcpy(t + 9, "SWTDX ", 6);
+	__builtin_memcpy(t, "RSD PTR ", 8);
+	__builtin_memcpy(t + 9, "SWTDX ", 6);
 	t[15] = 2;
 	put(t + 20, RSDP_SIZE, 4);
-	put(t + 24, (uintptr_t)xsdt, 8);
+	put(t + 24, xsdt, 8);
 	checksum(t, 20, 8);
 	checksum(t, RSDP_SIZE, 32);
 }
 
-uint64_t acpi_build(unsigned processors)
+uint64_t acpi_build(const struct acpi_machine *m)
 {
-	uint8_t *start = (uint8_t *)(uintptr_t)FW_TABLES, *xsdt = start + 48;
-	uint8_t *dsdt = xsdt + 64, *fadt_, *madt_, *ccel_;
-	unsigned madt_size = MADT_HEADER_SIZE + processors * MADT_X2APIC_SIZE + MADT_WAKEUP_SIZE;
+	uint8_t *start = m->at, *xsdt = start + 48, *dsdt = xsdt + 64, *fadt_, *madt_, *ccel_;
+	const unsigned madt_size =
+		MADT_HEADER_SIZE + m->processors * MADT_X2APIC_SIZE + MADT_WAKEUP_RESET_SIZE;
+	unsigned tables = 2;
+#define PA(table) (m->pa + (uint64_t)((table)-start))
 
-	if (madt_size > FW_TABLES_SIZE - 1024)
-		fatal("more processors than the ACPI tables have room for");
-	memset(start, 0, FW_TABLES_SIZE);
-	memcpy(dsdt + HEADER_SIZE, aml, sizeof(aml));
+	if (m->size < 1024 || madt_size > m->size - 1024)
+		return 0;
+	__builtin_memset(start, 0, m->size);
+	__builtin_memcpy(dsdt + HEADER_SIZE, aml, sizeof(aml));
 	fadt_ = finish(dsdt, "DSDT", HEADER_SIZE + sizeof(aml), 2);
-	madt_ = fadt(fadt_, dsdt);
-	ccel_ = madt(madt_, processors);
-	ccel(ccel_);
-	put(xsdt + HEADER_SIZE, (uintptr_t)fadt_, 8);
-	put(xsdt + HEADER_SIZE + 8, (uintptr_t)madt_, 8);
-	put(xsdt + HEADER_SIZE + 16, (uintptr_t)ccel_, 8);
-	finish(xsdt, "XSDT", HEADER_SIZE + 24, 1);
-	rsdp(start, xsdt);
-	return (uintptr_t)start;
+	madt_ = fadt(fadt_, PA(dsdt));
+	ccel_ = madt(madt_, m);
+	put(xsdt + HEADER_SIZE, PA(fadt_), 8);
+	put(xsdt + HEADER_SIZE + 8, PA(madt_), 8);
+	if (m->log_size) {
+		ccel(ccel_, m);
+		put(xsdt + HEADER_SIZE + 8 * tables++, PA(ccel_), 8);
+	}
+	finish(xsdt, "XSDT", HEADER_SIZE + 8 * tables, 1);
+	rsdp(start, PA(xsdt));
+	return PA(start);
 }

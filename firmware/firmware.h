@@ -49,7 +49,4 @@ enum { MAX_RAM = 64 };
 unsigned hob_ram(const void *hob, struct ram *ram);
 size_t hob_length(const void *hob);
 
-/* acpi.c: writes the tables for this many processors; returns where the RSDP is. */
-uint64_t acpi_build(unsigned processors);
-
 #endif

@@ -7,6 +7,8 @@
  * kernel and the initrd themselves are in MRTD. Anything wrong ends the TD with a reason. */
 #include "firmware.h"
 
+#include "acpi.h"
+
 enum {
 	TDG_VP_INFO = 1,
 	TDG_MR_RTMR_EXTEND = 2,
@@ -248,7 +250,15 @@ _Noreturn void firmware_main(const void *hob)
 		memmove((void *)(uintptr_t)initrd, (const void *)(uintptr_t)info.initrd,
 			info.initrd_size);
 	}
-	rsdp = acpi_build(processors());
+	rsdp = acpi_build(&(struct acpi_machine){.at = (uint8_t *)(uintptr_t)FW_TABLES,
+						 .pa = FW_TABLES,
+						 .size = FW_TABLES_SIZE,
+						 .processors = processors(),
+						 .mailbox = FW_MAILBOX,
+						 .log = FW_LOG,
+						 .log_size = FW_LOG_SIZE});
+	if (!rsdp)
+		fatal("more processors than the ACPI tables have room for");
 	memset(bp, 0, 4096);
 	memcpy(bp + FW_SETUP_HEADER, info.setup_header, FW_SETUP_HEADER_SIZE);
 	for (unsigned i = 0; i < n; i++)

@@ -50,6 +50,11 @@ static const char *const fidelity_general[] = {
 	"and not others.",
 	"XMM registers of TDG.VP.VMCALL move no data between guest and host.",
 	"VMCS host-state fields read as zero.",
+	"A host kernel on the simulated machine (swtdx host) executes SEAMCALL and the VMX "
+	"instructions of a host that runs TDs only: ordinary VMs cannot be entered, CR4.VMXE can "
+	"be cleared in VMX operation, INIT is ignored. After a TD its STAR, LSTAR, FMASK, TSC_AUX, "
+	"KERNEL_GS_BASE, x87, SSE and debug registers are lost as on hardware; DEBUGCTL stays. Its "
+	"accesses to memory of the module are not checked for KeyIDs.",
 	"Migration and TD partitioning make the operand and state checks the module makes and then "
 	"refuse. A service TD can be bound, but TDG.SERVTD.RD and WR refuse it.",
 };

@@ -3,12 +3,13 @@
 
 #include "arch/vmcs.h"
 #include "arch/vmx.h"
-#include "module/internal.h"
+#include "module/td.h"
 #include "module/vmcs.h"
 
-bool engine_ve(const struct lp *lp, uint64_t qualification, uint64_t gla, uint64_t gpa)
+bool engine_ve(struct tdvps *vps, const struct vmcs *vmcs, uint64_t qualification, uint64_t gla,
+	       uint64_t gpa)
 {
-	struct tdvps_ve_info *info = &lp->vps->ve_info;
+	struct tdvps_ve_info *info = &vps->ve_info;
 
 	if (info->valid)
 		return false;
@@ -18,7 +19,7 @@ bool engine_ve(const struct lp *lp, uint64_t qualification, uint64_t gla, uint64
 		.exit_qualification = qualification,
 		.gla = gla,
 		.gpa = gpa,
-		.eptp_index = (uint16_t)vmcs_read(lp->vmcs, VMCS_EPTP_INDEX),
+		.eptp_index = (uint16_t)vmcs_read(vmcs, VMCS_EPTP_INDEX),
 	};
 	return true;
 }

@@ -6,11 +6,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct lp;
+struct tdvps;
+struct vmcs;
 
 /* Fill the entered vCPU's virtualization-exception information area for a violation that its EPT
  * entry does not suppress. False: it is still in use, and the violation exits. SDM vol. 3,
  * 26.5.7.2. */
-bool engine_ve(const struct lp *lp, uint64_t qualification, uint64_t gla, uint64_t gpa);
+bool engine_ve(struct tdvps *vps, const struct vmcs *vmcs, uint64_t qualification, uint64_t gla,
+	       uint64_t gpa);
 
 #endif

@@ -25,47 +25,52 @@ static enum module_next guest(struct system *sys, unsigned lp)
 }
 
 /* The module let a guest run, or is broken: the registers in the end. */
-static void go_on(struct system *sys, unsigned lp, enum module_next n, struct tdx_regs *regs)
+static bool go_on(struct system *sys, unsigned lp, enum module_next n, struct tdx_regs *regs)
 {
-	if (n == MODULE_TO_GUEST) {
+	const bool entered = n == MODULE_TO_GUEST;
+
+	if (entered) {
 		n = guest(sys, lp);
 		*regs = *module_host_regs(sys->mod, lp);
 	}
 	if (n == MODULE_SHUTDOWN)
 		*regs = (struct tdx_regs){.rax = TDX_SEAMCALL_VMFAILINVALID};
+	return entered;
 }
 
-static void execute(struct system *sys, unsigned lp, struct tdx_regs *regs)
+static bool execute(struct system *sys, unsigned lp, struct tdx_regs *regs)
 {
 	enum module_next n = module_seamcall(sys->mod, lp, regs);
 
-	if (__builtin_expect(n != MODULE_TO_HOST, 0))
-		go_on(sys, lp, n, regs);
+	return __builtin_expect(n != MODULE_TO_HOST, 0) && go_on(sys, lp, n, regs);
 }
 
-static void execute_watched(struct system *sys, unsigned lp, unsigned leaf, struct tdx_regs *regs)
+static bool execute_watched(struct system *sys, unsigned lp, unsigned leaf, struct tdx_regs *regs)
 {
 	bool faults = atomic_load_explicit(&sys->faults.n, memory_order_relaxed) != 0;
 	uint64_t t = sys->timed ? system_ticks() : 0;
+	bool entered = false;
 
 	if (!faults || !system_fault_before(sys, lp, regs))
-		execute(sys, lp, regs);
+		entered = execute(sys, lp, regs);
 	if (faults)
 		system_fault_after(sys, lp);
 	if (sys->timed)
 		system_count_ticks(sys, lp, leaf, system_ticks() - t);
+	return entered;
 }
 
-void system_seamcall(struct system *sys, unsigned lp, struct tdx_regs *regs)
+bool system_seamcall(struct system *sys, unsigned lp, struct tdx_regs *regs)
 {
 	unsigned leaf = tdx_rax_leaf(regs->rax) % TDX_SEAMCALL_LEAVES;
-	bool faults = atomic_load_explicit(&sys->faults.n, memory_order_relaxed) != 0;
+	bool faults = atomic_load_explicit(&sys->faults.n, memory_order_relaxed) != 0, entered;
 
 	if (__builtin_expect(sys->timed || faults, 0))
-		execute_watched(sys, lp, leaf, regs);
+		entered = execute_watched(sys, lp, leaf, regs);
 	else
-		execute(sys, lp, regs);
+		entered = execute(sys, lp, regs);
 	system_count(sys, lp, leaf, regs->rax);
+	return entered;
 }
 
 void system_interrupt(struct system *sys, unsigned lp)

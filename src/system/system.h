@@ -61,8 +61,9 @@ void system_set_real_time(struct system *sys);
 
 /* This processor executes SEAMCALL: the module, and after TDH.VP.ENTER the TD, until the host is
  * next. RAX is TDX_SEAMCALL_VMFAILINVALID where the instruction sets CF. An interrupt of the host
- * that is still pending (machine_lp.irq) stays so: the caller knows who takes it. */
-void system_seamcall(struct system *sys, unsigned lp, struct tdx_regs *regs);
+ * that is still pending (machine_lp.irq) stays so: the caller knows who takes it. True: the
+ * processor has been in a TD, and of the host's state what the module does not keep is lost. */
+bool system_seamcall(struct system *sys, unsigned lp, struct tdx_regs *regs);
 /* An interrupt for the host arrives: a guest on the processor exits, a long call is interrupted. */
 void system_interrupt(struct system *sys, unsigned lp);
 

@@ -169,7 +169,7 @@ static void *translate(struct native_cpu *cpu, uint64_t gpa, enum ept_access acc
 			*hkid_ = hit.hkid;
 			return machine_ptr(lp->hw->m, hit.pa);
 		case EPT_VE:
-			if (engine_ve(lp, x.qualification | GLA_VALID, gpa, gpa)) {
+			if (engine_ve(lp->vps, lp->vmcs, x.qualification | GLA_VALID, gpa, gpa)) {
 				event(cpu, VECTOR_VE, 0);
 				return NULL;
 			}

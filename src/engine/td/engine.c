@@ -64,7 +64,7 @@ static enum module_next vmexit(struct td_cpu *t, struct vmexit *x)
 static bool convert_to_ve(struct td_cpu *t, const struct x86_exit *e)
 {
 	if (t->refused != EPT_VE || e->idt_info >> 31 ||
-	    !engine_ve(t->lp, e->qualification, e->gla, e->gpa))
+	    !engine_ve(t->lp->vps, t->lp->vmcs, e->qualification, e->gla, e->gpa))
 		return false;
 	x86_inject(t->x86, VECTOR_VE, VMX_EVENT_EXCEPTION, false, 0, 0);
 	return true;

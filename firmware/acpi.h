@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* ACPI tables of a machine with nothing but processors, a serial port and a power switch, for
+ * whoever writes them: a TD's firmware, or the board of a host. */
+#ifndef FIRMWARE_ACPI_H
+#define FIRMWARE_ACPI_H
+
+#include <stdint.h>
+
+struct acpi_machine {
+	uint8_t *at; /* the tables' memory, `size` bytes at physical address `pa` */
+	uint64_t pa;
+	unsigned size;
+	unsigned processors;
+	const uint32_t *apic_id; /* of each; NULL: 0, 1, 2 ... */
+	uint64_t mailbox;	 /* of the multiprocessor wake-up */
+	uint64_t reset;		 /* where a processor goes back into it; 0: it cannot */
+	uint64_t log, log_size;	 /* a TD's event log; size 0: none */
+};
+
+/* The physical address of the RSDP; 0: there are more processors than room. */
+uint64_t acpi_build(const struct acpi_machine *m);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* A computer whose processors are x86/ in VMX root operation: a host kernel in binary runs on it,
+ * and its SEAMCALLs go to the system.
+ *
+ * No firmware runs: memory below 1 MiB has page tables, a GDT, ACPI tables and the wake-up mailbox,
+ * and the first processor starts in long mode, as the 64-bit boot protocol has it. x2APICs that
+ * cannot be left, TSC-deadline timers, a serial port, a real-time clock, sleep and reset registers;
+ * no PCI, no xAPIC, no legacy interrupt controller. Functions may be called before board_run()
+ * only, unless they say otherwise. */
+#ifndef BOARD_BOARD_H
+#define BOARD_BOARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "device/uart.h"
+
+struct board;
+struct system;
+
+struct board_config {
+	unsigned cpus, packages;
+	uint64_t memory; /* bytes of RAM; 0: the default machine's */
+	uint64_t seed;
+	const struct uart_ops *console; /* called under the board's lock; no irq */
+	void *console_arg;
+};
+
+struct board_range {
+	uint64_t base, size;
+	bool ram; /* else reserved */
+};
+
+/* Where what the loader writes itself can be: a page each, below 1 MiB, reserved. */
+#define BOARD_BOOT_PARAMS 0x90000ull
+#define BOARD_CMDLINE	  0x91000ull
+
+enum board_end {
+	BOARD_OFF,    /* through the sleep control register */
+	BOARD_RESET,  /* through the reset register */
+	BOARD_HALTED, /* every processor waits with interrupts off */
+	BOARD_STUCK,  /* a processor can go on no more: board_reason() */
+};
+
+/* NULL with a sentence in err. */
+struct board *board_new(const struct board_config *cfg, char *err, size_t errlen);
+void board_free(struct board *b);
+
+/* The memory map; how many ranges there are, at most max of them written. */
+unsigned board_map(const struct board *b, struct board_range *range, unsigned max);
+/* RAM for the loader; NULL: not all of it is. */
+void *board_ram(const struct board *b, uint64_t pa, uint64_t len);
+/* The address of the ACPI tables' RSDP. */
+uint64_t board_rsdp(const struct board *b);
+
+/* Runs until the machine ends; the first processor starts at the entry, RSI = BOARD_BOOT_PARAMS. */
+enum board_end board_run(struct board *b, uint64_t entry);
+/* Why it is stuck. */
+const char *board_reason(const struct board *b);
+/* End it. Any thread. */
+void board_stop(struct board *b, const char *why);
+
+struct system *board_system(struct board *b);
+/* 4K pages the module owns. */
+uint64_t board_pages(const struct board *b);
+/* By all processors as hosts. */
+uint64_t board_instructions(const struct board *b);
+
+/* What a kernel touched and is not there. */
+enum board_missing_kind { BOARD_PORT, BOARD_RDMSR, BOARD_WRMSR, BOARD_ADDRESS };
+struct board_missing {
+	enum board_missing_kind kind;
+	uint64_t number; /* of the port or MSR; the page of the address */
+	uint64_t rip;	 /* who did it first */
+	uint64_t times;
+};
+/* The i-th, false: there are not so many. After board_run(). */
+bool board_missing(const struct board *b, unsigned i, struct board_missing *missing);
+
+#endif

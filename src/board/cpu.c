@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* A host processor: its thread, and what its instructions leave the engine for. */
+#include "board/internal.h"
+
+#include <inttypes.h>
+
+/* Instructions between two looks at what nobody kicks for. */
+#define BUDGET 20000000ull
+
+static uint64_t tsc(struct x86_cpu *x86)
+{
+	return machine_rdtsc(board_cpu_of(x86)->lp);
+}
+
+static bool random_word(struct x86_cpu *x86, bool seed, uint64_t *value)
+{
+	struct machine_lp *lp = board_cpu_of(x86)->lp;
+
+	return seed ? machine_rdseed(lp, value) : machine_rdrand(lp, value);
+}
+
+const struct x86_ops board_x86_ops = {
+	.gpa_map = board_gpa_map,
+	.rdmsr = board_rdmsr,
+	.wrmsr = board_wrmsr,
+	.tsc = tsc,
+	.cpuid = board_cpuid_for_x86,
+	.random = random_word,
+	.intr_ack = board_intr_ack,
+	.cr8_written = board_cr8_written,
+	.mmio = board_mmio,
+};
+
+void board_cpu_wake(struct board_cpu *c)
+{
+	x86_raise_intr(c->x86);
+	if (atomic_load(&c->nmi) || atomic_load(&c->board->ended))
+		x86_kick(c->x86);
+	if (atomic_load(&c->in_seam))
+		system_interrupt(c->board->sys, c->id);
+	pthread_mutex_lock(&c->lock);
+	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void cpuid(struct board_cpu *c, const struct x86_exit *e)
+{
+	struct tdx_regs *regs = &c->x86->regs;
+	const struct cpuid_regs r = board_cpuid(c, (uint32_t)regs->rax, (uint32_t)regs->rcx);
+
+	regs->rax = r.eax;
+	regs->rbx = r.ebx;
+	regs->rcx = r.ecx;
+	regs->rdx = r.edx;
+	x86_skip(c->x86, e->insn_len);
+}
+
+/* Nothing can happen any more: who is about to wake still has what wakes it. */
+static bool all_halted(struct board *b)
+{
+	for (unsigned i = 0; i < b->ncpus; i++)
+		if (!atomic_load(&b->cpu[i].halted) || atomic_load(&b->cpu[i].nmi))
+			return false;
+	return !board_mailbox_waits(b);
+}
+
+static bool awake(const struct board_cpu *c, bool interrupts)
+{
+	return atomic_load(&c->nmi) || atomic_load(&c->board->ended) ||
+	       (interrupts && apic_pending(&c->apic));
+}
+
+static void hlt(struct board_cpu *c, const struct x86_exit *e)
+{
+	const bool interrupts = x86_rflags(c->x86) & RFLAGS_IF;
+
+	x86_skip(c->x86, e->insn_len);
+	if (!interrupts) {
+		atomic_store(&c->halted, true);
+		if (all_halted(c->board))
+			board_ends(c->board, BOARD_HALTED, "every processor is halted");
+	}
+	pthread_mutex_lock(&c->lock);
+	while (!awake(c, interrupts))
+		pthread_cond_wait(&c->wake, &c->lock);
+	pthread_mutex_unlock(&c->lock);
+	atomic_store(&c->halted, false);
+	x86_raise_intr(c->x86);
+}
+
+static void xsetbv(struct board_cpu *c, const struct x86_exit *e)
+{
+	struct x86_cpu *x = c->x86;
+	const uint64_t value = x->regs.rdx << 32 | (uint32_t)x->regs.rax;
+
+	if ((uint32_t)x->regs.rcx != 0 || !(value & XFAM_X87) ||
+	    value & ~(uint64_t)board_cpuid(c, 0xd, 0).eax) {
+		board_raise(c, VECTOR_GP, true);
+		return;
+	}
+	x->xcr0 = value;
+	x86_state_changed(x);
+	x86_skip(x, e->insn_len);
+}
+
+static void stuck(struct board_cpu *c, const struct x86_exit *e)
+{
+	const uint64_t rip = c->x86->rip;
+	struct board *b = c->board;
+
+	switch (e->reason) {
+	case VMX_EXIT_TRIPLE_FAULT:
+		board_ends(b, BOARD_RESET, "triple fault of processor %u at 0x%" PRIx64, c->id,
+			   rip);
+		break;
+	case X86_EXIT_UNKNOWN:
+		board_ends(b, BOARD_STUCK,
+			   "unknown instruction at 0x%" PRIx64 ": %02x %02x %02x %02x %02x %02x",
+			   rip, e->insn[0], e->insn[1], e->insn[2], e->insn[3], e->insn[4],
+			   e->insn[5]);
+		break;
+	case X86_EXIT_UNSUPPORTED:
+		/* A kernel that finds no other way resets through the firmware of old. */
+		board_ends(b,
+			   e->qualification == X86_UNSUPPORTED_REAL_MODE ? BOARD_RESET
+									 : BOARD_STUCK,
+			   "%s at 0x%" PRIx64, x86_unsupported_name(e->qualification), rip);
+		break;
+	case VMX_EXIT_EPT_VIOLATION:
+		board_ends(b, BOARD_STUCK,
+			   "code or page tables at 0x%" PRIx64
+			   ", where no memory is, at 0x%" PRIx64,
+			   e->gpa, rip);
+		break;
+	default:
+		board_ends(b, BOARD_STUCK, "exit %" PRIu32 " at 0x%" PRIx64, e->reason, rip);
+		break;
+	}
+}
+
+/* False: back to the firmware. */
+static bool handle(struct board_cpu *c, const struct x86_exit *e)
+{
+	switch (e->reason) {
+	case X86_EXIT_BUDGET:
+	case X86_EXIT_KICK:
+		break;
+	case VMX_EXIT_CPUID:
+		cpuid(c, e);
+		break;
+	case VMX_EXIT_HLT:
+		hlt(c, e);
+		break;
+	case VMX_EXIT_IO:
+		return board_port(c, e);
+	case VMX_EXIT_XSETBV:
+		xsetbv(c, e);
+		break;
+	case VMX_EXIT_WBINVD:
+		machine_wbinvd(c->lp);
+		x86_skip(c->x86, e->insn_len);
+		break;
+	case VMX_EXIT_SEAMCALL:
+		board_seamcall(c, e);
+		break;
+	case VMX_EXIT_TDCALL:
+	case VMX_EXIT_GETSEC:
+	case VMX_EXIT_ENCLS:
+	case VMX_EXIT_PCONFIG:
+		board_raise(c, VECTOR_UD, false);
+		break;
+	case VMX_EXIT_VMCALL:
+	case VMX_EXIT_VMCLEAR:
+	case VMX_EXIT_VMLAUNCH:
+	case VMX_EXIT_VMPTRLD:
+	case VMX_EXIT_VMPTRST:
+	case VMX_EXIT_VMREAD:
+	case VMX_EXIT_VMRESUME:
+	case VMX_EXIT_VMWRITE:
+	case VMX_EXIT_VMXOFF:
+	case VMX_EXIT_VMXON:
+	case VMX_EXIT_INVEPT:
+	case VMX_EXIT_INVVPID:
+		board_vmx(c, e);
+		break;
+	default:
+		stuck(c, e);
+		break;
+	}
+	return true;
+}
+
+/* An NMI that waits goes in, unless one is being handled or another event is on its way. */
+static void inject_nmi(struct board_cpu *c)
+{
+	struct x86_cpu *x = c->x86;
+
+	if (x->nmi_blocked || x->inj.valid || x->ev.valid || !atomic_exchange(&c->nmi, false))
+		return;
+	x86_inject(x, VECTOR_NMI, VMX_EVENT_NMI, false, 0, 0);
+}
+
+void board_cpu_loop(struct board_cpu *c)
+{
+	struct x86_exit e;
+
+	do {
+		if (atomic_load(&c->board->ended))
+			return;
+		inject_nmi(c);
+		x86_run(c->x86, &e, BUDGET);
+	} while (handle(c, &e));
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* CPUID of a host processor: the platform's, less what the board does not have. The module's view
+ * of the platform stays the whole table. */
+#include "board/internal.h"
+
+#define BIT(n) (1u << (n))
+
+/* What stays of the platform's words. */
+#define L1_ECX_HIDDEN                                                                              \
+	(BIT(2) | BIT(3) | BIT(4) | BIT(6) | BIT(7) | BIT(8) | BIT(11) | BIT(12) | BIT(14) |       \
+	 BIT(15) | BIT(18) | BIT(27) | BIT(28) | BIT(29) | BIT(31))
+#define L1_ECX_SHOWN   (BIT(5) | BIT(21) | BIT(24) | BIT(26)) /* VMX x2APIC deadline XSAVE */
+#define L1_ECX_OSXSAVE BIT(27)
+#define L1_EDX_HIDDEN  (BIT(18) | BIT(21) | BIT(22) | BIT(28) | BIT(29) | BIT(31))
+#define L1_EDX_HTT     BIT(28)
+/* FSGSBASE TSC_ADJUST BMI1 SMEP BMI2 ERMS INVPCID RDSEED ADX SMAP CLFLUSHOPT CLWB SHA */
+#define L7_EBX                                                                                     \
+	(BIT(0) | BIT(1) | BIT(3) | BIT(7) | BIT(8) | BIT(9) | BIT(10) | BIT(18) | BIT(19) |       \
+	 BIT(20) | BIT(23) | BIT(24) | BIT(29))
+#define L7_ECX	 (BIT(2) | BIT(13) | BIT(22) | BIT(25) | BIT(27) | BIT(28)) /* UMIP TME RDPID ... */
+#define L7_EDX	 (BIT(4) | BIT(10) | BIT(14) | BIT(26) | BIT(27) | BIT(28) | BIT(29) | BIT(31))
+#define L7_1_EAX (BIT(10) | BIT(11) | BIT(12)) /* fast short REPs */
+#define E1_ECX	 (BIT(0) | BIT(5) | BIT(8))    /* LAHF LZCNT PREFETCHW */
+
+enum { LAST_LEAF = 0x1f, ARAT = 4, XSAVE_ALL = 0xf, PACKAGE_SHIFT = 7 };
+
+static struct cpuid_regs leaf_1(const struct board_cpu *c, struct cpuid_regs r)
+{
+	r.ecx = (r.ecx & ~L1_ECX_HIDDEN) | L1_ECX_SHOWN;
+	if (c->x86->cr4 & CR4_OSXSAVE)
+		r.ecx |= L1_ECX_OSXSAVE;
+	r.edx &= ~L1_EDX_HIDDEN;
+	if (c->board->per_package > 1)
+		r.edx |= L1_EDX_HTT;
+	r.ebx = (r.ebx & 0xffff) | BIT(c->board->core_shift) << 16 | c->lp->x2apic_id << 24;
+	return r;
+}
+
+/* Caches: levels 1 and 2 of a processor, level 3 of a package. */
+static struct cpuid_regs leaf_4(const struct board_cpu *c, struct cpuid_regs r)
+{
+	const uint32_t ids = BIT(c->board->core_shift) - 1, level = r.eax >> 5 & 7;
+
+	r.eax &= 0x3fff;
+	if (r.eax & 0x1f)
+		r.eax |= ids << 26 | (level == 3 ? ids << 14 : 0);
+	return r;
+}
+
+static struct cpuid_regs leaf_7(uint32_t subleaf, struct cpuid_regs r)
+{
+	if (subleaf == 0)
+		return (struct cpuid_regs){1, r.ebx & L7_EBX, r.ecx & L7_ECX, r.edx & L7_EDX};
+	if (subleaf == 1)
+		return (struct cpuid_regs){.eax = r.eax & L7_1_EAX};
+	return (struct cpuid_regs){0};
+}
+
+static struct cpuid_regs topology(const struct board_cpu *c, uint32_t subleaf)
+{
+	const struct board *b = c->board;
+	const uint32_t shift = b->cfg.packages > 1 ? PACKAGE_SHIFT : b->core_shift;
+
+	if (subleaf == 0)
+		return (struct cpuid_regs){0, 1, 1 << 8, c->lp->x2apic_id};
+	if (subleaf == 1)
+		return (struct cpuid_regs){shift, b->per_package, 2 << 8 | 1, c->lp->x2apic_id};
+	return (struct cpuid_regs){0, 0, subleaf & 0xff, c->lp->x2apic_id};
+}
+
+/* x87 and SSE; all the processor executes of XSAVE. */
+static struct cpuid_regs leaf_d(const struct board_cpu *c, uint32_t subleaf)
+{
+	const uint32_t size = machine_xsave_size(c->lp, XFAM_FIXED1, false);
+
+	if (subleaf == 0)
+		return (struct cpuid_regs){(uint32_t)XFAM_FIXED1, size, size, 0};
+	if (subleaf == 1)
+		return (struct cpuid_regs){XSAVE_ALL, size, 0, 0};
+	return (struct cpuid_regs){0};
+}
+
+struct cpuid_regs board_cpuid(const struct board_cpu *c, uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_regs r = machine_cpuid(c->lp, leaf, subleaf);
+
+	switch (leaf) {
+	case 0:
+		r.eax = LAST_LEAF;
+		return r;
+	case 1:
+		return leaf_1(c, r);
+	case 4:
+		return leaf_4(c, r);
+	case 6:
+		return (struct cpuid_regs){.eax = ARAT};
+	case 7:
+		return leaf_7(subleaf, r);
+	case 0xb:
+	case 0x1f:
+		return topology(c, subleaf);
+	case 0xd:
+		return leaf_d(c, subleaf);
+	case 5:
+	case 0xa:
+	case 0xf:
+	case 0x10:
+	case 0x12:
+	case 0x14:
+	case 0x19:
+	case 0x1c:
+	case 0x1d:
+	case 0x1e:
+		return (struct cpuid_regs){0};
+	case 0x80000001:
+		r.ecx &= E1_ECX;
+		return r;
+	}
+	return r;
+}
+
+void board_cpuid_for_x86(struct x86_cpu *x86, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	const struct cpuid_regs r = board_cpuid(board_cpu_of(x86), leaf, subleaf);
+
+	out[0] = r.eax;
+	out[1] = r.ebx;
+	out[2] = r.ecx;
+	out[3] = r.edx;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of the board: its processors, and what each part does for them. */
+#ifndef BOARD_INTERNAL_H
+#define BOARD_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "arch/msr.h"
+#include "arch/vmx.h"
+#include "arch/x86.h"
+#include "board/board.h"
+#include "device/apic.h"
+#include "device/clock.h"
+#include "device/timers.h"
+#include "device/uart.h"
+#include "machine/machine.h"
+#include "system/system.h"
+#include "x86/x86.h"
+
+/* Memory below 1 MiB, reserved in the memory map from the first of these on. */
+#define BOARD_RESERVED 0x90000ull
+#define BOARD_PML4     0x92000ull /* with 5 more: 4 GiB as they are */
+#define BOARD_GDT      0x98000ull
+#define BOARD_MAILBOX  0x9d000ull
+#define BOARD_RESET_AT 0x9e000ull /* where a processor goes back to the firmware */
+#define BOARD_STACK    0x8fff0ull
+#define BOARD_ACPI     0xe0000ull
+#define BOARD_ACPI_END 0x100000ull
+
+enum {
+	BOARD_MSRS = 96,
+	BOARD_MISSING_MAX = 256,
+	PORT_FIRMWARE = 0xf5, /* written by the code at BOARD_RESET_AT */
+};
+
+struct board_cpu {
+	struct board *board;
+	unsigned id;
+	struct machine_lp *lp;
+	struct x86_cpu *x86;
+	struct apic apic;
+	struct timer timer;
+	pthread_t thread;
+	bool started;
+
+	pthread_mutex_t lock; /* of `wake` */
+	pthread_cond_t wake;  /* an event, or the end */
+	_Atomic bool nmi;     /* pending */
+	_Atomic bool in_seam; /* in a SEAMCALL: what interrupts it goes through the system */
+	_Atomic bool halted;  /* with interrupts off, or not started */
+
+	struct board_msr {
+		uint32_t number;
+		bool writable;
+		uint64_t value;
+	} msr[BOARD_MSRS];
+	unsigned nmsrs;
+
+	bool vmxon;
+	uint64_t vmxon_pa, vmcs_pa; /* ~0: none current */
+};
+
+struct board {
+	struct board_config cfg;
+	struct system *sys;
+	struct machine *m;
+	struct x86_code *code;
+	struct timers *timers;
+	uint64_t rsdp;
+	unsigned per_package, core_shift; /* processors, and bits for them in an APIC id */
+
+	pthread_mutex_t io; /* the devices behind ports, and the list of what is missing */
+	struct uart uart;
+	struct clock clock;
+	struct board_missing missing[BOARD_MISSING_MAX];
+	unsigned nmissing;
+
+	pthread_mutex_t mailbox_lock; /* the wake-up mailbox */
+	pthread_cond_t mailbox;
+
+	_Atomic bool ended;
+	enum board_end end; /* these two under `io`, by the first who ends it */
+	char reason[160];
+	unsigned ncpus;
+	struct board_cpu cpu[];
+};
+
+static inline struct board_cpu *board_cpu_of(struct x86_cpu *x86)
+{
+	return x86->owner;
+}
+
+/* --- board.c --- */
+void board_ends(struct board *b, enum board_end end, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* --- cpu.c: a processor's thread --- */
+extern const struct x86_ops board_x86_ops;
+/* Executes until the processor goes back to the firmware, or the machine ends. */
+void board_cpu_loop(struct board_cpu *c);
+/* Something for the processor to look at. Any thread. */
+void board_cpu_wake(struct board_cpu *c);
+
+/* --- firmware.c: what is in memory before the kernel, and the other processors' waiting --- */
+bool board_firmware_build(struct board *b);
+/* Long mode on the firmware's page tables. */
+void board_firmware_enter(struct board_cpu *c, uint64_t rip);
+void *board_firmware_wait(void *cpu);
+/* A command is there that no processor has taken yet. */
+bool board_mailbox_waits(struct board *b);
+void board_mailbox_access(struct board *b, uint64_t offset, void *data, unsigned size, bool write);
+
+/* --- interrupts.c: the local APIC and its bus --- */
+void board_apic_start(struct board_cpu *c);
+int board_intr_ack(struct x86_cpu *x86);
+void board_cr8_written(struct x86_cpu *x86);
+/* An event ends a TD's run: acknowledged as the exit does. machine.acknowledge. */
+uint32_t board_acknowledge(void *board, struct machine_lp *lp);
+
+/* --- memory.c --- */
+unsigned board_gpa_map(struct x86_cpu *x86, uint64_t pa, unsigned access, void **host,
+		       uint64_t *qual);
+void board_mmio(struct x86_cpu *x86, uint64_t pa, void *data, unsigned size, bool write);
+
+/* --- cpuid.c --- */
+struct cpuid_regs board_cpuid(const struct board_cpu *c, uint32_t leaf, uint32_t subleaf);
+void board_cpuid_for_x86(struct x86_cpu *x86, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/* --- msr.c --- */
+void board_msrs_start(struct board_cpu *c);
+enum x86_msr_answer board_rdmsr(struct x86_cpu *x86, uint32_t msr, uint64_t *value);
+enum x86_msr_answer board_wrmsr(struct x86_cpu *x86, uint32_t msr, uint64_t value);
+/* The value of an MSR of the platform. */
+uint64_t board_msr(const struct board_cpu *c, uint32_t msr);
+
+/* --- ports.c --- */
+/* False: the processor goes back to its firmware. */
+bool board_port(struct board_cpu *c, const struct x86_exit *e);
+void board_is_missing(struct board_cpu *c, enum board_missing_kind kind, uint64_t number);
+
+/* --- vmx.c: VMX root operation --- */
+void board_vmx(struct board_cpu *c, const struct x86_exit *e);
+/* --- seamcall.c --- */
+void board_seamcall(struct board_cpu *c, const struct x86_exit *e);
+
+static inline void board_raise(struct board_cpu *c, unsigned vector, bool has_error)
+{
+	x86_inject(c->x86, (uint8_t)vector, VMX_EVENT_EXCEPTION, has_error, 0, 0);
+}
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* What is at a physical address: RAM, the wake-up mailbox, or nothing, which reads as ones. */
+#include "board/internal.h"
+
+#include <string.h>
+
+#define HOLE	 0x80000000ull /* between RAM below and above 4 GiB */
+#define HOLE_END 0x100000000ull
+
+static bool is_ram(const struct machine *m, uint64_t pa)
+{
+	const struct machine_range *seam = &m->cfg.platform->seamrr;
+
+	return machine_is_ram(m, pa, TDX_PAGE_SIZE) && (pa < HOLE || pa >= HOLE_END) &&
+	       pa - seam->base >= seam->size && pa != BOARD_MAILBOX;
+}
+
+unsigned board_gpa_map(struct x86_cpu *x86, uint64_t pa, unsigned access, void **host,
+		       uint64_t *qual)
+{
+	const struct machine *m = board_cpu_of(x86)->board->m;
+
+	(void)access;
+	(void)qual;
+	if (!is_ram(m, pa))
+		return X86_MAP_R | X86_MAP_W | X86_MAP_MMIO;
+	*host = machine_ptr(m, pa);
+	return X86_MAP_R | X86_MAP_W | X86_MAP_X;
+}
+
+void board_mmio(struct x86_cpu *x86, uint64_t pa, void *data, unsigned size, bool write)
+{
+	struct board_cpu *c = board_cpu_of(x86);
+
+	if ((pa & ~(TDX_PAGE_SIZE - 1)) == BOARD_MAILBOX) {
+		board_mailbox_access(c->board, pa - BOARD_MAILBOX, data, size, write);
+		return;
+	}
+	board_is_missing(c, BOARD_ADDRESS, pa & ~(TDX_PAGE_SIZE - 1));
+	if (!write)
+		memset(data, 0xff, size);
+}

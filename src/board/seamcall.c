@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* The SEAMCALL instruction of a host (SDM vol. 2; ABI, "SEAMCALL instruction"): its faults, its CF,
+ * which registers survive, and what of the host's state a TD leaves behind. */
+#include "board/internal.h"
+
+#include <string.h>
+
+#include <swtdx/status.h>
+
+#define P_SEAMLDR	  (1ull << 63) /* of RAX: not for the module */
+#define FMASK_AFTER_TD	  0x20200ull
+#define KERNEL_GS_OF_SEAM 0ull /* the module's, whatever that is: not the host's */
+
+static void flags(struct x86_cpu *x, uint64_t set)
+{
+	const uint64_t clear =
+		RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF;
+
+	x86_set_rflags(x, (x86_rflags(x) & ~clear) | set);
+}
+
+/* What TDH.VP.ENTER's description calls modified: MSRs, the x87 and SSE state, debug registers. */
+static void lose_host_state(struct x86_cpu *x)
+{
+	const struct x86_fxregs init = {
+		.fcw = FCW_INIT, .mxcsr = MXCSR_RESET, .mxcsr_mask = x->fx.mxcsr_mask};
+
+	x->star = x->lstar = x->tsc_aux = 0;
+	x->sfmask = FMASK_AFTER_TD;
+	x->kernel_gs_base = KERNEL_GS_OF_SEAM;
+	x->fx = init;
+	memset(x->xmm, 0, sizeof(x->xmm));
+	x->dr[0] = x->dr[1] = x->dr[2] = x->dr[3] = 0;
+	x->dr[6] = DR6_RESET;
+	x86_debug_changed(x);
+}
+
+static bool call(struct board_cpu *c, struct tdx_regs *regs)
+{
+	bool entered;
+
+	c->lp->rflags_if = (x86_rflags(c->x86) & RFLAGS_IF) != 0;
+	atomic_store(&c->in_seam, true);
+	if (apic_pending(&c->apic) || atomic_load(&c->nmi))
+		system_interrupt(c->board->sys, c->id);
+	entered = system_seamcall(c->board->sys, c->id, regs);
+	atomic_store(&c->in_seam, false);
+	/* What is still pending is in the APIC, which the processor asks itself. */
+	atomic_store(&c->lp->irq, false);
+	c->lp->call = MACHINE_CALL_HOST;
+	if (apic_pending(&c->apic))
+		x86_raise_intr(c->x86);
+	return entered;
+}
+
+void board_seamcall(struct board_cpu *c, const struct x86_exit *e)
+{
+	struct x86_cpu *x = c->x86;
+	struct tdx_regs regs = x->regs;
+
+	if (!c->vmxon || !(x->cr4 & CR4_VMXE)) {
+		board_raise(c, VECTOR_UD, false);
+		return;
+	}
+	if (regs.rax & P_SEAMLDR) {
+		flags(x, RFLAGS_CF);
+		x86_skip(x, e->insn_len);
+		return;
+	}
+	if (call(c, &regs))
+		lose_host_state(x);
+	if (regs.rax == TDX_SEAMCALL_VMFAILINVALID) {
+		flags(x, RFLAGS_CF);
+	} else {
+		regs.rsp = x->regs.rsp;
+		regs.rbp = x->regs.rbp; /* a module with NO_RBP_MOD keeps it */
+		x->regs = regs;
+		flags(x, 0);
+	}
+	x86_skip(x, e->insn_len);
+}
