@@ -564,6 +564,16 @@ static void no_stack(void)
 	end(0);
 }
 
+/* As a kernel does that was not built to be a TD. */
+static void knows_no_ve(void)
+{
+	for (unsigned i = 0; i < 256; i++)
+		if (i != 14)
+			idt[i] = (struct gate){0};
+	load(WINDOW(NO_RAM));
+	end(0);
+}
+
 static void single_steps(void)
 {
 	__asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq" : : : "memory", "cc");
@@ -771,6 +781,7 @@ static const struct {
 	{"no_idt_page_fault", no_idt_page_fault},
 	{"handler_nowhere", handler_nowhere},
 	{"no_stack", no_stack},
+	{"knows_no_ve", knows_no_ve},
 	{"single_steps", single_steps},
 	{"changes_itself", changes_itself},
 	{"state_components", state_components},

@@ -81,15 +81,19 @@ static void triple_fault(const struct td_cpu *t, const struct x86_exit *e, char 
 		n += snprintf(line + n, len - (size_t)n, " (error 0x%" PRIx32 ")", e->first_error);
 	if (VMX_EVENT_VECTOR(e->first_info) == VECTOR_PF)
 		n += snprintf(line + n, len - (size_t)n, " on 0x%" PRIx64, e->first_gla);
-	snprintf(line + n, len - (size_t)n,
-		 " at 0x%" PRIx64 " could not be delivered (IDT at 0x%" PRIx64
-		 ", stack at 0x%" PRIx64 ")",
-		 e->first_rip, t->x86->idtr.base, t->x86->regs.rsp);
+	n += snprintf(line + n, len - (size_t)n,
+		      " at 0x%" PRIx64 " could not be delivered (IDT at 0x%" PRIx64
+		      ", stack at 0x%" PRIx64 ")",
+		      e->first_rip, t->x86->idtr.base, t->x86->regs.rsp);
+	/* What a kernel for any other machine comes to at its first CPUID or port. */
+	if (VMX_EVENT_VECTOR(e->first_info) == VECTOR_VE)
+		snprintf(line + n, len - (size_t)n,
+			 ": it has no #VE handler; a Linux kernel needs CONFIG_INTEL_TDX_GUEST");
 }
 
 static void stopped(struct td_cpu *t, const struct x86_exit *e)
 {
-	char line[256];
+	char line[320];
 	int n;
 
 	if (!t->engine->log)
