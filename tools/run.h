@@ -62,8 +62,8 @@ struct run_session {
 	_Atomic unsigned quotes_refused;
 	_Atomic uint64_t exits; /* of vCPU 0, handled so far */
 	_Atomic bool done[RUN_MAX_VCPUS];
-	_Atomic int outcome; /* -1 running, else exit status */
-	const char *last_what;
+	_Atomic int outcome;	       /* -1 running, else exit status */
+	const char *_Atomic last_what; /* a line is begun with it; any thread may end it */
 	struct timespec start;
 };
 

@@ -11,9 +11,8 @@
 
 void run_end_stages(struct run_session *s)
 {
-	if (s->last_what)
+	if (atomic_exchange(&s->last_what, NULL))
 		fputc('\n', stderr);
-	s->last_what = NULL;
 }
 
 int run_complain(struct run_session *s, const char *what, const char *why)
