@@ -142,6 +142,8 @@ static void S4_02_a_vm_with_direct_bits_needs_no_mirror(void **state)
 	rig_on(&r, &plain);
 	assert_int_equal(tdx_vm_new(r.vmm, &vm), 0);
 	assert_int_equal(mmu_init(vm), 0);
+	vm->zap = mmu_zap_new();
+	assert_non_null(vm->zap);
 	mmu_page_free(vm->mirror_root);
 	vm->mirror_root = NULL;
 	calls = all_calls(&r);

@@ -5,26 +5,6 @@
 #include "module/inject.h"
 #include "module/msr_policy.h"
 
-enum msr_result msr_by_table(const struct lp *lp, uint32_t msr, bool write)
-{
-	const struct msr_range *range = msr_find(msr);
-	unsigned policy = !range ? MSR_REDUCIBLE : write ? range->write : range->read;
-
-	switch (msr_verdict(lp->mod, lp->tdcs, policy)) {
-	case MSR_VERDICT_FREE:
-		return MSR_RESULT_IMPOSSIBLE;
-	case MSR_VERDICT_GP:
-		return MSR_RESULT_GP;
-	case MSR_VERDICT_VE:
-		return MSR_RESULT_VE_CONFIG;
-	case MSR_VERDICT_VE_ALWAYS:
-		return MSR_RESULT_VE_PARAVIRT;
-	case MSR_VERDICT_EMULATE: /* only the other direction is */
-		break;
-	}
-	return td_reduces_ve(lp) ? MSR_RESULT_GP : MSR_RESULT_VE_CONFIG;
-}
-
 static void finish(struct lp *lp, enum msr_result r)
 {
 	uint32_t reason = lp->exit.reason;

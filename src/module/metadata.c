@@ -41,15 +41,6 @@ struct md md_of_guest(struct tx *tx, enum md_context ctx)
 	};
 }
 
-unsigned md_rows(const struct md *md, const struct md_table *table)
-{
-	enum { L2_ROWS_OF_TD = 1, L2_ROWS_OF_VP = 3 };
-	unsigned per_vm = table == &md_td ? L2_ROWS_OF_TD : table == &md_vp ? L2_ROWS_OF_VP : 0;
-
-	return per_vm ? table->rows - per_vm * (TD_MAX_VMS - 1u - md->td.tdcs->num_l2_vms)
-		      : table->rows;
-}
-
 const struct md_field *md_row(const struct md *md, uint64_t id)
 {
 	const struct md_table *table = md_table_of(id);
@@ -60,76 +51,6 @@ const struct md_field *md_row(const struct md *md, uint64_t id)
 	if (table == &md_l2_vmcs && md_vp_l2_vm(md_class(id)) > md->td.tdcs->num_l2_vms)
 		return NULL;
 	return f;
-}
-
-struct md_mask md_mask(const struct md *md, const struct md_field *f)
-{
-	uint64_t size = md_size_mask(f->id);
-	const bool immutable = f->phase == MD_IMMUTABLE, mutable = f->phase == MD_MUTABLE;
-	struct md_mask m = {0};
-
-	switch (md->by) {
-	case MD_BY_HOST:
-		m = f->host;
-		break;
-	case MD_BY_DEBUGGER:
-		m = f->debug;
-		break;
-	case MD_BY_GUEST:
-		m = f->guest;
-		break;
-	case MD_BY_MIGTD:
-		m = f->migtd;
-		break;
-	case MD_EXPORT_IMMUTABLE:
-		m.rd = immutable ? f->exported : 0;
-		break;
-	case MD_EXPORT_MUTABLE:
-		m.rd = mutable ? f->exported : 0;
-		break;
-	case MD_IMPORT_IMMUTABLE:
-		m.wr = immutable ? f->imported : 0;
-		break;
-	case MD_IMPORT_MUTABLE:
-		m.wr = mutable ? f->imported : 0;
-		break;
-	}
-
-	m.rd &= size;
-	m.wr &= size;
-	return m;
-}
-
-uint64_t md_load(const void *where, unsigned size)
-{
-	switch (size) {
-	case 1:
-		return __atomic_load_n((const uint8_t *)where, __ATOMIC_RELAXED);
-	case 2:
-		return __atomic_load_n((const uint16_t *)where, __ATOMIC_RELAXED);
-	case 4:
-		return __atomic_load_n((const uint32_t *)where, __ATOMIC_RELAXED);
-	default:
-		return __atomic_load_n((const uint64_t *)where, __ATOMIC_RELAXED);
-	}
-}
-
-void md_store(void *where, unsigned size, uint64_t value)
-{
-	switch (size) {
-	case 1:
-		__atomic_store_n((uint8_t *)where, (uint8_t)value, __ATOMIC_RELAXED);
-		break;
-	case 2:
-		__atomic_store_n((uint16_t *)where, (uint16_t)value, __ATOMIC_RELAXED);
-		break;
-	case 4:
-		__atomic_store_n((uint32_t *)where, (uint32_t)value, __ATOMIC_RELAXED);
-		break;
-	default:
-		__atomic_store_n((uint64_t *)where, value, __ATOMIC_RELAXED);
-		break;
-	}
 }
 
 static struct tdx_status check_single(uint64_t id)

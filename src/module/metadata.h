@@ -69,7 +69,15 @@ struct md_element {
 };
 
 /* Rows of a table that this TD has: those of L2 VMs it was not created with are missing. */
-unsigned md_rows(const struct md *md, const struct md_table *table);
+static inline unsigned md_rows(const struct md *md, const struct md_table *table)
+{
+	enum { L2_ROWS_OF_TD = 1, L2_ROWS_OF_VP = 3 };
+	unsigned per_vm = table == &md_td ? L2_ROWS_OF_TD : table == &md_vp ? L2_ROWS_OF_VP : 0;
+
+	return per_vm ? table->rows - per_vm * (TD_MAX_VMS - 1u - md->td.tdcs->num_l2_vms)
+		      : table->rows;
+}
+
 /* The row of an identifier with its context set, or NULL. */
 const struct md_field *md_row(const struct md *md, uint64_t id);
 /* What the accessor may read and write of an element of this row. */
@@ -104,7 +112,20 @@ static inline bool md_changes_readonly(uint64_t seen, uint64_t value, uint64_t a
 	return (seen & m.rd & readonly) != (value & readonly);
 }
 
-uint64_t md_load(const void *where, unsigned size);
+static inline uint64_t md_load(const void *where, unsigned size)
+{
+	switch (size) {
+	case 1:
+		return __atomic_load_n((const uint8_t *)where, __ATOMIC_RELAXED);
+	case 2:
+		return __atomic_load_n((const uint16_t *)where, __ATOMIC_RELAXED);
+	case 4:
+		return __atomic_load_n((const uint32_t *)where, __ATOMIC_RELAXED);
+	default:
+		return __atomic_load_n((const uint64_t *)where, __ATOMIC_RELAXED);
+	}
+}
+
 void md_store(void *where, unsigned size, uint64_t value);
 struct tdx_status md_element_at(const struct md *md, const struct md_field *f, uint64_t id,
 				struct md_element *e);
@@ -151,10 +172,20 @@ bool md_debugctl_merge(const struct md *md, uint64_t *value);
 /* A CR0 or CR4 write as the guest's own: false when it would change what the guest does not own. */
 bool md_cr_merge(uint64_t old, uint64_t *value, uint64_t guest_host_mask, uint64_t read_shadow);
 
-struct vmcs *md_l2_vmcs_of(const struct md *md, unsigned vm);
 /* What the accessor sees instead of what the VMCS of an L2 VM holds. */
 uint64_t md_l2_vmcs_seen(const struct md *md, unsigned vm, uint32_t encoding, uint64_t value);
-/* Word `index` of page `page` (enum in module/td.h) of the vCPU. */
-uint64_t *md_vp_page(const struct md *md, unsigned page, unsigned index);
+/* Word `index` of page `page` (enum in module/td_layout.h) of the vCPU. */
+static inline uint64_t *md_vp_page(const struct md *md, unsigned page, unsigned index)
+{
+	const struct tx *tx = md->tx;
+	uint64_t *word = machine_ptr(tx->m, machine_strip(tx->m, md->vp.vps->page_pa[page]));
+
+	return word + index;
+}
+
+static inline struct vmcs *md_l2_vmcs_of(const struct md *md, unsigned vm)
+{
+	return (struct vmcs *)md_vp_page(md, TDVPS_PAGE_L2 + (vm - 1) * TDVPS_PAGES_PER_L2_VM, 0);
+}
 
 #endif

@@ -165,19 +165,6 @@ static const struct place places[MD_VP_FIELDS] = {
 };
 /* clang-format on */
 
-uint64_t *md_vp_page(const struct md *md, unsigned page, unsigned index)
-{
-	const struct tx *tx = md->tx;
-	uint64_t *word = machine_ptr(tx->m, machine_strip(tx->m, md->vp.vps->page_pa[page]));
-
-	return word + index;
-}
-
-struct vmcs *md_l2_vmcs_of(const struct md *md, unsigned vm)
-{
-	return (struct vmcs *)md_vp_page(md, L2_PAGE(vm, 0), 0);
-}
-
 static bool is_bitmap_of_l2(enum md_vp_field field)
 {
 	return field == MD_VP_L2_MSR_BITMAPS_1 || field == MD_VP_L2_MSR_BITMAPS_2 ||

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The initial contents of a TD: pages added and measured before it is finalized. */
+#include "vmm/busy.h"
 #include "vmm/mmu.h"
 
 #include <errno.h>
@@ -19,7 +20,7 @@ static int measure(struct tdx_vm *vm, gpa_t g, uint64_t size)
 	vmm_put_cpu(c);
 	if (tdx_is_success(s))
 		return 0;
-	if (tdx_is_busy(s))
+	if (vm_busy(TDH_MR_EXTEND, s) == BUSY_TELL_USER)
 		return vm_fail(vm, TDH_MR_EXTEND, s, -EBUSY);
 	return vm_bug(vm, TDH_MR_EXTEND, s, &r.raw, "measuring");
 }
@@ -57,7 +58,7 @@ static int add(struct tdx_vm *vm, uint64_t gfn)
 		if (private_)
 			r = mmu_map_private(vm, &vm->cache, gfn, TDX_LEVEL_4K, &source, -1);
 		mmu_read_unlock(vm, NULL);
-	} while (r == MMU_RETRY && vm_give_way(vm, &tries));
+	} while (r == MMU_RETRY && vm_try_again(vm, &tries));
 	if (!private_)
 		return -EINVAL;
 	switch (r) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a user may ask a TD to be, and what it has become: KVM_TDX_CAPABILITIES and
  * KVM_TDX_GET_CPUID. */
-#include "vmm/internal.h"
+#include "vmm/busy.h"
 
 #include <errno.h>
 
@@ -66,7 +66,8 @@ static int add(struct tdx_vm *vm, struct list *l, uint32_t leaf, uint32_t sublea
 		if (tdx_is(s, TDX_METADATA_FIELD_ID_INCORRECT) ||
 		    tdx_is(s, TDX_METADATA_FIELD_NOT_READABLE))
 			return 0;
-		return vm_fail(vm, TDH_MNG_RD, s, tdx_is_busy(s) ? -EBUSY : -EIO);
+		return vm_fail(vm, TDH_MNG_RD, s,
+			       vm_busy(TDH_MNG_RD, s) == BUSY_TELL_USER ? -EBUSY : -EIO);
 	}
 	if (l->n < l->room)
 		l->cpuid[l->n] = e;

@@ -7,8 +7,6 @@
 
 #include <sched.h>
 
-enum { BUSY_TRIES = 1000 };
-
 static void take(struct vmm_cpu *c)
 {
 	if (pthread_mutex_trylock(&c->lock) == 0)
@@ -65,12 +63,4 @@ void vm_kick_vcpus(struct tdx_vm *vm)
 			sched_yield();
 		}
 	}
-}
-
-bool vm_give_way(const struct tdx_vm *vm, unsigned *tries)
-{
-	if (vm_is_dead(vm) || ++*tries == BUSY_TRIES)
-		return false;
-	sched_yield();
-	return true;
 }

@@ -2,7 +2,7 @@
 /* A TD seen by its debugger: fields of a vCPU, words of private memory. Nothing here decides who
  * may look: the module does. A vCPU is read on the processor it is associated with, or becomes so.
  */
-#include "vmm/internal.h"
+#include "vmm/busy.h"
 
 static struct vmm_cpu *cpu_of(struct tdx_vcpu *v)
 {
@@ -30,7 +30,7 @@ struct tdx_status tdx_vcpu_read_field(struct tdx_vcpu *v, uint64_t field, uint64
 
 		s = tdh_vp_rd(c->port, &v->vp, field, &f);
 		put(v, c, s);
-	} while (tdx_is_busy(s) && vm_give_way(v->vm, &tries));
+	} while (vm_again(v->vm, TDH_VP_RD, s, &tries));
 	*value = f.value;
 	return s;
 }
@@ -46,7 +46,7 @@ struct tdx_status tdx_vcpu_write_field(struct tdx_vcpu *v, uint64_t field, uint6
 
 		s = tdh_vp_wr(c->port, &v->vp, field, value, mask, NULL);
 		put(v, c, s);
-	} while (tdx_is_busy(s) && vm_give_way(v->vm, &tries));
+	} while (vm_again(v->vm, TDH_VP_WR, s, &tries));
 	return s;
 }
 
@@ -60,7 +60,7 @@ struct tdx_status tdx_vm_read_private(struct tdx_vm *vm, gpa_t g, uint64_t *valu
 
 		s = tdh_mem_rd(c->port, &vm->td, g, value, NULL);
 		vmm_put_cpu(c);
-	} while (tdx_is_busy(s) && vm_give_way(vm, &tries));
+	} while (vm_again(vm, TDH_MEM_RD, s, &tries));
 	return s;
 }
 
@@ -74,6 +74,6 @@ struct tdx_status tdx_vm_write_private(struct tdx_vm *vm, gpa_t g, uint64_t valu
 
 		s = tdh_mem_wr(c->port, &vm->td, g, value, NULL, NULL);
 		vmm_put_cpu(c);
-	} while (tdx_is_busy(s) && vm_give_way(vm, &tries));
+	} while (vm_again(vm, TDH_MEM_WR, s, &tries));
 	return s;
 }

@@ -3,6 +3,7 @@
  *
  * Private faults are resolved here and retried here while the module is busy, so that the vCPU is
  * not entered again and again without progress (the module counts that as an attack). */
+#include "vmm/busy.h"
 #include "vmm/mmu.h"
 
 #include <errno.h>
@@ -155,14 +156,6 @@ static int fault(struct tdx_vcpu *v, struct tdx_run *run)
 
 /* --- TDG.VP.VMCALL --- */
 
-static int answer(struct tdx_vcpu *v, uint64_t status, uint64_t r11)
-{
-	memset(&v->regs, 0, sizeof(v->regs));
-	v->regs.r10 = status;
-	v->regs.r11 = r11;
-	return 1;
-}
-
 static int ask(struct tdx_vcpu *v, struct tdx_run *run, enum tdx_exit what)
 {
 	v->pending.kind = (int)what;
@@ -180,7 +173,7 @@ static int call_io(struct tdx_vcpu *v, struct tdx_run *run)
 	const struct tdx_regs *r = &v->regs;
 
 	if (!size_valid(r->r12, 4) || r->r13 > 1 || r->r14 > 0xffff)
-		return answer(v, TDVMCALL_INVALID_OPERAND, 0);
+		return vcpu_answer(v, TDVMCALL_INVALID_OPERAND, 0);
 	run->io.size = (uint8_t)r->r12;
 	run->io.write = r->r13 == TDVMCALL_WRITE;
 	run->io.port = (uint16_t)r->r14;
@@ -195,7 +188,7 @@ static int call_mmio(struct tdx_vcpu *v, struct tdx_run *run)
 	uint64_t mask = vm_shared_mask(v->vm);
 
 	if (!size_valid(r->r12, 8) || r->r13 > 1 || !(r->r14 & mask) || r->r14 >= mask << 1)
-		return answer(v, TDVMCALL_INVALID_OPERAND, 0);
+		return vcpu_answer(v, TDVMCALL_INVALID_OPERAND, 0);
 	run->mmio.size = (uint8_t)r->r12;
 	run->mmio.write = r->r13 == TDVMCALL_WRITE;
 	run->mmio.gpa = gpa(r->r14 & ~mask);
@@ -222,9 +215,9 @@ static int call_map_gpa(struct tdx_vcpu *v, struct tdx_run *run)
 	uint64_t mask = vm_shared_mask(v->vm), g = v->regs.r12, size = v->regs.r13;
 
 	if (g + size <= g || (g & mask) != ((g + size - 1) & mask) || g + size - 1 >= mask << 1)
-		return answer(v, TDVMCALL_INVALID_OPERAND, g);
+		return vcpu_answer(v, TDVMCALL_INVALID_OPERAND, g);
 	if ((g | size) & (TDX_PAGE_SIZE - 1))
-		return answer(v, TDVMCALL_ALIGN_ERROR, g);
+		return vcpu_answer(v, TDVMCALL_ALIGN_ERROR, g);
 	v->pending.to_private = !(g & mask);
 	v->pending.gpa = g & ~mask;
 	v->pending.end = v->pending.gpa + size;
@@ -242,17 +235,17 @@ static int map_gpa_done(struct tdx_vcpu *v, struct tdx_run *run)
 					 v->pending.to_private);
 	v->pending.kind = NONE;
 	if (err == -EAGAIN)
-		return answer(v, TDVMCALL_RETRY, v->pending.gpa | mask);
+		return vcpu_answer(v, TDVMCALL_RETRY, v->pending.gpa | mask);
 	if (err == -EINVAL)
-		return answer(v, TDVMCALL_INVALID_OPERAND, v->pending.gpa | mask);
+		return vcpu_answer(v, TDVMCALL_INVALID_OPERAND, v->pending.gpa | mask);
 	if (err)
 		return err;
 	v->pending.gpa += v->pending.chunk;
 	if (v->pending.gpa >= v->pending.end)
-		return answer(v, TDVMCALL_SUCCESS, 0);
+		return vcpu_answer(v, TDVMCALL_SUCCESS, 0);
 	/* Work that waits for this vCPU comes first; the guest asks again for the rest. */
 	if (atomic_load(&v->kicked))
-		return answer(v, TDVMCALL_RETRY, v->pending.gpa | mask);
+		return vcpu_answer(v, TDVMCALL_RETRY, v->pending.gpa | mask);
 	return next_chunk(v, run);
 }
 
@@ -261,7 +254,7 @@ static int call_get_quote(struct tdx_vcpu *v, struct tdx_run *run)
 	uint64_t mask = vm_shared_mask(v->vm), g = v->regs.r12, size = v->regs.r13;
 
 	if (!(g & mask) || g >= mask << 1 || ((g | size) & (TDX_PAGE_SIZE - 1)) || !size)
-		return answer(v, TDVMCALL_INVALID_OPERAND, 0);
+		return vcpu_answer(v, TDVMCALL_INVALID_OPERAND, 0);
 	run->get_quote.gpa = gpa(g & ~mask);
 	run->get_quote.size = size;
 	run->get_quote.ret = TDVMCALL_SUBFUNC_UNSUPPORTED;
@@ -312,7 +305,7 @@ static int vcpu_halt(struct tdx_vcpu *v, struct tdx_run *run)
 		vmm_end_turn(&v->vm->vmm->cpu[atomic_load(&v->cpu)], v, true);
 		lapic_wait(v->lapic);
 	}
-	return answer(v, TDVMCALL_SUCCESS, 0);
+	return vcpu_answer(v, TDVMCALL_SUCCESS, 0);
 }
 
 static int tdvmcall(struct tdx_vcpu *v, struct tdx_run *run)
@@ -320,10 +313,10 @@ static int tdvmcall(struct tdx_vcpu *v, struct tdx_run *run)
 	const struct tdx_regs *r = &v->regs;
 
 	if (r->r10 != 0) /* a vendor's call: none is offered */
-		return answer(v, TDVMCALL_SUBFUNC_UNSUPPORTED, 0);
+		return vcpu_answer(v, TDVMCALL_SUBFUNC_UNSUPPORTED, 0);
 	switch (r->r11) {
 	case TDVMCALL_CPUID: /* no leaf is the host's to answer: all zero */
-		return answer(v, TDVMCALL_SUCCESS, 0);
+		return vcpu_answer(v, TDVMCALL_SUCCESS, 0);
 	case TDVMCALL_HLT:
 		return vcpu_halt(v, run);
 	case TDVMCALL_IO:
@@ -332,8 +325,8 @@ static int tdvmcall(struct tdx_vcpu *v, struct tdx_run *run)
 		return call_mmio(v, run);
 	case TDVMCALL_GET_TD_VM_CALL_INFO:
 		if (r->r12 > 1)
-			return answer(v, TDVMCALL_INVALID_OPERAND, 0);
-		return r->r12 == 0 ? answer(v, TDVMCALL_SUCCESS, 0) : call_users(v, run);
+			return vcpu_answer(v, TDVMCALL_INVALID_OPERAND, 0);
+		return r->r12 == 0 ? vcpu_answer(v, TDVMCALL_SUCCESS, 0) : call_users(v, run);
 	case TDVMCALL_MAP_GPA:
 		return call_map_gpa(v, run);
 	case TDVMCALL_GET_QUOTE:
@@ -342,7 +335,7 @@ static int tdvmcall(struct tdx_vcpu *v, struct tdx_run *run)
 		return fatal_error(v, run);
 	case TDVMCALL_SETUP_EVENT_NOTIFY_INTERRUPT:
 		if (r->r12 < 32 || r->r12 > 255)
-			return answer(v, TDVMCALL_INVALID_OPERAND, 0);
+			return vcpu_answer(v, TDVMCALL_INVALID_OPERAND, 0);
 		return call_users(v, run);
 	case TDVMCALL_RDMSR:
 	case TDVMCALL_WRMSR:
@@ -350,12 +343,7 @@ static int tdvmcall(struct tdx_vcpu *v, struct tdx_run *run)
 	default:
 		break;
 	}
-	return answer(v, TDVMCALL_SUBFUNC_UNSUPPORTED, 0);
-}
-
-int vcpu_answer(struct tdx_vcpu *v, uint64_t status, uint64_t r11)
-{
-	return answer(v, status, r11);
+	return vcpu_answer(v, TDVMCALL_SUBFUNC_UNSUPPORTED, 0);
 }
 
 int vcpu_complete(struct tdx_vcpu *v, struct tdx_run *run)
@@ -367,15 +355,15 @@ int vcpu_complete(struct tdx_vcpu *v, struct tdx_run *run)
 	v->pending.kind = NONE;
 	switch (kind) {
 	case TDX_EXIT_IO:
-		return answer(v, TDVMCALL_SUCCESS, run->io.write ? 0 : run->io.data);
+		return vcpu_answer(v, TDVMCALL_SUCCESS, run->io.write ? 0 : run->io.data);
 	case TDX_EXIT_MMIO:
-		return answer(v, TDVMCALL_SUCCESS, run->mmio.write ? 0 : run->mmio.data);
+		return vcpu_answer(v, TDVMCALL_SUCCESS, run->mmio.write ? 0 : run->mmio.data);
 	case TDX_EXIT_HLT:
-		return answer(v, TDVMCALL_SUCCESS, 0);
+		return vcpu_answer(v, TDVMCALL_SUCCESS, 0);
 	case TDX_EXIT_GET_QUOTE:
-		return answer(v, run->get_quote.ret, 0);
+		return vcpu_answer(v, run->get_quote.ret, 0);
 	case TDX_EXIT_TDVMCALL:
-		answer(v, run->tdvmcall.ret, run->tdvmcall.out[0]);
+		vcpu_answer(v, run->tdvmcall.ret, run->tdvmcall.out[0]);
 		v->regs.r12 = run->tdvmcall.out[1];
 		v->regs.r13 = run->tdvmcall.out[2];
 		v->regs.r14 = run->tdvmcall.out[3];
@@ -395,9 +383,7 @@ static int internal_error(struct tdx_run *run)
 
 static int failed_entry(struct tdx_vcpu *v, struct tdx_status s, struct tdx_run *run)
 {
-	/* The zero-step defence takes the S-EPT, TRACK the epoch: enter again, interrupts in
-	 * between. */
-	if (tdx_is_busy(s) || tdx_is(s, TDX_HOST_PRIORITY_BUSY_TIMEOUT)) {
+	if (vm_busy(TDH_VP_ENTER, s) == BUSY_ENTER) {
 		sched_yield();
 		return 1;
 	}

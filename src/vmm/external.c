@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The mirror's changes as calls to the module, and what a busy module means for each.
- *
- * Installs: busy is contention with a guest or another install; the fault handler comes back.
- * Removals hold mmu_lock for writing, so only vCPUs can be in the way: one attempt, then all vCPUs
- * are kicked and kept out, and one more attempt, which must succeed. Busy is judged by class of
- * status: the conflict may be on the tree, the entry, the TDR or the epoch. */
+/* The mirror's changes as calls to the module. What a busy one means is in vmm/busy.c: installs
+ * come back with the next fault; for removals all vCPUs are kicked and kept out, and then one more
+ * attempt must succeed. */
 #include "vmm/external.h"
+
+#include "vmm/busy.h"
 
 #include <errno.h>
 
@@ -24,6 +23,21 @@ static enum tdx_seamcall leaf_of(enum external_op op)
 	return TDH_MEM_PAGE_AUG;
 }
 
+static struct tdx_status install(const struct tdx_port *port, const struct tdx_vm *vm,
+				 enum external_op op, gpa_t g, enum tdx_level level, hpa_t page,
+				 const hpa_t *source, struct tdx_mem_result *r)
+{
+	switch (op) {
+	case EXTERNAL_LINK:
+		return tdh_mem_sept_add(port, &vm->td, g, level, page, r);
+	case EXTERNAL_ADD:
+		return tdh_mem_page_add(port, &vm->td, g, page, *source, r);
+	case EXTERNAL_AUG:
+		break;
+	}
+	return tdh_mem_page_aug(port, &vm->td, g, level, page, r);
+}
+
 enum mmu_result mmu_set_external(struct tdx_vm *vm, enum external_op op, uint64_t gfn,
 				 enum tdx_level level, uint64_t pa, const hpa_t *source,
 				 int cpu_hint)
@@ -31,23 +45,12 @@ enum mmu_result mmu_set_external(struct tdx_vm *vm, enum external_op op, uint64_
 	gpa_t g = gpa((gfn << 12) & ~(tdx_level_size(level) - 1));
 	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, cpu_hint);
 	struct tdx_mem_result r;
-	struct tdx_status s;
+	struct tdx_status s = install(c->port, vm, op, g, level, hpa(pa), source, &r);
 
-	switch (op) {
-	case EXTERNAL_LINK:
-		s = tdh_mem_sept_add(c->port, &vm->td, g, level, hpa(pa), &r);
-		break;
-	case EXTERNAL_ADD:
-		s = tdh_mem_page_add(c->port, &vm->td, g, hpa(pa), *source, &r);
-		break;
-	case EXTERNAL_AUG:
-		s = tdh_mem_page_aug(c->port, &vm->td, g, level, hpa(pa), &r);
-		break;
-	}
 	vmm_put_cpu(c);
 	if (tdx_is_success(s))
 		return MMU_OK;
-	if (tdx_is_busy(s))
+	if (vm_busy(leaf_of(op), s) == BUSY_LATER)
 		return vm_is_dead(vm) ? MMU_DEAD : MMU_RETRY;
 	vm_bug(vm, leaf_of(op), s, &r.raw, "mapping private memory");
 	return MMU_DEAD;
@@ -125,7 +128,8 @@ static int no_vcpus(struct tdx_vm *vm, const struct vmm_cpu *c, enum tdx_seamcal
 {
 	struct tdx_status s = whole(c, fn, a);
 
-	if (tdx_is_busy(s)) { /* an old epoch cannot be: every tracking is followed by a kick */
+	if (vm_busy(leaf, s) ==
+	    BUSY_NO_VCPUS) { /* an old epoch cannot be: every tracking is followed by a kick */
 		atomic_store(&vm->wait_for_sept_zap, true);
 		vm_kick_vcpus(vm);
 		s = whole(c, fn, a);

@@ -160,10 +160,6 @@ void vmm_turns_destroy(struct vmm_turns *t);
 /* Every vCPU that is in the guest now leaves it before this returns. */
 void vm_kick_vcpus(struct tdx_vm *vm);
 
-/* A lock of the module was taken: give way, and say whether it is worth another try. Who holds it
- * lets go soon, so the bound is a safeguard; a dead VM waits for nothing. */
-bool vm_give_way(const struct tdx_vm *vm, unsigned *tries);
-
 /* --- mmu_lock.c --- */
 
 /* v: the vCPU whose thread this is, NULL for any other. */
@@ -203,9 +199,12 @@ int vm_clean_private_page(struct tdx_vm *vm, struct vmm_cpu *cpu, uint64_t pa,
 /* --- build.c --- */
 void vm_end_build(struct tdx_vm *vm);
 
-/* --- vcpu.c --- */
+/* --- flush.c --- */
+
 /* Off the processor it is associated with. 0; -EIO: it still is, and the VM is dead. */
 int vcpu_flush(struct tdx_vcpu *vcpu);
+
+/* --- vcpu.c --- */
 void vcpu_free(struct tdx_vcpu *vcpu);
 
 /* --- exits.c --- */
@@ -217,7 +216,11 @@ int vcpu_handle_exit(struct tdx_vcpu *vcpu, struct tdx_status s, struct tdx_run 
 int vcpu_complete(struct tdx_vcpu *vcpu, struct tdx_run *run);
 
 /* The guest's TDVMCALL is done: R10 and R11. Returns 1. */
-int vcpu_answer(struct tdx_vcpu *vcpu, uint64_t status, uint64_t r11);
+static inline int vcpu_answer(struct tdx_vcpu *vcpu, uint64_t status, uint64_t r11)
+{
+	vcpu->regs = (struct tdx_regs){.r10 = status, .r11 = r11};
+	return 1;
+}
 
 /* --- msr.c --- */
 
@@ -229,6 +232,11 @@ struct memslot *vm_slot_of(struct tdx_vm *vm, uint64_t gfn);
 void vm_free_slots(struct tdx_vm *vm);
 /* The host page behind a shared page, made (zero) if there is none; 0: no memory. */
 uint64_t vm_shared_page(struct tdx_vm *vm, struct memslot *s, uint64_t gfn);
+
+static inline enum tdx_vm_state vm_state(const struct tdx_vm *vm)
+{
+	return (enum tdx_vm_state)atomic_load(&((struct tdx_vm *)(uintptr_t)vm)->state);
+}
 
 static inline bool vm_is_dead(const struct tdx_vm *vm)
 {

@@ -81,7 +81,7 @@ int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, gpa_t g, uint64_t size)
 
 	if (slot >= VM_MAX_SLOTS || !range_valid(vm, g.v, size))
 		return -EINVAL;
-	if (tdx_vm_state(vm) == TDX_VM_UNINITIALIZED)
+	if (vm_state(vm) == TDX_VM_UNINITIALIZED)
 		return -EINVAL;
 	s = &vm->slot[slot];
 	mmu_write_lock(vm);

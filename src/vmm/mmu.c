@@ -85,8 +85,7 @@ int mmu_init(struct tdx_vm *vm)
 	if (!vm->direct_root)
 		pages_put(&vm->vmm->pages, pa);
 	vm->mirror_root = mmu_mirror_page_new(0, root_level(vm)); /* external: inside the TDCS */
-	vm->zap = mmu_zap_new();
-	return vm->direct_root && vm->mirror_root && vm->zap ? 0 : -ENOMEM;
+	return vm->direct_root && vm->mirror_root ? 0 : -ENOMEM;
 }
 
 hpa_t mmu_shared_root(const struct tdx_vm *vm)

@@ -20,7 +20,7 @@ struct zap {
 };
 
 /* Between two calls of a batch: somebody else may want the processor. */
-static struct vmm_cpu *give_way(struct tdx_vm *vm, struct vmm_cpu *c)
+static struct vmm_cpu *let_waiters_on(struct tdx_vm *vm, struct vmm_cpu *c)
 {
 	if (!atomic_load_explicit(&c->waiting, memory_order_relaxed))
 		return c;
@@ -41,7 +41,7 @@ static void flush_batch(struct zap *z)
 	c = vmm_get_cpu(vm->vmm, -1);
 	for (unsigned i = 0; i < z->n && !err; i++) {
 		err = mmu_external_block(vm, c, &z->leaf[i]);
-		c = give_way(vm, c);
+		c = let_waiters_on(vm, c);
 	}
 	if (!err)
 		err = mmu_external_track(vm, c);
@@ -56,7 +56,7 @@ static void flush_batch(struct zap *z)
 			pages_put_block(&vm->vmm->pages, l->pa);
 		else
 			z->page[n++] = l->pa;
-		c = give_way(vm, c);
+		c = let_waiters_on(vm, c);
 	}
 	vmm_put_cpu(c);
 	pages_put_many(&vm->vmm->pages, z->page, n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A TD from TDH.MNG.CREATE to the last page back. The order of calls is that of KVM (HOST facts, 6
  * and 7); a failure on the way runs the same teardown as the end. */
-#include "vmm/internal.h"
+#include "vmm/busy.h"
 #include "device/timers.h"
 #include "vmm/lapic.h"
 #include "vmm/mmu.h"
@@ -31,7 +31,7 @@ int tdx_vm_new(struct tdx_vmm *vmm, struct tdx_vm **out)
 
 enum tdx_vm_state tdx_vm_state(const struct tdx_vm *vm)
 {
-	return (enum tdx_vm_state)atomic_load(&((struct tdx_vm *)(uintptr_t)vm)->state);
+	return vm_state(vm);
 }
 
 struct tdx_td tdx_vm_td(const struct tdx_vm *vm)
@@ -284,6 +284,8 @@ int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
 		err = init(vm, &params);
 	if (!err)
 		err = mmu_init(vm);
+	if (!err)
+		err = (vm->zap = mmu_zap_new()) ? 0 : -ENOMEM;
 	if (err)
 		unwind(vm);
 	else
@@ -311,7 +313,7 @@ int tdx_vm_finalize(struct tdx_vm *vm)
 		vmm_put_cpu(c);
 		if (tdx_is_success(s))
 			atomic_compare_exchange_strong(&vm->state, &was, TDX_VM_RUNNABLE);
-		else if (tdx_is_busy(s))
+		else if (vm_busy(TDH_MR_FINALIZE, s) == BUSY_TELL_USER)
 			err = vm_fail(vm, TDH_MR_FINALIZE, s, -EBUSY);
 		else if (tdx_is(s, TDX_NO_VCPUS))
 			err = vm_fail(vm, TDH_MR_FINALIZE, s, -EINVAL);

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of vmm/busy.h. */
+#include "vmm/busy.h"
+
+#include <sched.h>
+
+enum { BUSY_TRIES = 1000 };
+
+/* A call without a row is BUSY_ERROR: it is made under locks of the monitor that keep everybody
+ * else away, or on a page nobody else knows. */
+static const uint8_t when_busy[TDX_SEAMCALL_LEAVES] = {
+	/* The zero-step defence takes the tree, TRACK the epoch; either is soon over. */
+	[TDH_VP_ENTER] = BUSY_ENTER,
+
+	/* Installs run beside each other and beside guests that accept. */
+	[TDH_MEM_SEPT_ADD] = BUSY_LATER,
+	[TDH_MEM_PAGE_ADD] = BUSY_LATER,
+	[TDH_MEM_PAGE_AUG] = BUSY_LATER,
+
+	/* Removals hold mmu_lock for writing, so only vCPUs can be in the way. */
+	[TDH_MEM_RANGE_BLOCK] = BUSY_NO_VCPUS,
+	[TDH_MEM_RANGE_UNBLOCK] = BUSY_NO_VCPUS,
+	[TDH_MEM_TRACK] = BUSY_NO_VCPUS,
+	[TDH_MEM_PAGE_REMOVE] = BUSY_NO_VCPUS,
+	[TDH_MEM_PAGE_PROMOTE] = BUSY_NO_VCPUS,
+	[TDH_MEM_PAGE_DEMOTE] = BUSY_NO_VCPUS,
+
+	/* A build's calls take the TDR exclusive, and a user may be reading the TD meanwhile. */
+	[TDH_MR_EXTEND] = BUSY_TELL_USER,
+	[TDH_MR_FINALIZE] = BUSY_TELL_USER,
+	[TDH_MNG_RD] = BUSY_TELL_USER,
+
+	/* A debugger looks while everything goes on. */
+	[TDH_VP_RD] = BUSY_AGAIN,
+	[TDH_VP_WR] = BUSY_AGAIN,
+	[TDH_MEM_RD] = BUSY_AGAIN,
+	[TDH_MEM_WR] = BUSY_AGAIN,
+};
+
+enum busy vm_busy(enum tdx_seamcall leaf, struct tdx_status s)
+{
+	enum busy b;
+
+	if (!tdx_is_busy(s) && !tdx_is(s, TDX_HOST_PRIORITY_BUSY_TIMEOUT))
+		return BUSY_NOT;
+	b = (enum busy)when_busy[leaf];
+	return b == BUSY_NOT ? BUSY_ERROR : b;
+}
+
+bool vm_try_again(const struct tdx_vm *vm, unsigned *tries)
+{
+	if (vm_is_dead(vm) || ++*tries == BUSY_TRIES)
+		return false;
+	sched_yield();
+	return true;
+}
