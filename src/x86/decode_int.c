@@ -149,7 +149,6 @@ static void extend(struct x86_tr *tr, x86_fn *const table[4][4][3])
 	struct x86_op *op;
 
 	if (!f[0]) { /* a 16-bit MOVSXD: an ordinary move */
-		f = table[2][2];
 		form2(tr, x86_mov);
 		return;
 	}

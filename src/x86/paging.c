@@ -32,11 +32,24 @@ struct x86_mmu {
 };
 
 /* The outcome of a walk: what the page allows to the table's privilege. */
-struct walk {
+struct page {
 	uint64_t gpa;
 	unsigned perms;
 	bool dirty, global;
 };
+
+/* A walk on its way: the entry it has come to, and what those above it allow. */
+struct walk {
+	uint64_t va;
+	uint64_t base; /* of the table to look into, then of the page */
+	uint64_t entry;
+	uint64_t want; /* bits the processor sets in the entry */
+	unsigned shift;
+	int level; /* of the table, 5 to 1 */
+	bool writable, user_page, executable;
+};
+
+enum step { STEP_ON, STEP_LEAF, STEP_NOT_PRESENT, STEP_RESERVED };
 
 static void tlb_clear(struct x86_tlbe *e)
 {
@@ -188,106 +201,149 @@ static uint64_t *entry_at(struct x86_cpu *cpu, uint64_t gpa, uint64_t va, unsign
 	return p;
 }
 
-/* quiet: no side effects, false instead of a fault. */
-static bool walk(struct x86_cpu *cpu, uint64_t va, unsigned table, unsigned acc, bool quiet,
-		 struct walk *out)
+static struct page page_without_paging(uint64_t va)
 {
-	const bool user = table == 0 || table == ALIGNED, lma = cpu->efer & EFER_LMA;
-	const bool nxe = cpu->efer & EFER_NXE;
+	return (struct page){va & UINT32_MAX, X86_MAP_R | X86_MAP_W | X86_MAP_X, true, false};
+}
+
+static struct walk walk_from_cr3(const struct x86_cpu *cpu, uint64_t va)
+{
+	const bool lma = cpu->efer & EFER_LMA;
+
+	return (struct walk){
+		.va = lma ? va : va & UINT32_MAX,
+		.base = cpu->cr3 & (lma ? PTE_ADDRESS : 0xffffffe0u),
+		.level = !lma		       ? 3
+			 : cpu->cr4 & CR4_LA57 ? 5
+					       : 4,
+		.writable = true,
+		.user_page = true,
+		.executable = true,
+	};
+}
+
+/* The guest-physical address of the entry to read next. */
+static uint64_t next_entry(const struct x86_cpu *cpu, struct walk *w)
+{
+	const unsigned index_bits = !(cpu->efer & EFER_LMA) && w->level == 3 ? 2 : 9;
+
+	w->shift = 12 + 9 * (unsigned)(w->level - 1);
+	return w->base + ((w->va >> w->shift) & ((1u << index_bits) - 1)) * 8;
+}
+
+static bool is_reserved(const struct x86_cpu *cpu, const struct walk *w, uint64_t entry, bool leaf)
+{
 	const uint64_t high = PTE_ADDRESS & ~((1ull << cpu->maxpa) - 1);
-	uint64_t rsvd = high | (nxe ? 0 : PTE_NX);
-	uint64_t base = cpu->cr3 & PTE_ADDRESS, entry = 0;
-	unsigned perms = X86_MAP_R | X86_MAP_W | X86_MAP_X, shift;
-	bool user_page = true, writable = true;
-	int level = lma ? (cpu->cr4 & CR4_LA57 ? 5 : 4) : 3;
+	const uint64_t below = ((1ull << w->shift) - 1) & ~0x1fffull; /* bit 12 is PAT's */
 
-	if (!(cpu->cr0 & CR0_PG)) {
-		*out = (struct walk){va & UINT32_MAX, perms, true, false};
+	return (entry & (high | (cpu->efer & EFER_NXE ? 0 : PTE_NX))) ||
+	       ((entry & PTE_PS) && w->level > 3) || (leaf && w->level > 1 && (entry & below));
+}
+
+/* Go on with this entry. */
+static enum step take_entry(const struct x86_cpu *cpu, struct walk *w, uint64_t entry)
+{
+	const bool leaf = w->level == 1 || ((entry & PTE_PS) && w->level <= 3);
+
+	w->entry = entry;
+	w->want = 0;
+	if (!(entry & PTE_P))
+		return STEP_NOT_PRESENT;
+	if (!(cpu->efer & EFER_LMA) &&
+	    w->level == 3) { /* a PDPTE of PAE has neither rights nor A */
+		w->base = entry & PTE_ADDRESS;
+		w->level--;
+		return STEP_ON;
+	}
+	if (is_reserved(cpu, w, entry, leaf))
+		return STEP_RESERVED;
+	w->want = PTE_A;
+	w->executable = w->executable && !(entry & PTE_NX);
+	w->writable = w->writable && (entry & PTE_W);
+	w->user_page = w->user_page && (entry & PTE_U);
+	if (leaf)
+		return STEP_LEAF;
+	w->base = entry & PTE_ADDRESS;
+	w->level--;
+	return STEP_ON;
+}
+
+/* What the page allows to the privilege of a table. */
+static unsigned rights(const struct x86_cpu *cpu, const struct walk *w, unsigned table)
+{
+	const bool user = table == 0 || table == ALIGNED;
+	unsigned perms = X86_MAP_R | X86_MAP_W | (w->executable ? X86_MAP_X : 0);
+
+	if (!w->writable && (user || (cpu->cr0 & CR0_WP)))
+		perms &= ~X86_MAP_W;
+	if (user)
+		return w->user_page ? perms : 0;
+	if (w->user_page && (cpu->cr4 & CR4_SMEP))
+		perms &= ~X86_MAP_X;
+	if (w->user_page && table == 1)
+		perms &= X86_MAP_X;
+	return perms;
+}
+
+static struct page page_of(const struct x86_cpu *cpu, const struct walk *w, unsigned perms)
+{
+	const uint64_t offset = (1ull << w->shift) - 1;
+
+	return (struct page){
+		.gpa = (w->entry & PTE_ADDRESS & ~offset) | (w->va & offset),
+		.perms = perms,
+		.dirty = w->entry & PTE_D,
+		.global = (w->entry & PTE_G) && (cpu->cr4 & CR4_PGE),
+	};
+}
+
+/* Accessed and dirty, as the processor sets them. False: the entry has changed meanwhile. */
+static bool mark_entry(struct x86_cpu *cpu, struct walk *w, uint64_t gpa)
+{
+	uint64_t *p, seen = w->entry;
+
+	if ((seen & w->want) == w->want)
 		return true;
-	}
-	if (!(cpu->cr4 & CR4_PAE)) {
-		if (quiet)
-			return false;
-		x86_leave(cpu, cpu->cur, X86_EXIT_UNSUPPORTED, X86_UNSUPPORTED_PAGING_32);
-	}
-	if (!lma) {
-		va &= UINT32_MAX;
-		base = cpu->cr3 & 0xffffffe0u;
-	}
-	for (;; level--) {
-		const unsigned index_bits = !lma && level == 3 ? 2 : 9;
-		uint64_t *p, want = PTE_A;
-		uint64_t gpa;
-
-		shift = 12 + 9 * (unsigned)(level - 1);
-		gpa = base + ((va >> shift) & ((1u << index_bits) - 1)) * 8;
-		if (quiet) {
-			unsigned pp;
-			uint64_t q;
-
-			p = (uint64_t *)(void *)gpa_host(cpu, gpa, ACC_R, &pp, &q);
-			if (!p)
-				return false;
-		} else {
-			p = entry_at(cpu, gpa, va, ACC_R);
-		}
-	again:
-		entry = __atomic_load_n(p, __ATOMIC_RELAXED);
-		if (!(entry & PTE_P)) {
-			if (quiet)
-				return false;
-			page_fault(cpu, va, acc, user, 0);
-		}
-		if (!lma && level == 3) { /* a PDPTE of PAE paging has neither rights nor A */
-			base = entry & PTE_ADDRESS;
-			continue;
-		}
-		const bool leaf = level == 1 || ((entry & PTE_PS) && level <= 3);
-
-		if ((entry & rsvd) || ((entry & PTE_PS) && level > 3) ||
-		    (leaf && level > 1 &&
-		     (entry & ((1ull << shift) - 1) & 0xffffffffffffe000ull))) {
-			if (quiet)
-				return false;
-			page_fault(cpu, va, acc, user, PF_PRESENT | PF_RESERVED);
-		}
-		if (entry & PTE_NX)
-			perms &= ~X86_MAP_X;
-		writable = writable && (entry & PTE_W);
-		user_page = user_page && (entry & PTE_U);
-		if (leaf) {
-			if (!writable && (user || (cpu->cr0 & CR0_WP)))
-				perms &= ~X86_MAP_W;
-			if (user && !user_page)
-				perms = 0;
-			if (!user && user_page) {
-				if (cpu->cr4 & CR4_SMEP)
-					perms &= ~X86_MAP_X;
-				if (table == 1)
-					perms &= X86_MAP_X;
-			}
-			if (!quiet && (perms & acc & 7u) != (acc & 7u))
-				page_fault(cpu, va, acc, user, PF_PRESENT);
-			if (acc & ACC_W)
-				want |= PTE_D;
-		}
-		if (!quiet && (entry & want) != want) {
-			p = entry_at(cpu, gpa, va, ACC_R | ACC_W);
-			if (!__atomic_compare_exchange_n(p, &entry, entry | want, false,
-							 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-				goto again;
-			entry |= want;
-			x86_code_hit(cpu->code, p, sizeof(*p));
-		}
-		if (leaf)
-			break;
-		base = entry & PTE_ADDRESS;
-	}
-	out->gpa = (entry & PTE_ADDRESS & ~((1ull << shift) - 1)) | (va & ((1ull << shift) - 1));
-	out->perms = perms;
-	out->dirty = entry & PTE_D;
-	out->global = (entry & PTE_G) && (cpu->cr4 & CR4_PGE);
+	p = entry_at(cpu, gpa, w->va, ACC_R | ACC_W);
+	if (!__atomic_compare_exchange_n(p, &seen, seen | w->want, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST))
+		return false;
+	w->entry |= w->want;
+	x86_code_hit(cpu->code, p, sizeof(*p));
 	return true;
+}
+
+/* The page of an access, which raises a page fault or leaves when there is none it may use. */
+static struct page walk_for(struct x86_cpu *cpu, uint64_t va, unsigned table, unsigned acc)
+{
+	const bool user = table == 0 || table == ALIGNED;
+	struct walk w = walk_from_cr3(cpu, va), next;
+	enum step step;
+
+	if (!(cpu->cr0 & CR0_PG))
+		return page_without_paging(va);
+	if (!(cpu->cr4 & CR4_PAE))
+		x86_leave(cpu, cpu->cur, X86_EXIT_UNSUPPORTED, X86_UNSUPPORTED_PAGING_32);
+	do {
+		const uint64_t gpa = next_entry(cpu, &w);
+		const uint64_t *p = entry_at(cpu, gpa, w.va, ACC_R);
+
+		do {
+			next = w;
+			step = take_entry(cpu, &next, __atomic_load_n(p, __ATOMIC_RELAXED));
+			if (step == STEP_NOT_PRESENT)
+				page_fault(cpu, w.va, acc, user, 0);
+			if (step == STEP_RESERVED)
+				page_fault(cpu, w.va, acc, user, PF_PRESENT | PF_RESERVED);
+			if (step == STEP_LEAF &&
+			    (rights(cpu, &next, table) & acc & 7u) != (acc & 7u))
+				page_fault(cpu, w.va, acc, user, PF_PRESENT);
+			if (step == STEP_LEAF && (acc & ACC_W))
+				next.want |= PTE_D;
+		} while (!mark_entry(cpu, &next, gpa));
+		w = next;
+	} while (step == STEP_ON);
+	return page_of(cpu, &w, rights(cpu, &w, table));
 }
 
 uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
@@ -299,14 +355,14 @@ uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 	const unsigned kind = acc & (ACC_R | ACC_W | ACC_X), slot = (la >> 12) & (TLB_SIZE - 1);
 	struct x86_tlbe *e = &cpu->mmu->tlb[table][slot];
 	uint64_t qual = 0;
-	struct walk w = {0};
+	struct page w;
 	uint8_t *host;
 	unsigned perms;
 
 	if ((kind == ACC_R && e->r == page) || (kind == ACC_W && e->w == page) ||
 	    (kind == ACC_X && e->x == page))
 		return (uint8_t *)(la + e->addend);
-	walk(cpu, la, table, kind, false, &w);
+	w = walk_for(cpu, la, table, kind);
 	host = gpa_host(cpu, w.gpa, kind, &perms, &qual);
 	if (!host && (perms & X86_MAP_MMIO)) {
 		cpu->mmio_gpa = w.gpa;
@@ -329,13 +385,30 @@ uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 	return host;
 }
 
+/* As a supervisor that may touch user pages would read; leaves no trace. */
 int x86_translate(struct x86_cpu *cpu, uint64_t gla, uint64_t *gpa)
 {
-	struct walk w = {0};
+	struct walk w = walk_from_cr3(cpu, gla);
+	enum step step = STEP_ON;
 
-	if (!walk(cpu, gla, 2, ACC_R, true, &w))
+	if (!(cpu->cr0 & CR0_PG)) {
+		*gpa = page_without_paging(gla).gpa;
+		return 0;
+	}
+	if (!(cpu->cr4 & CR4_PAE))
 		return -EFAULT;
-	*gpa = w.gpa;
+	while (step == STEP_ON) {
+		unsigned perms;
+		uint64_t qual = 0;
+		const void *p = gpa_host(cpu, next_entry(cpu, &w), ACC_R, &perms, &qual);
+
+		if (!p)
+			return -EFAULT;
+		step = take_entry(cpu, &w, __atomic_load_n((const uint64_t *)p, __ATOMIC_RELAXED));
+	}
+	if (step != STEP_LEAF)
+		return -EFAULT;
+	*gpa = page_of(cpu, &w, 0).gpa;
 	return 0;
 }
 
