@@ -90,7 +90,7 @@ static void guest(struct native_cpu *cpu, void *arg)
 
 static void power_on(struct bench *b, unsigned errata)
 {
-	static const struct tdx_port *cpus[MAX_VCPUS];
+	const struct tdx_port *cpus[MAX_VCPUS];
 	struct tdx_memory_range map[TDX_MAX_CMRS];
 	struct tdx_host_range memory[TDX_MAX_CMRS];
 	struct tdx_vmm_config cfg = {

@@ -8,6 +8,7 @@
 
 #include <swtdx/structs.h>
 
+#include "abi/leaf_id.h"
 #include "abi/metadata.h"
 #include "abi/sept.h"
 #include "arch/vmx.h"
@@ -185,7 +186,7 @@ json_t *decode_leaf(char **words, int n, int *told)
 	sheet = json_object();
 	sheet_text(sheet, "leaf", leaf->name);
 	sheet_number(sheet, "number", leaf->number);
-	sheet_text(sheet, "called by", leaf->name[2] == 'H' ? "host, SEAMCALL" : "guest, TDCALL");
+	sheet_text(sheet, "called by", leaf_is_guest(leaf) ? "guest, TDCALL" : "host, SEAMCALL");
 	if (leaf->flags & TDX_LEAF_NOT_IMPLEMENTED)
 		sheet_text(sheet, "note",
 			   "module 1.5.25 does not have it: TDX_OPERAND_INVALID|RAX");

@@ -22,7 +22,7 @@ enum { DEFAULT_MEMORY_MIB = 512, DEFAULT_TRACE_MIB = 1024 };
 
 static int power_on(struct run_session *s)
 {
-	static const struct tdx_port *cpus[256];
+	const struct tdx_port *cpus[MACHINE_MAX_LPS];
 	struct tdx_memory_range map[TDX_MAX_CMRS];
 	struct tdx_host_range memory[TDX_MAX_CMRS];
 	struct tdx_vmm_config cfg = {

@@ -40,8 +40,7 @@ const char *tdx_leaf_operand(const struct tdx_leaf_info *leaf, unsigned reg)
 
 	if (!leaf)
 		return NULL;
-	o = leaf == tdx_tdcall_leaf(leaf->number) ? tdcall_operands[leaf->number]
-						  : seamcall_operands[leaf->number];
+	o = leaf_is_guest(leaf) ? tdcall_operands[leaf->number] : seamcall_operands[leaf->number];
 	for (; o && o->what; o++)
 		if (o->reg == reg)
 			return o->what;

@@ -69,7 +69,7 @@ static bool add_vcpu(struct check *c, struct td_sum *sum, uint64_t pa)
 static bool add_page(struct check *c, const struct pamt_entry *e, uint64_t pa, enum tdx_level size)
 {
 	uint64_t owner = pamt_owner(e).v;
-	enum tdx_page_type type = tdx_page_type(e->type & 0x1f);
+	enum tdx_page_type type = tdx_page_type(e->type & PAMT_TYPE_MASK);
 	struct td_sum *sum;
 
 	if (type == TDX_PT_UNKNOWN || type == TDX_PT_RSVD || type == TDX_PT_PAMT ||
@@ -96,7 +96,7 @@ static bool add_page(struct check *c, const struct pamt_entry *e, uint64_t pa, e
 static bool check_entry_4k(struct check *c, const struct tdmr *t, const struct pamt_entry *e,
 			   uint64_t pa, bool under_leaf)
 {
-	unsigned type = e->type & 0x1f;
+	unsigned type = e->type & PAMT_TYPE_MASK;
 
 	if (!check_lock(c, e, pa))
 		return false;
@@ -150,7 +150,7 @@ static bool check_node(struct check *c, const struct tdmr *t, const struct pamt_
 				      (unsigned long long)page[half].v);
 		e = machine_ptr(c->mod->m, page[half].v);
 		for (unsigned i = 0; i < 256; i++)
-			used += (e[i].type & 0x1f) != TDX_PT_NDA;
+			used += (e[i].type & PAMT_TYPE_MASK) != TDX_PT_NDA;
 		if (!check_entries(c, t, e, 256, pa + half * TDX_SIZE_2M / 2, false))
 			return false;
 	}
@@ -163,7 +163,7 @@ static bool check_node(struct check *c, const struct tdmr *t, const struct pamt_
 static bool check_2m(struct check *c, const struct tdmr *t, uint64_t pa, bool under_leaf)
 {
 	const struct pamt_entry *e = pamt_2m(c->mod, pa);
-	unsigned type = e->type & 0x1f;
+	unsigned type = e->type & PAMT_TYPE_MASK;
 
 	if (!check_lock(c, e, pa))
 		return false;
@@ -227,7 +227,7 @@ bool check_pamt(struct check *c)
 			if (!(pa & (TDX_SIZE_1G - 1))) {
 				const struct pamt_entry *e = pamt_1g(c->mod, pa);
 
-				leaf_1g = (e->type & 0x1f) != TDX_PT_NDA;
+				leaf_1g = (e->type & PAMT_TYPE_MASK) != TDX_PT_NDA;
 				if (!check_lock(c, e, pa) ||
 				    (leaf_1g && !add_page(c, e, pa, TDX_LEVEL_1G)))
 					return false;

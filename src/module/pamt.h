@@ -22,6 +22,9 @@ struct pamt_entry {
 	uint64_t bepoch;
 };
 static_assert(sizeof(struct pamt_entry) == 16, "PAMT entry");
+static_assert(offsetof(struct pamt_entry, lock) == 0, "a lock word is found as its entry");
+
+#define PAMT_TYPE_MASK 0x1fu /* of `type` */
 
 /* A page's PAMT path as locked by a call. */
 struct pamt_ref {

@@ -7,9 +7,7 @@
 
 #include "module/page.h"
 
-#define PAMT_INLINE    static inline __attribute__((always_inline))
-
-#define PAMT_TYPE_MASK 0x1fu
+#define PAMT_INLINE static inline __attribute__((always_inline))
 
 static inline enum tdx_page_type pamt_type(const struct pamt_entry *e)
 {

@@ -24,12 +24,14 @@
 
 #include "module/internal.h"
 #include "module/lock.h"
+#include "module/pamt.h"
 
 /* Are readers of this word in slots? For a 4K page that depends on its type, which changes only
  * under its exclusive lock. */
 static inline bool reader_has_slot(enum lock_resource res, const void *word)
 {
-	uint8_t type;
+	const struct pamt_entry *entry;
+	unsigned type;
 
 	switch (res) {
 	case LOCK_PAMT_1G:
@@ -38,8 +40,9 @@ static inline bool reader_has_slot(enum lock_resource res, const void *word)
 	case LOCK_SEPT_TREE:
 	case LOCK_EPOCH:
 		return true;
-	case LOCK_PAMT_4K: /* of struct pamt_entry */
-		type = __atomic_load_n((const uint8_t *)word + 2, __ATOMIC_RELAXED) & 0x1f;
+	case LOCK_PAMT_4K:
+		entry = word; /* its lock is what it begins with */
+		type = __atomic_load_n(&entry->type, __ATOMIC_RELAXED) & PAMT_TYPE_MASK;
 		return type == TDX_PT_TDR || type == TDX_PT_TDVPR;
 	case LOCK_GLOBAL:
 	case LOCK_KOT:

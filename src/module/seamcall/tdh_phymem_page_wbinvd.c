@@ -15,7 +15,7 @@ static struct tdx_status lock_free_page(struct tx *tx, hpa_t pa)
 	s = tx_pamt_walk(tx, pa, TDX_OPERAND_ID_RCX, LOCK_SHARED, TDX_LEVEL_4K, &ref);
 	if (!tdx_is_success(s))
 		return s;
-	if ((ref.entry->type & 0x1f) != TDX_PT_NDA ||
+	if ((ref.entry->type & PAMT_TYPE_MASK) != TDX_PT_NDA ||
 	    (tx->mod->dynamic_pamt && pamt_bitmap_get(tx->mod, pa.v)))
 		return tdx_error_op(TDX_PAGE_METADATA_INCORRECT, TDX_OPERAND_ID_RCX);
 	return s;
