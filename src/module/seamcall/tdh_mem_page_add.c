@@ -35,6 +35,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_mem_page_add_in 
 		return mem_refuse(tx, &p->m, TDX_EPT_WALK_FAILED, &out->shown);
 	if (!sept_allows(tx->leaf, p->m.ref.value))
 		return mem_refuse(tx, &p->m, TDX_EPT_ENTRY_STATE_INCORRECT, &out->shown);
+	/* the source when the entry has been found free, the new page last: 04-page-add.vec */
 	s = tx_shared(tx, in->source, TDX_PAGE_SIZE, TDX_OPERAND_ID_R9, &unused);
 	if (!tdx_is_success(s))
 		return s;

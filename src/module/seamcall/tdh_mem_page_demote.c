@@ -120,6 +120,8 @@ static struct tdx_status prepare(struct tx *tx, struct plan *p, struct sept_show
 	uint64_t part = unblocked(p->m.ref.value) & ~(SEPT_LOCK | SEPT_HOST_PRIORITY);
 	struct tdx_status s = tdx_success();
 
+	/* written before the last questions are asked: 05-accept-2m.vec, 10-lock-page-promote.vec
+	 */
 	write_parts(tx, p, p->table[0].pa, part);
 	for (unsigned vm = 1; vm <= p->m.td.tdcs->num_l2_vms && tdx_is_success(s); vm++)
 		if (wants_l2_table(p, vm))

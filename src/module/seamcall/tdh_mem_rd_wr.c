@@ -14,6 +14,7 @@ static struct tdx_status decode(struct tx *tx, hpa_t tdr, gpa_t at, struct mem *
 
 	if (!tdx_is_success(s))
 		return s;
+	/* the TD is refused before the address is looked at: Intel's tdh_mem_rd_wr.c */
 	if (!(m->td.tdcs->attributes & TDX_ATTR_DEBUG))
 		return tdx_error(TDX_TD_NON_DEBUG);
 	if (at.v % sizeof(uint64_t))

@@ -34,10 +34,13 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_mng_addcx_in *in
 	s = tx_free_page(tx, in->page, TDX_OPERAND_ID_RCX, TDX_LEVEL_4K, &plan->page);
 	if (!tdx_is_success(s))
 		return s;
+	/* a page that is then refused has been written: pages-of-failed-calls.vec,
+	 * 18-addcx-no-entropy.vec */
 	plan->filled = true;
 	plan->last_needed = td->tdr->num_tdcx + 1 == TDCS_MIN_PAGES;
 	if (plan->last_needed && !entropy_fill(tx->lp->hw, plan->mig_enc_key, 4))
 		return tdx_error(TDX_RND_NO_ENTROPY);
+	/* OP_STATE last, after the page: 09-operand-bits.vec */
 	if (td->tdr->num_tdcx < TDCS_MIN_PAGES)
 		return tdx_success();
 	tx_map_tdcs(tx, td);

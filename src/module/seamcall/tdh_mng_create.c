@@ -25,6 +25,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_mng_create_in *i
 	struct tdx_status s;
 
 	plan->hkid = (unsigned)(in->hkid & 0xffff);
+	/* the KeyID before the page: 09-operand-bits.vec */
 	if ((in->hkid & HKID_RESERVED) || !hkid_is_private(tx->mod, plan->hkid))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
 	s = tx_free_page(tx, in->page, TDX_OPERAND_ID_RCX, TDX_LEVEL_4K, &plan->page);
@@ -35,6 +36,8 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_mng_create_in *i
 		return s;
 	if (kot_state(tx->mod, plan->hkid) != TDX_KOT_FREE)
 		return tdx_error(TDX_HKID_NOT_FREE);
+	/* its page is written before the entropy is asked for: own/1.5.25/pages-of-failed-calls.vec
+	 */
 	plan->cleared = true;
 	if (!entropy_fill(tx->lp->hw, plan->uuid, 4))
 		return tdx_error(TDX_RND_NO_ENTROPY);

@@ -31,6 +31,7 @@ static struct tdx_status find_td(struct tx *tx, uint64_t tdr, struct td *td)
 	uint64_t misc_enable = 0;
 	struct tdx_status s;
 
+	/* before the TDR is looked at: own/1.5.25/import-cpuid-limit.vec */
 	machine_rdmsr(tx->lp->hw, MSR_MISC_ENABLE, &misc_enable);
 	if (misc_enable & MISC_ENABLE_LIMIT_CPUID)
 		return tdx_error(TDX_LIMIT_CPUID_MAXVAL_SET);

@@ -15,6 +15,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_mng_key_config_i
 		return s;
 	if (td->tdr->fatal)
 		return tdx_error(TDX_TD_FATAL);
+	/* the state before the package: 02-keyconfig.vec */
 	if (td->tdr->lifecycle_state != TDX_LIFECYCLE_HKID_ASSIGNED)
 		return tdx_error(TDX_LIFECYCLE_STATE_INCORRECT);
 	if (td->tdr->pkg_config_bitmap >> tx->lp->package & 1)

@@ -15,6 +15,8 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_mng_vpflushdone_
 
 	if (!tdx_is_success(s))
 		return s;
+	/* The KOT before the state, where KEY.FREEID has it the other way round. Intel's
+	 * tdh_mng_vpflushdone.c says so; no vector does. */
 	s = kot_lock(tx, LOCK_EXCLUSIVE);
 	if (!tdx_is_success(s))
 		return s;

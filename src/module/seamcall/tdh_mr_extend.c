@@ -16,11 +16,14 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_mr_extend_in *in
 	s = tx_tdcs(tx, &m->td, LOCK_NONE);
 	if (!tdx_is_success(s))
 		return s;
+	/* alignment only now, when the TD has been found: Intel's tdh_mr_extend.c */
 	if (in->chunk.v % MRTD_CHUNK)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	s = sept_walk_to_leaf(tx, m->td.tdcs, in->chunk, TDX_OPERAND_ID_RCX, &m->ref);
 	if (tdx_is(s, TDX_EPT_WALK_FAILED))
 		return mem_refuse(tx, m, TDX_EPT_ENTRY_NOT_PRESENT, &out->shown);
+	/* a page that is not mapped is told like one that is not there, without the operand:
+	 * Intel's tdh_mr_extend.c */
 	if (tdx_is_success(s) && !sept_allows(tx->leaf, m->ref.value))
 		return tdx_error(TDX_EPT_ENTRY_NOT_PRESENT);
 	return s;

@@ -16,6 +16,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_mr_finalize_in *
 	s = tx_tdcs(tx, td, LOCK_NONE);
 	if (!tdx_is_success(s))
 		return s;
+	/* after OP_STATE: 04-finalize.vec */
 	if (__atomic_load_n(&td->tdcs->num_vcpus, __ATOMIC_RELAXED) == 0)
 		return tdx_error(TDX_NO_VCPUS);
 	return s;

@@ -27,6 +27,7 @@ static struct tdx_status decode(struct tx *tx, uint64_t command, struct wbt_entr
 {
 	struct tdx_status s;
 
+	/* the command before any lock: Intel's tdh_phymem_cache_wb.c */
 	if (command > CACHE_WB_RESUME)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	s = tx_lock(tx, LOCK_WBT, tx->lp->package, &wbt->lock, LOCK_EXCLUSIVE,

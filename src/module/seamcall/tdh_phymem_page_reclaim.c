@@ -28,6 +28,7 @@ static struct tdx_status decode(struct tx *tx, hpa_t pa, struct plan *p,
 	type = tdx_page_type(ref->entry->type);
 	if (type == TDX_PT_NDA || type == TDX_PT_RSVD)
 		return tdx_error_op(TDX_PAGE_METADATA_INCORRECT, TDX_OPERAND_ID_RCX);
+	/* told from here on, also by a call that fails: 06-teardown-full.vec */
 	out->type = (uint64_t)type;
 	out->owner = pamt_owner(ref->entry).v;
 	out->size = ref->level;

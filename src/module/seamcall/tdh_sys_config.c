@@ -70,6 +70,7 @@ struct tdx_status leaf_tdh_sys_config(struct tx *tx, struct tdx_regs *regs)
 	/* What is written from here on stays when a TDMR is refused; the next attempt begins with
 	 * it. */
 	mod->hkid = (uint16_t)(in.options & SYS_CONFIG_HKID_MASK);
+	/* 01-config-failed-hkid-stays-reserved.vec */
 	mod->kot[mod->hkid].state = TDX_KOT_RESERVED;
 	mod->dynamic_pamt = in.options & SYS_CONFIG_DYNAMIC_PAMT;
 	if (mod->dynamic_pamt && mod->hkid_shift > MAX_DYNAMIC_PAMT_HKID_SHIFT)

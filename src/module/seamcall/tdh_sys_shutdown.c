@@ -36,6 +36,7 @@ struct tdx_status leaf_tdh_sys_shutdown(struct tx *tx, struct tdx_regs *regs)
 	unsigned hv = in.options & SYS_SHUTDOWN_HANDOFF_MASK;
 	struct tdx_status s;
 
+	/* before the lock: Intel's tdh_sys_shutdown.c */
 	if (hv < mod->min_update_hv || hv > mod->module_hv ||
 	    (mod->no_downgrade && hv != mod->module_hv) ||
 	    in.options & ~(SYS_SHUTDOWN_HANDOFF_MASK | SYS_SHUTDOWN_AVOID_COMPAT_SENSITIVE))

@@ -18,6 +18,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_sys_update_in *i
 		return tdx_error(TDX_SYS_STATE_INCORRECT);
 	if (!handoff_valid(tx->mod))
 		return tdx_error(TDX_SYS_INVALID_HANDOFF);
+	/* the version after the state: 09-leaf-version.vec */
 	if (in->version > tx->leaf->max_version)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	if (in->version && in->features & ~MODULE_FEATURES0)

@@ -103,6 +103,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_vp_enter_in *in,
 	uint64_t misc_enable = msr(tx, MSR_MISC_ENABLE);
 	struct tdx_status s;
 
+	/* of the processor first, of the vCPU after that: Intel's tdh_vp_enter.c */
 	if (misc_enable & MISC_ENABLE_LIMIT_CPUID)
 		return tdx_error(TDX_LIMIT_CPUID_MAXVAL_SET);
 	s = find_vcpu(tx, in->vcpu, plan);

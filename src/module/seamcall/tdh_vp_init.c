@@ -25,6 +25,7 @@ static struct tdx_status find_vp(struct tx *tx, const struct tdh_vp_init_in *in,
 	uint64_t adjust = 0;
 	struct tdx_status s;
 
+	/* before the version: Intel's tdh_vp_init.c */
 	machine_rdmsr(tx->lp->hw, MSR_TSC_ADJUST, &adjust);
 	if (adjust != tx->mod->plat.tsc_adjust)
 		return tdx_error_num(TDX_INCONSISTENT_MSR, MSR_TSC_ADJUST);

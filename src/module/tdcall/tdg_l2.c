@@ -28,6 +28,7 @@ struct tdx_status leaf_tdg_vp_enter(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdg_vp_enter_in in = tdg_vp_enter_take(regs);
 
+	/* RDX before RCX: 09-tdcall-operand-bits.vec */
 	if (in.guest_state.v % ENTER_ALIGN || !td_gpa_valid(tx->lp->tdcs, in.guest_state, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
 	if (!vm_valid(tx->lp, in.vm_and_flags, ENTER_INVEPT))

@@ -21,6 +21,8 @@ static struct tdx_status decode(struct tx *tx, const struct tdg_mr_report_in *in
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
 	*reportdata = guest_memory(tx, in->report_data, false, GPA_PRIVATE_OR_SHARED,
 				   TDX_OPERAND_ID_RDX, &s);
+	/* after its neighbour has been read, and what RCX names last of all: Intel's
+	 * tdg_mr_report.c */
 	if (*reportdata && in->subtype != 0)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);
 	return s;

@@ -29,6 +29,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdg_mr_rtmr_extend_i
 	if (!data)
 		return s;
 	memcpy(plan->input + SHA384_SIZE, data, SHA384_SIZE);
+	/* after the data has been read: Intel's tdg_mr_rtmr_extend.c */
 	if (in->index >= TD_NUM_RTMRS)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
 	s = tx_lock(tx, LOCK_RTMR, tx->lp->tdr_pa.v, &tdcs->rtmr_lock, LOCK_EXCLUSIVE,
