@@ -85,7 +85,8 @@ enum lock_result tx_promote(struct tx *tx, void *word)
 	return r;
 }
 
-static void give_back(struct tx *tx, const struct tx_held *held)
+/* Out of line: tx_end() ends every call, and nearly always nobody listens. */
+static __attribute__((noinline)) void give_back(struct tx *tx, const struct tx_held *held)
 {
 	const struct module_hooks *h = tx->mod->hooks;
 

@@ -16,6 +16,9 @@
 
 enum { TX_MAX_HELD = 24 };
 
+/* At the call the kind of lock is known, and most of the function is not for it. */
+#define TX_INLINE static inline __attribute__((always_inline))
+
 struct tx {
 	struct module *mod;
 	struct machine *m;
@@ -50,8 +53,8 @@ enum lock_result tx_exclude_readers(struct tx *tx, enum lock_resource res, uint1
 enum lock_result tx_acquire_heard(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
 				  enum lock_mode mode, uint8_t *slot);
 
-static inline enum lock_result tx_acquire(struct tx *tx, enum lock_resource res, void *word,
-					  enum lock_mode mode, uint8_t *slot)
+TX_INLINE enum lock_result tx_acquire(struct tx *tx, enum lock_resource res, void *word,
+				      enum lock_mode mode, uint8_t *slot)
 {
 	unsigned n = tx->lp->nguest_locks + tx->nheld;
 
@@ -67,9 +70,8 @@ static inline enum lock_result tx_acquire(struct tx *tx, enum lock_resource res,
 	return lock_acquire(res, word, mode, tx->guest);
 }
 
-/* Inline, so that at the call the kind of lock is known: locking is most of a short leaf. */
-static inline enum lock_result tx_try(struct tx *tx, enum lock_resource res, uint64_t key,
-				      void *word, enum lock_mode mode)
+TX_INLINE enum lock_result tx_try(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
+				  enum lock_mode mode)
 {
 	uint8_t slot;
 	enum lock_result r = __builtin_expect(tx->mod->hooks != NULL, 0)
@@ -107,8 +109,8 @@ static inline bool tx_share_two(struct tx *tx, const struct tx_held *first,
  * TDX_OPERAND_BUSY|op for the host; a guest that failed on host priority also reports
  * TDX_OPERAND_BUSY_HOST_PRIORITY|op (tdcall dispatch shows it as TDX_OPERAND_BUSY after the timeout
  * bookkeeping). */
-static inline struct tdx_status tx_lock(struct tx *tx, enum lock_resource res, uint64_t key,
-					void *word, enum lock_mode mode, enum tdx_operand op)
+TX_INLINE struct tdx_status tx_lock(struct tx *tx, enum lock_resource res, uint64_t key, void *word,
+				    enum lock_mode mode, enum tdx_operand op)
 {
 	switch (tx_try(tx, res, key, word, mode)) {
 	case LOCK_OK:
