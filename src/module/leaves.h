@@ -117,8 +117,10 @@ struct sept_shown {
 #define OUT(reg_, since_, failing_, name_)                                                         \
 	if (tdx_rax_version(regs->rax) + 1 > (since_))                                             \
 		regs->LEAF_##reg_ = out->name_;
+/* One word after the other: loaded as a pair they would wait for the two stores that made them. */
 #define OUT_SHOWN                                                                                  \
 	regs->rcx = out->shown.entry;                                                              \
+	__asm__ volatile("" ::: "memory");                                                         \
 	regs->rdx = out->shown.level_state;
 #include "abi/seamcall.def"
 #include "abi/tdcall.def"
