@@ -86,9 +86,12 @@ static inline bool reader_enter(struct lp *lp, enum lock_resource res, const voi
 static inline bool reader_enter_two(struct lp *lp, const void *first, const void *second,
 				    unsigned n)
 {
-	_Atomic(const void *) *slot = &lp->reading[n];
+	_Atomic(const void *) *slot;
 
-	if (n + 2 > READER_SLOTS || atomic_load_explicit(&slot[0], memory_order_relaxed) ||
+	if (n + 2 > READER_SLOTS)
+		return false;
+	slot = &lp->reading[n];
+	if (atomic_load_explicit(&slot[0], memory_order_relaxed) ||
 	    atomic_load_explicit(&slot[1], memory_order_relaxed))
 		return false;
 	atomic_store_explicit(&slot[0], first, memory_order_relaxed);
