@@ -30,7 +30,8 @@ test: setup
 	@scripts/test
 
 # Arrows between rooms (scripts/arrows), lines of 100 columns, clang-format.
-lint: all
+lint: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet libswtdx.so.0 tools/swtdx
 	@scripts/lint $(BUILD)
 
 # Which lines the tests execute, by folder.
