@@ -302,9 +302,11 @@ static int add(struct collateral *c, const char *p, size_t len, unsigned purpose
 {
 	const unsigned char *der = (const unsigned char *)p;
 
-	while (p && len && isspace((unsigned char)*p))
+	if (!p)
+		return -EINVAL;
+	while (len && isspace((unsigned char)*p))
 		p++, len--;
-	if (!p || !len || len > LIMIT)
+	if (!len || len > LIMIT)
 		return -EINVAL;
 	if (*p == '{')
 		return add_json(c, p, len, depth);
