@@ -10,14 +10,14 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void on_finding(void *arg, enum verdict v, const char *topic, const char *what,
-		       const char *hint)
+static void on_finding(void *arg, const struct finding *f)
 {
 	unsigned *n = arg;
 
-	if (v >= VERDICT_NUM || !*topic || !*what || (hint && !*hint))
+	if (f->verdict >= VERDICT_NUM || !*f->topic || !*f->what || (f->hint && !*f->hint) ||
+	    (f->meaning && !*f->meaning) || (f->cause && !*f->cause))
 		abort();
-	for (const char *p = what; *p; p++)
+	for (const char *p = f->what; *p; p++)
 		if (!isprint((unsigned char)*p))
 			abort();
 	++*n;

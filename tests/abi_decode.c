@@ -224,6 +224,53 @@ static void actions_have_distinct_names(void **state)
 	assert_string_equal(tdx_action_name(99), "unknown");
 }
 
+static const char *entry_hint(uint64_t status, unsigned leaf, uint64_t rcx, uint64_t rdx)
+{
+	const struct tdx_regs r = {.rcx = rcx, .rdx = rdx};
+
+	return tdx_entry_hint(tdx_status(status), tdx_seamcall_leaf(leaf), &r,
+			      TDX_REG_BIT(1) | TDX_REG_BIT(2));
+}
+
+static void state_level_and_leaf_of_an_entry_choose_the_hint(void **state)
+{
+	const uint64_t not_tracked = TDX_TLB_TRACKING_NOT_DONE | 1,
+		       wrong_state = TDX_EPT_ENTRY_STATE_INCORRECT | 1,
+		       walk = TDX_EPT_WALK_FAILED | 1;
+	const uint64_t entry = 0x80000001040004f7ull, mapped = 4 << 8, blocked = 1 << 8;
+
+	assert_non_null(strstr(entry_hint(not_tracked, TDH_MEM_PAGE_DEMOTE, entry, mapped | 1),
+			       "is not blocked"));
+	assert_non_null(strstr(entry_hint(not_tracked, TDH_MEM_PAGE_DEMOTE, entry, blocked | 1),
+			       "TDH.MEM.TRACK after the block"));
+	assert_string_not_equal(entry_hint(wrong_state, TDH_MEM_PAGE_AUG, entry, mapped),
+				entry_hint(wrong_state, TDH_MEM_SEPT_ADD, entry, mapped | 1));
+	/* At 4K there is no larger page to demote. */
+	assert_non_null(strstr(entry_hint(walk, TDH_MEM_PAGE_AUG, entry, mapped | 1), "demote"));
+	assert_null(entry_hint(walk, TDH_MEM_PAGE_AUG, entry, mapped));
+	/* No entry, no registers, a leaf without entries. */
+	assert_null(entry_hint(not_tracked, TDH_MEM_PAGE_DEMOTE, 0, 0));
+	assert_null(entry_hint(TDX_OPERAND_BUSY | 1, TDH_MEM_PAGE_DEMOTE, entry, mapped));
+	assert_null(entry_hint(wrong_state, TDH_MNG_INIT, entry, mapped));
+	assert_null(entry_hint(wrong_state, TDH_MEM_PAGE_AUG, entry, 200 << 8));
+	assert_null(tdx_entry_hint(tdx_status(not_tracked), tdx_seamcall_leaf(TDH_MEM_PAGE_DEMOTE),
+				   &(struct tdx_regs){.rdx = mapped}, TDX_REG_BIT(2)));
+}
+
+static void the_loaders_statuses_are_its_own(void **state)
+{
+	struct tdx_explanation e;
+
+	tdx_explain_seamldr(tdx_status(0x8000000000000003ull), &e);
+	assert_string_equal(e.name, "SEAMLDR_EBADCALL");
+	assert_int_equal(e.action, TDX_DO_KICK);
+	tdx_explain_seamldr(tdx_status(0x8000000000020001ull), &e);
+	assert_int_equal(e.action, TDX_DO_CHANGE_MODULE);
+	tdx_explain_seamldr(tdx_status(0x8000000000099999ull), &e);
+	assert_int_equal(e.action, TDX_DO_UNKNOWN);
+	assert_true(e.name && e.meaning);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +287,8 @@ int main(void)
 		cmocka_unit_test(details_are_put_in_words),
 		cmocka_unit_test(output_registers_are_put_in_words),
 		cmocka_unit_test(actions_have_distinct_names),
+		cmocka_unit_test(state_level_and_leaf_of_an_entry_choose_the_hint),
+		cmocka_unit_test(the_loaders_statuses_are_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,6 +179,32 @@ static void lines_about_other_things_are_left_alone(void **state)
 	assert_silent("0x8000000300000000abc");
 }
 
+/* A number is a status only where the form says so. */
+static void numbers_after_a_failure_are_no_statuses(void **state)
+{
+	struct tdx_log_note note;
+
+	assert_silent("tdx failed: 0x0");
+	assert_silent("virt/tdx: initialization failed: TDMR [0x0, 0x80000000): reserved areas "
+		      "exhausted.");
+	assert_silent("qemu: TDX ioctl KVM_TDX_INIT_VM failed, hw_errors: 0x0: Invalid argument");
+	assert_silent("tdx: Failed to unshare range 0x0-0x200000");
+	assert_silent("tdx: Failed to unshare range 0x30100000000-0x30100200000");
+	assert_silent("tdx: error in range 0x0000030100000000");
+	assert_silent("SEAMCALL for the page at address 0xffff888100000000 failed");
+	/* A call failed, and the line does not say with what. */
+	assert_true(read_line("SEAMCALL (0x0000000000000008) failed: 0x0", &note));
+	assert_false(note.has_status);
+	assert_true(read_line("SEAMCALL TDH_MEM_TRACK failed at 0x30100000000", &note));
+	assert_false(note.has_status);
+	/* What a call returned may be zero, or no error. */
+	assert_line("TDH.MEM.TRACK returned 0x0", "TDH.MEM.TRACK", 0);
+	assert_line("SEAMCALL (0x0000000000000007) failed: 0x00000b0700000001",
+		    "TDH.MEM.RANGE.BLOCK", 0x00000b0700000001ull);
+	assert_line("kvm [1]: vcpu0, guest rIP: 0x0 TD vp_enter_ret 0x6000000500000000",
+		    "TDH.VP.ENTER", 0x6000000500000000ull);
+}
+
 static void registers_on_the_line_are_read(void **state)
 {
 	struct tdx_log_note note;
@@ -262,6 +288,7 @@ int main(void)
 		cmocka_unit_test(a_call_to_the_seamldr_is_not_taken_for_a_leaf),
 		cmocka_unit_test(an_unknown_status_of_a_seamcall_is_still_found),
 		cmocka_unit_test(lines_about_other_things_are_left_alone),
+		cmocka_unit_test(numbers_after_a_failure_are_no_statuses),
 		cmocka_unit_test(registers_on_the_line_are_read),
 		cmocka_unit_test(registers_on_the_next_line_belong_to_the_call),
 		cmocka_unit_test(registers_long_after_the_call_do_not),

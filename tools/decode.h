@@ -9,8 +9,12 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <swtdx/decode.h>
+
+/* "returned by" is long, and wanted by few. */
+#define SHEET_RETURNED_BY "returned by"
 
 /* Adds a line; nothing for a NULL or empty value. */
 void sheet_text(json_t *sheet, const char *key, const char *value);
@@ -38,7 +42,7 @@ enum { DECODE_STATUSES = 1, DECODE_LEAVES = 2, DECODE_OPERANDS = 4, DECODE_FIELD
 /* Says that a word is `what`, such as "no leaf", and the name nearest to it. */
 void decode_tell_unknown(const char *word, const char *what, unsigned kinds);
 
-/* Standard input to standard output, annotated. 0 or a negative errno. */
-int decode_log(bool json, bool only);
+/* A log to standard output, annotated. 0 or a negative errno. */
+int decode_log(FILE *in, bool json, bool only);
 
 #endif

@@ -9,10 +9,14 @@
 #include <unistd.h>
 
 #include "decode.h"
+#include "tools/sentence.h"
 #include "tools/text.h"
 
-/* A pair of leaf and status is explained at length once; a host in trouble repeats itself. */
-enum { MAX_SEEN = 256 };
+/* A pair of leaf and status, and a sentence, is explained at length once; a host in trouble repeats
+ * itself. */
+enum { MAX_SEEN = 256, MAX_SENTENCES = 512 };
+
+#define SCHEMA "swtdx.decode-log/1"
 
 struct filter {
 	bool json, only;
@@ -22,16 +26,33 @@ struct filter {
 	struct {
 		const struct tdx_leaf_info *leaf;
 		uint64_t raw;
+		const char *entry; /* what the Secure-EPT entry beside it said */
 	} seen_pair[MAX_SEEN];
+	bool seen_sentence[MAX_SENTENCES];
 };
+
+/* One line: as it came, and without what others put around it. */
+struct line {
+	const char *raw;
+	size_t raw_len;
+	char text[LINE_ROOM];
+	size_t len;
+};
+
+static const char *entry_hint(const struct tdx_log_note *n)
+{
+	return tdx_entry_hint(n->status, n->leaf, &n->regs, n->shown);
+}
 
 static bool first_time(struct filter *f, const struct tdx_log_note *n)
 {
 	for (size_t i = 0; i < f->seen; i++)
-		if (f->seen_pair[i].leaf == n->leaf && f->seen_pair[i].raw == n->status.raw)
+		if (f->seen_pair[i].leaf == n->leaf && f->seen_pair[i].raw == n->status.raw &&
+		    f->seen_pair[i].entry == entry_hint(n))
 			return false;
 	if (f->seen < MAX_SEEN) {
 		f->seen_pair[f->seen].leaf = n->leaf;
+		f->seen_pair[f->seen].entry = entry_hint(n);
 		f->seen_pair[f->seen++].raw = n->status.raw;
 	}
 	return true;
@@ -43,37 +64,46 @@ static const char *leaf_name(const struct tdx_log_note *n)
 }
 
 /* The codes of the P-SEAMLDR are its own. */
-static bool explain(const struct tdx_log_note *n, struct tdx_explanation *e)
+static void explain(const struct tdx_log_note *n, struct tdx_explanation *e)
 {
-	tdx_explain(n->status, n->leaf, e);
-	return !n->seamldr || tdx_is_sw_error(n->status);
+	if (n->seamldr && !tdx_is_sw_error(n->status))
+		tdx_explain_seamldr(n->status, e);
+	else
+		tdx_explain(n->status, n->leaf, e);
+}
+
+/* What the entry on the line says goes before what the status alone lets one guess. */
+static const char *hint(const struct tdx_log_note *n, const struct tdx_explanation *e)
+{
+	return entry_hint(n) ? entry_hint(n) : e->hint;
 }
 
 static void print_below(const char *what, const char *text)
 {
-	int n = printf("      %s", what);
+	int n;
 
+	if (!text)
+		return;
+	n = printf("      %s", what);
 	text_wrapped(stdout, (size_t)n, 6, text);
 }
 
-static void print_text(struct filter *f, const struct tdx_log_note *n)
+static void print_call(struct filter *f, const struct tdx_log_note *n)
 {
 	const char *leaf = leaf_name(n);
 	char text[TDX_DECODE_TEXT_MAX];
 	struct tdx_explanation e;
 
-	if (n->has_status && !explain(n, &e)) {
-		printf("    ^ P-SEAMLDR: a status of its own, 0x%" PRIx64 "\n", n->status.raw);
-		return;
-	}
 	if (n->has_status) {
+		explain(n, &e);
 		printf("    ^ %s%s%s", leaf ? leaf : "", leaf ? ": " : "", e.name);
-		tdx_details_text(n->status, n->leaf, text, sizeof(text));
+		text[0] = '\0';
+		if (e.info)
+			tdx_details_text(n->status, n->leaf, text, sizeof(text));
 		printf("%s%s\n", text[0] ? ", " : "", text);
 		if (first_time(f, n)) {
 			print_below("", e.meaning);
-			if (e.hint)
-				print_below("", e.hint);
+			print_below("", hint(n, &e));
 			print_below("do: ", tdx_action_advice(e.action));
 		}
 	} else if (!n->belongs) {
@@ -83,61 +113,166 @@ static void print_text(struct filter *f, const struct tdx_log_note *n)
 	if (text[0])
 		printf("    ^ %s%s%s\n", n->has_status || !leaf ? "" : leaf,
 		       n->has_status || !leaf ? "" : ": ", text);
+	/* Registers that came on a line of their own. */
+	if (n->belongs)
+		print_below("", entry_hint(n));
 }
 
-static void print_json(struct filter *f, const struct tdx_log_note *n, const char *line, size_t len)
+static void print_sentence(struct filter *f, const struct sentence_match *m)
 {
-	json_t *sheet = json_object();
-	char text[TDX_DECODE_TEXT_MAX];
-	struct tdx_explanation e;
-	json_t *raw = json_stringn(line, len);
+	const struct sentence *s = m->sentence;
+	size_t index = (size_t)(s - sentence_at(0));
+	char number[160], source[80];
 
+	sentence_number(m, number, sizeof(number));
+	printf("    ^ %s%s%s\n", sentence_source(s, source, sizeof(source)), number[0] ? ": " : "",
+	       number);
+	if (index < MAX_SENTENCES && f->seen_sentence[index])
+		return;
+	if (index < MAX_SENTENCES)
+		f->seen_sentence[index] = true;
+	print_below("", s->meaning);
+	print_below("cause: ", s->cause);
+	print_below("do: ", s->remedy);
+}
+
+static json_t *line_sheet(const struct filter *f, const struct line *l)
+{
+	json_t *sheet = json_object(), *raw = json_stringn(l->raw, l->raw_len);
+
+	sheet_text(sheet, "schema", SCHEMA);
+	json_object_set_new(sheet, "simulated", json_false());
 	json_object_set_new(sheet, "line", json_integer((json_int_t)f->line));
 	/* A line that is not UTF-8 has no JSON string. */
 	if (raw)
 		json_object_set_new(sheet, "text", raw);
+	return sheet;
+}
+
+static void put_call(json_t *sheet, const struct tdx_log_note *n)
+{
+	char text[TDX_DECODE_TEXT_MAX];
+	struct tdx_explanation e;
+
 	sheet_text(sheet, "leaf", leaf_name(n));
 	if (n->has_status) {
 		sheet_hex(sheet, "status", n->status.raw);
-		if (explain(n, &e)) {
-			sheet_text(sheet, "name", e.name);
-			sheet_text(sheet, "class", e.class_name);
+		explain(n, &e);
+		sheet_text(sheet, "name", e.name);
+		sheet_text(sheet, "class", e.class_name);
+		if (e.info)
 			sheet_text(sheet, "details",
 				   tdx_details_text(n->status, n->leaf, text, sizeof(text)));
-			sheet_text(sheet, "meaning", e.meaning);
-			sheet_text(sheet, "hint", e.hint);
-			sheet_text(sheet, "action", tdx_action_name(e.action));
-			sheet_text(sheet, "do", tdx_action_advice(e.action));
-		}
+		sheet_text(sheet, "meaning", e.meaning);
+		sheet_text(sheet, "hint", hint(n, &e));
+		sheet_text(sheet, "action", tdx_action_name(e.action));
+		sheet_text(sheet, "do", tdx_action_advice(e.action));
+	} else if (n->belongs) {
+		sheet_text(sheet, "hint", entry_hint(n));
 	}
 	sheet_text(sheet, "outputs",
 		   tdx_outputs_text(n->status, n->leaf, &n->regs, n->shown, text, sizeof(text)));
+}
+
+static void put_sentence(json_t *sheet, const struct sentence_match *m)
+{
+	static const char *const kinds[] = {
+		[SENTENCE_GOOD] = "good", [SENTENCE_INFO] = "info", [SENTENCE_BAD] = "bad"};
+	const struct sentence *s = m->sentence;
+	char text[160];
+
+	sheet_text(sheet, "kind", kinds[s->kind]);
+	sheet_text(sheet, "topic", s->topic);
+	sheet_text(sheet, "source", sentence_source(s, text, sizeof(text)));
+	sheet_text(sheet, "details", sentence_number(m, text, sizeof(text)));
+	sheet_text(sheet, "meaning", s->meaning);
+	sheet_text(sheet, "cause", s->cause);
+	sheet_text(sheet, "do", s->remedy);
+}
+
+static void dump_line(json_t *sheet)
+{
 	json_dumpf(sheet, stdout, JSON_COMPACT);
 	printf("\n");
 	json_decref(sheet);
 }
 
-static void one_line(struct filter *f, const char *line, size_t len)
-{
-	struct tdx_log_note note;
-	bool found;
+/* What a line says, and how. */
+enum says { NOTHING, A_CALL, A_SENTENCE, SOMETHING_UNKNOWN };
 
-	f->line++;
-	found = tdx_log_line(&f->log, line, len, &note);
-	if (f->json) {
-		if (found)
-			print_json(f, &note, line, len);
-		return;
-	}
-	if (!found && f->only)
-		return;
-	fwrite(line, 1, len, stdout);
-	printf("\n");
-	if (found)
-		print_text(f, &note);
+static enum says read_line(struct filter *f, const struct line *l, struct tdx_log_note *note,
+			   struct sentence_match *m)
+{
+	bool call = tdx_log_line(&f->log, l->text, l->len, note);
+
+	if (call && (note->has_status || note->belongs))
+		return A_CALL;
+	if (sentence_find(l->text, l->len, m))
+		return A_SENTENCE;
+	if (call)
+		return A_CALL;
+	return line_speaks_of_tdx(l->text, l->len) && line_tells_failure(l->text, l->len)
+		       ? SOMETHING_UNKNOWN
+		       : NOTHING;
 }
 
-int decode_log(bool json, bool only)
+static void print_text(struct filter *f, enum says says, const struct tdx_log_note *note,
+		       const struct sentence_match *m)
+{
+	switch (says) {
+	case NOTHING:
+		break;
+	case A_CALL:
+		print_call(f, note);
+		break;
+	case A_SENTENCE:
+		print_sentence(f, m);
+		break;
+	case SOMETHING_UNKNOWN:
+		printf("    ^ a failure about TDX that I do not know\n");
+		break;
+	}
+}
+
+static void print_json(const struct filter *f, const struct line *l, enum says says,
+		       const struct tdx_log_note *note, const struct sentence_match *m)
+{
+	json_t *sheet;
+
+	if (says == NOTHING)
+		return;
+	sheet = line_sheet(f, l);
+	if (says == A_CALL)
+		put_call(sheet, note);
+	else if (says == A_SENTENCE)
+		put_sentence(sheet, m);
+	else
+		sheet_text(sheet, "kind", "unknown");
+	dump_line(sheet);
+}
+
+static void one_line(struct filter *f, const char *raw, size_t len)
+{
+	struct line l = {.raw = raw, .raw_len = len};
+	struct tdx_log_note note;
+	struct sentence_match m;
+	enum says says;
+
+	f->line++;
+	l.len = line_clean(raw, len, l.text, sizeof(l.text));
+	says = read_line(f, &l, &note, &m);
+	if (f->json) {
+		print_json(f, &l, says, &note, &m);
+		return;
+	}
+	if (says == NOTHING && f->only)
+		return;
+	fwrite(raw, 1, len, stdout);
+	printf("\n");
+	print_text(f, says, &note, &m);
+}
+
+int decode_log(FILE *in, bool json, bool only)
 {
 	struct filter *f = calloc(1, sizeof(*f));
 	char *line = NULL;
@@ -151,15 +286,15 @@ int decode_log(bool json, bool only)
 	f->json = json;
 	f->only = only;
 	/* A log may be followed as it grows: each line goes on at once. */
-	if (fstat(STDIN_FILENO, &st) || !S_ISREG(st.st_mode))
+	if (fstat(fileno(in), &st) || !S_ISREG(st.st_mode))
 		setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
 	errno = 0;
-	while (!ferror(stdout) && (len = getline(&line, &room, stdin)) >= 0) {
+	while (!ferror(stdout) && (len = getline(&line, &room, in)) >= 0) {
 		if (len && line[len - 1] == '\n')
 			len--;
 		one_line(f, line, (size_t)len);
 	}
-	rc = ferror(stdin) ? -EIO : errno == ENOMEM ? -ENOMEM : 0;
+	rc = ferror(in) ? -EIO : errno == ENOMEM ? -ENOMEM : 0;
 	free(line);
 	free(f);
 	return rc;

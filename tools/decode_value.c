@@ -8,6 +8,7 @@
 
 #include <swtdx/structs.h>
 
+#include "abi/ghci.h"
 #include "abi/leaf_id.h"
 #include "abi/metadata.h"
 #include "abi/sept.h"
@@ -42,7 +43,34 @@ static void returned_by(json_t *sheet, uint64_t code)
 	for (size_t i = 0; (leaf = tdx_leaf_returning(code, i)); i++)
 		json_array_append_new(names, json_string(leaf->name));
 	if (json_array_size(names))
-		json_object_set(sheet, "returned by", names);
+		json_object_set(sheet, SHEET_RETURNED_BY, names);
+	json_decref(names);
+}
+
+/* The same number from others than the module: the loader, the host's answer to a TDVMCALL, a
+ * quote's buffer. Only a number that is no status of the module's table makes one ask. */
+static void of_others(json_t *sheet, struct tdx_status s)
+{
+	json_t *names = json_array();
+	const char *call = tdvmcall_status_name(s.raw), *quote = tdvmcall_quote_status_name(s.raw);
+	struct tdx_explanation e;
+	char text[TDX_DECODE_TEXT_MAX];
+
+	tdx_explain_seamldr(s, &e);
+	if (e.action != TDX_DO_UNKNOWN) {
+		snprintf(text, sizeof(text), "of the P-SEAMLDR: %s, %s", e.name, e.meaning);
+		json_array_append_new(names, json_string(text));
+	}
+	if (call) {
+		snprintf(text, sizeof(text), "of a TDVMCALL (R10): %s", call);
+		json_array_append_new(names, json_string(text));
+	}
+	if (quote) {
+		snprintf(text, sizeof(text), "of a GetQuote buffer: %s", quote);
+		json_array_append_new(names, json_string(text));
+	}
+	if (json_array_size(names))
+		json_object_set(sheet, "or", names);
 	json_decref(names);
 }
 
@@ -70,6 +98,8 @@ static json_t *status_sheet(struct tdx_status s, const struct tdx_leaf_info *lea
 	}
 	if (e.info)
 		returned_by(sheet, e.info->code);
+	else
+		of_others(sheet, s);
 	return sheet;
 }
 
@@ -305,7 +335,7 @@ json_t *decode_exit(char **words, int n, int *told)
 		return NULL;
 	s = tdx_status(value[0]);
 	sheet = status_sheet(s, tdx_seamcall_leaf(TDH_VP_ENTER));
-	json_object_del(sheet, "returned by");
+	json_object_del(sheet, SHEET_RETURNED_BY);
 	r.rcx = value[1];
 	r.rdx = value[2];
 	r.r8 = value[3];
@@ -371,6 +401,16 @@ json_t *decode_operand(char **words, int n, int *told)
 	return sheet;
 }
 
+/* An error of the loader, of a TDVMCALL or of GetQuote. */
+static bool is_status_of_others(uint64_t value)
+{
+	struct tdx_explanation e;
+
+	tdx_explain_seamldr(tdx_status(value), &e);
+	return value >> 63 && (e.action != TDX_DO_UNKNOWN || tdvmcall_status_name(value) ||
+			       tdvmcall_quote_status_name(value));
+}
+
 json_t *decode_guess(char **words, int n, int *told)
 {
 	json_t *sheet;
@@ -387,7 +427,8 @@ json_t *decode_guess(char **words, int n, int *told)
 	/* A leaf, alone or with a version. */
 	if (value <= (TDX_RAX_LEAF_MASK | TDX_RAX_VERSION_MASK))
 		return decode_leaf(words, 1, told);
-	if (!tdx_status_info(tdx_status(value)) && !tdx_is_sw_error(tdx_status(value))) {
+	if (!tdx_status_info(tdx_status(value)) && !tdx_is_sw_error(tdx_status(value)) &&
+	    !is_status_of_others(value)) {
 		sheet = decode_field(words, 1, told);
 		if (sheet)
 			return sheet;

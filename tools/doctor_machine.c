@@ -38,7 +38,8 @@ static char *slurp(const struct look *l, const char *path)
 static void tell(const struct look *l, enum verdict v, const char *topic, const char *what,
 		 const char *hint)
 {
-	l->tell(l->arg, v, topic, what, hint);
+	l->tell(l->arg,
+		&(struct finding){.verdict = v, .topic = topic, .what = what, .hint = hint});
 }
 
 /* The value of "key : value" in cpuinfo. */
@@ -60,9 +61,8 @@ static bool value_of(const struct look *l, const char *key, char *buf, size_t le
 	return false;
 }
 
-static bool has_flag(const struct look *l, const char *flag)
+static bool has_word(const struct look *l, const char *key, const char *flag)
 {
-	static const char key[] = "\nflags";
 	const char *p = l->cpuinfo ? strstr(l->cpuinfo, key) : NULL;
 	size_t n = strlen(flag);
 	const char *end;
@@ -74,6 +74,11 @@ static bool has_flag(const struct look *l, const char *flag)
 		if (p[-1] == ' ' && (p[n] == ' ' || p[n] == '\n' || p[n] == '\0'))
 			return true;
 	return false;
+}
+
+static bool has_flag(const struct look *l, const char *flag)
+{
+	return has_word(l, "\nflags", flag);
 }
 
 static void cpu(struct look *l)
@@ -118,6 +123,13 @@ static void cpu_flags(struct look *l)
 		     "this TD");
 	if (!l->intel || l->guest)
 		return;
+	if (has_word(l, "\nbugs", "tdx_pw_mce"))
+		tell(l, VERDICT_NOTE, "CPU",
+		     "the partial-write erratum (tdx_pw_mce): a write of part of a line of TD "
+		     "memory "
+		     "poisons it",
+		     "harmless while nothing on the host writes there; Linux 6.17 to 7.2 refuse "
+		     "kexec");
 	flag(l, "vmx", "enable VT-x in the BIOS");
 	flag(l, "tme", "enable Total Memory Encryption (TME, TME-MT) in the BIOS");
 	flag(l, "movdir64b", "a hypervisor under this machine hides it, or the CPU is too old");
@@ -182,12 +194,17 @@ static void module_version(struct look *l)
 
 	for (unsigned i = 0; i < 2; i++) {
 		char *v = slurp(l, paths[i]), what[160];
+		const char *fault, *hint;
+		unsigned n[3] = {0};
 
 		if (!v)
 			continue;
 		v[strcspn(v, "\n")] = '\0';
 		snprintf(what, sizeof(what), "TDX module %.100s", v);
-		tell(l, VERDICT_OK, "module", what, "swtdx behaves as 1.5.25 does");
+		sscanf(v, "%u.%u.%u", &n[0], &n[1], &n[2]);
+		fault = doctor_module_fault(n[0], n[1], n[2], 0, &hint);
+		tell(l, fault ? VERDICT_FAIL : VERDICT_OK, "module", what,
+		     fault ? hint : "swtdx behaves as 1.5.25 does");
 		free(v);
 		return;
 	}

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* swtdx decode: the numbers of TDX in words, one by one or in a log. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "decode.h"
 #include "tools/options.h"
@@ -37,11 +39,18 @@ static const struct kind *find_kind(const char *name)
 	return NULL;
 }
 
-static void show(json_t *sheets, json_t *sheet, bool json)
+/* What the command line asked for. */
+struct asked {
+	bool json, only, returned_by;
+};
+
+static void show(json_t *sheets, json_t *sheet, const struct asked *a)
 {
 	static const char blank[] = "\n";
 
-	if (!json) {
+	if (!a->returned_by)
+		json_object_del(sheet, SHEET_RETURNED_BY);
+	if (!a->json) {
 		if (json_array_size(sheets))
 			fputs(blank, stdout);
 		sheet_print(sheet);
@@ -60,7 +69,7 @@ static void dump(json_t *sheets)
 }
 
 static int one_kind(const struct verb_usage *u, const struct kind *k, char **words, int n,
-		    bool json)
+		    const struct asked *a)
 {
 	json_t *sheets, *sheet;
 	int told = VERB_OK;
@@ -76,14 +85,14 @@ static int one_kind(const struct verb_usage *u, const struct kind *k, char **wor
 		return told ? told : VERB_DIFFERENCE;
 	}
 	sheets = json_array();
-	show(sheets, sheet, json);
-	if (json)
+	show(sheets, sheet, a);
+	if (a->json)
 		dump(sheets);
 	json_decref(sheets);
 	return VERB_OK;
 }
 
-static int guess_each(char **words, int n, bool json)
+static int guess_each(char **words, int n, const struct asked *a)
 {
 	json_t *sheets = json_array();
 	int rc = VERB_OK, told;
@@ -92,38 +101,110 @@ static int guess_each(char **words, int n, bool json)
 		json_t *sheet = decode_guess(&words[i], 1, &told);
 
 		if (sheet) {
-			show(sheets, sheet, json);
+			show(sheets, sheet, a);
 			continue;
 		}
 		decode_tell_unknown(words[i], "nothing I know", ~0u);
 		rc = VERB_DIFFERENCE;
 	}
-	if (json)
+	if (a->json)
 		dump(sheets);
 	json_decref(sheets);
 	return rc;
 }
 
-static int filter(bool json, bool only)
+static int filter(FILE *in, const char *name, const struct asked *a)
 {
-	int rc = decode_log(json, only);
+	int rc = decode_log(in, a->json, a->only);
 
 	if (!rc)
 		return VERB_OK;
-	fprintf(stderr, "swtdx decode: standard input: %s\n", strerror(-rc));
+	fprintf(stderr, "swtdx decode: %s: %s\n", name, strerror(-rc));
 	return VERB_ENVIRONMENT;
+}
+
+static bool is_file(const char *word)
+{
+	struct stat st;
+
+	return !stat(word, &st) && !S_ISDIR(st.st_mode);
+}
+
+/* The names of files, none of which is a word that decode knows. */
+static bool are_files(char **words, int n)
+{
+	int told = VERB_OK;
+
+	for (int i = 0; i < n; i++) {
+		json_t *sheet = is_file(words[i]) ? decode_guess(&words[i], 1, &told) : NULL;
+
+		json_decref(sheet);
+		if (sheet || !is_file(words[i]))
+			return false;
+	}
+	return true;
+}
+
+/* A zero near the beginning: no log. What it is, other verbs tell. */
+static bool is_binary(FILE *f)
+{
+	char head[256];
+	size_t n = fread(head, 1, sizeof(head), f);
+
+	/* A pipe cannot be read twice, and is taken for a log. */
+	if (fseek(f, 0, SEEK_SET))
+		return false;
+	return n && memchr(head, 0, n);
+}
+
+static int one_file(const char *path, const struct asked *a)
+{
+	FILE *f = fopen(path, "r");
+	struct stat st;
+	int rc;
+
+	if (!f) {
+		fprintf(stderr, "swtdx decode: %s: %s\n", path, strerror(errno));
+		return VERB_ENVIRONMENT;
+	}
+	if (!fstat(fileno(f), &st) && S_ISREG(st.st_mode) && is_binary(f)) {
+		fprintf(stderr,
+			"swtdx decode: %s is no log; of a binary file say what it is: report, "
+			"params or image\n",
+			path);
+		rc = VERB_DIFFERENCE;
+	} else
+		rc = filter(f, path, a);
+	fclose(f);
+	return rc;
+}
+
+static int each_file(char **paths, int n, const struct asked *a)
+{
+	int rc = VERB_OK;
+
+	for (int i = 0; i < n && rc == VERB_OK; i++)
+		rc = one_file(paths[i], a);
+	return rc;
 }
 
 int verb_decode(int argc, char **argv)
 {
-	bool json = false, only = false;
+	struct asked a = {0};
 	const struct verb_option options[] = {
-		OPTION_FLAG("only", &only, "of a log, print only lines that say something"),
-		OPTION_FLAG("json", &json, "the same content as JSON; of a log, one object a line"),
+		OPTION_FLAG("only", &a.only, "of a log, print only lines that say something"),
+		OPTION_FLAG("returned-by", &a.returned_by,
+			    "of a status, the leaves that return it"),
+		OPTION_FLAG("json", &a.json,
+			    "the same content as JSON; of a log, one object a line"),
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
-		"decode", "[--json] [--only] < LOG\n[--json] WORD...\n[--json] KIND VALUE...",
-		"Annotates a log on standard input, or guesses what each WORD is, or says what a "
+		"decode",
+		"[--json] [--only] < LOG\n[--json] [--only] LOG...\n[--json] [--returned-by] "
+		"WORD...\n"
+		"[--json] [--returned-by] KIND VALUE...",
+		"Annotates a log on standard input or in files, or guesses what each WORD is, or "
+		"says what a "
 		"VALUE of "
 		"that KIND is:\n\n"
 		"  status VALUE|NAME [LEAF]   a completion status, after that leaf\n"
@@ -145,8 +226,10 @@ int verb_decode(int argc, char **argv)
 	if (!options_parse(&usage, &argc, &argv, &end))
 		return end;
 	if (!argc || (argc == 1 && !strcmp(argv[0], "-")))
-		return filter(json, only);
+		return filter(stdin, "standard input", &a);
 	if (find_kind(argv[0]))
-		return one_kind(&usage, find_kind(argv[0]), argv + 1, argc - 1, json);
-	return guess_each(argv, argc, json);
+		return one_kind(&usage, find_kind(argv[0]), argv + 1, argc - 1, &a);
+	if (are_files(argv, argc))
+		return each_file(argv, argc, &a);
+	return guess_each(argv, argc, &a);
 }

@@ -28,25 +28,46 @@ struct findings {
 	unsigned count[VERDICT_NUM];
 };
 
-static void on_finding(void *arg, enum verdict v, const char *topic, const char *what,
-		       const char *hint)
+static void put(json_t *o, const char *key, const char *value)
+{
+	if (value)
+		json_object_set_new(o, key, json_string(value));
+}
+
+static void print(const char *before, const char *text)
+{
+	text_wrapped(stdout, (size_t)printf("%*s%s", INDENT, "", before), INDENT + 3, text);
+}
+
+static void on_finding(void *arg, const struct finding *found)
 {
 	struct findings *f = arg;
+	enum verdict v = found->verdict;
 
 	f->count[v]++;
 	if (f->json) {
 		json_t *o = json_pack("{s:s, s:s, s:s}", "verdict",
-				      v == VERDICT_FAIL ? "fail" : words[v], "topic", topic, "what",
-				      what);
+				      v == VERDICT_FAIL ? "fail" : words[v], "topic", found->topic,
+				      "what", found->what);
 
-		if (hint)
-			json_object_set_new(o, "hint", json_string(hint));
+		put(o, "meaning", found->meaning);
+		put(o, "cause", found->cause);
+		put(o, "source", found->source);
+		put(o, "hint", found->hint);
 		json_array_append_new(f->list, o);
 		return;
 	}
-	text_wrapped(stdout, (size_t)printf("%-8s%-8s", words[v], topic), INDENT, what);
-	if (hint)
-		text_wrapped(stdout, (size_t)printf("%*s-> ", INDENT, ""), INDENT + 3, hint);
+	text_wrapped(stdout,
+		     (size_t)printf("%-8s%-8s%s", words[v], found->topic,
+				    strlen(found->topic) < 8 ? "" : " "),
+		     INDENT, found->what);
+	/* What is good needs no words. */
+	if (found->meaning && v != VERDICT_OK)
+		print("=  ", found->meaning);
+	if (found->cause && v != VERDICT_OK)
+		print("?  ", found->cause);
+	if (found->hint)
+		print("-> ", found->hint);
 }
 
 /* The log of the running kernel, when it may be read. */
@@ -59,8 +80,10 @@ static void own_log(struct findings *f)
 	if (n >= 0)
 		doctor_log(text, (size_t)n, on_finding, f);
 	else
-		on_finding(f, VERDICT_SKIPPED, "log", "the kernel's log may not be read",
-			   "sudo dmesg | swtdx doctor --dmesg -");
+		on_finding(f, &(struct finding){.verdict = VERDICT_SKIPPED,
+						.topic = "log",
+						.what = "the kernel's log may not be read",
+						.hint = "sudo dmesg | swtdx doctor --dmesg -"});
 	free(text);
 }
 

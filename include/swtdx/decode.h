@@ -48,6 +48,15 @@ struct tdx_explanation {
 void tdx_explain(struct tdx_status s, const struct tdx_leaf_info *leaf,
 		 struct tdx_explanation *out);
 
+/* The same for a status of the P-SEAMLDR, whose codes are its own; info is NULL. */
+void tdx_explain_seamldr(struct tdx_status s, struct tdx_explanation *out);
+
+/* What the Secure-EPT entry that a failed call returned in RCX and RDX adds, by its state and level
+ * and the leaf; it goes before the hint of tdx_explain(), which does not know the entry. shown:
+ * which of r are known, as TDX_REG_BIT()s. NULL when it adds nothing. */
+const char *tdx_entry_hint(struct tdx_status s, const struct tdx_leaf_info *leaf,
+			   const struct tdx_regs *r, unsigned shown);
+
 /* "again", "fix-firmware": one word, for machines; and the advice as a sentence. */
 const char *tdx_action_name(enum tdx_action action);
 const char *tdx_action_advice(enum tdx_action action);

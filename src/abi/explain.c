@@ -117,6 +117,34 @@ static bool explain_other(struct tdx_status s, struct tdx_explanation *out)
 	}
 }
 
+static const struct {
+	uint64_t code;
+	const char *name;
+	enum tdx_action action;
+	const char *meaning;
+} seamldr[] = {
+#define X(code_, name_, action_, meaning_) {code_, #name_, TDX_DO_##action_, meaning_},
+#include "abi/seamldr_status.def"
+#undef X
+};
+
+void tdx_explain_seamldr(struct tdx_status s, struct tdx_explanation *out)
+{
+	*out = (struct tdx_explanation){
+		.name = "P-SEAMLDR status unknown",
+		.class_name = "P-SEAMLDR",
+		.action = TDX_DO_UNKNOWN,
+		.meaning = "not a status of the P-SEAMLDR this version knows",
+	};
+	for (size_t i = 0; i < COUNT(seamldr); i++) {
+		if (seamldr[i].code != s.raw)
+			continue;
+		out->name = seamldr[i].name;
+		out->action = seamldr[i].action;
+		out->meaning = seamldr[i].meaning;
+	}
+}
+
 static const char *find_hint(struct tdx_status s, int leaf)
 {
 	for (size_t i = 0; i < COUNT(hints); i++)

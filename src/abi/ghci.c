@@ -2,6 +2,8 @@
 /* Names of TDVMCALL leaves and status values; see ghci.h. Freestanding. */
 #include "abi/ghci.h"
 
+#include <swtdx/structs.h>
+
 const char *tdvmcall_name(uint64_t leaf)
 {
 	switch (leaf) {
@@ -53,6 +55,22 @@ const char *tdvmcall_status_name(uint64_t status)
 		return "ALIGN_ERROR";
 	case TDVMCALL_SUBFUNC_UNSUPPORTED:
 		return "SUBFUNC_UNSUPPORTED";
+	default:
+		return NULL;
+	}
+}
+
+const char *tdvmcall_quote_status_name(uint64_t status)
+{
+	switch (status) {
+	case TDX_QUOTE_SUCCESS:
+		return "SUCCESS";
+	case TDX_QUOTE_ERROR:
+		return "ERROR";
+	case TDX_QUOTE_SERVICE_UNAVAILABLE:
+		return "SERVICE_UNAVAILABLE";
+	case TDX_QUOTE_IN_FLIGHT:
+		return "IN_FLIGHT";
 	default:
 		return NULL;
 	}

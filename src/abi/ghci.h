@@ -50,4 +50,7 @@ const char *tdvmcall_name(uint64_t leaf);
 /* "INVALID_OPERAND"; NULL for a status that is not known. */
 const char *tdvmcall_status_name(uint64_t status);
 
+/* "SERVICE_UNAVAILABLE"; NULL for a status of GetQuote that is not known. */
+const char *tdvmcall_quote_status_name(uint64_t status);
+
 #endif

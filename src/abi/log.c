@@ -16,10 +16,16 @@
  *	TDH.MNG.INIT failed with status: 0xc000010000000045
  *	seamcall_exit: cpuid: 3 op: TDH_MEM_PAGE_AUG err: TDX_OPERAND_BUSY(8000020000000092) 0 0 ...
  *	SEAMCALL[SEAMLDR_INFO] failed 0x8000000000000003
+ *	kvm: TD vp_enter_ret 0x6000000500000000
  *	TDCALL 4 failed (Buggy TDX module!)				(a leaf without a status)
  *
  * and any number that is an error of the module as it stands. A number elsewhere is left alone: a
  * status must have a known class and name and its reserved bits clear, so addresses do not match.
+ *
+ * A status that is no error of the module, or not one this version knows, must stand directly
+ * behind the word that announces it, on a line that names a call. Zero is a status only where a
+ * return value is told ("returned 0x0"), never behind a failure: "tdx failed: 0x0", "failed to
+ *unshare 0x0-0x200000" and "hw_errors: 0x0" (which says that the module was not asked) tell none.
  * What must stay true: nothing outside the line is read, whatever its bytes are. */
 #include <swtdx/decode.h>
 
@@ -38,13 +44,15 @@ struct number {
 	uint64_t bare_value;
 };
 
-/* What the next number will be. */
-enum expected { NOTHING, LEAF_NUMBER, STATUS, REGISTER };
+/* What the next number will be. A status after a failure, or as a return value told as such; it is
+ * near as long as no other word has come between. */
+enum expected { NOTHING, LEAF_NUMBER, FAILURE, RETURNED, REGISTER };
 
 struct scan {
 	const char *line;
 	struct tdx_log_note *note;
 	enum expected expected;
+	bool near;
 	unsigned reg;
 	bool tdx;  /* the line speaks of TDX */
 	bool call; /* of a call: SEAMCALL or TDCALL */
@@ -165,9 +173,14 @@ static bool known_error(uint64_t value)
 	       (value & (TDX_STATUS_ERROR | TDX_STATUS_NON_RECOVERABLE));
 }
 
-static bool any_status(uint64_t value)
+/* Words that may stand between an announcement and its number: "failed with status code 0x..", and
+ * the status by its name. */
+static bool keeps_near(struct word w)
 {
-	return tdx_status_info(tdx_status(value)) || tdx_is_sw_error(tdx_status(value));
+	static const char *const fillers[] = {"with", "code", "value", "on",  "cpu",
+					      "is",   "was",  "an",    "the", NULL};
+
+	return is_any_of(w, fillers) || begins(w, "tdx_");
 }
 
 static void take_status(struct scan *s, struct word w, uint64_t value)
@@ -189,8 +202,20 @@ static void take_leaf_number(struct scan *s, uint64_t value)
 					 : tdx_seamcall_leaf(tdx_rax_leaf(value));
 }
 
+/* What stands behind an announcement of a status. */
+static bool is_announced(const struct scan *s, struct number n)
+{
+	if (!s->near)
+		return false;
+	if (!n.value)
+		return s->call && s->expected == RETURNED;
+	return n.wide && (s->call || (s->tdx && tdx_is_sw_error(tdx_status(n.value))));
+}
+
 static void on_number(struct scan *s, struct word w, struct number n)
 {
+	bool announced = s->expected == FAILURE || s->expected == RETURNED;
+
 	if (s->expected == LEAF_NUMBER) {
 		take_leaf_number(s, n.value);
 	} else if (s->expected == REGISTER && n.hex) {
@@ -199,24 +224,36 @@ static void on_number(struct scan *s, struct word w, struct number n)
 		s->expected = NOTHING;
 	} else if (s->note->has_status) {
 		return;
-	} else if (n.bare && s->expected == STATUS && s->call && known_error(n.bare_value)) {
+	} else if (n.bare && announced && s->call && known_error(n.bare_value)) {
 		take_status(s, w, n.bare_value);
 	} else if (!n.hex) {
 		return;
-	} else if (s->expected == STATUS && s->tdx && (n.wide || !n.value) && any_status(n.value)) {
-		take_status(s, w, n.value);
-	} else if (s->expected == STATUS && s->call && n.wide) {
+	} else if (announced && is_announced(s, n)) {
 		take_status(s, w, n.value);
 	} else if (n.wide && known_error(n.value)) {
 		take_status(s, w, n.value);
 	}
 }
 
+static void expect_status(struct scan *s, enum expected what)
+{
+	s->expected = what;
+	s->near = true;
+}
+
+static void on_call_word(struct scan *s, struct word w)
+{
+	s->tdx = s->call = true;
+	s->guest = is(w, "tdcall");
+	s->expected = LEAF_NUMBER;
+}
+
 static void on_word(struct scan *s, struct word w)
 {
-	static const char *const announces_status[] = {"failed",   "fail",	"error",    "err",
-						       "status",   "ret",	"returned", "rc",
-						       "hw_error", "hw_errors", "rax",	    NULL};
+	static const char *const fails[] = {"failed", "fail",	  "fails",     "error",
+					    "errors", "hw_error", "hw_errors", NULL};
+	static const char *const tells[] = {"err",     "status", "ret", "returned",
+					    "returns", "rc",	 "rax", NULL};
 	const struct tdx_leaf_info *leaf = named_leaf(w);
 	int reg = named_register(w);
 
@@ -227,26 +264,32 @@ static void on_word(struct scan *s, struct word w)
 		if (s->expected == LEAF_NUMBER)
 			s->expected = NOTHING;
 	} else if (is(w, "seamcall") || is(w, "tdcall")) {
-		s->tdx = s->call = true;
-		s->guest = is(w, "tdcall");
-		s->expected = LEAF_NUMBER;
+		on_call_word(s, w);
 	} else if (begins(w, "seamldr")) {
 		s->note->seamldr = s->named = s->tdx = s->call = true;
 		s->expected = NOTHING;
+	} else if (is(w, "vp_enter_ret")) {
+		s->note->leaf = tdx_seamcall_leaf(TDH_VP_ENTER);
+		s->named = s->tdx = s->call = true;
+		expect_status(s, RETURNED);
 	} else if (is(w, "leaf") && s->call) {
 		s->expected = LEAF_NUMBER;
-	} else if (is(w, "tdx") || is(w, "hw_error") || is(w, "hw_errors")) {
+	} else if (is(w, "tdx")) {
 		s->tdx = true;
-		if (!is(w, "tdx"))
-			s->expected = STATUS;
 	} else if (reg >= 0) {
 		s->expected = REGISTER;
 		s->reg = (unsigned)reg;
-	} else if (is_any_of(w, announces_status)) {
-		s->failed |= is(w, "failed");
-		s->expected = STATUS;
+	} else if (is_any_of(w, fails)) {
+		s->tdx |= begins(w, "hw_error");
+		s->failed |= begins(w, "fail");
+		expect_status(s, FAILURE);
+	} else if (is_any_of(w, tells)) {
+		/* "failed with status": still a failure. */
+		expect_status(s, s->expected == FAILURE && s->near ? FAILURE : RETURNED);
 	} else if (s->expected == REGISTER) {
 		s->expected = NOTHING;
+	} else if (!keeps_near(w)) {
+		s->near = false;
 	}
 }
 
