@@ -27,6 +27,7 @@ static void make_bzimage(uint8_t *f)
 {
 	memset(f, 0xcc, BZ_SIZE);
 	f[0x1f1] = 1;
+	put(f + 0x1f4, (BZ_SIZE - PM) / 16, 4);
 	put(f + 0x1fe, 0xaa55, 2);
 	f[0x201] = 0x6a;
 	memcpy(f + 0x202, "HdrS", 4);
@@ -152,7 +153,7 @@ static void no_prefix_of_a_kernel_is_read_past_its_end(void **state)
 			make_elf(f);
 		else
 			make_bzimage(f);
-		for (size_t len = 0; len < 0x600; len++) {
+		for (size_t len = 0; len < (elf ? 0x600 : BZ_SIZE); len++) {
 			uint8_t *cut = malloc(len ? len : 1);
 
 			memcpy(cut, f, len);
@@ -160,6 +161,45 @@ static void no_prefix_of_a_kernel_is_read_past_its_end(void **state)
 			free(cut);
 		}
 	}
+}
+
+/* A file that ends before its headers say is told with both numbers. */
+static void a_kernel_that_is_cut_off_is_never_composed(void **state)
+{
+	uint8_t f[BZ_SIZE];
+	struct tdx_boot b = {.kernel = f, .kernel_size = sizeof(f) - 1, .cmdline = ""};
+	char err[160];
+	void *image;
+	size_t len;
+
+	make_bzimage(f);
+	assert_int_equal(tdx_boot_image(&b, &image, &len, err, sizeof(err)), -EINVAL);
+	assert_string_equal(err, "it is cut off: its headers tell of 16384 bytes, it has 16383");
+	b.kernel_size++;
+	assert_int_equal(tdx_boot_image(&b, &image, &len, err, sizeof(err)), 0);
+	free(image);
+}
+
+static void the_memory_an_image_needs_is_told(void **state)
+{
+	uint8_t f[BZ_SIZE], *initrd = calloc(1, 3 << 20);
+	struct tdx_boot b = {.kernel = f,
+			     .kernel_size = sizeof(f),
+			     .initrd = initrd,
+			     .initrd_size = 3 << 20,
+			     .cmdline = ""};
+	uint64_t need;
+	char err[160];
+	void *image;
+	size_t len;
+
+	make_bzimage(f);
+	assert_int_equal(tdx_boot_image(&b, &image, &len, err, sizeof(err)), 0);
+	assert_int_equal(tdx_boot_memory(image, len, &need), 0);
+	assert_int_equal(need, 0x1100000 + (3 << 20));
+	assert_int_equal(tdx_boot_memory(f, sizeof(f), &need), -EINVAL);
+	free(image);
+	free(initrd);
 }
 
 static void a_composed_image_is_a_sound_tdvf_image(void **state)
@@ -200,6 +240,8 @@ int main(void)
 		cmocka_unit_test(spoilt_bzimages_are_refused),
 		cmocka_unit_test(spoilt_elf_kernels_are_refused),
 		cmocka_unit_test(no_prefix_of_a_kernel_is_read_past_its_end),
+		cmocka_unit_test(a_kernel_that_is_cut_off_is_never_composed),
+		cmocka_unit_test(the_memory_an_image_needs_is_told),
 		cmocka_unit_test(a_composed_image_is_a_sound_tdvf_image),
 	};
 

@@ -236,7 +236,9 @@ int verb_measure(int argc, char **argv)
 			"pages of a section added, then all extended; all: page order, every added "
 			"page extended"),
 		OPTION_TEXT("kernel", "FILE", &s.boot.kernel,
-			    "a Linux kernel, as swtdx run boots it, in place of IMAGE"),
+			    "a Linux kernel, as swtdx run boots it, in place of IMAGE; plain, "
+			    "packed by "
+			    "gzip, xz or zstd, or a unified kernel image"),
 		OPTION_TEXT("initrd", "FILE", &s.boot.initrd, "its initial file system"),
 		OPTION_TEXT("append", "CMDLINE", &s.boot.append, "its command line"),
 		OPTION_NUMBER("memory", "MIB", &mib, 1, 1u << 20,
@@ -291,7 +293,7 @@ int verb_measure(int argc, char **argv)
 		return measure_boot(&b);
 	}
 	s.order = (enum tdvf_order)order;
-	s.memory = (mib ? mib : 512) << 20;
+	s.memory = s.boot.memory = (mib ? mib : 512) << 20;
 	s.image = argv[0];
 	return measure(&s);
 }

@@ -209,7 +209,11 @@ static int load_and_go(struct run_session *s)
 	int status;
 
 	if (s->o.kernel) {
-		struct boot_files files = {s->o.kernel, s->o.initrd, s->o.append};
+		struct boot_files files = {.kernel = s->o.kernel,
+					   .initrd = s->o.initrd,
+					   .append = s->o.append,
+					   .memory = s->o.memory,
+					   .to_run = true};
 
 		status = boot_files_compose("swtdx run", &files, &s->image, &s->image_size);
 	} else {
@@ -237,10 +241,12 @@ int verb_run(int argc, char **argv)
 		OPTION_NUMBER("vcpus", "N", &vcpus, 1, RUN_MAX_VCPUS, "vCPUs of the TD (1)"),
 		OPTION_NUMBER("cpus", "N", &cpus, 1, 64, "logical processors of the machine (2)"),
 		OPTION_NUMBER("packages", "N", &packages, 1, 8, "packages of the machine (1)"),
-		OPTION_TEXT("kernel", "FILE", &o.kernel,
-			    "boot this Linux kernel (bzImage or vmlinux), measured, by a firmware "
-			    "of our "
-			    "own in place of IMAGE"),
+		OPTION_TEXT(
+			"kernel", "FILE", &o.kernel,
+			"boot this Linux kernel (bzImage or vmlinux, packed or in a unified kernel "
+			"image), measured, by a firmware "
+			"of our "
+			"own in place of IMAGE"),
 		OPTION_TEXT("initrd", "FILE", &o.initrd, "its initial file system"),
 		OPTION_TEXT("append", "CMDLINE", &o.append, "its command line"),
 		OPTION_CHOICE(

@@ -38,6 +38,10 @@ struct tdx_boot {
 int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char *err,
 		   size_t errlen);
 
+/* The least memory a TD needs for an image tdx_boot_image() made: kernel and initrd where the
+ * firmware puts them. What the kernel takes besides is its own. 0, -EINVAL: not such an image. */
+int tdx_boot_memory(const void *image, size_t len, uint64_t *bytes);
+
 /* What a TD with this much memory, started from an image tdx_boot_image() made, will have extended
  * before its kernel runs. 0, -EINVAL: not such an image. */
 enum { TDX_BOOT_EVENTS = 6 };

@@ -5,6 +5,7 @@
 #include <swtdx/boot.h>
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,6 +93,12 @@ int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char 
 	uint8_t *p, *info;
 
 	*image = NULL;
+	if (why && k.file > boot->kernel_size) {
+		snprintf(err, errlen,
+			 "it is cut off: its headers tell of %" PRIu64 " bytes, it has %zu", k.file,
+			 boot->kernel_size);
+		return -EINVAL;
+	}
 	if (why)
 		return refuse(err, errlen, why);
 	if (cmdline > TDX_BOOT_CMDLINE_MAX + 1)
@@ -144,6 +151,35 @@ int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char 
 	return info ? 0 : -EINVAL;
 }
 
+/* The boot information of an image; false when it is not ours. */
+static bool read_info(const void *image, size_t len, struct fw_boot_info *b)
+{
+	uint8_t volume[FW_SIZE], *info;
+
+	if (len < FW_SIZE)
+		return false;
+	memcpy(volume, (const uint8_t *)image + len - FW_SIZE, FW_SIZE);
+	info = find_info(volume);
+	if (info)
+		memcpy(b, info, sizeof(*b));
+	return info;
+}
+
+int tdx_boot_memory(const void *image, size_t len, uint64_t *bytes)
+{
+	struct fw_boot_info b;
+	uint64_t loaded, moved;
+
+	if (!read_info(image, len, &b))
+		return -EINVAL;
+	/* Where they are loaded, and where the firmware moves the initrd: behind what the kernel
+	 * needs. */
+	loaded = page_up(b.initrd + b.initrd_size);
+	moved = page_up(b.kernel_end) + page_up(b.initrd_size);
+	*bytes = loaded > moved ? loaded : moved;
+	return 0;
+}
+
 static int event(struct rtmr_event *e, unsigned rtmr, const char *what, const void *data,
 		 size_t len)
 {
@@ -155,7 +191,7 @@ static int event(struct rtmr_event *e, unsigned rtmr, const char *what, const vo
 int tdx_boot_events(const void *image, size_t len, uint64_t memory,
 		    struct rtmr_event events[TDX_BOOT_EVENTS])
 {
-	uint8_t hob[FW_HOB_SIZE], volume[FW_SIZE], *info;
+	uint8_t hob[FW_HOB_SIZE];
 	const struct tdvf_section *param = NULL;
 	struct tdvf_error terr;
 	struct tdvf tdvf;
@@ -163,16 +199,13 @@ int tdx_boot_events(const void *image, size_t len, uint64_t memory,
 	struct vm_ram ram[2];
 	int err;
 
-	if (len < FW_SIZE || tdvf_parse(image, len, &tdvf, &terr))
+	if (!read_info(image, len, &b) || tdvf_parse(image, len, &tdvf, &terr))
 		return -EINVAL;
-	memcpy(volume, (const uint8_t *)image + len - FW_SIZE, FW_SIZE);
-	info = find_info(volume);
 	for (unsigned i = 0; i < tdvf.nr_sections; i++)
 		if (tdvf.section[i].type == TDVF_PAYLOAD_PARAM)
 			param = &tdvf.section[i];
-	if (!info || !param)
+	if (!param)
 		return -EINVAL;
-	memcpy(&b, info, sizeof(b));
 	if (b.cmdline_size > param->raw_size)
 		return -EINVAL;
 	err = vm_build_hob(&tdvf, ram, vm_ram_layout(memory, ram), gpa(FW_HOB), hob, sizeof(hob));

@@ -8,6 +8,8 @@
 /* Of the setup header, from the start of the file. */
 enum {
 	SETUP_SECTS = 0x1f1,
+	SYSSIZE = 0x1f4, /* of all behind the setup sectors, in paragraphs */
+	PARAGRAPH = 16,
 	BOOT_FLAG = 0x1fe,
 	JUMP_LENGTH = 0x201,
 	MAGIC = 0x202,
@@ -59,7 +61,8 @@ static const char *parse_bzimage(const uint8_t *f, size_t len, struct boot_kerne
 		return "its boot protocol is older than 2.12";
 	if (!(f[LOADFLAGS] & LOADED_HIGH) || !(f[XLOADFLAGS] & XLF_KERNEL_64))
 		return "it has no 64-bit entry";
-	if (body + ENTRY_64 >= len)
+	k->file = body + le(f + SYSSIZE, 4) * PARAGRAPH;
+	if (body + ENTRY_64 >= len || len < k->file)
 		return "it is cut off";
 	k->load = le(f + PREF_ADDRESS, 8);
 	k->size = len - body;
@@ -98,6 +101,12 @@ static const char *parse_elf(const uint8_t *f, size_t len, struct boot_kernel *k
 		return "it is no x86-64 kernel";
 	if (eh.e_phoff > len || eh.e_phnum * sizeof(ph[0]) > len - eh.e_phoff)
 		return "it is cut off";
+	/* The table of sections is last where there is one. */
+	if (eh.e_shoff && eh.e_shnum) {
+		k->file = eh.e_shoff + (uint64_t)eh.e_shnum * eh.e_shentsize;
+		if (k->file > len)
+			return "it is cut off";
+	}
 	memcpy(ph, f + eh.e_phoff, eh.e_phnum * sizeof(ph[0]));
 	for (unsigned i = 0; i < eh.e_phnum; i++) {
 		const Elf64_Phdr *p = &ph[i];

@@ -20,6 +20,7 @@ struct boot_kernel {
 	uint64_t size;	/* bytes from there that come out of the file */
 	uint64_t end;	/* physical address where what the kernel needs at once ends */
 	uint64_t entry; /* 64-bit entry */
+	uint64_t file;	/* bytes its file must have, by its headers; 0: they do not tell */
 	uint32_t initrd_max;
 	uint8_t setup_header[FW_SETUP_HEADER_SIZE];
 	unsigned nruns;

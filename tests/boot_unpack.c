@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernels as users have them: packed, in a unified image, without TDX; and all of that cut off or
+ * spoilt. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <lzma.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "tools/boot_unpack.h"
+
+enum { PLAIN = 300000, ROOM = 400000, SECTOR = 512 };
+
+/* Bytes that pack, and not to nothing. */
+static void fill(uint8_t *p, size_t n)
+{
+	uint32_t x = 1;
+
+	for (size_t i = 0; i < n; i++) {
+		x = x * 1103515245u + 12345u;
+		p[i] = (uint8_t)(x >> 16 & (i & 64 ? 0xff : 3));
+	}
+}
+
+static size_t pack(unsigned how, const uint8_t *p, size_t n, uint8_t *out)
+{
+	z_stream z = {
+		.next_in = (Bytef *)p, .avail_in = (uInt)n, .next_out = out, .avail_out = ROOM};
+	size_t len = 0;
+
+	if (how == 0) {
+		assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, MAX_WBITS + 16, 8, 0), Z_OK);
+		assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+		len = z.total_out;
+		deflateEnd(&z);
+	} else if (how == 1) {
+		assert_int_equal(
+			lzma_easy_buffer_encode(0, LZMA_CHECK_CRC32, NULL, p, n, out, &len, ROOM),
+			LZMA_OK);
+	} else {
+		len = ZSTD_compress(out, ROOM, p, n, 1);
+		assert_false(ZSTD_isError(len));
+	}
+	return len;
+}
+
+static const char *const names[] = {"gzip", "xz", "zstd"};
+
+static void what_was_packed_comes_out_again(void **state)
+{
+	uint8_t *plain = malloc(PLAIN), *packed = malloc(ROOM), *out;
+	size_t n, len;
+
+	fill(plain, PLAIN);
+	for (unsigned how = 0; how < 3; how++) {
+		n = pack(how, plain, PLAIN, packed);
+		assert_string_equal(boot_packing(packed, n), names[how]);
+		assert_null(boot_unpack(packed, n, PLAIN, &out, &len));
+		assert_int_equal(len, PLAIN);
+		assert_memory_equal(out, plain, PLAIN);
+		free(out);
+		/* No more than is wanted. */
+		assert_string_equal(boot_unpack(packed, n, PLAIN - 1, &out, &len),
+				    "what is packed in it is too large");
+	}
+	assert_null(boot_packing(plain, PLAIN));
+	assert_non_null(boot_unpack(plain, PLAIN, PLAIN, &out, &len));
+	free(plain);
+	free(packed);
+}
+
+static void what_is_cut_off_or_spoilt_does_not_come_out(void **state)
+{
+	uint8_t *plain = malloc(PLAIN), *packed = malloc(ROOM), *out;
+	size_t n, len;
+
+	fill(plain, PLAIN);
+	for (unsigned how = 0; how < 3; how++) {
+		n = pack(how, plain, PLAIN, packed);
+		for (size_t cut = 0; cut < n; cut += cut < 64 ? 1 : 977) {
+			uint8_t *exact = malloc(cut ? cut : 1);
+
+			memcpy(exact, packed, cut);
+			assert_non_null(boot_unpack(exact, cut, ROOM, &out, &len));
+			free(exact);
+		}
+		/* Whatever comes of spoilt bytes, it is an answer. */
+		for (size_t at = 0; at < n; at += 1013) {
+			packed[at] ^= 0x55;
+			if (!boot_unpack(packed, n, ROOM, &out, &len))
+				free(out);
+			packed[at] ^= 0x55;
+		}
+	}
+	free(plain);
+	free(packed);
+}
+
+static void put(uint8_t *p, uint64_t v, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+}
+
+enum { PE = 0x80, OPTIONAL = 0xf0, TABLE = PE + 24 + OPTIONAL, UKI_SIZE = 0x1000 };
+
+static void put_section(uint8_t *f, unsigned i, const char *name, uint32_t at, uint32_t size)
+{
+	uint8_t *s = f + TABLE + 40 * i;
+
+	memcpy(s, name, strlen(name));
+	put(s + 8, size, 4);
+	put(s + 16, (size + 511) & ~511u, 4);
+	put(s + 20, at, 4);
+}
+
+static void make_uki(uint8_t *f)
+{
+	memset(f, 0, UKI_SIZE);
+	memcpy(f, "MZ", 2);
+	put(f + 0x3c, PE, 4);
+	memcpy(f + PE, "PE\0\0", 4);
+	put(f + PE + 6, 4, 2);
+	put(f + PE + 20, OPTIONAL, 2);
+	put_section(f, 0, ".cmdline", 0x400, 7);
+	put_section(f, 1, ".linux", 0x600, 6);
+	put_section(f, 2, ".initrd", 0x800, 3);
+	put_section(f, 3, ".linux", 0xa00, 9);
+	memcpy(f + 0x400, "quiet \n", 7);
+	memcpy(f + 0x600, "kernel", 6);
+	memcpy(f + 0x800, "cpi", 3);
+}
+
+static void a_unified_image_is_taken_apart(void **state)
+{
+	uint8_t f[UKI_SIZE];
+	struct boot_uki u;
+
+	make_uki(f);
+	assert_true(boot_uki_parse(f, sizeof(f), &u));
+	assert_int_equal(u.kernel.size, 6);
+	assert_memory_equal(u.kernel.at, "kernel", 6);
+	assert_int_equal(u.initrd.size, 3);
+	assert_int_equal(u.cmdline.size, 7);
+	put(f + PE + 6, 0, 2);
+	assert_false(boot_uki_parse(f, sizeof(f), &u));
+}
+
+static void no_unified_image_is_read_past_its_end(void **state)
+{
+	uint8_t f[UKI_SIZE];
+	struct boot_uki u;
+
+	for (size_t len = 0; len < UKI_SIZE; len++) {
+		uint8_t *cut = malloc(len ? len : 1);
+
+		make_uki(f);
+		memcpy(cut, f, len);
+		if (boot_uki_parse(cut, len, &u))
+			assert_true(u.kernel.at + u.kernel.size <= cut + len);
+		free(cut);
+	}
+	make_uki(f);
+	put(f + 0x3c, 0xffffffff, 4);
+	assert_false(boot_uki_parse(f, sizeof(f), &u));
+	make_uki(f);
+	put(f + PE + 20, 0xffff, 2);
+	assert_false(boot_uki_parse(f, sizeof(f), &u));
+	make_uki(f);
+	put(f + TABLE + 40 + 20, 0xfffffff0, 4);
+	put(f + TABLE + 3 * 40 + 20, 0xfffffff0, 4);
+	assert_false(boot_uki_parse(f, sizeof(f), &u));
+}
+
+/* A bzImage whose payload is this text, packed. */
+static size_t make_kernel(uint8_t *f, const char *text, unsigned how)
+{
+	enum { BODY = 2 * SECTOR, AT = 0x40 };
+	uint8_t plain[4096] = {0};
+	size_t n;
+
+	memset(f, 0, BODY + AT);
+	f[0x1f1] = 1;
+	memcpy(f + 0x202, "HdrS", 4);
+	memcpy(plain + 100, text, strlen(text));
+	n = pack(how, plain, sizeof(plain), f + BODY + AT);
+	put(f + BODY + AT + n, sizeof(plain), 4);
+	put(f + 0x248, AT, 4);
+	put(f + 0x24c, n + 4, 4);
+	return BODY + AT + n + 4;
+}
+
+static void a_kernel_tells_whether_it_can_be_a_td(void **state)
+{
+	uint8_t *f = malloc(2 * ROOM);
+
+	for (unsigned how = 0; how < 3; how++) {
+		size_t n = make_kernel(f, "Linux version 6.12 ... tdx: Guest detected\n", how);
+
+		assert_int_equal(boot_can_be_td(f, n), BOOT_TD_YES);
+		/* Built without printk, it can still die. */
+		n = make_kernel(f, "Linux version 6.12 ... TDCALL %lld failed (Buggy TDX module!)",
+				how);
+		assert_int_equal(boot_can_be_td(f, n), BOOT_TD_YES);
+		n = make_kernel(f, "Linux version 6.12 ... no such thing", how);
+		assert_int_equal(boot_can_be_td(f, n), BOOT_TD_NO);
+		n = make_kernel(f, "no kernel at all", how);
+		assert_int_equal(boot_can_be_td(f, n), BOOT_TD_UNKNOWN);
+		put(f + 0x24c, 0xffffffff, 4);
+		assert_int_equal(boot_can_be_td(f, n), BOOT_TD_UNKNOWN);
+		put(f + 0x24c, 2, 4);
+		assert_int_equal(boot_can_be_td(f, n), BOOT_TD_UNKNOWN);
+	}
+	free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_was_packed_comes_out_again),
+		cmocka_unit_test(what_is_cut_off_or_spoilt_does_not_come_out),
+		cmocka_unit_test(a_unified_image_is_taken_apart),
+		cmocka_unit_test(no_unified_image_is_read_past_its_end),
+		cmocka_unit_test(a_kernel_tells_whether_it_can_be_a_td),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* What users have in place of a plain kernel: one that is packed (gzip, xz, zstd), or one inside a
+ * unified kernel image with its initrd and command line. The file is the user's and may be
+ * anybody's: nothing is read past it, and no more than `max` bytes come out of it. */
+#ifndef TOOLS_BOOT_UNPACK_H
+#define TOOLS_BOOT_UNPACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct boot_part {
+	const uint8_t *at; /* in the file; NULL: there is none */
+	size_t size;
+};
+
+/* A unified kernel image: a PE file with these sections. */
+struct boot_uki {
+	struct boot_part kernel, initrd, cmdline;
+};
+
+/* True when the file has a section .linux. */
+bool boot_uki_parse(const uint8_t *file, size_t size, struct boot_uki *uki);
+
+/* "gzip", "xz", "zstd" when the bytes begin as one of these; NULL otherwise. */
+const char *boot_packing(const uint8_t *file, size_t size);
+
+/* Unpacks them. *out is the caller's to free(). NULL, or what is wrong. */
+const char *boot_unpack(const uint8_t *file, size_t size, size_t max, uint8_t **out, size_t *len);
+
+/* Whether a Linux kernel, bzImage or vmlinux, was built to be a TD. UNKNOWN: it is no Linux, or
+ * packed in a way that is not read here. */
+enum boot_td { BOOT_TD_UNKNOWN, BOOT_TD_YES, BOOT_TD_NO };
+enum boot_td boot_can_be_td(const uint8_t *kernel, size_t size);
+
+#endif
