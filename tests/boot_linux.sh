@@ -19,7 +19,7 @@ fail() {
 boot() { # expected exit status, command in the guest
 	"$source/scripts/guest-initrd" "$dir/initrd" "$2"
 	code=0
-	"$swtdx" run --vcpus 2 --memory 512 --huge-pages --kernel "$kernel" --initrd "$dir/initrd" \
+	"$swtdx" run --vcpus 4 --dies 2 --memory 512 --huge-pages --kernel "$kernel" --initrd "$dir/initrd" \
 		--append "console=ttyS0 cryptomgr.notests=1 nokaslr quiet" <"$dir/in" >"$dir/out" 2>&1 ||
 		code=$?
 	[ "$code" = "$1" ] || fail "exit $code, not $1"
@@ -37,7 +37,8 @@ echo "processors: $(grep -c ^processor /proc/cpuinfo)"
 grep -aq 'tdx: Guest detected' "$dir/out" || fail "it did not see a TD"
 grep -aq 'Memory Encryption Features active: Intel TDX' "$dir/out" || fail "no memory encryption"
 grep -aq '^read: one line of input' "$dir/out" || fail "no input"
-grep -aq '^processors: 2' "$dir/out" || fail "not two processors"
+grep -aq '^processors: 4' "$dir/out" || fail "not four processors"
+! grep -a 'topology borken' "$dir/out" || fail "caches do not go with the processors"
 
 # A guest that resets instead has failed.
 boot 1 'status=1'

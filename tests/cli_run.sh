@@ -14,7 +14,18 @@ fail() {
 	exit 1
 }
 
-for args in "" "--vcpus 2" "--packages 2 --cpus 4" "--huge-pages"; do
+refused() { # what is said, then the options
+	said=$1
+	shift
+	if "$swtdx" run --engine native --quiet "$@" "$image" >"$dir/out" 2>"$dir/err"; then fail "run $*: not refused"; fi
+	[ "$(wc -l <"$dir/err")" = 1 ] && grep -qF -- "$said" "$dir/err" || fail "run $*: $(cat "$dir/err")"
+}
+refused 'is not LEAF[.SUBLEAF]:REGISTER=VALUE' --cpuid 7.0:ebx
+refused 'is not for the TD'"'"'s creator to choose' --cpuid 0x1f.9:eax=1
+refused 'of ebx the TD'"'"'s creator chooses' --cpuid 7.0:ebx=0x20
+refused 'the module takes bits of' --xfam 0x1
+refused 'the same power of two of vCPUs' --vcpus 6 --dies 2
+for args in "" "--vcpus 2" "--vcpus 8 --dies 2 --cpus 4" "--cpuid 7.0:ebx=0x108 --xfam 0xe7" "--packages 2 --cpus 4" "--huge-pages"; do
 	# shellcheck disable=SC2086
 	"$swtdx" run --engine native --quiet $args "$image" >"$dir/out" || fail "run $args: exit $?"
 	grep -q '^cache duties that the host forgot: 0$' "$dir/out" || fail "a cache duty was forgotten"

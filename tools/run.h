@@ -15,6 +15,7 @@
 #include "tools/gdb/target_td.h"
 #include "tools/run_attend.h"
 #include "tools/run_console.h"
+#include "tools/run_cpuid.h"
 #include "tools/run_guest.h"
 #include "tools/run_ports.h"
 #include "tools/sandbox.h"
@@ -22,9 +23,10 @@
 enum { RUN_MAX_VCPUS = 64, RUN_MAX_REPORTS = 16 };
 
 struct run_options {
-	const char *image, *kernel, *initrd, *append, *trace, *report, *gdb;
+	const char *image, *kernel, *initrd, *append, *trace, *report, *gdb, *cpuid;
 	uint64_t memory, trace_limit;
-	unsigned vcpus, cpus, packages;
+	uint64_t xfam; /* 0: the least, and what the engine has */
+	unsigned vcpus, cpus, packages, dies;
 	enum tdvf_order order;
 	bool huge, debug, quiet, json, native, unfiltered;
 	enum sandbox_mode sandbox;

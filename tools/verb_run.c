@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* swtdx run: a TD from a firmware image, from the first SEAMCALL to the last page back. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,36 @@ static int power_on(struct run_session *s)
 	return VERB_OK;
 }
 
+/* What the TD's processors are, by what the module lets its creator choose. */
+static int configure(struct run_session *s, struct tdx_vm_params *p)
+{
+	const struct tdx_host_info *info = tdx_vmm_info(s->vmm);
+	struct tdx_vm_params user = {0};
+	char err[200];
+	uint64_t can = info->xfam_fixed0;
+
+	if (s->o.xfam && ((s->o.xfam & ~can) || (~s->o.xfam & info->xfam_fixed1))) {
+		snprintf(err, sizeof(err),
+			 "0x%" PRIx64 ": the module takes bits of 0x%" PRIx64 ", with 0x%" PRIx64
+			 " set",
+			 s->o.xfam, can, info->xfam_fixed1);
+		return run_complain(s, "--xfam", err);
+	}
+	if (s->o.xfam)
+		p->xfam = s->o.xfam;
+	p->xfam &= can;
+	if (tdx_vm_topology(s->vmm, s->o.vcpus, s->o.dies, p))
+		return run_complain(s, "--dies", "each must have the same power of two of vCPUs");
+	if (!s->o.cpuid)
+		return VERB_OK;
+	/* Of its own first: the topology has bits that are not for anybody to choose. */
+	if (!run_cpuid_parse(s->o.cpuid, &user, err, sizeof(err)) ||
+	    !run_cpuid_check(info, &user, err, sizeof(err)) ||
+	    !run_cpuid_parse(s->o.cpuid, p, err, sizeof(err)))
+		return run_complain(s, "--cpuid", err);
+	return VERB_OK;
+}
+
 static int build(struct run_session *s)
 {
 	const struct tdx_host_info *info = tdx_vmm_info(s->vmm);
@@ -72,7 +103,8 @@ static int build(struct run_session *s)
 	gpa_t hob;
 	int err;
 
-	p.xfam &= info->xfam_fixed0;
+	if (configure(s, &p) != VERB_OK)
+		return VERB_ENVIRONMENT;
 	run_stage(s, "creating the TD");
 	err = tdx_vm_new(s->vmm, &s->vm);
 	if (err)
@@ -234,12 +266,18 @@ int verb_run(int argc, char **argv)
 {
 	struct run_options o = {0};
 	uint64_t mib = DEFAULT_MEMORY_MIB, trace_mib = DEFAULT_TRACE_MIB, vcpus = 1, cpus = 2,
-		 packages = 1;
+		 packages = 1, dies = 1;
 	unsigned engine = 0, order = 0, sandbox = SANDBOX_ON;
 	const struct verb_option options[] = {
 		OPTION_NUMBER("memory", "MIB", &mib, 128, 1u << 20, "memory of the TD (512)"),
 		OPTION_NUMBER("vcpus", "N", &vcpus, 1, RUN_MAX_VCPUS, "vCPUs of the TD (1)"),
 		OPTION_NUMBER("cpus", "N", &cpus, 1, 64, "logical processors of the machine (2)"),
+		OPTION_NUMBER("dies", "N", &dies, 1, RUN_MAX_VCPUS,
+			      "dies of the TD's package, each with a power of two of vCPUs (1)"),
+		OPTION_TEXT("cpuid", "LEAF[.SUB]:REG=VALUE[,...]", &o.cpuid,
+			    "bits of CPUID that the TD's creator chooses, as 7.0:ebx=0x8"),
+		OPTION_NUMBER("xfam", "MASK", &o.xfam, 0, UINT64_MAX,
+			      "extended features of the TD (XFAM), as 0xe7"),
 		OPTION_NUMBER("packages", "N", &packages, 1, 8, "packages of the machine (1)"),
 		OPTION_TEXT(
 			"kernel", "FILE", &o.kernel,

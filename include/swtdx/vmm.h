@@ -118,6 +118,11 @@ struct tdx_vm_error {
 };
 
 int tdx_vm_new(struct tdx_vmm *vmm, struct tdx_vm **vm);
+/* Adds to params what CPUID tells of so many vCPUs, in so many dies of one package, as QEMU does:
+ * leaves 1, 4 and 0x1f. -EINVAL: the vCPUs do not divide into dies of a power of two each; -E2BIG:
+ * no more room in params->cpuid[]. */
+int tdx_vm_topology(const struct tdx_vmm *vmm, unsigned vcpus, unsigned dies,
+		    struct tdx_vm_params *params);
 /* KVM_TDX_CAPABILITIES: the bits a user may set, and the CPUID leaves it may configure with masks
  * of their configurable bits. *nent: room in cpuid[] in, entries out. -E2BIG: not enough room,
  * *nent says how much. */

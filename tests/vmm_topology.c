@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* What a TD is told of its processors and caches goes together, for any number of vCPUs and dies.
+ */
+#include "vmm_setup.h"
+
+static const struct tdx_cpuid_values *leaf(const struct tdx_vm_params *p, uint32_t leaf_,
+					   uint32_t subleaf)
+{
+	for (unsigned i = 0; i < p->ncpuid; i++)
+		if (p->cpuid[i].leaf == leaf_ && p->cpuid[i].subleaf == subleaf)
+			return &p->cpuid[i].value;
+	return NULL;
+}
+
+static void halt(struct native_cpu *cpu, void *arg)
+{
+	guest_halt(cpu);
+}
+
+static void caches_are_shared_within_the_levels_of_the_processors(void **state)
+{
+	const struct rig_options o = {.guest = halt};
+	struct rig r;
+
+	rig_on(&r, &o);
+	for (unsigned dies = 1; dies <= 4; dies++)
+		for (unsigned n = 1; n <= 64; n++) {
+			struct tdx_vm_params p = {0};
+			unsigned die = n / dies;
+			bool fits = n % dies == 0 && (dies == 1 || !(die & (die - 1)));
+			const struct tdx_cpuid_values *v;
+
+			assert_int_equal(tdx_vm_topology(r.vmm, n, dies, &p), fits ? 0 : -EINVAL);
+			if (!fits)
+				continue;
+			v = leaf(&p, 0x1f, 1);
+			assert_int_equal(v->ebx, die);
+			assert_true(1u << v->eax >= die && (die == 1 || 1u << (v->eax - 1) < die));
+			assert_int_equal(v->ecx, 2 << 8 | 1);
+			assert_true((dies > 1) == (leaf(&p, 0x1f, 2) != NULL));
+			assert_int_equal(leaf(&p, 1, ~0u)->ebx >> 16, n);
+			for (unsigned i = 0; i < 4; i++) {
+				const struct tdx_cpuid_values *c = leaf(&p, 4, i);
+				unsigned sharing = (c->eax >> 14 & 0xfff) + 1,
+					 level = c->eax >> 5 & 7;
+
+				if (!(c->eax & 0x1f))
+					continue;
+				/* A core's own, or a die's: never across dies. */
+				assert_int_equal(sharing, level < 3 ? 1 : 1u << v->eax);
+				assert_true((c->eax >> 26) + 1 >= n || (c->eax >> 26) == 63);
+			}
+		}
+	rig_off(&r);
+}
+
+static void the_module_takes_what_is_told(void **state)
+{
+	const struct rig_options o = {.guest = halt};
+
+	for (unsigned dies = 1; dies <= 2; dies++) {
+		struct tdx_vm_params p;
+		struct rig r;
+
+		rig_on(&r, &o);
+		p = rig_params(&r);
+		assert_int_equal(tdx_vm_topology(r.vmm, 8, dies, &p), 0);
+		assert_int_equal(tdx_vm_new(r.vmm, &r.vm), 0);
+		assert_int_equal(tdx_vm_init(r.vm, &p), 0);
+		rig_off(&r);
+	}
+}
+
+static void a_list_that_is_full_is_left_so(void **state)
+{
+	const struct rig_options o = {.guest = halt};
+	struct tdx_vm_params p = {.ncpuid = 64};
+	struct rig r;
+
+	rig_on(&r, &o);
+	for (unsigned i = 0; i < 64; i++)
+		p.cpuid[i].leaf = 0x40000000 + i;
+	assert_int_equal(tdx_vm_topology(r.vmm, 2, 1, &p), -E2BIG);
+	assert_int_equal(tdx_vm_topology(r.vmm, 0, 1, &p), -EINVAL);
+	assert_int_equal(tdx_vm_topology(r.vmm, 2, 0, &p), -EINVAL);
+	rig_off(&r);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(caches_are_shared_within_the_levels_of_the_processors),
+		cmocka_unit_test(the_module_takes_what_is_told),
+		cmocka_unit_test(a_list_that_is_full_is_left_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
