@@ -14,19 +14,21 @@ all: $(BUILD)/build.ninja
 help:
 	@awk '/^# / { text = text substr($$0, 2) } /^[a-z]+:/ { if (text) printf "%-10s%s\n", substr($$1, 1, length($$1) - 1), text } !/^#/ { text = "" }' Makefile
 
-# Debian packages the project needs; installs only what is missing.
+# What building needs is there, or installed; each target asks for its own besides.
 setup:
-	@scripts/setup
+	@scripts/setup build
 
 $(BUILD)/build.ninja: | setup
 	@meson setup $(BUILD) >/dev/null
 
 # The demonstration: a TD from power-on to quote.
-run: setup all
+run: all
+	@scripts/setup build run
 	@scripts/run $(BUILD)
 
 # Every test, with ASan and UBSan, the threaded ones again with TSan; lint first.
-test: setup
+test:
+	@scripts/setup build run test
 	@scripts/test
 
 # Arrows between rooms (scripts/arrows), lines of 100 columns, clang-format.
@@ -35,19 +37,23 @@ lint: $(BUILD)/build.ninja
 	@scripts/lint $(BUILD)
 
 # Which lines the tests execute, by folder.
-cover: setup
+cover:
+	@scripts/setup build run test
 	@scripts/cover
 
 # What a user waits for, beside its peers.
-bench: setup
+bench:
+	@scripts/setup build run bench
 	@scripts/bench
 
 # Eight vCPUs at random for a minute, under TSan.
-stress: setup
+stress:
+	@scripts/setup build test
 	@scripts/stress
 
 # Ten minutes for each parser, ten million calls for the module.
-fuzz: setup
+fuzz:
+	@scripts/setup build fuzz
 	@scripts/fuzz
 
 # The proofs in proofs/, by CBMC: the system's, or Debian 13's kept in build-prove.
