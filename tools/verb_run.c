@@ -348,6 +348,7 @@ int verb_run(int argc, char **argv)
 	o.vcpus = (unsigned)vcpus;
 	o.cpus = (unsigned)cpus;
 	o.packages = (unsigned)packages;
+	o.dies = (unsigned)dies;
 	o.sandbox = (enum sandbox_mode)sandbox;
 	o.native = engine == 1;
 	o.order = (enum tdvf_order)order;
