@@ -41,18 +41,6 @@ struct md md_of_guest(struct tx *tx, enum md_context ctx)
 	};
 }
 
-const struct md_field *md_row(const struct md *md, uint64_t id)
-{
-	const struct md_table *table = md_table_of(id);
-	const struct md_field *f = md_find(table, id);
-
-	if (!f || f >= table->row + md_rows(md, table))
-		return NULL;
-	if (table == &md_l2_vmcs && md_vp_l2_vm(md_class(id)) > md->td.tdcs->num_l2_vms)
-		return NULL;
-	return f;
-}
-
 static struct tdx_status check_single(uint64_t id)
 {
 	if (id & (MD_ID_RESERVED | MD_ID_LAST_ELEMENT | MD_ID_LAST_FIELD))

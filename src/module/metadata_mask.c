@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* What an accessor may do with a field, and the store of one; under all of metadata. */
+/* The row of a field, what an accessor may do with it, and the store of one; under all of metadata.
+ */
 #include "module/metadata.h"
+
+const struct md_field *md_row(const struct md *md, uint64_t id)
+{
+	const struct md_table *table = md_table_of(id);
+	const struct md_field *f = md_find(table, id);
+
+	if (!f || f >= table->row + md_rows(md, table))
+		return NULL;
+	if (table == &md_l2_vmcs && md_vp_l2_vm(md_class(id)) > md->td.tdcs->num_l2_vms)
+		return NULL;
+	return f;
+}
 
 struct md_mask md_mask(const struct md *md, const struct md_field *f)
 {
