@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 #include <string.h>
+#include <unistd.h>
 #include <swtdx/leaf.h>
 #include "machine/coherency.h"
 
@@ -281,9 +282,36 @@ static void memory_without_integrity_is_plain(void **state)
 	machine_free(m);
 }
 
+static void nothing_is_mapped_around_the_machines_memory(void **state)
+{
+	struct machine *m = new_machine(false);
+	const int64_t outside[] = {-1, -(1ll << 30) + 1, 0, (1ll << 30) - 1};
+	uint8_t *end = (uint8_t *)machine_ptr(m, 0) + m->cfg.mem_end;
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < 4; i++) {
+		const uint8_t *p = outside[i] < 0 ? (uint8_t *)machine_ptr(m, 0) + outside[i]
+						  : end + outside[i];
+		int pipes[2];
+
+		/* the kernel reads it in our place, and says that it may not */
+		assert_int_equal(pipe(pipes), 0);
+		assert_int_equal(write(pipes[1], p, 1), -1);
+		assert_int_equal(errno, EFAULT);
+		close(pipes[0]);
+		close(pipes[1]);
+		assert_false(machine_has(m, p, 1));
+	}
+	assert_true(machine_has(m, end - 1, 1));
+	assert_false(machine_has(m, end - 1, 2));
+	machine_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_mapped_around_the_machines_memory),
 		cmocka_unit_test(page_life_with_all_duties_done_is_silent),
 		cmocka_unit_test(handover_without_clflush_names_host_page_and_call),
 		cmocka_unit_test(handover_without_write_is_reported_at_the_handover),

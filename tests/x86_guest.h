@@ -86,6 +86,14 @@ static void g_cpuid(struct x86_cpu *cpu, uint32_t leaf, uint32_t subleaf, uint32
 		out[g->cpuid_odd.reg] ^= 1u << g->cpuid_odd.bit;
 }
 
+static bool g_is_ram(struct x86_cpu *cpu, const void *host, size_t len)
+{
+	const struct guest *g = cpu->owner;
+	const uintptr_t at = (uintptr_t)host - (uintptr_t)g->ram;
+
+	return at < G_RAM && len <= G_RAM - at;
+}
+
 static int g_intr(struct x86_cpu *cpu)
 {
 	struct guest *g = cpu->owner;
@@ -124,6 +132,7 @@ static inline int g_open(struct guest *g)
 					   .wrmsr = g_wrmsr,
 					   .tsc = g_tsc,
 					   .cpuid = g_cpuid,
+					   .is_ram = g_is_ram,
 					   .intr_ack = g_intr};
 	struct x86_cpu *cpu;
 	unsigned i;

@@ -618,6 +618,88 @@ static void implied_operands_are_held_to_their_segment(void **state)
 	}
 }
 
+GUEST_CODE(store_table, ".code32\n nop; nop; sgdt 0x3fe(%ebx); hlt\n.code64");
+GUEST_CODE(load_environment, ".code32\n nop; nop; fldenv 0x3fe(%ebx); hlt\n.code64");
+GUEST_CODE(load_table, ".code32\n nop; nop; lgdt 0x3fe(%ebx); hlt\n.code64");
+
+static void a_page_fault_in_a_segment_with_a_base_names_its_instruction(void **state)
+{
+	static const struct {
+		const uint8_t *code, *end;
+	} cases[] = {
+		{store_table, store_table_end},
+		{load_environment, load_environment_end},
+		{load_table, load_table_end},
+	};
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct x86_exit x;
+		struct guest g;
+
+		assert_int_equal(g_open(&g), 0);
+		g_put(&g, G_CODE, cases[i].code, (unsigned)(cases[i].end - cases[i].code));
+		g_seg(&g, X86_CS, G_CS32);
+		g.cpu->seg[X86_DS].base = 0x400000;
+		x86_state_changed(g.cpu);
+		g.cpu->regs.rbx = 0;
+		g.denied = 0x400000;
+		x = run(&g, 100);
+		assert_int_equal(x.reason, VMX_EXIT_EPT_VIOLATION);
+		assert_int_equal(g.cpu->rip, G_CODE + 2);
+		assert_int_equal(g.cpu->insns, 2);
+		g_close(&g);
+	}
+}
+
+GUEST_CODE(one_way, ".code32\n mov $1, %eax; hlt\n.code64");
+GUEST_CODE(other_way, ".code32\n mov $2, %eax; hlt\n.code64");
+
+static void code_is_found_by_its_segment_and_not_by_rip_alone(void **state)
+{
+	struct guest *g = *state;
+	unsigned i;
+
+	/* a far jump to the same offset, in a segment at 0 and in one at 4 KiB */
+	load(g, G_CODE, one_way);
+	load(g, G_CODE + 0x1000, other_way);
+	g_put(g, G_CODE + 0x20000, "\xea\x00\x00\x10\x00\x20\x00", 7);
+	g_seg(g, X86_CS, G_CS32);
+	x86_state_changed(g->cpu);
+	for (i = 0; i < 4; i++) {
+		const uint64_t base = g->cpu->seg[X86_CS].base;
+
+		*g_q(g, G_GDT + 0x20) = 0x00cf9b000000ffff | (uint64_t)(i & 1) << 28;
+		g->cpu->rip = G_CODE + 0x20000 - base;
+		assert_int_equal(run(g, 100).reason, VMX_EXIT_HLT);
+		assert_int_equal(g->cpu->regs.rax, i & 1 ? 2 : 1);
+	}
+}
+
+GUEST_CODE(multiply, "imul %rcx, %rcx; pushfq; pop %rax; imul $3, %rdx, %rdx; pushfq; pop %rbx;"
+		     "mul %rdx; pushfq; pop %rcx; hlt");
+
+static void a_product_leaves_the_other_flags_to_the_guest(void **state)
+{
+	struct guest *g = *state;
+	unsigned i;
+
+	load(g, G_CODE, multiply);
+	for (i = 0; i < 4; i++) {
+		const uint64_t others = i & 1 ? RFLAGS_SF | RFLAGS_ZF | RFLAGS_AF | RFLAGS_PF : 0;
+
+		x86_set_rflags(g->cpu, others | (i & 2 ? RFLAGS_CF : 0));
+		g->cpu->regs.rcx = 1ull << 40;
+		g->cpu->regs.rdx = 5;
+		g->cpu->rip = G_CODE;
+		assert_int_equal(run(g, 100).reason, VMX_EXIT_HLT);
+		assert_int_equal(g->cpu->regs.rax >> 32, 0);
+		assert_int_equal(g->cpu->regs.rbx & 0x8d5, others);
+		assert_int_equal(x86_rflags(g->cpu) & 0xd4, others);
+	}
+}
+
 /* --- exits --- */
 
 GUEST_CODE(cpuid_twice, "cpuid; cpuid; hlt");
@@ -1334,6 +1416,9 @@ int main(void)
 		T(an_operand_across_the_top_of_32_bit_code_goes_on_at_zero),
 		T(a_masked_store_is_done_whole_or_not_at_all),
 		T(implied_operands_are_held_to_their_segment),
+		T(a_page_fault_in_a_segment_with_a_base_names_its_instruction),
+		T(code_is_found_by_its_segment_and_not_by_rip_alone),
+		T(a_product_leaves_the_other_flags_to_the_guest),
 		T(an_exit_leaves_rip_at_the_instruction),
 		T(port_accesses_are_described_in_the_qualification),
 		T(an_ept_violation_can_be_repaired_and_retried),

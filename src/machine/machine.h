@@ -194,6 +194,13 @@ static inline void *machine_ptr(const struct machine *m, uint64_t pa)
 	return m->ram + pa;
 }
 
+/* Are these bytes of the process RAM of the machine? */
+static inline bool machine_has(const struct machine *m, const void *p, size_t len)
+{
+	return (uintptr_t)p >= (uintptr_t)m->ram &&
+	       machine_is_ram(m, (uintptr_t)p - (uintptr_t)m->ram, len);
+}
+
 /* Record that this processor wrote (whole lines of) the page under the KeyID: it owns the lines now
  * and they are dirty in its package's cache. Cheap; called by the module at its commit points. */
 void machine_wrote_tracked(const struct machine_lp *lp, uint64_t pa, unsigned hkid_);

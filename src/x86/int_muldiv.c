@@ -3,7 +3,9 @@
 #include "x86/flags.h"
 #include "x86/ops.h"
 
-/* RAX holds both the product and, after LAHF, the flags: it is set aside in between. */
+/* A product defines CF and OF; the others stay the guest's: what the host leaves there comes from
+ * code of the host. RAX holds both the product and, after LAHF, the flags: it is set aside in
+ * between. */
 #define MUL(nm, T, n, sfx)                                                                         \
 	static inline void do_##nm##n(struct x86_cpu *cpu, T b)                                    \
 	{                                                                                          \
@@ -15,7 +17,7 @@
 			: "+a"(lo), "=&d"(hi), [f] "=&r"(f), [keep] "=&r"(keep)                    \
 			: [b] "r"(b)                                                               \
 			: "cc");                                                                   \
-		cpu->fl = f;                                                                       \
+		cpu->fl = fl_pick(cpu->fl, f, FL_CF | FL_OF);                                      \
 		wr##n(cpu, offsetof(struct tdx_regs, rax), lo);                                    \
 		wr##n(cpu, offsetof(struct tdx_regs, rdx), hi);                                    \
 	}
@@ -33,7 +35,7 @@ FOR_SIZES248(MUL_ALL)
 			: "+a"(ax), [f] "=&r"(f), [keep] "=&r"(keep)                               \
 			: [b] "q"(b)                                                               \
 			: "cc");                                                                   \
-		cpu->fl = f;                                                                       \
+		cpu->fl = fl_pick(cpu->fl, f, FL_CF | FL_OF);                                      \
 		wr2(cpu, offsetof(struct tdx_regs, rax), ax);                                      \
 	}
 MUL1(mul)
@@ -125,7 +127,7 @@ x86_fn *const x86_muldiv[MULDIVS][4][2] = {
 	{                                                                                          \
 		uint16_t f;                                                                        \
 		__asm__("imul" sfx " %2, %0" SAVE_ALL : "+r"(a), "=&a"(f) : "r"(b) : "cc");        \
-		cpu->fl = f;                                                                       \
+		cpu->fl = fl_pick(cpu->fl, f, FL_CF | FL_OF);                                      \
 		return a;                                                                          \
 	}                                                                                          \
 	SOP(imul_rr##n)                                                                            \

@@ -252,10 +252,9 @@ OP(x86_jmp_rel)
 /* fl says whether the target is in memory; imm whether it is a call. */
 OP(x86_near_ind)
 {
-	uint64_t to;
+	const uint64_t ea = x86_at_ea(cpu, op);
+	const uint64_t to = op->fl & OPF_MEM ? x86_ld(cpu, ea, op->d, 0) : R64(op->s);
 
-	x86_at(cpu, op);
-	to = op->fl & OPF_MEM ? x86_ld(cpu, ea_x(cpu, op), op->d, 0) : R64(op->s);
 	return near_to(cpu, op, to, op->imm);
 }
 

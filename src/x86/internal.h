@@ -138,6 +138,18 @@ void x86_write_masked(struct x86_cpu *cpu, uint64_t va, const uint8_t *from, con
 uint64_t x86_ea_chk(struct x86_cpu *cpu, const struct x86_op *op, uint64_t off);
 uint64_t x86_seg_ea(struct x86_cpu *cpu, unsigned seg, uint64_t off, unsigned size, bool write);
 
+/* Every pointer to a guest's bytes, before they are accessed. */
+#ifdef X86_CHECK_HOST
+void *x86_host(struct x86_cpu *cpu, uint64_t host, unsigned len);
+#else
+static inline void *x86_host(struct x86_cpu *cpu, uint64_t host, unsigned len)
+{
+	(void)cpu;
+	(void)len;
+	return (void *)host;
+}
+#endif
+
 static inline struct x86_tlbe *tlb_at(struct x86_cpu *cpu, uint64_t va)
 {
 	return &cpu->tlb[(va >> 12) & (TLB_SIZE - 1)];
@@ -194,14 +206,14 @@ static inline void *rmw_keep(struct x86_cpu *cpu, const struct x86_op *op, uint6
 	{                                                                                          \
 		const struct x86_tlbe *e = tlb_at(cpu, va);                                        \
 		if (likely(e->r == PAGE_OF(va, n)))                                                \
-			return *(const volatile T##_any *)(va + e->addend);                        \
+			return *(const volatile T##_any *)x86_host(cpu, va + e->addend, n);        \
 		return (T)ld_keep(cpu, op, va, n);                                                 \
 	}                                                                                          \
 	static inline void st##n(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, T v)   \
 	{                                                                                          \
 		const struct x86_tlbe *e = tlb_at(cpu, va);                                        \
 		if (likely(e->w == PAGE_OF(va, n)))                                                \
-			*(volatile T##_any *)(va + e->addend) = v;                                 \
+			*(volatile T##_any *)x86_host(cpu, va + e->addend, n) = v;                 \
 		else                                                                               \
 			st_keep(cpu, op, va, v, n);                                                \
 	}                                                                                          \
@@ -209,7 +221,7 @@ static inline void *rmw_keep(struct x86_cpu *cpu, const struct x86_op *op, uint6
 	{                                                                                          \
 		const struct x86_tlbe *e = tlb_at(cpu, va);                                        \
 		if (likely(e->w == PAGE_OF(va, n)))                                                \
-			return (T *)(va + e->addend);                                              \
+			return x86_host(cpu, va + e->addend, n);                                   \
 		return rmw_keep(cpu, op, va, n);                                                   \
 	}
 DEFINE_ACCESS(uint8_t, 1)
@@ -287,6 +299,15 @@ _Noreturn void x86_alone(struct x86_cpu *cpu, const struct x86_op *op);
  */
 void x86_at(struct x86_cpu *cpu, const struct x86_op *op);
 void x86_after(struct x86_cpu *cpu, const struct x86_op *op);
+/* The address of the operand in memory, if it is there, and x86_at(): in this order, as what is
+ * wrong with the address is found with the operation still to be counted. */
+static inline uint64_t x86_at_ea(struct x86_cpu *cpu, const struct x86_op *op)
+{
+	const uint64_t ea = op->fl & OPF_MEM ? ea_x(cpu, op) : 0;
+
+	x86_at(cpu, op);
+	return ea;
+}
 
 enum { JMP_EXIT = 1, JMP_FAULT, JMP_AGAIN };
 

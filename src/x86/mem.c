@@ -17,6 +17,14 @@ static uint64_t linear(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned
 	return la;
 }
 
+#ifdef X86_CHECK_HOST
+void *x86_host(struct x86_cpu *cpu, uint64_t host, unsigned len)
+{
+	assert(!cpu->ops->is_ram || cpu->ops->is_ram(cpu, (void *)host, len));
+	return (void *)host;
+}
+#endif
+
 static unsigned to_page_end(uint64_t va)
 {
 	return 0x1000u - (unsigned)(va & 0xfff);
@@ -316,12 +324,15 @@ const uint16_t x86_chk_size[X86_CHK_SIZES] = {1, 2, 4, 6, 8, 10, 14, 16, 28, 32,
 /* The rest of address formation: width of the address, and the segment where it matters. */
 uint64_t x86_ea_chk(struct x86_cpu *cpu, const struct x86_op *op, uint64_t off)
 {
+	const struct x86_op *before;
+
 	off = x86_offset(op, off);
 	if (!(op->fl & OPF_CHK))
 		return x86_linear(cpu, off + cpu->seg[op->seg].base, 0);
+	before = cpu->cur;
 	cpu->cur = op;
 	off = x86_seg_ea(cpu, op->seg & CHK_SEG, off, x86_chk_size[op->seg >> CHK_SIZE_SHIFT & 15u],
 			 op->seg & CHK_WRITE);
-	cpu->cur = NULL;
+	cpu->cur = before;
 	return off;
 }

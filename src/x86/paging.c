@@ -160,7 +160,10 @@ static uint8_t *gpa_host(struct x86_cpu *cpu, uint64_t gpa, unsigned acc, unsign
 		*g = (struct gpa_entry){.gpa = page, .host = host, .perms = *perms};
 	}
 	*perms = g->perms;
-	return g->perms & X86_MAP_MMIO ? NULL : g->host + (gpa & 0xfff);
+	if (g->perms & X86_MAP_MMIO)
+		return NULL;
+	x86_host(cpu, (uintptr_t)g->host, 0x1000);
+	return g->host + (gpa & 0xfff);
 }
 
 _Noreturn static void ept_violation(struct x86_cpu *cpu, uint64_t gpa, uint64_t gla, unsigned acc,
@@ -361,7 +364,7 @@ uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 
 	if ((kind == ACC_R && e->r == page) || (kind == ACC_W && e->w == page) ||
 	    (kind == ACC_X && e->x == page))
-		return (uint8_t *)(la + e->addend);
+		return (uint8_t *)x86_host(cpu, page + e->addend, 0x1000) + (la & 0xfff);
 	w = walk_for(cpu, la, table, kind);
 	host = gpa_host(cpu, w.gpa, kind, &perms, &qual);
 	if (!host && (perms & X86_MAP_MMIO)) {

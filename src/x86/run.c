@@ -66,6 +66,12 @@ void x86_mode_changed(struct x86_cpu *cpu)
 	}
 	if (cpu->cpl == 3)
 		mode |= M_USER;
+	/* Links and the jump cache go by RIP: they are for one base and one limit. */
+	if (!(mode & M_L64) && (cs->base != cpu->code_base || cs->limit != cpu->code_limit)) {
+		cpu->code_base = cs->base;
+		cpu->code_limit = cs->limit;
+		x86_new_gen(cpu);
+	}
 	cpu->mode = (uint8_t)mode;
 	x86_mmu_select(cpu);
 }

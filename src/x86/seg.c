@@ -115,14 +115,17 @@ uint64_t x86_tss_stack(struct x86_cpu *cpu, unsigned ring, uint16_t *ss)
 
 /* --- instructions --- */
 
+uint16_t x86_selector(struct x86_cpu *cpu, const struct x86_op *op)
+{
+	const uint64_t ea = x86_at_ea(cpu, op);
+
+	return (uint16_t)(op->fl & OPF_MEM ? x86_ld(cpu, ea, 2, 0) : R16(op->s));
+}
+
 /* d: segment number; s or memory: the selector. */
 OP(x86_mov_to_seg)
 {
-	uint16_t sel;
-
-	x86_at(cpu, op);
-	sel = (uint16_t)(op->fl & OPF_MEM ? x86_ld(cpu, ea_x(cpu, op), 2, 0) : R16(op->s));
-	x86_seg_load(cpu, op->d, sel);
+	x86_seg_load(cpu, op->d, x86_selector(cpu, op));
 	cpu->left--;
 	cpu->rip += op->len;
 	if (op->d == X86_SS) {
@@ -174,12 +177,9 @@ OP(x86_pop_seg)
 /* LDS and friends. d: register, sc: offset size, imm: segment. */
 OP(x86_load_far_ptr)
 {
-	uint64_t off;
-	uint16_t sel;
+	const uint64_t ea = x86_at_ea(cpu, op), off = x86_ld(cpu, ea, op->s, 0);
+	const uint16_t sel = (uint16_t)x86_ld(cpu, ea + op->s, 2, 0);
 
-	x86_at(cpu, op);
-	off = x86_ld(cpu, ea_x(cpu, op), op->s, 0);
-	sel = (uint16_t)x86_ld(cpu, ea_x(cpu, op) + op->s, 2, 0);
 	x86_seg_load(cpu, (unsigned)op->imm, sel);
 	if (op->s == 2)
 		wr2(cpu, op->d, (uint16_t)off);
@@ -195,10 +195,9 @@ OP(x86_lldt)
 	uint16_t sel;
 	struct desc d;
 
-	x86_at(cpu, op);
 	if (cpu->cpl)
-		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
-	sel = (uint16_t)(op->fl & OPF_MEM ? x86_ld(cpu, ea_x(cpu, op), 2, 0) : R16(op->s));
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	sel = x86_selector(cpu, op);
 	if (!(sel & ~3u)) {
 		cpu->ldtr = (struct x86_seg){.sel = sel, .ar = SEG_AR_UNUSABLE};
 	} else {
@@ -219,10 +218,9 @@ OP(x86_ltr)
 	uint16_t sel;
 	struct desc d;
 
-	x86_at(cpu, op);
 	if (cpu->cpl)
-		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
-	sel = (uint16_t)(op->fl & OPF_MEM ? x86_ld(cpu, ea_x(cpu, op), 2, 0) : R16(op->s));
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	sel = x86_selector(cpu, op);
 	if ((sel & 4u) || !x86_desc_read(cpu, sel, cpu->efer & EFER_LMA, &d) ||
 	    ((desc_ar(d.low) & 31u) != 9 && (is64(cpu) || (desc_ar(d.low) & 31u) != 1)))
 		x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);

@@ -182,9 +182,9 @@ OP(x86_lmsw)
 {
 	uint64_t v, cr0;
 
-	x86_at(cpu, op);
-	need_cpl0(cpu);
-	v = op->fl & OPF_MEM ? x86_ld(cpu, ea_x(cpu, op), 2, 0) : R16(op->s);
+	if (cpu->cpl)
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	v = x86_selector(cpu, op);
 	cr0 = visible(cpu->cr0, cpu->cr0_mask, cpu->cr0_shadow);
 	v = (cr0 & ~14ull) | (v & 15u) | (cr0 & 1);
 	write_cr0(cpu, op, v, 0, 3);
@@ -265,9 +265,9 @@ OP(x86_load_dt)
 	uint64_t ea, base;
 	uint16_t limit;
 
-	x86_at(cpu, op);
-	need_cpl0(cpu);
-	ea = ea_x(cpu, op);
+	if (cpu->cpl)
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	ea = x86_at_ea(cpu, op);
 	limit = (uint16_t)x86_ld(cpu, ea, 2, 0);
 	base = is64(cpu) ? x86_ld(cpu, ea + 2, 8, 0) : (uint32_t)x86_ld(cpu, ea + 2, 4, 0);
 	if (is64(cpu) && !x86_canonical(cpu, base))
@@ -295,13 +295,16 @@ OP(x86_store_dt)
 
 OP(x86_invlpg)
 {
-	x86_at(cpu, op);
-	need_cpl0(cpu);
+	uint64_t ea;
+
+	if (cpu->cpl)
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	ea = x86_at_ea(cpu, op);
 	if (cpu->invlpg_exits) {
 		cpu->exit.insn_len = op->len;
-		x86_leave(cpu, NULL, VMX_EXIT_INVLPG, ea_x(cpu, op));
+		x86_leave(cpu, NULL, VMX_EXIT_INVLPG, ea);
 	}
-	x86_mmu_flush_va(cpu, ea_x(cpu, op));
+	x86_mmu_flush_va(cpu, ea);
 	return go_on(cpu, op);
 }
 
@@ -309,9 +312,9 @@ OP(x86_invpcid)
 {
 	uint64_t d[2], type;
 
-	x86_at(cpu, op);
-	need_cpl0(cpu);
-	x86_read(cpu, ea_x(cpu, op), d, 16, 0);
+	if (cpu->cpl)
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	x86_read(cpu, x86_at_ea(cpu, op), d, 16, 0);
 	type = is64(cpu) ? R64(op->d) : R32(op->d);
 	if (type > 3 || d[0] >> 12 || (type == 0 && !x86_canonical(cpu, d[1])))
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);

@@ -63,9 +63,9 @@ static void check_target(struct x86_cpu *cpu, const struct desc *d, uint64_t ip)
 /* sc: operand size; memory, or imm: offset and disp: selector. */
 static void far_operand(struct x86_cpu *cpu, const struct x86_op *op, uint64_t *ip, uint16_t *sel)
 {
-	if (op->fl & OPF_MEM) {
-		const uint64_t ea = ea_x(cpu, op);
+	const uint64_t ea = x86_at_ea(cpu, op);
 
+	if (op->fl & OPF_MEM) {
 		*ip = x86_ld(cpu, ea, op->s, 0);
 		*sel = (uint16_t)x86_ld(cpu, ea + op->s, 2, 0);
 	} else {
@@ -80,7 +80,6 @@ OP(x86_far_jmp)
 	uint64_t ip;
 	uint16_t sel;
 
-	x86_at(cpu, op);
 	far_operand(cpu, op, &ip, &sel);
 	code_desc(cpu, sel, &d);
 	check_target(cpu, &d, ip);
@@ -97,7 +96,6 @@ OP(x86_far_call)
 	uint8_t image[16];
 	uint16_t sel;
 
-	x86_at(cpu, op);
 	far_operand(cpu, op, &ip, &sel);
 	code_desc(cpu, sel, &d);
 	check_target(cpu, &d, ip);
@@ -342,8 +340,7 @@ OP(x86_verify)
 	uint16_t sel;
 	bool ok;
 
-	x86_at(cpu, op);
-	sel = (uint16_t)(op->fl & OPF_MEM ? x86_ld(cpu, ea_x(cpu, op), 2, 0) : R16(op->s));
+	sel = x86_selector(cpu, op);
 	ok = x86_desc_read(cpu, sel, false, &d) && (desc_ar(d.low) & SEG_AR_S);
 	if (ok) {
 		const uint32_t ar = desc_ar(d.low);
@@ -369,8 +366,7 @@ OP(x86_lar_lsl)
 	uint64_t v = 0;
 	bool ok;
 
-	x86_at(cpu, op);
-	sel = (uint16_t)(op->fl & OPF_MEM ? x86_ld(cpu, ea_x(cpu, op), 2, 0) : R16(op->s));
+	sel = x86_selector(cpu, op);
 	ok = x86_desc_read(cpu, sel, false, &d);
 	if (ok) {
 		const uint32_t ar = desc_ar(d.low), type = ar & 15u;

@@ -23,6 +23,7 @@
 #include <setjmp.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <swtdx/types.h>
 
@@ -123,6 +124,10 @@ struct x86_ops {
 	/* A random word; false: none available now (CF = 0). May be NULL: RDRAND and RDSEED exit.
 	 */
 	bool (*random)(struct x86_cpu *cpu, bool seed, uint64_t *value);
+	/* Do these bytes of the host belong to the guest's memory? Asked before every access where
+	 * X86_CHECK_HOST is defined, as builds for debugging and fuzzing have it; aborts if not.
+	 * May be NULL. */
+	bool (*is_ram)(struct x86_cpu *cpu, const void *host, size_t len);
 	/* An interrupt was announced by x86_raise_intr() and can be taken now: its vector, or -1.
 	 */
 	int (*intr_ack)(struct x86_cpu *cpu);
@@ -206,6 +211,8 @@ struct x86_cpu {
 	struct x86_cache *cache;
 	struct x86_code *code;
 	struct x86_cpu *next_in_code;
+	uint64_t code_base; /* of CS, and its limit, when RIPs last got a new meaning */
+	uint32_t code_limit;
 	atomic_uint code_seen; /* of the log of struct x86_code */
 	atomic_bool running;
 	const struct x86_op *cur; /* operation whose guest accesses are in progress, or NULL */

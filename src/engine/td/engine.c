@@ -34,6 +34,7 @@ static const struct x86_ops ops = {
 	.wrmsr = td_wrmsr,
 	.tsc = td_tsc,
 	.cpuid = td_cpuid,
+	.is_ram = td_is_ram,
 	.random = td_random,
 	.intr_ack = td_apic_ack,
 	.cr8_written = td_apic_cr8,

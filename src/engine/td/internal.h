@@ -67,6 +67,7 @@ void td_resume(struct td_cpu *t, unsigned insn_len);
 /* --- memory.c --- */
 unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **host,
 		    uint64_t *qual);
+bool td_is_ram(struct x86_cpu *x86, const void *host, size_t len);
 /* The TLB must not survive a change of epoch, a move, or the host's INVEPT. */
 void td_tlb_at_entry(struct td_cpu *t);
 

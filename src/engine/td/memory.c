@@ -38,6 +38,11 @@ unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **h
 	return hit.access & ~X86_MAP_W;
 }
 
+bool td_is_ram(struct x86_cpu *x86, const void *host, size_t len)
+{
+	return machine_has(td_cpu_of(x86)->mod->m, host, len);
+}
+
 void td_tlb_at_entry(struct td_cpu *t)
 {
 	uint64_t generation = atomic_load(&t->lp->hw->tlb_generation);
