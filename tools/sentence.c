@@ -159,15 +159,19 @@ static bool word_before(const char *line, const char *p)
 	return p > line && isalnum((unsigned char)p[-1]);
 }
 
-static bool match(const struct sentence *s, const char *line, size_t len, struct sentence_match *m)
+/* low: the line in small letters, for finding where a sentence may begin. */
+static bool match(const struct sentence *s, const char *line, const char *low, size_t len,
+		  struct sentence_match *m)
 {
-	for (const char *p = line; p < line + len; p++) {
-		struct matching state = {.end = line + len};
-		const char *end;
+	const char first = lower(*s->format), *at = low;
 
-		/* Cheap first: most lines have no such letter there. */
-		if (*s->format != '%' && lower(*p) != lower(*s->format))
-			continue;
+	for (; at < low + len; at++) {
+		const char *p, *end;
+		struct matching state = {.end = line + len};
+
+		if (first != '%' && !(at = memchr(at, first, (size_t)(low + len - at))))
+			return false;
+		p = line + (at - low);
 		if (word_before(line, p))
 			continue;
 		end = match_here(&state, s->format, p);
@@ -217,8 +221,13 @@ static bool counts(const struct sentence *s, const char *line, size_t len)
 
 bool sentence_find(const char *line, size_t len, struct sentence_match *m)
 {
+	char low[LINE_ROOM];
+
+	len = len < sizeof(low) ? len : sizeof(low);
+	for (size_t i = 0; i < len; i++)
+		low[i] = lower(line[i]);
 	for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++)
-		if (match(&sentences[i], line, len, m) && counts(&sentences[i], line, len))
+		if (match(&sentences[i], line, low, len, m) && counts(&sentences[i], line, len))
 			return true;
 	return false;
 }
