@@ -377,22 +377,23 @@ static void run(struct tdx_vm *vm)
 {
 	bool live[VCPUS] = {true, true};
 	unsigned idle[VCPUS] = {0}, last[VCPUS] = {0};
+	struct tdx_run runs[VCPUS] = {0};
 	double since = cpu_seconds();
 
 	for (unsigned turn = 0; turn < TURNS && (live[0] || live[1]); turn++) {
 		unsigned i = turn % VCPUS;
-		struct tdx_run r;
+		struct tdx_run *r = &runs[i]; /* with the answer to its last exit */
 
 		if (!live[i])
 			continue;
-		if (tdx_vcpu_run(w.vcpu[i], -1, &r))
+		if (tdx_vcpu_run(w.vcpu[i], -1, r))
 			return;
-		live[i] = answer(vm, &r);
+		live[i] = answer(vm, r);
 		if (w.stream[i].steps != last[i]) {
 			last[i] = w.stream[i].steps;
 			since = cpu_seconds();
 			idle[i] = 0;
-		} else if (r.exit == TDX_EXIT_INTR && w.stream[i].waits &&
+		} else if (r->exit == TDX_EXIT_INTR && w.stream[i].waits &&
 			   ++idle[i] == IDLE_TURNS) {
 			live[i] = false;
 		} else if (cpu_seconds() - since > CPU_LIMIT_S) {

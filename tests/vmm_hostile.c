@@ -30,7 +30,7 @@ static void done(struct native_cpu *cpu)
 
 static void run_until_done(struct rig *r, unsigned vcpu)
 {
-	struct tdx_run run;
+	struct tdx_run run = {0}; /* what it answers the last exit with */
 
 	do
 		assert_int_equal(tdx_vcpu_run(r->vcpu[vcpu], -1, &run), 0);
