@@ -96,8 +96,6 @@ static const char *level_name(const struct tdx_leaf_info *leaf, const struct fid
 {
 	if (leaf->flags & TDX_LEAF_NOT_IMPLEMENTED)
 		return "exact (refused, as the module refuses it)";
-	if (leaf->flags & TDX_LEAF_MIGRATION)
-		return "checks only";
 	switch (note ? note->level : FIDELITY_EXACT) {
 	case FIDELITY_EXACT:
 		return "exact";

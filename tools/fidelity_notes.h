@@ -15,14 +15,16 @@ static const struct fidelity_note fidelity_notes[] = {
 	{"TDH.MNG.INIT", FIDELITY_EXACT,
 	 "TD_PARAMS where there is no RAM read as all ones; a migratable TD on a processor model "
 	 "the module does not list may not claim an older one, where the module stops"},
-	{"TDH.MNG.VPFLUSHDONE", FIDELITY_PARTIAL, "no count of interrupted migrations"},
 	{"TDH.SYS.UPDATE", FIDELITY_EXACT, "from this module to itself; the handoff data is ours"},
-	{"TDH.SYS.SHUTDOWN", FIDELITY_PARTIAL, "no count of interrupted migrations"},
 	{"TDH.PHYMEM.PAMT.REMOVE", FIDELITY_EXACT,
 	 "a pair one of whose entries is locked is not empty; the module looks at the types alone "
 	 "and so can take the pair from under a call that has not quite freed its page"},
-	{"TDG.SERVTD.RD", FIDELITY_CHECKS, "no binding handle is right"},
-	{"TDG.SERVTD.WR", FIDELITY_CHECKS, "no binding handle is right"},
+	{"TDH.IMPORT.STATE.IMMUTABLE", FIDELITY_EXACT,
+	 "the VMX MSRs of an L1 VMM must be those that this module would give the TD, where the "
+	 "module takes some others; IA32_ARCH_CAPABILITIES is taken as it comes"},
+	{"TDH.IMPORT.MEM", FIDELITY_EXACT,
+	 "a list or buffer where there is no RAM reads as all ones; a new page outside every TDMR "
+	 "is refused, where the module uses a value it never set"},
 	{"TDG.VP.ENTER", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
 	{"TDG.VP.INVEPT", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
 	{"TDG.VP.INVVPID", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
@@ -55,8 +57,10 @@ static const char *const fidelity_general[] = {
 	"be cleared in VMX operation, INIT is ignored. After a TD its STAR, LSTAR, FMASK, TSC_AUX, "
 	"KERNEL_GS_BASE, x87, SSE and debug registers are lost as on hardware; DEBUGCTL stays. Its "
 	"accesses to memory of the module are not checked for KeyIDs.",
-	"Migration and TD partitioning make the operand and state checks the module makes and then "
-	"refuse. A service TD can be bound, but TDG.SERVTD.RD and WR refuse it.",
+	"TD partitioning makes the operand and state checks the module makes and then refuses: no "
+	"L2 VM runs.",
+	"How far an interrupted bundle of state has come is kept in the stream's page in a form of "
+	"our own: another module could not go on with it.",
 };
 
 #endif

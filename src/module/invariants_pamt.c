@@ -56,10 +56,11 @@ static bool add_vcpu(struct check *c, struct td_sum *sum, uint64_t pa)
 			      vps->num_pages);
 	for (unsigned i = 1; i < vps->num_pages; i++)
 		page_set_add(&sum->vp_pages, machine_strip(m, vps->page_pa[i]), TDX_LEVEL_4K);
+	/* one whose import failed stays with its processor, too */
+	sum->associated += vps->assoc_lpid != ~0u;
 	if (vps->state == TDX_VCPU_UNINITIALIZED)
 		return true;
 	sum->vcpus++;
-	sum->associated += vps->assoc_lpid != ~0u;
 	if (vps->vcpu_epoch > sum->last_vcpu_epoch)
 		sum->last_vcpu_epoch = vps->vcpu_epoch;
 	return true;

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/* Bundles that somebody changed on the way: none imports, none breaks the module, and a TD whose
+ * import failed can be torn down to the last page.
+ *
+ * A recorded migration (vectors/14-mig-good.vec) is played up to each import; from there the call
+ * is made with one bit flipped, many times. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <swtdx/leaf.h>
+#include <swtdx/status.h>
+
+#include "module/invariants.h"
+#include "module/pamt.h"
+#include "module/td_layout.h"
+#include "trace/player.h"
+#include "trace/snapshot.h"
+
+enum {
+	MBMD_PA = 0x2000000,
+	MBMD_BITS = 48 * 8,
+	PAGE_BITS = 4096 * 8,
+	MBMD_MAC_BIT = 32 * 8,
+	CHECK_EVERY = 509
+};
+
+/* Where the vector has the importing TD, the first page of a state bundle, the first of memory. */
+#define TDR	    0x100028000ull
+#define STATE_PAGE  0x2010000ull
+#define MEMORY_PAGE 0x2040000ull
+
+/* The vectors have their buffers where the first TDMR's PAMT is, which nobody uses there; here it
+ * must stay whole. */
+static void move_pamt(char *text)
+{
+	char *line = strstr(text, "write 0x1001000 "), *end;
+
+	if (!line)
+		return;
+	end = line + strcspn(line, "\n");
+	for (char *p = line + strlen("write 0x1001000 "); p + 16 <= end; p += 16)
+		if (strncmp(p + 6, "0200000000", 10) == 0)
+			p[7] = '4';
+}
+
+static char *script(void)
+{
+	FILE *f = fopen(VECTORS "/14-mig-good.vec", "r");
+	char *text = calloc(1, 1 << 20);
+
+	assert_non_null(f);
+	assert_non_null(text);
+	assert_true(fread(text, 1, (1 << 20) - 1, f) > 0);
+	fclose(f);
+	move_pamt(text);
+	return text;
+}
+
+/* Play until the n-th call of the leaf by its name; the call itself is left in `step`. The line it
+ * points into belongs to the caller. */
+static void play_until(struct player *p, char *text, const char *leaf, struct vec_step *step)
+{
+	player_init(p);
+	for (char *l = text, *next; *l; l = next) {
+		struct played d;
+		char err[128];
+
+		next = l + strcspn(l, "\n");
+		if (*next)
+			*next++ = '\0';
+		if (!vec_parse(l, step, err, sizeof(err)))
+			fail_msg("%s", err);
+		if (step->kind == VEC_SEAMCALL && strcmp(step->label, leaf) == 0)
+			return;
+		for (unsigned i = 0; i < step->repeat; i++)
+			if (!player_step(p, step, &d))
+				fail_msg("%s", d.why);
+	}
+	fail_msg("no %s", leaf);
+}
+
+static struct tdx_status call(struct player *p, uint64_t leaf, uint64_t rcx, uint64_t rdx)
+{
+	struct tdx_regs regs = {.rax = leaf, .rcx = rcx, .rdx = rdx};
+
+	assert_int_equal(module_seamcall(p->mod, 0, &regs), MODULE_TO_HOST);
+	return tdx_status(regs.rax);
+}
+
+static struct tdcs *tdcs_of(const struct player *p)
+{
+	const struct tdr *tdr = machine_ptr(p->m, TDR);
+
+	return machine_ptr(p->m, machine_strip(p->m, tdr->tdcx_pa[TDCS_PAGE_MAIN]));
+}
+
+static void must(struct tdx_status s, const char *what)
+{
+	char name[96];
+
+	if (!tdx_is_success(s))
+		fail_msg("%s: %s", what, tdx_status_format(s, name, sizeof(name)));
+}
+
+/* All of the TD's pages are reclaimed, and nobody owns what it had. */
+static void tear_down(struct player *p)
+{
+	struct machine *m = p->m;
+
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (uint64_t pa = 0; pa < m->cfg.mem_end; pa += 4096) {
+			const struct pamt_entry *e = pamt_4k(p->mod, pa);
+
+			if (!e || pamt_owner(e).v != TDR || pa == TDR)
+				continue;
+			if (pass == 0 && (e->type & 0x1f) == TDX_PT_TDVPR)
+				(void)call(p, TDH_VP_FLUSH, pa, 0); /* if it is associated */
+			if (pass == 1 && (e->type & 0x1f) != TDX_PT_NDA)
+				must(call(p, TDH_PHYMEM_PAGE_RECLAIM, pa, 0), "reclaim");
+			if (pass == 0)
+				continue;
+			assert_int_equal(e->type & 0x1f, TDX_PT_NDA);
+		}
+	must(call(p, TDH_PHYMEM_PAGE_RECLAIM, TDR, 0), "reclaim of the TDR");
+	assert_int_equal(pamt_4k(p->mod, TDR)->type & 0x1f, TDX_PT_NDA);
+}
+
+static void close_td(struct player *p)
+{
+	for (uint64_t pa = 0; pa < p->m->cfg.mem_end; pa += 4096) {
+		const struct pamt_entry *e = pamt_4k(p->mod, pa);
+
+		if (e && pamt_owner(e).v == TDR && (e->type & 0x1f) == TDX_PT_TDVPR)
+			(void)call(p, TDH_VP_FLUSH, pa, 0);
+	}
+	must(call(p, TDH_MNG_VPFLUSHDONE, TDR, 0), "vpflushdone");
+	must(call(p, TDH_PHYMEM_CACHE_WB, 0, 0), "cache wb");
+	must(call(p, TDH_MNG_KEY_FREEID, TDR, 0), "freeid");
+	tear_down(p);
+}
+
+/* A bundle of the vector, and what becomes of the TD when it is refused. */
+struct bundle {
+	const char *leaf;
+	uint64_t page; /* of its ciphertext; 0: it has none */
+	bool mbmd_is_fatal;
+};
+
+static void flip(struct player *p, uint64_t pa, unsigned bit)
+{
+	*(uint8_t *)machine_ptr(p->m, pa + bit / 8) ^= (uint8_t)(1u << bit % 8);
+}
+
+static void refused(struct player *p, const struct vec_step *import, bool fatal, const char *what,
+		    unsigned bit)
+{
+	const uint32_t before = tdcs_of(p)->op_state;
+	struct played d;
+	char why[256];
+
+	assert_true(player_step(p, import, &d));
+	if (d.next != MODULE_TO_HOST || tdx_is_success(tdx_status(d.regs.rax)))
+		fail_msg("%s bit %u: imported", what, bit);
+	if (tdx_is_fatal(tdx_status(d.regs.rax)) != fatal)
+		fail_msg("%s bit %u: 0x%llx", what, bit, (unsigned long long)d.regs.rax);
+	assert_int_equal(tdcs_of(p)->op_state, fatal ? TDX_OP_STATE_FAILED_IMPORT : before);
+	if (bit % CHECK_EVERY == 0 && !module_check_invariants(p->mod, why, sizeof(why)))
+		fail_msg("%s bit %u: %s", what, bit, why);
+}
+
+static unsigned stride = 1;
+
+static void every_bit(struct player *p, struct snapshot *snap, const struct vec_step *import,
+		      uint64_t pa, unsigned bits, bool fatal, const char *what)
+{
+	for (unsigned bit = 0; bit < bits; bit += bits == MBMD_BITS ? 1 : stride) {
+		if (bit % CHECK_EVERY == 0 && snapshot_surprised(snap) == 1)
+			assert_int_equal(snapshot_learn(snap), 0);
+		snapshot_rewind(snap);
+		flip(p, pa, bit);
+		refused(p, import, fatal, what, bit);
+	}
+}
+
+static void no_changed_bundle_imports(const struct bundle *b)
+{
+	char *text = script();
+	struct vec_step import;
+	struct snapshot *snap;
+	struct player p;
+	struct played d;
+
+	play_until(&p, text, b->leaf, &import);
+	assert_int_equal(snapshot_take(&p, &snap), 0);
+	/* what calls and this test write: known after a call that goes through */
+	for (unsigned i = 0; i < 2; i++) {
+		flip(&p, MBMD_PA, 0);
+		flip(&p, b->page ? b->page : MBMD_PA, 0);
+	}
+	assert_true(player_step(&p, &import, &d));
+	must(tdx_status(d.regs.rax), b->leaf);
+	assert_int_equal(snapshot_learn(snap), 0);
+	every_bit(&p, snap, &import, MBMD_PA, MBMD_BITS, b->mbmd_is_fatal, b->leaf);
+	if (b->page)
+		every_bit(&p, snap, &import, b->page, PAGE_BITS, true, "page");
+	snapshot_restore(snap);
+	flip(&p, b->page ? b->page : MBMD_PA, 0);
+	refused(&p, &import, true, b->leaf, 0);
+	close_td(&p);
+	snapshot_free(snap);
+	player_free(&p);
+	free(text);
+}
+
+static void no_changed_immutable_state_imports(void **state)
+{
+	no_changed_bundle_imports(&(struct bundle){"TDH.IMPORT.STATE.IMMUTABLE", STATE_PAGE, true});
+}
+
+static void no_changed_td_state_imports(void **state)
+{
+	no_changed_bundle_imports(&(struct bundle){"TDH.IMPORT.STATE.TD", STATE_PAGE, true});
+}
+
+static void no_changed_vcpu_state_imports(void **state)
+{
+	no_changed_bundle_imports(&(struct bundle){"TDH.IMPORT.STATE.VP", STATE_PAGE, true});
+}
+
+static void no_changed_memory_imports(void **state)
+{
+	no_changed_bundle_imports(&(struct bundle){"TDH.IMPORT.MEM", MEMORY_PAGE, false});
+}
+
+static void no_changed_token_is_taken(void **state)
+{
+	no_changed_bundle_imports(&(struct bundle){"TDH.IMPORT.TRACK", 0, true});
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_changed_immutable_state_imports),
+		cmocka_unit_test(no_changed_td_state_imports),
+		cmocka_unit_test(no_changed_vcpu_state_imports),
+		cmocka_unit_test(no_changed_memory_imports),
+		cmocka_unit_test(no_changed_token_is_taken),
+	};
+
+	if (argc > 1)
+		stride = (unsigned)strtoul(argv[1], NULL, 0);
+	if (stride == 0)
+		return 2;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
