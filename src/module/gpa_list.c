@@ -3,6 +3,7 @@
 #include "module/gpa_list.h"
 
 #include "module/seamcall/mem.h"
+#include "module/transition.h"
 
 #define INFO_FORMAT(i) ((unsigned)(i)&7)
 #define INFO_RESERVED  (7ull << 52)
@@ -101,6 +102,8 @@ static struct tdx_status loop(struct tx *tx, struct run *r, uint64_t *out)
 		const enum gpa_status st = one(tx, r, e);
 		struct tdx_status s;
 
+		if (lp_decided(tx->lp)) /* broken state */
+			return tdx_success();
 		mig_put(r->list.entry, i,
 			st == GPA_OK ? gpa_with_status(e, GPA_OK) : gpa_refused(e, st));
 		tx_unwind(tx, mark);

@@ -167,12 +167,13 @@ static void seal(struct mig_mem *m, const struct item *it, unsigned i)
 	}
 	if (it->page) {
 		const hpa_t from = sept_leaf_pa(m->tx, &it->ref);
+		const uint64_t to = it->buffer & SEPT_HPA_MASK;
 
 		gcm_text(&m->gcm, machine_ptr(m->tx->m, from.v), it->to ? it->to : &nowhere,
 			 TDX_PAGE_SIZE);
 		if (it->to)
-			machine_wrote(m->tx->lp->hw, machine_strip(m->tx->m, it->buffer),
-				      machine_hkid_of(m->tx->m, it->buffer & SEPT_HPA_MASK));
+			machine_wrote(m->tx->lp->hw, machine_strip(m->tx->m, to),
+				      machine_hkid_of(m->tx->m, to));
 		m->stream.page->stopped.done++;
 	}
 	gcm_tag(&m->gcm, mac);
@@ -185,7 +186,9 @@ static void one(struct mig_mem *m, unsigned i)
 	struct item it = {.entry = mig_word(m->gpas.entry, i), .buffer = mig_word(m->buffers, i)};
 	const enum gpa_status st = examine(m, &it);
 
-	if (st == GPA_OK && it.page && !mem_readable(m->tx, &m->td, sept_leaf_pa(m->tx, &it.ref)))
+	if (st == GPA_OK && it.page)
+		mem_readable(m->tx, &m->td, sept_leaf_pa(m->tx, &it.ref));
+	if (lp_decided(m->tx->lp)) /* broken state, or a page that cannot be read */
 		return;
 	if (st != GPA_OK) {
 		it.entry = gpa_refused(it.entry, st);
@@ -239,6 +242,8 @@ static struct tdx_status loop(struct mig_mem *m)
 		struct tdx_status s;
 
 		one(m, i);
+		if (lp_decided(m->tx->lp))
+			return tdx_success();
 		m->next = i + 1;
 		if (i == m->gpas.last)
 			break;
