@@ -59,10 +59,15 @@ static void a_host_writes_what_is_not_enumeration(void **state)
 	machine_free(m);
 }
 
+static void shared_ram(struct machine_config *cfg)
+{
+	cfg->shared_ram = true;
+}
+
 /* Who has the descriptor has the bytes; the file keeps its size, the addresses around it fault. */
 static void memory_is_a_file_that_cannot_shrink(void **state)
 {
-	struct machine *m = make(NULL);
+	struct machine *m = make(shared_ram);
 	uint8_t *other = mmap(NULL, TDX_PAGE_SIZE, PROT_READ, MAP_SHARED, m->ram_fd, 0x100000);
 	unsigned char present;
 

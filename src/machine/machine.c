@@ -90,18 +90,25 @@ static uint8_t *map_ram(struct machine *m, size_t size)
 	m->reserved = p;
 	m->reserved_size = whole;
 	ram = (uint8_t *)(((uintptr_t)p + GUARD + TDX_SIZE_2M - 1) & ~(uintptr_t)(TDX_SIZE_2M - 1));
-	if (mmap(ram, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED | MAP_NORESERVE,
+	if (mmap(ram, size, PROT_READ | PROT_WRITE,
+		 (m->ram_fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED) | MAP_FIXED |
+			 MAP_NORESERVE,
 		 m->ram_fd, 0) == MAP_FAILED)
 		return NULL;
 	(void)madvise(ram, size, MADV_HUGEPAGE);
 	return ram;
 }
 
-static bool make_ram(struct machine *m)
+static bool make_file(struct machine *m)
 {
 	m->ram_fd = memfd_create("swtdx-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (m->ram_fd < 0 || ftruncate(m->ram_fd, (off_t)m->cfg.mem_end) ||
-	    fcntl(m->ram_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+	return m->ram_fd >= 0 && ftruncate(m->ram_fd, (off_t)m->cfg.mem_end) == 0 &&
+	       fcntl(m->ram_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+}
+
+static bool make_ram(struct machine *m)
+{
+	if (m->cfg.shared_ram && !make_file(m))
 		return false;
 	m->ram = map_ram(m, m->cfg.mem_end);
 	return m->ram != NULL;

@@ -70,8 +70,10 @@ struct machine_config {
 	unsigned lps, pkgs;
 	unsigned wb_blocks; /* cache sub-blocks of one TDH.PHYMEM.CACHE.WB cycle */
 	uint64_t seed;	    /* of all entropy */
-	bool integrity; /* a read under the wrong KeyID poisons (else it just returns the bytes) */
-	bool real_time; /* the TSC runs with the host's clock; else it steps when it is read */
+	bool integrity;	 /* a read under the wrong KeyID poisons (else it just returns the bytes) */
+	bool shared_ram; /* RAM is a sealed file that other processes may map (machine.ram_fd). Most
+			  * hosts give files no large pages, and walks then miss the host's TLB. */
+	bool real_time;	 /* the TSC runs with the host's clock; else it steps when it is read */
 	bool partial_write_mce; /* SPR/EMR erratum: a partial write to ex-private lines poisons them
 				 */
 	const struct machine_platform *platform;
@@ -127,7 +129,7 @@ struct coherency; /* machine/coherency.h */
 struct machine {
 	struct machine_config cfg;
 	uint8_t *ram;	/* mem_end bytes, zero, backed lazily */
-	int ram_fd;	/* the same as a file; sealed, so its size stays */
+	int ram_fd;	/* the same as a file, sealed, with shared_ram; else -1 */
 	void *reserved; /* RAM and what around it faults */
 	size_t reserved_size;
 	struct machine_page *page; /* one a 4K page */
