@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include <asm/prctl.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
+#include <unistd.h>
 #include "x86_native.h"
 
 #define PAGE 4096u
@@ -121,6 +124,13 @@ int native_open(struct native *n)
 
 	if (p == MAP_FAILED)
 		return -errno;
+	if (syscall(SYS_arch_prctl, ARCH_GET_FS, &n->fs) ||
+	    syscall(SYS_arch_prctl, ARCH_SET_GS, (uint64_t)NATIVE_GS)) {
+		const int err = -errno;
+
+		munmap(p, size);
+		return err;
+	}
 	mprotect(p + (1 + NATIVE_DATA_PAGES) * PAGE, PAGE, PROT_NONE);
 	n->code = p;
 	n->data = p + PAGE;
@@ -155,7 +165,7 @@ void native_run(struct native *n, const uint8_t *insn, unsigned len, struct nati
 	if (n->compat) {
 		into_compat(n->enter, n->code);
 		p = out_of_compat(p);
-		__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(DATA32));
+		__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es\n\tmov %0, %%gs" : : "r"(DATA32));
 	}
 	for (i = 0; i < 16; i++)
 		p = mov(p, n->code, i, STATE + i * 8, true);

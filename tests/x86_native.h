@@ -30,8 +30,12 @@ struct native {
 	uint8_t *data;
 	bool compat;	/* run it as 32-bit code */
 	uint8_t *enter; /* where the state is loaded */
+	uint64_t fs;	/* base of FS, the thread's own: of the thread that opened it */
 };
 #define NATIVE_INSN 0x400u
+/* The base of GS: near 0, so that an operand named by RIP reaches the data with it too. 32-bit code
+ * has flat GS and a null selector in FS, which is the thread's own. */
+#define NATIVE_GS 0x13579u
 
 int native_open(struct native *n);
 /* Take over the signals of faults: after anyone else did, so at the start of a test. */

@@ -100,7 +100,7 @@ static void place(struct x86_tr *tr, struct x86_op *op, unsigned seg, unsigned b
 	if (tr->in.address_width == 16)
 		op->fl |= OPF_A16;
 	op->seg = based ? (uint8_t)seg : X86_NOSEG;
-	if (!(tr->mode & M_L64) && (!(tr->mode & M_FLAT) || based)) {
+	if (!(tr->mode & M_L64) && (!(tr->mode & M_FLAT) || based || (write && seg == X86_CS))) {
 		op->seg = checked(seg, bytes, write);
 		op->fl |= OPF_CHK;
 	}

@@ -70,14 +70,16 @@ OP(x86_leave64)
 	SOP(pop_m##n)                                                                              \
 	{                                                                                          \
 		const uint64_t sp = cpu->regs.rsp;                                                 \
+		uint64_t off;                                                                      \
 		T v;                                                                               \
 		cpu->cur = op;                                                                     \
 		v = (T)peek(cpu, 0, n);                                                            \
-		/* An address by the stack pointer means the pointer after the pop. */             \
+		/* An address by the stack pointer means the pointer after the pop, which a        \
+		 * fault of the segment must not see. */                                           \
 		sp_set(cpu, sp + n);                                                               \
-		const uint64_t ea = ea_x(cpu, op);                                                 \
+		off = ea_off(cpu, op);                                                             \
 		cpu->regs.rsp = sp;                                                                \
-		x86_st(cpu, ea, v, n, 0);                                                          \
+		x86_st(cpu, x86_ea(cpu, op, off), v, n, 0);                                        \
 		cpu->cur = NULL;                                                                   \
 		sp_set(cpu, sp + n);                                                               \
 		NEXT;                                                                              \

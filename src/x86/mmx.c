@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* MMX: the host's own instructions on the low halves of the x87 registers.
  *
- * Every one but EMMS makes the x87 unit look full with its top at 0, after all that can fault. */
+ * Every one makes the x87 unit look full, EMMS empty, with its top at 0, after all that can
+ * fault. */
 #include "x86/mmx.h"
 #include "x86/sse.h"
 #include "x86/x87.h"

@@ -37,10 +37,14 @@ void x86_set_rflags(struct x86_cpu *cpu, uint64_t value)
 				       RFLAGS_RF | RFLAGS_AC | RFLAGS_ID));
 }
 
-static bool flat(const struct x86_seg *s)
+/* No access can fail by the segment: all may be read and, in a data segment, written. Writes
+ * through a code segment are checked whatever this says. */
+static bool flat(const struct x86_seg *s, bool code)
 {
+	const unsigned type = s->ar & 15u;
+
 	return s->base == 0 && s->limit == UINT32_MAX && !(s->ar & SEG_AR_UNUSABLE) &&
-	       ((s->ar & 8) || (s->ar & 4) == 0);
+	       ((type & 0xe) == 2 || (code && (type & 0xa) == 0xa));
 }
 
 void x86_mode_changed(struct x86_cpu *cpu)
@@ -55,8 +59,8 @@ void x86_mode_changed(struct x86_cpu *cpu)
 			mode |= M_D32;
 		if (cpu->seg[X86_SS].ar & SEG_AR_DB)
 			mode |= M_SS32;
-		if (flat(cs) && flat(&cpu->seg[X86_SS]) && flat(&cpu->seg[X86_DS]) &&
-		    flat(&cpu->seg[X86_ES]))
+		if (flat(cs, true) && flat(&cpu->seg[X86_SS], false) &&
+		    flat(&cpu->seg[X86_DS], false) && flat(&cpu->seg[X86_ES], false))
 			mode |= M_FLAT;
 	}
 	if (!(cpu->cr0 & (CR0_EM | CR0_TS))) {

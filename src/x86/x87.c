@@ -175,7 +175,10 @@ SOP(fwait)
 
 SOP(emms)
 {
+	x87_pending(cpu, op);
 	cpu->fx.ftw = 0;
+	/* Its top is 0 as after every instruction of MMX. */
+	x86_x87_set_fsw(cpu, cpu->fx.fsw & 0xc7ff);
 	NEXT;
 }
 
