@@ -618,6 +618,52 @@ static void implied_operands_are_held_to_their_segment(void **state)
 	}
 }
 
+GUEST_CODE(store_by_ds, ".code32\n movl %ecx, (%ebx); hlt\n.code64");
+GUEST_CODE(store_by_cs, ".code32\n movl %ecx, %cs:(%ebx); hlt\n.code64");
+GUEST_CODE(fetch_by_cs, ".code32\n movl %cs:(%ebx), %ecx; hlt\n.code64");
+GUEST_CODE(store_string, ".code32\n mov %ebx, %edi; stosl; hlt\n.code64");
+GUEST_CODE(pop_by_fs, ".code32\n pop %fs:(%ebx); hlt\n.code64");
+
+/* A base of 0 and the widest limit do not make a segment writable, or there. */
+static void flat_segments_are_written_as_their_type_allows(void **state)
+{
+	static const struct {
+		const uint8_t *code, *end;
+		uint32_t type; /* of DS and ES */
+		bool refused;
+	} cases[] = {
+#define CASE(name, type, refused) {name, name##_end, type, refused}
+		CASE(store_by_ds, 3, false),  CASE(store_by_ds, 1, true),
+		CASE(store_by_ds, 0xb, true), CASE(store_string, 3, false),
+		CASE(store_string, 1, true),  CASE(store_string, 0xb, true),
+		CASE(store_by_cs, 3, true),   CASE(fetch_by_cs, 3, false),
+		CASE(fetch_by_cs, 1, false),  CASE(pop_by_fs, 3, true),
+#undef CASE
+	};
+	unsigned i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct guest g;
+		uint64_t sp;
+
+		assert_int_equal(g_open(&g), 0);
+		g.cpu->exception_bitmap = 1u << 13;
+		g_put(&g, G_CODE, cases[i].code, (unsigned)(cases[i].end - cases[i].code));
+		g_seg(&g, X86_CS, G_CS32);
+		g.cpu->seg[X86_DS] = g.cpu->seg[X86_ES] =
+			(struct x86_seg){.limit = UINT32_MAX, .ar = 0xc090 | cases[i].type};
+		g.cpu->seg[X86_FS] = (struct x86_seg){.ar = SEG_AR_UNUSABLE};
+		x86_state_changed(g.cpu);
+		g.cpu->regs.rbx = G_DATA;
+		sp = g.cpu->regs.rsp;
+		assert_int_equal(run(&g, 100).reason,
+				 cases[i].refused ? VMX_EXIT_EXCEPTION_OR_NMI : VMX_EXIT_HLT);
+		assert_int_equal(g.cpu->regs.rsp, sp);
+		g_close(&g);
+	}
+}
+
 GUEST_CODE(store_table, ".code32\n nop; nop; sgdt 0x3fe(%ebx); hlt\n.code64");
 GUEST_CODE(load_environment, ".code32\n nop; nop; fldenv 0x3fe(%ebx); hlt\n.code64");
 GUEST_CODE(load_table, ".code32\n nop; nop; lgdt 0x3fe(%ebx); hlt\n.code64");
@@ -1416,6 +1462,7 @@ int main(void)
 		T(an_operand_across_the_top_of_32_bit_code_goes_on_at_zero),
 		T(a_masked_store_is_done_whole_or_not_at_all),
 		T(implied_operands_are_held_to_their_segment),
+		T(flat_segments_are_written_as_their_type_allows),
 		T(a_page_fault_in_a_segment_with_a_base_names_its_instruction),
 		T(code_is_found_by_its_segment_and_not_by_rip_alone),
 		T(a_product_leaves_the_other_flags_to_the_guest),
