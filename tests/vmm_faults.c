@@ -164,7 +164,8 @@ static bool tolerated(enum tdx_seamcall leaf, struct tdx_status s)
 	default:
 		break;
 	}
-	if (is_removal(leaf) && (tdx_is_busy(s) || tdx_is(s, TDX_INTERRUPTED_RESTARTABLE)))
+	if (is_removal(leaf) && (tdx_is_busy(s) || tdx_is(s, TDX_INTERRUPTED_BUSY) ||
+				 tdx_is(s, TDX_INTERRUPTED_RESTARTABLE)))
 		return true;
 	return tdx_is(s, TDX_RND_NO_ENTROPY);
 }

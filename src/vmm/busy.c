@@ -41,7 +41,9 @@ enum busy vm_busy(enum tdx_seamcall leaf, struct tdx_status s)
 {
 	enum busy b;
 
-	if (!tdx_is_busy(s) && !tdx_is(s, TDX_HOST_PRIORITY_BUSY_TIMEOUT))
+	/* PROMOTE and DEMOTE make way for a VP.ENTER that met their lock; they start anew. */
+	if (!tdx_is_busy(s) && !tdx_is(s, TDX_HOST_PRIORITY_BUSY_TIMEOUT) &&
+	    !tdx_is(s, TDX_INTERRUPTED_BUSY))
 		return BUSY_NOT;
 	b = (enum busy)when_busy[leaf];
 	return b == BUSY_NOT ? BUSY_ERROR : b;
