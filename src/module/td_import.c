@@ -20,21 +20,6 @@
 #include "module/td_import.h"
 #include "module/td_init.h"
 
-#define CPUID_1_ECX_MONITOR	  (1u << 3)
-#define CPUID_1_ECX_XTPR_UPDATE	  (1u << 14)
-#define CPUID_7_EBX_HLE		  (1u << 4)
-#define CPUID_7_EBX_RTM		  (1u << 11)
-#define CPUID_7_ECX_WAITPKG	  (1u << 5)
-#define CPUID_7_ECX_LA57	  (1u << 16)
-#define CPUID_7_ECX_KL		  (1u << 23)
-#define CPUID_7_ECX_PKS		  (1u << 31)
-#define CPUID_7_1_EAX_LASS	  (1u << 6)
-#define CPUID_7_1_EAX_PERFMON_EXT (1u << 8)
-#define CPUID_7_2_EDX_DDPD	  (1u << 3)
-#define CPUID_D_1_EAX_XFD	  (1u << 4)
-
-enum { MIN_VIRTUAL_MAXPA = 45, NARROW_GPA = 48, WIDE_GPA = 52 };
-
 static struct tdx_status refused(void)
 {
 	return tdx_error(TDX_METADATA_FIELD_VALUE_NOT_VALID);

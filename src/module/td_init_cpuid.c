@@ -10,25 +10,13 @@
 #include "arch/msr.h"
 #include "module/td_init.h"
 
-#define CPUID_1_ECX_MONITOR	  (1u << 3)
-#define CPUID_1_ECX_XTPR_UPDATE	  (1u << 14)
-#define CPUID_7_EBX_HLE		  (1u << 4)
-#define CPUID_7_EBX_RTM		  (1u << 11)
-#define CPUID_7_ECX_WAITPKG	  (1u << 5)
-#define CPUID_7_ECX_LA57	  (1u << 16)
-#define CPUID_7_ECX_KL		  (1u << 23)
-#define CPUID_7_ECX_PKS		  (1u << 31)
-#define CPUID_7_1_EAX_LASS	  (1u << 6)
-#define CPUID_7_1_EAX_PERFMON_EXT (1u << 8)
-#define CPUID_7_2_EDX_DDPD	  (1u << 3)
-#define CPUID_D_1_EAX_XFD	  (1u << 4)
-#define CPUID_8_EAX_PA		  0xffu
-#define CPUID_8_EAX_LA_SHIFT	  8
-#define CPUID_8_EAX_GPA_SHIFT	  16
+#define CPUID_8_EAX_PA	      0xffu
+#define CPUID_8_EAX_LA_SHIFT  8
+#define CPUID_8_EAX_GPA_SHIFT 16
 
-#define XFAM_IN_XCR0		  0x602ffull
+#define XFAM_IN_XCR0	      0x602ffull
 
-enum { MIN_VIRTUAL_MAXPA = 45, NARROW_GPA = 48, WIDE_GPA = 52, NATIVE_CACHE_SUBLEAVES = 4 };
+enum { NATIVE_CACHE_SUBLEAVES = 4 };
 
 static const struct tdcs_cpuid_value none;
 
