@@ -3,7 +3,7 @@
 
 #include "arch/vmcs.h"
 #include "arch/vmx.h"
-#include "module/td.h"
+#include "module/td_layout.h"
 #include "module/vmcs.h"
 
 bool engine_ve(struct tdvps *vps, const struct vmcs *vmcs, uint64_t qualification, uint64_t gla,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Loading a module into a machine, and who listens to it. */
+#include "module/entered.h"
 #include "module/gcm.h"
 #include "module/handoff.h"
 #include "module/internal.h"
 #include "module/profile.h"
+#include "module/state.h"
 #include "module/vmcs.h"
 
 #include <stdlib.h>
@@ -113,4 +115,31 @@ struct tdx_regs *module_guest_regs(struct module *mod, unsigned lp)
 struct vmcs *module_vmcs(struct module *mod, unsigned lp)
 {
 	return mod->lp[lp].vmcs;
+}
+
+struct module_entered module_entered(const struct module *mod, unsigned lp)
+{
+	const struct lp *on = &mod->lp[lp];
+	const struct machine *m = mod->m;
+
+	return (struct module_entered){
+		.m = mod->m,
+		.hw = on->hw,
+		.tdvpr_pa = on->tdvpr_pa,
+		.hkid = on->tdr->hkid,
+		.gpa_width = on->tdcs->gpaw ? 52 : 48,
+		.vps = on->vps,
+		.vmcs = on->vmcs,
+		.vapic = machine_ptr(m, machine_strip(m, on->vps->page_pa[TDVPS_PAGE_VAPIC])),
+		.msr_bitmaps =
+			machine_ptr(m, machine_strip(m, on->tdr->tdcx_pa[TDCS_PAGE_MSR_BITMAPS])),
+	};
+}
+
+struct module_state module_state(struct module *mod)
+{
+	return (struct module_state){.piece = {
+					     {mod, offsetof(struct module, hooks)},
+					     {mod->lp, mod->m->cfg.lps * sizeof(struct lp)},
+				     }};
 }

@@ -25,7 +25,4 @@ bool msr_perfevtsel_free(const struct tdcs *tdcs, const struct tdcs_ext *ext);
 void msr_bitmaps_init(const struct module *mod, const struct tdcs *tdcs, const struct tdcs_ext *ext,
 		      uint8_t *bitmaps);
 
-/* Is the access intercepted? MSRs outside the bitmaps always are. */
-bool msr_intercepted(const uint8_t *bitmaps, uint32_t msr, bool write);
-
 #endif

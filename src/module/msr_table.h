@@ -6,6 +6,7 @@
 #ifndef MODULE_MSR_TABLE_H
 #define MODULE_MSR_TABLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The part of the MSR address space the bitmaps cover: 8192 from 0 and 8192 from the high base. */
@@ -56,5 +57,8 @@ extern const unsigned msr_num_ranges;
 
 /* The range an MSR is in, NULL when the table has none. */
 const struct msr_range *msr_find(uint32_t msr);
+
+/* Does a TD with these bitmaps exit? MSRs outside them always do. */
+bool msr_intercepted(const uint8_t *bitmaps, uint32_t msr, bool write);
 
 #endif

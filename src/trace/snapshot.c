@@ -9,21 +9,27 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "module/internal.h"
+#include "machine/machine.h"
+#include "module/state.h"
 
 /* Linux: Documentation/admin-guide/mm/pagemap.rst. */
 #define PAGEMAP_PRESENT	    (1ull << 63)
 #define PAGEMAP_SWAPPED	    (1ull << 62)
 #define PAGEMAP_FILE_SHARED (1ull << 61)
 
+/* Where a change is that is not in RAM. */
+#define HASH_PLACE(n) ((uint64_t)(n) << 62)
+
 enum { PAGE = 4096, PAGEMAP_BATCH = 4096, SNAPSHOT_MAX_PAGES = 2048 };
 
 struct snapshot {
 	struct player *p;
 	struct player player;
-	void *machine, *module; /* the leading bytes, unused processors left out */
-	size_t machine_size, module_size;
-	unsigned npages; /* learnt */
+	void *machine; /* the leading bytes, unused processors left out */
+	size_t machine_size;
+	struct module_state state;	   /* where the module's is */
+	void *module[MODULE_STATE_PIECES]; /* what it was */
+	unsigned npages;		   /* learnt */
 	uint64_t page[SNAPSHOT_MAX_PAGES];
 	uint8_t *was; /* what they held */
 };
@@ -98,6 +104,17 @@ static int make_file(struct machine *m)
 	return err;
 }
 
+static bool keep_module(struct snapshot *s)
+{
+	for (unsigned i = 0; i < MODULE_STATE_PIECES; i++) {
+		s->module[i] = malloc(s->state.piece[i].size);
+		if (!s->module[i])
+			return false;
+		memcpy(s->module[i], s->state.piece[i].start, s->state.piece[i].size);
+	}
+	return true;
+}
+
 int snapshot_take(struct player *p, struct snapshot **out)
 {
 	struct snapshot *s = calloc(1, sizeof(*s));
@@ -109,30 +126,24 @@ int snapshot_take(struct player *p, struct snapshot **out)
 	s->p = p;
 	s->player = *p;
 	s->machine_size = offsetof(struct machine, lp) + lps * sizeof(struct machine_lp);
-	s->module_size = offsetof(struct module, lp) + lps * sizeof(struct lp);
+	s->state = module_state(p->mod);
 	s->machine = malloc(s->machine_size);
-	s->module = malloc(s->module_size);
-	err = s->machine && s->module ? make_file(p->m) : -ENOMEM;
+	err = s->machine && keep_module(s) ? make_file(p->m) : -ENOMEM;
 	if (err) {
 		snapshot_free(s);
 		return err;
 	}
 	memcpy(s->machine, p->m, s->machine_size);
-	memcpy(s->module, p->mod, s->module_size);
 	*out = s;
 	return 0;
 }
 
 void snapshot_restore(struct snapshot *s)
 {
-	struct module *mod = s->p->mod;
-	const struct module_hooks *hooks = mod->hooks;
-	void *arg = mod->hooks_arg;
-
 	madvise(s->p->m->ram, s->p->m->cfg.mem_end, MADV_DONTNEED);
 	memcpy(s->p->m, s->machine, s->machine_size);
-	memcpy(mod, s->module, s->module_size);
-	module_set_hooks(mod, hooks, arg);
+	for (unsigned i = 0; i < MODULE_STATE_PIECES; i++)
+		memcpy(s->state.piece[i].start, s->module[i], s->state.piece[i].size);
 	*s->p = s->player;
 }
 
@@ -141,7 +152,8 @@ void snapshot_free(struct snapshot *s)
 	if (!s)
 		return;
 	free(s->machine);
-	free(s->module);
+	for (unsigned i = 0; i < MODULE_STATE_PIECES; i++)
+		free(s->module[i]);
 	free(s->was);
 	free(s);
 }
@@ -209,15 +221,11 @@ static void put_back(void *now, const void *was, size_t len)
 
 void snapshot_rewind(struct snapshot *s)
 {
-	struct module *mod = s->p->mod;
-	const struct module_hooks *hooks = mod->hooks;
-	void *arg = mod->hooks_arg;
-
 	for (unsigned i = 0; i < s->npages; i++)
 		put_back(s->p->m->ram + s->page[i], s->was + (size_t)i * PAGE, PAGE);
 	put_back(s->p->m, s->machine, s->machine_size);
-	put_back(mod, s->module, s->module_size);
-	module_set_hooks(mod, hooks, arg);
+	for (unsigned i = 0; i < MODULE_STATE_PIECES; i++)
+		put_back(s->state.piece[i].start, s->module[i], s->state.piece[i].size);
 	put_back(s->p, &s->player, sizeof(s->player));
 }
 
@@ -261,17 +269,15 @@ static struct state_hash hash_changes(struct state_hash h, uint64_t where, const
 
 struct state_hash snapshot_hash(const struct snapshot *s)
 {
-	const struct module *mod = s->p->mod;
 	const struct machine *m = s->p->m;
 	struct state_hash h = {1, 2};
 
 	for (unsigned i = 0; i < s->npages; i++)
 		h = hash_changes(h, s->page[i], m->ram + s->page[i], s->was + (size_t)i * PAGE,
 				 PAGE);
-	h = hash_changes(h, 1ull << 62, m, s->machine, s->machine_size);
-	h = hash_changes(h, 1ull << 63, mod, s->module, offsetof(struct module, hooks));
-	h = hash_changes(h, 3ull << 62, mod->lp,
-			 (const uint8_t *)s->module + offsetof(struct module, lp),
-			 s->module_size - offsetof(struct module, lp));
+	h = hash_changes(h, HASH_PLACE(1), m, s->machine, s->machine_size);
+	for (unsigned i = 0; i < MODULE_STATE_PIECES; i++)
+		h = hash_changes(h, HASH_PLACE(2 + i), s->state.piece[i].start, s->module[i],
+				 s->state.piece[i].size);
 	return hash_more(h, s->p->entered, sizeof(s->p->entered));
 }

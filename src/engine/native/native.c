@@ -21,7 +21,7 @@
 #include "engine/ve.h"
 #include "engine/vcpus.h"
 #include "machine/machine.h"
-#include "module/internal.h"
+#include "module/entered.h"
 #include "module/vmcs.h"
 
 enum {
@@ -35,8 +35,10 @@ enum {
 struct native_cpu {
 	struct native *native;
 	struct fiber fiber, host; /* the guest's stack, and the one that entered it */
-	struct module *mod;	  /* while entered */
+	/* while entered */
+	struct module *mod;
 	unsigned lp;
+	struct module_entered in;
 	enum module_next next;
 	native_event_fn *on_event;
 	void *event_arg;
@@ -114,8 +116,8 @@ void native_poll(struct native_cpu *cpu)
 	struct vmexit x;
 
 	/* After the exit it may be another processor. */
-	while (interrupted(cpu->mod->lp[cpu->lp].hw))
-		if (engine_host_interrupt(cpu->mod->lp[cpu->lp].hw, &x))
+	while (interrupted(cpu->in.hw))
+		if (engine_host_interrupt(cpu->in.hw, &x))
 			vmexit(cpu, &x, &regs);
 }
 
@@ -156,20 +158,19 @@ static void *translate(struct native_cpu *cpu, uint64_t gpa, enum ept_access acc
 	native_poll(cpu);
 	advance(cpu);
 	for (bool stall = false;; stall = true) {
-		const struct lp *lp = &cpu->mod->lp[cpu->lp];
+		const struct module_entered *in = &cpu->in;
 		struct tdx_regs regs = {0};
 		struct vmexit x = {.gpa = gpa, .gla = gpa, .stall = stall};
 		struct ept_view v;
 		struct ept_hit hit;
 
-		ept_view_init(&v, lp->hw, lp->vmcs, 1ull << (lp->tdcs->gpaw ? 51 : 47),
-			      lp->tdr->hkid);
+		ept_view_init(&v, in->hw, in->vmcs, entered_shared_bit(in), in->hkid);
 		switch (ept_translate(&v, gpa, access, &hit, &x.qualification)) {
 		case EPT_OK:
 			*hkid_ = hit.hkid;
-			return machine_ptr(lp->hw->m, hit.pa);
+			return machine_ptr(in->m, hit.pa);
 		case EPT_VE:
-			if (engine_ve(lp->vps, lp->vmcs, x.qualification | GLA_VALID, gpa, gpa)) {
+			if (engine_ve(in->vps, in->vmcs, x.qualification | GLA_VALID, gpa, gpa)) {
 				event(cpu, VECTOR_VE, 0);
 				return NULL;
 			}
@@ -225,7 +226,7 @@ static bool access_memory(struct native_cpu *cpu, gpa_t g, void *buf, size_t len
 		size_t n = TDX_PAGE_SIZE - (g.v & (TDX_PAGE_SIZE - 1));
 		unsigned hkid_;
 		uint8_t *p = translate(cpu, g.v, write ? EPT_ACCESS_W : EPT_ACCESS_R, &hkid_);
-		struct machine_lp *hw = cpu->mod->lp[cpu->lp].hw;
+		struct machine_lp *hw = cpu->in.hw;
 
 		if (!p)
 			return false;
@@ -299,18 +300,18 @@ static void cpu_free(void *p)
 static enum module_next native_run(struct engine *e, struct module *mod, unsigned lp)
 {
 	struct native *n = (struct native *)e;
-	struct native_cpu *cpu = vcpus_enter(&n->vcpus, lp, mod->lp[lp].tdvpr_pa.v);
-	struct vmcs *vmcs;
+	struct module_entered in = module_entered(mod, lp);
+	struct native_cpu *cpu = vcpus_enter(&n->vcpus, lp, in.tdvpr_pa.v);
 
 	if (!cpu)
 		return MODULE_SHUTDOWN;
 	cpu->mod = mod;
 	cpu->lp = lp;
-	vmcs = module_vmcs(mod, lp);
+	cpu->in = in;
 	if (!cpu->fiber.started) { /* what firmware does first: 64-bit mode */
-		vmcs_write(vmcs, VMCS_GUEST_EFER, 0xd01);
-		vmcs_set_bits(vmcs, VMCS_GUEST_CR0, CR0_PG | CR0_PE);
-		vmcs_set_bits(vmcs, VMCS_GUEST_CS_AR, SEG_AR_L);
+		vmcs_write(in.vmcs, VMCS_GUEST_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
+		vmcs_set_bits(in.vmcs, VMCS_GUEST_CR0, CR0_PG | CR0_PE);
+		vmcs_set_bits(in.vmcs, VMCS_GUEST_CS_AR, SEG_AR_L);
 	}
 	fiber_host_init(&cpu->host);
 	fiber_switch(&cpu->host, &cpu->fiber);

@@ -11,7 +11,7 @@ enum { PI_WORDS = 4, PI_CONTROL = 4 };
 
 static uint32_t *word(const struct td_cpu *t, unsigned reg, unsigned vector)
 {
-	return (uint32_t *)(void *)(t->vapic + reg + vector / 32 * 0x10);
+	return (uint32_t *)(void *)(t->in.vapic + reg + vector / 32 * 0x10);
 }
 
 static void set(const struct td_cpu *t, unsigned reg, unsigned vector)
@@ -37,32 +37,32 @@ static unsigned highest(const struct td_cpu *t, unsigned reg)
 
 static unsigned rvi(const struct td_cpu *t)
 {
-	return vmcs_read(t->lp->vmcs, VMCS_GUEST_INTERRUPT_STATUS) & 0xff;
+	return vmcs_read(t->in.vmcs, VMCS_GUEST_INTERRUPT_STATUS) & 0xff;
 }
 
 static unsigned svi(const struct td_cpu *t)
 {
-	return vmcs_read(t->lp->vmcs, VMCS_GUEST_INTERRUPT_STATUS) >> 8 & 0xff;
+	return vmcs_read(t->in.vmcs, VMCS_GUEST_INTERRUPT_STATUS) >> 8 & 0xff;
 }
 
 static void set_status(const struct td_cpu *t, unsigned requested, unsigned in_service)
 {
-	vmcs_write(t->lp->vmcs, VMCS_GUEST_INTERRUPT_STATUS, requested | in_service << 8);
+	vmcs_write(t->in.vmcs, VMCS_GUEST_INTERRUPT_STATUS, requested | in_service << 8);
 }
 
 /* PPR virtualization. */
 static void update_ppr(const struct td_cpu *t)
 {
-	uint8_t tpr = t->vapic[VAPIC_TPR];
+	uint8_t tpr = t->in.vapic[VAPIC_TPR];
 	unsigned in_service = svi(t);
 	unsigned ppr = (tpr & 0xf0u) >= (in_service & 0xf0u) ? tpr : in_service & 0xf0u;
 
-	*(uint32_t *)(void *)(t->vapic + VAPIC_PPR) = ppr;
+	*(uint32_t *)(void *)(t->in.vapic + VAPIC_PPR) = ppr;
 }
 
 static bool deliverable(const struct td_cpu *t)
 {
-	return (rvi(t) & 0xf0) > (t->vapic[VAPIC_PPR] & 0xf0u);
+	return (rvi(t) & 0xf0) > (t->in.vapic[VAPIC_PPR] & 0xf0u);
 }
 
 static void evaluate(const struct td_cpu *t)
@@ -73,15 +73,15 @@ static void evaluate(const struct td_cpu *t)
 
 static void take_posted(const struct td_cpu *t)
 {
-	struct vmcs *vmcs = t->lp->vmcs;
+	struct vmcs *vmcs = t->in.vmcs;
 	uint64_t pa = vmcs_read(vmcs, VMCS_POSTED_INTERRUPT_DESCRIPTOR);
 	uint64_t *pi;
 	unsigned top;
 
 	if (!(vmcs_read(vmcs, VMCS_PINBASED_CTLS) & PINBASED_POSTED_INTERRUPTS) ||
-	    !machine_is_ram(t->mod->m, pa, 64))
+	    !machine_is_ram(t->in.m, pa, 64))
 		return;
-	pi = machine_ptr(t->mod->m, pa);
+	pi = machine_ptr(t->in.m, pa);
 	if (!(__atomic_load_n(&pi[PI_CONTROL], __ATOMIC_ACQUIRE) & PI_ON))
 		return;
 	__atomic_and_fetch(&pi[PI_CONTROL], ~PI_ON, __ATOMIC_SEQ_CST);
@@ -99,13 +99,13 @@ void td_apic_at_entry(struct td_cpu *t)
 {
 	take_posted(t);
 	update_ppr(t);
-	t->x86->cr8 = t->vapic[VAPIC_TPR] >> 4;
+	t->x86->cr8 = t->in.vapic[VAPIC_TPR] >> 4;
 	evaluate(t);
 }
 
 void td_apic_write_tpr(struct td_cpu *t, uint8_t tpr)
 {
-	*(uint32_t *)(void *)(t->vapic + VAPIC_TPR) = tpr;
+	*(uint32_t *)(void *)(t->in.vapic + VAPIC_TPR) = tpr;
 	t->x86->cr8 = tpr >> 4;
 	update_ppr(t);
 	evaluate(t);

@@ -65,7 +65,7 @@ static enum module_next vmexit(struct td_cpu *t, struct vmexit *x)
 static bool convert_to_ve(struct td_cpu *t, const struct x86_exit *e)
 {
 	if (t->refused != EPT_VE || e->idt_info >> 31 ||
-	    !engine_ve(t->lp->vps, t->lp->vmcs, e->qualification, e->gla, e->gpa))
+	    !engine_ve(t->in.vps, t->in.vmcs, e->qualification, e->gla, e->gpa))
 		return false;
 	x86_inject(t->x86, VECTOR_VE, VMX_EVENT_EXCEPTION, false, 0, 0);
 	return true;
@@ -75,7 +75,7 @@ static bool convert_to_ve(struct td_cpu *t, const struct x86_exit *e)
 static void triple_fault(const struct td_cpu *t, const struct x86_exit *e, char *line, size_t len)
 {
 	const char *name = x86_vector_name(VMX_EVENT_VECTOR(e->first_info));
-	int n = snprintf(line, len, "vCPU %" PRIu32 ": triple fault: %s", t->lp->vps->vcpu_index,
+	int n = snprintf(line, len, "vCPU %" PRIu32 ": triple fault: %s", t->in.vps->vcpu_index,
 			 name ? name : "an exception");
 
 	if (e->first_info & VMX_EVENT_ERROR_CODE)
@@ -104,13 +104,13 @@ static void stopped(struct td_cpu *t, const struct x86_exit *e)
 	} else if (e->reason == X86_EXIT_UNKNOWN) {
 		n = snprintf(line, sizeof(line),
 			     "vCPU %" PRIu32 ": unknown instruction at 0x%" PRIx64 ":",
-			     t->lp->vps->vcpu_index, t->x86->rip);
+			     t->in.vps->vcpu_index, t->x86->rip);
 		for (unsigned i = 0; i < e->insn_len && i < sizeof(e->insn); i++)
 			n += snprintf(line + n, sizeof(line) - (size_t)n, " %02x", e->insn[i]);
 	} else {
 		snprintf(line, sizeof(line),
 			 "vCPU %" PRIu32 ": cannot go on at 0x%" PRIx64 ": %s (%" PRIu64 ")",
-			 t->lp->vps->vcpu_index, t->x86->rip,
+			 t->in.vps->vcpu_index, t->x86->rip,
 			 e->reason == X86_EXIT_UNSUPPORTED ? x86_unsupported_name(e->qualification)
 							   : "an unknown exit",
 			 e->qualification);
@@ -136,7 +136,7 @@ static enum module_next external_interrupt(struct td_cpu *t)
 {
 	struct vmexit x;
 
-	if (!engine_host_interrupt(t->lp->hw, &x))
+	if (!engine_host_interrupt(t->in.hw, &x))
 		return MODULE_TO_GUEST;
 	return vmexit(t, &x);
 }
@@ -144,7 +144,7 @@ static enum module_next external_interrupt(struct td_cpu *t)
 /* A debugger steps: an exit after each instruction or event. */
 static bool monitor_trap(const struct td_cpu *t)
 {
-	return (vmcs_read(t->lp->vmcs, VMCS_PROCBASED_CTLS) & PROCBASED_MONITOR_TRAP) != 0;
+	return (vmcs_read(t->in.vmcs, VMCS_PROCBASED_CTLS) & PROCBASED_MONITOR_TRAP) != 0;
 }
 
 static enum module_next handle(struct td_cpu *t, const struct x86_exit *e)
@@ -187,7 +187,7 @@ static enum module_next handle(struct td_cpu *t, const struct x86_exit *e)
 /* An NMI the host asked for can be given now. */
 static bool nmi_window(const struct td_cpu *t)
 {
-	return vmcs_read(t->lp->vmcs, VMCS_PROCBASED_CTLS) & PROCBASED_NMI_WINDOW &&
+	return vmcs_read(t->in.vmcs, VMCS_PROCBASED_CTLS) & PROCBASED_NMI_WINDOW &&
 	       !t->x86->nmi_blocked && !(t->x86->shadow & 3u);
 }
 
@@ -197,7 +197,7 @@ static void inject(struct td_cpu *t)
 
 	if (!(e.info & VMX_EVENT_VALID))
 		return;
-	vmcs_clear_bits(t->lp->vmcs, VMCS_ENTRY_INTERRUPTION_INFO, VMX_EVENT_VALID);
+	vmcs_clear_bits(t->in.vmcs, VMCS_ENTRY_INTERRUPTION_INFO, VMX_EVENT_VALID);
 	x86_inject(t->x86, (uint8_t)VMX_EVENT_VECTOR(e.info),
 		   (enum vmx_event)VMX_EVENT_TYPE(e.info), (e.info & VMX_EVENT_ERROR_CODE) != 0,
 		   e.error, (uint8_t)e.instr_len);
@@ -223,7 +223,7 @@ static enum module_next guest(struct td_cpu *t)
 		struct x86_exit e;
 
 		inject(t);
-		if (atomic_load_explicit(&t->lp->hw->irq, memory_order_acquire) &&
+		if (atomic_load_explicit(&t->in.hw->irq, memory_order_acquire) &&
 		    !t->x86->inj.valid) {
 			next = external_interrupt(t);
 			continue;
@@ -233,7 +233,7 @@ static enum module_next guest(struct td_cpu *t)
 			continue;
 		}
 		/* With an event on its way into the guest, the host comes right after it. */
-		if (atomic_load_explicit(&t->lp->hw->irq, memory_order_acquire))
+		if (atomic_load_explicit(&t->in.hw->irq, memory_order_acquire))
 			x86_kick(t->x86);
 		x86_run(t->x86, &e, monitor_trap(t) ? 1 : BUDGET);
 		/* In its place a processor has the host's clock, which comes so often. */
@@ -270,32 +270,29 @@ static void cpu_free(void *vcpu)
 	free(t);
 }
 
-static void attach(struct td_cpu *t, struct module *mod, unsigned lp_id)
+static void attach(struct td_cpu *t, struct module *mod, unsigned lp_id,
+		   const struct module_entered *in)
 {
-	struct lp *lp = &mod->lp[lp_id];
-	struct machine *m = mod->m;
-
 	t->mod = mod;
-	t->lp = lp;
 	t->lp_id = lp_id;
-	t->vapic = machine_ptr(m, machine_strip(m, lp->vps->page_pa[TDVPS_PAGE_VAPIC]));
-	t->msr_bitmaps = machine_ptr(m, machine_strip(m, lp->tdr->tdcx_pa[TDCS_PAGE_MSR_BITMAPS]));
-	t->tsc_offset = vmcs_read(lp->vmcs, VMCS_TSC_OFFSET);
-	t->tsc_multiplier = vmcs_read(lp->vmcs, VMCS_TSC_MULTIPLIER);
-	t->x86->mwait_exits = vmcs_read(lp->vmcs, VMCS_PROCBASED_CTLS) & PROCBASED_MWAIT_EXITING;
-	t->x86->maxpa = (uint8_t)(lp->tdcs->gpaw ? 52 : 48);
-	ept_view_init(&t->ept, lp->hw, lp->vmcs, 1ull << (lp->tdcs->gpaw ? 51 : 47), lp->tdr->hkid);
+	t->in = *in;
+	t->tsc_offset = vmcs_read(in->vmcs, VMCS_TSC_OFFSET);
+	t->tsc_multiplier = vmcs_read(in->vmcs, VMCS_TSC_MULTIPLIER);
+	t->x86->mwait_exits = vmcs_read(in->vmcs, VMCS_PROCBASED_CTLS) & PROCBASED_MWAIT_EXITING;
+	t->x86->maxpa = (uint8_t)in->gpa_width;
+	ept_view_init(&t->ept, in->hw, in->vmcs, entered_shared_bit(in), in->hkid);
 }
 
 static enum module_next run(struct engine *engine, struct module *mod, unsigned lp)
 {
 	struct td_engine *e = (struct td_engine *)engine;
-	struct td_cpu *t = vcpus_enter(&e->vcpus, lp, mod->lp[lp].tdvpr_pa.v);
+	struct module_entered in = module_entered(mod, lp);
+	struct td_cpu *t = vcpus_enter(&e->vcpus, lp, in.tdvpr_pa.v);
 	enum module_next next;
 
 	if (!t)
 		return MODULE_SHUTDOWN;
-	attach(t, mod, lp);
+	attach(t, mod, lp, &in);
 	if (!t->described) {
 		/* fixed since TDH.MNG.INIT */
 		x86_cpuid_changed(t->x86);

@@ -14,7 +14,7 @@
 #include "engine/vcpus.h"
 #include "x86/x86.h"
 #include "machine/machine.h"
-#include "module/internal.h"
+#include "module/entered.h"
 #include "module/vmcs.h"
 
 struct td_engine;
@@ -24,10 +24,8 @@ struct td_cpu {
 	struct td_engine *engine;
 	/* while entered */
 	struct module *mod;
-	struct lp *lp;
 	unsigned lp_id;
-	uint8_t *vapic;
-	const uint8_t *msr_bitmaps;
+	struct module_entered in;
 	uint64_t tsc_offset, tsc_multiplier;
 	uint64_t module_rip; /* where the module last had it */
 	struct ept_view ept;

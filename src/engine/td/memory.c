@@ -8,7 +8,7 @@
 unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **host, uint64_t *qual)
 {
 	struct td_cpu *t = td_cpu_of(x86);
-	struct machine *m = t->mod->m;
+	struct machine *m = t->in.m;
 	uint64_t q = 0;
 	struct ept_hit hit;
 
@@ -26,13 +26,13 @@ unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **h
 		*qual = q;
 		return 0;
 	}
-	if (!machine_intact(t->lp->hw, hit.pa, hit.hkid)) {
+	if (!machine_intact(t->in.hw, hit.pa, hit.hkid)) {
 		t->poison = true;
 		return 0;
 	}
 	*host = machine_ptr(m, hit.pa & ~(TDX_PAGE_SIZE - 1));
 	if (access & X86_MAP_W) {
-		machine_wrote(t->lp->hw, hit.pa & ~(TDX_PAGE_SIZE - 1), hit.hkid);
+		machine_wrote(t->in.hw, hit.pa & ~(TDX_PAGE_SIZE - 1), hit.hkid);
 		return hit.access;
 	}
 	return hit.access & ~X86_MAP_W;
@@ -40,18 +40,18 @@ unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **h
 
 bool td_is_ram(struct x86_cpu *x86, const void *host, size_t len)
 {
-	return machine_has(td_cpu_of(x86)->mod->m, host, len);
+	return machine_has(td_cpu_of(x86)->in.m, host, len);
 }
 
 void td_tlb_at_entry(struct td_cpu *t)
 {
-	uint64_t generation = atomic_load(&t->lp->hw->tlb_generation);
-	bool fresh = !t->lp->vps->vm_launched[0];
+	uint64_t generation = atomic_load(&t->in.hw->tlb_generation);
+	bool fresh = !t->in.vps->vm_launched[0];
 
-	if (!fresh && t->epoch == t->lp->vps->vcpu_epoch && t->tlb_lp == t->lp_id &&
+	if (!fresh && t->epoch == t->in.vps->vcpu_epoch && t->tlb_lp == t->lp_id &&
 	    t->tlb_generation == generation)
 		return;
-	t->epoch = t->lp->vps->vcpu_epoch;
+	t->epoch = t->in.vps->vcpu_epoch;
 	t->tlb_generation = generation;
 	t->tlb_lp = t->lp_id;
 	x86_tlb_flush(t->x86);

@@ -4,19 +4,19 @@
 #include "engine/td/internal.h"
 
 #include "arch/msr.h"
-#include "module/msr_policy.h"
+#include "module/msr_table.h"
 #include "module/tsc.h"
 
 uint64_t td_tsc(struct x86_cpu *x86)
 {
 	struct td_cpu *t = td_cpu_of(x86);
 
-	return tsc_to_virtual(machine_rdtsc(t->lp->hw), t->tsc_multiplier, t->tsc_offset);
+	return tsc_to_virtual(machine_rdtsc(t->in.hw), t->tsc_multiplier, t->tsc_offset);
 }
 
 bool td_random(struct x86_cpu *x86, bool seed, uint64_t *value)
 {
-	struct machine_lp *hw = td_cpu_of(x86)->lp->hw;
+	struct machine_lp *hw = td_cpu_of(x86)->in.hw;
 
 	return seed ? machine_rdseed(hw, value) : machine_rdrand(hw, value);
 }
@@ -33,14 +33,14 @@ enum x86_msr_answer td_rdmsr(struct x86_cpu *x86, uint32_t msr, uint64_t *value)
 	struct td_cpu *t = td_cpu_of(x86);
 	const uint64_t *p;
 
-	if (msr_intercepted(t->msr_bitmaps, msr, false))
+	if (msr_intercepted(t->in.msr_bitmaps, msr, false))
 		return X86_MSR_EXIT;
 	if (own(msr))
 		return X86_MSR_OWN;
 	if (msr >= MSR_X2APIC_FIRST && msr <= MSR_X2APIC_LAST) {
 		if (msr == MSR_X2APIC_EOI || msr == MSR_X2APIC_SELF_IPI)
 			return X86_MSR_GP;
-		*value = *(const uint32_t *)(const void *)(t->vapic + (msr & 0xff) * 16);
+		*value = *(const uint32_t *)(const void *)(t->in.vapic + (msr & 0xff) * 16);
 		return X86_MSR_DONE;
 	}
 	if (msr == MSR_TSC) {
@@ -50,7 +50,7 @@ enum x86_msr_answer td_rdmsr(struct x86_cpu *x86, uint32_t msr, uint64_t *value)
 	p = module_guest_msr(t->mod, t->lp_id, msr);
 	if (p)
 		*value = *p;
-	else if (!machine_rdmsr(t->lp->hw, msr, value))
+	else if (!machine_rdmsr(t->in.hw, msr, value))
 		return X86_MSR_GP;
 	return X86_MSR_DONE;
 }
@@ -82,7 +82,7 @@ enum x86_msr_answer td_wrmsr(struct x86_cpu *x86, uint32_t msr, uint64_t value)
 	struct td_cpu *t = td_cpu_of(x86);
 	uint64_t *p;
 
-	if (msr_intercepted(t->msr_bitmaps, msr, true))
+	if (msr_intercepted(t->in.msr_bitmaps, msr, true))
 		return X86_MSR_EXIT;
 	if (own(msr))
 		return X86_MSR_OWN;

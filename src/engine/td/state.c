@@ -53,14 +53,14 @@ static void save_seg(struct vmcs *v, uint32_t sel, uint32_t limit, uint32_t ar, 
 
 static uint8_t *xbuff(const struct td_cpu *t)
 {
-	const struct machine *m = t->mod->m;
+	const struct machine *m = t->in.m;
 
-	return machine_ptr(m, machine_strip(m, t->lp->vps->page_pa[TDVPS_PAGE_XBUFF]));
+	return machine_ptr(m, machine_strip(m, t->in.vps->page_pa[TDVPS_PAGE_XBUFF]));
 }
 
 static void load_extended(struct td_cpu *t)
 {
-	const struct xsave_header *h = xbuff_header(t->mod->m, t->lp->vps);
+	const struct xsave_header *h = xbuff_header(t->in.m, t->in.vps);
 	const uint8_t *image = xbuff(t);
 	struct x86_cpu *x = t->x86;
 	struct x86_fxregs init = {
@@ -85,13 +85,13 @@ static void save_extended(const struct td_cpu *t)
 
 	memcpy(image, &x->fx, sizeof(x->fx));
 	memcpy(image + XBUFF_XMM, x->xmm, sizeof(x->xmm));
-	xbuff_header(t->mod->m, t->lp->vps)->xstate_bv = XBUFF_X87 | XSTATE_BV_SSE;
+	xbuff_header(t->in.m, t->in.vps)->xstate_bv = XBUFF_X87 | XSTATE_BV_SSE;
 }
 
 static void load_msrs(struct td_cpu *t)
 {
-	const struct tdvps_msrs *msr = &t->lp->vps->msr;
-	const struct vmcs *v = t->lp->vmcs;
+	const struct tdvps_msrs *msr = &t->in.vps->msr;
+	const struct vmcs *v = t->in.vmcs;
 	struct x86_cpu *x = t->x86;
 
 	x->star = msr->star;
@@ -108,9 +108,9 @@ static void load_msrs(struct td_cpu *t)
 
 static void save_msrs(const struct td_cpu *t)
 {
-	struct tdvps_msrs *msr = &t->lp->vps->msr;
+	struct tdvps_msrs *msr = &t->in.vps->msr;
 	const struct x86_cpu *x = t->x86;
-	struct vmcs *v = t->lp->vmcs;
+	struct vmcs *v = t->in.vmcs;
 
 	msr->star = x->star;
 	msr->lstar = x->lstar;
@@ -125,7 +125,7 @@ static void save_msrs(const struct td_cpu *t)
 
 static void load_blocking(struct td_cpu *t)
 {
-	uint64_t blocking = vmcs_read(t->lp->vmcs, VMCS_GUEST_INTERRUPTIBILITY);
+	uint64_t blocking = vmcs_read(t->in.vmcs, VMCS_GUEST_INTERRUPTIBILITY);
 
 	t->x86->shadow = (uint8_t)(blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS));
 	t->x86->nmi_blocked = (blocking & INTERRUPTIBILITY_NMI) != 0;
@@ -134,7 +134,7 @@ static void load_blocking(struct td_cpu *t)
 /* Control registers and their masks; true: other than the interpreter had them. */
 static bool load_control(struct td_cpu *t)
 {
-	const struct vmcs *v = t->lp->vmcs;
+	const struct vmcs *v = t->in.vmcs;
 	struct x86_cpu *x = t->x86;
 	uint64_t cr0 = vmcs_read(v, VMCS_GUEST_CR0), cr4 = vmcs_read(v, VMCS_GUEST_CR4);
 	uint64_t efer = vmcs_read(v, VMCS_GUEST_EFER);
@@ -147,23 +147,23 @@ static bool load_control(struct td_cpu *t)
 	x->cr0_shadow = vmcs_read(v, VMCS_CR0_READ_SHADOW);
 	x->cr4_mask = vmcs_read(v, VMCS_CR4_GUEST_HOST_MASK);
 	x->cr4_shadow = vmcs_read(v, VMCS_CR4_READ_SHADOW);
-	x->xcr0 = t->lp->vps->xcr0;
-	x->xss = t->lp->vps->msr.xss;
-	x->cr2 = t->lp->vps->cr2;
+	x->xcr0 = t->in.vps->xcr0;
+	x->xss = t->in.vps->msr.xss;
+	x->cr2 = t->in.vps->cr2;
 	return changed;
 }
 
 static void load_general(struct td_cpu *t)
 {
-	t->x86->regs = t->lp->vps->gpr;
-	t->x86->regs.rsp = vmcs_read(t->lp->vmcs, VMCS_GUEST_RSP);
-	x86_set_rflags(t->x86, vmcs_read(t->lp->vmcs, VMCS_GUEST_RFLAGS));
+	t->x86->regs = t->in.vps->gpr;
+	t->x86->regs.rsp = vmcs_read(t->in.vmcs, VMCS_GUEST_RSP);
+	x86_set_rflags(t->x86, vmcs_read(t->in.vmcs, VMCS_GUEST_RFLAGS));
 }
 
 void td_load(struct td_cpu *t)
 {
-	const struct vmcs *v = t->lp->vmcs;
-	const struct tdvps *vps = t->lp->vps;
+	const struct vmcs *v = t->in.vmcs;
+	const struct tdvps *vps = t->in.vps;
 	struct x86_cpu *x = t->x86;
 	const struct x86_seg before = x->seg[X86_CS];
 	const uint64_t cr3 = x->cr3;
@@ -200,8 +200,8 @@ void td_load(struct td_cpu *t)
 
 void td_save(struct td_cpu *t)
 {
-	struct vmcs *v = t->lp->vmcs;
-	struct tdvps *vps = t->lp->vps;
+	struct vmcs *v = t->in.vmcs;
+	struct tdvps *vps = t->in.vps;
 	const struct x86_cpu *x = t->x86;
 
 	vmcs_write(v, VMCS_GUEST_CR0, x->cr0);
@@ -235,7 +235,7 @@ void td_save(struct td_cpu *t)
 
 void td_resume(struct td_cpu *t, unsigned insn_len)
 {
-	uint64_t rip = vmcs_read(t->lp->vmcs, VMCS_GUEST_RIP);
+	uint64_t rip = vmcs_read(t->in.vmcs, VMCS_GUEST_RIP);
 	bool changed = load_control(t);
 
 	load_general(t);
