@@ -236,15 +236,19 @@ static struct tdx_status import_page(struct bundle *b)
 	return tdx_success();
 }
 
-struct tdx_status bundle_import(struct bundle *b, uint64_t error[2])
+struct tdx_status bundle_import(struct bundle *b, unsigned min)
 {
 	struct mig_stream *p = b->stream.page;
 	struct mig_interrupted *i = &p->stopped;
 	uint8_t tag[GCM_TAG_SIZE];
+	struct tdx_status s = bundle_check_pages(b, min);
 
+	if (tdx_is_success(s))
+		s = bundle_list(b);
+	if (!tdx_is_success(s))
+		return s;
 	while (i->done <= last_page(b)) {
-		struct tdx_status s = import_page(b);
-
+		s = import_page(b);
 		if (!tdx_is_success(s))
 			return s;
 		if (i->done > last_page(b))
@@ -259,6 +263,6 @@ struct tdx_status bundle_import(struct bundle *b, uint64_t error[2])
 	if (memcmp(tag, p->mbmd.mac, sizeof(tag)) != 0)
 		return tdx_error(TDX_INCORRECT_MBMD_MAC);
 	if (!tdx_is_success(i->refused))
-		error[0] = i->refused_field;
+		b->error = i->refused_field;
 	return i->refused;
 }

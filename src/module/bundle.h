@@ -22,6 +22,7 @@ struct bundle {
 	uint64_t tdvpr; /* of a vCPU's state */
 	bool immutable;
 	uint64_t *list; /* set by bundle_list() */
+	uint64_t error; /* of an import: the field that was refused, for RCX */
 };
 
 /* R9: enough pages for what is to come, reserved bits. */
@@ -50,9 +51,9 @@ struct tdx_status bundle_import_begin(struct bundle *b, enum mbmd_type type, uin
 				      uint64_t reserved);
 /* The message begins. */
 void bundle_import_open(struct bundle *b);
-/* Pages until all of the list is read and the MAC compared, or an interrupt comes. error: of a
- * field that was refused. */
-struct tdx_status bundle_import(struct bundle *b, uint64_t error[2]);
+/* R9, and its pages, `min` at least, until all of the list is read and the MAC compared, or an
+ * interrupt comes. */
+struct tdx_status bundle_import(struct bundle *b, unsigned min);
 
 static inline bool bundle_interrupted(struct tdx_status s)
 {

@@ -13,14 +13,9 @@ static inline struct tdx_status md_take_vcpu(struct tx *tx, hpa_t tdvpr, bool wr
 	struct td td;
 	struct vp vp;
 
-	s = tx_vp(tx, tdvpr, TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_SHARED, &vp, &td);
+	s = tx_vcpu(tx, tdvpr, TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_SHARED, &vp, &td);
 	if (!tdx_is_success(s))
 		return s;
-	s = tx_tdcs(tx, &td, LOCK_SHARED);
-	if (!tdx_is_success(s))
-		return s;
-	if (!tx_map_vp(tx, &td, &vp))
-		return tdx_error(TDX_TDCX_NUM_INCORRECT);
 	s = vp_check_and_associate(tx, &td, &vp, !write, NULL);
 	if (tdx_is_success(s))
 		*md = md_of_td(tx, &td, &vp);

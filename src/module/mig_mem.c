@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "module/seamcall/mem.h"
+#include "module/transition.h"
 
 static struct tdx_status find(struct mig_mem *m)
 {
@@ -122,6 +123,33 @@ void mig_mem_stop(struct mig_mem *m)
 	i->attributes = attributes_operand(m);
 	i->new_pages = m->in->new_pages;
 	i->epoch = m->td.tdcs->mig_epoch;
+}
+
+struct tdx_status mig_mem_each(struct mig_mem *m,
+			       struct tdx_status (*one)(struct mig_mem *m, unsigned i))
+{
+	m->gcm = gcm_begin(m->tx->lp, &m->stream.page->key, !m->in->import);
+	for (unsigned i = m->gpas.first;; i++) {
+		struct tdx_status s;
+
+		m->next = i;
+		s = one(m, i);
+		/* the host gives the memory that is missing, and the entry comes again */
+		if (tdx_is(s, TDX_INTERRUPTED_PAMT))
+			mig_mem_stop(m);
+		if (!tdx_is_success(s) || lp_decided(m->tx->lp))
+			return s;
+		m->next = i + 1;
+		if (i == m->gpas.last)
+			break;
+		s = mem_poll(m->tx, &m->td, TDX_INTERRUPTED_RESUMABLE);
+		if (!tdx_is_success(s)) {
+			mig_mem_stop(m);
+			return s;
+		}
+	}
+	__atomic_fetch_add(&m->td.tdcs->total_mb_count, 1, __ATOMIC_RELAXED);
+	return tdx_status(m->problems);
 }
 
 void mig_mem_put_mac(struct mig_mem *m, unsigned i, const uint8_t mac[GCM_TAG_SIZE])

@@ -38,6 +38,11 @@ struct tdx_status mig_mem_resume(struct mig_mem *m);
 /* Remember it. */
 void mig_mem_stop(struct mig_mem *m);
 
+/* Each entry of the list, from where the call begins or goes on: the answer of the leaf. `one` does
+ * an entry; when it fails the call is over. Interrupts are asked for after each. */
+struct tdx_status mig_mem_each(struct mig_mem *m,
+			       struct tdx_status (*one)(struct mig_mem *m, unsigned i));
+
 /* The MAC of entry i. */
 void mig_mem_put_mac(struct mig_mem *m, unsigned i, const uint8_t mac[GCM_TAG_SIZE]);
 void mig_mem_get_mac(const struct mig_mem *m, unsigned i, uint8_t mac[GCM_TAG_SIZE]);

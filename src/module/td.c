@@ -98,6 +98,18 @@ bool tx_map_vp(const struct tx *tx, const struct td *td, struct vp *vp)
 	return true;
 }
 
+struct tdx_status tx_vcpu(struct tx *tx, hpa_t tdvpr, enum tdx_operand op, enum lock_mode mode,
+			  enum lock_mode tdr_mode, struct vp *vp, struct td *td)
+{
+	struct tdx_status s = tx_vp(tx, tdvpr, op, mode, tdr_mode, vp, td);
+
+	if (tdx_is_success(s))
+		s = tx_tdcs(tx, td, LOCK_SHARED);
+	if (tdx_is_success(s) && !tx_map_vp(tx, td, vp))
+		s = tdx_error(TDX_TDCX_NUM_INCORRECT);
+	return s;
+}
+
 /* A vCPU that entered before the page was blocked holds a count of that epoch. Reading the two
  * words one after the other is safe: the epoch moves on only when the older count is zero. */
 bool td_tlb_tracked(const struct td *td, uint64_t bepoch)

@@ -30,6 +30,15 @@ struct tdx_status tx_tdr_implicit(struct tx *tx, hpa_t pa, enum lock_mode mode, 
 /* TD fatal / keys configured / TDCS allocated; then OP_STATE locked (LOCK_NONE: not) and the leaf
  * allowed in it by its row (tx->leaf). Maps TDCS. */
 struct tdx_status tx_tdcs(struct tx *tx, struct td *td, enum lock_mode op_state_mode);
+/* Both: the TD of a leaf whose operand is a TDR. */
+static inline struct tdx_status tx_td(struct tx *tx, hpa_t tdr, enum tdx_operand op,
+				      enum lock_mode tdr_mode, enum lock_mode op_state_mode,
+				      struct td *td)
+{
+	struct tdx_status s = tx_tdr(tx, tdr, op, tdr_mode, td);
+
+	return tdx_is_success(s) ? tx_tdcs(tx, td, op_state_mode) : s;
+}
 /* The three build-state questions alone. */
 struct tdx_status tx_td_built(const struct td *td);
 void tx_map_tdcs(const struct tx *tx, struct td *td);
@@ -40,6 +49,9 @@ struct tdx_status tx_vp(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_
 			enum lock_mode tdr_mode, struct vp *vp, struct td *td);
 /* Map all TDVPS pages; false when fewer than the TD's L2 VMs need have been added. */
 bool tx_map_vp(const struct tx *tx, const struct td *td, struct vp *vp);
+/* All of it: the vCPU of a leaf whose operand is a TDVPR, and its TD, OP_STATE shared. */
+struct tdx_status tx_vcpu(struct tx *tx, hpa_t tdvpr, enum tdx_operand op, enum lock_mode mode,
+			  enum lock_mode tdr_mode, struct vp *vp, struct td *td);
 
 /* Has every vCPU that may have cached a translation blocked in this epoch left the guest since? */
 bool td_tlb_tracked(const struct td *td, uint64_t bepoch);

@@ -4,9 +4,7 @@
 
 struct tdx_status mem_td(struct tx *tx, hpa_t tdr, struct td *td)
 {
-	struct tdx_status s = tx_tdr(tx, tdr, TDX_OPERAND_ID_RDX, LOCK_SHARED, td);
-
-	return tdx_is_success(s) ? tx_tdcs(tx, td, LOCK_SHARED) : s;
+	return tx_td(tx, tdr, TDX_OPERAND_ID_RDX, LOCK_SHARED, LOCK_SHARED, td);
 }
 
 struct tdx_status mem_entry(struct tx *tx, gpa_level_t at, const struct mem_reach *reach,

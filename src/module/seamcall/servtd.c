@@ -26,9 +26,7 @@
 
 static struct tdx_status served_td(struct tx *tx, uint64_t pa, struct td *td)
 {
-	struct tdx_status s = tx_tdr(tx, hpa(pa), TDX_OPERAND_ID_RCX, LOCK_SHARED, td);
-
-	return tdx_is_success(s) ? tx_tdcs(tx, td, LOCK_SHARED) : s;
+	return tx_td(tx, hpa(pa), TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_SHARED, td);
 }
 
 static struct tdx_status service_td(struct tx *tx, uint64_t pa, struct td *td)

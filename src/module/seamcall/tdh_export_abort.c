@@ -29,10 +29,9 @@ static struct tdx_status check_token(struct tx *tx, const struct td *td, uint64_
 
 static struct tdx_status decode(struct tx *tx, const struct tdh_export_abort_in *in, struct td *td)
 {
-	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, td);
+	struct tdx_status s =
+		tx_td(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_EXCLUSIVE, td);
 
-	if (tdx_is_success(s))
-		s = tx_tdcs(tx, td, LOCK_EXCLUSIVE);
 	if (tdx_is_success(s))
 		s = mig_lock(tx, td, LOCK_EXCLUSIVE);
 	if (!tdx_is_success(s))

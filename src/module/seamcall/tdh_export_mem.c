@@ -180,7 +180,7 @@ static void seal(struct mig_mem *m, const struct item *it, unsigned i)
 	mig_mem_put_mac(m, i, mac);
 }
 
-static void one(struct mig_mem *m, unsigned i)
+static struct tdx_status one(struct mig_mem *m, unsigned i)
 {
 	const unsigned mark = m->tx->nheld;
 	struct item it = {.entry = mig_word(m->gpas.entry, i), .buffer = mig_word(m->buffers, i)};
@@ -189,7 +189,7 @@ static void one(struct mig_mem *m, unsigned i)
 	if (st == GPA_OK && it.page)
 		mem_readable(m->tx, &m->td, sept_leaf_pa(m->tx, &it.ref));
 	if (lp_decided(m->tx->lp)) /* broken state, or a page that cannot be read */
-		return;
+		return tdx_success();
 	if (st != GPA_OK) {
 		it.entry = gpa_refused(it.entry, st);
 		it.buffer |= MIG_PAGE_INVALID;
@@ -205,6 +205,7 @@ static void one(struct mig_mem *m, unsigned i)
 		tx_sept_store(m->tx, &it.ref, it.value);
 	}
 	tx_unwind(m->tx, mark);
+	return tdx_success();
 }
 
 static struct tdx_status begin(struct mig_mem *m)
@@ -235,28 +236,6 @@ static struct tdx_status begin(struct mig_mem *m)
 	return tdx_success();
 }
 
-static struct tdx_status loop(struct mig_mem *m)
-{
-	m->gcm = gcm_begin(m->tx->lp, &m->stream.page->key, true);
-	for (unsigned i = m->gpas.first;; i++) {
-		struct tdx_status s;
-
-		one(m, i);
-		if (lp_decided(m->tx->lp))
-			return tdx_success();
-		m->next = i + 1;
-		if (i == m->gpas.last)
-			break;
-		s = mem_poll(m->tx, &m->td, TDX_INTERRUPTED_RESUMABLE);
-		if (!tdx_is_success(s)) {
-			mig_mem_stop(m);
-			return s;
-		}
-	}
-	__atomic_fetch_add(&m->td.tdcs->total_mb_count, 1, __ATOMIC_RELAXED);
-	return tdx_status(m->problems);
-}
-
 struct tdx_status leaf_tdh_export_mem(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdh_export_mem_in in = tdh_export_mem_take(regs);
@@ -277,7 +256,7 @@ struct tdx_status leaf_tdh_export_mem(struct tx *tx, struct tdx_regs *regs)
 	if (tdx_is_success(s))
 		s = in.stream & MIG_R10_COMMAND ? mig_mem_resume(&m) : begin(&m);
 	if (tdx_is_success(s)) {
-		s = loop(&m);
+		s = mig_mem_each(&m, one);
 		out.gpas = gpa_list_at(in.gpas, m.next);
 		if (tdx_is_success(s))
 			out.data = m.stream.page->stopped.done;

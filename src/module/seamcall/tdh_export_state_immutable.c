@@ -15,10 +15,9 @@ static struct tdx_status find(struct tx *tx, const struct tdh_export_state_immut
 			      struct bundle *b)
 {
 	struct mbmd *unused;
-	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, &b->td);
+	struct tdx_status s =
+		tx_td(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_EXCLUSIVE, &b->td);
 
-	if (tdx_is_success(s))
-		s = tx_tdcs(tx, &b->td, LOCK_EXCLUSIVE);
 	if (tdx_is_success(s))
 		s = mig_lock(tx, &b->td, LOCK_EXCLUSIVE);
 	if (!tdx_is_success(s))

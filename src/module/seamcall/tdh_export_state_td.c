@@ -9,10 +9,9 @@ enum { MIN_PAGES = 2 };
 static struct tdx_status decode(struct tx *tx, const struct tdh_export_state_td_in *in,
 				struct bundle *b)
 {
-	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, &b->td);
+	struct tdx_status s =
+		tx_td(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_EXCLUSIVE, &b->td);
 
-	if (tdx_is_success(s))
-		s = tx_tdcs(tx, &b->td, LOCK_EXCLUSIVE);
 	if (tdx_is_success(s))
 		s = migs_check_first(in->stream);
 	if (tdx_is_success(s))

@@ -12,14 +12,10 @@ static struct tdx_status find(struct tx *tx, const struct tdh_export_state_vp_in
 			      struct bundle *b, struct vp *vp)
 {
 	struct tdx_status s =
-		tx_vp(tx, in->tdvpr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, LOCK_SHARED, vp, &b->td);
+		tx_vcpu(tx, in->tdvpr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, LOCK_SHARED, vp, &b->td);
 
-	if (tdx_is_success(s))
-		s = tx_tdcs(tx, &b->td, LOCK_SHARED);
 	if (!tdx_is_success(s))
 		return s;
-	if (!tx_map_vp(tx, &b->td, vp))
-		return tdx_error(TDX_TDCX_NUM_INCORRECT);
 	s = vp_check_and_associate(tx, &b->td, vp, true, NULL);
 	if (!tdx_is_success(s))
 		return s;

@@ -14,10 +14,9 @@ struct plan {
 
 static struct tdx_status find(struct tx *tx, const struct tdh_export_track_in *in, struct plan *p)
 {
-	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, &p->td);
+	struct tdx_status s =
+		tx_td(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_EXCLUSIVE, &p->td);
 
-	if (tdx_is_success(s))
-		s = tx_tdcs(tx, &p->td, LOCK_EXCLUSIVE);
 	if (tdx_is_success(s))
 		s = mig_lock(tx, &p->td, LOCK_EXCLUSIVE);
 	if (tdx_is_success(s))

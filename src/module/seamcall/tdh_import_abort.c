@@ -12,10 +12,9 @@ struct plan {
 
 static struct tdx_status decode(struct tx *tx, const struct tdh_import_abort_in *in, struct plan *p)
 {
-	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, &p->td);
+	struct tdx_status s =
+		tx_td(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, LOCK_NONE, &p->td);
 
-	if (tdx_is_success(s))
-		s = tx_tdcs(tx, &p->td, LOCK_NONE);
 	if (tdx_is_success(s) && in->stream)
 		s = tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R10);
 	if (tdx_is_success(s))

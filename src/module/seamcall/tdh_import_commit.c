@@ -8,10 +8,8 @@ struct tdx_status leaf_tdh_import_commit(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdh_import_commit_in in = tdh_import_commit_take(regs);
 	struct td td;
-	struct tdx_status s = tx_tdr(tx, in.tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, &td);
+	struct tdx_status s = tx_td(tx, in.tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, LOCK_NONE, &td);
 
-	if (tdx_is_success(s))
-		s = tx_tdcs(tx, &td, LOCK_NONE);
 	if (!tdx_is_success(s))
 		return s;
 	td.tdcs->import_count++;

@@ -418,30 +418,6 @@ static struct tdx_status check_mbmd(struct mig_mem *m)
 	return tdx_success();
 }
 
-static struct tdx_status loop(struct mig_mem *m)
-{
-	m->gcm = gcm_begin(m->tx->lp, &m->stream.page->key, false);
-	for (unsigned i = m->gpas.first;; i++) {
-		struct tdx_status s = one(m, i);
-
-		m->next = i;
-		if (tdx_is(s, TDX_INTERRUPTED_PAMT))
-			mig_mem_stop(m);
-		if (!tdx_is_success(s) || lp_decided(m->tx->lp))
-			return s;
-		m->next = i + 1;
-		if (i == m->gpas.last)
-			break;
-		s = mem_poll(m->tx, &m->td, TDX_INTERRUPTED_RESUMABLE);
-		if (!tdx_is_success(s)) {
-			mig_mem_stop(m);
-			return s;
-		}
-	}
-	__atomic_fetch_add(&m->td.tdcs->total_mb_count, 1, __ATOMIC_RELAXED);
-	return tdx_status(m->problems);
-}
-
 struct tdx_status leaf_tdh_import_mem(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdh_import_mem_in in = tdh_import_mem_take(regs);
@@ -464,7 +440,7 @@ struct tdx_status leaf_tdh_import_mem(struct tx *tx, struct tdx_regs *regs)
 	if (tdx_is_success(s))
 		s = in.stream & MIG_R10_COMMAND ? mig_mem_resume(&m) : check_mbmd(&m);
 	if (tdx_is_success(s)) {
-		s = loop(&m);
+		s = mig_mem_each(&m, one);
 		out.gpas = gpa_list_at(in.gpas, m.next);
 	}
 	tdh_import_mem_give(regs, &out);

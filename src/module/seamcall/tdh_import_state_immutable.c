@@ -20,9 +20,7 @@ static struct tdx_status find(struct tx *tx, const struct tdh_import_state_immut
 	machine_rdmsr(tx->lp->hw, MSR_MISC_ENABLE, &misc_enable);
 	if (misc_enable & MISC_ENABLE_LIMIT_CPUID)
 		return tdx_error(TDX_LIMIT_CPUID_MAXVAL_SET);
-	s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, &b->td);
-	if (tdx_is_success(s))
-		s = tx_tdcs(tx, &b->td, LOCK_NONE);
+	s = tx_td(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, LOCK_NONE, &b->td);
 	if (!tdx_is_success(s))
 		return s;
 	if (b->td.tdcs->num_migs < MIGS_MIN)
@@ -88,18 +86,13 @@ static struct tdx_status resume(struct bundle *b, bool *fatal)
 	return bundle_resume(b, fatal);
 }
 
-static struct tdx_status import(struct bundle *b, uint64_t error[2])
+/* The module's pages, then at least one of the TD's. */
+static struct tdx_status import(struct bundle *b)
 {
 	const unsigned sys_pages = MBMD_IMM_SYS_PAGES(b->stream.page->mbmd.specific);
-	struct tdx_status s = bundle_check_pages(b, sys_pages + 1);
+	struct tdx_status s = bundle_import(b, sys_pages + 1);
 
-	if (tdx_is_success(s))
-		s = bundle_list(b);
-	if (tdx_is_success(s))
-		s = bundle_import(b, error);
-	if (tdx_is_success(s))
-		s = td_import_immutable_done(b->tx, &b->td);
-	return s;
+	return tdx_is_success(s) ? td_import_immutable_done(b->tx, &b->td) : s;
 }
 
 /* Cannot fail. */
@@ -109,8 +102,7 @@ static void commit(struct bundle *b)
 	mig_set_op_state(&b->td, TDX_OP_STATE_MEMORY_IMPORT);
 }
 
-static struct tdx_status run(struct bundle *b, const struct tdh_import_state_immutable_in *in,
-			     uint64_t error[2])
+static struct tdx_status run(struct bundle *b, const struct tdh_import_state_immutable_in *in)
 {
 	bool fatal = false;
 	struct tdx_status s = find(b->tx, in, b);
@@ -122,7 +114,7 @@ static struct tdx_status run(struct bundle *b, const struct tdh_import_state_imm
 	s = in->stream & MIG_R10_COMMAND ? resume(b, &fatal) : begin(b, &fatal);
 	if (!tdx_is_success(s))
 		return fatal ? mig_fail_import(&b->td, s) : s;
-	s = import(b, error);
+	s = import(b);
 	if (bundle_interrupted(s))
 		mig_set_op_state(&b->td, TDX_OP_STATE_START_IMPORT);
 	else if (!tdx_is_success(s))
@@ -138,13 +130,12 @@ struct tdx_status leaf_tdh_import_state_immutable(struct tx *tx, struct tdx_regs
 	struct tdh_import_state_immutable_out out = tdh_import_state_immutable_failed(regs);
 	struct bundle b = {
 		.tx = tx, .rax = regs->rax, .mbmd = in.mbmd, .pages = in.pages, .immutable = true};
-	uint64_t error[2] = {0, 0};
-	struct tdx_status s = run(&b, &in, error);
+	struct tdx_status s = run(&b, &in);
 
 	if (bundle_interrupted(s)) /* the operands stand for the next try */
 		return s;
-	out.error0 = error[0];
-	out.error1 = error[1];
+	out.error0 = b.error;
+	out.error1 = 0;
 	tdh_import_state_immutable_give(regs, &out);
 	return s;
 }

@@ -8,10 +8,9 @@
 static struct tdx_status find(struct tx *tx, const struct tdh_import_state_td_in *in,
 			      struct bundle *b)
 {
-	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, &b->td);
+	struct tdx_status s =
+		tx_td(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, LOCK_NONE, &b->td);
 
-	if (tdx_is_success(s))
-		s = tx_tdcs(tx, &b->td, LOCK_NONE);
 	if (tdx_is_success(s))
 		s = migs_check_first(in->stream);
 	if (tdx_is_success(s))
@@ -40,8 +39,7 @@ static void commit(struct bundle *b)
 	mig_set_op_state(&b->td, TDX_OP_STATE_STATE_IMPORT);
 }
 
-static struct tdx_status run(struct bundle *b, const struct tdh_import_state_td_in *in,
-			     uint64_t error[2])
+static struct tdx_status run(struct bundle *b, const struct tdh_import_state_td_in *in)
 {
 	bool fatal = true;
 	struct tdx_status s = find(b->tx, in, b);
@@ -52,11 +50,7 @@ static struct tdx_status run(struct bundle *b, const struct tdh_import_state_td_
 	b->md.by = MD_IMPORT_MUTABLE;
 	s = in->stream & MIG_R10_COMMAND ? bundle_resume(b, &fatal) : begin(b);
 	if (tdx_is_success(s))
-		s = bundle_check_pages(b, 1);
-	if (tdx_is_success(s))
-		s = bundle_list(b);
-	if (tdx_is_success(s))
-		s = bundle_import(b, error);
+		s = bundle_import(b, 1);
 	if (bundle_interrupted(s) || (!tdx_is_success(s) && !fatal))
 		return s;
 	if (!tdx_is_success(s))
@@ -70,13 +64,12 @@ struct tdx_status leaf_tdh_import_state_td(struct tx *tx, struct tdx_regs *regs)
 	const struct tdh_import_state_td_in in = tdh_import_state_td_take(regs);
 	struct tdh_import_state_td_out out = tdh_import_state_td_failed(regs);
 	struct bundle b = {.tx = tx, .rax = regs->rax, .mbmd = in.mbmd, .pages = in.pages};
-	uint64_t error[2] = {0, 0};
-	struct tdx_status s = run(&b, &in, error);
+	struct tdx_status s = run(&b, &in);
 
 	if (bundle_interrupted(s)) /* the operands stand for the next try */
 		return s;
-	out.error0 = error[0];
-	out.error1 = error[1];
+	out.error0 = b.error;
+	out.error1 = 0;
 	tdh_import_state_td_give(regs, &out);
 	return s;
 }

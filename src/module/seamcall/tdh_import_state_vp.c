@@ -12,14 +12,10 @@ static struct tdx_status find(struct tx *tx, const struct tdh_import_state_vp_in
 			      struct bundle *b, struct vp *vp)
 {
 	struct tdx_status s =
-		tx_vp(tx, in->tdvpr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, LOCK_SHARED, vp, &b->td);
+		tx_vcpu(tx, in->tdvpr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, LOCK_SHARED, vp, &b->td);
 
-	if (tdx_is_success(s))
-		s = tx_tdcs(tx, &b->td, LOCK_SHARED);
 	if (!tdx_is_success(s))
 		return s;
-	if (!tx_map_vp(tx, &b->td, vp))
-		return tdx_error(TDX_TDCX_NUM_INCORRECT);
 	return migs_take_forward(tx, &b->td, in->stream, &b->stream);
 }
 
@@ -73,8 +69,7 @@ static void commit(struct bundle *b, struct vp *vp)
 	__atomic_fetch_add(&b->td.tdcs->total_mb_count, 1, __ATOMIC_RELAXED);
 }
 
-static struct tdx_status run(struct bundle *b, const struct tdh_import_state_vp_in *in,
-			     uint64_t error[2])
+static struct tdx_status run(struct bundle *b, const struct tdh_import_state_vp_in *in)
 {
 	bool fatal = true;
 	struct vp vp;
@@ -86,11 +81,7 @@ static struct tdx_status run(struct bundle *b, const struct tdh_import_state_vp_
 	b->md.by = MD_IMPORT_MUTABLE;
 	s = in->stream & MIG_R10_COMMAND ? resume(b, &vp, &fatal) : begin(b, &vp);
 	if (tdx_is_success(s))
-		s = bundle_check_pages(b, 1);
-	if (tdx_is_success(s))
-		s = bundle_list(b);
-	if (tdx_is_success(s))
-		s = bundle_import(b, error);
+		s = bundle_import(b, 1);
 	if (bundle_interrupted(s)) {
 		if (vp.vps->state != TDX_VCPU_DISABLED)
 			vp.vps->state = TDX_VCPU_IMPORT; /* of no use until it is done */
@@ -113,13 +104,12 @@ struct tdx_status leaf_tdh_import_state_vp(struct tx *tx, struct tdx_regs *regs)
 			   .mbmd = in.mbmd,
 			   .pages = in.pages,
 			   .tdvpr = in.tdvpr.v};
-	uint64_t error[2] = {0, 0};
-	struct tdx_status s = run(&b, &in, error);
+	struct tdx_status s = run(&b, &in);
 
 	if (bundle_interrupted(s)) /* the operands stand for the next try */
 		return s;
-	out.error0 = error[0];
-	out.error1 = error[1];
+	out.error0 = b.error;
+	out.error1 = 0;
 	tdh_import_state_vp_give(regs, &out);
 	return s;
 }

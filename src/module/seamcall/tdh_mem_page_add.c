@@ -18,13 +18,11 @@ struct plan {
 static struct tdx_status decode(struct tx *tx, const struct tdh_mem_page_add_in *in, struct plan *p,
 				struct tdh_mem_page_add_out *out)
 {
-	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, &p->m.td);
+	struct tdx_status s =
+		tx_td(tx, in->tdr, TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, LOCK_NONE, &p->m.td);
 	gpa_t page = gpa_level_gpa(in->at.v);
 	void *unused;
 
-	if (!tdx_is_success(s))
-		return s;
-	s = tx_tdcs(tx, &p->m.td, LOCK_NONE);
 	if (!tdx_is_success(s))
 		return s;
 	if (!sept_operand_valid(in->at, TDX_LEVEL_4K, TDX_LEVEL_4K) ||

@@ -9,12 +9,9 @@
 
 static struct tdx_status decode(struct tx *tx, const struct tdh_mem_track_in *in, struct td *td)
 {
-	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, td);
+	struct tdx_status s = tx_td(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_SHARED, td);
 	uint64_t epoch;
 
-	if (!tdx_is_success(s))
-		return s;
-	s = tx_tdcs(tx, td, LOCK_SHARED);
 	if (!tdx_is_success(s))
 		return s;
 	s = tx_lock(tx, LOCK_EPOCH, td->pa.v, &td->tdcs->epoch_lock, LOCK_EXCLUSIVE,

@@ -29,16 +29,13 @@
 static struct tdx_status find_td(struct tx *tx, uint64_t tdr, struct td *td)
 {
 	uint64_t misc_enable = 0;
-	struct tdx_status s;
 
 	/* before the TDR is looked at: own/1.5.25/import-cpuid-limit.vec */
 	machine_rdmsr(tx->lp->hw, MSR_MISC_ENABLE, &misc_enable);
 	if (misc_enable & MISC_ENABLE_LIMIT_CPUID)
 		return tdx_error(TDX_LIMIT_CPUID_MAXVAL_SET);
-	s = tx_tdr(tx, hpa(tdr & ~TDR_EVENT_FILTERS), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
-	if (!tdx_is_success(s))
-		return s;
-	return tx_tdcs(tx, td, LOCK_NONE);
+	return tx_td(tx, hpa(tdr & ~TDR_EVENT_FILTERS), TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE,
+		     LOCK_NONE, td);
 }
 
 static struct tdx_status read_params(struct td_init *in, hpa_t pa)

@@ -6,11 +6,7 @@
 
 static struct tdx_status decode(struct tx *tx, const struct tdh_mng_wr_in *in, struct td *td)
 {
-	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, td);
-
-	if (!tdx_is_success(s))
-		return s;
-	return tx_tdcs(tx, td, LOCK_SHARED);
+	return tx_td(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_SHARED, td);
 }
 
 struct tdx_status leaf_tdh_mng_wr(struct tx *tx, struct tdx_regs *regs)

@@ -9,11 +9,9 @@
 static struct tdx_status decode(struct tx *tx, const struct tdh_mr_extend_in *in, struct mem *m,
 				struct tdh_mr_extend_out *out)
 {
-	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, &m->td);
+	struct tdx_status s =
+		tx_td(tx, in->tdr, TDX_OPERAND_ID_RDX, LOCK_EXCLUSIVE, LOCK_NONE, &m->td);
 
-	if (!tdx_is_success(s))
-		return s;
-	s = tx_tdcs(tx, &m->td, LOCK_NONE);
 	if (!tdx_is_success(s))
 		return s;
 	/* alignment only now, when the TD has been found: Intel's tdh_mr_extend.c */

@@ -9,11 +9,8 @@
 
 static struct tdx_status decode(struct tx *tx, const struct tdh_mr_finalize_in *in, struct td *td)
 {
-	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, td);
+	struct tdx_status s = tx_td(tx, in->tdr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, LOCK_NONE, td);
 
-	if (!tdx_is_success(s))
-		return s;
-	s = tx_tdcs(tx, td, LOCK_NONE);
 	if (!tdx_is_success(s))
 		return s;
 	/* after OP_STATE: 04-finalize.vec */

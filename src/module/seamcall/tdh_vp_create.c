@@ -14,11 +14,9 @@ struct plan {
 
 static struct tdx_status decode(struct tx *tx, const struct tdh_vp_create_in *in, struct plan *plan)
 {
-	struct tdx_status s = tx_tdr(tx, in->tdr, TDX_OPERAND_ID_RDX, LOCK_SHARED, &plan->td);
+	struct tdx_status s =
+		tx_td(tx, in->tdr, TDX_OPERAND_ID_RDX, LOCK_SHARED, LOCK_SHARED, &plan->td);
 
-	if (!tdx_is_success(s))
-		return s;
-	s = tx_tdcs(tx, &plan->td, LOCK_SHARED);
 	if (!tdx_is_success(s))
 		return s;
 	return tx_free_page(tx, in->page, TDX_OPERAND_ID_RCX, TDX_LEVEL_4K, &plan->page);

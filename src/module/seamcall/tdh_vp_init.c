@@ -31,15 +31,10 @@ static struct tdx_status find_vp(struct tx *tx, const struct tdh_vp_init_in *in,
 		return tdx_error_num(TDX_INCONSISTENT_MSR, MSR_TSC_ADJUST);
 	if (in->version > tx->leaf->max_version)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	s = tx_vp(tx, in->tdvpr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE,
-		  in->version ? LOCK_EXCLUSIVE : LOCK_SHARED, &plan->vp, &plan->td);
+	s = tx_vcpu(tx, in->tdvpr, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE,
+		    in->version ? LOCK_EXCLUSIVE : LOCK_SHARED, &plan->vp, &plan->td);
 	if (!tdx_is_success(s))
 		return s;
-	s = tx_tdcs(tx, &plan->td, LOCK_SHARED);
-	if (!tdx_is_success(s))
-		return s;
-	if (!tx_map_vp(tx, &plan->td, &plan->vp))
-		return tdx_error(TDX_TDCX_NUM_INCORRECT);
 	if (plan->vp.vps->state != TDX_VCPU_UNINITIALIZED)
 		return tdx_error_num(TDX_VCPU_STATE_INCORRECT, plan->vp.vps->state);
 	return s;
