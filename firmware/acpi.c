@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* ACPI tables of a machine with nothing but processors and a serial port: RSDP, XSDT, FADT
- * (hardware-reduced), DSDT, MADT with x2APICs and the multiprocessor wake-up mailbox, and where
- * there is an event log CCEL, which says so. ACPI 6.5. */
+/* ACPI tables of a machine with nothing but processors, serial ports and perhaps an I/O APIC: RSDP,
+ * XSDT, FADT (hardware-reduced), DSDT, MADT with x2APICs and the multiprocessor wake-up mailbox,
+ * and where there is an event log CCEL, which says so. ACPI 6.5. */
 #include "acpi.h"
 
 #include "layout.h"
@@ -10,6 +10,8 @@ enum {
 	HEADER_SIZE = 36,
 	FADT_SIZE = 276,
 	MADT_HEADER_SIZE = 44,
+	MADT_IOAPIC = 1,
+	MADT_IOAPIC_SIZE = 12,
 	MADT_X2APIC = 9,
 	MADT_X2APIC_SIZE = 16,
 	MADT_WAKEUP = 16,
@@ -27,71 +29,15 @@ enum {
 #define BOOT_ARCH_NO_VGA      (1u << 2)
 #define BOOT_ARCH_NO_CMOS_RTC (1u << 5)
 
-/* \_S5_, and \_SB_.COM1: PNP0501 with its ports and no interrupt. */
-static const uint8_t aml[] = {
-	0x08,
-	'_',
-	'S',
-	'5',
-	'_',
-	0x12,
-	0x08,
-	0x04,
-	0x0a,
-	FW_SLEEP_TYPE_OFF,
-	0x0a,
-	FW_SLEEP_TYPE_OFF,
-	0x00,
-	0x00,
-	0x10,
-	0x30,
-	0x5c,
-	'_',
-	'S',
-	'B',
-	'_',
-	0x5b,
-	0x82,
-	0x28,
-	'C',
-	'O',
-	'M',
-	'1',
-	0x08,
-	'_',
-	'H',
-	'I',
-	'D',
-	0x0c,
-	0x41,
-	0xd0,
-	0x05,
-	0x01,
-	0x08,
-	'_',
-	'U',
-	'I',
-	'D',
-	0x00,
-	0x08,
-	'_',
-	'C',
-	'R',
-	'S',
-	0x11,
-	0x0d,
-	0x0a,
-	0x0a,
-	0x47,
-	0x01,
-	FW_PORT_COM1 & 0xff,
-	FW_PORT_COM1 >> 8,
-	FW_PORT_COM1 & 0xff,
-	FW_PORT_COM1 >> 8,
-	0x01,
-	0x08,
-	0x79,
-	0x00,
+/* \_S5_: the sleep type that switches off. */
+static const uint8_t aml_off[] = {
+	0x08, '_',
+	'S',  '5',
+	'_',  0x12,
+	0x08, 0x04,
+	0x0a, FW_SLEEP_TYPE_OFF,
+	0x0a, FW_SLEEP_TYPE_OFF,
+	0x00, 0x00,
 };
 
 static void put(uint8_t *p, uint64_t v, unsigned bytes)
@@ -108,6 +54,51 @@ static void checksum(uint8_t *table, unsigned len, unsigned at)
 	for (unsigned i = 0; i < len; i++)
 		sum = (uint8_t)(sum + table[i]);
 	table[at] = (uint8_t)-sum;
+}
+
+static uint8_t *copy(uint8_t *p, const void *data, unsigned len)
+{
+	__builtin_memcpy(p, data, len);
+	return p + len;
+}
+
+/* \_SB_.COMn: PNP0501 with its ports, and its interrupt where there is an I/O APIC. */
+static uint8_t *aml_com(uint8_t *p, unsigned n, unsigned port, unsigned irq)
+{
+	static const uint8_t scope[] = {0x10, 0,    0x5c, '_', 'S', 'B', '_',
+					0x5b, 0x82, 0,	  'C', 'O', 'M'};
+	static const uint8_t hid[] = {0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x05, 0x01};
+	static const uint8_t uid[] = {0x08, '_', 'U', 'I', 'D', 0x0a};
+	static const uint8_t crs[] = {0x08, '_', 'C', 'R', 'S', 0x11, 0, 0x0a, 0};
+	static const uint8_t io[] = {0x47, 0x01}; /* 16 bits, with range and length: */
+	static const uint8_t interrupt[] = {0x89, 6, 0, 3,
+					    1}; /* consumer, edge, active high; one */
+	static const uint8_t end[] = {0x79, 0};
+	uint8_t *start = p, *buffer;
+
+	p = copy(p, scope, sizeof(scope));
+	*p++ = (uint8_t)('0' + n);
+	p = copy(p, hid, sizeof(hid));
+	p = copy(p, uid, sizeof(uid));
+	*p++ = (uint8_t)(n - 1);
+	buffer = p + 5;
+	p = copy(p, crs, sizeof(crs));
+	p = copy(p, io, sizeof(io));
+	put(p, port, 2);
+	put(p + 2, port, 2);
+	put(p + 4, 1 | 8 << 8, 2); /* alignment, length */
+	p += 6;
+	if (irq) {
+		p = copy(p, interrupt, sizeof(interrupt));
+		put(p, irq, 4);
+		p += 4;
+	}
+	p = copy(p, end, sizeof(end));
+	buffer[3] = (uint8_t)(p - buffer - 4);
+	buffer[1] = (uint8_t)(p - buffer - 1);
+	start[1] = (uint8_t)(p - start - 1);
+	start[9] = (uint8_t)(p - start - 9);
+	return p;
 }
 
 /* The header; returns where the next table can be. */
@@ -147,6 +138,24 @@ static uint8_t *fadt(uint8_t *t, uint64_t dsdt)
 	return finish(t, "FACP", FADT_SIZE, 6);
 }
 
+static uint8_t *dsdt(uint8_t *t, const struct acpi_machine *m)
+{
+	uint8_t *p = copy(t + HEADER_SIZE, aml_off, sizeof(aml_off));
+
+	p = aml_com(p, 1, FW_PORT_COM1, m->ioapic ? FW_IRQ_COM1 : 0);
+	if (m->ioapic)
+		p = aml_com(p, 2, FW_PORT_COM2, FW_IRQ_COM2);
+	return finish(t, "DSDT", (unsigned)(p - t), 2);
+}
+
+static uint8_t *ioapic(uint8_t *p, uint64_t at)
+{
+	p[0] = MADT_IOAPIC;
+	p[1] = MADT_IOAPIC_SIZE;
+	put(p + 4, at, 4); /* id 0, interrupts from 0 */
+	return p + MADT_IOAPIC_SIZE;
+}
+
 static uint8_t *wakeup(uint8_t *p, const struct acpi_machine *m)
 {
 	const unsigned size = m->reset ? MADT_WAKEUP_RESET_SIZE : MADT_WAKEUP_SIZE;
@@ -172,6 +181,8 @@ static uint8_t *madt(uint8_t *t, const struct acpi_machine *m)
 		put(p + 8, 1, 4); /* enabled */
 		put(p + 12, i, 4);
 	}
+	if (m->ioapic)
+		p = ioapic(p, m->ioapic);
 	return finish(t, "APIC", (unsigned)(wakeup(p, m) - t), 5);
 }
 
@@ -196,18 +207,17 @@ static void rsdp(uint8_t *t, uint64_t xsdt)
 
 uint64_t acpi_build(const struct acpi_machine *m)
 {
-	uint8_t *start = m->at, *xsdt = start + 48, *dsdt = xsdt + 64, *fadt_, *madt_, *ccel_;
-	const unsigned madt_size =
-		MADT_HEADER_SIZE + m->processors * MADT_X2APIC_SIZE + MADT_WAKEUP_RESET_SIZE;
+	uint8_t *start = m->at, *xsdt = start + 48, *dsdt_ = xsdt + 64, *fadt_, *madt_, *ccel_;
+	const unsigned madt_size = MADT_HEADER_SIZE + m->processors * MADT_X2APIC_SIZE +
+				   MADT_IOAPIC_SIZE + MADT_WAKEUP_RESET_SIZE;
 	unsigned tables = 2;
 #define PA(table) (m->pa + (uint64_t)((table)-start))
 
 	if (m->size < 1024 || madt_size > m->size - 1024)
 		return 0;
 	__builtin_memset(start, 0, m->size);
-	__builtin_memcpy(dsdt + HEADER_SIZE, aml, sizeof(aml));
-	fadt_ = finish(dsdt, "DSDT", HEADER_SIZE + sizeof(aml), 2);
-	madt_ = fadt(fadt_, PA(dsdt));
+	fadt_ = dsdt(dsdt_, m);
+	madt_ = fadt(fadt_, PA(dsdt_));
 	ccel_ = madt(madt_, m);
 	put(xsdt + HEADER_SIZE, PA(fadt_), 8);
 	put(xsdt + HEADER_SIZE + 8, PA(madt_), 8);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* ACPI tables of a machine with nothing but processors, a serial port and a power switch, for
- * whoever writes them: a TD's firmware, or the board of a host. */
+/* ACPI tables of a machine with nothing but processors, serial ports, perhaps an I/O APIC for them,
+ * and a power switch, for whoever writes them: a TD's firmware, or the board of a host. */
 #ifndef FIRMWARE_ACPI_H
 #define FIRMWARE_ACPI_H
 
@@ -12,6 +12,7 @@ struct acpi_machine {
 	unsigned size;
 	unsigned processors;
 	const uint32_t *apic_id; /* of each; NULL: 0, 1, 2 ... */
+	uint32_t ioapic;	 /* its address; 0: none, and one serial port, which is polled */
 	uint64_t mailbox;	 /* of the multiprocessor wake-up */
 	uint64_t reset;		 /* where a processor goes back into it; 0: it cannot */
 	uint64_t log, log_size;	 /* a TD's event log; size 0: none */

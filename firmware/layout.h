@@ -26,11 +26,15 @@
 
 /* Ports the tables tell the kernel about. */
 #define FW_PORT_COM1	     0x3f8
+#define FW_PORT_COM2	     0x2f8
 #define FW_PORT_SLEEP	     0x600 /* ACPI sleep control */
 #define FW_PORT_SLEEP_STATUS 0x601
 #define FW_PORT_RESET	     0xf4 /* the guest's exit status; a reset is 1 */
 #define FW_RESET_VALUE	     1
 #define FW_SLEEP_TYPE_OFF    5
+#define FW_IRQ_COM1	     4
+#define FW_IRQ_COM2	     3
+#define FW_IOAPIC	     0xfec00000
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>

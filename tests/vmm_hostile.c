@@ -3,6 +3,8 @@
  * shows as a test that does not come back. */
 #include "vmm_setup.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <unistd.h>
 
 enum {
@@ -76,6 +78,55 @@ static void a_periodic_timer_of_any_count_lets_the_td_end(void **state)
 		rig_check_clean(&r);
 		rig_off(&r);
 	}
+}
+
+/* --- interrupts of devices --- */
+
+static void halts(struct native_cpu *cpu, void *arg)
+{
+	(void)arg;
+	guest_vmcall(cpu, TDVMCALL_HLT, 0, 0, NULL);
+	done(cpu);
+}
+
+static void *runs(void *arg)
+{
+	run_until_done(arg, 1);
+	return NULL;
+}
+
+static void a_message_wakes_whom_it_is_for(void **state)
+{
+	struct rig_options o = {.irqchip = true, .guest = halts};
+	pthread_t thread;
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	rig_vm(&r, 2);
+	assert_int_equal(tdx_vm_msi(r.vm, 0xfee02000, VECTOR), 0);
+	assert_int_equal(tdx_vm_msi(r.vm, 0xfec00000, VECTOR), -EINVAL);
+	assert_int_equal(tdx_vm_msi(r.vm, 0x1fee00000, VECTOR), -EINVAL);
+	assert_int_equal(pthread_create(&thread, NULL, runs, &r), 0);
+	assert_int_equal(tdx_vm_msi(r.vm, 0xfee01000, VECTOR), 1);
+	pthread_join(thread, NULL);
+	assert_int_equal(tdx_vm_msi(r.vm, 0xfeeff000, VECTOR), 2);
+	run_until_done(&r, 0);
+	rig_destroy(&r);
+	rig_check_clean(&r);
+	rig_off(&r);
+}
+
+static void without_local_apics_there_is_nobody_to_tell(void **state)
+{
+	struct rig_options o = {.guest = halts};
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	rig_vm(&r, 1);
+	assert_int_equal(tdx_vm_msi(r.vm, 0xfee00000, VECTOR), -EINVAL);
+	rig_off(&r);
 }
 
 /* --- where there is no memory --- */
@@ -241,6 +292,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_periodic_timer_of_any_count_lets_the_td_end),
+		cmocka_unit_test(a_message_wakes_whom_it_is_for),
+		cmocka_unit_test(without_local_apics_there_is_nobody_to_tell),
 		cmocka_unit_test(touching_devices_everywhere_takes_no_memory),
 		cmocka_unit_test(a_slot_where_a_device_was_is_memory_and_its_neighbour_is_none),
 		cmocka_unit_test(a_ve_that_cannot_be_taken_ends_the_run),

@@ -271,6 +271,10 @@ struct tdx_run {
 int tdx_vcpu_run(struct tdx_vcpu *vcpu, int cpu, struct tdx_run *run);
 /* Make tdx_vcpu_run() of another thread return TDX_EXIT_INTR soon. */
 void tdx_vcpu_kick(struct tdx_vcpu *vcpu);
+/* KVM_SIGNAL_MSI: a message-signalled interrupt, as a device or an I/O APIC sends it. How many
+ * vCPUs took it; -EINVAL: the VM is not running, or was made without irqchip, or it is no MSI's
+ * address. A TD's level-triggered interrupts are never ended: its host does not see the EOI. */
+int tdx_vm_msi(struct tdx_vm *vm, uint64_t address, uint32_t data);
 
 /* A debugger's eyes and hands: TDH.VP.RD/WR and TDH.MEM.RD/WR (8-byte aligned, private) as the
  * module answers them, which is a refusal unless the TD was built with ATTRIBUTES.DEBUG. Tried

@@ -6,6 +6,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "arch/x86.h"
+
 enum {
 	VERSION = 0x00060015, /* seven LVT entries, CMCI among them */
 	TPR_BITS = 0xff,
@@ -164,6 +166,21 @@ static void end_of_interrupt(struct apic *a)
 static uint32_t logical_id(uint32_t id)
 {
 	return (id >> 4) << 16 | 1u << (id & 15);
+}
+
+struct apic_message apic_msi(uint64_t address, uint32_t data)
+{
+	const uint32_t dest = (uint32_t)(address >> MSI_DEST_SHIFT) & 0xff;
+
+	return (struct apic_message){
+		.dest = dest == 0xff ? ~0u : dest,
+		.vector = (uint8_t)data,
+		.mode = (enum apic_mode)(data >> MSI_MODE_SHIFT & 7),
+		.shorthand = APIC_TO_DEST,
+		.logical = address & MSI_LOGICAL,
+		.level = data & MSI_LEVEL,
+		.assert = data &MSI_ASSERT,
+	};
 }
 
 bool apic_accepts(const struct apic *a, uint32_t from, const struct apic_message *m)

@@ -109,6 +109,9 @@ static inline void apic_set_cr8(struct apic *a, uint64_t cr8)
 	a->reg[MSR_X2APIC_TPR - MSR_X2APIC_FIRST] = (uint32_t)(cr8 & 0xf) << 4;
 }
 
+/* What an MSI, or an I/O APIC, says. Its 8 bits of destination, all set, are everybody. */
+struct apic_message apic_msi(uint64_t address, uint32_t data);
+
 /* Is a message from the APIC with this id for `a`? Any thread. */
 bool apic_accepts(const struct apic *a, uint32_t from, const struct apic_message *m);
 /* It is: take it. LOWEST is FIXED here; to whom it goes is the bus's choice. */

@@ -4,6 +4,7 @@
  * The lock guards the sleep of a halted vCPU. */
 #include "vmm/lapic.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -116,21 +117,38 @@ static void event(void *arg, enum apic_mode mode, uint8_t vector)
 	lapic_wake(a);
 }
 
+/* To how many. */
+static unsigned deliver(struct tdx_vm *vm, uint32_t from, const struct apic_message *m)
+{
+	const unsigned n = atomic_load(&vm->nvcpus);
+	unsigned taken = 0;
+
+	for (unsigned i = 0; i < n && !(taken && m->mode == APIC_LOWEST); i++) {
+		struct lapic *to = vm->vcpu[i]->lapic;
+
+		if (!to || !apic_accepts(&to->apic, from, m))
+			continue;
+		apic_deliver(&to->apic, m);
+		taken++;
+	}
+	return taken;
+}
+
 static void send(void *arg, const struct apic_message *m)
 {
 	struct lapic *a = arg;
-	struct tdx_vm *vm = a->v->vm;
-	unsigned n = atomic_load(&vm->nvcpus);
 
-	for (unsigned i = 0; i < n; i++) {
-		struct lapic *to = vm->vcpu[i]->lapic;
+	deliver(a->v->vm, a->v->id, m);
+}
 
-		if (!to || !apic_accepts(&to->apic, a->v->id, m))
-			continue;
-		apic_deliver(&to->apic, m);
-		if (m->mode == APIC_LOWEST)
-			return;
-	}
+int tdx_vm_msi(struct tdx_vm *vm, uint64_t address, uint32_t data)
+{
+	const struct apic_message m = apic_msi(address, data);
+
+	if (!vm->irqchip || atomic_load(&vm->state) != TDX_VM_RUNNABLE ||
+	    address >> MSI_DEST_SHIFT >> 8 != MSI_ADDRESS >> MSI_DEST_SHIFT >> 8)
+		return -EINVAL;
+	return (int)deliver(vm, ~0u, &m);
 }
 
 static const struct apic_ops ops = {
