@@ -7,7 +7,7 @@
  * byte, so a violation can be gone back to with the command that is printed. With --threads each is
  * a thread of its own, stopped together for a check. Exit status: 0 no violation, 1 one was found,
  * 2 wrong usage, 3 the machine could not be made. */
-#include "fuzz/fuzz_module.h"
+#include "fuzz/fuzz_module_oracle.h"
 
 #include <getopt.h>
 #include <pthread.h>
@@ -244,6 +244,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "fuzz_module: %s\n", err);
 		return 3;
 	}
+	if (!r.o.threads && !oracle_make(&r.w)) {
+		fprintf(stderr, "fuzz_module: out of memory\n");
+		return 3;
+	}
 	for (unsigned i = 0; i < WORLD_LPS; i++)
 		r.actor[i] = (struct actor){
 			.w = &r.w, .lp = i, .rng = r.o.seed * 0x632be59bd9b4e019 + i};
@@ -254,6 +258,7 @@ int main(int argc, char **argv)
 	result = report(&r);
 	if (!r.o.quiet)
 		show_coverage(&r.w);
+	oracle_free(&r.w);
 	world_free(&r.w);
 	return result;
 }

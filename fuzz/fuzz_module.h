@@ -40,6 +40,7 @@ enum stage {
 struct slot {
 	uint64_t tdr;
 	_Atomic unsigned stage;
+	_Atomic unsigned l2_vms;
 	_Atomic unsigned age; /* steps taken for it; an old TD is torn down */
 	/* S-EPT tables added: bit 0 of level 3, bit 1 of level 2, from bit 2 those of level 1 */
 	_Atomic unsigned tables;
@@ -47,11 +48,14 @@ struct slot {
 	_Atomic uint64_t vcpu[WORLD_VCPUS];
 };
 
+struct oracle;
+
 struct world {
 	struct machine *m;
 	struct module *mod;
 	bool dynamic;
 	bool parallel;
+	struct oracle *oracle; /* NULL where processors run at the same time */
 	struct slot slot[WORLD_SLOTS];
 	_Atomic uint8_t used[WORLD_PAGES]; /* slot + 1 of the owner, 0 free, 0xff PAMT or TDR */
 	_Atomic unsigned long calls[TDX_SEAMCALL_LEAVES], good[TDX_SEAMCALL_LEAVES];
@@ -81,6 +85,7 @@ struct actor {
 	uint64_t rng;
 	bool in_guest;
 	struct slot *guest_slot;
+	struct tdx_regs entered_with; /* the host's at TDH.VP.ENTER */
 	struct recipe recipe;
 	unsigned long n;
 	struct logged log[WORLD_LOG]; /* ring by n */
@@ -125,7 +130,7 @@ void world_give(struct world *w, uint64_t pa, uint64_t size, uint8_t owner);
 uint64_t world_metadata_id(struct actor *a, unsigned context);
 
 /* In the low bits of slot.vcpu. */
-enum { VCPU_PAGES = 0xf, VCPU_INITIALIZED = 0x800, VCPU_WANTS_PAGES = 5 };
+enum { VCPU_PAGES = 0xf, VCPU_INITIALIZED = 0x800, VCPU_WANTS_PAGES = 5, VCPU_PAGES_PER_L2_VM = 3 };
 /* Bits of slot.tables. */
 enum { WORLD_TABLES = 5 };
 

@@ -2,9 +2,23 @@
 /* Random guests: TDCALLs with operands mostly right, and VM exits of every kind. */
 #include "abi/metadata.h"
 #include "arch/vmx.h"
-#include "fuzz/fuzz_module.h"
+#include "fuzz/fuzz_module_oracle.h"
 #include "module/internal.h"
 #include "module/vmcs.h"
+
+/* Legal attributes of a page for some of the L2 VMs there are. */
+static void attributes(struct actor *a, struct tdx_regs *r)
+{
+	static const uint64_t some[] = {0, 1, 3, 5, 0xf, 0x13, 0x23, 0x47, 0x4f, 0xc};
+
+	r->rdx = r->r8 = 0;
+	for (unsigned vm = 1; vm <= a->w->mod->lp[a->lp].tdcs->num_l2_vms; vm++) {
+		if (chance(a, 30))
+			continue;
+		r->rdx |= (0x8000 | some[below(a, sizeof(some) / sizeof(some[0]))]) << 16 * vm;
+		r->r8 |= (chance(a, 80) ? 0x7full : rnd(a) & 0x7f) << 16 * vm;
+	}
+}
 
 static struct tdx_regs tdcall(struct actor *a)
 {
@@ -27,9 +41,12 @@ static struct tdx_regs tdcall(struct actor *a)
 		TDG_MEM_PAGE_ATTR_RD,
 		TDG_MEM_PAGE_ATTR_WR,
 	};
-	struct tdx_regs r = {.rax = often[below(a, sizeof(often))]};
+	struct tdx_regs r = {.rax = 0};
 	unsigned level = below(a, 2);
 
+	if (chance(a, 50))
+		registers_canaries(a, &r);
+	r.rax = often[below(a, sizeof(often))];
 	switch (r.rax) {
 	case TDG_MEM_PAGE_ACCEPT:
 	case TDG_MEM_PAGE_ATTR_RD:
@@ -37,6 +54,8 @@ static struct tdx_regs tdcall(struct actor *a)
 		r.rcx = world_gpa(a, level) | level;
 		r.rdx = chance(a, 50) ? 0 : world_junk(a);
 		r.r8 = chance(a, 50) ? 0 : world_junk(a);
+		if (r.rax == TDG_MEM_PAGE_ATTR_WR && chance(a, 80))
+			attributes(a, &r);
 		break;
 	case TDG_VM_RD:
 	case TDG_VM_WR:
@@ -66,7 +85,9 @@ static struct tdx_regs tdcall(struct actor *a)
 		r.rdx = world_gpa(a, 0) + below(a, 64) * 64;
 		break;
 	case TDG_VP_VMCALL:
-		r.rcx = chance(a, 80) ? 0xfc00 : world_junk(a);
+		r.rcx = chance(a, 50)	? 0xfc00
+			: chance(a, 60) ? rnd(a) & 0xffffffec
+					: world_junk(a);
 		r.r11 = below(a, 50);
 		break;
 	}
@@ -95,12 +116,15 @@ static bool msr_exits(struct actor *a, uint32_t msr, bool write)
 
 static struct vmexit other_exit(struct actor *a, struct tdx_regs *r)
 {
-	static const uint8_t reasons[] = {1,  1,  1,  10, 12, 18, 30, 31, 32, 31, 32, 48, 48,
-					  48, 28, 29, 54, 55, 57, 61, 13, 14, 0,  74, 75};
+	static const uint8_t reasons[] = {1,  1,  1,  10, 12, 18, 30, 31, 32, 31, 32, 48, 48, 48,
+					  28, 29, 54, 55, 57, 61, 13, 14, 0,  74, 75, 49, 49};
 	struct vmexit x = {.reason = reasons[below(a, sizeof(reasons))], .instr_len = 2};
 
-	for (unsigned i = 0; i < 16; i++)
-		*tdx_reg(r, i) = world_junk(a);
+	if (chance(a, 50))
+		registers_canaries(a, r);
+	else
+		for (unsigned i = 0; i < 16; i++)
+			*tdx_reg(r, i) = world_junk(a);
 	switch (x.reason) {
 	case 0:
 		x.intr_info = below(a, 500) ? 0x80000202 : 0x80000312; /* NMI, machine check */
@@ -123,6 +147,10 @@ static struct vmexit other_exit(struct actor *a, struct tdx_regs *r)
 		x.qualification = 1ull << below(a, 3) | 0x180;
 		if (chance(a, 20))
 			x.gpa |= 1ull << (chance(a, 50) ? 47 : 51);
+		break;
+	case 49: /* only a host makes a wrong entry */
+		x.gpa = world_gpa(a, 0) + below(a, 4096);
+		x.gpa |= 1ull << (a->w->mod->lp[a->lp].tdcs->gpaw ? 51 : 47);
 		break;
 	case 28:
 	case 29:
@@ -154,6 +182,7 @@ void guest_step(struct actor *a)
 	struct logged *l = &a->log[a->n % WORLD_LOG];
 	struct vmexit x = {.reason = 77, .instr_len = 4};
 	bool calls = chance(a, 70);
+	uint64_t tdvpr;
 	unsigned leaf;
 
 	if (calls)
@@ -164,6 +193,11 @@ void guest_step(struct actor *a)
 	if (!x.stall)
 		vmcs_write(vmcs, VMCS_GUEST_RIP, vmcs_read(vmcs, VMCS_GUEST_RIP) + 0x100);
 	leaf = tdx_rax_leaf(regs->rax);
+	tdvpr = a->w->mod->lp[a->lp].tdvpr_pa.v;
+	if (a->w->oracle) {
+		refused_before(a, a->w->mod->lp[a->lp].tdr_pa.v);
+		shadow_before_tdcall(a, regs);
+	}
 	*l = (struct logged){.n = a->n, .guest = true, .reason = x.reason, .in = *regs};
 	switch (module_vmexit(a->w->mod, a->lp, &x, regs)) {
 	case MODULE_SHUTDOWN:
@@ -175,6 +209,7 @@ void guest_step(struct actor *a)
 		atomic_fetch_add_explicit(&a->w->exits, 1, memory_order_relaxed);
 		if (!tdx_status_info(tdx_status(l->rax)))
 			a->violation = "a TD exit with a status the ABI does not have";
+		registers_after_exit(a, &x, &l->in);
 		return;
 	case MODULE_TO_GUEST:
 		l->rax = regs->rax;
@@ -184,6 +219,10 @@ void guest_step(struct actor *a)
 		return;
 	if (!kept_others(&l->in, regs))
 		a->violation = "a register of the guest that is no output changed";
+	if (a->w->oracle && !a->violation) {
+		refused_after(a, tdx_status(regs->rax), tdvpr);
+		shadow_after_tdcall(a, &l->in, regs);
+	}
 	atomic_fetch_add_explicit(&a->w->tdcalls[leaf], 1, memory_order_relaxed);
 	if (tdx_is_success(tdx_status(regs->rax)))
 		atomic_fetch_add_explicit(&a->w->tdgood[leaf], 1, memory_order_relaxed);

@@ -3,7 +3,7 @@
  * mostly right, and a few of each that are not. */
 #include "abi/metadata.h"
 #include "arch/vmcs.h"
-#include "fuzz/fuzz_module.h"
+#include "fuzz/fuzz_module_oracle.h"
 #include "module/vmcs.h"
 
 struct weighted {
@@ -64,8 +64,8 @@ static unsigned choose(struct actor *a, struct slot *s)
 		return TDH_MNG_KEY_CONFIG;
 	if (stage < STAGE_INIT - 1)
 		return TDH_MNG_ADDCX;
-	if (stage == STAGE_INIT - 1)
-		return TDH_MNG_INIT;
+	if (stage == STAGE_INIT - 1) /* a page more for each L2 VM */
+		return chance(a, 30 * atomic_load(&s->l2_vms)) ? TDH_MNG_ADDCX : TDH_MNG_INIT;
 	if (stage >= STAGE_FLUSHED)
 		return PICK(a, dead);
 	if (atomic_fetch_add_explicit(&s->age, 1, memory_order_relaxed) > WORLD_OLD_AGE)
@@ -163,12 +163,13 @@ static void calm(struct actor *a)
 }
 
 /* A guest that can make TDCALLs at once: 64-bit mode with paging. */
-static void enter(struct actor *a, struct slot *s)
+static void enter(struct actor *a, struct slot *s, const struct tdx_regs *in)
 {
 	struct vmcs *vmcs = module_vmcs(a->w->mod, a->lp);
 
 	a->in_guest = true;
 	a->guest_slot = s;
+	registers_after_entry(a, in);
 	atomic_fetch_add_explicit(&a->w->entries, 1, memory_order_relaxed);
 	vmcs_write(vmcs, VMCS_GUEST_EFER, 0xd01);
 	vmcs_set_bits(vmcs, VMCS_GUEST_CR0, 1u << 31 | 1u);
@@ -215,6 +216,10 @@ void host_step(struct actor *a)
 	leaf = tdx_rax_leaf(in.rax);
 	*l = (struct logged){.n = a->n, .in = in};
 	disturb(a);
+	if (a->w->oracle) {
+		refused_before(a, s->tdr);
+		shadow_before_call(a, &in);
+	}
 	out = in;
 	switch (module_seamcall(a->w->mod, a->lp, &out)) {
 	case MODULE_SHUTDOWN:
@@ -222,7 +227,7 @@ void host_step(struct actor *a)
 		break;
 	case MODULE_TO_GUEST:
 		l->rax = TDX_SUCCESS;
-		enter(a, s);
+		enter(a, s, &in);
 		out.rax = TDX_SUCCESS;
 		break;
 	case MODULE_TO_HOST:
@@ -234,6 +239,11 @@ void host_step(struct actor *a)
 		break;
 	}
 	calm(a);
+	if (a->w->oracle && !a->violation) {
+		/* a refused write of CR4 has changed what the guest reads of it: Intel's */
+		refused_after(a, tdx_status(out.rax), leaf == TDH_VP_WR ? in.rcx : 0);
+		shadow_after_call(a, &in, &out);
+	}
 	if (recipe)
 		recipe_done(a, tdx_status(out.rax));
 	if (leaf < TDX_SEAMCALL_LEAVES)

@@ -44,6 +44,7 @@ void notes_success(struct actor *a, struct slot *s, const struct tdx_regs *in,
 
 	switch (leaf) {
 	case TDH_MNG_CREATE:
+		atomic_store(&s->l2_vms, chance(a, 30) ? 1 + below(a, 3) : 0);
 		atomic_store(&s->stage, STAGE_CREATED);
 		break;
 	case TDH_MNG_KEY_CONFIG: /* the other package may still be missing */
@@ -52,7 +53,8 @@ void notes_success(struct actor *a, struct slot *s, const struct tdx_regs *in,
 		break;
 	case TDH_MNG_ADDCX:
 		world_give(a->w, in->rcx, TDX_PAGE_SIZE, owner);
-		atomic_fetch_add(&s->stage, 1);
+		if (atomic_load(&s->stage) < STAGE_INIT - 1)
+			atomic_fetch_add(&s->stage, 1);
 		break;
 	case TDH_MNG_INIT:
 		atomic_store(&s->stage, STAGE_INIT);
@@ -84,7 +86,8 @@ void notes_success(struct actor *a, struct slot *s, const struct tdx_regs *in,
 	case TDH_MEM_SEPT_ADD:
 	case TDH_MEM_PAGE_DEMOTE:
 		note_table(s, in->rcx, true);
-		world_give(a->w, in->r8, TDX_PAGE_SIZE, owner);
+		for (unsigned i = 0; i <= atomic_load(&s->l2_vms); i++)
+			world_give(a->w, (&in->r8)[i], TDX_PAGE_SIZE, owner);
 		break;
 	case TDH_MEM_PAGE_ADD:
 	case TDH_MEM_PAGE_RELOCATE:

@@ -30,12 +30,12 @@ static unsigned vcpu_work(struct actor *a, struct slot *s, unsigned *index)
 	v = atomic_load_explicit(&s->vcpu[*index], memory_order_relaxed);
 	if (!v)
 		return TDH_VP_CREATE;
-	if ((v & VCPU_PAGES) < VCPU_WANTS_PAGES)
+	if ((v & VCPU_PAGES) < VCPU_WANTS_PAGES + VCPU_PAGES_PER_L2_VM * s->l2_vms)
 		return TDH_VP_ADDCX;
 	return v & VCPU_INITIALIZED ? TDH_MEM_SEPT_ADD : TDH_VP_INIT;
 }
 
-static uint64_t params(struct actor *a)
+static uint64_t params(struct actor *a, const struct slot *s)
 {
 	uint64_t pa = WORLD_PARAMS + a->lp * 0x1000ull;
 	struct tdx_td_params *p = machine_ptr(a->w->m, pa);
@@ -45,6 +45,7 @@ static uint64_t params(struct actor *a)
 			(chance(a, 50) ? TDX_ATTR_SEPT_VE_DISABLE : 0);
 	p->xfam = chance(a, 50) ? 3 : 0x602e7;
 	p->max_vcpus = (uint16_t)(1 + below(a, 6));
+	p->num_l2_vms = (uint8_t)s->l2_vms;
 	p->eptp_controls = 0x1e;
 	p->tsc_frequency = 100;
 	p->config_flags = below(a, 8) & 6;
@@ -84,6 +85,12 @@ static void memory_operands(struct actor *a, struct slot *s, unsigned leaf, stru
 			r->rax |= 1 << 16;
 			r->rdx |= below(a, 2);
 		}
+		r->r9 = r->r10 = r->r11 = ~0ull; /* no tables for L2 VMs */
+		for (unsigned vm = 1; vm <= s->l2_vms; vm++)
+			if (chance(a, 80)) {
+				r->rax |= 1 << 16;
+				(&r->r8)[vm] = world_page(a);
+			}
 		break;
 	case TDH_MEM_SEPT_REMOVE:
 	case TDH_MEM_PAGE_PROMOTE:
@@ -92,6 +99,7 @@ static void memory_operands(struct actor *a, struct slot *s, unsigned leaf, stru
 		r->r8 = world_page(a);
 		r->r9 = world_page(a);
 		r->r10 = world_page(a);
+		r->r11 = world_page(a);
 		r->r12 = world_page(a);
 		r->r13 = world_page(a);
 		break;
@@ -139,7 +147,7 @@ struct tdx_regs host_operands(struct actor *a, struct slot *s, unsigned leaf, un
 		break;
 	case TDH_MNG_INIT:
 		r.rcx = s->tdr;
-		r.rdx = params(a);
+		r.rdx = params(a, s);
 		break;
 	case TDH_VP_ADDCX:
 		r.rdx = atomic_load(&s->vcpu[*vcpu]) & ~0xfffull;
@@ -153,8 +161,8 @@ struct tdx_regs host_operands(struct actor *a, struct slot *s, unsigned leaf, un
 		break;
 	case TDH_VP_ENTER:
 		r.rcx = vcpu_of(a, s, true, vcpu);
-		r.r10 = rnd(a);
-		r.rbx = rnd(a);
+		for (unsigned i = 2; i < 16; i++)
+			*tdx_reg(&r, i) = rnd(a);
 		break;
 	case TDH_VP_FLUSH:
 		r.rcx = vcpu_of(a, s, true, vcpu);

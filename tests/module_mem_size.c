@@ -184,6 +184,34 @@ static void refused_pair_leaves_no_mark(void **state)
 	setup_free(&s);
 }
 
+/* The call that holds the most locks: tables for three L2 VMs, and a pair. */
+static void demote_takes_a_table_for_each_l2_vm_and_a_pair(void **state)
+{
+	struct setup s = setup_load(NULL);
+	struct test_td td;
+	struct tdx_status status;
+
+	setup_ready(&s, DYNAMIC);
+	setup_expect(setup_call(&s, 0, TDH_PHYMEM_PAMT_ADD, .rcx = SETUP_TDMR1 | 1, .rdx = PAIR(0),
+				.r8 = PAIR(1)),
+		     TDX_SUCCESS);
+	td = td_build(&s, 0, 0, 3);
+	for (unsigned level = 3; level > 1; level--)
+		setup_expect(setup_call(&s, 1, TDH_MEM_SEPT_ADD | 1 << 16, .rcx = level,
+					.rdx = td.tdr, .r8 = ~0ull, .r9 = td_page(&td),
+					.r10 = td_page(&td), .r11 = td_page(&td)),
+			     TDX_SUCCESS);
+	mem_must(&s, TDH_MR_FINALIZE, td.tdr, 0, 0);
+	mem_must(&s, TDH_MEM_PAGE_AUG, AT_2M, td.tdr, FREE_2M(0));
+	td_block_and_track(&s, &td, AT_2M);
+	status = setup_call(&s, 1, TDH_MEM_PAGE_DEMOTE, .rcx = AT_2M, .rdx = td.tdr,
+			    .r8 = td_page(&td), .r9 = td_page(&td), .r10 = td_page(&td),
+			    .r11 = td_page(&td), .r12 = PAIR(2), .r13 = PAIR(3));
+	setup_expect(status, TDX_SUCCESS);
+	expect_sound(&s);
+	setup_free(&s);
+}
+
 static void promote_returns_the_pair_and_the_pair_is_free_again(void **state)
 {
 	struct test_td td;
@@ -235,6 +263,7 @@ int main(void)
 		cmocka_unit_test(promote_needs_the_tree_for_itself),
 		cmocka_unit_test(an_empty_table_is_no_large_page),
 		cmocka_unit_test(refused_pair_leaves_no_mark),
+		cmocka_unit_test(demote_takes_a_table_for_each_l2_vm_and_a_pair),
 		cmocka_unit_test(promote_returns_the_pair_and_the_pair_is_free_again),
 		cmocka_unit_test(the_last_page_of_a_pair_comes_with_a_hint),
 	};

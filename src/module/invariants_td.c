@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The invariant check of one TD: what it thinks it has against what the PAMT says it owns. */
 #include "module/invariants_sum.h"
+#include "module/l2_sept.h"
 #include "module/page.h"
 #include "module/sept.h"
 
@@ -42,6 +43,65 @@ static bool check_leaf(struct check *c, struct tree *t, uint64_t entry, uint64_t
 			      (unsigned long long)pa, (unsigned long long)e->bepoch,
 			      (unsigned long long)t->sum->tdr_pa,
 			      (unsigned long long)t->tdcs->td_epoch);
+	return true;
+}
+
+/* A VM's table beside the TD's own at the same place: an alias where the own entry says so and
+ * nowhere else, of the same page, or a table that is the TD's too. */
+static bool check_l2_table(struct check *c, struct tree *t, unsigned vm, const uint64_t *own,
+			   const uint64_t *table, enum tdx_level level)
+{
+	for (unsigned i = 0; i < 512; i++) {
+		uint64_t e = table[i], l1 = own[i];
+		uint64_t pa = machine_strip(c->mod->m, sept_address(e));
+		const uint64_t *below;
+
+		if (l2_sept_is_free(e) == l2_aliased(l1, vm))
+			return broken(c,
+				      "L2 S-EPT %u of TD 0x%llx has 0x%llx at level %d, its own "
+				      "0x%llx",
+				      vm, (unsigned long long)t->sum->tdr_pa, (unsigned long long)e,
+				      level, (unsigned long long)l1);
+		if (l2_sept_is_free(e))
+			continue;
+		if (machine_hkid_of(c->mod->m, sept_address(e)) != t->tdr->hkid)
+			return broken(c, "L2 S-EPT entry 0x%llx of TD 0x%llx has another KeyID",
+				      (unsigned long long)e, (unsigned long long)t->sum->tdr_pa);
+		if (sept_is_leaf(l1)) {
+			uint64_t page = machine_strip(c->mod->m, sept_address(l1));
+
+			if (!(e & SEPT_PS) || pa != (page & ~(tdx_level_size(level) - 1)))
+				return broken(c,
+					      "L2 S-EPT %u of TD 0x%llx maps 0x%llx, its own "
+					      "0x%llx",
+					      vm, (unsigned long long)t->sum->tdr_pa,
+					      (unsigned long long)pa, (unsigned long long)page);
+			continue;
+		}
+		if (e & SEPT_PS || level == TDX_LEVEL_4K ||
+		    !owned(c, t, pa, TDX_PT_EPT, TDX_LEVEL_4K))
+			return broken(c, "L2 S-EPT table 0x%llx of TD 0x%llx is out of place",
+				      (unsigned long long)pa, (unsigned long long)t->sum->tdr_pa);
+		page_set_add(&t->tables, pa, TDX_LEVEL_4K);
+		below = machine_ptr(c->mod->m, machine_strip(c->mod->m, sept_address(l1)));
+		if (!check_l2_table(c, t, vm, below, machine_ptr(c->mod->m, pa), level - 1))
+			return false;
+	}
+	return true;
+}
+
+static bool check_l2_trees(struct check *c, struct tree *t)
+{
+	const struct machine *m = c->mod->m;
+	const uint64_t *own = machine_ptr(m, machine_strip(m, sept_address(t->tdcs->eptp)));
+
+	for (unsigned vm = 1; vm <= t->tdcs->num_l2_vms; vm++) {
+		uint64_t root = t->tdr->tdcx_pa[TDCS_PAGE_L2_SEPT_ROOT + vm - 1];
+
+		if (!check_l2_table(c, t, vm, own, machine_ptr(m, machine_strip(m, root)),
+				    td_sept_top(t->tdcs)))
+			return false;
+	}
 	return true;
 }
 
@@ -104,10 +164,10 @@ static bool check_sept(struct check *c, struct tree *t)
 		return broken(c, "TD 0x%llx owns %llu private pages, its S-EPT maps %llu",
 			      (unsigned long long)s->tdr_pa, (unsigned long long)s->reg.pages4k,
 			      (unsigned long long)t->pages.pages4k);
-	/* tables of L2 VMs are not walked */
-	if (t->tdcs->num_l2_vms ? t->tables.pages4k > s->ept.pages4k
-				: !page_set_same(&t->tables, &s->ept))
-		return broken(c, "TD 0x%llx owns %llu S-EPT tables, its tree has %llu",
+	if (!check_l2_trees(c, t))
+		return false;
+	if (!page_set_same(&t->tables, &s->ept))
+		return broken(c, "TD 0x%llx owns %llu S-EPT tables, its trees have %llu",
 			      (unsigned long long)s->tdr_pa, (unsigned long long)s->ept.pages4k,
 			      (unsigned long long)t->tables.pages4k);
 	return true;

@@ -14,7 +14,10 @@
 #include "module/lock.h"
 #include "module/reader.h"
 
-enum { TX_MAX_HELD = 24 };
+/* The most a call takes: TDH.MEM.PAGE.DEMOTE of a TD with three L2 VMs and dynamic PAMT has three
+ * entries of the PAMT for the TDR and for each of four tables, two for the page and three for each
+ * of the pair, and OP_STATE, the tree and the entry. */
+enum { TX_MAX_HELD = 3 + 4 * 3 + 2 + 2 * 3 + 3 };
 
 /* At the call the kind of lock is known, and most of the function is not for it. */
 #define TX_INLINE static inline __attribute__((always_inline))
