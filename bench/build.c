@@ -68,8 +68,8 @@ static double limit(const uint8_t *page, size_t piece)
 int main(void)
 {
 	const struct tdx_port *cpus[2];
-	struct tdx_memory_range map[32];
-	struct tdx_host_range memory[32];
+	struct tdx_range map[32];
+	struct tdx_range memory[32];
 	struct tdx_vmm_config cfg = {.cpus = cpus, .ncpus = 2, .memory = memory};
 	double build_s[ROUNDS], limit_s[ROUNDS], bulk_s[ROUNDS], ratio[ROUNDS], bulk[ROUNDS], mb;
 	static uint8_t page[TDX_PAGE_SIZE];
@@ -84,7 +84,7 @@ int main(void)
 		cpus[i] = tdx_model_port(model, i);
 	cfg.nranges = tdx_model_memory(model, map, 32);
 	for (unsigned i = 0; i < cfg.nranges; i++)
-		memory[i] = (struct tdx_host_range){map[i].base, map[i].size};
+		memory[i] = (struct tdx_range){map[i].base, map[i].size};
 	if (tdx_vmm_new(&cfg, &vmm, err, sizeof(err))) {
 		fprintf(stderr, "%s\n", err);
 		return 1;

@@ -91,8 +91,8 @@ static void guest(struct native_cpu *cpu, void *arg)
 static void power_on(struct bench *b, unsigned errata)
 {
 	const struct tdx_port *cpus[MAX_VCPUS];
-	struct tdx_memory_range map[TDX_MAX_CMRS];
-	struct tdx_host_range memory[TDX_MAX_CMRS];
+	struct tdx_range map[TDX_MAX_CMRS];
+	struct tdx_range memory[TDX_MAX_CMRS];
 	struct tdx_vmm_config cfg = {
 		.cpus = cpus, .ncpus = MAX_VCPUS, .memory = memory, .errata = errata};
 	struct machine_config mc;
@@ -108,7 +108,7 @@ static void power_on(struct bench *b, unsigned errata)
 		cpus[i] = tdx_model_port(b->model, i);
 	cfg.nranges = tdx_model_memory(b->model, map, TDX_MAX_CMRS);
 	for (unsigned i = 0; i < cfg.nranges; i++)
-		memory[i] = (struct tdx_host_range){map[i].base, map[i].size};
+		memory[i] = (struct tdx_range){map[i].base, map[i].size};
 	check(tdx_vmm_new(&cfg, &b->vmm, err, sizeof(err)), err);
 }
 

@@ -276,8 +276,8 @@ static void *kick(void *arg)
 
 static void power_on(void)
 {
-	struct tdx_memory_range map[TDX_MAX_CMRS];
-	struct tdx_host_range memory[TDX_MAX_CMRS];
+	struct tdx_range map[TDX_MAX_CMRS];
+	struct tdx_range memory[TDX_MAX_CMRS];
 	struct tdx_vmm_config cfg = {.cpus = w.cpu, .ncpus = CPUS, .memory = memory, .log = on_log};
 	struct machine_config mc;
 	struct tdx_vmm_memory m;
@@ -298,7 +298,7 @@ static void power_on(void)
 		w.cpu[i] = tdx_model_port(w.model, i);
 	cfg.nranges = tdx_model_memory(w.model, map, TDX_MAX_CMRS);
 	for (unsigned i = 0; i < cfg.nranges; i++)
-		memory[i] = (struct tdx_host_range){map[i].base, map[i].size};
+		memory[i] = (struct tdx_range){map[i].base, map[i].size};
 	if (tdx_vmm_new(&cfg, &w.vmm, err, sizeof(err)))
 		found(err);
 	tdx_vmm_memory(w.vmm, &m);

@@ -154,8 +154,8 @@ static inline struct td *td_new_on(unsigned ncpus, td_guest_fn *guest, unsigned 
 {
 	static const uint8_t zero[4096];
 	struct td *t = calloc(1, sizeof(*t));
-	struct tdx_memory_range map[TDX_MAX_CMRS];
-	struct tdx_host_range ram[TDX_MAX_CMRS];
+	struct tdx_range map[TDX_MAX_CMRS];
+	struct tdx_range ram[TDX_MAX_CMRS];
 	struct tdx_vmm_config cfg = {
 		.cpus = t->cpus, .ncpus = ncpus, .memory = ram, .log = td_log, .arg = t};
 	struct tdx_vm_params params = {
@@ -191,7 +191,7 @@ static inline struct td *td_new_on(unsigned ncpus, td_guest_fn *guest, unsigned 
 	}
 	cfg.nranges = tdx_model_memory(t->model, map, TDX_MAX_CMRS);
 	for (unsigned i = 0; i < cfg.nranges; i++)
-		ram[i] = (struct tdx_host_range){map[i].base, map[i].size};
+		ram[i] = (struct tdx_range){map[i].base, map[i].size};
 	assert_int_equal(tdx_vmm_new(&cfg, &t->vmm, err, sizeof(err)), 0);
 	assert_int_equal(tdx_vm_new(t->vmm, &t->vm), 0);
 	assert_int_equal(tdx_vm_init(t->vm, &params), 0);

@@ -71,7 +71,7 @@ static void power_on(struct bringup *b)
 
 static int bring_up(struct bringup *b)
 {
-	const struct tdx_host_range memory = {hpa(1ull << 30), 256ull << 20};
+	const struct tdx_range memory = {hpa(1ull << 30), 256ull << 20};
 	const struct tdx_host_allocator mem = {alloc, dealloc, &b->memory};
 	int err = tdx_host_init(&b->host, b->cpu, CPUS, TDX_HOST_PARTIAL_WRITE_MCE);
 
@@ -277,25 +277,29 @@ static void a_recording_replays_and_a_changed_host_is_noticed(void **state)
 	power_on(&b);
 	assert_int_equal(bring_up(&b), 0);
 	tdx_record_clear(b.record);
-	assert_true(tdx_is_success(tdh_mng_create(b.cpu[0], &td)));
-	was = tdh_mem_page_aug(b.cpu[0], &td, gpa(0x1000), TDX_LEVEL_4K, hpa(0x41000000), &r);
+	assert_true(tdx_is_success(tdh_mng_create(tdx_cpu_of(b.cpu[0]), &td)));
+	was = tdh_mem_page_aug(tdx_cpu_of(b.cpu[0]), &td, gpa(0x1000), TDX_LEVEL_4K,
+			       hpa(0x41000000), &r);
 
 	replayer = tdx_replayer_new(b.record);
-	assert_true(tdx_is_success(tdh_mng_create(replayer, &td)));
-	assert_int_equal(
-		tdh_mem_page_aug(replayer, &td, gpa(0x1000), TDX_LEVEL_4K, hpa(0x41000000), &r).raw,
-		was.raw);
+	assert_true(tdx_is_success(tdh_mng_create(tdx_cpu_of(replayer), &td)));
+	assert_int_equal(tdh_mem_page_aug(tdx_cpu_of(replayer), &td, gpa(0x1000), TDX_LEVEL_4K,
+					  hpa(0x41000000), &r)
+				 .raw,
+			 was.raw);
 	assert_int_equal(tdx_replayer_differences(replayer, first, sizeof(first)), 0);
 	assert_string_equal(first, "");
 	tdx_replayer_free(replayer);
 
 	replayer = tdx_replayer_new(b.record);
-	assert_true(tdx_is_success(tdh_mng_create(replayer, &td)));
-	(void)!tdh_mem_page_aug(replayer, &td, gpa(0x2000), TDX_LEVEL_4K, hpa(0x41000000), &r).raw;
+	assert_true(tdx_is_success(tdh_mng_create(tdx_cpu_of(replayer), &td)));
+	(void)!tdh_mem_page_aug(tdx_cpu_of(replayer), &td, gpa(0x2000), TDX_LEVEL_4K,
+				hpa(0x41000000), &r)
+		.raw;
 	assert_int_equal(tdx_replayer_differences(replayer, first, sizeof(first)), 1);
 	assert_non_null(strstr(first, "other registers"));
 	/* Past the end there is no module. */
-	assert_true(tdx_is_sw_error(tdh_mem_track(replayer, &td)));
+	assert_true(tdx_is_sw_error(tdh_mem_track(tdx_cpu_of(replayer), &td)));
 	assert_int_equal(tdx_replayer_differences(replayer, first, sizeof(first)), 2);
 	tdx_replayer_free(replayer);
 	power_off(&b);

@@ -24,7 +24,7 @@ static void S0_04_every_wrapper_packs_the_golden_registers(void **state)
 		const struct fake_call *c = &fake_calls[i];
 
 		FAKE_ANSWER(&f, TDX_SUCCESS);
-		assert_true(tdx_is_success(c->call(port, &host)));
+		assert_true(tdx_is_success(c->call(tdx_cpu_of(port), &host)));
 		if (memcmp(&f.in[0], &c->in, sizeof(c->in)) != 0)
 			fail_msg("%s: rax %llx rcx %llx rdx %llx r8 %llx r9 %llx", c->name,
 				 (unsigned long long)f.in[0].rax, (unsigned long long)f.in[0].rcx,
@@ -48,7 +48,7 @@ static void S0_09_wrapper_never_reissues_on_operand_busy(void **state)
 			bool key = c->in.rax == TDH_MNG_KEY_CONFIG && op == TDX_OPERAND_ID_KET;
 
 			FAKE_ANSWER(&f, busy.raw);
-			assert_int_equal(c->call(port, &host).raw, busy.raw);
+			assert_int_equal(c->call(tdx_cpu_of(port), &host).raw, busy.raw);
 			assert_int_equal(f.ncalls, key ? TDX_ENTROPY_ATTEMPTS : 1);
 		}
 }
@@ -72,7 +72,8 @@ static void S0_12_every_primitive_is_one_dispatch(void **state)
 	for (unsigned i = 0; i < FAKE_NUM_CALLS; i++)
 		for (unsigned k = 0; k < sizeof(others) / sizeof(others[0]); k++) {
 			FAKE_ANSWER(&f, others[k]);
-			assert_int_equal(fake_calls[i].call(port, &host).raw, others[k]);
+			assert_int_equal(fake_calls[i].call(tdx_cpu_of(port), &host).raw,
+					 others[k]);
 			assert_int_equal(f.ncalls, 1);
 		}
 }
@@ -88,7 +89,7 @@ static void S0_21_only_pages_handed_over_are_flushed(void **state)
 		const struct fake_call *c = &fake_calls[i];
 
 		FAKE_ANSWER(&f, TDX_SUCCESS);
-		assert_true(tdx_is_success(c->call(port, &host)));
+		assert_true(tdx_is_success(c->call(tdx_cpu_of(port), &host)));
 		assert_int_equal(f.nflushes, c->flushes);
 		assert_int_equal(f.nclears + f.nwbinvd, 0);
 		/* Before the call, and the page that is in its registers. */
@@ -109,7 +110,7 @@ static void S0_28_versions_are_in_bits_23_16_and_nothing_above(void **state)
 	(void)state;
 	for (unsigned i = 0; i < FAKE_NUM_CALLS; i++) {
 		FAKE_ANSWER(&f, TDX_SUCCESS);
-		(void)!fake_calls[i].call(port, &host).raw;
+		(void)!fake_calls[i].call(tdx_cpu_of(port), &host).raw;
 		assert_int_equal(f.in[0].rax >> 24, 0);
 		assert_int_equal(f.in[0].rax >> 16, f.in[0].rax == (TDH_VP_INIT | 1 << 16));
 	}
@@ -128,10 +129,12 @@ static void S0_03_reserved_bits_of_outputs_reach_the_caller(void **state)
 					.rdx = 0xfedcba9876543001,
 					.r8 = ~0ull << 3 | 1,
 					.r9 = 7};
-	assert_int_equal(tdh_phymem_page_reclaim(port, hpa(FAKE_PAGE), &md).raw, f.answer[0].rax);
-	assert_memory_equal(&md.raw, &f.answer[0], sizeof(md.raw));
-	assert_int_equal(tdh_mem_page_remove(port, FAKE_TD, gpa(0), TDX_LEVEL_4K, &r).raw,
+	assert_int_equal(tdh_phymem_page_reclaim(tdx_cpu_of(port), hpa(FAKE_PAGE), &md).raw,
 			 f.answer[0].rax);
+	assert_memory_equal(&md.raw, &f.answer[0], sizeof(md.raw));
+	assert_int_equal(
+		tdh_mem_page_remove(tdx_cpu_of(port), FAKE_TD, gpa(0), TDX_LEVEL_4K, &r).raw,
+		f.answer[0].rax);
 	assert_memory_equal(&r.raw, &f.answer[0], sizeof(r.raw));
 	assert_int_equal(r.entry, f.answer[0].rcx);
 }
@@ -148,14 +151,15 @@ static void S0_02_decoders_know_types_and_sizes_and_say_unknown(void **state)
 		for (unsigned size = 0; size < 3; size++) {
 			f.answer[0] = (struct tdx_regs){.rcx = types[i], .rdx = 0x1000, .r8 = size};
 			f.ncalls = 0;
-			assert_true(tdx_is_success(tdh_phymem_page_rdmd(port, hpa(0), &md)));
+			assert_true(tdx_is_success(
+				tdh_phymem_page_rdmd(tdx_cpu_of(port), hpa(0), &md)));
 			assert_int_equal(md.type, types[i]);
 			assert_int_equal(md.size, size);
 			assert_int_equal(md.owner.v, 0x1000);
 		}
 	f.answer[0].rcx = 2;
 	f.ncalls = 0;
-	assert_true(tdx_is_success(tdh_phymem_page_rdmd(port, hpa(0), &md)));
+	assert_true(tdx_is_success(tdh_phymem_page_rdmd(tdx_cpu_of(port), hpa(0), &md)));
 	assert_int_equal(md.type, TDX_PT_UNKNOWN);
 }
 
@@ -172,7 +176,8 @@ static void S0_16_keyid_sits_above_the_physical_address(void **state)
 			f.phys_bits = phys;
 			f.keyid_bits = bits;
 			assert_int_equal(tdx_host_init(&host, cpus, 1, 0), 0);
-			(void)!tdh_phymem_page_wbinvd_hkid(&host, cpus[0], hpa(0x7000), hkid(1))
+			(void)!tdh_phymem_page_wbinvd_hkid(&host, tdx_cpu_of(cpus[0]), hpa(0x7000),
+							   hkid(1))
 				.raw;
 			assert_int_equal(f.in[0].rcx, 0x7000 | 1ull << (phys - bits));
 		}
@@ -188,7 +193,7 @@ static void S1_01_registers_that_are_no_outputs_keep_their_inputs(void **state)
 	(void)state;
 	/* One block in and out: what the caller gives is what the instruction gets ... */
 	f.answer[0] = (struct tdx_regs){.rax = 77, .rbx = 11, .r8 = 44, .r15 = 55};
-	(void)!tdh_vp_enter(port, FAKE_VP, &regs, &out).raw;
+	(void)!tdh_vp_enter(tdx_cpu_of(port), FAKE_VP, &regs, &out).raw;
 	assert_int_equal(f.in[0].rbx, 1);
 	assert_int_equal(f.in[0].rsi, 2);
 	assert_int_equal(f.in[0].rdi, 3);
@@ -200,7 +205,7 @@ static void S1_01_registers_that_are_no_outputs_keep_their_inputs(void **state)
 	/* The block may even be that of the result. */
 	f.ncalls = 0;
 	out.raw = (struct tdx_regs){.rbx = 1};
-	(void)!tdh_vp_enter(port, FAKE_VP, &out.raw, &out).raw;
+	(void)!tdh_vp_enter(tdx_cpu_of(port), FAKE_VP, &out.raw, &out).raw;
 	assert_int_equal(f.in[0].rbx, 1);
 	assert_memory_equal(&out.raw, &f.answer[0], sizeof(regs));
 }
@@ -229,29 +234,29 @@ static void S1_03_extended_errors_and_values_are_returned(void **state)
 		assert_int_equal(r.level, TDX_LEVEL_2M);                                           \
 		assert_int_equal(r.state, TDX_SEPT_MAPPED);                                        \
 	} while (0)
-	EXTENDED(tdh_mem_page_add(port, FAKE_TD, gpa(0), hpa(0), hpa(0), &r));
-	EXTENDED(tdh_mem_sept_add(port, FAKE_TD, gpa(0), TDX_LEVEL_2M, hpa(0), &r));
-	EXTENDED(tdh_mem_page_aug(port, FAKE_TD, gpa(0), TDX_LEVEL_2M, hpa(0), &r));
-	EXTENDED(tdh_mem_range_block(port, FAKE_TD, gpa(0), TDX_LEVEL_2M, &r));
-	EXTENDED(tdh_mem_page_remove(port, FAKE_TD, gpa(0), TDX_LEVEL_2M, &r));
-	EXTENDED(tdh_mr_extend(port, FAKE_TD, gpa(0), &r));
+	EXTENDED(tdh_mem_page_add(tdx_cpu_of(port), FAKE_TD, gpa(0), hpa(0), hpa(0), &r));
+	EXTENDED(tdh_mem_sept_add(tdx_cpu_of(port), FAKE_TD, gpa(0), TDX_LEVEL_2M, hpa(0), &r));
+	EXTENDED(tdh_mem_page_aug(tdx_cpu_of(port), FAKE_TD, gpa(0), TDX_LEVEL_2M, hpa(0), &r));
+	EXTENDED(tdh_mem_range_block(tdx_cpu_of(port), FAKE_TD, gpa(0), TDX_LEVEL_2M, &r));
+	EXTENDED(tdh_mem_page_remove(tdx_cpu_of(port), FAKE_TD, gpa(0), TDX_LEVEL_2M, &r));
+	EXTENDED(tdh_mr_extend(tdx_cpu_of(port), FAKE_TD, gpa(0), &r));
 	f.ncalls = 0;
-	(void)!tdh_mng_rd(port, FAKE_TD, 0, &v).raw;
+	(void)!tdh_mng_rd(tdx_cpu_of(port), FAKE_TD, 0, &v).raw;
 	assert_int_equal(v.value, 0); /* R8 means nothing on errors */
 	assert_int_equal(v.raw.r8, 99);
 
 	f.answer[0] = (struct tdx_regs){.rcx = 0x7654321000, .r8 = 0x1234};
 	f.ncalls = 0;
-	(void)!tdh_vp_rd(port, FAKE_VP, 0, &v).raw;
+	(void)!tdh_vp_rd(tdx_cpu_of(port), FAKE_VP, 0, &v).raw;
 	assert_int_equal(v.value, 0x1234);
-	(void)!tdh_mem_page_remove(port, FAKE_TD, gpa(0), TDX_LEVEL_4K, &r).raw;
+	(void)!tdh_mem_page_remove(tdx_cpu_of(port), FAKE_TD, gpa(0), TDX_LEVEL_4K, &r).raw;
 	assert_int_equal(r.page.v, 0x7654321000);
 
 	f.answer[0] = (struct tdx_regs){
 		.rax = tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_CPUID_CONFIG).raw,
 		.rcx = 0x0000000100000007};
 	f.ncalls = 0;
-	(void)!tdh_mng_init(port, FAKE_TD, hpa(0), &init).raw;
+	(void)!tdh_mng_init(tdx_cpu_of(port), FAKE_TD, hpa(0), &init).raw;
 	assert_int_equal(init.cpuid_leaf, 7);
 	assert_int_equal(init.cpuid_subleaf, 1);
 }
@@ -275,7 +280,7 @@ static void S1_04_entropy_is_retried_ten_times_in_all(void **state)
 				answers[j] = TDX_RND_NO_ENTROPY;
 			answers[k] = TDX_SUCCESS;
 			fake_answer(&f, k + 1, answers);
-			assert_int_equal(c->call(port, &host).raw,
+			assert_int_equal(c->call(tdx_cpu_of(port), &host).raw,
 					 k < 10 ? TDX_SUCCESS : TDX_RND_NO_ENTROPY);
 			assert_int_equal(f.ncalls, k < 10 ? k + 1 : 10);
 			/* Each attempt has the registers of the first. */
@@ -292,11 +297,12 @@ static void S1_05_failed_key_generation_is_retried(void **state)
 
 	(void)state;
 	FAKE_ANSWER(&f, TDX_KEY_GENERATION_FAILED, ket, TDX_RND_NO_ENTROPY, TDX_SUCCESS);
-	assert_true(tdx_is_success(tdh_mng_key_config(port, FAKE_TD)));
+	assert_true(tdx_is_success(tdh_mng_key_config(tdx_cpu_of(port), FAKE_TD)));
 	assert_int_equal(f.ncalls, 4);
 	assert_int_equal(f.nrelax, 2);
 	FAKE_ANSWER(&f, TDX_KEY_GENERATION_FAILED);
-	assert_true(tdx_is(tdh_mng_key_config(port, FAKE_TD), TDX_KEY_GENERATION_FAILED));
+	assert_true(
+		tdx_is(tdh_mng_key_config(tdx_cpu_of(port), FAKE_TD), TDX_KEY_GENERATION_FAILED));
 	assert_int_equal(f.ncalls, TDX_ENTROPY_ATTEMPTS);
 }
 
@@ -309,7 +315,7 @@ static void S1_06_entering_is_one_dispatch_whatever_it_answers(void **state)
 	(void)state;
 	for (size_t i = 0; tdx_status_at(i); i++) {
 		FAKE_ANSWER(&f, tdx_status_at(i)->code);
-		assert_int_equal(tdh_vp_enter(port, FAKE_VP, &regs, NULL).raw,
+		assert_int_equal(tdh_vp_enter(tdx_cpu_of(port), FAKE_VP, &regs, NULL).raw,
 				 tdx_status_at(i)->code);
 		assert_int_equal(f.ncalls, 1);
 	}
@@ -376,27 +382,27 @@ static void S1_12_a_processor_stopped_between_mark_and_call_is_still_flushed(voi
 
 	(void)state;
 	/* A processor that made no call has nothing to write back. */
-	tdx_host_offline(port);
+	tdx_host_cpu_flush(tdx_cpu_of(port));
 	assert_int_equal(f.nwbinvd, 0);
 	ops = *port->ops;
 	ops.seamcall = jump_away;
 	if (!setjmp(stopped)) {
-		(void)!tdh_mem_track(&stopping, FAKE_TD).raw;
+		(void)!tdh_mem_track(tdx_cpu_of(&stopping), FAKE_TD).raw;
 		fail();
 	}
 	assert_int_equal(f.ncalls, 0);
-	tdx_host_offline(port);
+	tdx_host_cpu_flush(tdx_cpu_of(port));
 	assert_int_equal(f.nwbinvd, 1);
-	tdx_host_offline(port);
+	tdx_host_cpu_flush(tdx_cpu_of(port));
 	assert_int_equal(f.nwbinvd, 1);
 	/* The same of the one call that does not go through the common path. */
 	if (!setjmp(stopped)) {
 		struct tdx_regs regs = {0};
 
-		(void)!tdh_vp_enter(&stopping, FAKE_VP, &regs, NULL).raw;
+		(void)!tdh_vp_enter(tdx_cpu_of(&stopping), FAKE_VP, &regs, NULL).raw;
 		fail();
 	}
-	tdx_host_offline(port);
+	tdx_host_cpu_flush(tdx_cpu_of(port));
 	assert_int_equal(f.nwbinvd, 2);
 }
 
@@ -416,10 +422,10 @@ static void S0_18_pages_are_cleared_only_where_the_platform_needs_it(void **stat
 	(void)state;
 	cpus[0] = fake_new(&f);
 	assert_int_equal(tdx_host_init(&host, cpus, 1, 0), 0);
-	tdx_host_reset_pages(&host, cpus[0], hpa(0x1000), 0x3000);
+	tdx_host_reset_pages(&host, tdx_cpu_of(cpus[0]), hpa(0x1000), 0x3000);
 	assert_int_equal(f.nclears + f.nbarriers, 0);
 	assert_int_equal(tdx_host_init(&host, cpus, 1, TDX_HOST_PARTIAL_WRITE_MCE), 0);
-	tdx_host_reset_pages(&host, cpus[0], hpa(0x1000), 0x3000);
+	tdx_host_reset_pages(&host, tdx_cpu_of(cpus[0]), hpa(0x1000), 0x3000);
 	assert_string_equal(f.order, "mb"); /* S0-19: the barrier after the stores */
 }
 

@@ -30,7 +30,7 @@ S0_04_registers_are_packed_in_one_layer() {
 
 # Compiles: yes. The same with one argument of another kind: no.
 compiles() {
-	printf '#include <swtdx/host.h>\nvoid f(const struct tdx_port *p, const struct tdx_td *td, const struct tdx_vp *vp, hpa_t page, gpa_t g, uint64_t u, void *va) {\n\t(void)!(%s).raw; (void)td; (void)vp; (void)page; (void)g; (void)u; (void)va; (void)p;\n}\n' "$1" >"$tmp/t.c"
+	printf '#include <swtdx/host.h>\nvoid f(const struct tdx_cpu *p, const struct tdx_td *td, const struct tdx_vp *vp, tdx_hpa_t page, tdx_gpa_t g, uint64_t u, void *va) {\n\t(void)!(%s).raw; (void)td; (void)vp; (void)page; (void)g; (void)u; (void)va; (void)p;\n}\n' "$1" >"$tmp/t.c"
 	"$cc" -std=gnu17 -Werror -Iinclude -fsyntax-only "$tmp/t.c" 2>/dev/null
 }
 S0_02_a_word_of_another_kind_does_not_compile() {
@@ -59,7 +59,7 @@ S0_09_busy_is_judged_in_one_place() {
 visible() { nm -D --defined-only "$libs/$1" | awk '{ print $3 }' | sed 's/@.*//' | sort; }
 
 S0_06_the_raw_call_is_not_exported() {
-	for l in libswtdx-host-vmm.so libswtdx-host-admin.so; do
+	for l in libswtdx-host-vmm.so libswtdx-host-admin.so libswtdx-host-mce.so; do
 		visible $l | grep -q '^tdh_' || return 1
 		! visible $l | grep -E 'host_call|seamcall_(insn|port)' || return 1
 	done
@@ -75,11 +75,13 @@ S0_07_each_consumer_sees_its_own_calls() {
 	visible libswtdx-host-vmm.so | grep -qx tdh_mem_page_aug &&
 		! visible libswtdx-host-vmm.so | grep -E '^tdh_sys_|^tdx_host_(init|enable)$' &&
 		visible libswtdx-host-admin.so | grep -qx tdh_sys_rd &&
-		! visible libswtdx-host-admin.so | grep -E '^tdh_(mem|vp|mng|mr|phymem)_' || return 1
+		! visible libswtdx-host-admin.so | grep -E '^tdh_(mem|vp|mng|mr|phymem)_' &&
+		[ "$(visible libswtdx-host-mce.so | grep -E '^tdh_|^tdx_host_' | tr '\n' ' ')" = \
+			'tdh_phymem_page_rdmd tdx_host_is_pamt tdx_host_page_is_private ' ] || return 1
 	# Each call is one consumer's, and the monitor makes do with a monitor's but where it brings up.
-	{ visible libswtdx-host-vmm.so; visible libswtdx-host-admin.so; } | sort >"$tmp/both"
+	for l in vmm admin mce; do visible libswtdx-host-$l.so; done | sort >"$tmp/all"
 	for f in $(grep -oE 'tdh_[a-z0-9_]+' "$tmp/protos"); do
-		[ "$(grep -cx "$f" "$tmp/both")" = 1 ] || { echo "$f: not of one consumer"; return 1; }
+		[ "$(grep -cx "$f" "$tmp/all")" = 1 ] || { echo "$f: not of one consumer"; return 1; }
 	done
 	visible libswtdx-host-vmm.so >"$tmp/vmm"
 	for f in $(ls src/vmm/*.c | grep -v '/vmm\.c$'); do
@@ -93,7 +95,7 @@ S0_08_builds_without_a_monitor() {
 	for h in types status leaf structs state port host; do cp include/swtdx/$h.h "$tmp/inc/swtdx/"; done
 	cp -r src/arch src/abi src/host "$tmp/src/"
 	for f in "$tmp"/src/host/*.c; do
-		"$cc" -std=gnu17 -ffreestanding -mgeneral-regs-only -Wall -Wextra -Werror -I"$tmp/inc" -I"$tmp/src" \
+		"$cc" -std=gnu17 -ffreestanding -mgeneral-regs-only -Wall -Wextra -Werror -DSWTDX_SHORT_NAMES -I"$tmp/inc" -I"$tmp/src" \
 			-c "$f" -o "$tmp/o.o" || return 1
 	done
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include <swtdx/host.h>
+#include <swtdx/port.h>
 
 enum { FAKE_STEPS = 64 };
 
@@ -205,7 +206,7 @@ static inline void fake_answer(struct fake *f, unsigned n, const uint64_t *statu
 
 struct fake_call {
 	const char *name;
-	struct tdx_status (*call)(const struct tdx_port *port, const struct tdx_host *host);
+	struct tdx_status (*call)(const struct tdx_cpu *cpu, const struct tdx_host *host);
 	struct tdx_regs in; /* as they must be at the instruction; RAX: leaf and version */
 	unsigned flushes;   /* pages handed over */
 	size_t flush_len;
@@ -214,7 +215,7 @@ struct fake_call {
 #define FAKE_TD (&(const struct tdx_td){hpa(FAKE_TDR), hkid(33)})
 #define FAKE_VP (&(const struct tdx_vp){hpa(FAKE_VPR)})
 #define FAKE(name_, expr, pages, len, ...)                                                         \
-	static inline struct tdx_status fake_##name_(const struct tdx_port *p,                     \
+	static inline struct tdx_status fake_##name_(const struct tdx_cpu *p,                      \
 						     const struct tdx_host *host)                  \
 	{                                                                                          \
 		(void)host;                                                                        \

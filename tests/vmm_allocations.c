@@ -189,8 +189,8 @@ static int build(struct tdx_vmm *vmm, struct tdx_vm *vm, bool irqchip, struct td
 
 static void on_a_machine(struct life *l, struct tdx_model *model)
 {
-	struct tdx_memory_range map[TDX_MAX_CMRS];
-	struct tdx_host_range memory[TDX_MAX_CMRS];
+	struct tdx_range map[TDX_MAX_CMRS];
+	struct tdx_range memory[TDX_MAX_CMRS];
 	const struct tdx_port *cpu[2];
 	struct tdx_vmm_config cfg = {.cpus = cpu, .ncpus = 2, .memory = memory};
 	struct tdx_vcpu *vcpu;
@@ -202,7 +202,7 @@ static void on_a_machine(struct life *l, struct tdx_model *model)
 		cpu[i] = tdx_model_port(model, i);
 	cfg.nranges = tdx_model_memory(model, map, TDX_MAX_CMRS);
 	for (unsigned i = 0; i < cfg.nranges; i++)
-		memory[i] = (struct tdx_host_range){map[i].base, map[i].size};
+		memory[i] = (struct tdx_range){map[i].base, map[i].size};
 	if (tdx_vmm_new(&cfg, &vmm, err, sizeof(err)))
 		return;
 	if (tdx_vm_new(vmm, &vm) == 0) {

@@ -50,14 +50,14 @@ static void block_page_0(struct holder *h)
 {
 	struct tdx_td td = tdx_vm_td(h->r->vm);
 
-	(void)!tdh_mem_range_block(h->r->cpu[1], &td, gpa(0), TDX_LEVEL_4K, NULL).raw;
+	(void)!tdh_mem_range_block(tdx_cpu_of(h->r->cpu[1]), &td, gpa(0), TDX_LEVEL_4K, NULL).raw;
 }
 
 static void flush_done(struct holder *h)
 {
 	struct tdx_td td = tdx_vm_td(h->r->vm);
 
-	(void)!tdh_mng_vpflushdone(h->r->cpu[1], &td).raw;
+	(void)!tdh_mng_vpflushdone(tdx_cpu_of(h->r->cpu[1]), &td).raw;
 }
 
 static void S2_01_calls_on_a_taken_lock_come_back_busy(void **state)
@@ -77,17 +77,18 @@ static void S2_01_calls_on_a_taken_lock_come_back_busy(void **state)
 	assert_int_equal(tdx_vmm_alloc(r.vmm, 1, &page), 0);
 	hold(&h, &r, LOCK_PAMT_4K, flush_done); /* the TDR */
 #define BUSY(call) assert_true(tdx_is_busy(call))
-	BUSY(tdh_mng_key_freeid(r.cpu[0], &td));
-	BUSY(tdh_mr_finalize(r.cpu[0], &td));
-	BUSY(tdh_mng_rd(r.cpu[0], &td, 0x9110000300000000, NULL));
-	BUSY(tdh_vp_create(r.cpu[0], &td, &(struct tdx_vp){page}));
-	BUSY(tdh_vp_flush(r.cpu[0], &vp));
-	BUSY(tdh_mem_sept_add(r.cpu[0], &td, gpa(0x40000000), TDX_LEVEL_1G, page, NULL));
-	BUSY(tdh_mem_page_aug(r.cpu[0], &td, gpa(0x7000), TDX_LEVEL_4K, page, NULL));
-	BUSY(tdh_mem_range_block(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL));
-	BUSY(tdh_mem_track(r.cpu[0], &td));
-	BUSY(tdh_phymem_page_reclaim(r.cpu[0], td.tdr, NULL));
-	BUSY(tdh_vp_enter(r.cpu[0], &vp, &(struct tdx_regs){0}, NULL));
+	BUSY(tdh_mng_key_freeid(tdx_cpu_of(r.cpu[0]), &td));
+	BUSY(tdh_mr_finalize(tdx_cpu_of(r.cpu[0]), &td));
+	BUSY(tdh_mng_rd(tdx_cpu_of(r.cpu[0]), &td, 0x9110000300000000, NULL));
+	BUSY(tdh_vp_create(tdx_cpu_of(r.cpu[0]), &td, &(struct tdx_vp){page}));
+	BUSY(tdh_vp_flush(tdx_cpu_of(r.cpu[0]), &vp));
+	BUSY(tdh_mem_sept_add(tdx_cpu_of(r.cpu[0]), &td, gpa(0x40000000), TDX_LEVEL_1G, page,
+			      NULL));
+	BUSY(tdh_mem_page_aug(tdx_cpu_of(r.cpu[0]), &td, gpa(0x7000), TDX_LEVEL_4K, page, NULL));
+	BUSY(tdh_mem_range_block(tdx_cpu_of(r.cpu[0]), &td, gpa(0), TDX_LEVEL_4K, NULL));
+	BUSY(tdh_mem_track(tdx_cpu_of(r.cpu[0]), &td));
+	BUSY(tdh_phymem_page_reclaim(tdx_cpu_of(r.cpu[0]), td.tdr, NULL));
+	BUSY(tdh_vp_enter(tdx_cpu_of(r.cpu[0]), &vp, &(struct tdx_regs){0}, NULL));
 	let_go(&h);
 	rig_destroy(&r);
 	rig_off(&r);
@@ -109,16 +110,24 @@ static void S2_03_a_taken_tree_is_operand_0x92_except_to_track(void **state)
 	td = tdx_vm_td(r.vm);
 	assert_int_equal(tdx_vmm_alloc(r.vmm, 1, &page), 0);
 	hold(&h, &r, LOCK_SEPT_TREE, block_page_0);
-	assert_int_equal(tdh_mem_page_aug(r.cpu[0], &td, gpa(0x1000), TDX_LEVEL_4K, page, NULL).raw,
+	assert_int_equal(
+		tdh_mem_page_aug(tdx_cpu_of(r.cpu[0]), &td, gpa(0x1000), TDX_LEVEL_4K, page, NULL)
+			.raw,
+		busy);
+	assert_int_equal(tdh_mem_sept_add(tdx_cpu_of(r.cpu[0]), &td, gpa(1ull << 39),
+					  TDX_LEVEL_512G, page, NULL)
+				 .raw,
 			 busy);
 	assert_int_equal(
-		tdh_mem_sept_add(r.cpu[0], &td, gpa(1ull << 39), TDX_LEVEL_512G, page, NULL).raw,
+		tdh_mem_range_block(tdx_cpu_of(r.cpu[0]), &td, gpa(0), TDX_LEVEL_4K, NULL).raw,
 		busy);
-	assert_int_equal(tdh_mem_range_block(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL).raw, busy);
-	assert_int_equal(tdh_mem_range_unblock(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL).raw,
-			 busy);
-	assert_int_equal(tdh_mem_page_remove(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL).raw, busy);
-	assert_true(tdx_is_success(tdh_mem_track(r.cpu[0], &td)));
+	assert_int_equal(
+		tdh_mem_range_unblock(tdx_cpu_of(r.cpu[0]), &td, gpa(0), TDX_LEVEL_4K, NULL).raw,
+		busy);
+	assert_int_equal(
+		tdh_mem_page_remove(tdx_cpu_of(r.cpu[0]), &td, gpa(0), TDX_LEVEL_4K, NULL).raw,
+		busy);
+	assert_true(tdx_is_success(tdh_mem_track(tdx_cpu_of(r.cpu[0]), &td)));
 	let_go(&h);
 	rig_destroy(&r);
 	rig_off(&r);
@@ -182,7 +191,7 @@ static void S2_04_zero_stepping_takes_the_tree_and_the_monitor_gets_on(void **st
 	/* A host that enters again and again without mapping the page. */
 	for (unsigned i = 0; i < 40; i++) {
 		regs = (struct tdx_regs){0};
-		assert_true(tdx_is_success(tdh_vp_enter(r.cpu[0], &vp, &regs, NULL)));
+		assert_true(tdx_is_success(tdh_vp_enter(tdx_cpu_of(r.cpu[0]), &vp, &regs, NULL)));
 	}
 	assert_int_equal(regs.r8 >> 12, 0xa);
 	/* The monitor meets the tree taken, entry after entry, and neither waits nor gives up. */
@@ -203,9 +212,9 @@ static void S2_04_zero_stepping_takes_the_tree_and_the_monitor_gets_on(void **st
 	assert_true(busy >= 20);
 	assert_true(rig_calls(&r, TDH_VP_ENTER) - entries < 8 + busy);
 	assert_true(rig_calls(&r, TDH_VP_ENTER) - 40 - busy < 8);
-	assert_true(tdx_is_success(tdh_mem_track(r.cpu[0], &td)));
-	assert_true(
-		tdx_is_success(tdh_mem_range_unblock(r.cpu[0], &td, gpa(0), TDX_LEVEL_4K, NULL)));
+	assert_true(tdx_is_success(tdh_mem_track(tdx_cpu_of(r.cpu[0]), &td)));
+	assert_true(tdx_is_success(
+		tdh_mem_range_unblock(tdx_cpu_of(r.cpu[0]), &td, gpa(0), TDX_LEVEL_4K, NULL)));
 	rig_destroy(&r);
 	rig_check_clean(&r);
 	rig_off(&r);

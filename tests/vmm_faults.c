@@ -549,7 +549,7 @@ static void S1_02_registers_a_guest_did_not_share_do_not_reach_the_host(void **s
 	rig_on(&r, &o);
 	rig_vm(&r, 1);
 	vp = tdx_vcpu_vp(r.vcpu[0]);
-	assert_true(tdx_is_success(tdh_vp_enter(r.cpu[0], &vp, &regs, &out)));
+	assert_true(tdx_is_success(tdh_vp_enter(tdx_cpu_of(r.cpu[0]), &vp, &regs, &out)));
 	assert_int_equal(out.exit_reason & 0xffff, 77);
 	assert_int_equal(regs.r11, TDVMCALL_HLT);
 	assert_int_equal(regs.rdx | regs.rbx | regs.rsi | regs.rdi | regs.r8 | regs.r9 | regs.r12 |

@@ -60,8 +60,8 @@ static inline void rig_log(void *arg, const char *line)
 
 static inline void rig_on(struct rig *r, const struct rig_options *o)
 {
-	struct tdx_memory_range map[TDX_MAX_CMRS];
-	struct tdx_host_range memory[TDX_MAX_CMRS];
+	struct tdx_range map[TDX_MAX_CMRS];
+	struct tdx_range memory[TDX_MAX_CMRS];
 	struct tdx_vmm_config cfg = {.cpus = r->cpu, .memory = memory, .log = rig_log, .arg = r};
 	struct tdx_vmm_memory m;
 	struct machine_config mc;
@@ -95,7 +95,7 @@ static inline void rig_on(struct rig *r, const struct rig_options *o)
 	cfg.errata = o->erratum ? TDX_HOST_PARTIAL_WRITE_MCE : 0;
 	cfg.nranges = tdx_model_memory(r->model, map, TDX_MAX_CMRS);
 	for (unsigned i = 0; i < cfg.nranges; i++)
-		memory[i] = (struct tdx_host_range){map[i].base, map[i].size};
+		memory[i] = (struct tdx_range){map[i].base, map[i].size};
 	r->huge = o->huge;
 	r->sept_ve = o->sept_ve;
 	r->irqchip = o->irqchip;

@@ -126,7 +126,7 @@ static void *vpflushdone(void *arg)
 	struct race *a = arg;
 
 	pthread_barrier_wait(a->start);
-	a->s = tdh_mng_vpflushdone(a->r->cpu[a->cpu], &a->td);
+	a->s = tdh_mng_vpflushdone(tdx_cpu_of(a->r->cpu[a->cpu]), &a->td);
 	return NULL;
 }
 
@@ -169,19 +169,19 @@ static void flush_done(struct holder *h)
 {
 	struct tdx_td td = tdx_vm_td(h->r->vm);
 
-	h->result = tdh_mng_vpflushdone(h->r->cpu[1], &td);
+	h->result = tdh_mng_vpflushdone(tdx_cpu_of(h->r->cpu[1]), &td);
 }
 
 static void free_key(struct holder *h)
 {
 	struct tdx_td td = tdx_vm_td(h->r->vm);
 
-	h->result = tdh_mng_key_freeid(h->r->cpu[1], &td);
+	h->result = tdh_mng_key_freeid(tdx_cpu_of(h->r->cpu[1]), &td);
 }
 
 static void reclaim_page(struct holder *h)
 {
-	h->result = tdh_phymem_page_reclaim(h->r->cpu[1], h->page, NULL);
+	h->result = tdh_phymem_page_reclaim(tdx_cpu_of(h->r->cpu[1]), h->page, NULL);
 }
 
 /* The one that is inside wins; the other is told so, by the lock, and nothing is half done. */
@@ -200,22 +200,22 @@ static void S0_11_the_second_of_two_teardowns_is_busy_at_every_call(void **state
 	assert_int_equal(tdx_vm_set_private(r.vm, gpa(0), RIG_RAM, false), 0);
 	vcpu_flush(r.vcpu[0]);
 	hold(&h, &r, LOCK_KOT, flush_done);
-	assert_true(tdx_is_busy(tdh_mng_vpflushdone(r.cpu[0], &td)));
+	assert_true(tdx_is_busy(tdh_mng_vpflushdone(tdx_cpu_of(r.cpu[0]), &td)));
 	let_go(&h);
 	assert_true(tdx_is_success(h.result));
 	rig_check_module(&r);
-	assert_true(tdx_is_success(tdh_phymem_cache_wb(r.cpu[0], false)));
+	assert_true(tdx_is_success(tdh_phymem_cache_wb(tdx_cpu_of(r.cpu[0]), false)));
 	hold(&h, &r, LOCK_KOT, free_key);
-	assert_true(tdx_is_busy(tdh_mng_key_freeid(r.cpu[0], &td)));
+	assert_true(tdx_is_busy(tdh_mng_key_freeid(tdx_cpu_of(r.cpu[0]), &td)));
 	let_go(&h);
 	assert_true(tdx_is_success(h.result));
 	rig_check_module(&r);
 	hold(&h, &r, LOCK_PAMT_4K, reclaim_page);
-	assert_int_equal(tdh_phymem_page_reclaim(r.cpu[0], h.page, &md).raw,
+	assert_int_equal(tdh_phymem_page_reclaim(tdx_cpu_of(r.cpu[0]), h.page, &md).raw,
 			 tdx_error_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_RCX).raw);
 	let_go(&h);
 	assert_true(tdx_is_success(h.result));
-	assert_true(tdx_is(tdh_phymem_page_reclaim(r.cpu[0], h.page, &md),
+	assert_true(tdx_is(tdh_phymem_page_reclaim(tdx_cpu_of(r.cpu[0]), h.page, &md),
 			   TDX_PAGE_METADATA_INCORRECT));
 	rig_check_module(&r);
 	rig_destroy(&r);
@@ -255,7 +255,8 @@ static void S0_13_resuming_nothing_and_other_commands_are_refused(void **state)
 
 	(void)state;
 	rig_on(&r, &plain);
-	assert_int_equal(tdh_phymem_cache_wb(r.cpu[0], true).raw, TDX_WBCACHE_RESUME_ERROR);
+	assert_int_equal(tdh_phymem_cache_wb(tdx_cpu_of(r.cpu[0]), true).raw,
+			 TDX_WBCACHE_RESUME_ERROR);
 	r.cpu[0]->ops->seamcall(r.cpu[0], &regs);
 	assert_int_equal(regs.rax, tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX).raw);
 	rig_off(&r);
@@ -263,7 +264,7 @@ static void S0_13_resuming_nothing_and_other_commands_are_refused(void **state)
 
 static void write_back(struct holder *h)
 {
-	h->result = tdh_phymem_cache_wb(h->r->cpu[1], false);
+	h->result = tdh_phymem_cache_wb(tdx_cpu_of(h->r->cpu[1]), false);
 }
 
 static void S0_13_one_processor_of_a_package_at_a_time(void **state)
@@ -277,9 +278,10 @@ static void S0_13_one_processor_of_a_package_at_a_time(void **state)
 	run_once(&r);
 	td = tdx_vm_td(r.vm);
 	vcpu_flush(r.vcpu[0]);
-	assert_true(tdx_is_success(tdh_mng_vpflushdone(r.cpu[0], &td)));
+	assert_true(tdx_is_success(tdh_mng_vpflushdone(tdx_cpu_of(r.cpu[0]), &td)));
 	hold(&h, &r, LOCK_WBT, write_back);
-	assert_int_equal(tdh_phymem_cache_wb(r.cpu[0], false).raw, TDX_OPERAND_BUSY | 188);
+	assert_int_equal(tdh_phymem_cache_wb(tdx_cpu_of(r.cpu[0]), false).raw,
+			 TDX_OPERAND_BUSY | 188);
 	let_go(&h);
 	assert_true(tdx_is_success(h.result));
 	rig_destroy(&r);
@@ -316,14 +318,18 @@ static void S0_14_a_package_left_out_keeps_the_keyid_from_being_free(void **stat
 	assert_int_equal(tdx_vm_init(r.vm, &p), 0);
 	td = tdx_vm_td(r.vm);
 	/* Too early: nothing is ready, and it counts for nothing. */
-	assert_int_equal(tdh_phymem_cache_wb(r.cpu[0], false).raw, TDX_NO_HKID_READY_TO_WBCACHE);
-	assert_true(tdx_is(tdh_mng_key_freeid(r.cpu[0], &td), TDX_LIFECYCLE_STATE_INCORRECT));
-	assert_true(tdx_is_success(tdh_mng_vpflushdone(r.cpu[0], &td)));
-	assert_int_equal(tdh_mng_key_freeid(r.cpu[0], &td).raw, TDX_WBCACHE_NOT_COMPLETE);
-	assert_true(tdx_is_success(tdh_phymem_cache_wb(r.cpu[0], false)));
-	assert_int_equal(tdh_mng_key_freeid(r.cpu[0], &td).raw, TDX_WBCACHE_NOT_COMPLETE);
-	assert_true(tdx_is_success(tdh_phymem_cache_wb(r.cpu[3], false)));
-	assert_true(tdx_is_success(tdh_mng_key_freeid(r.cpu[0], &td)));
+	assert_int_equal(tdh_phymem_cache_wb(tdx_cpu_of(r.cpu[0]), false).raw,
+			 TDX_NO_HKID_READY_TO_WBCACHE);
+	assert_true(tdx_is(tdh_mng_key_freeid(tdx_cpu_of(r.cpu[0]), &td),
+			   TDX_LIFECYCLE_STATE_INCORRECT));
+	assert_true(tdx_is_success(tdh_mng_vpflushdone(tdx_cpu_of(r.cpu[0]), &td)));
+	assert_int_equal(tdh_mng_key_freeid(tdx_cpu_of(r.cpu[0]), &td).raw,
+			 TDX_WBCACHE_NOT_COMPLETE);
+	assert_true(tdx_is_success(tdh_phymem_cache_wb(tdx_cpu_of(r.cpu[0]), false)));
+	assert_int_equal(tdh_mng_key_freeid(tdx_cpu_of(r.cpu[0]), &td).raw,
+			 TDX_WBCACHE_NOT_COMPLETE);
+	assert_true(tdx_is_success(tdh_phymem_cache_wb(tdx_cpu_of(r.cpu[3]), false)));
+	assert_true(tdx_is_success(tdh_mng_key_freeid(tdx_cpu_of(r.cpu[0]), &td)));
 	rig_destroy(&r);
 	rig_off(&r);
 }
@@ -371,9 +377,11 @@ static void S0_17_a_live_page_cannot_be_written_back(void **state)
 	reg = cache_state(&r, page);
 	assert_true(tdr & PAGE_DIRTY_MASK);
 	assert_true(reg & PAGE_DIRTY_MASK);
-	assert_int_equal(tdh_phymem_page_wbinvd_tdr(&r.vmm->host, r.cpu[0], &td).raw, refused);
-	assert_int_equal(tdh_phymem_page_wbinvd_hkid(&r.vmm->host, r.cpu[0], page, td.hkid).raw,
+	assert_int_equal(tdh_phymem_page_wbinvd_tdr(&r.vmm->host, tdx_cpu_of(r.cpu[0]), &td).raw,
 			 refused);
+	assert_int_equal(
+		tdh_phymem_page_wbinvd_hkid(&r.vmm->host, tdx_cpu_of(r.cpu[0]), page, td.hkid).raw,
+		refused);
 	assert_int_equal(cache_state(&r, td.tdr), tdr);
 	assert_int_equal(cache_state(&r, page), reg);
 	rig_destroy(&r);
@@ -574,7 +582,7 @@ static void S0_23_the_tdr_is_reclaimed_flushed_and_freed_last(void **state)
 	run_once(&r);
 	td = tdx_vm_td(r.vm);
 	/* The other way round the module refuses. */
-	assert_int_equal(tdh_phymem_page_wbinvd_tdr(&r.vmm->host, r.cpu[0], &td).raw,
+	assert_int_equal(tdh_phymem_page_wbinvd_tdr(&r.vmm->host, tdx_cpu_of(r.cpu[0]), &td).raw,
 			 tdx_error_op(TDX_PAGE_METADATA_INCORRECT, TDX_OPERAND_ID_RCX).raw);
 	rig_destroy(&r);
 	for (size_t i = 0; tdx_record_step(r.record, i, &step); i++)
@@ -676,18 +684,22 @@ static void S0_24_nothing_is_reclaimed_from_a_td_that_lives(void **state)
 	rig_on(&r, &plain);
 	run_once(&r);
 	td = tdx_vm_td(r.vm);
-	assert_int_equal(tdh_phymem_page_reclaim(r.cpu[0], td.tdr, &md).raw,
+	assert_int_equal(tdh_phymem_page_reclaim(tdx_cpu_of(r.cpu[0]), td.tdr, &md).raw,
 			 TDX_LIFECYCLE_STATE_INCORRECT);
-	assert_int_equal(tdh_phymem_page_reclaim(r.cpu[0], hpa(r.vm->tdcs[0]), &md).raw,
+	assert_int_equal(tdh_phymem_page_reclaim(tdx_cpu_of(r.cpu[0]), hpa(r.vm->tdcs[0]), &md).raw,
 			 TDX_LIFECYCLE_STATE_INCORRECT);
-	assert_int_equal(tdh_phymem_page_reclaim(r.cpu[0], tdx_vcpu_vp(r.vcpu[0]).tdvpr, &md).raw,
+	assert_int_equal(
+		tdh_phymem_page_reclaim(tdx_cpu_of(r.cpu[0]), tdx_vcpu_vp(r.vcpu[0]).tdvpr, &md)
+			.raw,
+		TDX_LIFECYCLE_STATE_INCORRECT);
+	assert_int_equal(
+		tdh_phymem_page_reclaim(tdx_cpu_of(r.cpu[0]), hpa(r.vcpu[0]->tdcx[0]), &md).raw,
+		TDX_LIFECYCLE_STATE_INCORRECT);
+	assert_int_equal(tdh_phymem_page_reclaim(tdx_cpu_of(r.cpu[0]), sept_page(&r), &md).raw,
 			 TDX_LIFECYCLE_STATE_INCORRECT);
-	assert_int_equal(tdh_phymem_page_reclaim(r.cpu[0], hpa(r.vcpu[0]->tdcx[0]), &md).raw,
-			 TDX_LIFECYCLE_STATE_INCORRECT);
-	assert_int_equal(tdh_phymem_page_reclaim(r.cpu[0], sept_page(&r), &md).raw,
-			 TDX_LIFECYCLE_STATE_INCORRECT);
-	assert_int_equal(tdh_phymem_page_reclaim(r.cpu[0], private_page(&r, 1), &md).raw,
-			 TDX_LIFECYCLE_STATE_INCORRECT);
+	assert_int_equal(
+		tdh_phymem_page_reclaim(tdx_cpu_of(r.cpu[0]), private_page(&r, 1), &md).raw,
+		TDX_LIFECYCLE_STATE_INCORRECT);
 	rig_destroy(&r);
 	rig_check_clean(&r);
 	rig_off(&r);
@@ -853,12 +865,12 @@ static void S0_15_a_guessed_global_keyid_gains_nothing(void **state)
 	tdx_vmm_write(r.vmm, page, before, sizeof(before));
 	/* On a free page: allowed, and changes nothing. On the TD's pages: refused. */
 	assert_true(tdx_is_success(
-		tdh_phymem_page_wbinvd_hkid(&r.vmm->host, r.cpu[0], page, hkid(32))));
+		tdh_phymem_page_wbinvd_hkid(&r.vmm->host, tdx_cpu_of(r.cpu[0]), page, hkid(32))));
 	tdx_vmm_read(r.vmm, page, after, sizeof(after));
 	assert_memory_equal(before, after, sizeof(before));
-	assert_true(tdx_is(
-		tdh_phymem_page_wbinvd_hkid(&r.vmm->host, r.cpu[0], hpa(r.vm->tdcs[0]), hkid(32)),
-		TDX_PAGE_METADATA_INCORRECT));
+	assert_true(tdx_is(tdh_phymem_page_wbinvd_hkid(&r.vmm->host, tdx_cpu_of(r.cpu[0]),
+						       hpa(r.vm->tdcs[0]), hkid(32)),
+			   TDX_PAGE_METADATA_INCORRECT));
 	tdx_vmm_dealloc(r.vmm, page, 1);
 	rig_destroy(&r);
 	rig_check_clean(&r);

@@ -24,8 +24,8 @@ enum { DEFAULT_MEMORY_MIB = 512, DEFAULT_TRACE_MIB = 1024 };
 static int power_on(struct run_session *s)
 {
 	const struct tdx_port *cpus[MACHINE_MAX_LPS];
-	struct tdx_memory_range map[TDX_MAX_CMRS];
-	struct tdx_host_range memory[TDX_MAX_CMRS];
+	struct tdx_range map[TDX_MAX_CMRS];
+	struct tdx_range memory[TDX_MAX_CMRS];
 	struct tdx_vmm_config cfg = {
 		.cpus = cpus, .memory = memory, .progress = run_progress, .log = run_log, .arg = s};
 	char err[256];
@@ -51,7 +51,7 @@ static int power_on(struct run_session *s)
 		cpus[i] = tdx_model_port(s->model, i);
 	cfg.nranges = tdx_model_memory(s->model, map, TDX_MAX_CMRS);
 	for (unsigned i = 0; i < cfg.nranges; i++)
-		memory[i] = (struct tdx_host_range){map[i].base, map[i].size};
+		memory[i] = (struct tdx_range){map[i].base, map[i].size};
 	run_stage(s, "bringing the module up");
 	if (tdx_vmm_new(&cfg, &s->vmm, err, sizeof(err)))
 		return run_complain(s, "the host", err);

@@ -48,12 +48,12 @@ static void guest(struct native_cpu *cpu, void *arg)
 	(void)arg;
 	/* Private memory comes on demand, and is the TD's once accepted. */
 	native_tdcall(cpu, &r);
-	native_write(cpu, gpa(0x10000), secret, sizeof(secret));
+	native_write(cpu, tdx_gpa(0x10000), secret, sizeof(secret));
 	/* A page the host may see, by agreement ... */
 	tdvmcall(cpu, TDVMCALL_MAP_GPA, 0x20000 | SHARED, 0x1000, 0, 0);
-	native_write(cpu, gpa(0x20000 | SHARED), word, sizeof(word));
+	native_write(cpu, tdx_gpa(0x20000 | SHARED), word, sizeof(word));
 	/* ... and one without: the monitor finds out by the fault. */
-	native_write(cpu, gpa(0x30000 | SHARED), word, sizeof(word));
+	native_write(cpu, tdx_gpa(0x30000 | SHARED), word, sizeof(word));
 	print(cpu, "hello from the TD\n");
 	tdvmcall(cpu, TDVMCALL_HLT, 1, 0, 0, 0);
 }
@@ -132,11 +132,11 @@ static struct tdx_vcpu *build(struct tdx_vmm *vmm, struct tdx_vm *vm)
 		.xfam = info->xfam_fixed1,
 		.max_vcpus = 1,
 	};
-	struct tdx_vm_region region = {gpa(0), 2, firmware};
+	struct tdx_vm_region region = {tdx_gpa(0), 2, firmware};
 	struct tdx_vcpu *vcpu;
 
 	check(tdx_vm_init(vm, &params), "KVM_TDX_INIT_VM");
-	check(tdx_vm_set_memslot(vm, 0, gpa(0), RAM), "memslot");
+	check(tdx_vm_set_memslot(vm, 0, tdx_gpa(0), RAM), "memslot");
 	check(tdx_vcpu_new(vm, 0, &vcpu), "KVM_CREATE_VCPU");
 	check(tdx_vcpu_init(vcpu, 0), "KVM_TDX_INIT_VCPU");
 	check(tdx_vm_add_region(vm, &region, true), "KVM_TDX_INIT_MEM_REGION");
@@ -147,8 +147,8 @@ static struct tdx_vcpu *build(struct tdx_vmm *vmm, struct tdx_vm *vm)
 int main(void)
 {
 	const struct tdx_port *cpus[CPUS];
-	struct tdx_memory_range map[TDX_MAX_CMRS];
-	struct tdx_host_range memory[TDX_MAX_CMRS];
+	struct tdx_range map[TDX_MAX_CMRS];
+	struct tdx_range memory[TDX_MAX_CMRS];
 	struct tdx_vmm_config cfg = {
 		.cpus = cpus, .ncpus = CPUS, .memory = memory, .log = log_line};
 	struct tdx_vmm_memory left;
@@ -167,15 +167,15 @@ int main(void)
 		cpus[i] = tdx_model_port(model, i);
 	cfg.nranges = tdx_model_memory(model, map, TDX_MAX_CMRS);
 	for (unsigned i = 0; i < cfg.nranges; i++)
-		memory[i] = (struct tdx_host_range){map[i].base, map[i].size};
+		memory[i] = (struct tdx_range){map[i].base, map[i].size};
 	check(tdx_vmm_new(&cfg, &vmm, text, sizeof(text)), text);
 
 	check(tdx_vm_new(vmm, &vm), "KVM_CREATE_VM");
 	run(vm, build(vmm, vm));
-	check(tdx_vm_read_shared(vm, gpa(0x20000), word, sizeof(word) - 1), "shared memory");
+	check(tdx_vm_read_shared(vm, tdx_gpa(0x20000), word, sizeof(word) - 1), "shared memory");
 	printf("monitor: the TD's shared page says \"%s\"\n", word);
 	printf("monitor: its private page: %s\n",
-	       tdx_vm_read_shared(vm, gpa(0x10000), word, 1) ? "not for me" : "readable?");
+	       tdx_vm_read_shared(vm, tdx_gpa(0x10000), word, 1) ? "not for me" : "readable?");
 
 	tdx_vm_destroy(vm);
 	tdx_vmm_memory(vmm, &left);

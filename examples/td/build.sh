@@ -15,7 +15,7 @@ for f in src/guest/*.c src/guest/tdcall.S examples/td/*.c examples/td/start.S; d
 	"$@" -std=gnu17 -O2 -m64 -march=x86-64 -ffreestanding -nostdinc -isystem "$include" \
 		-mgeneral-regs-only -mno-red-zone -mcmodel=small -fno-pic -fno-stack-protector \
 		-fcf-protection=none -fno-asynchronous-unwind-tables -Wall -Wextra -Werror \
-		-Iinclude -Isrc -c "$f" -o "$tmp/$(echo "$f" | tr / _).o"
+		-DSWTDX_SHORT_NAMES -Iinclude -Isrc -c "$f" -o "$tmp/$(echo "$f" | tr / _).o"
 done
 ld -nostdlib -static -z noexecstack --no-warn-rwx-segments -Ttext-segment=0x1000000 \
 	-o "$out" "$tmp"/*.o

@@ -83,7 +83,7 @@ static void port_tdcall(const struct tdg_port *p, struct tdx_regs *regs)
 }
 
 /* Where a GPA is mapped, and as what it is now: the page of a conversion under way is neither. */
-static void *mapped(gpa_t g, size_t len)
+static void *mapped(tdx_gpa_t g, size_t len)
 {
 	uint64_t plain = g.v & ~td.shared;
 	bool in_pool = plain >= POOL && plain + len <= POOL + POOL_PAGES * TDX_PAGE_SIZE;
@@ -96,7 +96,7 @@ static void *mapped(gpa_t g, size_t len)
 	return in_pool || !(g.v & td.shared) ? (void *)plain : NULL;
 }
 
-static bool port_read(const struct tdg_port *p, gpa_t g, void *buf, size_t len)
+static bool port_read(const struct tdg_port *p, tdx_gpa_t g, void *buf, size_t len)
 {
 	const void *from = mapped(g, len);
 
@@ -106,7 +106,7 @@ static bool port_read(const struct tdg_port *p, gpa_t g, void *buf, size_t len)
 	return from != NULL;
 }
 
-static bool port_write(const struct tdg_port *p, gpa_t g, const void *buf, size_t len)
+static bool port_write(const struct tdg_port *p, tdx_gpa_t g, const void *buf, size_t len)
 {
 	void *to = mapped(g, len);
 
@@ -116,16 +116,16 @@ static bool port_write(const struct tdg_port *p, gpa_t g, const void *buf, size_
 	return to != NULL;
 }
 
-static bool port_gpa_of(const struct tdg_port *p, uint64_t gla, gpa_t *g)
+static bool port_gpa_of(const struct tdg_port *p, uint64_t gla, tdx_gpa_t *g)
 {
 	(void)p;
-	*g = gpa(gla);
+	*g = tdx_gpa(gla);
 	return gla < 1ull << 32;
 }
 
 static size_t port_fetch(const struct tdg_port *p, uint64_t gla, void *buf, size_t len)
 {
-	return port_read(p, gpa(gla), buf, len) ? len : 0;
+	return port_read(p, tdx_gpa(gla), buf, len) ? len : 0;
 }
 
 static void port_relax(const struct tdg_port *p)
@@ -155,7 +155,7 @@ const struct tdg_port port = {&ops, NULL};
 
 /* --- page tables --- */
 
-static int set_shared(void *ctx, gpa_t start, uint64_t size, bool shared)
+static int set_shared(void *ctx, tdx_gpa_t start, uint64_t size, bool shared)
 {
 	uint64_t first = (start.v - POOL) / TDX_PAGE_SIZE;
 
@@ -167,7 +167,7 @@ static int set_shared(void *ctx, gpa_t start, uint64_t size, bool shared)
 	return 0;
 }
 
-static void flush(void *ctx, gpa_t start, uint64_t size)
+static void flush(void *ctx, tdx_gpa_t start, uint64_t size)
 {
 	uint64_t cr3;
 
@@ -176,7 +176,7 @@ static void flush(void *ctx, gpa_t start, uint64_t size)
 }
 
 /* A kernel takes these pages from its allocator for good. */
-static void leak(void *ctx, gpa_t start, uint64_t size)
+static void leak(void *ctx, tdx_gpa_t start, uint64_t size)
 {
 	(void)ctx, (void)start;
 	lost += size;
@@ -196,7 +196,7 @@ static void map_pool(void)
 		pool[i] = (POOL + i * TDX_PAGE_SIZE) | PRESENT;
 	pool[POOL_PAGES - 1] = DEVICE | td.shared | PRESENT;
 	table[POOL >> 21 & 511] = (uintptr_t)pool | PRESENT;
-	flush(NULL, gpa(POOL), POOL_PAGES * TDX_PAGE_SIZE);
+	flush(NULL, tdx_gpa(POOL), POOL_PAGES * TDX_PAGE_SIZE);
 }
 
 /* --- traps --- */

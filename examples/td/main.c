@@ -35,19 +35,20 @@ static void convert(void)
 	int err;
 
 	*first = 0x5ec4e7;
-	err = tdg_share(&port, &td, &memory, gpa(BUFFER), BUFFER_PAGES * TDX_PAGE_SIZE, NULL, NULL);
+	err = tdg_share(&port, &td, &memory, tdx_gpa(BUFFER), BUFFER_PAGES * TDX_PAGE_SIZE, NULL,
+			NULL);
 	check(!err && *first == 0, "shared pages show nothing of what was private");
 	*first = 0x0be4;
-	err = tdg_unshare(&port, &td, &memory, gpa(BUFFER), BUFFER_PAGES * TDX_PAGE_SIZE, NULL,
+	err = tdg_unshare(&port, &td, &memory, tdx_gpa(BUFFER), BUFFER_PAGES * TDX_PAGE_SIZE, NULL,
 			  NULL);
 	check(!err && *first == 0, "private again, they are accepted and zero");
-	err = tdg_accept(&port, gpa(BUFFER), TDX_PAGE_SIZE, NULL, &r);
+	err = tdg_accept(&port, tdx_gpa(BUFFER), TDX_PAGE_SIZE, NULL, &r);
 	check(err && tdx_is(r.status, TDX_PAGE_ALREADY_ACCEPTED), "none is accepted twice");
 }
 
 static void attest(void)
 {
-	const struct tdg_scratch scratch = {gpa((uintptr_t)page)};
+	const struct tdg_scratch scratch = {tdx_gpa((uintptr_t)page)};
 	static const uint8_t nonce[TDX_REPORTDATA_SIZE] = "asked by the verifier";
 	static const struct tdx_digest event = {{0xe1}};
 	struct tdx_report report;
@@ -63,7 +64,7 @@ static void attest(void)
 	say_hex(&report.td_info.mrtd, sizeof(report.td_info.mrtd));
 	say("\n");
 
-	err = tdg_quote_open(&port, &td, &memory, gpa(POOL), QUOTE_PAGES * TDX_PAGE_SIZE, &q);
+	err = tdg_quote_open(&port, &td, &memory, tdx_gpa(POOL), QUOTE_PAGES * TDX_PAGE_SIZE, &q);
 	if (!err)
 		err = tdg_quote_request(&port, &td, &q, &report);
 	if (!err)

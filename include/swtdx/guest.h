@@ -53,10 +53,10 @@ struct tdg_port_ops {
 	void (*tdcall)(const struct tdg_port *port, struct tdx_regs *regs);
 	/* Own memory by GPA, shared bit included. False: not there. Whoever shares the memory may
 	 * change it at any time; these copy each byte once. */
-	bool (*read)(const struct tdg_port *port, gpa_t g, void *buf, size_t len);
-	bool (*write)(const struct tdg_port *port, gpa_t g, const void *buf, size_t len);
+	bool (*read)(const struct tdg_port *port, tdx_gpa_t g, void *buf, size_t len);
+	bool (*write)(const struct tdg_port *port, tdx_gpa_t g, const void *buf, size_t len);
 	/* The private GPA (no shared bit) behind a linear address. False: not mapped. */
-	bool (*gpa_of)(const struct tdg_port *port, uint64_t gla, gpa_t *g);
+	bool (*gpa_of)(const struct tdg_port *port, uint64_t gla, tdx_gpa_t *g);
 	/* Instruction bytes at a linear address, without faulting; returns how many. */
 	size_t (*fetch)(const struct tdg_port *port, uint64_t gla, void *buf, size_t len);
 	/* Decodes an MMIO access; NULL: the library's own table, tdg_decode_mmio(). */
@@ -92,7 +92,7 @@ struct tdg_ve_info {
 	uint32_t category; /* version 1 and on */
 	uint64_t qualification;
 	uint64_t gla;
-	gpa_t gpa_;
+	tdx_gpa_t gpa_;
 	uint32_t length; /* of the instruction; 0 for an EPT violation */
 	uint32_t instruction_info;
 	uint64_t interruptibility; /* version 2 */
@@ -106,7 +106,7 @@ struct tdg_field_value {
 };
 
 struct tdg_page_attr {
-	gpa_t page;
+	tdx_gpa_t page;
 	enum tdx_level level;
 	bool pending;
 	uint64_t attributes; /* 16 bits a VM */
@@ -117,16 +117,16 @@ struct tdg_page_attr {
 
 struct tdx_status tdg_vp_info(const struct tdg_port *vcpu, struct tdg_vp_info *out) TDG_MUST_CHECK;
 /* rtmr 0..3, extended with 48 private bytes, 64-aligned. */
-struct tdx_status tdg_mr_rtmr_extend(const struct tdg_port *vcpu, gpa_t digest,
+struct tdx_status tdg_mr_rtmr_extend(const struct tdg_port *vcpu, tdx_gpa_t digest,
 				     unsigned rtmr) TDG_MUST_CHECK;
 struct tdx_status tdg_vp_veinfo_get(const struct tdg_port *vcpu, unsigned version,
 				    struct tdg_ve_info *out) TDG_MUST_CHECK;
 /* report: 1024-aligned; reportdata: 64 bytes, 64-aligned. */
-struct tdx_status tdg_mr_report(const struct tdg_port *vcpu, gpa_t report, gpa_t reportdata,
+struct tdx_status tdg_mr_report(const struct tdg_port *vcpu, tdx_gpa_t report, tdx_gpa_t reportdata,
 				unsigned subtype) TDG_MUST_CHECK;
 struct tdx_status tdg_vp_cpuidve_set(const struct tdg_port *vcpu, bool supervisor,
 				     bool user) TDG_MUST_CHECK;
-struct tdx_status tdg_mem_page_accept(const struct tdg_port *vcpu, gpa_t page,
+struct tdx_status tdg_mem_page_accept(const struct tdg_port *vcpu, tdx_gpa_t page,
 				      enum tdx_level level) TDG_MUST_CHECK;
 /* version 1 also tells the next field and starts with TDG_FIELD_FIRST. */
 struct tdx_status tdg_vm_rd(const struct tdg_port *vcpu, unsigned version, uint64_t field,
@@ -140,13 +140,13 @@ struct tdx_status tdg_vp_wr(const struct tdg_port *vcpu, uint64_t field, uint64_
 struct tdx_status tdg_sys_rd(const struct tdg_port *vcpu, uint64_t field,
 			     struct tdg_field_value *out) TDG_MUST_CHECK;
 /* Fields from `first` on into a private page, as a metadata list; *next: what did not fit. */
-struct tdx_status tdg_sys_rdall(const struct tdg_port *vcpu, gpa_t page, uint64_t first,
+struct tdx_status tdg_sys_rdall(const struct tdg_port *vcpu, tdx_gpa_t page, uint64_t first,
 				uint64_t *next) TDG_MUST_CHECK;
 /* A REPORTMACSTRUCT in private memory, 256-aligned. */
-struct tdx_status tdg_mr_verifyreport(const struct tdg_port *vcpu, gpa_t mac) TDG_MUST_CHECK;
-struct tdx_status tdg_mem_page_attr_rd(const struct tdg_port *vcpu, gpa_t page,
+struct tdx_status tdg_mr_verifyreport(const struct tdg_port *vcpu, tdx_gpa_t mac) TDG_MUST_CHECK;
+struct tdx_status tdg_mem_page_attr_rd(const struct tdg_port *vcpu, tdx_gpa_t page,
 				       struct tdg_page_attr *out) TDG_MUST_CHECK;
-struct tdx_status tdg_mem_page_attr_wr(const struct tdg_port *vcpu, gpa_t page,
+struct tdx_status tdg_mem_page_attr_wr(const struct tdg_port *vcpu, tdx_gpa_t page,
 				       enum tdx_level level, uint64_t attributes, uint64_t flags,
 				       struct tdg_page_attr *out) TDG_MUST_CHECK;
 /* TDG.VP.VMCALL with registers of the caller's choice. RCX says which of them the host sees and
@@ -181,18 +181,18 @@ struct tdvmcall_status tdvmcall_rdmsr(const struct tdg_port *vcpu, uint32_t msr,
 struct tdvmcall_status tdvmcall_wrmsr(const struct tdg_port *vcpu, uint32_t msr,
 				      uint64_t value) TDG_MUST_CHECK;
 /* g with the shared bit; size 1, 2, 4 or 8. */
-struct tdvmcall_status tdvmcall_mmio_read(const struct tdg_port *vcpu, gpa_t g, unsigned size,
+struct tdvmcall_status tdvmcall_mmio_read(const struct tdg_port *vcpu, tdx_gpa_t g, unsigned size,
 					  uint64_t *value) TDG_MUST_CHECK;
-struct tdvmcall_status tdvmcall_mmio_write(const struct tdg_port *vcpu, gpa_t g, unsigned size,
+struct tdvmcall_status tdvmcall_mmio_write(const struct tdg_port *vcpu, tdx_gpa_t g, unsigned size,
 					   uint64_t value) TDG_MUST_CHECK;
 /* What is optional with this host; out: R11..R14. */
 struct tdvmcall_status tdvmcall_get_info(const struct tdg_port *vcpu, uint64_t leaf,
 					 uint64_t out[4]) TDG_MUST_CHECK;
 /* One call; *next is the host's R11, unchecked. See tdg_map_gpa(). */
-struct tdvmcall_status tdvmcall_map_gpa(const struct tdg_port *vcpu, gpa_t start, uint64_t size,
+struct tdvmcall_status tdvmcall_map_gpa(const struct tdg_port *vcpu, tdx_gpa_t start, uint64_t size,
 					uint64_t *next) TDG_MUST_CHECK;
 /* See struct tdg_quote. */
-struct tdvmcall_status tdvmcall_get_quote(const struct tdg_port *vcpu, gpa_t buffer,
+struct tdvmcall_status tdvmcall_get_quote(const struct tdg_port *vcpu, tdx_gpa_t buffer,
 					  uint64_t size) TDG_MUST_CHECK;
 /* 64 bytes of message, zero padded, cut if longer. A host that returns has not understood: repeat.
  */
@@ -240,14 +240,14 @@ enum tdg_map_stop {
 struct tdg_map_result {
 	enum tdg_map_stop stop;
 	uint64_t calls;
-	gpa_t reached; /* no shared bit; what is below has been converted, says the host */
+	tdx_gpa_t reached; /* no shared bit; what is below has been converted, says the host */
 	struct tdvmcall_status status; /* the last one */
 	uint64_t r11;		       /* the host's last, as it was */
 };
 
 /* MapGPA of [start, start+size), no shared bit in either, to the end or -EINVAL, -EIO. Page tables
  * and acceptance are the caller's: see tdg_share(). policy NULL: the default. */
-int tdg_map_gpa(const struct tdg_port *vcpu, const struct tdg *td, gpa_t start, uint64_t size,
+int tdg_map_gpa(const struct tdg_port *vcpu, const struct tdg *td, tdx_gpa_t start, uint64_t size,
 		bool shared, const struct tdg_map_policy *policy,
 		struct tdg_map_result *out) TDG_MUST_CHECK;
 
@@ -263,7 +263,7 @@ struct tdg_accept_policy {
 struct tdg_accept_result {
 	uint64_t calls[3];    /* by level */
 	uint64_t accepted[3]; /* pages, by level */
-	gpa_t reached;
+	tdx_gpa_t reached;
 	struct tdx_status status; /* the last one */
 };
 
@@ -271,7 +271,7 @@ struct tdg_accept_result {
  * contents are zero afterwards. -EEXIST: some page was accepted already, which no honest host and
  * kernel achieve: data may have been replaced by zeros, do not go on. -EBUSY: the host kept an
  * entry busy. -EIO, -EINVAL. policy NULL: the default. */
-int tdg_accept(const struct tdg_port *vcpu, gpa_t start, uint64_t size,
+int tdg_accept(const struct tdg_port *vcpu, tdx_gpa_t start, uint64_t size,
 	       const struct tdg_accept_policy *policy,
 	       struct tdg_accept_result *out) TDG_MUST_CHECK;
 
@@ -279,11 +279,11 @@ int tdg_accept(const struct tdg_port *vcpu, gpa_t start, uint64_t size,
 struct tdg_memory {
 	/* Its own page-table entries of the range from now on are shared, or private. 0 or errno.
 	 */
-	int (*set_shared)(void *ctx, gpa_t start, uint64_t size, bool shared);
+	int (*set_shared)(void *ctx, tdx_gpa_t start, uint64_t size, bool shared);
 	/* TLBs on all vCPUs and caches hold nothing of the range. */
-	void (*flush)(void *ctx, gpa_t start, uint64_t size);
+	void (*flush)(void *ctx, tdx_gpa_t start, uint64_t size);
 	/* The range is lost: the host may or may not have it. Take it out of use for good. */
-	void (*leak)(void *ctx, gpa_t start, uint64_t size);
+	void (*leak)(void *ctx, tdx_gpa_t start, uint64_t size);
 	void *ctx;
 };
 
@@ -305,10 +305,10 @@ struct tdg_convert_policy {
 /* Whole pages from private to shared, or back. In this order there never is a private mapping of a
  * shared page. On failure all of the range has been given to leak(), -EINVAL alone excepted. */
 int tdg_share(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
-	      gpa_t start, uint64_t size, const struct tdg_convert_policy *policy,
+	      tdx_gpa_t start, uint64_t size, const struct tdg_convert_policy *policy,
 	      struct tdg_convert_result *out) TDG_MUST_CHECK;
 int tdg_unshare(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
-		gpa_t start, uint64_t size, const struct tdg_convert_policy *policy,
+		tdx_gpa_t start, uint64_t size, const struct tdg_convert_policy *policy,
 		struct tdg_convert_result *out) TDG_MUST_CHECK;
 
 /* The same for a buffer by linear address, whose pages may be anywhere: a conversion for each run
@@ -342,16 +342,16 @@ struct tdg_unaccepted {
 int tdg_unaccepted_init(struct tdg_unaccepted *u, void *table, size_t len) TDG_MUST_CHECK;
 /* Firmware's part: whole units of a free range become unaccepted; ragged edges, and all of a small
  * range, are accepted now. */
-int tdg_unaccepted_add(const struct tdg_port *vcpu, struct tdg_unaccepted *u, gpa_t start,
+int tdg_unaccepted_add(const struct tdg_port *vcpu, struct tdg_unaccepted *u, tdx_gpa_t start,
 		       uint64_t size) TDG_MUST_CHECK;
 /* Make sure that [start, start+size) is accepted, and a unit more when it ends at one: reads past
  * the end of a page by a word must not fault. Waits for others who accept parts of it. Interrupts
  * are off: a handler that needs the same memory would wait for ever. Errors as tdg_accept(); the
  * memory must not be used then. */
-int tdg_accept_memory(const struct tdg_port *vcpu, struct tdg_unaccepted *u, gpa_t start,
+int tdg_accept_memory(const struct tdg_port *vcpu, struct tdg_unaccepted *u, tdx_gpa_t start,
 		      uint64_t size) TDG_MUST_CHECK;
 /* Would tdg_accept_memory() have anything to do? */
-bool tdg_has_unaccepted(struct tdg_unaccepted *u, gpa_t start, uint64_t size);
+bool tdg_has_unaccepted(struct tdg_unaccepted *u, tdx_gpa_t start, uint64_t size);
 
 /* --- #VE --- */
 
@@ -418,7 +418,7 @@ enum tdg_ve_action tdg_ve_handle(const struct tdg_port *vcpu, const struct tdg *
 /* A page of private, accepted memory the library may use for reports and digests; one user at a
  * time. */
 struct tdg_scratch {
-	gpa_t page;
+	tdx_gpa_t page;
 };
 
 /* -ENXIO: an operand was refused; -EBUSY: RTMRs are being extended elsewhere; -EIO. */
@@ -437,7 +437,7 @@ enum tdg_quote_state {
 
 /* A buffer shared with the host's quote service. One user at a time. */
 struct tdg_quote {
-	gpa_t buffer; /* private GPA */
+	tdx_gpa_t buffer; /* private GPA */
 	uint64_t size;
 	enum tdg_quote_state state;
 };
@@ -453,7 +453,7 @@ struct tdg_quote_policy {
 
 /* Converts the buffer (page-aligned, at least one page) to shared. */
 int tdg_quote_open(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
-		   gpa_t buffer, uint64_t size, struct tdg_quote *q) TDG_MUST_CHECK;
+		   tdx_gpa_t buffer, uint64_t size, struct tdg_quote *q) TDG_MUST_CHECK;
 /* -EBUSY: one is in flight. -EIO: the host refused the call. */
 int tdg_quote_request(const struct tdg_port *vcpu, const struct tdg *td, struct tdg_quote *q,
 		      const struct tdx_report *report) TDG_MUST_CHECK;

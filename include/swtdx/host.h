@@ -2,9 +2,10 @@
 /* The host library: TDX as a kernel uses it. Bring-up of the module, and one typed function for
  * each leaf of SEAMCALL.
  *
- * Freestanding: no libc, no allocation, no locks of its own; it reaches the world through a
- * `struct tdx_port` (<swtdx/port.h>), whose value stands for the logical processor that executes
- * the call.
+ * Freestanding: no libc, no allocation, no lock but one (processors and KeyIDs, held for moments);
+ * it reaches the world through a `struct tdx_port` (<swtdx/port.h>) a processor, which the kernel
+ * supplies. Who only makes calls has a `const struct tdx_cpu *`, which says on which processor: the
+ * one that executes the function, unless the port reaches its processor from anywhere.
  *
  * Rules of all tdh_*() functions
  *  - One SEAMCALL each. Only a lack of entropy is tried again (10 attempts in all; TDH.VP.ENTER
@@ -22,7 +23,7 @@
  *  - Thread-safe: functions keep no state. Calls that contend for a lock of the module return busy.
  *
  *	struct tdx_mem_result r;
- *	struct tdx_status s = tdh_mem_page_aug(cpu, &td, gpa(0x1000), TDX_LEVEL_4K, page, &r);
+ *	struct tdx_status s = tdh_mem_page_aug(cpu, &td, tdx_gpa(0x1000), TDX_LEVEL_4K, page, &r);
  *	if (tdx_is_busy(s))
  *		return -EBUSY;
  */
@@ -30,9 +31,9 @@
 #define SWTDX_HOST_H
 
 #include <swtdx/leaf.h>
-#include <swtdx/port.h>
 #include <swtdx/status.h>
 #include <swtdx/structs.h>
+#include <swtdx/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -47,17 +48,22 @@ extern "C" {
 
 #define TDX_ENTROPY_ATTEMPTS 10
 
+struct tdx_port; /* <swtdx/port.h>: of who brings the module up */
+
 /* --- handles --- */
+
+/* A logical processor: tdx_host_cpu(). Opaque: the raw call is not behind it. */
+struct tdx_cpu;
 
 /* A TD: its TDR page and the private KeyID that encrypts it. Filled by the caller. */
 struct tdx_td {
-	hpa_t tdr;
-	hkid_t hkid;
+	tdx_hpa_t tdr;
+	tdx_hkid_t hkid;
 };
 
 /* A vCPU: its TDVPR page. */
 struct tdx_vp {
-	hpa_t tdvpr;
+	tdx_hpa_t tdvpr;
 };
 
 /* --- bring-up --- */
@@ -72,27 +78,26 @@ struct tdx_host_info {
 	uint64_t attributes_fixed0, attributes_fixed1, xfam_fixed0, xfam_fixed1;
 	unsigned num_cpuid_config, max_vcpus_per_td;
 	unsigned num_cmrs;
-	struct tdx_host_range {
-		hpa_t base;
-		uint64_t size;
-	} cmr[TDX_MAX_CMRS];
+	struct tdx_range cmr[TDX_MAX_CMRS];
 	struct tdx_host_cpuid_config {
 		uint32_t leaf, subleaf; /* subleaf ~0: none */
 		struct tdx_cpuid_values mask;
 	} cpuid_config[64];
 };
 
-/* One host. The caller provides the memory; the contents are the library's. One thread at a time,
- * until tdx_host_enable() has returned; read-only afterwards. */
+enum { TDX_HOST_MAX_CPUS = 8192 };
+
+/* One host. The caller provides the memory; the contents are the library's. Bring-up is one
+ * thread's, but for processors, which may come and go on their own at any time. */
 struct tdx_host {
-	uint64_t private_[2560];
+	uint64_t private_[3072];
 };
 
 /* Memory for PAMTs and TDMR descriptions: physically contiguous, below no KeyID, not used for
  * anything else. `near` is a hint (the TDMR it serves). ~0 when there is none. */
 struct tdx_host_allocator {
-	hpa_t (*alloc)(void *ctx, uint64_t size, uint64_t align, hpa_t near);
-	void (*free)(void *ctx, hpa_t pa, uint64_t size);
+	tdx_hpa_t (*alloc)(void *ctx, uint64_t size, uint64_t align, tdx_hpa_t near);
+	void (*free)(void *ctx, tdx_hpa_t pa, uint64_t size);
 	void *ctx;
 };
 
@@ -100,46 +105,89 @@ enum {
 	TDX_HOST_PARTIAL_WRITE_MCE = 1 << 0, /* SPR/EMR: clear pages before the host uses them */
 };
 
-/* cpus[i] is the port of processor i; all online processors, in any order; must outlive the host.
- * -ENODEV: fewer than two private KeyIDs, -EINVAL: no processors. */
+/* cpus[i] is the port of processor i; all that may come online, in any order; must outlive the
+ * host. -ENODEV: fewer than two private KeyIDs, -EINVAL: no processors, or more than
+ * TDX_HOST_MAX_CPUS. */
 int tdx_host_init(struct tdx_host *host, const struct tdx_port *const *cpus, unsigned ncpus,
 		  unsigned errata) TDX_MUST_CHECK;
 
-/* TDH.SYS.INIT, TDH.SYS.LP.INIT on every processor, then the metadata. Errors: -ENODEV no module,
- * -EOPNOTSUPP/-EACCES the instruction faults, -EINVAL a feature the library needs is missing, -EIO
- * else; the status that caused it is in tdx_host_last_status(). */
+/* Every processor that is not online yet comes online, each by the port's call_on; then the
+ * metadata is read. Errors: -ENODEV no module, -EOPNOTSUPP/-EACCES the instruction faults, -ENXIO a
+ * processor is not there, -EINVAL a feature the library needs is missing, -EIO else; the status
+ * that caused it is in tdx_host_last_status(). A kernel whose processors come by themselves lets
+ * each call tdx_host_cpu_online() first. */
 int tdx_host_discover(struct tdx_host *host, struct tdx_host_info *info) TDX_MUST_CHECK;
 
 /* TDMRs over the memory given (ascending ranges the host will use for TDs, within CMRs), PAMTs from
  * the allocator, TDH.SYS.CONFIG, key configuration on every package, TDH.SYS.TDMR.INIT to the end.
  * progress, if not NULL, is told bytes done of bytes in all. On failure everything is given back
- * clean: -ENOMEM, -ENOSPC (too few TDMRs or reserved areas), -EIO (module, see last status). */
+ * clean: -ENOMEM, -ENOSPC (tdx_host_shortage() says what of), -EIO (module, see last status),
+ * -ENXIO. The allocator and progress are called on the caller's processor. */
 int tdx_host_enable(struct tdx_host *host, const struct tdx_host_info *info,
-		    const struct tdx_host_range *memory, unsigned nranges,
+		    const struct tdx_range *memory, unsigned nranges,
 		    const struct tdx_host_allocator *mem,
 		    void (*progress)(void *arg, uint64_t done, uint64_t all),
 		    void *arg) TDX_MUST_CHECK;
 
+/* What tdx_host_enable() ran out of. */
+enum tdx_host_short_of {
+	TDX_HOST_SHORT_OF_NOTHING,
+	TDX_HOST_SHORT_OF_TDMRS, /* the module takes no more than .limit; .range has none */
+	TDX_HOST_SHORT_OF_RESERVED_AREAS, /* holes and PAMTs in TDMR .tdmr: more than .limit */
+	TDX_HOST_SHORT_OF_PAMT_MEMORY,	  /* .need bytes for the PAMT of TDMR .tdmr */
+	TDX_HOST_SHORT_OF_LIST_MEMORY,	  /* .need bytes for the descriptions of .tdmr TDMRs */
+};
+struct tdx_host_shortage {
+	enum tdx_host_short_of what;
+	unsigned tdmr;
+	struct tdx_range range; /* of that TDMR */
+	uint64_t need, limit;
+};
+void tdx_host_shortage(const struct tdx_host *host, struct tdx_host_shortage *s);
+
 struct tdx_status tdx_host_last_status(const struct tdx_host *host);
 enum tdx_seamcall tdx_host_last_leaf(const struct tdx_host *host);
 
-/* A processor leaves: hotplug, shutdown, kexec, also in a crash. On that processor: its caches are
- * written back if it may have made a call since the last time. */
-void tdx_host_offline(const struct tdx_port *cpu);
+/* --- processors --- */
 
-/* Private KeyIDs for TDs: [*first, *first + *count). The global one is not among them. */
-void tdx_host_guest_hkids(const struct tdx_host *host, hkid_t *first, unsigned *count);
+/* Processor i comes: TDH.SYS.INIT if it is the first, TDH.SYS.LP.INIT if it has not come before.
+ * Called on that processor, which can be used for calls afterwards. Any number at a time. Errors as
+ * of tdx_host_discover(); -EINVAL: no such processor. */
+int tdx_host_cpu_online(struct tdx_host *host, unsigned i) TDX_MUST_CHECK;
+/* It leaves: its caches are written back. Called on that processor, after all vCPUs have been
+ * flushed from it. -EBUSY: it is the last of its package, and TDs have KeyIDs: it stays. */
+int tdx_host_cpu_offline(struct tdx_host *host, unsigned i) TDX_MUST_CHECK;
+bool tdx_host_cpu_is_online(const struct tdx_host *host, unsigned i);
+/* The same write-back where nothing can be refused: shutdown, kexec, also in a crash. On that
+ * processor: only if it may have made a call since the last time. */
+void tdx_host_cpu_flush(const struct tdx_cpu *cpu);
+
 unsigned tdx_host_num_cpus(const struct tdx_host *host);
-const struct tdx_port *tdx_host_cpu(const struct tdx_host *host, unsigned i);
-/* Is it the first processor of its package? Keys are configured and caches written back once a
- * package: on those. */
+const struct tdx_cpu *tdx_host_cpu(const struct tdx_host *host, unsigned i);
+/* Is it the first processor of its package that is online? Keys are configured and caches written
+ * back once a package: on those. */
 bool tdx_host_leads_package(const struct tdx_host *host, unsigned i);
-/* Is the page part of a PAMT? (for a machine-check handler) */
-bool tdx_host_is_pamt(const struct tdx_host *host, hpa_t pa);
+
+/* --- KeyIDs --- */
+
+/* A private KeyID for a TD, and its end. Any thread. -ENOSPC: all are used; -EIO: a package has no
+ * processor online, so its key could not be programmed. */
+int tdx_host_hkid_get(struct tdx_host *host, tdx_hkid_t *k) TDX_MUST_CHECK;
+void tdx_host_hkid_put(struct tdx_host *host, tdx_hkid_t k);
+/* How many there are for TDs (the global one is not among them), and how many are in use. */
+unsigned tdx_host_hkids(const struct tdx_host *host, unsigned *used);
+
+/* --- for a machine-check handler --- */
+
+/* Is the page part of a PAMT? */
+bool tdx_host_is_pamt(const struct tdx_host *host, tdx_hpa_t pa);
+/* Is it the module's: private memory or a control page of a TD, or a PAMT? By TDH.PHYMEM.PAGE.RDMD,
+ * on the calling processor; false when that fails, as it does while the page's lock is taken. */
+bool tdx_host_page_is_private(const struct tdx_host *host, const struct tdx_cpu *cpu, tdx_hpa_t pa);
 
 /* Make pages that were the module's usable again: 64-byte direct stores and a barrier on platforms
  * with the partial-write erratum, nothing elsewhere. */
-void tdx_host_reset_pages(const struct tdx_host *host, const struct tdx_port *cpu, hpa_t pa,
+void tdx_host_reset_pages(const struct tdx_host *host, const struct tdx_cpu *cpu, tdx_hpa_t pa,
 			  uint64_t size);
 
 /* --- typed outputs --- */
@@ -150,14 +198,14 @@ struct tdx_mem_result {
 	uint64_t entry; /* architectural view */
 	enum tdx_sept_state state;
 	enum tdx_level level;
-	hpa_t page; /* the page freed by REMOVE, RELOCATE, SEPT.REMOVE, PROMOTE */
+	tdx_hpa_t page; /* the page freed by REMOVE, RELOCATE, SEPT.REMOVE, PROMOTE */
 	struct tdx_regs raw;
 };
 
 /* PHYMEM.PAGE.RECLAIM and RDMD: what PAMT says of the page. */
 struct tdx_page_metadata {
 	enum tdx_page_type type;
-	hpa_t owner; /* TDR; 0 for a TDR itself */
+	tdx_hpa_t owner; /* TDR; 0 for a TDR itself */
 	enum tdx_level size;
 	uint64_t bepoch; /* RDMD only */
 	struct tdx_regs raw;
@@ -183,111 +231,110 @@ struct tdx_enter_result {
 };
 
 /* --- the module --- */
-struct tdx_status tdh_sys_rd(const struct tdx_port *cpu, uint64_t field,
+struct tdx_status tdh_sys_rd(const struct tdx_cpu *cpu, uint64_t field,
 			     struct tdx_field_value *out) TDX_MUST_CHECK;
-struct tdx_status tdh_sys_lp_shutdown(const struct tdx_port *cpu) TDX_MUST_CHECK;
-struct tdx_status tdh_sys_shutdown(const struct tdx_port *cpu,
+struct tdx_status tdh_sys_lp_shutdown(const struct tdx_cpu *cpu) TDX_MUST_CHECK;
+struct tdx_status tdh_sys_shutdown(const struct tdx_cpu *cpu,
 				   uint16_t handoff_version) TDX_MUST_CHECK;
 
 /* --- TDs --- */
-struct tdx_status tdh_mng_create(const struct tdx_port *cpu,
-				 const struct tdx_td *td) TDX_MUST_CHECK;
-struct tdx_status tdh_mng_key_config(const struct tdx_port *cpu,
+struct tdx_status tdh_mng_create(const struct tdx_cpu *cpu, const struct tdx_td *td) TDX_MUST_CHECK;
+struct tdx_status tdh_mng_key_config(const struct tdx_cpu *cpu,
 				     const struct tdx_td *td) TDX_MUST_CHECK;
-struct tdx_status tdh_mng_addcx(const struct tdx_port *cpu, const struct tdx_td *td,
-				hpa_t tdcx) TDX_MUST_CHECK;
+struct tdx_status tdh_mng_addcx(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				tdx_hpa_t tdcx) TDX_MUST_CHECK;
 /* td_params: physical address of a struct tdx_td_params, 1024-aligned. */
-struct tdx_status tdh_mng_init(const struct tdx_port *cpu, const struct tdx_td *td, hpa_t td_params,
-			       struct tdx_init_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mng_rd(const struct tdx_port *cpu, const struct tdx_td *td, uint64_t field,
+struct tdx_status tdh_mng_init(const struct tdx_cpu *cpu, const struct tdx_td *td,
+			       tdx_hpa_t td_params, struct tdx_init_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mng_rd(const struct tdx_cpu *cpu, const struct tdx_td *td, uint64_t field,
 			     struct tdx_field_value *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mng_wr(const struct tdx_port *cpu, const struct tdx_td *td, uint64_t field,
+struct tdx_status tdh_mng_wr(const struct tdx_cpu *cpu, const struct tdx_td *td, uint64_t field,
 			     uint64_t value, uint64_t mask,
 			     struct tdx_field_value *old) TDX_MUST_CHECK;
-struct tdx_status tdh_mng_vpflushdone(const struct tdx_port *cpu,
+struct tdx_status tdh_mng_vpflushdone(const struct tdx_cpu *cpu,
 				      const struct tdx_td *td) TDX_MUST_CHECK;
-struct tdx_status tdh_mng_key_freeid(const struct tdx_port *cpu,
+struct tdx_status tdh_mng_key_freeid(const struct tdx_cpu *cpu,
 				     const struct tdx_td *td) TDX_MUST_CHECK;
-struct tdx_status tdh_mng_key_reclaimid(const struct tdx_port *cpu,
+struct tdx_status tdh_mng_key_reclaimid(const struct tdx_cpu *cpu,
 					const struct tdx_td *td) TDX_MUST_CHECK;
-struct tdx_status tdh_mr_extend(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
+struct tdx_status tdh_mr_extend(const struct tdx_cpu *cpu, const struct tdx_td *td, tdx_gpa_t gpa_,
 				struct tdx_mem_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mr_finalize(const struct tdx_port *cpu,
+struct tdx_status tdh_mr_finalize(const struct tdx_cpu *cpu,
 				  const struct tdx_td *td) TDX_MUST_CHECK;
 
 /* --- vCPUs --- */
-struct tdx_status tdh_vp_create(const struct tdx_port *cpu, const struct tdx_td *td,
+struct tdx_status tdh_vp_create(const struct tdx_cpu *cpu, const struct tdx_td *td,
 				const struct tdx_vp *vp) TDX_MUST_CHECK;
-struct tdx_status tdh_vp_addcx(const struct tdx_port *cpu, const struct tdx_vp *vp,
-			       hpa_t tdcx) TDX_MUST_CHECK;
+struct tdx_status tdh_vp_addcx(const struct tdx_cpu *cpu, const struct tdx_vp *vp,
+			       tdx_hpa_t tdcx) TDX_MUST_CHECK;
 /* Version 1: with the x2APIC id; takes the TDR exclusively. */
-struct tdx_status tdh_vp_init(const struct tdx_port *cpu, const struct tdx_vp *vp,
+struct tdx_status tdh_vp_init(const struct tdx_cpu *cpu, const struct tdx_vp *vp,
 			      uint64_t initial_rcx, uint32_t x2apic_id) TDX_MUST_CHECK;
-struct tdx_status tdh_vp_flush(const struct tdx_port *cpu, const struct tdx_vp *vp) TDX_MUST_CHECK;
-struct tdx_status tdh_vp_rd(const struct tdx_port *cpu, const struct tdx_vp *vp, uint64_t field,
+struct tdx_status tdh_vp_flush(const struct tdx_cpu *cpu, const struct tdx_vp *vp) TDX_MUST_CHECK;
+struct tdx_status tdh_vp_rd(const struct tdx_cpu *cpu, const struct tdx_vp *vp, uint64_t field,
 			    struct tdx_field_value *out) TDX_MUST_CHECK;
-struct tdx_status tdh_vp_wr(const struct tdx_port *cpu, const struct tdx_vp *vp, uint64_t field,
+struct tdx_status tdh_vp_wr(const struct tdx_cpu *cpu, const struct tdx_vp *vp, uint64_t field,
 			    uint64_t value, uint64_t mask,
 			    struct tdx_field_value *old) TDX_MUST_CHECK;
 /* regs: in, the registers for a guest waiting in TDG.VP.VMCALL (RAX and RCX are the library's);
  * out, what the exit left. Never repeated. */
-struct tdx_status tdh_vp_enter(const struct tdx_port *cpu, const struct tdx_vp *vp,
+struct tdx_status tdh_vp_enter(const struct tdx_cpu *cpu, const struct tdx_vp *vp,
 			       struct tdx_regs *regs, struct tdx_enter_result *out) TDX_MUST_CHECK;
 
 /* --- memory of a TD --- */
-struct tdx_status tdh_mem_sept_add(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
-				   enum tdx_level level, hpa_t page,
+struct tdx_status tdh_mem_sept_add(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				   tdx_gpa_t gpa_, enum tdx_level level, tdx_hpa_t page,
 				   struct tdx_mem_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mem_sept_rd(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
-				  enum tdx_level level, struct tdx_mem_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mem_sept_remove(const struct tdx_port *cpu, const struct tdx_td *td,
-				      gpa_t gpa_, enum tdx_level level,
+struct tdx_status tdh_mem_sept_rd(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				  tdx_gpa_t gpa_, enum tdx_level level,
+				  struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_sept_remove(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				      tdx_gpa_t gpa_, enum tdx_level level,
 				      struct tdx_mem_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mem_page_add(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
-				   hpa_t page, hpa_t source,
+struct tdx_status tdh_mem_page_add(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				   tdx_gpa_t gpa_, tdx_hpa_t page, tdx_hpa_t source,
 				   struct tdx_mem_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mem_page_aug(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
-				   enum tdx_level level, hpa_t page,
+struct tdx_status tdh_mem_page_aug(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				   tdx_gpa_t gpa_, enum tdx_level level, tdx_hpa_t page,
 				   struct tdx_mem_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mem_page_remove(const struct tdx_port *cpu, const struct tdx_td *td,
-				      gpa_t gpa_, enum tdx_level level,
+struct tdx_status tdh_mem_page_remove(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				      tdx_gpa_t gpa_, enum tdx_level level,
 				      struct tdx_mem_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mem_page_relocate(const struct tdx_port *cpu, const struct tdx_td *td,
-					gpa_t gpa_, hpa_t page,
+struct tdx_status tdh_mem_page_relocate(const struct tdx_cpu *cpu, const struct tdx_td *td,
+					tdx_gpa_t gpa_, tdx_hpa_t page,
 					struct tdx_mem_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mem_page_promote(const struct tdx_port *cpu, const struct tdx_td *td,
-				       gpa_t gpa_, enum tdx_level level,
+struct tdx_status tdh_mem_page_promote(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				       tdx_gpa_t gpa_, enum tdx_level level,
 				       struct tdx_mem_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mem_page_demote(const struct tdx_port *cpu, const struct tdx_td *td,
-				      gpa_t gpa_, enum tdx_level level, hpa_t sept_page,
+struct tdx_status tdh_mem_page_demote(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				      tdx_gpa_t gpa_, enum tdx_level level, tdx_hpa_t sept_page,
 				      struct tdx_mem_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mem_range_block(const struct tdx_port *cpu, const struct tdx_td *td,
-				      gpa_t gpa_, enum tdx_level level,
+struct tdx_status tdh_mem_range_block(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				      tdx_gpa_t gpa_, enum tdx_level level,
 				      struct tdx_mem_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mem_range_unblock(const struct tdx_port *cpu, const struct tdx_td *td,
-					gpa_t gpa_, enum tdx_level level,
+struct tdx_status tdh_mem_range_unblock(const struct tdx_cpu *cpu, const struct tdx_td *td,
+					tdx_gpa_t gpa_, enum tdx_level level,
 					struct tdx_mem_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mem_track(const struct tdx_port *cpu, const struct tdx_td *td) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_track(const struct tdx_cpu *cpu, const struct tdx_td *td) TDX_MUST_CHECK;
 /* Debug TDs only; 8-byte aligned. */
-struct tdx_status tdh_mem_rd(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
+struct tdx_status tdh_mem_rd(const struct tdx_cpu *cpu, const struct tdx_td *td, tdx_gpa_t gpa_,
 			     uint64_t *value, struct tdx_mem_result *out) TDX_MUST_CHECK;
-struct tdx_status tdh_mem_wr(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t gpa_,
+struct tdx_status tdh_mem_wr(const struct tdx_cpu *cpu, const struct tdx_td *td, tdx_gpa_t gpa_,
 			     uint64_t value, uint64_t *old,
 			     struct tdx_mem_result *out) TDX_MUST_CHECK;
 
 /* --- physical memory --- */
-struct tdx_status tdh_phymem_page_rdmd(const struct tdx_port *cpu, hpa_t page,
+struct tdx_status tdh_phymem_page_rdmd(const struct tdx_cpu *cpu, tdx_hpa_t page,
 				       struct tdx_page_metadata *out) TDX_MUST_CHECK;
-struct tdx_status tdh_phymem_page_reclaim(const struct tdx_port *cpu, hpa_t page,
+struct tdx_status tdh_phymem_page_reclaim(const struct tdx_cpu *cpu, tdx_hpa_t page,
 					  struct tdx_page_metadata *out) TDX_MUST_CHECK;
-struct tdx_status tdh_phymem_cache_wb(const struct tdx_port *cpu, bool resume) TDX_MUST_CHECK;
+struct tdx_status tdh_phymem_cache_wb(const struct tdx_cpu *cpu, bool resume) TDX_MUST_CHECK;
 /* Write back a page that was private memory of the TD, under its KeyID. */
 struct tdx_status tdh_phymem_page_wbinvd_hkid(const struct tdx_host *host,
-					      const struct tdx_port *cpu, hpa_t page,
-					      hkid_t hkid_) TDX_MUST_CHECK;
+					      const struct tdx_cpu *cpu, tdx_hpa_t page,
+					      tdx_hkid_t hkid_) TDX_MUST_CHECK;
 /* Write back a reclaimed TDR, under the global KeyID. */
-struct tdx_status tdh_phymem_page_wbinvd_tdr(const struct tdx_host *host,
-					     const struct tdx_port *cpu,
+struct tdx_status tdh_phymem_page_wbinvd_tdr(const struct tdx_host *host, const struct tdx_cpu *cpu,
 					     const struct tdx_td *td) TDX_MUST_CHECK;
 
 #pragma GCC visibility pop

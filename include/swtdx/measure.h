@@ -58,7 +58,7 @@ enum tdvf_type {
 struct tdvf_section {
 	uint32_t data_offset;
 	uint32_t raw_size;
-	gpa_t memory;
+	tdx_gpa_t memory;
 	uint64_t memory_size;
 	enum tdvf_type type;
 	uint32_t attributes;
@@ -151,9 +151,9 @@ struct mrtd {
 #define MRTD_EXTEND_SIZE 256
 
 void mrtd_init(struct mrtd *m);
-void mrtd_page_add(struct mrtd *m, gpa_t page);
+void mrtd_page_add(struct mrtd *m, tdx_gpa_t page);
 /* data: the 256 bytes at chunk. */
-void mrtd_extend(struct mrtd *m, gpa_t chunk, const void *data);
+void mrtd_extend(struct mrtd *m, tdx_gpa_t chunk, const void *data);
 int mrtd_final(struct mrtd *m, struct tdx_digest *out);
 
 /* The order in which a host issues PAGE.ADD and MR.EXTEND; MRTD depends on it. */

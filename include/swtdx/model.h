@@ -42,8 +42,7 @@ unsigned tdx_model_packages(const struct tdx_model *model);
 const struct tdx_port *tdx_model_port(struct tdx_model *model, unsigned cpu);
 
 /* The memory map; returns how many ranges there are, at most max are written. */
-unsigned tdx_model_memory(const struct tdx_model *model, struct tdx_memory_range *range,
-			  unsigned max);
+unsigned tdx_model_memory(const struct tdx_model *model, struct tdx_range *range, unsigned max);
 
 /* An interrupt for the host arrives on a processor: a guest on it exits, a long call is
  * interrupted. */

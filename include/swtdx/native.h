@@ -50,8 +50,8 @@ void native_tdcall(struct native_cpu *cpu, struct tdx_regs *regs);
 /* Guest memory by GPA (shared bit included). Blocks in EPT violations until the host resolves
  * them. False: an event was delivered instead (a #VE on an unaccepted page, say), and the access
  * has not happened. */
-bool native_read(struct native_cpu *cpu, gpa_t gpa, void *buf, size_t len);
-bool native_write(struct native_cpu *cpu, gpa_t gpa, const void *buf, size_t len);
+bool native_read(struct native_cpu *cpu, tdx_gpa_t gpa, void *buf, size_t len);
+bool native_write(struct native_cpu *cpu, tdx_gpa_t gpa, const void *buf, size_t len);
 
 /* An instruction that exits: reason and qualification as the VMCS has them (CPUID, HLT, RDMSR ...).
  * regs in and out. False: an event was delivered instead of completing. */

@@ -36,7 +36,7 @@ enum tdx_step_kind {
 struct tdx_step {
 	enum tdx_step_kind kind;
 	unsigned cpu, package;
-	hpa_t pa;
+	tdx_hpa_t pa;
 	size_t len;
 	struct tdx_regs in, out;
 };

@@ -17,8 +17,9 @@ extern "C" {
 #define TDX_ABI_ASSERT(cond) _Static_assert(cond, #cond)
 #endif
 #define TDX_ABI_AT(type, field, offset) TDX_ABI_ASSERT(offsetof(struct type, field) == (offset))
+#pragma GCC visibility push(default)
 
-#define TDX_SHA384_SIZE			48
+#define TDX_SHA384_SIZE 48
 
 /* One register of the measurement: MRTD, an RTMR, a digest of an event. */
 struct tdx_digest {
@@ -253,6 +254,7 @@ struct tdx_quote_header {
 };
 TDX_ABI_ASSERT(sizeof(struct tdx_quote_header) == 24);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

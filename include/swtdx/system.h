@@ -11,12 +11,6 @@
 #include <swtdx/status.h>
 #include <swtdx/types.h>
 
-/* A range of the machine's memory map: usable RAM (and convertible memory), in order. */
-struct tdx_memory_range {
-	hpa_t base;
-	uint64_t size;
-};
-
 struct tdx_model_stats {
 	uint64_t calls[TDX_SEAMCALL_LEAVES]; /* SEAMCALLs by leaf */
 	uint64_t ns[TDX_SEAMCALL_LEAVES]; /* time in them, if asked for; VP.ENTER with its guest */

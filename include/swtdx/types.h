@@ -3,7 +3,10 @@
  *
  * Each is a struct of one member, so that a guest address passed for a host address does not
  * compile. They are made and opened only with the inlines below. Values, not objects: copy freely,
- * any thread. Freestanding; usable from C++. */
+ * any thread. Freestanding; usable from C++.
+ *
+ * A program without a gpa_t of its own may define SWTDX_SHORT_NAMES before the first header and
+ * write gpa_t, hpa_t, hkid_t, gpa(), hpa() and hkid(). */
 #ifndef SWTDX_TYPES_H
 #define SWTDX_TYPES_H
 
@@ -18,38 +21,38 @@ extern "C" {
 /* A host physical address in bytes. With a KeyID in its upper bits only where a name says so. */
 typedef struct {
 	uint64_t v;
-} hpa_t;
+} tdx_hpa_t;
 
 /* A guest physical address in bytes; the shared bit is part of it. */
 typedef struct {
 	uint64_t v;
-} gpa_t;
+} tdx_gpa_t;
 
 /* A memory-encryption KeyID: 0 is the host's default, private ones belong to TDX. */
 typedef struct {
 	uint16_t v;
-} hkid_t;
+} tdx_hkid_t;
 
 /* A completion status as the module leaves it in RAX (ABI, "Function Completion Status"). */
 struct tdx_status {
 	uint64_t raw;
 };
 
-static inline hpa_t hpa(uint64_t v)
+static inline tdx_hpa_t tdx_hpa(uint64_t v)
 {
-	hpa_t a = {v};
+	tdx_hpa_t a = {v};
 	return a;
 }
 
-static inline gpa_t gpa(uint64_t v)
+static inline tdx_gpa_t tdx_gpa(uint64_t v)
 {
-	gpa_t a = {v};
+	tdx_gpa_t a = {v};
 	return a;
 }
 
-static inline hkid_t hkid(unsigned v)
+static inline tdx_hkid_t tdx_hkid(unsigned v)
 {
-	hkid_t k = {(uint16_t)v};
+	tdx_hkid_t k = {(uint16_t)v};
 	return k;
 }
 
@@ -58,6 +61,33 @@ static inline struct tdx_status tdx_status(uint64_t raw)
 	struct tdx_status s = {raw};
 	return s;
 }
+
+#ifdef SWTDX_SHORT_NAMES
+typedef tdx_hpa_t hpa_t;
+typedef tdx_gpa_t gpa_t;
+typedef tdx_hkid_t hkid_t;
+
+static inline hpa_t hpa(uint64_t v)
+{
+	return tdx_hpa(v);
+}
+
+static inline gpa_t gpa(uint64_t v)
+{
+	return tdx_gpa(v);
+}
+
+static inline hkid_t hkid(unsigned v)
+{
+	return tdx_hkid(v);
+}
+#endif
+
+/* Bytes of host physical memory, [base, base + size). */
+struct tdx_range {
+	tdx_hpa_t base;
+	uint64_t size;
+};
 
 /* Sizes of pages by S-EPT level. */
 #define TDX_PAGE_SIZE 4096ull

@@ -16,7 +16,7 @@
  *
  *	tdx_vm_new(vmm, &vm);
  *	tdx_vm_init(vm, &params);
- *	tdx_vm_set_memslot(vm, 0, gpa(0), ram);
+ *	tdx_vm_set_memslot(vm, 0, tdx_gpa(0), ram);
  *	tdx_vcpu_new(vm, 0, &vcpu);
  *	tdx_vcpu_init(vcpu, 0);
  *	tdx_vm_add_region(vm, &firmware, true);
@@ -32,6 +32,8 @@
 #include <swtdx/host.h>
 #include <swtdx/measure.h>
 
+struct tdx_port; /* <swtdx/port.h> */
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -46,7 +48,7 @@ struct tdx_vcpu;
 struct tdx_vmm_config {
 	const struct tdx_port *const *cpus; /* all processors; outlive the vmm */
 	unsigned ncpus;
-	const struct tdx_host_range *memory; /* usable RAM, ascending; the vmm allocates from it */
+	const struct tdx_range *memory; /* usable RAM, ascending; the vmm allocates from it */
 	unsigned nranges;
 	unsigned errata; /* TDX_HOST_PARTIAL_WRITE_MCE */
 	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t all);
@@ -72,12 +74,12 @@ void tdx_vmm_memory(struct tdx_vmm *vmm, struct tdx_vmm_memory *m);
 
 /* Host memory for the user's own buffers (images, shared memory); 4K pages, contiguous. -EINVAL:
  * no pages; -ENOMEM. */
-int tdx_vmm_alloc(struct tdx_vmm *vmm, uint64_t pages, hpa_t *pa);
+int tdx_vmm_alloc(struct tdx_vmm *vmm, uint64_t pages, tdx_hpa_t *pa);
 /* Exactly what tdx_vmm_alloc() gave: its address, all its pages. Else -EINVAL, and nothing is
  * freed. */
-int tdx_vmm_dealloc(struct tdx_vmm *vmm, hpa_t pa, uint64_t pages);
-void tdx_vmm_write(struct tdx_vmm *vmm, hpa_t pa, const void *buf, size_t len);
-void tdx_vmm_read(struct tdx_vmm *vmm, hpa_t pa, void *buf, size_t len);
+int tdx_vmm_dealloc(struct tdx_vmm *vmm, tdx_hpa_t pa, uint64_t pages);
+void tdx_vmm_write(struct tdx_vmm *vmm, tdx_hpa_t pa, const void *buf, size_t len);
+void tdx_vmm_read(struct tdx_vmm *vmm, tdx_hpa_t pa, void *buf, size_t len);
 
 /* The machine goes down: from now on a vCPU that finds virtualization off exits with
  * TDX_EXIT_INTERNAL_ERROR instead of its VM being bugged. */
@@ -137,15 +139,15 @@ int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *params);
  * slot; -EEXIST: there is a page; -EBUSY: a lock of the module stays taken, to be tried again;
  * -ENOMEM, -EIO. */
 struct tdx_vm_region {
-	gpa_t gpa;
+	tdx_gpa_t gpa;
 	uint64_t pages;
 	const void *source;
 };
 int tdx_vm_add_region(struct tdx_vm *vm, struct tdx_vm_region *region, bool measure);
 /* One page; the same errors. Measured: TDH.MR.EXTEND over it after TDH.MEM.PAGE.ADD. */
-int tdx_vm_add_page(struct tdx_vm *vm, gpa_t gpa_, const void *data, bool measure);
+int tdx_vm_add_page(struct tdx_vm *vm, tdx_gpa_t gpa_, const void *data, bool measure);
 /* TDH.MR.EXTEND of 256 bytes already added; for other measuring orders. */
-int tdx_vm_measure(struct tdx_vm *vm, gpa_t gpa_);
+int tdx_vm_measure(struct tdx_vm *vm, tdx_gpa_t gpa_);
 /* KVM_TDX_FINALIZE_VM. -EINVAL: state, no vCPUs; -EBUSY; -EIO. */
 int tdx_vm_finalize(struct tdx_vm *vm);
 /* Tears the TD down in the order the hardware demands, frees everything. No other thread may be in
@@ -154,26 +156,26 @@ void tdx_vm_destroy(struct tdx_vm *vm);
 enum tdx_vm_state tdx_vm_state(const struct tdx_vm *vm);
 void tdx_vm_error(const struct tdx_vm *vm, struct tdx_vm_error *e);
 struct tdx_td tdx_vm_td(const struct tdx_vm *vm);
-gpa_t tdx_vm_shared_bit(const struct tdx_vm *vm);
+tdx_gpa_t tdx_vm_shared_bit(const struct tdx_vm *vm);
 
 /* --- memory --- */
 
 /* KVM_SET_USER_MEMORY_REGION2: guest memory [gpa, gpa+size), no shared bit; size 0 deletes. Private
  * pages come on demand, shared ones are the vmm's and zero at first. -EINVAL, -EEXIST. */
-int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, gpa_t gpa_, uint64_t size);
+int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, tdx_gpa_t gpa_, uint64_t size);
 /* KVM_SET_MEMORY_ATTRIBUTES. What is left behind is zapped. -EINVAL: no slot everywhere; -EIO. */
-int tdx_vm_set_private(struct tdx_vm *vm, gpa_t gpa_, uint64_t size, bool private_);
+int tdx_vm_set_private(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t size, bool private_);
 /* Shared memory as the host sees it. -EFAULT where nothing shared is. */
-int tdx_vm_read_shared(struct tdx_vm *vm, gpa_t gpa_, void *buf, size_t len);
-int tdx_vm_write_shared(struct tdx_vm *vm, gpa_t gpa_, const void *buf, size_t len);
+int tdx_vm_read_shared(struct tdx_vm *vm, tdx_gpa_t gpa_, void *buf, size_t len);
+int tdx_vm_write_shared(struct tdx_vm *vm, tdx_gpa_t gpa_, const void *buf, size_t len);
 
 /* Make one private 2M page of 512 accepted contiguous 4K pages around gpa_, or the reverse.
  * -EINVAL: they are not such, and stay as they were. */
-int tdx_vm_promote(struct tdx_vm *vm, gpa_t gpa_);
-int tdx_vm_demote(struct tdx_vm *vm, gpa_t gpa_);
+int tdx_vm_promote(struct tdx_vm *vm, tdx_gpa_t gpa_);
+int tdx_vm_demote(struct tdx_vm *vm, tdx_gpa_t gpa_);
 /* kvm_zap_gfn_range(): shared mappings of the range go and come back on demand. It cannot reach
  * private ones. Memory types, device assignment and MMIO generations end here. */
-int tdx_vm_zap_shared(struct tdx_vm *vm, gpa_t gpa_, uint64_t size);
+int tdx_vm_zap_shared(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t size);
 /* A device whose DMA does not snoop comes or goes: KVM would zap to change memory types; those of a
  * TD do not follow the guest's, so nothing happens. */
 void tdx_vm_set_noncoherent_dma(struct tdx_vm *vm, bool assigned);
@@ -184,7 +186,7 @@ int tdx_vm_inhibit_apicv(struct tdx_vm *vm);
  * image added and measured in this order. *hob: where the HOB is (the vCPUs' initial RCX), 0 if the
  * image has none. progress may be NULL. */
 int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const struct tdvf *tdvf,
-		     enum tdvf_order order, uint64_t memory, gpa_t *hob,
+		     enum tdvf_order order, uint64_t memory, tdx_gpa_t *hob,
 		     void (*progress)(void *arg, const char *what, uint64_t done, uint64_t all),
 		     void *arg);
 
@@ -214,55 +216,66 @@ enum tdx_exit {
 	TDX_EXIT_INTERNAL_ERROR, /* status says why; the VM or vCPU is dead */
 };
 
+/* What the user is told, and answers, by exit. */
+struct tdx_run_io {
+	uint16_t port;
+	uint8_t size;
+	bool write;
+	uint32_t data;
+};
+struct tdx_run_mmio {
+	tdx_gpa_t gpa;
+	uint8_t size;
+	bool write;
+	uint64_t data;
+};
+struct tdx_run_hlt {
+	bool irq_blocked;
+};
+struct tdx_run_map_gpa {
+	tdx_gpa_t gpa;
+	uint64_t size;
+	bool private_;
+	int ret; /* 0, -EAGAIN, -EINVAL */
+};
+struct tdx_run_get_quote {
+	tdx_gpa_t gpa;
+	uint64_t size;
+	uint64_t ret;
+};
+struct tdx_run_tdvmcall {
+	uint64_t leaf;
+	uint64_t ret;
+	uint64_t in[4];	 /* R12..R15 */
+	uint64_t out[4]; /* R11..R14 */
+};
+struct tdx_run_memory_fault {
+	tdx_gpa_t gpa;
+	uint64_t size;
+	bool private_;
+};
+struct tdx_run_debug {
+	bool step; /* of the monitor trap flag; else an exception */
+	uint8_t vector;
+	uint64_t qualification;
+};
+struct tdx_run_system_event {
+	uint64_t data[16];
+};
+
 struct tdx_run {
 	enum tdx_exit exit;
 	struct tdx_status status; /* of TDH.VP.ENTER */
 	union {
-		struct {
-			uint16_t port;
-			uint8_t size;
-			bool write;
-			uint32_t data;
-		} io;
-		struct {
-			gpa_t gpa;
-			uint8_t size;
-			bool write;
-			uint64_t data;
-		} mmio;
-		struct {
-			bool irq_blocked;
-		} hlt;
-		struct {
-			gpa_t gpa;
-			uint64_t size;
-			bool private_;
-			int ret; /* 0, -EAGAIN, -EINVAL */
-		} map_gpa;
-		struct {
-			gpa_t gpa;
-			uint64_t size;
-			uint64_t ret;
-		} get_quote;
-		struct {
-			uint64_t leaf;
-			uint64_t ret;
-			uint64_t in[4];	 /* R12..R15 */
-			uint64_t out[4]; /* R11..R14 */
-		} tdvmcall;
-		struct {
-			gpa_t gpa;
-			uint64_t size;
-			bool private_;
-		} memory_fault;
-		struct {
-			bool step; /* of the monitor trap flag; else an exception */
-			uint8_t vector;
-			uint64_t qualification;
-		} debug;
-		struct {
-			uint64_t data[16];
-		} system_event;
+		struct tdx_run_io io;
+		struct tdx_run_mmio mmio;
+		struct tdx_run_hlt hlt;
+		struct tdx_run_map_gpa map_gpa;
+		struct tdx_run_get_quote get_quote;
+		struct tdx_run_tdvmcall tdvmcall;
+		struct tdx_run_memory_fault memory_fault;
+		struct tdx_run_debug debug;
+		struct tdx_run_system_event system_event;
 	};
 };
 
@@ -283,8 +296,8 @@ int tdx_vm_msi(struct tdx_vm *vm, uint64_t address, uint32_t data);
 struct tdx_status tdx_vcpu_read_field(struct tdx_vcpu *vcpu, uint64_t field, uint64_t *value);
 struct tdx_status tdx_vcpu_write_field(struct tdx_vcpu *vcpu, uint64_t field, uint64_t value,
 				       uint64_t mask);
-struct tdx_status tdx_vm_read_private(struct tdx_vm *vm, gpa_t gpa_, uint64_t *value);
-struct tdx_status tdx_vm_write_private(struct tdx_vm *vm, gpa_t gpa_, uint64_t value);
+struct tdx_status tdx_vm_read_private(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t *value);
+struct tdx_status tdx_vm_write_private(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t value);
 
 struct tdx_vp tdx_vcpu_vp(const struct tdx_vcpu *vcpu);
 unsigned tdx_vcpu_id(const struct tdx_vcpu *vcpu);
@@ -295,7 +308,7 @@ struct quote_service; /* <swtdx/attest.h> */
 
 /* A request a host has taken from a guest's buffer and not answered yet. */
 struct tdx_quote_job {
-	gpa_t buffer;
+	tdx_gpa_t buffer;
 	uint64_t size;
 	struct tdx_report report;
 };

@@ -99,7 +99,8 @@ enum md_vp_field {
 };
 #undef X
 
-extern const struct md_table md_sys, md_td, md_vp, md_vmcs, md_l2_vmcs;
+extern const struct md_table md_sys, md_td, md_vp, md_vmcs,
+	md_l2_vmcs __attribute__((visibility("hidden"))); /* no GOT in a kernel */
 
 static inline unsigned md_code(uint64_t id)
 {

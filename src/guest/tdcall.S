@@ -21,7 +21,6 @@
 
 	.text
 	.globl tdg_tdcall
-	.hidden tdg_tdcall
 	.type tdg_tdcall, @function
 tdg_tdcall:
 	pushq %rbx

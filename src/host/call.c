@@ -3,14 +3,16 @@
 #include "host/call.h"
 
 /* False: no entropy, and the call may be tried again. */
-static bool issue(const struct tdx_port *cpu, struct tdx_regs *regs, unsigned *left)
+static bool issue(const struct tdx_cpu *cpu, struct tdx_regs *regs, unsigned *left)
 {
-	cpu->ops->set_incoherent(cpu, true);
-	cpu->ops->seamcall(cpu, regs);
+	const struct tdx_port *port = host_port(cpu);
+
+	port->ops->set_incoherent(port, true);
+	port->ops->seamcall(port, regs);
 	return !tdx_is(tdx_status(regs->rax), TDX_RND_NO_ENTROPY) || --*left == 0;
 }
 
-struct tdx_status host_call(const struct tdx_port *cpu, unsigned leaf, unsigned version,
+struct tdx_status host_call(const struct tdx_cpu *cpu, unsigned leaf, unsigned version,
 			    struct tdx_regs *regs)
 {
 	const struct tdx_regs in = *regs;
@@ -23,7 +25,7 @@ struct tdx_status host_call(const struct tdx_port *cpu, unsigned leaf, unsigned 
 	return tdx_status(regs->rax);
 }
 
-struct tdx_status host_call3(const struct tdx_port *cpu, unsigned leaf, uint64_t rcx, uint64_t rdx,
+struct tdx_status host_call3(const struct tdx_cpu *cpu, unsigned leaf, uint64_t rcx, uint64_t rdx,
 			     uint64_t r8, struct tdx_regs *regs)
 {
 	unsigned left = TDX_ENTROPY_ATTEMPTS;
@@ -41,7 +43,7 @@ static bool key_retryable(struct tdx_status s)
 	       (tdx_is_busy(s) && tdx_operand(s) == TDX_OPERAND_ID_KET);
 }
 
-struct tdx_status host_call_key(const struct tdx_port *cpu, unsigned leaf, struct tdx_regs *regs)
+struct tdx_status host_call_key(const struct tdx_cpu *cpu, unsigned leaf, struct tdx_regs *regs)
 {
 	const struct tdx_regs in = *regs;
 	struct tdx_status s;
@@ -51,6 +53,6 @@ struct tdx_status host_call_key(const struct tdx_port *cpu, unsigned leaf, struc
 		s = host_call(cpu, leaf, 0, regs);
 		if (!key_retryable(s) || --left == 0)
 			return s;
-		cpu->ops->relax(cpu);
+		host_port(cpu)->ops->relax(host_port(cpu));
 	}
 }

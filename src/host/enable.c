@@ -10,10 +10,47 @@
 /* A TDMR_INFO is 512-aligned; so is the array of their addresses. */
 enum { INFO_SIZE = 512 };
 
-static void wbinvd_everywhere(struct host_state *h)
+static void wbinvd(void *arg)
 {
-	for (unsigned i = 0; i < h->ncpus; i++)
-		h->cpus[i]->ops->wbinvd(h->cpus[i]);
+	const struct tdx_port *port = arg;
+
+	port->ops->wbinvd(port);
+}
+
+static int wbinvd_everywhere(struct host_state *h)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < h->ncpus && !err; i++)
+		if (host_bit(h->online, i))
+			err = host_on(h->cpus[i], wbinvd, (void *)(uintptr_t)h->cpus[i]);
+	return err;
+}
+
+/* One call, where it must be made. */
+struct call {
+	struct host_state *h;
+	const struct tdx_port *port;
+	unsigned leaf;
+	struct tdx_regs regs;
+	int err;
+};
+
+static void make_call(void *arg)
+{
+	struct call *c = arg;
+	const struct tdx_cpu *cpu = tdx_cpu_of(c->port);
+	struct tdx_status s = c->leaf == TDH_SYS_KEY_CONFIG ? host_call_key(cpu, c->leaf, &c->regs)
+							    : host_call(cpu, c->leaf, 0, &c->regs);
+
+	c->err = host_check(c->h, c->leaf, s);
+}
+
+static int call_there(struct call *c)
+{
+	int err = c->port ? host_on(c->port, make_call, c) : -ENXIO;
+
+	return err ? err : c->err;
 }
 
 static void free_pamts(struct host_state *h, const struct tdx_host_allocator *mem)
@@ -32,8 +69,14 @@ static int alloc_pamts(struct host_state *h, const struct tdx_host_allocator *me
 		struct host_tdmr *t = &h->tdmr[h->npamts];
 
 		t->pamt = mem->alloc(mem->ctx, host_pamt_size(t), TDX_PAGE_SIZE, t->base);
-		if (t->pamt.v == ~0ull)
-			return -ENOMEM;
+		if (t->pamt.v != ~0ull)
+			continue;
+		h->shortage = (struct tdx_host_shortage){TDX_HOST_SHORT_OF_PAMT_MEMORY,
+							 h->npamts,
+							 {t->base, t->size},
+							 host_pamt_size(t),
+							 0};
+		return -ENOMEM;
 	}
 	return 0;
 }
@@ -57,26 +100,47 @@ static void fill_info(const struct host_tdmr *t, struct tdx_tdmr_info *info)
 	}
 }
 
-static int sys_config(struct host_state *h, const struct tdx_host_allocator *mem)
-{
-	const struct tdx_port *cpu = h->cpus[0];
-	uint64_t size = INFO_SIZE * (1 + (uint64_t)h->ntdmrs);
-	hpa_t array = mem->alloc(mem->ctx, size, TDX_PAGE_SIZE, hpa(0));
-	struct tdx_regs r = {.rcx = array.v, .rdx = h->ntdmrs, .r8 = h->global_hkid.v};
-	int err;
+/* The descriptions as the module wants them: an array of addresses, then what is there. */
+struct tdmr_array {
+	struct host_state *h;
+	const struct tdx_port *port;
+	hpa_t base;
+};
 
-	if (array.v == ~0ull)
-		return -ENOMEM;
-	for (unsigned i = 0; i < h->ntdmrs; i++) {
-		uint64_t pa = array.v + INFO_SIZE * (1 + (uint64_t)i);
+static void write_array(void *arg)
+{
+	const struct tdmr_array *a = arg;
+
+	for (unsigned i = 0; i < a->h->ntdmrs; i++) {
+		uint64_t pa = a->base.v + INFO_SIZE * (1 + (uint64_t)i);
 		struct tdx_tdmr_info info;
 
-		fill_info(&h->tdmr[i], &info);
-		cpu->ops->write(cpu, hpa(pa), &info, sizeof(info));
-		cpu->ops->write(cpu, hpa(array.v + 8u * i), &pa, sizeof(pa));
+		fill_info(&a->h->tdmr[i], &info);
+		a->port->ops->write(a->port, hpa(pa), &info, sizeof(info));
+		a->port->ops->write(a->port, hpa(a->base.v + 8u * i), &pa, sizeof(pa));
 	}
-	err = host_check(h, TDH_SYS_CONFIG, host_call(cpu, TDH_SYS_CONFIG, 0, &r));
-	mem->free(mem->ctx, array, size);
+}
+
+static int sys_config(struct host_state *h, const struct tdx_host_allocator *mem)
+{
+	uint64_t size = INFO_SIZE * (1 + (uint64_t)h->ntdmrs);
+	struct tdmr_array a = {h, host_any(h), mem->alloc(mem->ctx, size, TDX_PAGE_SIZE, hpa(0))};
+	struct call c = {h,
+			 a.port,
+			 TDH_SYS_CONFIG,
+			 {.rcx = a.base.v, .rdx = h->ntdmrs, .r8 = h->global_hkid.v},
+			 0};
+	int err;
+
+	if (a.base.v == ~0ull) {
+		h->shortage = (struct tdx_host_shortage){
+			TDX_HOST_SHORT_OF_LIST_MEMORY, h->ntdmrs, {hpa(0), 0}, size, 0};
+		return -ENOMEM;
+	}
+	err = a.port ? host_on(a.port, write_array, &a) : -ENXIO;
+	if (!err)
+		err = call_there(&c);
+	mem->free(mem->ctx, a.base, size);
 	return err;
 }
 
@@ -87,18 +151,16 @@ static int key_config(struct tdx_host *host)
 	int err = 0;
 
 	for (unsigned i = 0; i < h->ncpus && !err; i++) {
-		struct tdx_regs r = {0};
+		struct call c = {h, h->cpus[i], TDH_SYS_KEY_CONFIG, {0}, 0};
 
 		if (tdx_host_leads_package(host, i))
-			err = host_check(h, TDH_SYS_KEY_CONFIG,
-					 host_call_key(h->cpus[i], TDH_SYS_KEY_CONFIG, &r));
+			err = call_there(&c);
 	}
 	return err;
 }
 
 static int init_tdmrs(struct host_state *h, void (*progress)(void *, uint64_t, uint64_t), void *arg)
 {
-	const struct tdx_port *cpu = h->cpus[0];
 	uint64_t all = 0, before = 0;
 
 	for (unsigned i = 0; i < h->ntdmrs; i++)
@@ -108,30 +170,58 @@ static int init_tdmrs(struct host_state *h, void (*progress)(void *, uint64_t, u
 		uint64_t next = 0;
 
 		while (next < t->base.v + t->size) {
-			struct tdx_regs r = {.rcx = t->base.v};
-			int err = host_check(h, TDH_SYS_TDMR_INIT,
-					     host_call(cpu, TDH_SYS_TDMR_INIT, 0, &r));
+			struct call c = {h, host_any(h), TDH_SYS_TDMR_INIT, {.rcx = t->base.v}, 0};
+			int err = call_there(&c);
 
 			if (err)
 				return err;
-			if (r.rdx != next && progress)
-				progress(arg, before + (r.rdx - t->base.v), all);
-			next = r.rdx;
-			cpu->ops->relax(cpu);
+			if (c.regs.rdx != next && progress)
+				progress(arg, before + (c.regs.rdx - t->base.v), all);
+			next = c.regs.rdx;
+			c.port->ops->relax(c.port);
 		}
 		before += t->size;
 	}
 	return 0;
 }
 
+struct resetting {
+	const struct tdx_host *host;
+	const struct tdx_port *port;
+};
+
+static void reset_pamts(void *arg)
+{
+	const struct resetting *r = arg;
+	const struct host_state *h = host_of_const(r->host);
+
+	for (unsigned i = 0; i < h->npamts; i++)
+		tdx_host_reset_pages(r->host, tdx_cpu_of(r->port), h->tdmr[i].pamt,
+				     host_pamt_size(&h->tdmr[i]));
+}
+
+/* The module may have written PAMTs: every cache is written back before their memory is another's.
+ * When not even that can be done, the memory is lost on purpose. */
+static void take_back(struct tdx_host *host, const struct tdx_host_allocator *mem)
+{
+	struct host_state *h = host_of(host);
+	struct resetting r = {host, host_any(h)};
+
+	if (!wbinvd_everywhere(h) && r.port && !host_on(r.port, reset_pamts, &r))
+		free_pamts(h, mem);
+	h->ntdmrs = h->npamts = 0;
+}
+
 int tdx_host_enable(struct tdx_host *host, const struct tdx_host_info *info,
-		    const struct tdx_host_range *memory, unsigned nranges,
+		    const struct tdx_range *memory, unsigned nranges,
 		    const struct tdx_host_allocator *mem,
 		    void (*progress)(void *arg, uint64_t done, uint64_t all), void *arg)
 {
 	struct host_state *h = host_of(host);
-	int err = host_tdmrs_cover(h, info, memory, nranges);
+	int err;
 
+	h->shortage = (struct tdx_host_shortage){TDX_HOST_SHORT_OF_NOTHING, 0, {hpa(0), 0}, 0, 0};
+	err = host_tdmrs_cover(h, info, memory, nranges);
 	if (!err)
 		err = alloc_pamts(h, mem);
 	if (!err)
@@ -144,27 +234,17 @@ int tdx_host_enable(struct tdx_host *host, const struct tdx_host_info *info,
 		return err;
 	}
 	/* Dirty KeyID-0 lines of the PAMTs must be gone before the module writes them. */
-	wbinvd_everywhere(h);
-	err = key_config(host);
+	err = wbinvd_everywhere(h);
+	if (!err)
+		err = key_config(host);
 	if (!err)
 		err = init_tdmrs(h, progress, arg);
-	if (!err)
-		return 0;
-	wbinvd_everywhere(h);
-	for (unsigned i = 0; i < h->npamts; i++)
-		tdx_host_reset_pages(host, h->cpus[0], h->tdmr[i].pamt,
-				     host_pamt_size(&h->tdmr[i]));
-	free_pamts(h, mem);
-	h->ntdmrs = 0;
+	if (err)
+		take_back(host, mem);
 	return err;
 }
 
-bool tdx_host_is_pamt(const struct tdx_host *host, hpa_t pa)
+void tdx_host_shortage(const struct tdx_host *host, struct tdx_host_shortage *s)
 {
-	const struct host_state *h = host_of_const(host);
-
-	for (unsigned i = 0; i < h->npamts; i++)
-		if (pa.v - h->tdmr[i].pamt.v < host_pamt_size(&h->tdmr[i]))
-			return true;
-	return false;
+	*s = host_of_const(host)->shortage;
 }

@@ -6,7 +6,17 @@
 #if __STDC_HOSTED__
 #include <errno.h>
 #else
-enum { EIO = 5, ENOMEM = 12, EACCES = 13, ENODEV = 19, EINVAL = 22, ENOSPC = 28, EOPNOTSUPP = 95 };
+enum {
+	EIO = 5,
+	ENXIO = 6,
+	ENOMEM = 12,
+	EACCES = 13,
+	EBUSY = 16,
+	ENODEV = 19,
+	EINVAL = 22,
+	ENOSPC = 28,
+	EOPNOTSUPP = 95,
+};
 #endif
 
 #endif

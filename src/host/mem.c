@@ -27,7 +27,7 @@ static void result(struct tdx_status s, struct tdx_mem_result *out)
 	out->state = sept_state_by_public((unsigned)(out->raw.rdx >> 8) & 0xff);
 }
 
-static struct tdx_status on_gpa(const struct tdx_port *cpu, unsigned leaf, const struct tdx_td *td,
+static struct tdx_status on_gpa(const struct tdx_cpu *cpu, unsigned leaf, const struct tdx_td *td,
 				gpa_t g, enum tdx_level level, hpa_t page,
 				struct tdx_mem_result *out)
 {
@@ -39,28 +39,28 @@ static struct tdx_status on_gpa(const struct tdx_port *cpu, unsigned leaf, const
 	return s;
 }
 
-struct tdx_status tdh_mem_sept_add(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t g,
+struct tdx_status tdh_mem_sept_add(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 				   enum tdx_level level, hpa_t page, struct tdx_mem_result *out)
 {
 	host_hand_over(cpu, page, TDX_LEVEL_4K);
 	return on_gpa(cpu, TDH_MEM_SEPT_ADD, td, g, level, page, out);
 }
 
-struct tdx_status tdh_mem_page_aug(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t g,
+struct tdx_status tdh_mem_page_aug(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 				   enum tdx_level level, hpa_t page, struct tdx_mem_result *out)
 {
 	host_hand_over(cpu, page, level);
 	return on_gpa(cpu, TDH_MEM_PAGE_AUG, td, g, level, page, out);
 }
 
-struct tdx_status tdh_mem_page_relocate(const struct tdx_port *cpu, const struct tdx_td *td,
-					gpa_t g, hpa_t page, struct tdx_mem_result *out)
+struct tdx_status tdh_mem_page_relocate(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
+					hpa_t page, struct tdx_mem_result *out)
 {
 	host_hand_over(cpu, page, TDX_LEVEL_4K);
 	return on_gpa(cpu, TDH_MEM_PAGE_RELOCATE, td, g, TDX_LEVEL_4K, page, out);
 }
 
-struct tdx_status tdh_mem_page_demote(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t g,
+struct tdx_status tdh_mem_page_demote(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 				      enum tdx_level level, hpa_t sept_page,
 				      struct tdx_mem_result *out)
 {
@@ -68,7 +68,7 @@ struct tdx_status tdh_mem_page_demote(const struct tdx_port *cpu, const struct t
 	return on_gpa(cpu, TDH_MEM_PAGE_DEMOTE, td, g, level, sept_page, out);
 }
 
-struct tdx_status tdh_mem_page_add(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t g,
+struct tdx_status tdh_mem_page_add(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 				   hpa_t page, hpa_t source, struct tdx_mem_result *out)
 {
 	struct tdx_regs unseen, *r = regs_of(out, &unseen);
@@ -83,7 +83,7 @@ struct tdx_status tdh_mem_page_add(const struct tdx_port *cpu, const struct tdx_
 
 /* The leaves that take nothing but a GPA and a level. */
 #define ON_GPA(name, LEAF)                                                                         \
-	struct tdx_status name(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t g,       \
+	struct tdx_status name(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,        \
 			       enum tdx_level level, struct tdx_mem_result *out)                   \
 	{                                                                                          \
 		return on_gpa(cpu, LEAF, td, g, level, hpa(0), out);                               \
@@ -95,7 +95,7 @@ ON_GPA(tdh_mem_page_promote, TDH_MEM_PAGE_PROMOTE)
 ON_GPA(tdh_mem_range_block, TDH_MEM_RANGE_BLOCK)
 ON_GPA(tdh_mem_range_unblock, TDH_MEM_RANGE_UNBLOCK)
 
-struct tdx_status tdh_mem_sept_rd(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t g,
+struct tdx_status tdh_mem_sept_rd(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 				  enum tdx_level level, struct tdx_mem_result *out)
 {
 	struct tdx_status s = on_gpa(cpu, TDH_MEM_SEPT_RD, td, g, level, hpa(0), out);
@@ -108,13 +108,13 @@ struct tdx_status tdh_mem_sept_rd(const struct tdx_port *cpu, const struct tdx_t
 	return s;
 }
 
-struct tdx_status tdh_mr_extend(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t g,
+struct tdx_status tdh_mr_extend(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 				struct tdx_mem_result *out)
 {
 	return on_gpa(cpu, TDH_MR_EXTEND, td, g, TDX_LEVEL_4K, hpa(0), out);
 }
 
-struct tdx_status tdh_mem_rd(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t g,
+struct tdx_status tdh_mem_rd(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 			     uint64_t *value, struct tdx_mem_result *out)
 {
 	struct tdx_regs unseen, *r = regs_of(out, &unseen);
@@ -126,7 +126,7 @@ struct tdx_status tdh_mem_rd(const struct tdx_port *cpu, const struct tdx_td *td
 	return s;
 }
 
-struct tdx_status tdh_mem_wr(const struct tdx_port *cpu, const struct tdx_td *td, gpa_t g,
+struct tdx_status tdh_mem_wr(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 			     uint64_t value, uint64_t *old, struct tdx_mem_result *out)
 {
 	struct tdx_regs unseen, *r = regs_of(out, &unseen);

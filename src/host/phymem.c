@@ -15,7 +15,7 @@ static void metadata(const struct tdx_regs *r, struct tdx_page_metadata *out)
 		};
 }
 
-struct tdx_status tdh_phymem_page_rdmd(const struct tdx_port *cpu, hpa_t page,
+struct tdx_status tdh_phymem_page_rdmd(const struct tdx_cpu *cpu, hpa_t page,
 				       struct tdx_page_metadata *out)
 {
 	struct tdx_regs r;
@@ -25,7 +25,7 @@ struct tdx_status tdh_phymem_page_rdmd(const struct tdx_port *cpu, hpa_t page,
 	return s;
 }
 
-struct tdx_status tdh_phymem_page_reclaim(const struct tdx_port *cpu, hpa_t page,
+struct tdx_status tdh_phymem_page_reclaim(const struct tdx_cpu *cpu, hpa_t page,
 					  struct tdx_page_metadata *out)
 {
 	struct tdx_regs r;
@@ -35,7 +35,7 @@ struct tdx_status tdh_phymem_page_reclaim(const struct tdx_port *cpu, hpa_t page
 	return s;
 }
 
-struct tdx_status tdh_phymem_cache_wb(const struct tdx_port *cpu, bool resume)
+struct tdx_status tdh_phymem_cache_wb(const struct tdx_cpu *cpu, bool resume)
 {
 	struct tdx_regs r = {.rcx = resume};
 
@@ -43,7 +43,7 @@ struct tdx_status tdh_phymem_cache_wb(const struct tdx_port *cpu, bool resume)
 }
 
 /* The KeyID sits right above the bits of the physical address. */
-static struct tdx_status wbinvd(const struct tdx_host *host, const struct tdx_port *cpu, hpa_t page,
+static struct tdx_status wbinvd(const struct tdx_host *host, const struct tdx_cpu *cpu, hpa_t page,
 				hkid_t k)
 {
 	uint64_t rcx = page.v | (uint64_t)k.v << host_of_const(host)->keyid_shift;
@@ -53,23 +53,25 @@ static struct tdx_status wbinvd(const struct tdx_host *host, const struct tdx_po
 }
 
 struct tdx_status tdh_phymem_page_wbinvd_hkid(const struct tdx_host *host,
-					      const struct tdx_port *cpu, hpa_t page, hkid_t k)
+					      const struct tdx_cpu *cpu, hpa_t page, hkid_t k)
 {
 	return wbinvd(host, cpu, page, k);
 }
 
-struct tdx_status tdh_phymem_page_wbinvd_tdr(const struct tdx_host *host,
-					     const struct tdx_port *cpu, const struct tdx_td *td)
+struct tdx_status tdh_phymem_page_wbinvd_tdr(const struct tdx_host *host, const struct tdx_cpu *cpu,
+					     const struct tdx_td *td)
 {
 	return wbinvd(host, cpu, td->tdr, host_of_const(host)->global_hkid);
 }
 
-void tdx_host_reset_pages(const struct tdx_host *host, const struct tdx_port *cpu, hpa_t pa,
+void tdx_host_reset_pages(const struct tdx_host *host, const struct tdx_cpu *cpu, hpa_t pa,
 			  uint64_t size)
 {
+	const struct tdx_port *port = host_port(cpu);
+
 	if (!(host_of_const(host)->errata & TDX_HOST_PARTIAL_WRITE_MCE))
 		return;
-	cpu->ops->direct_clear(cpu, pa, (size_t)size);
+	port->ops->direct_clear(port, pa, (size_t)size);
 	/* Direct stores are write-combining: a later load must not meet the old, poisoned lines. */
-	cpu->ops->barrier(cpu);
+	port->ops->barrier(port);
 }

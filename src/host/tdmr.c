@@ -14,7 +14,7 @@ static uint64_t page_align(uint64_t n)
 }
 
 int host_tdmrs_cover(struct host_state *h, const struct tdx_host_info *info,
-		     const struct tdx_host_range *memory, unsigned nranges)
+		     const struct tdx_range *memory, unsigned nranges)
 {
 	uint64_t covered = 0;
 
@@ -31,8 +31,14 @@ int host_tdmrs_cover(struct host_state *h, const struct tdx_host_info *info,
 			start = covered;
 		if (start >= end)
 			continue;
-		if (h->ntdmrs == TDX_MAX_TDMRS || h->ntdmrs == info->max_tdmrs)
+		if (h->ntdmrs == TDX_MAX_TDMRS || h->ntdmrs == info->max_tdmrs) {
+			h->shortage = (struct tdx_host_shortage){TDX_HOST_SHORT_OF_TDMRS,
+								 h->ntdmrs,
+								 {hpa(start), end - start},
+								 h->ntdmrs + 1,
+								 h->ntdmrs};
 			return -ENOSPC;
+		}
 		*t = (struct host_tdmr){.base = hpa(start), .size = end - start};
 		for (unsigned level = 0; level < 3; level++)
 			t->pamt_size[level] = page_align((t->size >> (12 + 9 * level)) *
@@ -59,12 +65,12 @@ static int reserve(struct host_tdmr *t, const struct tdx_host_info *info, uint64
 		return -ENOSPC;
 	for (i = t->nreserved++; i > 0 && t->reserved[i - 1].base.v > base; i--)
 		t->reserved[i] = t->reserved[i - 1];
-	t->reserved[i] = (struct tdx_host_range){hpa(base), end - base};
+	t->reserved[i] = (struct tdx_range){hpa(base), end - base};
 	return 0;
 }
 
 static int reserve_holes(struct host_tdmr *t, const struct tdx_host_info *info,
-			 const struct tdx_host_range *memory, unsigned nranges)
+			 const struct tdx_range *memory, unsigned nranges)
 {
 	uint64_t at = t->base.v, end = t->base.v + t->size;
 
@@ -83,7 +89,7 @@ static int reserve_holes(struct host_tdmr *t, const struct tdx_host_info *info,
 }
 
 int host_tdmrs_reserve(struct host_state *h, const struct tdx_host_info *info,
-		       const struct tdx_host_range *memory, unsigned nranges)
+		       const struct tdx_range *memory, unsigned nranges)
 {
 	for (unsigned i = 0; i < h->ntdmrs; i++) {
 		struct host_tdmr *t = &h->tdmr[i];
@@ -92,8 +98,14 @@ int host_tdmrs_reserve(struct host_state *h, const struct tdx_host_info *info,
 		for (unsigned p = 0; p < h->ntdmrs && !err; p++)
 			err = reserve(t, info, h->tdmr[p].pamt.v,
 				      h->tdmr[p].pamt.v + host_pamt_size(&h->tdmr[p]));
-		if (err)
+		if (err) {
+			h->shortage = (struct tdx_host_shortage){TDX_HOST_SHORT_OF_RESERVED_AREAS,
+								 i,
+								 {t->base, t->size},
+								 t->nreserved + 1,
+								 t->nreserved};
 			return err;
+		}
 	}
 	return 0;
 }

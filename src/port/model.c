@@ -237,13 +237,12 @@ const struct tdx_port *tdx_model_port(struct tdx_model *model, unsigned cpu)
 	return cpu < model->sys->m->cfg.lps ? &model->cpu[cpu].port : NULL;
 }
 
-unsigned tdx_model_memory(const struct tdx_model *model, struct tdx_memory_range *range,
-			  unsigned max)
+unsigned tdx_model_memory(const struct tdx_model *model, struct tdx_range *range, unsigned max)
 {
 	const struct machine_config *cfg = &model->sys->m->cfg;
 
 	for (unsigned i = 0; i < cfg->ncmr && i < max; i++)
-		range[i] = (struct tdx_memory_range){hpa(cfg->cmr[i].base), cfg->cmr[i].size};
+		range[i] = (struct tdx_range){hpa(cfg->cmr[i].base), cfg->cmr[i].size};
 	return cfg->ncmr;
 }
 

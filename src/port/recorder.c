@@ -207,6 +207,16 @@ static bool incoherent(const struct tdx_port *port)
 	return of(port)->below->ops->incoherent(of(port)->below);
 }
 
+static int call_on(const struct tdx_port *port, void (*fn)(void *arg), void *arg)
+{
+	const struct tdx_port *below = of(port)->below;
+
+	if (below->ops->call_on)
+		return below->ops->call_on(below, fn, arg);
+	fn(arg);
+	return 0;
+}
+
 static void relax(const struct tdx_port *port)
 {
 	of(port)->below->ops->relax(of(port)->below);
@@ -243,6 +253,7 @@ const struct tdx_port *tdx_recorder_new(const struct tdx_port *below, struct tdx
 		.set_incoherent = set_incoherent,
 		.incoherent = incoherent,
 		.relax = relax,
+		.call_on = call_on,
 		.invept = invept,
 		.tsc = tsc,
 	};

@@ -4,9 +4,14 @@
 
 enum { LINE = 64 };
 
+static const struct tdx_seamcall_port *port_of(const struct tdx_port *port)
+{
+	return port->ctx;
+}
+
 static const struct tdx_kernel *kernel_of(const struct tdx_port *port)
 {
-	return ((const struct tdx_seamcall_port *)port->ctx)->kernel;
+	return port_of(port)->kernel;
 }
 
 static void seamcall(const struct tdx_port *port, struct tdx_regs *regs)
@@ -107,17 +112,22 @@ static void *va(const struct tdx_port *port, hpa_t pa)
 
 static void interrupt(const struct tdx_port *port)
 {
-	kernel_of(port)->interrupt();
+	kernel_of(port)->interrupt(port_of(port)->cpu);
 }
 
 static unsigned cpu_number(const struct tdx_port *port)
 {
-	return kernel_of(port)->cpu();
+	return port_of(port)->cpu;
 }
 
 static unsigned package(const struct tdx_port *port)
 {
-	return kernel_of(port)->package();
+	return port_of(port)->package;
+}
+
+static int call_on(const struct tdx_port *port, void (*fn)(void *arg), void *arg)
+{
+	return kernel_of(port)->call_on(port_of(port)->cpu, fn, arg);
 }
 
 static void set_incoherent(const struct tdx_port *port, bool incoherent)
@@ -135,7 +145,8 @@ static void relax(const struct tdx_port *port)
 	kernel_of(port)->relax();
 }
 
-void tdx_seamcall_port_init(struct tdx_seamcall_port *p, const struct tdx_kernel *kernel)
+void tdx_seamcall_port_init(struct tdx_seamcall_port *p, const struct tdx_kernel *kernel,
+			    unsigned cpu, unsigned package_)
 {
 	static const struct tdx_port_ops ops = {
 		.seamcall = seamcall,
@@ -151,6 +162,7 @@ void tdx_seamcall_port_init(struct tdx_seamcall_port *p, const struct tdx_kernel
 		.interrupt = interrupt,
 		.cpu = cpu_number,
 		.package = package,
+		.call_on = call_on,
 		.set_incoherent = set_incoherent,
 		.incoherent = incoherent,
 		.relax = relax,
@@ -159,4 +171,6 @@ void tdx_seamcall_port_init(struct tdx_seamcall_port *p, const struct tdx_kernel
 	p->port.ops = &ops;
 	p->port.ctx = p;
 	p->kernel = kernel;
+	p->cpu = cpu;
+	p->package = package_;
 }

@@ -16,7 +16,7 @@ static int measure(struct tdx_vm *vm, gpa_t g, uint64_t size)
 
 	c = vmm_get_cpu(vm->vmm, -1);
 	for (uint64_t i = 0; i < size && tdx_is_success(s); i += EXTEND_CHUNK)
-		s = tdh_mr_extend(c->port, &vm->td, gpa(g.v + i), &r);
+		s = tdh_mr_extend(c->cpu, &vm->td, gpa(g.v + i), &r);
 	vmm_put_cpu(c);
 	if (tdx_is_success(s))
 		return 0;

@@ -40,7 +40,7 @@ static bool read_leaf(struct tdx_vm *vm, uint32_t leaf, uint32_t subleaf,
 			      md_cpuid_code(leaf, subleaf, i);
 		struct tdx_field_value f;
 
-		*s = tdh_mng_rd(c->port, &vm->td, id, &f);
+		*s = tdh_mng_rd(c->cpu, &vm->td, id, &f);
 		if (tdx_is_error(*s))
 			break;
 		word[i] = f.value;

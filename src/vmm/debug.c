@@ -28,7 +28,7 @@ struct tdx_status tdx_vcpu_read_field(struct tdx_vcpu *v, uint64_t field, uint64
 	do {
 		struct vmm_cpu *c = cpu_of(v);
 
-		s = tdh_vp_rd(c->port, &v->vp, field, &f);
+		s = tdh_vp_rd(c->cpu, &v->vp, field, &f);
 		put(v, c, s);
 	} while (vm_again(v->vm, TDH_VP_RD, s, &tries));
 	*value = f.value;
@@ -44,7 +44,7 @@ struct tdx_status tdx_vcpu_write_field(struct tdx_vcpu *v, uint64_t field, uint6
 	do {
 		struct vmm_cpu *c = cpu_of(v);
 
-		s = tdh_vp_wr(c->port, &v->vp, field, value, mask, NULL);
+		s = tdh_vp_wr(c->cpu, &v->vp, field, value, mask, NULL);
 		put(v, c, s);
 	} while (vm_again(v->vm, TDH_VP_WR, s, &tries));
 	return s;
@@ -58,7 +58,7 @@ struct tdx_status tdx_vm_read_private(struct tdx_vm *vm, gpa_t g, uint64_t *valu
 	do {
 		struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
 
-		s = tdh_mem_rd(c->port, &vm->td, g, value, NULL);
+		s = tdh_mem_rd(c->cpu, &vm->td, g, value, NULL);
 		vmm_put_cpu(c);
 	} while (vm_again(vm, TDH_MEM_RD, s, &tries));
 	return s;
@@ -72,7 +72,7 @@ struct tdx_status tdx_vm_write_private(struct tdx_vm *vm, gpa_t g, uint64_t valu
 	do {
 		struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
 
-		s = tdh_mem_wr(c->port, &vm->td, g, value, NULL, NULL);
+		s = tdh_mem_wr(c->cpu, &vm->td, g, value, NULL, NULL);
 		vmm_put_cpu(c);
 	} while (vm_again(vm, TDH_MEM_WR, s, &tries));
 	return s;

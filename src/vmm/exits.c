@@ -288,8 +288,7 @@ static bool interrupt_pending(struct tdx_vcpu *v)
 {
 	struct vmm_cpu *c = vmm_get_this_cpu(v->vm->vmm, (unsigned)atomic_load(&v->cpu));
 	struct tdx_field_value f;
-	struct tdx_status s =
-		tdh_vp_rd(c->port, &v->vp, md_vp.row[MD_VP_VCPU_STATE_DETAILS].id, &f);
+	struct tdx_status s = tdh_vp_rd(c->cpu, &v->vp, md_vp.row[MD_VP_VCPU_STATE_DETAILS].id, &f);
 
 	vmm_put_cpu(c);
 	return !tdx_is_success(s) || f.value & VCPU_DETAILS_INTERRUPT;

@@ -23,19 +23,19 @@ static enum tdx_seamcall leaf_of(enum external_op op)
 	return TDH_MEM_PAGE_AUG;
 }
 
-static struct tdx_status install(const struct tdx_port *port, const struct tdx_vm *vm,
+static struct tdx_status install(const struct tdx_cpu *cpu, const struct tdx_vm *vm,
 				 enum external_op op, gpa_t g, enum tdx_level level, hpa_t page,
 				 const hpa_t *source, struct tdx_mem_result *r)
 {
 	switch (op) {
 	case EXTERNAL_LINK:
-		return tdh_mem_sept_add(port, &vm->td, g, level, page, r);
+		return tdh_mem_sept_add(cpu, &vm->td, g, level, page, r);
 	case EXTERNAL_ADD:
-		return tdh_mem_page_add(port, &vm->td, g, page, *source, r);
+		return tdh_mem_page_add(cpu, &vm->td, g, page, *source, r);
 	case EXTERNAL_AUG:
 		break;
 	}
-	return tdh_mem_page_aug(port, &vm->td, g, level, page, r);
+	return tdh_mem_page_aug(cpu, &vm->td, g, level, page, r);
 }
 
 enum mmu_result mmu_set_external(struct tdx_vm *vm, enum external_op op, uint64_t gfn,
@@ -45,7 +45,7 @@ enum mmu_result mmu_set_external(struct tdx_vm *vm, enum external_op op, uint64_
 	gpa_t g = gpa((gfn << 12) & ~(tdx_level_size(level) - 1));
 	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, cpu_hint);
 	struct tdx_mem_result r;
-	struct tdx_status s = install(c->port, vm, op, g, level, hpa(pa), source, &r);
+	struct tdx_status s = install(c->cpu, vm, op, g, level, hpa(pa), source, &r);
 
 	vmm_put_cpu(c);
 	if (tdx_is_success(s))
@@ -75,50 +75,48 @@ static void removal_of(struct removal *a, struct tdx_vm *vm, const struct extern
 	a->refusal = 0;
 }
 
-typedef struct tdx_status removal_fn(const struct tdx_port *port, struct removal *a);
+typedef struct tdx_status removal_fn(const struct tdx_cpu *cpu, struct removal *a);
 
-static struct tdx_status do_block(const struct tdx_port *port, struct removal *a)
+static struct tdx_status do_block(const struct tdx_cpu *cpu, struct removal *a)
 {
-	return tdh_mem_range_block(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
-				   &a->r);
+	return tdh_mem_range_block(cpu, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level, &a->r);
 }
 
-static struct tdx_status do_unblock(const struct tdx_port *port, struct removal *a)
+static struct tdx_status do_unblock(const struct tdx_cpu *cpu, struct removal *a)
 {
-	return tdh_mem_range_unblock(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
+	return tdh_mem_range_unblock(cpu, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
 				     &a->r);
 }
 
-static struct tdx_status do_track(const struct tdx_port *port, struct removal *a)
+static struct tdx_status do_track(const struct tdx_cpu *cpu, struct removal *a)
 {
-	return tdh_mem_track(port, &a->vm->td);
+	return tdh_mem_track(cpu, &a->vm->td);
 }
 
-static struct tdx_status do_remove(const struct tdx_port *port, struct removal *a)
+static struct tdx_status do_remove(const struct tdx_cpu *cpu, struct removal *a)
 {
-	return tdh_mem_page_remove(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
-				   &a->r);
+	return tdh_mem_page_remove(cpu, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level, &a->r);
 }
 
-static struct tdx_status do_promote(const struct tdx_port *port, struct removal *a)
+static struct tdx_status do_promote(const struct tdx_cpu *cpu, struct removal *a)
 {
-	return tdh_mem_page_promote(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
+	return tdh_mem_page_promote(cpu, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
 				    &a->r);
 }
 
-static struct tdx_status do_demote(const struct tdx_port *port, struct removal *a)
+static struct tdx_status do_demote(const struct tdx_cpu *cpu, struct removal *a)
 {
-	return tdh_mem_page_demote(port, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
+	return tdh_mem_page_demote(cpu, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
 				   hpa(a->table_pa), &a->r);
 }
 
 /* An interrupted call starts anew; it was not contention. */
 static struct tdx_status whole(const struct vmm_cpu *c, removal_fn *fn, struct removal *a)
 {
-	struct tdx_status s = fn(c->port, a);
+	struct tdx_status s = fn(c->cpu, a);
 
 	for (unsigned i = 0; tdx_is(s, TDX_INTERRUPTED_RESTARTABLE) && i < RESTARTS; i++)
-		s = fn(c->port, a);
+		s = fn(c->cpu, a);
 	return s;
 }
 

@@ -12,7 +12,7 @@ int vcpu_flush(struct tdx_vcpu *v)
 	if (cpu < 0)
 		return 0;
 	c = vmm_get_this_cpu(v->vm->vmm, (unsigned)cpu);
-	s = tdh_vp_flush(c->port, &v->vp);
+	s = tdh_vp_flush(c->cpu, &v->vp);
 	vmm_put_cpu(c);
 	if (tdx_is_error(s) && !tdx_is(s, TDX_VCPU_NOT_ASSOCIATED))
 		return vm_bug(v->vm, TDH_VP_FLUSH, s, NULL, "flushing a vCPU");

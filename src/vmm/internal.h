@@ -13,11 +13,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <swtdx/port.h>
 #include <swtdx/vmm.h>
 
 #include "vmm/pages.h"
 
-enum { VMM_MAX_CPUS = 256, VMM_MAX_HKIDS = 4096 };
+enum { VMM_MAX_CPUS = 256 };
 enum { VM_MAX_SLOTS = 32, VM_MAX_VCPUS = 576, VM_MAX_TDCS = 16, VCPU_MAX_TDCX = 16 };
 
 struct tdx_vcpu;
@@ -34,7 +35,8 @@ struct vmm_turns {
 };
 
 struct vmm_cpu {
-	const struct tdx_port *port;
+	const struct tdx_port *port; /* the machine there */
+	const struct tdx_cpu *cpu;   /* the module, by calls */
 	unsigned index;
 	pthread_mutex_t lock;
 	struct vmm_turns turns;
@@ -53,10 +55,8 @@ struct tdx_vmm {
 	unsigned ncpus;
 	struct vmm_cpu cpu[VMM_MAX_CPUS];
 	pthread_mutex_t tdx_lock;
-	hkid_t hkid_first;
-	unsigned nhkids, leaked_hkids;
+	unsigned leaked_hkids;
 	_Atomic bool rebooting; /* calls may fail because virtualization is off already */
-	uint8_t hkid_used[VMM_MAX_HKIDS];
 };
 
 struct mmu_page;

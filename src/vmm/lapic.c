@@ -209,25 +209,25 @@ void lapic_free(struct lapic *a)
 	free(a);
 }
 
-struct tdx_status lapic_connect(struct lapic *a, const struct tdx_port *port)
+struct tdx_status lapic_connect(struct lapic *a, const struct tdx_cpu *cpu)
 {
 	const struct tdx_vp *vp = &a->v->vp;
 	struct tdx_field_value f;
 	struct tdx_status s;
 
-	s = tdh_vp_wr(port, vp, VP_FIELD_VMCS_16(VMCS_POSTED_INTERRUPT_VECTOR),
+	s = tdh_vp_wr(cpu, vp, VP_FIELD_VMCS_16(VMCS_POSTED_INTERRUPT_VECTOR),
 		      VECTOR_HOST_NOTIFICATION, ~0ull, NULL);
 	if (tdx_is_success(s))
-		s = tdh_vp_wr(port, vp, VP_FIELD_VMCS_64(VMCS_POSTED_INTERRUPT_DESCRIPTOR),
+		s = tdh_vp_wr(cpu, vp, VP_FIELD_VMCS_64(VMCS_POSTED_INTERRUPT_DESCRIPTOR),
 			      a->page.v, ~0ull, NULL);
 	if (tdx_is_success(s))
-		s = tdh_vp_wr(port, vp, VP_FIELD_VMCS_32(VMCS_PINBASED_CTLS),
+		s = tdh_vp_wr(cpu, vp, VP_FIELD_VMCS_32(VMCS_PINBASED_CTLS),
 			      PINBASED_POSTED_INTERRUPTS, PINBASED_POSTED_INTERRUPTS, NULL);
 	if (tdx_is_success(s))
-		s = tdh_mng_rd(port, &a->v->vm->td, md_td.row[MD_TD_TSC_OFFSET].id, &f);
+		s = tdh_mng_rd(cpu, &a->v->vm->td, md_td.row[MD_TD_TSC_OFFSET].id, &f);
 	a->tsc_offset = f.value;
 	if (tdx_is_success(s))
-		s = tdh_mng_rd(port, &a->v->vm->td, md_td.row[MD_TD_TSC_MULTIPLIER].id, &f);
+		s = tdh_mng_rd(cpu, &a->v->vm->td, md_td.row[MD_TD_TSC_MULTIPLIER].id, &f);
 	a->tsc_multiplier = f.value;
 	return s;
 }

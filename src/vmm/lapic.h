@@ -17,7 +17,7 @@ struct lapic *lapic_new(struct tdx_vcpu *v);
 void lapic_free(struct lapic *a);
 
 /* Tells the module where this vCPU's descriptor is; on the processor it is associated with. */
-struct tdx_status lapic_connect(struct lapic *a, const struct tdx_port *port);
+struct tdx_status lapic_connect(struct lapic *a, const struct tdx_cpu *cpu);
 
 /* x2APIC MSRs and IA32_TSC_DEADLINE. False: not one of them, or not so. */
 bool lapic_read(struct lapic *a, uint32_t msr, uint64_t *value);

@@ -8,7 +8,7 @@
 
 #define BLOCK TDX_SIZE_2M
 
-int pages_init(struct pages *p, const struct tdx_host_range *memory, unsigned nranges)
+int pages_init(struct pages *p, const struct tdx_range *memory, unsigned nranges)
 {
 	memset(p, 0, sizeof(*p));
 	for (unsigned i = 0; i < nranges && p->nruns < TDX_MAX_CMRS; i++) {

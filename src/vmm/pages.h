@@ -35,7 +35,7 @@ struct page_cache {
 };
 
 /* 0 or -ENOMEM. */
-int pages_init(struct pages *p, const struct tdx_host_range *memory, unsigned nranges);
+int pages_init(struct pages *p, const struct tdx_range *memory, unsigned nranges);
 void pages_destroy(struct pages *p);
 
 /* Make the nth request fail, once. */

@@ -13,11 +13,11 @@ int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa)
 	struct tdx_vmm *vmm = vm->vmm;
 	struct tdx_page_metadata md;
 	struct vmm_cpu *c = vmm_get_cpu(vmm, -1);
-	struct tdx_status s = tdh_phymem_page_reclaim(c->port, hpa(pa), &md);
+	struct tdx_status s = tdh_phymem_page_reclaim(c->cpu, hpa(pa), &md);
 
 	/* No flush: the write-back before the KeyID was freed covered the TD's KeyID. */
 	if (tdx_is_success(s))
-		tdx_host_reset_pages(&vmm->host, c->port, hpa(pa), TDX_PAGE_SIZE);
+		tdx_host_reset_pages(&vmm->host, c->cpu, hpa(pa), TDX_PAGE_SIZE);
 	vmm_put_cpu(c);
 	if (tdx_is_success(s)) {
 		pages_put(&vmm->pages, pa);
@@ -50,7 +50,7 @@ static bool is_free(struct tdx_vm *vm, struct vmm_cpu *c, const struct waiting_p
 	if (p->removed)
 		return !vm->hkid_leaked || !vm_clean_private_page(vm, c, p->pa, p->level);
 	return !vm->hkid_leaked &&
-	       tdx_is_success(tdh_phymem_page_reclaim(c->port, hpa(p->pa), NULL));
+	       tdx_is_success(tdh_phymem_page_reclaim(c->cpu, hpa(p->pa), NULL));
 }
 
 /* Pages one after the other in memory that are free alike, as many as follow the first. */
@@ -81,7 +81,7 @@ void vm_free_waiting(struct tdx_vm *vm)
 			pages_quarantine(&vmm->pages, tdx_level_size(p->level) / TDX_PAGE_SIZE);
 			continue;
 		}
-		tdx_host_reset_pages(&vmm->host, c->port, hpa(p->pa), size);
+		tdx_host_reset_pages(&vmm->host, c->cpu, hpa(p->pa), size);
 		if (p->level == TDX_LEVEL_2M)
 			pages_put_block(&vmm->pages, p->pa);
 		else
@@ -100,13 +100,13 @@ int vm_clean_private_page(struct tdx_vm *vm, struct vmm_cpu *cpu, uint64_t pa, e
 
 	for (uint64_t a = pa; a < pa + size; a += TDX_PAGE_SIZE) {
 		struct tdx_status s =
-			tdh_phymem_page_wbinvd_hkid(&vmm->host, cpu->port, hpa(a), vm->td.hkid);
+			tdh_phymem_page_wbinvd_hkid(&vmm->host, cpu->cpu, hpa(a), vm->td.hkid);
 
 		if (!tdx_is_success(s))
 			return vm_bug(vm, TDH_PHYMEM_PAGE_WBINVD, s, NULL,
 				      "writing back a removed page");
 	}
-	tdx_host_reset_pages(&vmm->host, cpu->port, hpa(pa), size);
+	tdx_host_reset_pages(&vmm->host, cpu->cpu, hpa(pa), size);
 	return 0;
 }
 
@@ -116,7 +116,7 @@ static struct tdx_status cache_wb(struct vmm_cpu *c)
 	struct tdx_status s = tdx_success();
 
 	for (unsigned i = 0; i < CACHE_WB_ROUNDS; i++) {
-		s = tdh_phymem_cache_wb(c->port, i > 0);
+		s = tdh_phymem_cache_wb(c->cpu, i > 0);
 		if (!tdx_is(s, TDX_INTERRUPTED_RESUMABLE))
 			break;
 		c->port->ops->relax(c->port);
@@ -145,10 +145,10 @@ static int write_back_packages(struct tdx_vm *vm)
 }
 
 static int on_td(struct tdx_vm *vm, enum tdx_seamcall leaf,
-		 struct tdx_status (*fn)(const struct tdx_port *, const struct tdx_td *))
+		 struct tdx_status (*fn)(const struct tdx_cpu *, const struct tdx_td *))
 {
 	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
-	struct tdx_status s = fn(c->port, &vm->td);
+	struct tdx_status s = fn(c->cpu, &vm->td);
 
 	vmm_put_cpu(c);
 	return tdx_is_success(s) ? 0 : vm_bug(vm, leaf, s, NULL, "releasing the KeyID");
@@ -169,7 +169,7 @@ int vm_release_hkid(struct tdx_vm *vm)
 	if (!err)
 		err = on_td(vm, TDH_MNG_KEY_FREEID, tdh_mng_key_freeid);
 	if (!err) {
-		vmm->hkid_used[vm->td.hkid.v - vmm->hkid_first.v] = 0;
+		tdx_host_hkid_put(&vmm->host, vm->td.hkid);
 	} else {
 		vmm->leaked_hkids++;
 		vm->hkid_leaked = true;

@@ -58,10 +58,10 @@ int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **out)
 	return err;
 }
 
-static struct tdx_status write_field(const struct tdx_port *port, const struct tdx_vp *vp,
+static struct tdx_status write_field(const struct tdx_cpu *cpu, const struct tdx_vp *vp,
 				     uint64_t id, uint64_t value)
 {
-	return tdh_vp_wr(port, vp, id, value, ~0ull, NULL);
+	return tdh_vp_wr(cpu, vp, id, value, ~0ull, NULL);
 }
 
 /* The pages of a TDVPS, one after the other. */
@@ -78,7 +78,7 @@ static int create(struct tdx_vcpu *v)
 		return -ENOMEM;
 	v->vp.tdvpr = hpa(pa);
 	c = vmm_get_cpu(vmm, -1);
-	s = tdh_vp_create(c->port, &vm->td, &v->vp);
+	s = tdh_vp_create(c->cpu, &vm->td, &v->vp);
 	vmm_put_cpu(c);
 	if (!tdx_is_success(s)) {
 		pages_put(&vmm->pages, pa);
@@ -90,7 +90,7 @@ static int create(struct tdx_vcpu *v)
 		if (!pa)
 			return -ENOMEM;
 		c = vmm_get_cpu(vmm, -1);
-		s = tdh_vp_addcx(c->port, &v->vp, hpa(pa));
+		s = tdh_vp_addcx(c->cpu, &v->vp, hpa(pa));
 		vmm_put_cpu(c);
 		if (!tdx_is_success(s)) {
 			pages_put(&vmm->pages, pa);
@@ -112,15 +112,15 @@ static int init(struct tdx_vcpu *v, uint64_t initial_rcx)
 	mmu_write_lock(vm);
 	c = vmm_get_cpu(vm->vmm,
 			(int)(v->id % vm->vmm->ncpus)); /* is associated with it from now on */
-	s = tdh_vp_init(c->port, &v->vp, initial_rcx, v->id);
+	s = tdh_vp_init(c->cpu, &v->vp, initial_rcx, v->id);
 	if (tdx_is_success(s)) {
 		atomic_store(&v->cpu, (int)c->index);
-		s = write_field(c->port, &v->vp, VP_FIELD_VMCS_64(VMCS_SHARED_EPT_POINTER),
+		s = write_field(c->cpu, &v->vp, VP_FIELD_VMCS_64(VMCS_SHARED_EPT_POINTER),
 				mmu_shared_root(vm).v);
 		if (!tdx_is_success(s))
 			err = vm_bug(vm, TDH_VP_WR, s, NULL, "setting the shared EPT");
 		else if (v->lapic)
-			s = lapic_connect(v->lapic, c->port);
+			s = lapic_connect(v->lapic, c->cpu);
 		if (!err && !tdx_is_success(s))
 			err = vm_bug(vm, TDH_VP_WR, s, NULL, "setting up posted interrupts");
 	} else
@@ -226,17 +226,17 @@ static struct vmm_cpu *load(struct tdx_vcpu *v, int cpu)
 }
 
 /* What is owed to the guest or the processor, on the processor. */
-static void before_entry(struct tdx_vcpu *v, const struct tdx_port *port)
+static void before_entry(struct tdx_vcpu *v, const struct vmm_cpu *c)
 {
 	uint64_t generation = atomic_load(&v->vm->shared_generation);
 
 	if (generation != v->shared_generation) {
-		if (port->ops->invept)
-			port->ops->invept(port);
+		if (c->port->ops->invept)
+			c->port->ops->invept(c->port);
 		v->shared_generation = generation;
 	}
 	if (atomic_exchange(&v->pend_nmi, false)) {
-		struct tdx_status s = write_field(port, &v->vp, md_vp.row[MD_VP_PEND_NMI].id, 1);
+		struct tdx_status s = write_field(c->cpu, &v->vp, md_vp.row[MD_VP_PEND_NMI].id, 1);
 
 		if (!tdx_is_success(s)) /* the next entry tries again */
 			atomic_store(&v->pend_nmi, true);
@@ -273,8 +273,8 @@ int tdx_vcpu_run(struct tdx_vcpu *v, int cpu, struct tdx_run *run)
 			sched_yield();
 			continue;
 		}
-		before_entry(v, c->port);
-		s = tdh_vp_enter(c->port, &v->vp, &v->regs, NULL);
+		before_entry(v, c);
+		s = tdh_vp_enter(c->cpu, &v->vp, &v->regs, NULL);
 		atomic_fetch_add(&v->exits, 1);
 		unload(v, c);
 		r = vcpu_handle_exit(v, s, run);

@@ -44,48 +44,30 @@ gpa_t tdx_vm_shared_bit(const struct tdx_vm *vm)
 	return gpa(vm_shared_mask(vm));
 }
 
-/* --- KeyIDs --- */
-
-static int hkid_get(struct tdx_vmm *vmm, hkid_t *k)
-{
-	for (unsigned i = 0; i < vmm->nhkids; i++)
-		if (!vmm->hkid_used[i]) {
-			vmm->hkid_used[i] = 1;
-			*k = hkid(vmm->hkid_first.v + i);
-			return 0;
-		}
-	return -ENOSPC;
-}
-
-static void hkid_put(struct tdx_vmm *vmm, hkid_t k)
-{
-	vmm->hkid_used[k.v - vmm->hkid_first.v] = 0;
-}
-
 /* TDR page and KeyID; -EAGAIN when there is no entropy. */
 static int create(struct tdx_vm *vm)
 {
 	struct tdx_vmm *vmm = vm->vmm;
 	struct vmm_cpu *c;
 	struct tdx_status s;
-	int err = hkid_get(vmm, &vm->td.hkid);
+	int err = tdx_host_hkid_get(&vmm->host, &vm->td.hkid);
 
 	if (err)
 		return err;
 	vm->td.tdr = hpa(pages_get(&vmm->pages));
 	if (!vm->td.tdr.v) {
-		hkid_put(vmm, vm->td.hkid);
+		tdx_host_hkid_put(&vmm->host, vm->td.hkid);
 		return -ENOMEM;
 	}
 	c = vmm_get_cpu(vmm, -1);
-	s = tdh_mng_create(c->port, &vm->td);
+	s = tdh_mng_create(c->cpu, &vm->td);
 	vmm_put_cpu(c);
 	if (tdx_is_success(s)) {
 		vm->tdr_created = vm->hkid_assigned = true;
 		return 0;
 	}
 	pages_put(&vmm->pages, vm->td.tdr.v);
-	hkid_put(vmm, vm->td.hkid);
+	tdx_host_hkid_put(&vmm->host, vm->td.hkid);
 	vm->td = (struct tdx_td){0};
 	return vm_fail(vm, TDH_MNG_CREATE, s, tdx_is(s, TDX_RND_NO_ENTROPY) ? -EAGAIN : -EIO);
 }
@@ -104,7 +86,7 @@ static int configure_keys(struct tdx_vm *vm)
 		/* Keys are programmed by one processor at a time. */
 		pthread_mutex_lock(&vmm->tdx_lock);
 		c = vmm_get_this_cpu(vmm, i);
-		s = tdh_mng_key_config(c->port, &vm->td);
+		s = tdh_mng_key_config(c->cpu, &vm->td);
 		vmm_put_cpu(c);
 		pthread_mutex_unlock(&vmm->tdx_lock);
 		if (tdx_is_error(s))
@@ -126,7 +108,7 @@ static int add_tdcs(struct tdx_vm *vm)
 		if (!pa)
 			return -ENOMEM;
 		c = vmm_get_cpu(vmm, -1);
-		s = tdh_mng_addcx(c->port, &vm->td, hpa(pa));
+		s = tdh_mng_addcx(c->cpu, &vm->td, hpa(pa));
 		vmm_put_cpu(c);
 		if (!tdx_is_success(s)) {
 			pages_put(&vmm->pages, pa);
@@ -200,7 +182,7 @@ static int init(struct tdx_vm *vm, const struct tdx_td_params *params)
 		return -ENOMEM;
 	c = vmm_get_cpu(vmm, -1);
 	c->port->ops->write(c->port, hpa(pa), params, sizeof(*params));
-	s = tdh_mng_init(c->port, &vm->td, hpa(pa), &r);
+	s = tdh_mng_init(c->cpu, &vm->td, hpa(pa), &r);
 	vmm_put_cpu(c);
 	pages_put(&vmm->pages, pa);
 	if (tdx_is_success(s))
@@ -230,14 +212,14 @@ static void reclaim_control_pages(struct tdx_vm *vm)
 		if (vm_reclaim_page(vm, vm->tdcs[--vm->ntdcs]))
 			whole = false;
 	c = vmm_get_cpu(vmm, -1);
-	s = tdh_phymem_page_reclaim(c->port, vm->td.tdr, &md);
+	s = tdh_phymem_page_reclaim(c->cpu, vm->td.tdr, &md);
 	/* The module touched the TDR under the global KeyID until now. */
 	if (tdx_is_success(s)) {
 		leaf = TDH_PHYMEM_PAGE_WBINVD;
-		s = tdh_phymem_page_wbinvd_tdr(&vmm->host, c->port, &vm->td);
+		s = tdh_phymem_page_wbinvd_tdr(&vmm->host, c->cpu, &vm->td);
 	}
 	if (tdx_is_success(s))
-		tdx_host_reset_pages(&vmm->host, c->port, vm->td.tdr, TDX_PAGE_SIZE);
+		tdx_host_reset_pages(&vmm->host, c->cpu, vm->td.tdr, TDX_PAGE_SIZE);
 	vmm_put_cpu(c);
 	if (tdx_is_success(s)) {
 		pages_put(&vmm->pages, vm->td.tdr.v);
@@ -309,7 +291,7 @@ int tdx_vm_finalize(struct tdx_vm *vm)
 		 * exclusively. */
 		mmu_write_lock(vm);
 		c = vmm_get_cpu(vm->vmm, -1);
-		s = tdh_mr_finalize(c->port, &vm->td);
+		s = tdh_mr_finalize(c->cpu, &vm->td);
 		vmm_put_cpu(c);
 		if (tdx_is_success(s))
 			atomic_compare_exchange_strong(&vm->state, &was, TDX_VM_RUNNABLE);

@@ -32,12 +32,47 @@ static void tdmr_progress(void *arg, uint64_t done, uint64_t all)
 		vmm->cfg.progress(vmm->cfg.arg, "initialising PAMTs", done, all);
 }
 
+/* What the host's memory map, or the module, is too small for. False: nothing was. */
+static bool say_shortage(const struct tdx_vmm *vmm, char *why, size_t len)
+{
+	struct tdx_host_shortage s;
+	unsigned long long from, to;
+
+	tdx_host_shortage(&vmm->host, &s);
+	from = s.range.base.v;
+	to = from + s.range.size;
+	switch (s.what) {
+	case TDX_HOST_SHORT_OF_NOTHING:
+		return false;
+	case TDX_HOST_SHORT_OF_TDMRS:
+		snprintf(why, len, "no TDMR is left for [0x%llx, 0x%llx): the module takes %llu",
+			 from, to, (unsigned long long)s.limit);
+		return true;
+	case TDX_HOST_SHORT_OF_RESERVED_AREAS:
+		snprintf(why, len, "TDMR %u [0x%llx, 0x%llx) has more than %llu reserved areas",
+			 s.tdmr, from, to, (unsigned long long)s.limit);
+		return true;
+	case TDX_HOST_SHORT_OF_PAMT_MEMORY:
+		snprintf(why, len,
+			 "no %llu bytes in a row for the PAMT of TDMR %u [0x%llx, 0x%llx)",
+			 (unsigned long long)s.need, s.tdmr, from, to);
+		return true;
+	case TDX_HOST_SHORT_OF_LIST_MEMORY:
+		break;
+	}
+	snprintf(why, len, "no %llu bytes for the descriptions of %u TDMRs",
+		 (unsigned long long)s.need, s.tdmr);
+	return true;
+}
+
 static int explain(struct tdx_vmm *vmm, int e, const char *what, char *err, size_t errlen)
 {
 	struct tdx_status s = tdx_host_last_status(&vmm->host);
-	char name[96];
+	char name[96], why[160];
 
-	if (tdx_is_error(s))
+	if (say_shortage(vmm, why, sizeof(why)))
+		snprintf(err, errlen, "%s: %s", what, why);
+	else if (tdx_is_error(s))
 		snprintf(err, errlen, "%s: %s: %s", what,
 			 tdx_seamcall_leaf(tdx_host_last_leaf(&vmm->host))->name,
 			 tdx_status_format(s, name, sizeof(name)));
@@ -65,9 +100,6 @@ static int bring_up(struct tdx_vmm *vmm, char *err, size_t errlen)
 			    vmm);
 	if (e)
 		return explain(vmm, e, "the TDX module is not configured", err, errlen);
-	tdx_host_guest_hkids(&vmm->host, &vmm->hkid_first, &vmm->nhkids);
-	if (vmm->nhkids > VMM_MAX_HKIDS)
-		vmm->nhkids = VMM_MAX_HKIDS;
 	vmm->pamt_pages = vmm->pages.used_pages;
 	return 0;
 }
@@ -93,6 +125,7 @@ int tdx_vmm_new(const struct tdx_vmm_config *cfg, struct tdx_vmm **out, char *er
 	for (unsigned i = 0; i < cfg->ncpus; i++) {
 		vmm->port[i] = cfg->cpus[i];
 		vmm->cpu[i].port = cfg->cpus[i];
+		vmm->cpu[i].cpu = tdx_cpu_of(cfg->cpus[i]);
 		vmm->cpu[i].index = i;
 		pthread_mutex_init(&vmm->cpu[i].lock, NULL);
 		vmm_turns_init(&vmm->cpu[i].turns);
@@ -137,12 +170,11 @@ const struct tdx_host_info *tdx_vmm_info(const struct tdx_vmm *vmm)
 
 void tdx_vmm_memory(struct tdx_vmm *vmm, struct tdx_vmm_memory *m)
 {
-	unsigned used = 0;
+	unsigned used;
 
 	pthread_mutex_lock(&vmm->tdx_lock);
-	for (unsigned i = 0; i < vmm->nhkids; i++)
-		used += vmm->hkid_used[i];
-	m->free_hkids = vmm->nhkids - used;
+	m->free_hkids = tdx_host_hkids(&vmm->host, &used);
+	m->free_hkids -= used;
 	m->leaked_hkids = vmm->leaked_hkids;
 	pthread_mutex_unlock(&vmm->tdx_lock);
 	pthread_mutex_lock(&vmm->pages.lock);
