@@ -190,6 +190,7 @@ void guest_step(struct actor *a)
 	else
 		x = other_exit(a, regs);
 	x.stall = chance(a, 20);
+	a->w->m->lp[a->lp].retired = x.stall ? 0 : 1000;
 	if (!x.stall)
 		vmcs_write(vmcs, VMCS_GUEST_RIP, vmcs_read(vmcs, VMCS_GUEST_RIP) + 0x100);
 	leaf = tdx_rax_leaf(regs->rax);

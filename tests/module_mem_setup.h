@@ -187,6 +187,7 @@ static inline void td_kick(struct setup *s, unsigned lp)
 	struct vmexit e = {.reason = VMX_EXIT_EXTERNAL_INTERRUPT, .intr_info = 0x80000020};
 	struct tdx_regs regs = {0};
 
+	s->m->lp[lp].retired = 1000;
 	assert_int_equal(module_vmexit(s->mod, lp, &e, &regs), MODULE_TO_HOST);
 }
 

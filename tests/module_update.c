@@ -35,6 +35,7 @@ static void interrupt(struct setup *s)
 {
 	const struct vmexit x = {.reason = 1, .intr_info = 0x80000020};
 
+	s->m->lp[0].retired = 1000;
 	assert_int_equal(module_vmexit(s->mod, 0, &x, module_guest_regs(s->mod, 0)),
 			 MODULE_TO_HOST);
 	setup_expect(tdx_status(module_host_regs(s->mod, 0)->rax), TDX_SUCCESS | 1);

@@ -45,6 +45,7 @@ static enum module_next leave(struct setup *s, unsigned lp, struct vmexit e)
 {
 	struct tdx_regs *guest = module_guest_regs(s->mod, lp), regs = *guest;
 
+	s->m->lp[lp].retired = e.stall ? 0 : 1000;
 	return module_vmexit(s->mod, lp, &e, &regs);
 }
 
@@ -314,6 +315,7 @@ static void *enter_and_leave(void *arg)
 		}
 		p->entered++;
 		regs = *module_guest_regs(p->s->mod, p->lp);
+		p->s->m->lp[p->lp].retired = 1000;
 		if (module_vmexit(p->s->mod, p->lp, &e, &regs) == MODULE_TO_GUEST)
 			module_vmexit(p->s->mod, p->lp, &interrupt, &regs);
 	}

@@ -5,6 +5,8 @@
 #include <swtdx/x86.h>
 
 #include "arch/vmx.h"
+#include "module/td_layout.h"
+#include "module/vmcs.h"
 #include "module_setup.h"
 #include "port/model.h"
 #include "system/system.h"
@@ -12,10 +14,12 @@
 enum { TD_HKID = SETUP_GLOBAL_HKID + 1, TIMER_VECTOR = 0xec };
 #define TDR (SETUP_TDMR1 + 0x200000)
 
-/* An interrupt controller: what it gives when asked, and how often it was. */
+/* An interrupt controller: what it gives when asked, and how often it was. What comes back it gives
+ * again. */
 struct controller {
 	uint32_t info[4];
 	unsigned asked;
+	unsigned back;
 };
 
 static uint32_t acknowledge(void *arg, struct machine_lp *lp)
@@ -24,7 +28,30 @@ static uint32_t acknowledge(void *arg, struct machine_lp *lp)
 
 	assert_int_equal(lp->id, 0);
 	assert_in_range(c->asked, 0, 3);
+	if (lp->intr_masked && VMX_EVENT_TYPE(c->info[c->asked]) != VMX_EVENT_NMI)
+		return 0;
 	return c->info[c->asked++];
+}
+
+static void self_ipi(void *arg, struct machine_lp *lp, enum machine_ipi kind, uint8_t vector)
+{
+	struct controller *c = arg;
+
+	assert_int_equal(lp->id, 0);
+	c->asked--;
+	c->back++;
+	assert_int_equal(kind, VMX_EVENT_TYPE(c->info[c->asked]) == VMX_EVENT_NMI
+				       ? MACHINE_IPI_NMI
+				       : MACHINE_IPI_FIXED);
+	if (kind == MACHINE_IPI_FIXED)
+		assert_int_equal(vector, VMX_EVENT_VECTOR(c->info[c->asked]));
+}
+
+static void connect(struct system *sys, struct controller *c)
+{
+	sys->m->acknowledge = acknowledge;
+	sys->m->self_ipi = self_ipi;
+	sys->m->acknowledge_arg = c;
 }
 
 static struct system *power_on(void)
@@ -71,8 +98,14 @@ static struct system *power_on_with_td(struct engine *engine)
 	struct system *sys = power_on();
 	struct setup s = {sys->m, sys->mod, {0}};
 
+	static const uint8_t spin[] = {0xeb, 0xfe}; /* jmp . */
+	struct tdvps *vps = machine_ptr(sys->m, TDR + SETUP_TDVPR);
+
 	setup_ready(&s, SETUP_GLOBAL_HKID);
+	memcpy(machine_ptr(sys->m, SETUP_SOURCE), spin, sizeof(spin));
 	setup_td(&s, TDR, TD_HKID);
+	vmcs_write(machine_ptr(sys->m, machine_strip(sys->m, vps->page_pa[TDVPS_PAGE_VMCS])),
+		   VMCS_GUEST_RIP, 0);
 	system_set_engine(sys, engine);
 	return sys;
 }
@@ -95,24 +128,28 @@ static void polls_for_ever(struct native_cpu *cpu, void *arg)
 	}
 }
 
+/* They are there before the guest is: it executes a few instructions, and then they come. */
 static void expect_vectors(struct system *sys)
 {
 	struct controller c = {
 		.info = {VMX_EVENT_VALID | TIMER_VECTOR, VMX_EVENT_VALID | VMX_EVENT_NMI << 8 | 2}};
 	struct tdx_regs r;
 
-	sys->m->acknowledge = acknowledge;
-	sys->m->acknowledge_arg = &c;
+	connect(sys, &c);
 	atomic_store(&sys->m->lp[0].irq, true);
 	r = enter(sys);
 	assert_int_equal(r.rax, VMX_EXIT_EXTERNAL_INTERRUPT);
 	assert_int_equal(r.r9, VMX_EVENT_VALID | TIMER_VECTOR);
+	assert_int_equal(c.back, 1);
+	assert_in_range(sys->m->lp[0].retired, 2, 40);
 	assert_false(atomic_load(&sys->m->lp[0].irq));
 	atomic_store(&sys->m->lp[0].irq, true);
 	r = enter(sys);
 	assert_int_equal((uint32_t)r.rax, VMX_EXIT_EXCEPTION_OR_NMI);
 	assert_int_equal(r.r9, VMX_EVENT_VALID | VMX_EVENT_NMI << 8 | 2);
+	assert_int_equal(c.back, 2);
 	sys->m->acknowledge = NULL;
+	sys->m->self_ipi = NULL;
 }
 
 static void exit_carries_the_vector_the_controller_gave(void **state)
@@ -135,10 +172,10 @@ static void guest_goes_on_when_nothing_can_be_delivered(void **state)
 
 	(void)state;
 	system_set_engine(sys, native_engine_new(polls_for_ever, sys));
-	sys->m->acknowledge = acknowledge;
-	sys->m->acknowledge_arg = &c;
+	connect(sys, &c);
 	assert_int_equal(enter(sys).r9, VMX_EVENT_VALID | TIMER_VECTOR);
 	assert_int_equal(c.asked, 3);
+	assert_int_equal(c.back, 1);
 	system_free(sys);
 }
 

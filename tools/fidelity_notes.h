@@ -41,8 +41,8 @@ static const char *const fidelity_general[] = {
 	"page, "
 	"not line by line, and checked on every access of the host (integrity, poison, machine "
 	"check).",
-	"The zero-step defence is modelled; the single-step defence is not: an interrupt always "
-	"leaves the guest, however few instructions it has run since it was entered.",
+	"The single-step defence leaves a debugger its monitor trap flag, which the module takes "
+	"away: each of its steps counts as two instructions.",
 	"VM entry never fails for a reason of the processor's own.",
 	"Of a shared and an exclusive attempt on a lock that meet within an instant the module "
 	"lets "

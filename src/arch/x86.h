@@ -86,12 +86,18 @@
 #define PAT_RESET      0x0007040600070406ull
 
 /* Debug registers. */
-#define DR6_BREAKS	 0xfu /* which of the four matched */
-#define DR6_BS		 (1u << 14)
-#define DR6_RESET	 0xffff0ff0ull
-#define DR7_RESET	 0x400ull
-#define DR7_GD		 (1u << 13)
-#define PENDING_DEBUG_BS X86_BIT(14)
+#define DR6_BREAKS 0xfu /* which of the four matched */
+#define DR6_BS	   (1u << 14)
+#define DR6_RESET  0xffff0ff0ull
+#define DR7_RESET  0x400ull
+#define DR7_GD	   (1u << 13)
+/* IA32_APIC_BASE */
+#define APIC_BASE_X2APIC      X86_BIT(10)
+#define APIC_BASE_ENABLE      X86_BIT(11)
+
+#define PENDING_DEBUG_ENABLED X86_BIT(12) /* a breakpoint that DR7 enables */
+#define PENDING_DEBUG_BS      X86_BIT(14)
+#define PENDING_DEBUG_RTM     X86_BIT(16)
 
 /* Access rights of a segment as the VMCS holds them: type 3:0, S 4, DPL 6:5, P 7, L 13, D/B 14,
  * G 15. */

@@ -117,6 +117,8 @@ int board_intr_ack(struct x86_cpu *x86);
 void board_cr8_written(struct x86_cpu *x86);
 /* An event ends a TD's run: acknowledged as the exit does. machine.acknowledge. */
 uint32_t board_acknowledge(void *board, struct machine_lp *lp);
+/* It is given back. machine.self_ipi. */
+void board_self_ipi(void *board, struct machine_lp *lp, enum machine_ipi kind, uint8_t vector);
 
 /* --- memory.c --- */
 unsigned board_gpa_map(struct x86_cpu *x86, uint64_t pa, unsigned access, void **host,

@@ -113,6 +113,26 @@ uint32_t board_acknowledge(void *board, struct machine_lp *lp)
 		c->x86->nmi_blocked = true; /* until the host's IRET */
 		return VMX_EVENT(VMX_EVENT_NMI, VECTOR_NMI);
 	}
-	vector = apic_acknowledge(&c->apic);
+	vector = lp->intr_masked ? -1 : apic_acknowledge(&c->apic);
 	return vector < 0 ? 0 : VMX_EVENT(VMX_EVENT_EXTERNAL, vector);
+}
+
+void board_self_ipi(void *board, struct machine_lp *lp, enum machine_ipi kind, uint8_t vector)
+{
+	const struct apic_message again = {.mode = APIC_FIXED, .vector = vector};
+	struct board_cpu *c = &((struct board *)board)->cpu[lp->id];
+
+	switch (kind) {
+	case MACHINE_IPI_FIXED:
+		apic_write(&c->apic, MSR_X2APIC_EOI, 0);
+		apic_deliver(&c->apic, &again);
+		break;
+	case MACHINE_IPI_NMI:
+		c->x86->nmi_blocked = false;
+		event(c, APIC_NMI, vector);
+		break;
+	case MACHINE_IPI_INIT:
+		event(c, APIC_INIT, vector);
+		break;
+	}
 }

@@ -11,7 +11,7 @@ enum {
 	BANK_MSRS = 4,
 };
 
-#define APIC_BASE	0xfee00c00ull /* enabled, x2APIC */
+#define APIC_BASE	(0xfee00000ull | APIC_BASE_ENABLE | APIC_BASE_X2APIC)
 #define APIC_BASE_BSP	0x100ull
 #define FEATURE_CONTROL 5ull /* locked, VMX outside SMX */
 #define MICROCODE	(0x2b0006a0ull << 32)

@@ -13,6 +13,9 @@ bool engine_host_interrupt(struct machine_lp *hw, struct vmexit *x)
 
 	/* Before the controller is asked: what comes after that raises it again. */
 	atomic_store(&hw->irq, false);
+	hw->irq_held |= hw->intr_masked;
+	if (hw->intr_masked && !m->acknowledge)
+		return false;
 	*x = (struct vmexit){.reason = VMX_EXIT_EXTERNAL_INTERRUPT};
 	x->intr_info = m->acknowledge ? m->acknowledge(m->acknowledge_arg, hw)
 				      : /* without a controller: a notification, with no work */

@@ -225,3 +225,28 @@ bool machine_irq_pending_guest(struct machine_lp *lp)
 		atomic_store_explicit(&lp->irq_countdown, left - 1, memory_order_relaxed);
 	return left == 0;
 }
+
+void machine_mask_interrupts(struct machine_lp *lp)
+{
+	lp->intr_masked = true;
+}
+
+void machine_unmask_interrupts(struct machine_lp *lp)
+{
+	lp->intr_masked = false;
+	if (lp->irq_held)
+		atomic_store(&lp->irq, true);
+	lp->irq_held = false;
+}
+
+void machine_self_ipi(struct machine_lp *lp, enum machine_ipi kind, uint8_t vector)
+{
+	struct machine *m = lp->m;
+
+	if (m->self_ipi)
+		m->self_ipi(m->acknowledge_arg, lp, kind, vector);
+	if (lp->intr_masked)
+		lp->irq_held = true;
+	else
+		atomic_store(&lp->irq, true);
+}

@@ -79,14 +79,22 @@ struct machine_config {
 	const struct machine_platform *platform;
 };
 
+/* What SEAM sends its own processor. */
+enum machine_ipi { MACHINE_IPI_FIXED, MACHINE_IPI_NMI, MACHINE_IPI_INIT };
+
 /* One logical processor. */
 struct machine_lp {
 	struct machine *m;
 	unsigned id, package;
 	uint32_t x2apic_id;
-	bool rflags_if;			 /* host RFLAGS.IF at the SEAMCALL */
-	_Atomic int64_t irq_countdown;	 /* host-interrupt polls until one reads true; -1 never */
-	_Atomic bool irq;		 /* a host interrupt is pending now */
+	bool rflags_if;		       /* host RFLAGS.IF at the SEAMCALL */
+	_Atomic int64_t irq_countdown; /* host-interrupt polls until one reads true; -1 never */
+	_Atomic bool irq;	       /* a host interrupt is pending now */
+	bool intr_masked;	       /* SEAM has raised CR8: NMIs only; the thread's own */
+	bool irq_held;		       /* one came meanwhile, or was sent back; the thread's own */
+	/* IA32_FIXED_CTR0 while a TD without PERFMON runs: instructions retired in the guest since
+	 * SEAM cleared it. The processor's thread. */
+	uint64_t retired;
 	_Atomic uint64_t tlb_generation; /* INVEPTs so far: guest TLBs filled before are stale */
 	uint64_t rng_state;
 	uint64_t xcr0;
@@ -141,10 +149,12 @@ struct machine {
 	void *guest_written_arg;
 	/* An interrupt or NMI leaves a guest on this processor: which one, as the interrupt
 	 * controller acknowledges it (VM-exit interruption information, SDM vol. 3, 25.9.2); 0:
-	 * none can be delivered after all. The processor's thread. NULL: no interrupt controller.
-	 */
+	 * none can be delivered after all, as but an NMI while lp->intr_masked. The processor's
+	 * thread. NULL: no interrupt controller. */
 	uint32_t (*acknowledge)(void *arg, struct machine_lp *lp);
-	void *acknowledge_arg;
+	/* What was acknowledged goes back (MACHINE_IPI_FIXED: after an EOI). NULL: as above. */
+	void (*self_ipi)(void *arg, struct machine_lp *lp, enum machine_ipi kind, uint8_t vector);
+	void *acknowledge_arg; /* of both */
 	void *seam_data;    /* MACHINE_SEAM_DATA bytes in SEAMRR, which outlive the module in it */
 	uint64_t hkid_mask; /* the KeyID bits of an HPA */
 	unsigned hkid_shift;
@@ -275,6 +285,11 @@ int machine_pconfig(struct machine_lp *lp, unsigned hkid_);
 bool machine_irq_pending(struct machine_lp *lp);
 /* The same on behalf of a guest, whose own RFLAGS.IF does not mask host interrupts. */
 bool machine_irq_pending_guest(struct machine_lp *lp);
+/* SEAM keeps interrupts from ending the guest's run (CR8 raised), and lets them again: what came
+ * meanwhile, and what was sent back, is pending then. The processor's thread. */
+void machine_mask_interrupts(struct machine_lp *lp);
+void machine_unmask_interrupts(struct machine_lp *lp);
+void machine_self_ipi(struct machine_lp *lp, enum machine_ipi kind, uint8_t vector);
 
 /* SEAMREPORT / SEAMVERIFYREPORT: HMAC-SHA256 under the platform's (marked, simulated) key. */
 void machine_report_mac(const struct machine *m, const void *data, size_t len, uint8_t mac[32]);

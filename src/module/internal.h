@@ -77,6 +77,7 @@ enum lp_fate {
 	FATE_TD_EXIT,  /* to the host, whose registers are in lp.host */
 	FATE_INJECTED, /* the guest goes on with an event instead of completing the instruction */
 	FATE_REPEAT,   /* the guest executes the same TDCALL again */
+	FATE_RESUMED,  /* the guest goes on where it is: nothing was executed */
 	FATE_ENTERED,  /* from the host into the guest */
 	FATE_SHUTDOWN, /* the module is broken */
 };
@@ -110,6 +111,12 @@ struct lp {
 	void *gcm_ctx, *block_ctx; /* scratch of module/gcm.h, never kept from call to call */
 	bool bus_lock_preempted;   /* seen in an exit reason, not yet told to the host */
 	enum lp_fate fate;
+	struct {
+		uint64_t rcx_on_entry;
+		uint8_t left;	/* instructions still to execute one by one */
+		bool active;	/* interrupts are masked, the monitor trap flag is set */
+		bool nmi, init; /* came, and are owed to the host */
+	} stepping;		/* see module/stepping.h */
 	struct {
 		uint8_t vcpu_state, last_td_exit;
 		bool dead;	 /* the TD's private memory must not be touched any more */

@@ -32,7 +32,9 @@ struct vmexit {
 	/* What the exit leaves of the guest in the processor. xcr0 0: no code was executed, nothing
 	 * is known. */
 	uint64_t xcr0, xss;
-	bool stall; /* RIP is still that of the last TDH.VP.ENTER */
+	/* RIP is still that of the last TDH.VP.ENTER. How many instructions were executed since
+	 * then, the processor counts (machine_lp.retired). */
+	bool stall;
 };
 
 /* The event to deliver at VM entry: valid when bit 31 of info is set (SDM 25.8.3). */

@@ -198,6 +198,17 @@ void guest_clear_blocking(struct lp *lp)
 			INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS);
 }
 
+void guest_pend_single_step(const struct lp *lp)
+{
+	struct vmcs *vmcs = lp->vmcs;
+
+	if (vmcs_read(vmcs, VMCS_GUEST_RFLAGS) & RFLAGS_TF &&
+	    !(vmcs_read(vmcs, VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
+		vmcs_set_bits(vmcs, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
+	else
+		vmcs_clear_bits(vmcs, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
+}
+
 void guest_advance_rip(struct lp *lp)
 {
 	struct vmcs *vmcs = lp->vmcs;
@@ -209,9 +220,5 @@ void guest_advance_rip(struct lp *lp)
 	}
 	vmcs_write(vmcs, VMCS_GUEST_RIP, vmcs_read(vmcs, VMCS_GUEST_RIP) + length);
 	guest_clear_blocking(lp);
-	if (vmcs_read(vmcs, VMCS_GUEST_RFLAGS) & RFLAGS_TF &&
-	    !(vmcs_read(vmcs, VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
-		vmcs_set_bits(vmcs, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
-	else
-		vmcs_clear_bits(vmcs, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
+	guest_pend_single_step(lp);
 }

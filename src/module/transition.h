@@ -64,6 +64,8 @@ void module_fatal(struct lp *lp);
 void guest_leave(struct lp *lp);
 /* The guest's instruction is completed. */
 void guest_advance_rip(struct lp *lp);
+/* A guest that single-steps itself has a #DB coming behind this instruction, another has none. */
+void guest_pend_single_step(const struct lp *lp);
 /* It is not, but interrupts may be taken before it is tried again. */
 void guest_clear_blocking(struct lp *lp);
 

@@ -70,6 +70,25 @@ static void entry_failed(struct lp *lp)
 	}
 }
 
+/* Not when the exit stays hidden from host and guest, or has no way to either. */
+static bool may_go_on(struct lp *lp)
+{
+	switch (stepping_exit(lp)) {
+	case STEPPING_GO_ON:
+		return true;
+	case STEPPING_RESUME:
+		lp->fate = FATE_RESUMED;
+		break;
+	case STEPPING_NO_APIC:
+		exit_to_host_event(lp, TDX_NON_RECOVERABLE_TD_WRONG_APIC_MODE);
+		break;
+	case STEPPING_NO_ENTROPY:
+		module_fatal(lp);
+		break;
+	}
+	return false;
+}
+
 /* What comes before the reason is looked at. */
 static void prologue(struct lp *lp)
 {
@@ -91,7 +110,8 @@ static void prologue(struct lp *lp)
 		module_fatal(lp);
 		return;
 	}
-	stepping_exit(lp);
+	if (!may_go_on(lp))
+		return;
 	if (lp->exit.idt_vectoring_info & VMX_EVENT_VALID)
 		redeliver(lp);
 	if (exit_basic_reason(lp) == VMX_EXIT_EXTERNAL_INTERRUPT)
@@ -108,9 +128,11 @@ static void epilogue(struct lp *lp)
 	if (lp->fate == FATE_NONE) {
 		if (lp->vps->pend_nmi && lp->vps->ve_info.valid == 0)
 			vmcs_set_bits(vmcs, VMCS_PROCBASED_CTLS, PROCBASED_NMI_WINDOW);
+		stepping_count(lp, 1);
 		guest_advance_rip(lp);
 	} else if (lp->fate == FATE_REPEAT) {
 		guest_clear_blocking(lp);
+		stepping_count(lp, 2);
 	}
 	if (lp->bus_lock_preempted)
 		td_exit(lp, TDX_SUCCESS, VMX_EXIT_BUS_LOCK, 0, 0, 0, 0);
@@ -145,6 +167,7 @@ static enum module_next handle(struct lp *lp, const struct vmexit *exit, struct 
 	case FATE_NONE:
 	case FATE_INJECTED:
 	case FATE_REPEAT:
+	case FATE_RESUMED:
 	case FATE_ENTERED:
 		break;
 	}

@@ -7,13 +7,16 @@
 
 #include "engine/interrupt.h"
 
-/* No engine: the vCPU does nothing until the host interrupts it. */
+enum { SPIN_INSTRUCTIONS = 1000 };
+
+/* No engine: the vCPU spins until the host interrupts it. */
 static enum module_next stand_still(struct module *mod, struct machine_lp *hw)
 {
 	struct vmexit x;
 
 	while (!atomic_load(&hw->irq) || !engine_host_interrupt(hw, &x))
 		sched_yield();
+	hw->retired += SPIN_INSTRUCTIONS;
 	return module_vmexit(mod, hw->id, &x, module_guest_regs(mod, hw->id));
 }
 

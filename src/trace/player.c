@@ -261,13 +261,14 @@ static bool tdmr_init(struct player *p, const struct vec_step *s, struct played 
 }
 
 /* A VM exit of the guest on the step's LP. */
-static bool guest_exit(struct player *p, unsigned lp, const struct vmexit *x,
+static bool guest_exit(struct player *p, unsigned lp, const struct vmexit *x, uint64_t retired,
 		       const struct tdx_regs *in, struct played *out)
 {
 	struct vmcs *vmcs = module_vmcs(p->mod, lp);
 	struct tdx_regs *regs = module_guest_regs(p->mod, lp);
 
 	*regs = *in;
+	p->m->lp[lp].retired = retired;
 	if (!x->stall)
 		vmcs_write(vmcs, VMCS_GUEST_RIP, vmcs_read(vmcs, VMCS_GUEST_RIP) + GUEST_PROGRESS);
 	atomic_fetch_add(&p->m->tsc, GUEST_STEP_TSC);
@@ -308,7 +309,8 @@ static bool guest(struct player *p, const struct vec_step *s, struct played *out
 	if (!guest_lp(p, s->label, s->lp, out))
 		return false;
 	if (s->kind == VEC_GUEST)
-		return inputs(p, &s->in, &regs, out) && guest_exit(p, s->lp, &x, &regs, out);
+		return inputs(p, &s->in, &regs, out) &&
+		       guest_exit(p, s->lp, &x, s->retired, &regs, out);
 	out->lp = s->lp;
 	out->next = MODULE_TO_GUEST;
 	if (s->kind == VEC_GUEST_REGS) {
@@ -336,7 +338,8 @@ static bool tdcall(struct player *p, const struct vec_step *s, struct played *ou
 	if (!inputs(p, &s->in, &regs, out))
 		return false;
 	regs.rax = s->rax;
-	return guest_lp(p, s->label, lp, out) && guest_exit(p, lp, &x, &regs, out);
+	return guest_lp(p, s->label, lp, out) &&
+	       guest_exit(p, lp, &x, VEC_RETIRED_MANY, &regs, out);
 }
 
 static bool td_exit(struct player *p, struct played *out)

@@ -35,6 +35,9 @@ enum trace_type {
 	TRACE_END,    /* the last of a file: without it the file was cut between two blocks */
 };
 
+/* More need not be told apart. */
+enum { TRACE_RETIRED_MANY = 2 };
+
 struct trace_lock {
 	uint8_t res, mode, result; /* enum lock_resource, lock_mode, lock_result */
 	uint64_t key;
@@ -50,8 +53,9 @@ struct trace_record {
 	struct tdx_regs in, out;
 	struct module_entry event; /* delivered to the guest, when next is MODULE_TO_GUEST */
 	struct vmexit exit;	   /* of TRACE_EXIT */
-	bool mode64;		   /* the guest is in 64-bit mode */
-	uint64_t tdvpr;		   /* whose guest it is */
+	uint8_t retired; /* instructions since the last TD entry; at most TRACE_RETIRED_MANY */
+	bool mode64;	 /* the guest is in 64-bit mode */
+	uint64_t tdvpr;	 /* whose guest it is */
 	const struct trace_lock *lock;
 	unsigned nlocks;
 	const uint8_t *bytes; /* text, or memory at `pa` */

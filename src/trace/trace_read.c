@@ -74,13 +74,24 @@ static bool get_regs(struct input *in, struct tdx_regs *r)
 	return true;
 }
 
+/* Bit 0 the stall; above it what is missing to TRACE_RETIRED_MANY. */
+static bool get_progress(struct input *in, struct trace_record *r)
+{
+	uint64_t v;
+
+	if (!get_below(in, (TRACE_RETIRED_MANY + 1) << 1, &v))
+		return false;
+	r->exit.stall = v & 1;
+	r->retired = (uint8_t)(TRACE_RETIRED_MANY - (v >> 1));
+	return true;
+}
+
 static bool get_exit(struct input *in, struct vmexit *x)
 {
 	return get_u32(in, &x->reason) && get(in, &x->qualification) && get(in, &x->gpa) &&
 	       get(in, &x->gla) && get_u32(in, &x->intr_info) && get_u32(in, &x->intr_error) &&
 	       get_u32(in, &x->instr_len) && get_u32(in, &x->instr_info) &&
-	       get_u32(in, &x->idt_vectoring_info) && get_u32(in, &x->idt_vectoring_error) &&
-	       get_bool(in, &x->stall);
+	       get_u32(in, &x->idt_vectoring_info) && get_u32(in, &x->idt_vectoring_error);
 }
 
 /* Room for one more of an array that doubles. */
@@ -136,7 +147,8 @@ static int get_call(struct trace_file *f, struct input *in, struct trace_record 
 	if (!get(in, &r->begin_ns) || !get(in, &r->duration_ns) ||
 	    !get_byte(in, MODULE_SHUTDOWN + 1, &next) || !get_bool(in, &r->mode64) ||
 	    !get(in, &r->tdvpr) || !get_u32(in, &r->event.info) || !get_u32(in, &r->event.error) ||
-	    (r->type == TRACE_EXIT && !get_exit(in, &r->exit)) || !get_regs(in, &r->in))
+	    (r->type == TRACE_EXIT && !(get_exit(in, &r->exit) && get_progress(in, r))) ||
+	    !get_regs(in, &r->in))
 		return 0;
 	r->next = next;
 	r->out = r->in;

@@ -119,6 +119,8 @@ static void exit_words(FILE *out, const struct trace_record *r)
 		fprintf(out, " ilen=0x%x", x->instr_len);
 	if (x->stall)
 		fputs(" stall=1", out);
+	if (r->retired != (x->stall ? 0 : TRACE_RETIRED_MANY))
+		fprintf(out, " retired=%u", r->retired);
 }
 
 static void guest_exit(FILE *out, const struct trace_record *r, uint32_t any)

@@ -130,8 +130,10 @@ static void put_regs(struct lane *l, const struct tdx_regs *regs, const struct t
 			put(l, *tdx_reg(&r, i));
 }
 
-static void put_exit(struct lane *l, const struct vmexit *x)
+static void put_exit(struct lane *l, const struct trace_record *r)
 {
+	const struct vmexit *x = &r->exit;
+
 	put(l, x->reason);
 	put(l, x->qualification);
 	put(l, x->gpa);
@@ -142,7 +144,7 @@ static void put_exit(struct lane *l, const struct vmexit *x)
 	put(l, x->instr_info);
 	put(l, x->idt_vectoring_info);
 	put(l, x->idt_vectoring_error);
-	put_byte(l, x->stall);
+	put_byte(l, (uint8_t)(x->stall | (TRACE_RETIRED_MANY - r->retired) << 1));
 }
 
 static void put_record(struct trace *t, unsigned lp)
@@ -163,7 +165,7 @@ static void put_record(struct trace *t, unsigned lp)
 	put(l, r->event.info);
 	put(l, r->event.error);
 	if (r->type == TRACE_EXIT)
-		put_exit(l, &r->exit);
+		put_exit(l, r);
 	put_regs(l, &r->in, &zero);
 	put_regs(l, &r->out, &r->in);
 	put(l, r->nlocks);
@@ -306,6 +308,7 @@ static void on_leave(void *arg, struct lp *lp, bool guest, const struct tdx_regs
 	case FATE_ENTERED:
 	case FATE_INJECTED:
 	case FATE_REPEAT:
+	case FATE_RESUMED:
 		end(arg, lp, MODULE_TO_GUEST, in);
 		break;
 	case FATE_SHUTDOWN:
@@ -334,6 +337,8 @@ static void on_exit_of_guest(void *arg, struct lp *lp, const struct vmexit *exit
 
 	begin(t, lp, TRACE_EXIT, guest);
 	r->exit = *exit;
+	r->retired = (uint8_t)(lp->hw->retired < TRACE_RETIRED_MANY ? lp->hw->retired
+								    : TRACE_RETIRED_MANY);
 	r->mode64 = in_64bit_mode(lp);
 	r->tdvpr = lp->tdvpr_pa.v;
 }

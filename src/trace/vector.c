@@ -300,6 +300,7 @@ static bool env(struct cursor *c, struct vec_step *s)
 static bool guest(struct cursor *c, struct vec_step *s)
 {
 	char *t = next(c), *eq;
+	bool retired = false;
 	uint64_t v;
 
 	if (!t)
@@ -346,9 +347,14 @@ static bool guest(struct cursor *c, struct vec_step *s)
 			s->iinfo = v;
 		else if (strcmp(t, "stall") == 0)
 			s->stall = v != 0;
-		else
+		else if (strcmp(t, "retired") == 0) {
+			s->retired = v;
+			retired = true;
+		} else
 			return fail(c, "no such property of a guest step", t);
 	}
+	if (!retired)
+		s->retired = s->stall ? 0 : VEC_RETIRED_MANY;
 	return !t || outcome(c, s);
 }
 

@@ -21,6 +21,9 @@ struct vec_regs {
 	char op[16];
 };
 
+/* What a guest has executed between two steps that say nothing about it. */
+enum { VEC_RETIRED_MANY = 1000 };
+
 enum vec_kind {
 	VEC_COMMENT,
 	VEC_PLATFORM,
@@ -73,6 +76,7 @@ struct vec_step {
 	uint32_t reason;
 	uint64_t qual, gpa, gla, intr, ilen, idt, ierr, iinfo;
 	bool stall;
+	uint64_t retired; /* instructions since the last TD entry, as the module counts them */
 	/* env: numbers after the name; platform: none; locks: key, gpa, level */
 	int64_t num[8];
 	unsigned nnum;

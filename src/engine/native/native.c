@@ -26,7 +26,8 @@
 
 enum {
 	STACK_SIZE = 256 << 10,
-	OP_LENGTH = 16, /* how far the make-believe RIP goes with each operation */
+	OP_LENGTH = 16, /* instructions of a byte that the make-believe RIP goes over with each
+			   operation */
 	TDCALL_LENGTH = 4,
 	GLA_VALID = EPT_VIOLATION_GLA_VALID |
 		    EPT_VIOLATION_GLA_TRANSLATED, /* of a qualification: not a page walk's access */
@@ -94,9 +95,28 @@ static uint64_t rip(const struct native_cpu *cpu)
 	return vmcs_read(vmcs_of(cpu), VMCS_GUEST_RIP);
 }
 
+static void execute(struct native_cpu *cpu, unsigned instructions)
+{
+	vmcs_write(vmcs_of(cpu), VMCS_GUEST_RIP, rip(cpu) + instructions);
+	cpu->in.hw->retired += instructions;
+}
+
 static void advance(struct native_cpu *cpu)
 {
-	vmcs_write(vmcs_of(cpu), VMCS_GUEST_RIP, rip(cpu) + OP_LENGTH);
+	execute(cpu, OP_LENGTH);
+}
+
+/* Before an operation, the module may want instructions one by one. */
+static void step(struct native_cpu *cpu)
+{
+	const struct vmexit x = {.reason = VMX_EXIT_MTF};
+
+	while (vmcs_read(vmcs_of(cpu), VMCS_PROCBASED_CTLS) & PROCBASED_MONITOR_TRAP) {
+		struct tdx_regs regs = *module_guest_regs(cpu->mod, cpu->lp);
+
+		execute(cpu, 1);
+		vmexit(cpu, &x, &regs);
+	}
 }
 
 /* An interrupt for the host is there: one sent, or one whose countdown has run out. */
@@ -116,9 +136,11 @@ void native_poll(struct native_cpu *cpu)
 	struct vmexit x;
 
 	/* After the exit it may be another processor. */
-	while (interrupted(cpu->in.hw))
+	while (interrupted(cpu->in.hw)) {
 		if (engine_host_interrupt(cpu->in.hw, &x))
 			vmexit(cpu, &x, &regs);
+		step(cpu);
+	}
 }
 
 bool native_exit(struct native_cpu *cpu, uint32_t reason, uint64_t qualification, unsigned length,
@@ -146,6 +168,7 @@ void native_tdcall(struct native_cpu *cpu, struct tdx_regs *regs)
 		if (!vmexit(cpu, &x, regs) || rip(cpu) != at)
 			return;
 		native_poll(cpu);
+		at = rip(cpu);
 		*regs = in;
 		x.stall = true;
 	}

@@ -43,6 +43,12 @@ static const struct x86_ops ops = {
 
 /* --- VM exits --- */
 
+/* An exit after each instruction or event: a debugger steps, or the module. */
+static bool monitor_trap(const struct td_cpu *t)
+{
+	return (vmcs_read(t->in.vmcs, VMCS_PROCBASED_CTLS) & PROCBASED_MONITOR_TRAP) != 0;
+}
+
 static enum module_next vmexit(struct td_cpu *t, struct vmexit *x)
 {
 	enum module_next next;
@@ -52,6 +58,10 @@ static enum module_next vmexit(struct td_cpu *t, struct vmexit *x)
 	x->xcr0 = t->x86->xcr0;
 	x->xss = t->x86->xss;
 	x->stall = t->x86->rip == module_entry_rip(t->mod, t->lp_id);
+	/* A step of the debugger's, which the module would take for one of the host's, and the flag
+	 * away from it: so does hardware. */
+	if (monitor_trap(t) && !t->in.hw->intr_masked)
+		t->in.hw->retired += 2;
 	regs = t->x86->regs;
 	next = module_vmexit(t->mod, t->lp_id, x, &regs);
 	if (next != MODULE_TO_GUEST)
@@ -141,12 +151,6 @@ static enum module_next external_interrupt(struct td_cpu *t)
 	return vmexit(t, &x);
 }
 
-/* A debugger steps: an exit after each instruction or event. */
-static bool monitor_trap(const struct td_cpu *t)
-{
-	return (vmcs_read(t->in.vmcs, VMCS_PROCBASED_CTLS) & PROCBASED_MONITOR_TRAP) != 0;
-}
-
 static enum module_next handle(struct td_cpu *t, const struct x86_exit *e)
 {
 	struct vmexit x = {
@@ -206,6 +210,7 @@ static void inject(struct td_cpu *t)
 /* Whoever watches from outside sees the sums grow while the guest runs. */
 static void count(struct td_cpu *t)
 {
+	t->in.hw->retired += t->x86->insns - t->counted;
 	atomic_fetch_add_explicit(&t->engine->instructions, t->x86->insns - t->counted,
 				  memory_order_relaxed);
 	atomic_fetch_add_explicit(&t->engine->naps, t->x86->naps - t->counted_naps,

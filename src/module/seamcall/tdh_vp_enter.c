@@ -263,7 +263,7 @@ static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan
 		return;
 	}
 	keep_page_locks(tx);
-	lp->vps->last_entry_tsc = machine_rdtsc(lp->hw);
+	stepping_start(lp);
 	__atomic_store_n(&lp->vps->state, TDX_VCPU_ACTIVE, __ATOMIC_RELEASE);
 	lp->in_guest = true;
 	lp->fate = FATE_ENTERED;
