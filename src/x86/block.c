@@ -1,214 +1,82 @@
 /* SPDX-License-Identifier: MIT */
 /* The cache of translated blocks.
  *
- * Each processor has its own blocks. They are found by RIP, host page and mode, so that they
- * survive reloads of CR3; a small table by RIP alone and the links between blocks go in front and
- * hold for one generation (cpu->gen), which ends with every change of mappings or blocks.
+ * Each processor has its own blocks. A block is kept by place: the host address of its first byte
+ * and the mode, whatever RIP it was reached by, so that every address space that maps a file's page
+ * finds the same blocks. What goes in front remembers what linear addresses lead to:
  *
- * What the processors of a guest share is struct x86_code: the set of host pages with translated
- * code, and a log. The first block on a page is logged so that everyone gives up direct write
- * access to it; a write to such a page is logged so that everyone drops its blocks. Every processor
- * catches up with the log before its next block. Until the others have, bytes of a page may still
- * change unseen: its translator keeps a copy, comes back for every block, and compares when all
- * have caught up. Lock: code->lock, for all but reads of the page set.
- */
+ * - a link between blocks of one page is good as long as the page's bytes are; one between global
+ *   pages as long as global mappings are; any other for one address space (cpu->gen_page,
+ *   gen_global, gen). When a generation is over, the link's target is compared with what the TLB
+ *   says, which is all that a change of address space costs;
+ * - the table of jumps, by RIP alone, for one address space, checked again in the same way.
+ *
+ * Blocks have their bytes with them: after a flush by the embedder each is compared with its page
+ * before it is used again. The arena is cut into segments; when all are full, the one that was
+ * least asked for lately makes way. */
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include "x86/decode.h"
 
-#define PAGE_BUCKETS (1u << 14)
-#define LOG_SIZE     1024u
-
-struct code_page {
-	uintptr_t host;
-	atomic_bool has_code;
-	struct code_page *next;
-};
-
-struct x86_code {
-	pthread_mutex_t lock;
-	_Atomic(struct code_page *) pages[PAGE_BUCKETS];
-	struct x86_cpu *cpus;
-	unsigned logged; /* entries ever written */
-	struct {
-		uintptr_t host;
-		bool dirty; /* blocks are out of date; else: no direct writes any more */
-	} log[LOG_SIZE];
-};
-
-#define HASH_BITS  16
-#define JC_BITS	   13
-#define ARENA_SIZE (96u << 20)
+#define PAGE_BITS     14
+#define JC_BITS	      13
+#define SEGMENT_SIZE  (2u << 20)
+#define SEGMENTS      48u
+#define HASH_LEAST    (1u << 12)
+#define FETCH_BITS    12
+#define HASH_MULTIPLE 0x9e3779b97f4a7c15ull
 
 struct jc_entry {
 	uint64_t rip;
-	uint64_t key; /* generation and mode */
+	uint64_t key; /* cpu->jc_key: generation and mode */
+	struct x86_block *block;
 	const struct x86_op *ops;
 };
 
-struct local_page {
-	uintptr_t host;
-	uint64_t sum;	/* of the page's bytes since it has blocks */
-	uint64_t epoch; /* up to when that is known to be so */
+/* A place in the table of blocks. Those with one key are found one after the other. */
+struct place {
+	uint64_t key;		 /* 0: free, and nothing further on */
+	struct x86_block *block; /* NULL: no more */
+};
+
+struct segment {
+	size_t used;
+	unsigned asked; /* how often a block of it was looked for */
 	struct x86_block *blocks;
-	struct local_page *next;
 };
-
-/* A page that others may still be writing to directly. */
-struct unsettled {
-	uintptr_t host;
-	unsigned seq; /* what everyone must have seen of the log */
-	uint8_t copy[4096];
-};
-
-#define UNSETTLED 16u
 
 struct x86_cache {
 	uint64_t epoch; /* ends when the embedder flushes */
+	uint64_t evictions;
 	struct jc_entry jc[1u << JC_BITS];
-	struct x86_block *hash[1u << HASH_BITS];
-	struct local_page *pages[PAGE_BUCKETS];
+	struct on_page *pages[1u << PAGE_BITS];
+	uint64_t fetched[(1u << FETCH_BITS) / 64]; /* pages, by hash, that code came from */
+	struct place *places;
+	unsigned hash_bits, filled; /* free places never were */
+	unsigned blocks;
 	uint8_t *arena;
-	size_t used;
-	struct unsettled unsettled[UNSETTLED];
-	unsigned nunsettled;
-	bool unsettled_more; /* there were more: everything is in doubt */
+	struct segment segments[SEGMENTS];
+	unsigned segment; /* that is being filled */
 	struct x86_tr tr;
 };
-
-static unsigned page_slot(uintptr_t host)
-{
-	return (unsigned)((host >> 12) * 0x9e3779b1u >> 8) & (PAGE_BUCKETS - 1);
-}
 
 static uintptr_t page_base(const void *host)
 {
 	return (uintptr_t)host & ~(uintptr_t)0xfff;
 }
 
-struct x86_code *x86_code_new(void)
+static struct on_page **page_list(struct x86_cache *c, uintptr_t page)
 {
-	struct x86_code *code = calloc(1, sizeof(*code));
-
-	if (code)
-		pthread_mutex_init(&code->lock, NULL);
-	return code;
+	return &c->pages[(page >> 12) * HASH_MULTIPLE >> (64 - PAGE_BITS)];
 }
 
-void x86_code_free(struct x86_code *code)
+/* Bytes of the block on its first page. */
+static unsigned first_part(const struct x86_block *b)
 {
-	unsigned i;
+	const unsigned here = 0x1000u - (unsigned)((uintptr_t)b->host & 0xfff);
 
-	if (!code)
-		return;
-	for (i = 0; i < PAGE_BUCKETS; i++) {
-		struct code_page *p = atomic_load(&code->pages[i]), *next;
-
-		for (; p; p = next) {
-			next = p->next;
-			free(p);
-		}
-	}
-	pthread_mutex_destroy(&code->lock);
-	free(code);
-}
-
-static struct code_page *find_page(struct x86_code *code, uintptr_t host)
-{
-	struct code_page *p =
-		atomic_load_explicit(&code->pages[page_slot(host)], memory_order_acquire);
-
-	while (p && p->host != host)
-		p = p->next;
-	return p;
-}
-
-bool x86_code_is(struct x86_code *code, const void *host)
-{
-	struct code_page *p = find_page(code, page_base(host));
-
-	return p && atomic_load(&p->has_code);
-}
-
-/* Under the lock. */
-static void tell_all(struct x86_code *code, const struct x86_cpu *except, uintptr_t host,
-		     bool dirty)
-{
-	struct x86_cpu *cpu;
-
-	code->log[code->logged % LOG_SIZE].host = host;
-	code->log[code->logged % LOG_SIZE].dirty = dirty;
-	code->logged++;
-	for (cpu = code->cpus; cpu; cpu = cpu->next_in_code)
-		if (cpu != except)
-			x86_attn(cpu, ATTN_CODE);
-}
-
-void x86_code_hit(struct x86_code *code, const void *host, unsigned len)
-{
-	struct code_page *p = find_page(code, page_base(host));
-
-	if (likely(!p || !atomic_load(&p->has_code)))
-		return;
-	pthread_mutex_lock(&code->lock);
-	if (atomic_exchange(&p->has_code, false))
-		tell_all(code, NULL, p->host, true);
-	pthread_mutex_unlock(&code->lock);
-}
-
-void x86_code_written(struct x86_code *code, const void *host)
-{
-	x86_code_hit(code, host, 1);
-}
-
-/* Under the lock: remember a page just logged until it is settled. */
-static void doubt(struct x86_cpu *cpu, uintptr_t host)
-{
-	struct x86_cache *c = cpu->cache;
-
-	if (cpu->code->cpus == cpu && !cpu->next_in_code)
-		return;
-	x86_attn(cpu, ATTN_CODE);
-	if (c->nunsettled == UNSETTLED) {
-		c->unsettled_more = true;
-		c->unsettled[UNSETTLED - 1].seq = cpu->code->logged;
-		return;
-	}
-	c->unsettled[c->nunsettled].host = host;
-	c->unsettled[c->nunsettled].seq = cpu->code->logged;
-	memcpy(c->unsettled[c->nunsettled].copy, (const void *)host, 4096);
-	c->nunsettled++;
-}
-
-/* Before bytes of the page are read to be translated. */
-static bool code_add(struct x86_cpu *cpu, const void *host)
-{
-	struct x86_code *code = cpu->code;
-	const uintptr_t base = page_base(host);
-	struct code_page *p = find_page(code, base);
-
-	if (p && atomic_load(&p->has_code))
-		return true;
-	pthread_mutex_lock(&code->lock);
-	p = find_page(code, base);
-	if (!p) {
-		p = calloc(1, sizeof(*p));
-		if (p) {
-			p->host = base;
-			p->next = atomic_load(&code->pages[page_slot(base)]);
-			atomic_store_explicit(&code->pages[page_slot(base)], p,
-					      memory_order_release);
-		}
-	}
-	if (p && !atomic_exchange(&p->has_code, true)) {
-		tell_all(code, cpu, base, false);
-		doubt(cpu, base);
-	}
-	pthread_mutex_unlock(&code->lock);
-	x86_mmu_protect(cpu, (const void *)base);
-	return p;
+	return b->len < here ? b->len : here;
 }
 
 int x86_cache_init(struct x86_cpu *cpu)
@@ -217,313 +85,439 @@ int x86_cache_init(struct x86_cpu *cpu)
 
 	if (!c)
 		return -ENOMEM;
-	c->arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE,
+	c->hash_bits = 12;
+	c->places = calloc(HASH_LEAST, sizeof(*c->places));
+	c->arena = mmap(NULL, (size_t)SEGMENTS * SEGMENT_SIZE, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (c->arena == MAP_FAILED) {
+	if (!c->places || c->arena == MAP_FAILED) {
+		free(c->places);
 		free(c);
 		return -ENOMEM;
 	}
 	cpu->cache = c;
-	cpu->gen = 1;
-	pthread_mutex_lock(&cpu->code->lock);
-	cpu->next_in_code = cpu->code->cpus;
-	cpu->code->cpus = cpu;
-	atomic_store(&cpu->code_seen, cpu->code->logged);
-	pthread_mutex_unlock(&cpu->code->lock);
+	cpu->gen = cpu->gen_global = cpu->gen_page = 1;
+	cpu->jc_key = 1u << 16;
 	return 0;
 }
 
 void x86_cache_free(struct x86_cpu *cpu)
 {
-	struct x86_cpu **p;
-
 	if (!cpu->cache)
 		return;
-	pthread_mutex_lock(&cpu->code->lock);
-	for (p = &cpu->code->cpus; *p; p = &(*p)->next_in_code) {
-		if (*p == cpu) {
-			*p = cpu->next_in_code;
-			break;
-		}
-	}
-	pthread_mutex_unlock(&cpu->code->lock);
-	munmap(cpu->cache->arena, ARENA_SIZE);
+	munmap(cpu->cache->arena, (size_t)SEGMENTS * SEGMENT_SIZE);
+	free(cpu->cache->places);
 	free(cpu->cache);
 }
 
-void x86_new_gen(struct x86_cpu *cpu)
+/* Look at entries of the table of jumps again before they are used. */
+static void doubt_jumps(struct x86_cpu *cpu)
+{
+	cpu->jc_key += 1u << 16;
+}
+
+void x86_new_gen(struct x86_cpu *cpu, bool global)
 {
 	cpu->gen++;
-}
-
-void x86_cache_drop_all(struct x86_cpu *cpu)
-{
-	struct x86_cache *c = cpu->cache;
-
-	memset(c->hash, 0, sizeof(c->hash));
-	memset(c->pages, 0, sizeof(c->pages));
-	memset(c->jc, 0, sizeof(c->jc));
-	c->used = 0;
-	x86_new_gen(cpu);
-}
-
-static void *take(struct x86_cache *c, size_t size)
-{
-	void *p = c->arena + c->used;
-
-	c->used += (size + 31) & ~(size_t)31;
-	return p;
-}
-
-static unsigned block_slot(uint64_t rip, const uint8_t *host)
-{
-	const uint64_t h = (rip ^ ((uintptr_t)host >> 12) * 0x9e3779b97f4a7c15ull);
-
-	return (unsigned)(h * 0x9e3779b97f4a7c15ull >> (64 - HASH_BITS));
-}
-
-static void unhash(struct x86_cache *c, struct x86_block *b)
-{
-	struct x86_block **p = &c->hash[block_slot(b->rip, b->host)];
-
-	for (; *p; p = &(*p)->next_hash) {
-		if (*p == b) {
-			*p = b->next_hash;
-			return;
-		}
+	if (global) {
+		cpu->gen_global++;
+		memset(cpu->cache->fetched, 0, sizeof(cpu->cache->fetched));
 	}
-}
-
-static struct local_page *local_page(struct x86_cache *c, uintptr_t host)
-{
-	struct local_page *p = c->pages[page_slot(host)];
-
-	while (p && p->host != host)
-		p = p->next;
-	return p;
-}
-
-/* false: there were none */
-static bool drop_page(struct x86_cache *c, uintptr_t host)
-{
-	struct local_page *p = local_page(c, host);
-	struct x86_block *b, *next;
-
-	if (!p || !p->blocks)
-		return false;
-	for (b = p->blocks; b; b = next) {
-		next = b->next_page[page_base(b->host) != host];
-		unhash(c, b);
-	}
-	p->blocks = NULL;
-	return true;
-}
-
-static bool all_have_seen(const struct x86_cpu *me, unsigned seq)
-{
-	const struct x86_cpu *cpu;
-
-	for (cpu = me->code->cpus; cpu; cpu = cpu->next_in_code)
-		if (cpu != me && atomic_load(&cpu->running) &&
-		    (int)(atomic_load(&cpu->code_seen) - seq) < 0)
-			return false;
-	return true;
-}
-
-/* Under the lock. */
-static void settle(struct x86_cpu *cpu)
-{
-	struct x86_cache *c = cpu->cache;
-
-	while (c->nunsettled) {
-		const struct unsettled *u = &c->unsettled[c->nunsettled - 1];
-
-		if (!all_have_seen(cpu, u->seq)) {
-			x86_attn(cpu, ATTN_CODE);
-			return;
-		}
-		c->nunsettled--;
-		if (memcmp(u->copy, (const void *)u->host, sizeof(u->copy)) != 0 &&
-		    drop_page(c, u->host))
-			x86_new_gen(cpu);
-	}
-	if (c->unsettled_more) {
-		c->unsettled_more = false;
-		x86_cache_drop_all(cpu);
-	}
-}
-
-void x86_cache_attn(struct x86_cpu *cpu)
-{
-	unsigned seen;
-
-	struct x86_code *code = cpu->code;
-
-	pthread_mutex_lock(&code->lock);
-	seen = atomic_load(&cpu->code_seen);
-	if (code->logged - seen > LOG_SIZE) {
-		x86_cache_drop_all(cpu);
-		x86_mmu_protect(cpu, NULL);
-		seen = code->logged;
-	}
-	for (; seen != code->logged; seen++) {
-		const uintptr_t host = code->log[seen % LOG_SIZE].host;
-
-		if (!code->log[seen % LOG_SIZE].dirty)
-			x86_mmu_protect(cpu, (const void *)host);
-		else if (drop_page(cpu->cache, host))
-			x86_new_gen(cpu);
-	}
-	atomic_store(&cpu->code_seen, seen);
-	settle(cpu);
-	pthread_mutex_unlock(&code->lock);
-}
-
-static uint64_t sum_of(uintptr_t host)
-{
-	const uint64_t *w = (const uint64_t *)host;
-	uint64_t a = 0x9e3779b97f4a7c15ull, b = ~a;
-	unsigned i;
-
-	for (i = 0; i < 512; i += 2) {
-		a = (a ^ w[i]) * 0xff51afd7ed558ccdull;
-		b = (b ^ w[i + 1]) * 0xc4ceb9fe1a85ec53ull;
-		a ^= a >> 32;
-		b ^= b >> 29;
-	}
-	return a ^ (b << 31 | b >> 33);
-}
-
-static void enlist(struct x86_cache *c, struct x86_block *b, uintptr_t host)
-{
-	const unsigned which = page_base(b->host) != host;
-	struct local_page *p = local_page(c, host);
-
-	if (!p) {
-		p = take(c, sizeof(*p));
-		p->host = host;
-		p->blocks = NULL;
-		p->next = c->pages[page_slot(host)];
-		c->pages[page_slot(host)] = p;
-	}
-	if (!p->blocks) {
-		p->sum = sum_of(host);
-		p->epoch = c->epoch;
-	}
-	b->page[which] = p;
-	b->next_page[which] = p->blocks;
-	p->blocks = b;
-}
-
-/* After a flush by the embedder a page may be another's, or have other contents which nobody
- * announced: blocks are used again only if its bytes are the same. */
-static bool still_good(struct x86_cpu *cpu, struct local_page *p)
-{
-	if (likely(p->epoch == cpu->cache->epoch))
-		return true;
-	p->epoch = cpu->cache->epoch;
-	if (sum_of(p->host) == p->sum)
-		return true;
-	drop_page(cpu->cache, p->host);
-	x86_new_gen(cpu);
-	return false;
+	doubt_jumps(cpu);
 }
 
 void x86_cache_doubt(struct x86_cpu *cpu)
 {
 	cpu->cache->epoch++;
-	x86_new_gen(cpu);
+	cpu->gen_page++;
+	x86_new_gen(cpu, true);
+}
+
+static unsigned fetch_bit(uint64_t la)
+{
+	return (unsigned)((la >> 12) * HASH_MULTIPLE >> (64 - FETCH_BITS));
+}
+
+static void fetched_from(struct x86_cache *c, uint64_t la)
+{
+	const unsigned bit = fetch_bit(la);
+
+	c->fetched[bit / 64] |= 1ull << bit % 64;
+}
+
+void x86_new_gen_at(struct x86_cpu *cpu, uint64_t la)
+{
+	const unsigned bit = fetch_bit(la);
+
+	if (cpu->cache->fetched[bit / 64] >> bit % 64 & 1)
+		x86_new_gen(cpu, true);
+}
+
+/* --- the table of blocks --- */
+
+static uint64_t key_of(const void *host, unsigned mode)
+{
+	return (uint64_t)(uintptr_t)host << 16 | mode;
+}
+
+static unsigned slot_of(const struct x86_cache *c, uint64_t key)
+{
+	return (unsigned)(key * HASH_MULTIPLE >> (64 - c->hash_bits));
+}
+
+static void place(struct x86_cache *c, struct x86_block *b)
+{
+	const uint64_t key = key_of(b->host, b->mode);
+	const unsigned mask = (1u << c->hash_bits) - 1;
+	unsigned i = slot_of(c, key);
+
+	while (c->places[i].key)
+		i = (i + 1) & mask;
+	c->places[i] = (struct place){key, b};
+	c->filled++;
+}
+
+/* Make the table one for so many blocks, without those that are gone. */
+static bool rehash(struct x86_cache *c)
+{
+	struct place *old = c->places;
+	const unsigned n = 1u << c->hash_bits;
+	unsigned bits = c->hash_bits, i;
+	struct place *new;
+
+	while (c->blocks * 2 >= 1u << bits)
+		bits++;
+	new = calloc(1u << bits, sizeof(*new));
+	if (!new)
+		return false;
+	c->places = new;
+	c->hash_bits = bits;
+	c->filled = 0;
+	for (i = 0; i < n; i++)
+		if (old[i].block)
+			place(c, old[i].block);
+	free(old);
+	return true;
+}
+
+static void unplace(struct x86_cache *c, const struct x86_block *b)
+{
+	const unsigned mask = (1u << c->hash_bits) - 1;
+	unsigned i = slot_of(c, key_of(b->host, b->mode));
+
+	while (c->places[i].block != b)
+		i = (i + 1) & mask;
+	c->places[i].block = NULL;
+}
+
+/* --- links --- */
+
+static void unlink_one(struct x86_link *l)
+{
+	if (!l->prev_in)
+		return;
+	*l->prev_in = l->next_in;
+	if (l->next_in)
+		l->next_in->prev_in = l->prev_in;
+	l->prev_in = NULL;
+	l->next_in = NULL;
+	l->to = NULL;
+	l->gen = 0;
+}
+
+static void lead(struct x86_link *l, struct x86_block *b)
+{
+	unlink_one(l);
+	l->to = b->ops;
+	l->next_in = b->in;
+	l->prev_in = &b->in;
+	if (b->in)
+		b->in->prev_in = &l->next_in;
+	b->in = l;
+}
+
+/* --- dropping --- */
+
+static void enlist(struct x86_cache *c, struct x86_block *b, unsigned i, const void *host,
+		   unsigned len)
+{
+	struct on_page *on = &b->on[i];
+	struct on_page **list = page_list(c, page_base(host));
+
+	on->block = b;
+	on->page = page_base(host);
+	on->first = (uint16_t)((uintptr_t)host & 0xfff);
+	on->last = (uint16_t)(on->first + (len ? len - 1 : 0));
+	on->next = *list;
+	*list = on;
+}
+
+static void delist(struct x86_cache *c, const struct on_page *on)
+{
+	struct on_page **p = page_list(c, on->page);
+
+	while (*p != on)
+		p = &(*p)->next;
+	*p = on->next;
+}
+
+static void drop(struct x86_cpu *cpu, struct x86_block *b)
+{
+	struct x86_cache *c = cpu->cache;
+
+	unplace(c, b);
+	delist(c, &b->on[0]);
+	if (b->host2)
+		delist(c, &b->on[1]);
+	while (b->in)
+		unlink_one(b->in);
+	b->dropped = true;
+	c->blocks--;
+	doubt_jumps(cpu);
+}
+
+void x86_cache_drop(struct x86_cpu *cpu, uintptr_t page, unsigned first, unsigned last)
+{
+	struct on_page *on = *page_list(cpu->cache, page), *next;
+
+	for (; on; on = next) {
+		next = on->next;
+		if (on->page != page || on->first > last || on->last < first)
+			continue;
+		/* The next may be of the same block. */
+		if (next && next->block == on->block)
+			next = next->next;
+		drop(cpu, on->block);
+	}
+}
+
+static void forget_jumps(struct x86_cpu *cpu)
+{
+	memset(cpu->cache->jc, 0, sizeof(cpu->cache->jc));
+	doubt_jumps(cpu);
+}
+
+static void empty_segment(struct x86_cpu *cpu, struct segment *s)
+{
+	struct x86_block *b;
+	unsigned i;
+
+	for (b = s->blocks; b; b = b->next_segment) {
+		if (!b->dropped)
+			drop(cpu, b);
+		for (i = 0; i < b->nlinks; i++)
+			unlink_one(&b->links[i]);
+	}
+	*s = (struct segment){0};
+}
+
+void x86_cache_drop_all(struct x86_cpu *cpu)
+{
+	struct x86_cache *c = cpu->cache;
+	unsigned i;
+
+	for (i = 0; i < SEGMENTS; i++)
+		empty_segment(cpu, &c->segments[i]);
+	memset(c->places, 0, sizeof(*c->places) << c->hash_bits);
+	c->filled = 0;
+	c->segment = 0;
+	c->evictions++;
+	forget_jumps(cpu);
+}
+
+/* Go on in another segment: one never used, or the one that was least asked for since the last
+ * turn. Everything is then asked for again, so that the next turn sees what is in use. */
+static void next_segment(struct x86_cpu *cpu)
+{
+	struct x86_cache *c = cpu->cache;
+	unsigned best = (c->segment + 1) % SEGMENTS, i;
+
+	for (i = 2; i < SEGMENTS && c->segments[best].used; i++) {
+		const unsigned at = (c->segment + i) % SEGMENTS;
+
+		if (!c->segments[at].used || c->segments[at].asked < c->segments[best].asked)
+			best = at;
+	}
+	c->segment = best;
+	if (!c->segments[best].used)
+		return;
+	empty_segment(cpu, &c->segments[best]);
+	for (i = 0; i < SEGMENTS; i++)
+		c->segments[i].asked = 0;
+	c->evictions++;
+	forget_jumps(cpu);
+	x86_new_gen(cpu, true);
+}
+
+static void *take(struct x86_cache *c, size_t size)
+{
+	struct segment *s = &c->segments[c->segment];
+	void *p = c->arena + (size_t)c->segment * SEGMENT_SIZE + s->used;
+
+	s->used += (size + 31) & ~(size_t)31;
+	return p;
+}
+
+/* --- finding, making --- */
+
+static struct segment *segment_of(struct x86_cache *c, const struct x86_block *b)
+{
+	return &c->segments[(size_t)((const uint8_t *)b - c->arena) / SEGMENT_SIZE];
 }
 
 /* Copy what was translated into the arena and enter it everywhere. */
-static struct x86_block *keep(struct x86_cache *c, struct x86_tr *tr, const uint8_t *host,
+static struct x86_block *keep(struct x86_cpu *cpu, const uint8_t *bytes, const uint8_t *host,
 			      const uint8_t *host2)
 {
-	struct x86_block *b = take(c, sizeof(*b));
-	struct x86_link *links = take(c, tr->nlinks * sizeof(*links));
-	const unsigned slot = block_slot(tr->rip, host);
+	struct x86_cache *c = cpu->cache;
+	const struct x86_tr *tr = &c->tr;
+	struct x86_block *b = take(c, sizeof(*b) + tr->extent);
+	struct segment *s = segment_of(c, b);
 	unsigned i;
 
+	memset(b, 0, sizeof(*b));
 	b->rip = tr->rip;
 	b->host = host;
 	b->host2 = host2;
 	b->mode = tr->mode;
+	b->epoch = c->epoch;
+	b->len = (uint16_t)tr->extent;
+	memcpy(b->bytes, bytes, tr->extent);
+	b->nlinks = (uint8_t)tr->nlinks;
+	b->links = take(c, tr->nlinks * sizeof(*b->links));
 	b->ops = take(c, tr->nops * sizeof(*b->ops));
-	memcpy(links, tr->links, tr->nlinks * sizeof(*links));
+	memcpy(b->links, tr->links, tr->nlinks * sizeof(*b->links));
 	memcpy(b->ops, tr->ops, tr->nops * sizeof(*b->ops));
 	for (i = 0; i < tr->nops; i++)
 		if (tr->linked[i])
-			b->ops[i].link = links + (b->ops[i].link - tr->links);
-	b->next_hash = c->hash[slot];
-	c->hash[slot] = b;
-	enlist(c, b, page_base(host));
+			b->ops[i].link = b->links + (tr->ops[i].link - tr->links);
+	b->ops[0].imm = (uint64_t)(uintptr_t)b;
+	b->next_segment = s->blocks;
+	s->blocks = b;
+	c->blocks++;
+	place(c, b);
+	enlist(c, b, 0, host, first_part(b));
 	if (host2)
-		enlist(c, b, page_base(host2));
+		enlist(c, b, 1, host2, b->len - first_part(b));
 	return b;
 }
 
+/* From a copy of the bytes, which are marked and compared afterwards: whoever writes them sees the
+ * mark, or was seen. */
 static struct x86_block *translate(struct x86_cpu *cpu, uint64_t linear, const uint8_t *host,
 				   unsigned mode)
 {
 	struct x86_cache *c = cpu->cache;
 	struct x86_tr *tr = &c->tr;
-	unsigned avail = 0x1000u - (unsigned)(linear & 0xfff);
+	const unsigned here = 0x1000u - (unsigned)(linear & 0xfff);
 	const uint8_t *host2 = NULL;
-	uint8_t both[32];
+	uint8_t copy[BLOCK_BYTES];
+	unsigned n = here < BLOCK_BYTES ? here : BLOCK_BYTES;
 
-	if (c->used + (sizeof(struct x86_tr) + 4096) > ARENA_SIZE)
+	if (c->segments[c->segment].used + sizeof(struct x86_tr) + BLOCK_BYTES > SEGMENT_SIZE)
+		next_segment(cpu);
+	if ((c->filled + 1) * 4 > 3u << c->hash_bits && !rehash(c) &&
+	    c->filled + 1 >= 1u << c->hash_bits)
 		x86_cache_drop_all(cpu);
-	code_add(cpu, host);
+	cpu->translations++;
+	x86_code_add(cpu, host);
 	tr->cpu = cpu;
 	tr->rip = cpu->rip;
 	tr->mode = (uint8_t)mode;
-	x86_translate_block(tr, host, avail);
+	do {
+		memcpy(copy, host, n);
+		x86_translate_block(tr, copy, n);
+		x86_code_mark(cpu, host, tr->extent);
+	} while (memcmp(copy, host, tr->extent) != 0);
 	if (tr->ninsns == 0) {
 		/* The first instruction goes on in the next page. */
 		host2 = x86_fill(cpu, (linear & ~0xfffull) + 0x1000, ACC_X);
-		code_add(cpu, host2);
-		memcpy(both, host, avail);
-		memcpy(both + avail, host2, 16);
+		x86_code_add(cpu, host2);
 		tr->mode = (uint8_t)(mode | M_ONE);
-		x86_translate_block(tr, both, avail + 16);
+		do {
+			memcpy(copy, host, here);
+			memcpy(copy + here, host2, INSN_MAX);
+			x86_translate_block(tr, copy, here + INSN_MAX);
+			x86_code_mark(cpu, host, here);
+			x86_code_mark(cpu, host2, INSN_MAX);
+		} while (memcmp(copy, host, here) != 0 ||
+			 memcmp(copy + here, host2, INSN_MAX) != 0);
 		tr->mode = (uint8_t)mode;
+		if (tr->extent <= here)
+			tr->extent = here + 1;
 	}
-	return keep(c, tr, host, host2);
+	return keep(cpu, copy, host, host2);
+}
+
+/* After a flush by the embedder a page may be another's, or have other contents which nobody
+ * announced. */
+static bool still_good(struct x86_cpu *cpu, struct x86_block *b)
+{
+	const unsigned n = first_part(b);
+
+	if (likely(b->epoch == cpu->cache->epoch))
+		return true;
+	if (memcmp(b->bytes, b->host, n) != 0 ||
+	    (b->host2 && memcmp(b->bytes + n, b->host2, b->len - n) != 0)) {
+		drop(cpu, b);
+		return false;
+	}
+	b->epoch = cpu->cache->epoch;
+	return true;
+}
+
+static bool watched(const struct x86_cpu *cpu)
+{
+	return cpu->nbreaks || cpu->dr_execution;
 }
 
 static struct x86_block *find(struct x86_cpu *cpu, uint64_t linear, const uint8_t *host,
 			      unsigned mode)
 {
-	struct x86_block *b = cpu->cache->hash[block_slot(cpu->rip, host)];
+	struct x86_cache *c = cpu->cache;
+	const uint64_t key = key_of(host, mode);
+	const unsigned mask = (1u << c->hash_bits) - 1;
+	unsigned i;
 
-	for (; b; b = b->next_hash) {
-		if (b->rip != cpu->rip || b->host != host || b->mode != mode)
+	for (i = slot_of(c, key); c->places[i].key; i = (i + 1) & mask) {
+		struct x86_block *b = c->places[i].block;
+
+		if (c->places[i].key != key || !b)
 			continue;
-		if (likely(!b->host2))
-			return still_good(cpu, b->page[0]) ? b : NULL;
-		if (x86_fill(cpu, (linear & ~0xfffull) + 0x1000, ACC_X) == b->host2)
-			return still_good(cpu, b->page[0]) && still_good(cpu, b->page[1]) ? b
-											  : NULL;
+		if (unlikely(watched(cpu)) && b->rip != cpu->rip)
+			continue;
+		if (unlikely(b->host2) &&
+		    x86_fill(cpu, (linear & ~0xfffull) + 0x1000, ACC_X) != b->host2)
+			continue;
+		if (still_good(cpu, b)) {
+			segment_of(c, b)->asked++;
+			return b;
+		}
 	}
 	return NULL;
 }
 
-static uint64_t jc_key(const struct x86_cpu *cpu, unsigned mode)
+/* Is the block that this RIP led to before still where it leads? The TLB says so, or nothing. */
+static bool leads_there(struct x86_cpu *cpu, const struct x86_block *b)
 {
-	return cpu->gen << 8 | mode;
+	const uint64_t la = is64(cpu) ? cpu->rip : (uint32_t)(cpu->rip + cpu->seg[X86_CS].base);
+	const struct x86_tlbe *e = tlb_at(cpu, la);
+
+	if (e->x != (la & ~0xfffull) || la + e->addend != (uintptr_t)b->host || b->host2 ||
+	    b->dropped || b->epoch != cpu->cache->epoch || b->mode != cpu->mode || watched(cpu) ||
+	    (!is64(cpu) && cpu->rip > cpu->seg[X86_CS].limit))
+		return false;
+	segment_of(cpu->cache, b)->asked++;
+	fetched_from(cpu->cache, la);
+	return true;
 }
 
-const struct x86_op *x86_lookup(struct x86_cpu *cpu, unsigned extra_mode)
+static struct x86_block *look_up(struct x86_cpu *cpu, unsigned mode)
 {
-	const unsigned mode = cpu->mode | extra_mode;
 	const uint64_t rip = cpu->rip;
-	struct jc_entry *j = &cpu->cache->jc[(rip ^ rip >> JC_BITS) & ((1u << JC_BITS) - 1)];
 	uint64_t linear = rip;
 	const uint8_t *host;
 	struct x86_block *b;
 
-	if (likely(j->rip == rip && j->key == jc_key(cpu, mode)))
-		return j->ops;
 	cpu->cur = NULL;
 	if (!(mode & M_L64)) {
 		linear = (uint32_t)(rip + cpu->seg[X86_CS].base);
@@ -536,10 +530,33 @@ const struct x86_op *x86_lookup(struct x86_cpu *cpu, unsigned extra_mode)
 	b = find(cpu, linear, host, mode);
 	if (!b)
 		b = translate(cpu, linear, host, mode);
+	fetched_from(cpu->cache, linear);
+	if (b->host2)
+		fetched_from(cpu->cache, (linear & ~0xfffull) + 0x1000);
+	return b;
+}
+
+static struct x86_block *block_at(struct x86_cpu *cpu, unsigned extra_mode)
+{
+	const uint64_t rip = cpu->rip, key = cpu->jc_key | extra_mode;
+	struct jc_entry *j = &cpu->cache->jc[(rip ^ rip >> JC_BITS) & ((1u << JC_BITS) - 1)];
+	struct x86_block *b = j->block;
+
+	cpu->blkrip = rip;
+	if (likely(j->rip == rip && j->key == key))
+		return b;
+	if (!(j->rip == rip && b && !extra_mode && leads_there(cpu, b)))
+		b = look_up(cpu, cpu->mode | extra_mode);
 	j->rip = rip;
-	j->key = jc_key(cpu, mode);
+	j->key = cpu->jc_key | extra_mode;
+	j->block = b;
 	j->ops = b->ops;
-	return b->ops;
+	return b;
+}
+
+const struct x86_op *x86_lookup(struct x86_cpu *cpu, unsigned extra_mode)
+{
+	return block_at(cpu, extra_mode)->ops;
 }
 
 const struct x86_op *x86_goto(struct x86_cpu *cpu, const struct x86_op *op, uint64_t rip)
@@ -549,17 +566,34 @@ const struct x86_op *x86_goto(struct x86_cpu *cpu, const struct x86_op *op, uint
 	return x86_lookup(cpu, 0);
 }
 
+/* How long a link from the block at `from` to that at cpu->rip is good. */
+static uint64_t kind_of(const struct x86_cpu *cpu, uint64_t from, const struct x86_block *to)
+{
+	if (!is64(cpu))
+		return offsetof(struct x86_cpu, gen);
+	if (!to->host2 && (from ^ cpu->rip) < 0x1000)
+		return offsetof(struct x86_cpu, gen_page);
+	if (x86_mmu_global(cpu, from) && x86_mmu_global(cpu, cpu->rip) && !to->host2)
+		return offsetof(struct x86_cpu, gen_global);
+	return offsetof(struct x86_cpu, gen);
+}
+
 const struct x86_op *x86_relink(struct x86_cpu *cpu, struct x86_link *link)
 {
-	const struct x86_op *to;
-	uint64_t gen;
+	const uint64_t from = cpu->blkrip - (uint64_t)link->delta;
+	const uint64_t evictions = cpu->cache->evictions;
+	struct x86_block *b = link->to ? (struct x86_block *)(uintptr_t)link->to->imm : NULL;
 
-	cpu->rip = link->rip;
-	gen = cpu->gen;
-	to = x86_lookup(cpu, 0);
-	if (gen == cpu->gen) {
-		link->to = to;
-		link->gen = gen;
+	cpu->rip = cpu->blkrip;
+	if (b && leads_there(cpu, b)) {
+		link->gen = R64(link->which);
+		return b->ops;
 	}
-	return to;
+	b = block_at(cpu, 0);
+	if (evictions != cpu->cache->evictions)
+		return b->ops; /* the link may be no more */
+	lead(link, b);
+	link->which = kind_of(cpu, from, b);
+	link->gen = R64(link->which);
+	return b->ops;
 }

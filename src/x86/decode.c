@@ -29,13 +29,14 @@ struct x86_op *x86_tr_end(struct x86_tr *tr, x86_fn *fn)
 	return x86_tr_op(tr, fn);
 }
 
-void x86_tr_link(struct x86_tr *tr, struct x86_op *op, uint64_t rip)
+void x86_tr_link(struct x86_tr *tr, struct x86_op *op, int64_t delta, unsigned bytes)
 {
 	struct x86_link *link = &tr->links[tr->nlinks++];
 
-	link->to = NULL;
-	link->gen = 0;
-	link->rip = tr->mode & M_L64 ? rip : (uint32_t)rip;
+	memset(link, 0, sizeof(*link));
+	link->which = offsetof(struct x86_cpu, gen);
+	link->delta = delta;
+	link->mask = bytes == 8 ? UINT64_MAX : bytes == 4 ? UINT32_MAX : UINT16_MAX;
 	op->link = link;
 	tr->linked[op - tr->ops] = true;
 }
@@ -221,6 +222,7 @@ void x86_translate_block(struct x86_tr *tr, const uint8_t *bytes, unsigned avail
 
 	decoder_for(tr->cpu, &dec, tr->mode);
 	tr->nops = tr->ninsns = tr->nlinks = tr->off = 0;
+	tr->extent = 0;
 	tr->ended = false;
 	memset(&tr->in, 0, sizeof(tr->in));
 	tr->prefix = 0;
@@ -259,20 +261,22 @@ void x86_translate_block(struct x86_tr *tr, const uint8_t *bytes, unsigned avail
 		} else {
 			tr->in.length = 0;
 			tr->prefix = 0;
+			tr->extent = avail - tr->off < INSN_MAX ? avail : tr->off + INSN_MAX;
 			x86_tr_end(tr, st == ZYDIS_STATUS_INSTRUCTION_TOO_LONG ? x86_gp : x86_ud);
 		}
 		tr->off += tr->in.length;
 		tr->ninsns++;
 	}
+	if (tr->extent < tr->off)
+		tr->extent = tr->off;
 	if (!tr->ended) {
 		tr->in.length = 0;
 		tr->prefix = 0;
-		x86_tr_link(tr, x86_tr_op(tr, x86_exit_link), tr->rip + tr->off);
+		x86_tr_link(tr, x86_tr_op(tr, x86_exit_link), tr->off, tr->mode & M_L64 ? 8 : 4);
 	}
 	for (i = 1; i < tr->nops; i++)
 		if (tr->ops[i].n < tr->ninsns)
 			tr->ops[i].left = (uint8_t)(tr->ninsns - 1 - tr->ops[i].n);
 	head = &tr->ops[0];
-	head->imm = tr->rip;
 	head->disp = (int32_t)tr->ninsns;
 }

@@ -9,18 +9,27 @@
 #define BLOCK_OPS   72u /* operations, some slack for an instruction's own included */
 #define BLOCK_INSNS 48u
 #define BLOCK_LINKS 52u
-
-struct local_page;
+#define INSN_MAX    15u
+#define BLOCK_BYTES (BLOCK_INSNS * INSN_MAX)
 
 struct x86_block {
-	uint64_t rip;
+	struct on_page { /* of the bytes; the second where they go on in another */
+		struct on_page *next;
+		struct x86_block *block;
+		uintptr_t page;
+		uint16_t first, last; /* of the page */
+	} on[2];
 	const uint8_t *host;  /* of the first byte */
 	const uint8_t *host2; /* page of the rest of a single crossing instruction, or NULL */
-	struct x86_block *next_hash;
-	struct x86_block *next_page[2];
-	struct local_page *page[2];
+	uint64_t rip;	      /* where it was translated for: counts while there are breakpoints */
+	uint64_t epoch;	      /* up to when its bytes are known to be the page's */
+	struct x86_block *next_segment;
 	struct x86_op *ops;
-	uint8_t mode;
+	struct x86_link *links, *in; /* its own; those that lead to it */
+	uint16_t len;
+	uint8_t mode, nlinks;
+	bool dropped;
+	uint8_t bytes[]; /* what it was translated from */
 };
 
 /* What a translator works on. */
@@ -29,7 +38,8 @@ struct x86_tr {
 	uint64_t rip; /* of the block */
 	uint8_t mode;
 	unsigned nops, ninsns, nlinks;
-	bool ended; /* the last operation leaves the block */
+	unsigned extent; /* bytes it depends on */
+	bool ended;	 /* the last operation leaves the block */
 	struct x86_op ops[BLOCK_OPS];
 	bool linked[BLOCK_OPS]; /* the operation's link is one of links[] */
 	struct x86_link links[BLOCK_LINKS];
@@ -70,8 +80,8 @@ bool x86_tr_mem(struct x86_tr *tr, struct x86_op *op, const ZydisDecodedOperand 
 void x86_tr_at_reg(struct x86_tr *tr, struct x86_op *op, unsigned reg, unsigned bytes, bool write);
 unsigned x86_tr_seg(const struct x86_tr *tr);
 unsigned x86_tr_reg(ZydisRegister reg);
-/* Give the operation a link to rip. */
-void x86_tr_link(struct x86_tr *tr, struct x86_op *op, uint64_t rip);
+/* Give the operation a link to what is delta bytes from the block; bytes: of the RIP, 2 to 8. */
+void x86_tr_link(struct x86_tr *tr, struct x86_op *op, int64_t delta, unsigned bytes);
 /* Zydis knows the instruction, the engine does not: an operation that ends the block, followed by
  * the bytes. */
 struct x86_op *x86_tr_unknown(struct x86_tr *tr, x86_fn *fn);

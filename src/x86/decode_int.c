@@ -184,9 +184,10 @@ static void read_modify(struct x86_tr *tr, x86_fn *const *f)
 
 /* --- control --- */
 
-static uint64_t target(const struct x86_tr *tr)
+/* From the block's first byte. */
+static int64_t target(const struct x86_tr *tr)
 {
-	return tr->rip + tr->off + tr->in.length + imm_of(tr, 0);
+	return (int64_t)(tr->off + tr->in.length + imm_of(tr, 0));
 }
 
 /* Join a comparison with the jump right after it. */
@@ -214,12 +215,7 @@ static uint8_t branch_size(const struct x86_tr *tr)
 
 static void jcc(struct x86_tr *tr, unsigned cc)
 {
-	struct x86_op *op = x86_tr_op(tr, x86_jcc[cc]);
-	uint64_t to = target(tr);
-
-	if (branch_size(tr) == 2)
-		to = (uint16_t)to;
-	x86_tr_link(tr, op, to);
+	x86_tr_link(tr, x86_tr_op(tr, x86_jcc[cc]), target(tr), branch_size(tr));
 	fuse(tr, cc);
 }
 
@@ -232,7 +228,7 @@ static void loop(struct x86_tr *tr, uint8_t kind)
 		op->fl |= OPF_A32;
 	if (tr->in.address_width == 16)
 		op->fl |= OPF_A16;
-	x86_tr_link(tr, op, target(tr));
+	x86_tr_link(tr, op, target(tr), tr->mode & M_L64 ? 8 : 4);
 }
 
 static void far_transfer(struct x86_tr *tr, x86_fn *fn)
@@ -260,12 +256,12 @@ static void jump(struct x86_tr *tr, bool call)
 	if (tr_is_imm(&tr->o[0])) {
 		if (size == 8) {
 			op = x86_tr_end(tr, call ? x86_call64 : x86_jmp);
-			x86_tr_link(tr, op, target(tr));
+			x86_tr_link(tr, op, target(tr), 8);
 		} else if (!call && size == 4) {
-			x86_tr_link(tr, x86_tr_end(tr, x86_jmp), target(tr));
+			x86_tr_link(tr, x86_tr_end(tr, x86_jmp), target(tr), 4);
 		} else {
 			op = x86_tr_end(tr, call ? x86_call_rel : x86_jmp_rel);
-			op->imm = target(tr);
+			op->imm = (uint64_t)target(tr);
 			op->d = size;
 		}
 		return;

@@ -12,12 +12,10 @@ static uint8_t reg_of(const struct x86_tr *tr, unsigned operand)
 
 static void xbegin(struct x86_tr *tr)
 {
-	const uint64_t to = tr->rip + tr->off + tr->in.length + (uint64_t)tr->o[0].imm.value.s;
 	struct x86_op *op = x86_tr_end(tr, x86_xbegin);
 
-	op->imm = to;
-	if (!(tr->mode & M_L64))
-		op->imm = tr->in.operand_width == 16 ? (uint16_t)to : (uint32_t)to;
+	op->imm = tr->off + tr->in.length + (uint64_t)tr->o[0].imm.value.s;
+	op->d = tr->mode & M_L64 ? 8 : tr->in.operand_width / 8;
 }
 
 static void ptwrite(struct x86_tr *tr)

@@ -55,9 +55,7 @@ OP(x86_jmp)
 OP(x86_exit_link)
 {
 	cpu->left -= op->n;
-	if (likely(op->link->gen == cpu->gen))
-		return op->link->to;
-	return x86_relink(cpu, op->link);
+	return x86_take(cpu, op->link);
 }
 
 OP(x86_call64)

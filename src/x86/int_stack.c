@@ -242,13 +242,13 @@ static const struct x86_op *near_to(struct x86_cpu *cpu, const struct x86_op *op
 OP(x86_call_rel)
 {
 	x86_at(cpu, op);
-	return near_to(cpu, op, op->imm, true);
+	return near_to(cpu, op, cpu->blkrip + op->imm, true);
 }
 
 OP(x86_jmp_rel)
 {
 	x86_at(cpu, op);
-	return near_to(cpu, op, op->imm, false);
+	return near_to(cpu, op, cpu->blkrip + op->imm, false);
 }
 
 /* fl says whether the target is in memory; imm whether it is a call. */

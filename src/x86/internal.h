@@ -19,11 +19,17 @@
 typedef const struct x86_op *x86_fn(struct x86_cpu *cpu, const struct x86_op *op);
 typedef void x86_helper(struct x86_cpu *cpu, void *dst, const void *src, unsigned imm);
 
-/* Where a block continues. Valid while gen is the processor's. */
+/* Where a block continues: relative to its own RIP, as blocks are kept by place in memory. `to` is
+ * good while gen is the processor's of that kind (which: its offset in struct x86_cpu). The block
+ * that a link leads to has it in its list, and takes `to` back when it is dropped. */
 struct x86_link {
 	const struct x86_op *to;
-	uint64_t rip;
 	uint64_t gen;
+	int64_t delta;
+	uint64_t mask; /* of the RIP that comes out */
+	uint64_t which;
+	struct x86_link *next_in, **prev_in;
+	uint64_t spare;
 };
 
 struct x86_op {
@@ -325,36 +331,60 @@ static inline void x86_watch(struct x86_cpu *cpu, uint64_t va, unsigned size, un
 		x86_watch_access(cpu, va, size, acc);
 }
 
-/* --- run.c, block.c --- */
+/* --- run.c, block.c, code.c --- */
 
 /* The operation to go on with at cpu->rip, after whatever asks for attention. */
 const struct x86_op *x86_attend(struct x86_cpu *cpu);
 
 OP(x86_head);
 OP(x86_exit_link);
-/* The first operation of the block at cpu->rip. May fault. */
+/* The first operation of the block at cpu->rip, which becomes blkrip. May fault. */
 const struct x86_op *x86_lookup(struct x86_cpu *cpu, unsigned extra_mode);
 const struct x86_op *x86_goto(struct x86_cpu *cpu, const struct x86_op *op, uint64_t rip);
+/* The link's, whose RIP is in blkrip. */
 const struct x86_op *x86_relink(struct x86_cpu *cpu, struct x86_link *link);
 int x86_cache_init(struct x86_cpu *cpu);
 void x86_cache_free(struct x86_cpu *cpu);
 void x86_cache_drop_all(struct x86_cpu *cpu);
-/* Compare pages with what was translated before using their blocks again. */
+/* Drop the blocks with any of the bytes first to last of a host page. */
+void x86_cache_drop(struct x86_cpu *cpu, uintptr_t page, unsigned first, unsigned last);
+/* Compare blocks with what they were translated from before using them again. */
 void x86_cache_doubt(struct x86_cpu *cpu);
-void x86_cache_attn(struct x86_cpu *cpu);
-void x86_new_gen(struct x86_cpu *cpu);
+/* What linear addresses mean has changed; global: those of all address spaces. */
+void x86_new_gen(struct x86_cpu *cpu, bool global);
+/* That of one page has. */
+void x86_new_gen_at(struct x86_cpu *cpu, uint64_t la);
+
+/* The processor is one of those that share cpu->code. */
+int x86_code_join(struct x86_cpu *cpu);
+void x86_code_leave(struct x86_cpu *cpu);
+void x86_code_attn(struct x86_cpu *cpu);
+/* Before bytes of a page are read to be translated: every write to it is seen from here on. */
+bool x86_code_add(struct x86_cpu *cpu, const void *host);
+/* These bytes of the page are about to be a block's. */
+void x86_code_mark(struct x86_cpu *cpu, const void *host, unsigned len);
 /* Bytes of a host page that holds code were, or are about to be, changed. */
 void x86_code_hit(struct x86_code *code, const void *host, unsigned len);
+/* Does the page hold code? Would changing these bytes of it drop some? */
 bool x86_code_is(struct x86_code *code, const void *host);
+bool x86_code_at(struct x86_code *code, const void *host, unsigned len);
 void x86_attn(struct x86_cpu *cpu, unsigned bits);
+
+static inline const struct x86_op *x86_take(struct x86_cpu *cpu, struct x86_link *link)
+{
+	/* A loop of one block must not wait for this from turn to turn. */
+	if (link->delta)
+		cpu->blkrip = (cpu->blkrip + (uint64_t)link->delta) & link->mask;
+	if (likely(link->gen == R64(link->which)))
+		return link->to;
+	return x86_relink(cpu, link);
+}
 
 static inline const struct x86_op *follow(struct x86_cpu *cpu, const struct x86_op *op,
 					  struct x86_link *link)
 {
 	cpu->left -= op->n + 1;
-	if (likely(link->gen == cpu->gen))
-		return link->to;
-	return x86_relink(cpu, link);
+	return x86_take(cpu, link);
 }
 
 /* --- paging.c --- */
@@ -365,6 +395,8 @@ void x86_mmu_select(struct x86_cpu *cpu); /* after CPL, AC or SMAP changed */
 void x86_mmu_flush(struct x86_cpu *cpu, bool global);
 void x86_mmu_flush_va(struct x86_cpu *cpu, uint64_t va);
 void x86_mmu_protect(struct x86_cpu *cpu, const void *host); /* no direct writes; NULL: anywhere */
+/* Is the page that code is fetched from the same in all address spaces? Not known: false. */
+bool x86_mmu_global(const struct x86_cpu *cpu, uint64_t la);
 
 /* --- system state --- */
 

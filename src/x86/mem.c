@@ -54,12 +54,12 @@ static bool own_page(struct x86_cpu *cpu, const struct x86_op *op, const uint8_t
 }
 
 /* Where to write. The next instruction is fetched after this one has written (SDM vol. 3, 12.6):
- * one that changes the page of its own block is executed alone. */
-static struct x86_part to_write(struct x86_cpu *cpu, uint64_t va, unsigned acc)
+ * one that changes code on the page of its own block is executed alone. */
+static struct x86_part to_write(struct x86_cpu *cpu, uint64_t va, unsigned len, unsigned acc)
 {
 	const struct x86_part p = part_at(cpu, va, acc | ACC_W);
 
-	if (p.host && unlikely(x86_code_is(cpu->code, p.host)) && cpu->cur &&
+	if (p.host && unlikely(x86_code_at(cpu->code, p.host, len)) && cpu->cur &&
 	    own_page(cpu, cpu->cur, p.host))
 		x86_alone(cpu, cpu->cur);
 	return p;
@@ -107,13 +107,13 @@ void x86_write(struct x86_cpu *cpu, uint64_t va, const void *from, unsigned len,
 	struct x86_part p, q;
 
 	va = linear(cpu, va, len, acc);
-	p = to_write(cpu, va, acc);
+	p = to_write(cpu, va, len < here ? len : here, acc);
 	if (len <= here) {
 		x86_watch(cpu, va, len, acc | ACC_W);
 		put(cpu, &p, from, len);
 		return;
 	}
-	q = to_write(cpu, va + here, acc);
+	q = to_write(cpu, va + here, len - here, acc);
 	x86_watch(cpu, va, len, acc | ACC_W);
 	put(cpu, &p, from, here);
 	put(cpu, &q, (const uint8_t *)from + here, len - here);
@@ -138,9 +138,9 @@ void x86_write_masked(struct x86_cpu *cpu, uint64_t va, const uint8_t *from, con
 		return;
 	va = linear(cpu, va + first, end - first, ACC_W);
 	here = to_page_end(va);
-	p = q = to_write(cpu, va, 0);
+	p = q = to_write(cpu, va, end - first < here ? end - first : here, 0);
 	if (end - first > here)
-		q = to_write(cpu, va + here, 0);
+		q = to_write(cpu, va + here, end - first - here, 0);
 	x86_watch(cpu, va, end - first, ACC_W);
 	for (i = 0; i < end - first; i++) {
 		const struct x86_part byte = i < here ? part_byte(&p, i) : part_byte(&q, i - here);
@@ -191,7 +191,7 @@ void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigne
 		return;
 	}
 	va = linear(cpu, va, size, acc);
-	part = to_write(cpu, va, acc);
+	part = to_write(cpu, va, size, acc);
 	x86_watch(cpu, va, size, acc | ACC_W);
 	p = part.host;
 	if (unlikely(!p)) {
@@ -247,11 +247,11 @@ FROM_ASM void *x86_rmw_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64
 
 	cpu->cur = op;
 	va = linear(cpu, va, size, ACC_W);
-	part[0] = to_write(cpu, va, 0);
 	cpu->bounce_size = size;
 	cpu->bounce_here = size < here ? size : here;
+	part[0] = to_write(cpu, va, cpu->bounce_here, 0);
 	if (size > here)
-		part[1] = to_write(cpu, va + here, 0);
+		part[1] = to_write(cpu, va + here, size - here, 0);
 	x86_watch(cpu, va, size, ACC_W);
 	cpu->cur = NULL;
 	cpu->bounce_direct = size <= here && part[0].host;

@@ -6,13 +6,15 @@
 #include "x86/flags.h"
 #include "x86/system.h"
 
-/* imm: where the abort handler is. */
+/* imm: where the abort handler is, from the block; d: bytes of RIP. */
 OP(x86_xbegin)
 {
+	const uint64_t mask = op->d == 8 ? UINT64_MAX : op->d == 4 ? UINT32_MAX : UINT16_MAX;
+
 	x86_at(cpu, op);
 	cpu->regs.rax = 0;
 	cpu->left--;
-	cpu->rip = op->imm;
+	cpu->rip = (cpu->blkrip + op->imm) & mask;
 	return x86_lookup(cpu, 0);
 }
 

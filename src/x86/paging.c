@@ -58,11 +58,16 @@ static void tlb_clear(struct x86_tlbe *e)
 
 int x86_mmu_init(struct x86_cpu *cpu)
 {
+	unsigned i;
+
 	cpu->mmu = calloc(1, sizeof(*cpu->mmu));
 	if (!cpu->mmu)
 		return -ENOMEM;
 	cpu->tlb = cpu->mmu->tlb[1];
-	x86_tlb_flush(cpu);
+	for (i = 0; i < TABLES * TLB_SIZE; i++)
+		tlb_clear(&cpu->mmu->tlb[0][0] + i);
+	for (i = 0; i < GPA_SIZE; i++)
+		cpu->mmu->gpa[i].gpa = NO_TAG;
 	return 0;
 }
 
@@ -96,7 +101,7 @@ void x86_mmu_flush(struct x86_cpu *cpu, bool global)
 			if (global || !cpu->mmu->global[t][i])
 				tlb_clear(&cpu->mmu->tlb[t][i]);
 	}
-	x86_new_gen(cpu);
+	x86_new_gen(cpu, global);
 }
 
 void x86_mmu_flush_va(struct x86_cpu *cpu, uint64_t va)
@@ -105,7 +110,14 @@ void x86_mmu_flush_va(struct x86_cpu *cpu, uint64_t va)
 
 	for (t = 0; t < TABLES; t++)
 		tlb_clear(&cpu->mmu->tlb[t][(va >> 12) & (TLB_SIZE - 1)]);
-	x86_new_gen(cpu);
+	x86_new_gen_at(cpu, va);
+}
+
+bool x86_mmu_global(const struct x86_cpu *cpu, uint64_t la)
+{
+	const unsigned table = table_of(cpu), slot = (la >> 12) & (TLB_SIZE - 1);
+
+	return cpu->mmu->tlb[table][slot].x == (la & ~0xfffull) && cpu->mmu->global[table][slot];
 }
 
 void x86_mmu_protect(struct x86_cpu *cpu, const void *host)
@@ -125,8 +137,7 @@ void x86_tlb_flush(struct x86_cpu *cpu)
 		cpu->mmu->gpa[i].gpa = NO_TAG;
 	x86_mmu_flush(cpu, true);
 	/* The pages may come back with other contents, written by someone who did not say so. */
-	if (cpu->cache)
-		x86_cache_doubt(cpu);
+	x86_cache_doubt(cpu);
 }
 
 void x86_tlb_flush_gpa(struct x86_cpu *cpu, uint64_t gpa)

@@ -74,9 +74,10 @@ void x86_mode_changed(struct x86_cpu *cpu)
 	if (!(mode & M_L64) && (cs->base != cpu->code_base || cs->limit != cpu->code_limit)) {
 		cpu->code_base = cs->base;
 		cpu->code_limit = cs->limit;
-		x86_new_gen(cpu);
+		x86_new_gen(cpu, true);
 	}
 	cpu->mode = (uint8_t)mode;
+	cpu->jc_key = (cpu->jc_key & ~(uint64_t)UINT16_MAX) | mode;
 	x86_mmu_select(cpu);
 }
 
@@ -121,7 +122,8 @@ struct x86_cpu *x86_cpu_new(struct x86_code *code, const struct x86_ops *ops, vo
 	cpu->tr = (struct x86_seg){.limit = 0xffff, .ar = SEG_AR_TSS_BUSY};
 	cpu->idtr.limit = 0xffff;
 	cpu->gdtr.limit = 0xffff;
-	if (x86_mmu_init(cpu) || x86_cache_init(cpu)) {
+	if (x86_mmu_init(cpu) || x86_cache_init(cpu) || x86_code_join(cpu)) {
+		x86_cache_free(cpu);
 		x86_mmu_free(cpu);
 		free(cpu);
 		return NULL;
@@ -135,6 +137,7 @@ void x86_cpu_free(struct x86_cpu *cpu)
 {
 	if (!cpu)
 		return;
+	x86_code_leave(cpu);
 	x86_cache_free(cpu);
 	x86_mmu_free(cpu);
 	free(cpu->breaks);
@@ -408,9 +411,8 @@ int x86_breakpoint(struct x86_cpu *cpu, uint64_t rip, bool set)
 /* --- the loop --- */
 
 /* Enter a block without its head's checks. */
-static const struct x86_op *enter(struct x86_cpu *cpu, const struct x86_op *head)
+static const struct x86_op *enter(const struct x86_op *head)
 {
-	cpu->blkrip = head->imm;
 	return head + 1;
 }
 
@@ -440,7 +442,7 @@ const struct x86_op *x86_attend(struct x86_cpu *cpu)
 	bool one = cpu->step_one;
 
 	if (attn & ATTN_CODE)
-		x86_cache_attn(cpu);
+		x86_code_attn(cpu);
 	if (cpu->rf_armed) {
 		cpu->rf_armed = false;
 		cpu->sysflags &= ~(uint64_t)RFLAGS_RF;
@@ -494,19 +496,18 @@ const struct x86_op *x86_attend(struct x86_cpu *cpu)
 		const struct x86_op *head = x86_lookup(cpu, 0);
 
 		if (cpu->left >= head->disp)
-			return enter(cpu, head);
+			return enter(head);
 	}
-	return enter(cpu, x86_lookup(cpu, M_ONE));
+	return enter(x86_lookup(cpu, M_ONE));
 }
 
 OP(x86_head)
 {
 	if (unlikely(cpu->left < op->disp ||
 		     atomic_load_explicit(&cpu->attn, memory_order_relaxed))) {
-		cpu->rip = op->imm;
+		cpu->rip = cpu->blkrip;
 		return x86_attend(cpu);
 	}
-	cpu->blkrip = op->imm;
 	NEXT;
 }
 

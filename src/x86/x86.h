@@ -33,6 +33,7 @@ struct x86_tlbe;
 struct x86_mmu;
 struct x86_cache;
 struct x86_code;
+struct x86_unsettled;
 
 enum x86_segno { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_NOSEG, X86_SEGS };
 
@@ -177,7 +178,9 @@ struct x86_cpu {
 	atomic_uint attn;     /* anything to do before the next block */
 	int64_t left;	      /* instructions left to execute */
 	struct x86_tlbe *tlb; /* the table for the privilege in force */
-	uint64_t gen;	      /* generation of virtual mappings and blocks */
+	/* What a link is good for: its page's own bytes, global mappings, this address space. */
+	uint64_t gen_page, gen_global, gen;
+	uint64_t jc_key; /* what the table of jumps is good for, and the mode */
 	uint8_t rmw_pending;
 	uint8_t shadow; /* interrupts blocked: 1 by STI, 2 by MOV SS or POP SS; 0x80 while it lasts
 			 */
@@ -210,6 +213,7 @@ struct x86_cpu {
 	struct x86_mmu *mmu;
 	struct x86_cache *cache;
 	struct x86_code *code;
+	struct x86_unsettled *unsettled;
 	struct x86_cpu *next_in_code;
 	uint64_t code_base; /* of CS, and its limit, when RIPs last got a new meaning */
 	uint32_t code_limit;
@@ -243,10 +247,11 @@ struct x86_cpu {
 	uint64_t mmio_gpa;    /* where x86_fill() found a device */
 	uint64_t *breaks;
 	unsigned nbreaks;
-	int64_t pause_left; /* `left` at the last PAUSE */
-	unsigned pauses;    /* one soon after the other */
-	uint64_t naps;	    /* times the thread slept in a loop of them */
-	uint64_t insns;	    /* executed since x86_cpu_new() */
+	int64_t pause_left;    /* `left` at the last PAUSE */
+	unsigned pauses;       /* one soon after the other */
+	uint64_t naps;	       /* times the thread slept in a loop of them */
+	uint64_t insns;	       /* executed since x86_cpu_new() */
+	uint64_t translations; /* of blocks, likewise */
 	uint64_t run_start;
 	jmp_buf jb;
 };
