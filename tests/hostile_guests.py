@@ -57,6 +57,8 @@ GUESTS = {
     "handler_nowhere": (1, r"triple fault: #PF \(error 0x[0-9a-f]+\) on 0x7f0[0-9a-f]{9} at 0x7f0"),
     "no_stack": (1, r"triple fault: #UD at 0x10[0-9a-f]{5} could not be delivered .*stack at 0x123456789000"),
     "knows_no_ve": (1, r"triple fault: #VE at 0x10.*it has no #VE handler; .*CONFIG_INTEL_TDX_GUEST"),
+    "restarts": (1, r"the guest was restarting: a reset"),
+    "restarts_not": (1, r"triple fault: #UD at 0x10[0-9a-f]{5} could not be delivered .*\n(?!.*a reset)"),
     "single_steps": (0, None),
     "changes_itself": (0, None),
     "state_components": (0, None),

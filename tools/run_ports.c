@@ -10,6 +10,9 @@
 
 #define LOW_MAX (2ull << 30) /* RAM below the hole for devices */
 
+/* In CMOS: what firmware is to do when a processor restarts. */
+enum { CMOS_SHUTDOWN_STATUS = 0x0f };
+
 static const struct {
 	uint16_t first, last;
 	const char *name;
@@ -115,6 +118,7 @@ uint32_t run_ports_in(struct run_ports *p, unsigned port, unsigned size)
 	uint32_t v = ~0u;
 
 	pthread_mutex_lock(&p->lock);
+	p->restarting = false;
 	if (is_uart(port) && size == 1)
 		v = uart_read(&p->uart, port - TDX_BOOT_PORT_COM1);
 	else if (is_clock(port))
@@ -130,6 +134,7 @@ uint32_t run_ports_in(struct run_ports *p, unsigned port, unsigned size)
 void run_ports_out(struct run_ports *p, unsigned port, unsigned size, uint32_t data)
 {
 	pthread_mutex_lock(&p->lock);
+	p->restarting = port == CLOCK_DATA && p->clock.index == CMOS_SHUTDOWN_STATUS;
 	if (is_uart(port) && size == 1)
 		uart_write(&p->uart, port - TDX_BOOT_PORT_COM1, (uint8_t)data);
 	else if (is_clock(port))
@@ -142,4 +147,14 @@ void run_ports_out(struct run_ports *p, unsigned port, unsigned size, uint32_t d
 	else if (port != TDX_BOOT_PORT_SLEEP + 1)
 		unknown(p, port, "writes");
 	pthread_mutex_unlock(&p->lock);
+}
+
+bool run_ports_restarting(struct run_ports *p)
+{
+	bool restarting;
+
+	pthread_mutex_lock(&p->lock);
+	restarting = p->restarting;
+	pthread_mutex_unlock(&p->lock);
+	return restarting;
 }

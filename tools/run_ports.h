@@ -20,6 +20,7 @@ struct run_ports {
 	struct uart uart;
 	struct clock clock;
 	_Atomic int outcome;		   /* -1 the guest goes on; else how it ended */
+	bool restarting;		   /* the last access was to the shutdown status */
 	uint16_t unknown[RUN_UNKNOWN_MAX]; /* ports of absent devices asked for already */
 	unsigned nunknown;
 	void (*report)(void *arg, const char *line); /* an absent device, by name; once each */
@@ -31,5 +32,7 @@ void run_ports_open(struct run_ports *p, struct run_console *console, uint64_t m
 void run_ports_close(struct run_ports *p);
 uint32_t run_ports_in(struct run_ports *p, unsigned port, unsigned size);
 void run_ports_out(struct run_ports *p, unsigned port, unsigned size, uint32_t data);
+/* The guest has said what is to follow its restart: that it goes now is a reset. */
+bool run_ports_restarting(struct run_ports *p);
 
 #endif

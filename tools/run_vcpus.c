@@ -133,6 +133,9 @@ static int handle(struct run_session *s, struct tdx_run *run)
 	case TDX_EXIT_SHUTDOWN:
 		if (!s->engine) /* the other engine has said more */
 			run_log(s, "triple fault");
+		/* Linux without EFI restarts through real mode, into which no TD comes. */
+		if (!s->o.native && run_ports_restarting(&s->ports))
+			run_log(s, "the guest was restarting: a reset");
 		break;
 	case TDX_EXIT_DEBUG: /* gdb's, when there is one */
 	case TDX_EXIT_FAIL_ENTRY:

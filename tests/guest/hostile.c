@@ -574,6 +574,27 @@ static void knows_no_ve(void)
 	end(0);
 }
 
+/* As Linux without EFI does it: what firmware is to do, and on through real mode. */
+static void restarts(void)
+{
+	out(0x70, 1, 0x8f);
+	out(0x71, 1, 0);
+	load_idt(0, 0);
+	ud();
+	end(0);
+}
+
+/* The same, but it went on for a while. */
+static void restarts_not(void)
+{
+	out(0x70, 1, 0x8f);
+	out(0x71, 1, 0);
+	out(0x80, 1, 0);
+	load_idt(0, 0);
+	ud();
+	end(0);
+}
+
 static void single_steps(void)
 {
 	__asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq" : : : "memory", "cc");
@@ -782,6 +803,8 @@ static const struct {
 	{"handler_nowhere", handler_nowhere},
 	{"no_stack", no_stack},
 	{"knows_no_ve", knows_no_ve},
+	{"restarts", restarts},
+	{"restarts_not", restarts_not},
 	{"single_steps", single_steps},
 	{"changes_itself", changes_itself},
 	{"state_components", state_components},

@@ -70,6 +70,12 @@ static enum module_next vmexit(struct td_cpu *t, struct vmexit *x)
 	return next;
 }
 
+static void note_ve(struct td_cpu *t)
+{
+	t->took_ve = t->had_ve;
+	t->had_ve = true;
+}
+
 /* The processor raises #VE itself, without the module, but not for a part of an event's delivery.
  */
 static bool convert_to_ve(struct td_cpu *t, const struct x86_exit *e)
@@ -77,6 +83,7 @@ static bool convert_to_ve(struct td_cpu *t, const struct x86_exit *e)
 	if (t->refused != EPT_VE || e->idt_info >> 31 ||
 	    !engine_ve(t->in.vps, t->in.vmcs, e->qualification, e->gla, e->gpa))
 		return false;
+	note_ve(t);
 	x86_inject(t->x86, VECTOR_VE, VMX_EVENT_EXCEPTION, false, 0, 0);
 	return true;
 }
@@ -97,7 +104,7 @@ static void triple_fault(const struct td_cpu *t, const struct x86_exit *e, char 
 		      ", stack at 0x%" PRIx64 ")",
 		      e->first_rip, t->x86->idtr.base, t->x86->regs.rsp);
 	/* What a kernel for any other machine comes to at its first CPUID or port. */
-	if (VMX_EVENT_VECTOR(e->first_info) == VECTOR_VE)
+	if (VMX_EVENT_VECTOR(e->first_info) == VECTOR_VE && !t->took_ve)
 		snprintf(line + n, len - (size_t)n,
 			 ": it has no #VE handler; a Linux kernel needs CONFIG_INTEL_TDX_GUEST");
 }
@@ -202,6 +209,8 @@ static void inject(struct td_cpu *t)
 	if (!(e.info & VMX_EVENT_VALID))
 		return;
 	vmcs_clear_bits(t->in.vmcs, VMCS_ENTRY_INTERRUPTION_INFO, VMX_EVENT_VALID);
+	if (VMX_EVENT_VECTOR(e.info) == VECTOR_VE)
+		note_ve(t);
 	x86_inject(t->x86, (uint8_t)VMX_EVENT_VECTOR(e.info),
 		   (enum vmx_event)VMX_EVENT_TYPE(e.info), (e.info & VMX_EVENT_ERROR_CODE) != 0,
 		   e.error, (uint8_t)e.instr_len);

@@ -30,6 +30,8 @@ struct td_cpu {
 	uint64_t module_rip; /* where the module last had it */
 	struct ept_view ept;
 	bool described; /* x86 knows the TD's CPUID */
+	bool took_ve;	/* more than one, so that there is a handler */
+	bool had_ve;
 	/* what the last refused translation was */
 	enum ept_result refused;
 	bool poison;
