@@ -4,7 +4,7 @@ BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 OVMF    ?= /usr/share/ovmf/OVMF.fd
 
-.PHONY: all help setup run test lint cover bench stress fuzz prove fidelity locks explore install clean
+.PHONY: all help setup run test lint cover bench stress fuzz prove mutants fidelity locks explore install clean
 
 # The library and the tools, in $(BUILD).
 all: $(BUILD)/build.ninja
@@ -59,6 +59,11 @@ fuzz:
 # The proofs in proofs/, by CBMC: the system's, or Debian 13's kept in build-prove.
 prove:
 	@scripts/prove
+
+# Plants faults one at a time, and prints which net catches which.
+mutants:
+	@scripts/setup build test
+	@scripts/mutants
 
 # docs/fidelity.md from the code and its vectors.
 fidelity: all

@@ -47,6 +47,8 @@ static struct tdx_regs tdcall(struct actor *a)
 	if (chance(a, 50))
 		registers_canaries(a, &r);
 	r.rax = often[below(a, sizeof(often))];
+	if (chance(a, 25) && a->w->mod->lp[a->lp].tdcs->num_l2_vms)
+		r.rax = TDG_MEM_PAGE_ATTR_WR;
 	switch (r.rax) {
 	case TDG_MEM_PAGE_ACCEPT:
 	case TDG_MEM_PAGE_ATTR_RD:

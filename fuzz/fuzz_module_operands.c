@@ -81,7 +81,7 @@ static void memory_operands(struct actor *a, struct slot *s, unsigned leaf, stru
 	case TDH_MEM_SEPT_ADD:
 		r->rcx = next_table(a, s);
 		r->r8 = world_page(a);
-		if (chance(a, 30)) {
+		if (chance(a, s->l2_vms ? 80 : 30)) {
 			r->rax |= 1 << 16;
 			r->rdx |= below(a, 2);
 		}
@@ -194,7 +194,7 @@ struct tdx_regs host_operands(struct actor *a, struct slot *s, unsigned leaf, un
 		r.rcx = world_owned_page(a, s);
 		break;
 	case TDH_PHYMEM_PAGE_RECLAIM:
-		r.rcx = world_owned_page(a, s);
+		r.rcx = chance(a, 15) ? s->tdr : world_owned_page(a, s);
 		if (r.rcx == s->tdr && chance(a, 50)) /* pages nobody noted: look everywhere */
 			r.rcx = WORLD_POOL + a->n * 7 % WORLD_PAGES * TDX_PAGE_SIZE;
 		if (chance(a, 30))

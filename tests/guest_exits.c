@@ -114,6 +114,11 @@ static void asks_wrongly(struct td *t, struct guest_native *g, const struct tdg 
 	k->s[k->n++] = raw(g, TDVMCALL_SETUP_EVENT_NOTIFY_INTERRUPT, 256, 0, 0);
 	k->s[k->n++] = raw(g, TDVMCALL_RDMSR, 0xc0000099, 0, 0);
 	k->s[k->n++] = raw(g, TDVMCALL_WRMSR, 0x1b, 0x1234, 0); /* read-only */
+	/* private at its begin and shared at its end, by a page and by all of it; beyond both */
+	k->s[k->n++] = raw(g, TDVMCALL_MAP_GPA, td->shared - 0x1000, 0x2000, 0);
+	k->s[k->n++] = raw(g, TDVMCALL_MAP_GPA, 0, td->shared + 0x1000, 0);
+	k->s[k->n++] = raw(g, TDVMCALL_MAP_GPA, (td->shared << 1) - 0x1000, 0x2000, 0);
+	k->s[k->n++] = raw(g, TDVMCALL_MAP_GPA, ~0xfffull, 0x2000, 0);
 }
 
 static void operands_that_are_none_are_refused_without_an_exit(void **state)
@@ -122,7 +127,7 @@ static void operands_that_are_none_are_refused_without_an_exit(void **state)
 	struct td *t = start(asks_wrongly, &k);
 
 	assert_int_equal(td_run(t, 0), 0);
-	assert_int_equal(k.n, 13);
+	assert_int_equal(k.n, 17);
 	for (unsigned i = 0; i < k.n; i++)
 		assert_int_equal(k.s[i].raw, TDVMCALL_INVALID_OPERAND);
 	assert_int_equal(k.nseen, 1); /* the end: HLT */

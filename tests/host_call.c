@@ -370,6 +370,31 @@ static void S1_08_faults_of_the_instruction_become_errno(void **state)
 	}
 }
 
+static bool was_incoherent;
+
+static void note_and_write_back(const struct tdx_port *port)
+{
+	was_incoherent = port->ops->incoherent(port);
+}
+
+/* Stopped in between, it must still count as one whose caches are to be written back. */
+static void S1_12_the_mark_goes_after_the_caches_were_written_back(void **state)
+{
+	struct tdx_port_ops ops;
+	struct fake f;
+	const struct tdx_port *port = fake_new(&f);
+	const struct tdx_port noting = {&ops, &f};
+
+	(void)state;
+	ops = *port->ops;
+	ops.wbinvd = note_and_write_back;
+	was_incoherent = false;
+	port->ops->set_incoherent(port, true);
+	tdx_host_cpu_flush(tdx_cpu_of(&noting));
+	assert_true(was_incoherent);
+	assert_false(f.incoherent);
+}
+
 static void jump_away(const struct tdx_port *port, struct tdx_regs *regs);
 static jmp_buf stopped;
 
@@ -448,6 +473,7 @@ int main(void)
 		cmocka_unit_test(S1_06_entering_is_one_dispatch_whatever_it_answers),
 		cmocka_unit_test(S1_07_no_status_of_the_module_is_a_software_error),
 		cmocka_unit_test(S1_08_faults_of_the_instruction_become_errno),
+		cmocka_unit_test(S1_12_the_mark_goes_after_the_caches_were_written_back),
 		cmocka_unit_test(S1_12_a_processor_stopped_between_mark_and_call_is_still_flushed),
 	};
 

@@ -141,6 +141,7 @@ static void block_and_unblock_keep_the_l2_attributes(void **state)
 	td_kick(&s, 0);
 	expect_l2_attr(&s, &td, GPA, attr);
 	td_block_and_track(&s, &td, GPA);
+	expect_sound(&s);
 	expect_l2_attr(&s, &td, GPA, attr);
 	mem_must(&s, TDH_MEM_RANGE_UNBLOCK, GPA, td.tdr, 0);
 	expect_l2_attr(&s, &td, GPA, attr);
@@ -159,6 +160,7 @@ static void removed_page_leaves_no_alias(void **state)
 	td_kick(&s, 0);
 	td_block_and_track(&s, &td, GPA);
 	mem_must(&s, TDH_MEM_PAGE_REMOVE, GPA, td.tdr, 0);
+	expect_sound(&s);
 	mem_must(&s, TDH_MEM_PAGE_AUG, GPA, td.tdr, FREE_4K(1));
 	expect_l2_attr(&s, &td, GPA, 0);
 	/* The table goes with the L2 table beside it. */

@@ -533,6 +533,36 @@ static void a_kick_brings_a_vcpu_out_of_the_guest(void **state)
 	alarm(0);
 }
 
+/* A kick comes between the look at it and the processor: that is taken, so the vCPU waits. */
+static void a_kick_before_the_processor_is_free_is_not_lost(void **state)
+{
+	_Atomic bool stop = false;
+	struct rig_options o = {.guest = spin, .arg = &stop, .cpus = 1};
+	struct gate g = {0};
+	struct vmm_cpu *c;
+	pthread_t t;
+	struct rig r;
+
+	(void)state;
+	alarm(WATCHDOG);
+	rig_on(&r, &o);
+	rig_vm(&r, 1);
+	g.r = &r;
+	c = &r.vmm->cpu[0];
+	pthread_mutex_lock(&c->lock);
+	pthread_create(&t, NULL, run_to_a_kick, &g);
+	while (!atomic_load(&c->waiting))
+		sched_yield();
+	tdx_vcpu_kick(r.vcpu[0]);
+	pthread_mutex_unlock(&c->lock);
+	pthread_join(t, NULL);
+	assert_int_equal(g.err, 0);
+	assert_int_equal(g.entered, TDX_EXIT_INTR);
+	assert_int_equal(rig_calls(&r, TDH_VP_ENTER), 0);
+	end(&r);
+	alarm(0);
+}
+
 static void share_and_halt(struct native_cpu *cpu, void *arg)
 {
 	uint64_t word = 1;
@@ -585,6 +615,7 @@ int main(void)
 		cmocka_unit_test(gpas_of_52_bits),
 		cmocka_unit_test(a_closed_gate_is_not_passed),
 		cmocka_unit_test(a_kick_brings_a_vcpu_out_of_the_guest),
+		cmocka_unit_test(a_kick_before_the_processor_is_free_is_not_lost),
 		cmocka_unit_test(a_zap_of_shared_memory_flushes_once),
 	};
 

@@ -323,6 +323,84 @@ static void S4_07_whoever_meets_a_frozen_entry_comes_back(void **state)
 	end(&r);
 }
 
+/* A second processor at the page of an install that has not come back from the module. */
+struct second {
+	struct rig *r;
+	uint64_t gfn;
+	enum tdx_seamcall leaf;
+	enum mmu_result result;
+	uint64_t calls;
+};
+
+static void *map_too(void *arg)
+{
+	struct second *s = arg;
+	struct page_cache cache = {0};
+
+	mmu_read_lock(s->r->vm, NULL);
+	s->result = mmu_map_private(s->r->vm, &cache, s->gfn, TDX_LEVEL_4K, NULL, 1);
+	mmu_read_unlock(s->r->vm, NULL);
+	page_cache_drain(&s->r->vmm->pages, &cache);
+	return NULL;
+}
+
+static void let_second_try(void *arg)
+{
+	struct second *s = arg;
+	pthread_t thread;
+
+	s->calls = all_calls(s->r);
+	pthread_create(&thread, NULL, map_too, s);
+	pthread_join(thread, NULL);
+	s->calls = all_calls(s->r) - s->calls;
+}
+
+static void accept_at_2m_and_2g(struct native_cpu *cpu, void *arg)
+{
+	(void)arg;
+	(void)!tdx_is_success(guest_accept(cpu, 0x80000, TDX_LEVEL_4K));
+	(void)!tdx_is_success(guest_accept(cpu, 0x1000000, TDX_LEVEL_4K));
+	guest_halt(cpu);
+}
+
+/* Two vCPUs accept a page: while the first stands in the module, for the page or for a table above
+ * it, the second asks for nothing and comes back; then both get on. */
+static void S4_07_two_vcpus_accept_one_page(void **state)
+{
+	static const struct {
+		uint64_t gfn;
+		enum tdx_seamcall leaf;
+	} rows[] = {{0x80, TDH_MEM_PAGE_AUG}, {0x1000, TDH_MEM_SEPT_ADD}};
+	struct rig_options o = {.guest = accept_at_2m_and_2g, .cpus = 2};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct second s = {.gfn = rows[i].gfn, .leaf = rows[i].leaf, .result = MMU_OK};
+		struct tdx_fault f = {.kind = TDX_FAULT_STOP,
+				      .leaf = (int)rows[i].leaf,
+				      .cpu = 0,
+				      .times = 1,
+				      .stop = let_second_try,
+				      .arg = &s};
+		struct rig r;
+
+		rig_on(&r, &o);
+		rig_vm(&r, 2);
+		s.r = &r;
+		tdx_model_inject(r.model, &f);
+		assert_int_equal(rig_run(&r, 0, 0), 0);
+		assert_int_equal(s.result, MMU_RETRY);
+		assert_int_equal(s.calls, 0);
+		assert_int_equal(rig_run(&r, 1, 1), 0);
+		assert_int_equal(tdx_vm_state(r.vm), TDX_VM_RUNNABLE);
+		assert_int_equal(leaves_in(r.vm->mirror_root, 0x80, 0x81), 1);
+		assert_int_equal(leaves_in(r.vm->mirror_root, 0x1000, 0x1001), 1);
+		rig_destroy(&r);
+		rig_check_clean(&r);
+		rig_off(&r);
+	}
+}
+
 static void S4_07_a_refused_install_leaves_the_entry_as_it_was(void **state)
 {
 	static const struct {
@@ -438,6 +516,27 @@ static void S4_09_a_new_generation_of_mmio_leaves_the_mirror_alone(void **state)
 	assert_int_equal(leaves(r.vm->direct_root), 0);
 	assert_int_equal(leaves(r.vm->mirror_root), 7);
 	assert_int_equal(all_calls(&r), calls);
+	end(&r);
+}
+
+/* However many places without memory a guest touches. */
+static void touches_without_memory_take_no_tables(void **state)
+{
+	struct page_cache cache = {0};
+	uint64_t used;
+	struct rig r;
+
+	(void)state;
+	start(&r);
+	used = rig_memory(&r).used_pages;
+	for (uint64_t i = 0; i < 4096; i++) {
+		enum mmu_result m = mmu_map_mmio(r.vm, &cache, (RIG_RAM >> 12) + i * 512);
+
+		assert_true(m == MMU_OK || m == MMU_EXISTS);
+	}
+	page_cache_drain(&r.vmm->pages, &cache);
+	/* the levels down to the end of its memory, once */
+	assert_in_range(rig_memory(&r).used_pages - used, 0, 3);
 	end(&r);
 }
 
@@ -570,11 +669,13 @@ int main(void)
 		cmocka_unit_test(S4_05_every_table_has_the_kind_of_its_root),
 		cmocka_unit_test(S4_06_a_deleted_slot_takes_its_leaves_out_of_both_trees),
 		cmocka_unit_test(S4_07_whoever_meets_a_frozen_entry_comes_back),
+		cmocka_unit_test(S4_07_two_vcpus_accept_one_page),
 		cmocka_unit_test(S4_07_a_refused_install_leaves_the_entry_as_it_was),
 		cmocka_unit_test(S4_07_every_transition_is_one_external_operation),
 		cmocka_unit_test(S4_08_a_table_cannot_go_while_the_td_lives),
 		cmocka_unit_test(S4_08_at_run_time_only_leaves_go),
 		cmocka_unit_test(S4_09_a_new_generation_of_mmio_leaves_the_mirror_alone),
+		cmocka_unit_test(touches_without_memory_take_no_tables),
 		cmocka_unit_test(S4_10_unmapping_what_backs_shared_memory_makes_no_call),
 		cmocka_unit_test(S4_12_a_page_and_its_alias_are_in_two_trees),
 		cmocka_unit_test(S4_13_a_slot_reaches_no_alias),

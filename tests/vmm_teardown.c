@@ -421,18 +421,26 @@ static void S0_18_clearing_follows_the_erratum(void **state)
 static void S0_18_an_uncleared_page_raises_a_machine_check(void **state)
 {
 	struct rig_options o = {.guest = guest, .erratum = true};
-	uint64_t pa, word;
+	uint64_t pa[4], word;
 	struct rig r;
 
 	(void)state;
 	rig_on(&r, &o);
 	run_once(&r);
-	pa = private_page(&r, 2).v;
-	assert_int_equal(machine_read(&r.model->sys->m->lp[0], pa, &word, sizeof(word)), -EIO);
+	pa[0] = private_page(&r, 2).v;
+	pa[1] = tdx_vm_td(r.vm).tdr.v;
+	pa[2] = tdx_vcpu_vp(r.vcpu[0]).tdvpr.v;
+	pa[3] = r.vcpu[0]->tdcx[0];
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(machine_read(&r.model->sys->m->lp[0], pa[i], &word, sizeof(word)),
+				 -EIO);
 	rig_destroy(&r);
-	/* The monitor cleared it on the way back. */
-	assert_int_equal(machine_read(&r.model->sys->m->lp[0], pa, &word, sizeof(word)), 0);
-	assert_int_equal(word, 0);
+	/* The monitor cleared them on the way back. */
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(machine_read(&r.model->sys->m->lp[0], pa[i], &word, sizeof(word)),
+				 0);
+		assert_int_equal(word, 0);
+	}
 	rig_off(&r);
 }
 

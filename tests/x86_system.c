@@ -80,6 +80,67 @@ static void ud2_pushes_its_own_address_and_no_error_code(void **state)
 	assert_int_equal(g->cpu->regs.rsp, G_STACK - 40);
 }
 
+/* What ring 3 may not do, and what it may not load: #GP at the instruction. */
+static const struct {
+	uint8_t code[8];
+	unsigned length;
+	uint16_t selector; /* in AX */
+	bool user;
+	uint16_t error;
+} privileged[] = {
+	{{0x0f, 0x00, 0xd0}, 3, 0, true, 0},		    /* lldt */
+	{{0x0f, 0x00, 0xd8}, 3, 0, true, 0},		    /* ltr */
+	{{0x0f, 0x01, 0x10}, 3, 0, true, 0},		    /* lgdt (%rax) */
+	{{0x0f, 0x01, 0x18}, 3, 0, true, 0},		    /* lidt (%rax) */
+	{{0x0f, 0x01, 0xf0}, 3, 0, true, 0},		    /* lmsw */
+	{{0x0f, 0x01, 0x38}, 3, 0, true, 0},		    /* invlpg (%rax) */
+	{{0x0f, 0x01, 0xf8}, 3, 0, true, 0},		    /* swapgs */
+	{{0x0f, 0x06}, 2, 0, true, 0},			    /* clts */
+	{{0x0f, 0x08}, 2, 0, true, 0},			    /* invd */
+	{{0x0f, 0x09}, 2, 0, true, 0},			    /* wbinvd */
+	{{0x0f, 0x20, 0xc0}, 3, 0, true, 0},		    /* mov %cr0, %rax */
+	{{0x0f, 0x22, 0xd8}, 3, 0, true, 0},		    /* mov %rax, %cr3 */
+	{{0x0f, 0x21, 0xf8}, 3, 0, true, 0},		    /* mov %dr7, %rax */
+	{{0x0f, 0x23, 0xf8}, 3, 0, true, 0},		    /* mov %rax, %dr7 */
+	{{0x0f, 0x30}, 2, 0, true, 0},			    /* wrmsr */
+	{{0x0f, 0x32}, 2, 0, true, 0},			    /* rdmsr */
+	{{0xf4}, 1, 0, true, 0},			    /* hlt */
+	{{0xfa}, 1, 0, true, 0},			    /* cli */
+	{{0xfb}, 1, 0, true, 0},			    /* sti */
+	{{0xe4, 0x80}, 2, 0, true, 0},			    /* in $0x80, %al */
+	{{0xee}, 1, 0, true, 0},			    /* out %al, %dx */
+	{{0x8e, 0xd0}, 2, G_DS, true, G_DS},		    /* mov %eax, %ss: the kernel's */
+	{{0x8e, 0xd0}, 2, G_DS | 3, true, G_DS},	    /* by another RPL */
+	{{0x8e, 0xd0}, 2, G_UCS, true, G_UCS & ~3u},	    /* code */
+	{{0x8e, 0xd0}, 2, G_UDS & ~3u, true, G_UDS & ~3u},  /* its own by another RPL */
+	{{0x8e, 0xd0}, 2, 0, true, 0},			    /* none */
+	{{0x8e, 0xd8}, 2, G_DS, true, G_DS},		    /* mov %eax, %ds: the kernel's */
+	{{0x8e, 0xd0}, 2, G_UDS, false, G_UDS & ~3u},	    /* ring 0, the user's */
+	{{0x8e, 0xd0}, 2, G_UDS & ~3u, false, G_UDS & ~3u}, /* by another RPL */
+	{{0x8e, 0xd0}, 2, G_CS64, false, G_CS64},	    /* code */
+	{{0x8e, 0xd0}, 2, 3, false, 0},			    /* none, by another RPL */
+};
+
+static void what_a_ring_may_not_do_is_a_protection_fault(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < sizeof(privileged) / sizeof(privileged[0]); i++) {
+		struct guest g;
+
+		assert_int_equal(g_open(&g), 0);
+		with_handler(&g, 13);
+		*g_q(&g, G_TSS + 0x60) |= 0xffffull << 48; /* no map of permitted ports */
+		g_put(&g, G_CODE, privileged[i].code, privileged[i].length);
+		g.cpu->regs.rax = privileged[i].selector;
+		if (privileged[i].user)
+			g_user(&g, G_CODE);
+		expect_at_handler(&g);
+		assert_int_equal(frame(&g, 0), privileged[i].error);
+		assert_int_equal(frame(&g, 1), G_CODE);
+		g_close(&g);
+	}
+}
+
 GUEST_CODE(breakpoint, "int3; nop");
 
 static void int3_returns_after_itself(void **state)
@@ -1450,6 +1511,7 @@ int main(void)
 		T(division_by_zero_leaves_registers_alone),
 		T(page_faults_have_the_error_code_of_their_cause),
 		T(a_write_sets_accessed_and_dirty_and_a_read_only_accessed),
+		T(what_a_ring_may_not_do_is_a_protection_fault),
 		T(a_fault_while_delivering_a_fault_is_a_double_fault_then_a_triple),
 		T(ist_gives_its_own_stack),
 		T(syscall_and_sysret_go_there_and_back),

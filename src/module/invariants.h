@@ -6,7 +6,8 @@
  *   TDR     child count, TDCS and vCPU pages are exactly what the PAMT says it owns
  *   S-EPT   maps every private page and refers to every table of the TD once, at its size, under
  *           its KeyID; blocked pages have an epoch that has begun. The trees of L2 VMs have an
- *           entry where, and only where, the TD's own says so, and of the same page
+ *           entry where, and only where, the TD's own says so, and of the same page,
+ *           which nobody uses while the TD's own is blocked
  *   vCPUs   numbers known, associated and entered; epochs not from the future
  *   KOT     each KeyID in the state its owner's life cycle says
  *   locks   free, apart from those an entered guest keeps

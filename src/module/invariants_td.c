@@ -64,6 +64,12 @@ static bool check_l2_table(struct check *c, struct tree *t, unsigned vm, const u
 				      level, (unsigned long long)l1);
 		if (l2_sept_is_free(e))
 			continue;
+		if (e & SEPT_RWX && sept_has(l1, SEPT_IS_BLOCKED))
+			return broken(c,
+				      "L2 S-EPT %u of TD 0x%llx has 0x%llx at level %d, which is "
+				      "blocked",
+				      vm, (unsigned long long)t->sum->tdr_pa, (unsigned long long)e,
+				      level);
 		if (machine_hkid_of(c->mod->m, sept_address(e)) != t->tdr->hkid)
 			return broken(c, "L2 S-EPT entry 0x%llx of TD 0x%llx has another KeyID",
 				      (unsigned long long)e, (unsigned long long)t->sum->tdr_pa);
