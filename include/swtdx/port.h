@@ -62,6 +62,15 @@ struct tdx_port_ops {
 	 * not sleep. Any thread, that processor's own too. 0, or another value: it is not there.
 	 * NULL: see above. */
 	int (*call_on)(const struct tdx_port *port, void (*fn)(void *arg), void *arg);
+	/* While *byte is not 0 an interrupt is pending on the current processor, besides those that
+	 * are sent; looked at within a millisecond. For users whose signal handlers set one. NULL:
+	 * no byte. May be NULL: then there is none to be had. */
+	void (*watch)(const struct tdx_port *port, const volatile uint8_t *byte);
+	/* The host-physical address of the process's memory [at, at+size), which is a user's and
+	 * not of the memory map; 0: there is none to be had. Given back when no page table leads
+	 * there and no processor has a translation. Any thread; may be NULL. */
+	tdx_hpa_t (*map_user)(const struct tdx_port *port, void *at, uint64_t size);
+	void (*unmap_user)(const struct tdx_port *port, tdx_hpa_t pa);
 	/* The time-stamp counter. Any thread; may be NULL: no timers. */
 	uint64_t (*tsc)(const struct tdx_port *port);
 };

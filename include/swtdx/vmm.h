@@ -72,6 +72,12 @@ struct tdx_vmm_memory {
 };
 void tdx_vmm_memory(struct tdx_vmm *vmm, struct tdx_vmm_memory *m);
 
+/* The processors of the host: CPUID (eax, ebx, ecx, edx), MSRs (false: #GP), time. Any thread. */
+void tdx_vmm_cpuid(struct tdx_vmm *vmm, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+bool tdx_vmm_rdmsr(struct tdx_vmm *vmm, uint32_t msr, uint64_t *value);
+uint64_t tdx_vmm_tsc(struct tdx_vmm *vmm);
+uint64_t tdx_vmm_tsc_hz(struct tdx_vmm *vmm);
+
 /* Host memory for the user's own buffers (images, shared memory); 4K pages, contiguous. -EINVAL:
  * no pages; -ENOMEM. */
 int tdx_vmm_alloc(struct tdx_vmm *vmm, uint64_t pages, tdx_hpa_t *pa);
@@ -98,10 +104,14 @@ struct tdx_vm_params {
 	bool gpaw52;	 /* 52-bit GPAs (5-level), else 48 */
 	bool irqchip;	 /* the monitor has the local APICs, and a halted vCPU waits inside
 			    tdx_vcpu_run() for an interrupt; else HLT is the user's */
+	bool halt_waits; /* with irqchip: a vCPU that halts with interrupts blocked waits inside as
+			    well, as KVM's do; else that is TDX_EXIT_HLT */
 	bool rbp_mod;	 /* the guest may hand its host RBP in a TDVMCALL, as firmware of 2022 does;
 			    else CONFIG_FLAGS.NO_RBP_MOD, as KVM wants it */
 	bool huge_pages; /* 2M private pages where the guest accepts 2M */
-	unsigned tsc_khz; /* a multiple of 25000; 0: the host's */
+	unsigned
+		apic_bus_hz; /* of the APIC timer in its counting modes; 0: 25 MHz, TDX's crystal */
+	unsigned tsc_khz;    /* a multiple of 25000; 0: the host's */
 	struct tdx_digest mrconfigid, mrowner, mrownerconfig;
 	unsigned ncpuid;
 	struct tdx_vm_cpuid {
@@ -163,6 +173,12 @@ tdx_gpa_t tdx_vm_shared_bit(const struct tdx_vm *vm);
 /* KVM_SET_USER_MEMORY_REGION2: guest memory [gpa, gpa+size), no shared bit; size 0 deletes. Private
  * pages come on demand, shared ones are the vmm's and zero at first. -EINVAL, -EEXIST. */
 int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, tdx_gpa_t gpa_, uint64_t size);
+/* The same with the user's own memory [user, user + size) behind the shared pages, page-aligned; it
+ * must stay where it is while the slot is there. All of the slot is shared at first. private_:
+ * it can have private pages; else the guest's access to one is TDX_EXIT_MEMORY_FAULT whatever the
+ * attribute says. -ENOMEM: the port has no more of it; -EOPNOTSUPP: it has none. */
+int tdx_vm_set_user_memslot(struct tdx_vm *vm, unsigned slot, tdx_gpa_t gpa_, uint64_t size,
+			    void *user, bool private_);
 /* KVM_SET_MEMORY_ATTRIBUTES. What is left behind is zapped. -EINVAL: no slot everywhere; -EIO. */
 int tdx_vm_set_private(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t size, bool private_);
 /* Shared memory as the host sees it. -EFAULT where nothing shared is. */
@@ -189,6 +205,10 @@ int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const str
 		     enum tdvf_order order, uint64_t memory, tdx_gpa_t *hob,
 		     void (*progress)(void *arg, const char *what, uint64_t done, uint64_t all),
 		     void *arg);
+
+/* Is MapGPA offered? True at first; else the guest's is refused as unknown (SUBFUNC_UNSUPPORTED),
+ * as by a KVM whose user does not want to hear of it. */
+void tdx_vm_offer_map_gpa(struct tdx_vm *vm, bool offered);
 
 /* --- vCPUs (KVM_CREATE_VCPU, KVM_TDX_INIT_VCPU, KVM_RUN) --- */
 
@@ -236,7 +256,8 @@ struct tdx_run_map_gpa {
 	tdx_gpa_t gpa;
 	uint64_t size;
 	bool private_;
-	int ret; /* 0, -EAGAIN, -EINVAL */
+	bool done; /* the user has converted it, or does not want to */
+	int ret;   /* 0, -EAGAIN, -EINVAL */
 };
 struct tdx_run_get_quote {
 	tdx_gpa_t gpa;
@@ -288,6 +309,23 @@ void tdx_vcpu_kick(struct tdx_vcpu *vcpu);
  * vCPUs took it; -EINVAL: the VM is not running, or was made without irqchip, or it is no MSI's
  * address. A TD's level-triggered interrupts are never ended: its host does not see the EOI. */
 int tdx_vm_msi(struct tdx_vm *vm, uint64_t address, uint32_t data);
+/* The same to 32-bit ids: bits 31:8 of the destination are bits 63:40 of the address, and 0xff
+ * alone is an id (KVM_CAP_X2APIC_API). */
+int tdx_vm_msi_ext(struct tdx_vm *vm, uint64_t address, uint32_t data);
+
+/* While *byte is not 0 tdx_vcpu_run() ends soon, with TDX_EXIT_INTR, as after a kick: in the guest,
+ * while the vCPU halts, and before it is entered. A signal handler of the thread that runs the vCPU
+ * may set it (kvm_run.immediate_exit). Before the vCPU first runs. -ENOMEM; -EOPNOTSUPP. */
+int tdx_vcpu_watch(struct tdx_vcpu *vcpu, const volatile uint8_t *byte);
+/* What TDG.VP.VMCALL<CPUID> answers from now on, for leaves that are not there all zero. Copied;
+ * sub-leaf ~0: whatever the guest asks. -ENOMEM. */
+int tdx_vcpu_set_cpuid(struct tdx_vcpu *vcpu, const struct tdx_vm_cpuid *cpuid, unsigned n);
+/* The MSRs that TDG.VP.VMCALL<RDMSR, WRMSR> reach, for the user. False: no such MSR, or not this
+ * value. Not while the vCPU runs. */
+bool tdx_vcpu_rdmsr(struct tdx_vcpu *vcpu, uint32_t msr, uint64_t *value);
+bool tdx_vcpu_wrmsr(struct tdx_vcpu *vcpu, uint32_t msr, uint64_t value);
+/* An NMI; two before the vCPU takes one are one. Any thread. */
+void tdx_vcpu_nmi(struct tdx_vcpu *vcpu);
 
 /* A debugger's eyes and hands: TDH.VP.RD/WR and TDH.MEM.RD/WR (8-byte aligned, private) as the
  * module answers them, which is a refusal unless the TD was built with ATTRIBUTES.DEBUG. Tried

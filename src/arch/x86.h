@@ -186,12 +186,13 @@
 #define MISC_ENABLE_XTPR_DISABLE      X86_BIT(23)
 
 /* A message-signalled interrupt's address and data: to whom, what. SDM volume 3, 11.11. */
-#define MSI_ADDRESS    0xfee00000u
-#define MSI_DEST_SHIFT 12
-#define MSI_LOGICAL    X86_BIT(2)
-#define MSI_MODE_SHIFT 8 /* the delivery modes of the ICR */
-#define MSI_ASSERT     X86_BIT(14)
-#define MSI_LEVEL      X86_BIT(15)
+#define MSI_ADDRESS	0xfee00000u
+#define MSI_DEST_SHIFT	12
+#define MSI_LOGICAL	X86_BIT(2)
+#define MSI_REDIRECTION X86_BIT(3)
+#define MSI_MODE_SHIFT	8 /* the delivery modes of the ICR */
+#define MSI_ASSERT	X86_BIT(14)
+#define MSI_LEVEL	X86_BIT(15)
 
 #ifndef __ASSEMBLER__
 /* Vectors of exceptions, and the first that the system may use. */

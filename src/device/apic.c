@@ -171,11 +171,13 @@ static uint32_t logical_id(uint32_t id)
 struct apic_message apic_msi(uint64_t address, uint32_t data)
 {
 	const uint32_t dest = (uint32_t)(address >> MSI_DEST_SHIFT) & 0xff;
+	const enum apic_mode mode = (enum apic_mode)(data >> MSI_MODE_SHIFT & 7);
 
 	return (struct apic_message){
 		.dest = dest == 0xff ? ~0u : dest,
 		.vector = (uint8_t)data,
-		.mode = (enum apic_mode)(data >> MSI_MODE_SHIFT & 7),
+		/* The redirection hint: one of those it is for. */
+		.mode = mode == APIC_FIXED && address & MSI_REDIRECTION ? APIC_LOWEST : mode,
 		.shorthand = APIC_TO_DEST,
 		.logical = address & MSI_LOGICAL,
 		.level = data & MSI_LEVEL,

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -105,8 +106,14 @@ static void *timer_thread(void *arg)
 /* Under the lock, which the thread waits for. */
 static int start(struct timers *t)
 {
-	int err = pthread_create(&t->thread, NULL, timer_thread, t);
+	sigset_t all, before;
+	int err;
 
+	/* Signals are for threads of the program that has the machine in it. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&t->thread, NULL, timer_thread, t);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	t->running = !err;
 	return -err;
 }

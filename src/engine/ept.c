@@ -72,7 +72,9 @@ enum ept_result ept_translate(const struct ept_view *v, uint64_t gpa, enum ept_a
 			hit->hkid = shared ? machine_hkid_of(m, pa) : v->td_hkid;
 			hit->access = allowed;
 			hit->level = (enum tdx_level)level;
-			return machine_is_ram(m, hit->pa, 1) ? EPT_OK : EPT_MISCONFIG;
+			hit->ram = machine_is_ram(m, hit->pa, 1);
+			hit->host = machine_host_ptr(m, hit->pa, 1);
+			return hit->host ? EPT_OK : EPT_MISCONFIG;
 		}
 		table = machine_strip(m, entry & SEPT_HPA_MASK);
 	}

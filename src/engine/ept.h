@@ -24,6 +24,8 @@ struct ept_view {
 
 struct ept_hit {
 	uint64_t pa; /* of the byte, without KeyID */
+	void *host;  /* the byte */
+	bool ram;    /* the machine's own; else a window's, whose lines nobody watches */
 	unsigned hkid;
 	unsigned access; /* enum ept_access allowed */
 	enum tdx_level level;

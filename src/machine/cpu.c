@@ -218,7 +218,7 @@ bool machine_irq_pending_guest(struct machine_lp *lp)
 {
 	int64_t left;
 
-	if (atomic_load_explicit(&lp->irq, memory_order_relaxed))
+	if (machine_irq_now(lp))
 		return true;
 	left = atomic_load_explicit(&lp->irq_countdown, memory_order_relaxed);
 	if (left > 0)

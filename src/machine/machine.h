@@ -18,6 +18,8 @@ enum {
 	MACHINE_MAX_MSR_OVERRIDES = 64, /* more than a platform has MSRs */
 	MACHINE_MAX_WC = 8,
 	MACHINE_SEAM_DATA = 128 << 10,
+	MACHINE_MAX_WINDOWS = 256,
+	MACHINE_WINDOW_SHIFT = 38, /* where the next one begins, and so its size at most */
 };
 
 /* machine_lp.call: SEAMCALL leaf n, TDCALL leaf n, or the host (the guest) itself. */
@@ -108,6 +110,8 @@ struct machine_lp {
 		uint32_t leaf;
 		struct cpuid_regs mask;
 	} cpuid_xor;
+	/* Not 0: an interrupt for the host is pending, too. NULL: there is no such byte. */
+	const volatile uint8_t *watched;
 	uint8_t line_behind[64]; /* the next processor's is not to share one with this */
 };
 
@@ -131,6 +135,13 @@ struct machine_page {
 #define PAGE_STALE_DIRTY_SHIFT 40
 #define PAGE_STALE_DIRTY_MASK  (0xffull << 40)
 #define PAGE_STALE_HKID_SHIFT  48
+
+/* Memory of the process at a host-physical address above RAM: what a host that shares this process
+ * has for its guests. It is no TD's, belongs to no CMR, and its page words are not kept. */
+struct machine_window {
+	uint8_t *_Atomic at; /* NULL: closed */
+	_Atomic uint64_t size;
+};
 
 struct coherency; /* machine/coherency.h */
 
@@ -165,9 +176,10 @@ struct machine {
 	_Atomic int rng_fail;	    /* the next n RDRAND/RDSEED fail */
 	_Atomic uint32_t key_programmed[MACHINE_MAX_PKGS * 64]; /* bitmap, per package by KeyID */
 	struct coherency *coherency; /* reports collected; NULL when not watched */
-	uint8_t line_before[64];     /* read by all */
-	_Atomic uint64_t tsc;	     /* of the deterministic clock; written by all */
-	uint8_t line_behind[64];     /* what follows is written by one each */
+	struct machine_window window[MACHINE_MAX_WINDOWS]; /* by address */
+	uint8_t line_before[64];			   /* read by all */
+	_Atomic uint64_t tsc;	 /* of the deterministic clock; written by all */
+	uint8_t line_behind[64]; /* what follows is written by one each */
 	struct machine_lp lp[MACHINE_MAX_LPS];
 };
 
@@ -212,6 +224,18 @@ static inline bool machine_has(const struct machine *m, const void *p, size_t le
 	return (uintptr_t)p >= (uintptr_t)m->ram &&
 	       machine_is_ram(m, (uintptr_t)p - (uintptr_t)m->ram, len);
 }
+
+/* --- windows (machine/window.c) --- */
+
+/* The host-physical address of the process's [at, at+size) from now on; 0: too large, or there are
+ * too many. */
+uint64_t machine_open_window(struct machine *m, void *at, uint64_t size);
+/* No page table may lead there any more, no processor may have a translation of it. */
+void machine_close_window(struct machine *m, uint64_t pa);
+/* The pointer to len bytes of RAM or of a window; NULL: neither. pa without KeyID. */
+void *machine_host_ptr(const struct machine *m, uint64_t pa, uint64_t len);
+/* Are these bytes of the process in a window? */
+bool machine_window_has(const struct machine *m, const void *p, size_t len);
 
 /* Record that this processor wrote (whole lines of) the page under the KeyID: it owns the lines now
  * and they are dirty in its package's cache. Cheap; called by the module at its commit points. */
@@ -283,6 +307,12 @@ bool machine_rdseed(struct machine_lp *lp, uint64_t *value);
 int machine_pconfig(struct machine_lp *lp, unsigned hkid_);
 /* The poll long calls make between blocks: NMI/SMI/INTR (INTR masked by rflags_if) pending? */
 bool machine_irq_pending(struct machine_lp *lp);
+/* One that was sent, or a watched byte. */
+static inline bool machine_irq_now(const struct machine_lp *lp)
+{
+	return atomic_load_explicit(&lp->irq, memory_order_acquire) ||
+	       (lp->watched && *lp->watched);
+}
 /* The same on behalf of a guest, whose own RFLAGS.IF does not mask host interrupts. */
 bool machine_irq_pending_guest(struct machine_lp *lp);
 /* SEAM keeps interrupts from ending the guest's run (CR8 raised), and lets them again: what came

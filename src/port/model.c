@@ -78,7 +78,7 @@ static void port_cpuid(const struct tdx_port *port, uint32_t leaf, uint32_t subl
 
 static void *va(const struct tdx_port *port, hpa_t pa)
 {
-	return machine_ptr(lp_of(port)->m, pa.v);
+	return machine_host_ptr(lp_of(port)->m, pa.v, 1);
 }
 
 static void interrupt(const struct tdx_port *port)
@@ -96,6 +96,21 @@ static uint64_t tsc(const struct tdx_port *port)
 static void invept(const struct tdx_port *port)
 {
 	atomic_fetch_add(&lp_of(port)->tlb_generation, 1);
+}
+
+static void watch(const struct tdx_port *port, const volatile uint8_t *byte)
+{
+	lp_of(port)->watched = byte;
+}
+
+static hpa_t map_user(const struct tdx_port *port, void *at, uint64_t size)
+{
+	return hpa(machine_open_window(lp_of(port)->m, at, size));
+}
+
+static void unmap_user(const struct tdx_port *port, hpa_t pa)
+{
+	machine_close_window(lp_of(port)->m, pa.v);
 }
 
 static unsigned cpu_number(const struct tdx_port *port)
@@ -140,6 +155,9 @@ static const struct tdx_port_ops model_ops = {
 	.va = va,
 	.interrupt = interrupt,
 	.invept = invept,
+	.watch = watch,
+	.map_user = map_user,
+	.unmap_user = unmap_user,
 	.tsc = tsc,
 	.cpu = cpu_number,
 	.package = package,

@@ -222,6 +222,26 @@ static void relax(const struct tdx_port *port)
 	of(port)->below->ops->relax(of(port)->below);
 }
 
+/* What belongs to no call and no machine word is passed on unrecorded. */
+static void watch(const struct tdx_port *port, const volatile uint8_t *byte)
+{
+	if (of(port)->below->ops->watch)
+		of(port)->below->ops->watch(of(port)->below, byte);
+}
+
+static hpa_t map_user(const struct tdx_port *port, void *at, uint64_t size)
+{
+	const struct tdx_port *below = of(port)->below;
+
+	return below->ops->map_user ? below->ops->map_user(below, at, size) : hpa(0);
+}
+
+static void unmap_user(const struct tdx_port *port, hpa_t pa)
+{
+	if (of(port)->below->ops->unmap_user)
+		of(port)->below->ops->unmap_user(of(port)->below, pa);
+}
+
 static void invept(const struct tdx_port *port)
 {
 	if (of(port)->below->ops->invept)
@@ -255,6 +275,9 @@ const struct tdx_port *tdx_recorder_new(const struct tdx_port *below, struct tdx
 		.relax = relax,
 		.call_on = call_on,
 		.invept = invept,
+		.watch = watch,
+		.map_user = map_user,
+		.unmap_user = unmap_user,
 		.tsc = tsc,
 	};
 	struct recorder *r = malloc(sizeof(*r));

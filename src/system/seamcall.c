@@ -14,7 +14,7 @@ static enum module_next stand_still(struct module *mod, struct machine_lp *hw)
 {
 	struct vmexit x;
 
-	while (!atomic_load(&hw->irq) || !engine_host_interrupt(hw, &x))
+	while (!machine_irq_now(hw) || !engine_host_interrupt(hw, &x))
 		sched_yield();
 	hw->retired += SPIN_INSTRUCTIONS;
 	return module_vmexit(mod, hw->id, &x, module_guest_regs(mod, hw->id));

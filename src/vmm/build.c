@@ -42,7 +42,7 @@ static bool is_private(struct tdx_vm *vm, uint64_t gfn)
 {
 	const struct memslot *s = vm_slot_of(vm, gfn);
 
-	return s && s->private_[gfn - s->gfn];
+	return s && !s->no_private && s->private_[gfn - s->gfn];
 }
 
 static int add(struct tdx_vm *vm, uint64_t gfn)

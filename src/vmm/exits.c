@@ -54,7 +54,7 @@ static enum mmu_result private_fault(struct tdx_vcpu *v, uint64_t gfn, uint64_t 
 	bool huge = tdx_eeq_type(eeq) == TDX_EEQ_ACCEPT &&
 		    tdx_eeq_entry(eeq).requested_level == TDX_LEVEL_2M;
 
-	*is_private = s && s->private_[gfn - s->gfn];
+	*is_private = s && !s->no_private && s->private_[gfn - s->gfn];
 	if (!*is_private)
 		return MMU_OK;
 	if (huge && vm->huge_pages && fits_2m(s, gfn)) {
@@ -136,7 +136,7 @@ static int fault(struct tdx_vcpu *v, struct tdx_run *run)
 		if (r != MMU_RETRY)
 			break;
 		sched_yield();
-	} while (!atomic_load(&v->kicked) && !vm_is_dead(vm));
+	} while (!vcpu_wanted(v) && !vm_is_dead(vm));
 	if (!right)
 		return memory_fault(v, run, gpa_ & ~vm_shared_mask(vm), !shared);
 	if (makes_no_progress(v, gpa_, shared && r == MMU_EXISTS))
@@ -207,6 +207,7 @@ static int next_chunk(struct tdx_vcpu *v, struct tdx_run *run)
 	run->map_gpa.size = v->pending.chunk;
 	run->map_gpa.private_ = v->pending.to_private;
 	run->map_gpa.ret = 0;
+	run->map_gpa.done = false;
 	return ask(v, run, TDX_EXIT_MAP_GPA);
 }
 
@@ -214,6 +215,8 @@ static int call_map_gpa(struct tdx_vcpu *v, struct tdx_run *run)
 {
 	uint64_t mask = vm_shared_mask(v->vm), g = v->regs.r12, size = v->regs.r13;
 
+	if (atomic_load(&v->vm->no_map_gpa))
+		return vcpu_answer(v, TDVMCALL_SUBFUNC_UNSUPPORTED, g);
 	if (g + size <= g || (g & mask) != ((g + size - 1) & mask) || g + size - 1 >= mask << 1)
 		return vcpu_answer(v, TDVMCALL_INVALID_OPERAND, g);
 	if ((g | size) & (TDX_PAGE_SIZE - 1))
@@ -230,7 +233,7 @@ static int map_gpa_done(struct tdx_vcpu *v, struct tdx_run *run)
 	uint64_t mask = v->pending.to_private ? 0 : vm_shared_mask(v->vm);
 	int err = run->map_gpa.ret;
 
-	if (!err)
+	if (!err && !run->map_gpa.done)
 		err = tdx_vm_set_private(v->vm, gpa(v->pending.gpa), v->pending.chunk,
 					 v->pending.to_private);
 	v->pending.kind = NONE;
@@ -244,7 +247,7 @@ static int map_gpa_done(struct tdx_vcpu *v, struct tdx_run *run)
 	if (v->pending.gpa >= v->pending.end)
 		return vcpu_answer(v, TDVMCALL_SUCCESS, 0);
 	/* Work that waits for this vCPU comes first; the guest asks again for the rest. */
-	if (atomic_load(&v->kicked))
+	if (vcpu_wanted(v))
 		return vcpu_answer(v, TDVMCALL_RETRY, v->pending.gpa | mask);
 	return next_chunk(v, run);
 }
@@ -298,13 +301,33 @@ static bool interrupt_pending(struct tdx_vcpu *v)
 static int vcpu_halt(struct tdx_vcpu *v, struct tdx_run *run)
 {
 	run->hlt.irq_blocked = v->regs.r12 != 0;
-	if (!v->lapic || (run->hlt.irq_blocked && !lapic_pending(v->lapic)))
+	if (!v->lapic || (run->hlt.irq_blocked && !v->vm->halt_waits && !lapic_pending(v->lapic)))
 		return ask(v, run, TDX_EXIT_HLT);
 	if (run->hlt.irq_blocked || !interrupt_pending(v)) {
 		vmm_end_turn(&v->vm->vmm->cpu[atomic_load(&v->cpu)], v, true);
 		lapic_wait(v->lapic);
 	}
 	return vcpu_answer(v, TDVMCALL_SUCCESS, 0);
+}
+
+/* As the user has it; without a word from it no leaf is the host's to answer: all zero. */
+static int call_cpuid(struct tdx_vcpu *v)
+{
+	const uint32_t leaf = (uint32_t)v->regs.r12, subleaf = (uint32_t)v->regs.r13;
+
+	vcpu_answer(v, TDVMCALL_SUCCESS, 0);
+	for (unsigned i = 0; i < v->ncpuid; i++) {
+		const struct tdx_vm_cpuid *c = &v->cpuid[i];
+
+		if (c->leaf != leaf || (c->subleaf != ~0u && c->subleaf != subleaf))
+			continue;
+		v->regs.r12 = c->value.eax;
+		v->regs.r13 = c->value.ebx;
+		v->regs.r14 = c->value.ecx;
+		v->regs.r15 = c->value.edx;
+		break;
+	}
+	return 1;
 }
 
 static int tdvmcall(struct tdx_vcpu *v, struct tdx_run *run)
@@ -314,8 +337,8 @@ static int tdvmcall(struct tdx_vcpu *v, struct tdx_run *run)
 	if (r->r10 != 0) /* a vendor's call: none is offered */
 		return vcpu_answer(v, TDVMCALL_SUBFUNC_UNSUPPORTED, 0);
 	switch (r->r11) {
-	case TDVMCALL_CPUID: /* no leaf is the host's to answer: all zero */
-		return vcpu_answer(v, TDVMCALL_SUCCESS, 0);
+	case TDVMCALL_CPUID:
+		return call_cpuid(v);
 	case TDVMCALL_HLT:
 		return vcpu_halt(v, run);
 	case TDVMCALL_IO:

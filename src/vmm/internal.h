@@ -19,7 +19,7 @@
 #include "vmm/pages.h"
 
 enum { VMM_MAX_CPUS = 256 };
-enum { VM_MAX_SLOTS = 32, VM_MAX_VCPUS = 576, VM_MAX_TDCS = 16, VCPU_MAX_TDCX = 16 };
+enum { VM_MAX_SLOTS = 512, VM_MAX_VCPUS = 576, VM_MAX_TDCS = 16, VCPU_MAX_TDCX = 16 };
 
 struct tdx_vcpu;
 
@@ -76,7 +76,9 @@ struct waiting_page {
 struct memslot {
 	uint64_t gfn, npages;	     /* npages 0: empty */
 	uint8_t *private_;	     /* a byte a page: the attribute */
-	_Atomic uint64_t *shared_pa; /* a word a page: the host's page, 0 none yet */
+	_Atomic uint64_t *shared_pa; /* a word a page: the host's page, 0 none yet; NULL with: */
+	bool no_private;	     /* whatever the attribute says */
+	uint64_t user_pa;	     /* where the host has the user's memory; 0: not the user's */
 };
 
 struct tdx_vm {
@@ -98,9 +100,12 @@ struct tdx_vm {
 	unsigned ntdcs;
 	bool tdr_created;
 	bool hkid_leaked; /* with every control page */
-	bool gpaw52, huge_pages, irqchip;
+	bool gpaw52, huge_pages, irqchip, halt_waits;
+	_Atomic bool no_map_gpa;
+	unsigned apic_bus_hz; /* 0: TDX's crystal */
 	uint64_t attributes;
 	struct memslot slot[VM_MAX_SLOTS];
+	unsigned nslots; /* none is used from here on */
 	struct mmu_page *mirror_root, *direct_root;
 	uint64_t add_source; /* where TDH.MEM.PAGE.ADD copies from, while the TD is built */
 	struct zap *zap;     /* a batch of removals; under mmu_lock for writing */
@@ -126,9 +131,12 @@ struct tdx_vcpu {
 	_Atomic bool in_guest, kicked;
 	_Atomic uint64_t exits;
 	struct lapic *lapic;
-	uint64_t mmio_gpa;	    /* of the last violation where there is no memory ... */
-	unsigned mmio_met;	    /* ... and how often it came again in a row */
-	_Atomic bool pend_nmi;	    /* to be given at the next entry */
+	uint64_t mmio_gpa;		 /* of the last violation where there is no memory ... */
+	unsigned mmio_met;		 /* ... and how often it came again in a row */
+	_Atomic bool pend_nmi;		 /* to be given at the next entry */
+	const volatile uint8_t *watched; /* the user's byte that ends a run; NULL: none */
+	struct tdx_vm_cpuid *cpuid;	 /* for TDG.VP.VMCALL<CPUID> */
+	unsigned ncpuid;
 	uint64_t shared_generation; /* what its processor's translations are from */
 	pthread_mutex_t mmu_mutex;
 	struct page_cache cache;
@@ -236,6 +244,12 @@ uint64_t vm_shared_page(struct tdx_vm *vm, struct memslot *s, uint64_t gfn);
 static inline enum tdx_vm_state vm_state(const struct tdx_vm *vm)
 {
 	return (enum tdx_vm_state)atomic_load(&((struct tdx_vm *)(uintptr_t)vm)->state);
+}
+
+/* Is the vCPU's thread to come out of tdx_vcpu_run()? */
+static inline bool vcpu_wanted(const struct tdx_vcpu *v)
+{
+	return atomic_load(&v->kicked) || (v->watched && *v->watched);
 }
 
 static inline bool vm_is_dead(const struct tdx_vm *vm)

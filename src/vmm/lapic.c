@@ -5,8 +5,12 @@
 #include "vmm/lapic.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "abi/metadata.h"
 #include "arch/vmcs.h"
@@ -29,8 +33,6 @@ struct pi_descriptor {
 #define PI_ON	    1ull
 #define PI_NV_SHIFT 16
 
-#define NSEC	    1000000000ull
-
 struct lapic {
 	struct tdx_vcpu *v;
 	hpa_t page;
@@ -40,25 +42,19 @@ struct lapic {
 	struct apic apic;
 	struct timer timer; /* under the timer thread's lock */
 	uint64_t tsc_offset, tsc_multiplier;
+	int wake_fd; /* an eventfd, beside the condition; -1: signals do not matter */
 };
 
 /* --- what the registers ask of the VM --- */
 
 static uint64_t vm_now(void *arg)
 {
-	const struct tdx_vm *vm = arg;
-	const struct tdx_port *port = vm->vmm->port[0];
-
-	return port->ops->tsc ? port->ops->tsc(port) : 0;
+	return tdx_vmm_tsc(((struct tdx_vm *)arg)->vmm);
 }
 
 static uint64_t tsc_hz(const struct tdx_vm *vm)
 {
-	const struct tdx_port *port = vm->vmm->port[0];
-	uint32_t r[4];
-
-	port->ops->cpuid(port, 0x15, 0, r);
-	return r[0] && r[1] && r[2] ? (uint64_t)r[2] * r[1] / r[0] : NSEC;
+	return tdx_vmm_tsc_hz(vm->vmm);
 }
 
 static struct timers *lapic_timers_new(struct tdx_vm *vm)
@@ -103,18 +99,9 @@ static void post(void *arg, uint8_t vector)
 /* INIT, SIPI and SMI do not reach a TD. */
 static void event(void *arg, enum apic_mode mode, uint8_t vector)
 {
-	struct lapic *a = arg;
-	struct tdx_vcpu *v = a->v;
-	int cpu;
-
 	(void)vector;
-	if (mode != APIC_NMI)
-		return;
-	atomic_store(&v->pend_nmi, true);
-	cpu = atomic_load(&v->cpu);
-	if (atomic_load(&v->in_guest) && cpu >= 0)
-		v->vm->vmm->port[cpu]->ops->interrupt(v->vm->vmm->port[cpu]);
-	lapic_wake(a);
+	if (mode == APIC_NMI)
+		tdx_vcpu_nmi(((struct lapic *)arg)->v);
 }
 
 /* To how many. */
@@ -136,19 +123,34 @@ static unsigned deliver(struct tdx_vm *vm, uint32_t from, const struct apic_mess
 
 static void send(void *arg, const struct apic_message *m)
 {
-	struct lapic *a = arg;
+	const struct lapic *a = arg;
 
 	deliver(a->v->vm, a->v->id, m);
+}
+
+static int send_msi(struct tdx_vm *vm, uint64_t address, const struct apic_message *m)
+{
+	if (!vm->irqchip || atomic_load(&vm->state) != TDX_VM_RUNNABLE ||
+	    (uint32_t)address >> MSI_DEST_SHIFT >> 8 != MSI_ADDRESS >> MSI_DEST_SHIFT >> 8)
+		return -EINVAL;
+	return (int)deliver(vm, ~0u, m);
 }
 
 int tdx_vm_msi(struct tdx_vm *vm, uint64_t address, uint32_t data)
 {
 	const struct apic_message m = apic_msi(address, data);
 
-	if (!vm->irqchip || atomic_load(&vm->state) != TDX_VM_RUNNABLE ||
-	    address >> MSI_DEST_SHIFT >> 8 != MSI_ADDRESS >> MSI_DEST_SHIFT >> 8)
-		return -EINVAL;
-	return (int)deliver(vm, ~0u, &m);
+	return address >> 32 ? -EINVAL : send_msi(vm, address, &m);
+}
+
+int tdx_vm_msi_ext(struct tdx_vm *vm, uint64_t address, uint32_t data)
+{
+	struct apic_message m = apic_msi(address, data);
+
+	/* All 32 bits of it: to all are all of them set, and not eight. */
+	m.dest =
+		((uint32_t)address >> MSI_DEST_SHIFT & 0xff) | ((uint32_t)(address >> 32) & ~0xffu);
+	return send_msi(vm, address, &m);
 }
 
 static const struct apic_ops ops = {
@@ -179,6 +181,7 @@ struct lapic *lapic_new(struct tdx_vcpu *v)
 		return NULL;
 	}
 	a->v = v;
+	a->wake_fd = -1;
 	a->timer.fired = timer_fired;
 	a->timer.arg = a;
 	tdx_vmm_write(vmm, a->page, zero, sizeof(zero));
@@ -193,7 +196,7 @@ struct lapic *lapic_new(struct tdx_vcpu *v)
 		  &(struct apic_config){.id = v->id,
 					.kind = APIC_VIRTUALIZED,
 					.clock_hz = tsc_hz(v->vm),
-					.bus_hz = BUS_HZ,
+					.bus_hz = v->vm->apic_bus_hz ? v->vm->apic_bus_hz : BUS_HZ,
 					.min_period = tsc_hz(v->vm) / MIN_PERIOD_HZ},
 		  &ops, a);
 	return a;
@@ -204,6 +207,8 @@ void lapic_free(struct lapic *a)
 	if (!a)
 		return;
 	pages_put(&a->v->vm->vmm->pages, a->page.v);
+	if (a->wake_fd >= 0)
+		close(a->wake_fd);
 	pthread_cond_destroy(&a->changed);
 	pthread_mutex_destroy(&a->lock);
 	free(a);
@@ -241,6 +246,12 @@ bool lapic_pending(const struct lapic *a)
 
 void lapic_wake(struct lapic *a)
 {
+	const uint64_t one = 1;
+
+	if (a->wake_fd >= 0) {
+		(void)!write(a->wake_fd, &one, sizeof(one)); /* full: it is awake */
+		return;
+	}
 	pthread_mutex_lock(&a->lock);
 	pthread_cond_signal(&a->changed);
 	pthread_mutex_unlock(&a->lock);
@@ -260,11 +271,44 @@ void lapic_post(struct lapic *a, uint8_t vector)
 	lapic_wake(a);
 }
 
+static bool over(const struct lapic *a)
+{
+	return lapic_pending(a) || vcpu_wanted(a->v) || atomic_load(&a->v->pend_nmi) ||
+	       vm_is_dead(a->v->vm);
+}
+
+bool lapic_wakes_by_signal(struct lapic *a)
+{
+	if (a->wake_fd < 0)
+		a->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return a->wake_fd >= 0;
+}
+
+/* The signal that sets the watched byte must not come between the look and the sleep: it is let in
+ * by the sleep alone. */
+static void wait_with_signals(struct lapic *a)
+{
+	const struct timespec at_most = {0, HALT_POLL_NS};
+	struct pollfd fd = {.fd = a->wake_fd, .events = POLLIN};
+	sigset_t all, before;
+	uint64_t count;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (!over(a))
+		if (ppoll(&fd, 1, &at_most, &before) > 0)
+			(void)!read(a->wake_fd, &count, sizeof(count));
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 void lapic_wait(struct lapic *a)
 {
+	if (a->wake_fd >= 0) {
+		wait_with_signals(a);
+		return;
+	}
 	pthread_mutex_lock(&a->lock);
-	while (!lapic_pending(a) && !atomic_load(&a->v->kicked) && !atomic_load(&a->v->pend_nmi) &&
-	       !vm_is_dead(a->v->vm)) {
+	while (!over(a)) {
 		struct timespec at;
 
 		/* A VM that dies does not wake its vCPUs. */

@@ -29,6 +29,8 @@ void lapic_post(struct lapic *a, uint8_t vector);
 void lapic_wake(struct lapic *a);
 /* Is something posted that the processor has not taken yet? */
 bool lapic_pending(const struct lapic *a);
+/* Signals end the wait from now on, too: see tdx_vcpu_watch(). False: no descriptor. */
+bool lapic_wakes_by_signal(struct lapic *a);
 /* Wait until something is, or the vCPU is kicked, or the VM dies. */
 void lapic_wait(struct lapic *a);
 

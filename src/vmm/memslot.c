@@ -9,7 +9,7 @@
 
 struct memslot *vm_slot_of(struct tdx_vm *vm, uint64_t gfn)
 {
-	for (unsigned i = 0; i < VM_MAX_SLOTS; i++)
+	for (unsigned i = 0; i < vm->nslots; i++)
 		if (gfn - vm->slot[i].gfn < vm->slot[i].npages)
 			return &vm->slot[i];
 	return NULL;
@@ -17,9 +17,13 @@ struct memslot *vm_slot_of(struct tdx_vm *vm, uint64_t gfn)
 
 static void free_slot(struct tdx_vm *vm, struct memslot *s)
 {
-	for (uint64_t i = 0; i < s->npages; i++)
+	const struct tdx_port *port = vm->vmm->port[0];
+
+	for (uint64_t i = 0; s->shared_pa && i < s->npages; i++)
 		if (s->shared_pa[i])
 			pages_put(&vm->vmm->pages, s->shared_pa[i]);
+	if (s->user_pa)
+		port->ops->unmap_user(port, hpa(s->user_pa));
 	free(s->private_);
 	free((void *)s->shared_pa);
 	*s = (struct memslot){0};
@@ -27,7 +31,7 @@ static void free_slot(struct tdx_vm *vm, struct memslot *s)
 
 void vm_free_slots(struct tdx_vm *vm)
 {
-	for (unsigned i = 0; i < VM_MAX_SLOTS; i++)
+	for (unsigned i = 0; i < vm->nslots; i++)
 		if (vm->slot[i].npages)
 			free_slot(vm, &vm->slot[i]);
 }
@@ -44,25 +48,46 @@ static int delete_slot(struct tdx_vm *vm, struct memslot *s)
 	return err;
 }
 
-static int add_slot(struct tdx_vm *vm, struct memslot *s, uint64_t gfn, uint64_t npages)
+/* What is behind the shared pages of a new slot: the user's memory, or room to write down pages of
+ * the monitor's own. */
+static int back_slot(struct tdx_vm *vm, struct memslot *s, uint64_t npages, void *user)
 {
-	for (unsigned i = 0; i < VM_MAX_SLOTS; i++) {
+	const struct tdx_port *port = vm->vmm->port[0];
+
+	if (!user) {
+		s->shared_pa = calloc(npages, sizeof(*s->shared_pa));
+		return s->shared_pa ? 0 : -ENOMEM;
+	}
+	if (!port->ops->map_user)
+		return -EOPNOTSUPP;
+	s->user_pa = port->ops->map_user(port, user, npages << 12).v;
+	return s->user_pa ? 0 : -ENOMEM;
+}
+
+static int add_slot(struct tdx_vm *vm, struct memslot *s, uint64_t gfn, uint64_t npages, void *user,
+		    bool private_)
+{
+	int err;
+
+	for (unsigned i = 0; i < vm->nslots; i++) {
 		const struct memslot *o = &vm->slot[i];
 
 		if (o->npages && gfn < o->gfn + o->npages && o->gfn < gfn + npages)
 			return -EEXIST;
 	}
 	s->private_ = calloc(npages, 1);
-	s->shared_pa = calloc(npages, sizeof(*s->shared_pa));
-	if (!s->private_ || !s->shared_pa) {
+	err = s->private_ ? back_slot(vm, s, npages, user) : -ENOMEM;
+	if (err) {
 		free(s->private_);
-		free((void *)s->shared_pa);
 		*s = (struct memslot){0};
-		return -ENOMEM;
+		return err;
 	}
-	memset(s->private_, 1, npages);
+	memset(s->private_, !user, npages);
+	s->no_private = !private_;
 	s->gfn = gfn;
 	s->npages = npages;
+	if ((unsigned)(s - vm->slot) >= vm->nslots)
+		vm->nslots = (unsigned)(s - vm->slot) + 1;
 	/* What said that there is no memory says it no more. */
 	return mmu_zap(vm, gfn, npages, MMU_SHARED);
 }
@@ -74,7 +99,8 @@ static bool range_valid(const struct tdx_vm *vm, uint64_t gpa_, uint64_t size)
 	       gpa_ + size <= vm_shared_mask(vm);
 }
 
-int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, gpa_t g, uint64_t size)
+static int set_memslot(struct tdx_vm *vm, unsigned slot, gpa_t g, uint64_t size, void *user,
+		       bool private_)
 {
 	struct memslot *s;
 	int err;
@@ -90,9 +116,22 @@ int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, gpa_t g, uint64_t size)
 	else if (!size)
 		err = delete_slot(vm, s);
 	else
-		err = s->npages ? -EEXIST : add_slot(vm, s, g.v >> 12, size >> 12);
+		err = s->npages ? -EEXIST : add_slot(vm, s, g.v >> 12, size >> 12, user, private_);
 	mmu_write_unlock(vm);
 	return err;
+}
+
+int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, gpa_t g, uint64_t size)
+{
+	return set_memslot(vm, slot, g, size, NULL, true);
+}
+
+int tdx_vm_set_user_memslot(struct tdx_vm *vm, unsigned slot, gpa_t g, uint64_t size, void *user,
+			    bool private_)
+{
+	if (!user || (uintptr_t)user & (TDX_PAGE_SIZE - 1))
+		return -EINVAL;
+	return set_memslot(vm, slot, g, size, user, private_);
 }
 
 int tdx_vm_set_private(struct tdx_vm *vm, gpa_t g, uint64_t size, bool private_)
@@ -132,10 +171,13 @@ int tdx_vm_set_private(struct tdx_vm *vm, gpa_t g, uint64_t size, bool private_)
 
 uint64_t vm_shared_page(struct tdx_vm *vm, struct memslot *s, uint64_t gfn)
 {
-	_Atomic uint64_t *slot = &s->shared_pa[gfn - s->gfn];
+	_Atomic uint64_t *slot = s->user_pa ? NULL : &s->shared_pa[gfn - s->gfn];
 	static const uint8_t zero[TDX_PAGE_SIZE];
-	uint64_t pa = atomic_load(slot), none = 0;
+	uint64_t pa, none = 0;
 
+	if (s->user_pa)
+		return s->user_pa + ((gfn - s->gfn) << 12);
+	pa = atomic_load(slot);
 	if (pa)
 		return pa;
 	pa = pages_get(&vm->vmm->pages);

@@ -231,7 +231,7 @@ static bool has_memory(const struct tdx_vm *vm, uint64_t gfn, unsigned level)
 {
 	uint64_t span = 1ull << (9 * level), first = gfn & ~(span - 1);
 
-	for (unsigned i = 0; i < VM_MAX_SLOTS; i++) {
+	for (unsigned i = 0; i < vm->nslots; i++) {
 		const struct memslot *s = &vm->slot[i];
 
 		if (s->npages && s->gfn < first + span && first < s->gfn + s->npages)

@@ -51,11 +51,19 @@ static bool write_msr(const struct tdx_vcpu *v, uint32_t msr, uint64_t value)
 	}
 }
 
+bool tdx_vcpu_rdmsr(struct tdx_vcpu *v, uint32_t msr, uint64_t *value)
+{
+	return (v->lapic && lapic_read(v->lapic, msr, value)) || read_msr(v, msr, value);
+}
+
+bool tdx_vcpu_wrmsr(struct tdx_vcpu *v, uint32_t msr, uint64_t value)
+{
+	return (v->lapic && lapic_write(v->lapic, msr, value)) || write_msr(v, msr, value);
+}
+
 int vcpu_msr(struct tdx_vcpu *v, bool write, uint32_t msr, uint64_t value)
 {
-	bool ok =
-		write ? (v->lapic && lapic_write(v->lapic, msr, value)) || write_msr(v, msr, value)
-		      : (v->lapic && lapic_read(v->lapic, msr, &value)) || read_msr(v, msr, &value);
+	bool ok = write ? tdx_vcpu_wrmsr(v, msr, value) : tdx_vcpu_rdmsr(v, msr, &value);
 
 	return vcpu_answer(v, ok ? TDVMCALL_SUCCESS : TDVMCALL_INVALID_OPERAND,
 			   ok && !write ? value : 0);

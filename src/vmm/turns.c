@@ -111,7 +111,7 @@ bool vmm_take_turn(struct vmm_cpu *c, struct tdx_vcpu *v)
 		wait(t, v, mine ? TICK_NS : REST_NS);
 		if (mine && atomic_load(&t->holder))
 			tick(c, &w);
-		go = !atomic_load(&v->kicked) && !vm_is_dead(v->vm);
+		go = !vcpu_wanted(v) && !vm_is_dead(v->vm);
 	}
 	dequeue(t, v);
 	if (go) {

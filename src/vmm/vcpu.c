@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "arch/vmcs.h"
 #include "arch/vmx.h"
@@ -163,6 +164,7 @@ void vcpu_free(struct tdx_vcpu *v)
 			vm_reclaim_page(vm, v->vp.tdvpr.v);
 	}
 	lapic_free(v->lapic);
+	free(v->cpuid);
 	page_cache_drain(pages, &v->cache);
 	for (unsigned i = 0; i < vm->vmm->ncpus; i++) {
 		struct tdx_vcpu *holder = v;
@@ -176,6 +178,8 @@ void vcpu_free(struct tdx_vcpu *v)
 
 static void unload(struct tdx_vcpu *v, struct vmm_cpu *c)
 {
+	if (v->watched)
+		c->port->ops->watch(c->port, NULL);
 	atomic_store(&v->in_guest, false);
 	atomic_store(&c->in_guest, false);
 	vmm_put_cpu(c);
@@ -217,8 +221,7 @@ static struct vmm_cpu *load(struct tdx_vcpu *v, int cpu)
 	atomic_store(&v->cpu, (int)want);
 	atomic_store(&c->in_guest, true);
 	atomic_store(&v->in_guest, true);
-	if (atomic_load(&v->vm->wait_for_sept_zap) || atomic_load(&v->kicked) ||
-	    vm_is_dead(v->vm)) {
+	if (atomic_load(&v->vm->wait_for_sept_zap) || vcpu_wanted(v) || vm_is_dead(v->vm)) {
 		unload(v, c);
 		return NULL;
 	}
@@ -230,6 +233,8 @@ static void before_entry(struct tdx_vcpu *v, const struct vmm_cpu *c)
 {
 	uint64_t generation = atomic_load(&v->vm->shared_generation);
 
+	if (v->watched)
+		c->port->ops->watch(c->port, v->watched);
 	if (generation != v->shared_generation) {
 		if (c->port->ops->invept)
 			c->port->ops->invept(c->port);
@@ -264,7 +269,8 @@ int tdx_vcpu_run(struct tdx_vcpu *v, int cpu, struct tdx_run *run)
 
 		if (vm_is_dead(vm))
 			return -EIO;
-		if (atomic_exchange(&v->kicked, false)) {
+		if (vcpu_wanted(v)) {
+			atomic_store(&v->kicked, false);
 			run->exit = TDX_EXIT_INTR;
 			return 0;
 		}
@@ -295,6 +301,42 @@ void tdx_vcpu_kick(struct tdx_vcpu *v)
 	cpu = atomic_load(&v->cpu);
 	if (cpu >= 0 && atomic_load(&v->in_guest))
 		vmm->port[cpu]->ops->interrupt(vmm->port[cpu]);
+}
+
+int tdx_vcpu_watch(struct tdx_vcpu *v, const volatile uint8_t *byte)
+{
+	if (!v->vm->vmm->port[0]->ops->watch)
+		return -EOPNOTSUPP;
+	if (v->lapic && !lapic_wakes_by_signal(v->lapic))
+		return -ENOMEM;
+	v->watched = byte;
+	return 0;
+}
+
+int tdx_vcpu_set_cpuid(struct tdx_vcpu *v, const struct tdx_vm_cpuid *cpuid, unsigned n)
+{
+	struct tdx_vm_cpuid *copy = n ? malloc(n * sizeof(*copy)) : NULL;
+
+	if (n && !copy)
+		return -ENOMEM;
+	if (n)
+		memcpy(copy, cpuid, n * sizeof(*copy));
+	free(v->cpuid);
+	v->cpuid = copy;
+	v->ncpuid = n;
+	return 0;
+}
+
+void tdx_vcpu_nmi(struct tdx_vcpu *v)
+{
+	int cpu;
+
+	atomic_store(&v->pend_nmi, true);
+	cpu = atomic_load(&v->cpu);
+	if (atomic_load(&v->in_guest) && cpu >= 0)
+		v->vm->vmm->port[cpu]->ops->interrupt(v->vm->vmm->port[cpu]);
+	if (v->lapic)
+		lapic_wake(v->lapic);
 }
 
 struct tdx_vp tdx_vcpu_vp(const struct tdx_vcpu *v)

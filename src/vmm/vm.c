@@ -129,7 +129,7 @@ static const struct tdx_vm_cpuid *wanted(const struct tdx_vm_params *p, uint32_t
 	return NULL;
 }
 
-enum { TSC_MIN = 100000, TSC_MAX = 10000000 }; /* kHz, of a TD */
+enum { TSC_UNIT = 25000, TSC_UNITS_MAX = UINT16_MAX }; /* kHz; the module knows the limits */
 
 static int fill_params(const struct tdx_vm *vm, const struct tdx_vm_params *p,
 		       struct tdx_td_params *t)
@@ -141,8 +141,8 @@ static int fill_params(const struct tdx_vm *vm, const struct tdx_vm_params *p,
 		return -E2BIG;
 	if ((p->attributes & ~info->attributes_fixed0) || (p->xfam & ~info->xfam_fixed0) ||
 	    (p->xfam & info->xfam_fixed1) != info->xfam_fixed1 || !p->max_vcpus ||
-	    p->max_vcpus > info->max_vcpus_per_td || p->tsc_khz % 25000 ||
-	    (p->tsc_khz && (p->tsc_khz < TSC_MIN || p->tsc_khz > TSC_MAX)))
+	    p->max_vcpus > info->max_vcpus_per_td || p->tsc_khz % TSC_UNIT ||
+	    p->tsc_khz / TSC_UNIT > TSC_UNITS_MAX)
 		return -EINVAL;
 	memset(t, 0, sizeof(*t));
 	t->attributes = p->attributes;
@@ -151,7 +151,7 @@ static int fill_params(const struct tdx_vm *vm, const struct tdx_vm_params *p,
 	t->eptp_controls = TDX_EPTP_MT_WB | (p->gpaw52 ? TDX_EPTP_WALK_5 : TDX_EPTP_WALK_4);
 	t->config_flags =
 		(p->rbp_mod ? 0 : TDX_CONFIG_NO_RBP_MOD) | (p->gpaw52 ? TDX_CONFIG_GPAW : 0);
-	t->tsc_frequency = (uint16_t)((p->tsc_khz ? p->tsc_khz : 2100000) / 25000);
+	t->tsc_frequency = (uint16_t)((p->tsc_khz ? p->tsc_khz : 2100000) / TSC_UNIT);
 	t->mrconfigid = p->mrconfigid;
 	t->mrowner = p->mrowner;
 	t->mrownerconfig = p->mrownerconfig;
@@ -254,6 +254,8 @@ int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
 	vm->gpaw52 = p->gpaw52;
 	vm->huge_pages = p->huge_pages;
 	vm->irqchip = p->irqchip;
+	vm->halt_waits = p->halt_waits;
+	vm->apic_bus_hz = p->apic_bus_hz;
 	vm->attributes = p->attributes;
 	pthread_mutex_lock(&vm->vmm->tdx_lock);
 	err = create(vm);

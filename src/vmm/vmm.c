@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DEFAULT_TSC_HZ = 1000000000 }; /* of a processor that does not say */
+
 static hpa_t alloc(void *ctx, uint64_t size, uint64_t align, hpa_t near)
 {
 	struct tdx_vmm *vmm = ctx;
@@ -166,6 +168,32 @@ void tdx_vmm_fail_alloc(struct tdx_vmm *vmm, uint64_t nth)
 const struct tdx_host_info *tdx_vmm_info(const struct tdx_vmm *vmm)
 {
 	return &vmm->info;
+}
+
+void tdx_vmm_cpuid(struct tdx_vmm *vmm, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	vmm->port[0]->ops->cpuid(vmm->port[0], leaf, subleaf, out);
+}
+
+bool tdx_vmm_rdmsr(struct tdx_vmm *vmm, uint32_t msr, uint64_t *value)
+{
+	return vmm->port[0]->ops->rdmsr(vmm->port[0], msr, value);
+}
+
+uint64_t tdx_vmm_tsc(struct tdx_vmm *vmm)
+{
+	const struct tdx_port *port = vmm->port[0];
+
+	return port->ops->tsc ? port->ops->tsc(port) : 0;
+}
+
+/* CPUID leaf 0x15 has the crystal and the ratio to it. */
+uint64_t tdx_vmm_tsc_hz(struct tdx_vmm *vmm)
+{
+	uint32_t r[4];
+
+	tdx_vmm_cpuid(vmm, 0x15, 0, r);
+	return r[0] && r[1] && r[2] ? (uint64_t)r[2] * r[1] / r[0] : DEFAULT_TSC_HZ;
 }
 
 void tdx_vmm_memory(struct tdx_vmm *vmm, struct tdx_vmm_memory *m)

@@ -53,6 +53,11 @@ void tdx_vm_set_noncoherent_dma(struct tdx_vm *vm, bool assigned)
 	(void)assigned;
 }
 
+void tdx_vm_offer_map_gpa(struct tdx_vm *vm, bool offered)
+{
+	atomic_store(&vm->no_map_gpa, !offered);
+}
+
 int tdx_vm_inhibit_apicv(struct tdx_vm *vm)
 {
 	return vm_kill(vm, "posted interrupts are inhibited, and it has no others");

@@ -124,7 +124,7 @@ static bool interrupted(struct machine_lp *lp)
 {
 	int64_t due = 0;
 
-	if (atomic_load_explicit(&lp->irq, memory_order_acquire))
+	if (machine_irq_now(lp))
 		return true;
 	return atomic_load_explicit(&lp->irq_countdown, memory_order_relaxed) == 0 &&
 	       atomic_compare_exchange_strong(&lp->irq_countdown, &due, -1);
@@ -191,7 +191,7 @@ static void *translate(struct native_cpu *cpu, uint64_t gpa, enum ept_access acc
 		switch (ept_translate(&v, gpa, access, &hit, &x.qualification)) {
 		case EPT_OK:
 			*hkid_ = hit.hkid;
-			return machine_ptr(in->m, hit.pa);
+			return hit.host;
 		case EPT_VE:
 			if (engine_ve(in->vps, in->vmcs, x.qualification | GLA_VALID, gpa, gpa)) {
 				event(cpu, VECTOR_VE, 0);
@@ -256,7 +256,8 @@ static bool access_memory(struct native_cpu *cpu, gpa_t g, void *buf, size_t len
 		n = n < len ? n : len;
 		if (write) {
 			copy(p, b, n);
-			machine_wrote(hw, (uint64_t)(p - hw->m->ram), hkid_);
+			if (machine_has(hw->m, p, n))
+				machine_wrote(hw, (uint64_t)(p - hw->m->ram), hkid_);
 		} else
 			copy(b, p, n);
 		b += n;

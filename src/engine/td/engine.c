@@ -12,8 +12,9 @@
 #include "engine/ve.h"
 
 /* Instructions between two looks at what nobody kicks for. */
-#define BUDGET	      20000000ull
-#define ALL_VMX_EXITS 0x1000
+#define BUDGET	       20000000ull
+#define BUDGET_WATCHED 200000ull /* a byte of the host's, too: half a millisecond */
+#define ALL_VMX_EXITS  0x1000
 
 static void td_cpuid(struct x86_cpu *x86, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
@@ -228,6 +229,13 @@ static void count(struct td_cpu *t)
 	t->counted_naps = t->x86->naps;
 }
 
+static uint64_t budget(const struct td_cpu *t)
+{
+	if (monitor_trap(t))
+		return 1;
+	return t->in.hw->watched ? BUDGET_WATCHED : BUDGET;
+}
+
 static enum module_next guest(struct td_cpu *t)
 {
 	enum module_next next = MODULE_TO_GUEST;
@@ -237,8 +245,7 @@ static enum module_next guest(struct td_cpu *t)
 		struct x86_exit e;
 
 		inject(t);
-		if (atomic_load_explicit(&t->in.hw->irq, memory_order_acquire) &&
-		    !t->x86->inj.valid) {
+		if (machine_irq_now(t->in.hw) && !t->x86->inj.valid) {
 			next = external_interrupt(t);
 			continue;
 		}
@@ -247,9 +254,9 @@ static enum module_next guest(struct td_cpu *t)
 			continue;
 		}
 		/* With an event on its way into the guest, the host comes right after it. */
-		if (atomic_load_explicit(&t->in.hw->irq, memory_order_acquire))
+		if (machine_irq_now(t->in.hw))
 			x86_kick(t->x86);
-		x86_run(t->x86, &e, monitor_trap(t) ? 1 : BUDGET);
+		x86_run(t->x86, &e, budget(t));
 		/* In its place a processor has the host's clock, which comes so often. */
 		slept = t->x86->naps != t->counted_naps && e.reason == X86_EXIT_KICK;
 		count(t);

@@ -8,7 +8,6 @@
 unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **host, uint64_t *qual)
 {
 	struct td_cpu *t = td_cpu_of(x86);
-	struct machine *m = t->in.m;
 	uint64_t q = 0;
 	struct ept_hit hit;
 
@@ -26,11 +25,13 @@ unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **h
 		*qual = q;
 		return 0;
 	}
-	if (!machine_intact(t->in.hw, hit.pa, hit.hkid)) {
+	if (hit.ram && !machine_intact(t->in.hw, hit.pa, hit.hkid)) {
 		t->poison = true;
 		return 0;
 	}
-	*host = machine_ptr(m, hit.pa & ~(TDX_PAGE_SIZE - 1));
+	*host = (uint8_t *)hit.host - (hit.pa & (TDX_PAGE_SIZE - 1));
+	if (!hit.ram)
+		return hit.access;
 	if (access & X86_MAP_W) {
 		machine_wrote(t->in.hw, hit.pa & ~(TDX_PAGE_SIZE - 1), hit.hkid);
 		return hit.access;
@@ -40,7 +41,9 @@ unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **h
 
 bool td_is_ram(struct x86_cpu *x86, const void *host, size_t len)
 {
-	return machine_has(td_cpu_of(x86)->in.m, host, len);
+	const struct machine *m = td_cpu_of(x86)->in.m;
+
+	return machine_has(m, host, len) || machine_window_has(m, host, len);
 }
 
 void td_tlb_at_entry(struct td_cpu *t)

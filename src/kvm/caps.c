@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* KVM's capabilities: the number, the name, what is answered, and why. What is in no row is 0 as
+ * well, and is remembered as asked for in vain. */
+#include "kvm/internal.h"
+
+enum value {
+	ALWAYS,	    /* .number */
+	VCPUS,	    /* processors of the host */
+	TDX_ONLY,   /* .number for a TD and for the system, 0 for an ordinary VM */
+	PLAIN_ONLY, /* 0 for a TD */
+};
+
+struct row {
+	unsigned cap;
+	const char *name;
+	enum value value;
+	long number;
+	const char *why;
+};
+
+#define ROW(cap, value, number, why)                                                               \
+	{                                                                                          \
+		KVM_CAP_##cap, "KVM_CAP_" #cap, value, number, why                                 \
+	}
+
+static const struct row rows[] = {
+	ROW(IRQCHIP, ALWAYS, 1, "local APICs are in the kernel"),
+	ROW(USER_MEMORY, ALWAYS, 1, "the client's memory behind shared pages"),
+	ROW(SET_TSS_ADDR, ALWAYS, 1, "taken, and of no use to a TD"),
+	ROW(VAPIC, ALWAYS, 1, "taken, and of no use to a TD"),
+	ROW(EXT_CPUID, ALWAYS, 1, "KVM_SET_CPUID2"),
+	ROW(NR_VCPUS, VCPUS, 0, "as many as processors"),
+	ROW(NR_MEMSLOTS, ALWAYS, KVM_SLOTS, "slots"),
+	ROW(MP_STATE, ALWAYS, 1, ""),
+	ROW(COALESCED_MMIO, ALWAYS, 0, "each write exits"),
+	ROW(SYNC_MMU, ALWAYS, 1, "what the client does to its memory is seen at once"),
+	ROW(DESTROY_MEMORY_REGION_WORKS, ALWAYS, 1, ""),
+	ROW(SET_GUEST_DEBUG, ALWAYS, 0, "a TD's state is its own; see --gdb"),
+	ROW(IRQ_ROUTING, ALWAYS, KVM_LIMIT_ROUTES, "routes"),
+	ROW(IRQ_INJECT_STATUS, ALWAYS, 1, "KVM_IRQ_LINE_STATUS"),
+	ROW(JOIN_MEMORY_REGIONS_WORKS, ALWAYS, 1, ""),
+	ROW(MCE, ALWAYS, KVM_LIMIT_MCE_BANKS, "banks"),
+	ROW(IRQFD, ALWAYS, 1, ""),
+	ROW(IOEVENTFD, ALWAYS, 1, ""),
+	ROW(SET_IDENTITY_MAP_ADDR, ALWAYS, 1, "taken, and of no use to a TD"),
+	ROW(ADJUST_CLOCK, ALWAYS, KVM_CLOCK_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC,
+	    "flags of KVM_GET_CLOCK"),
+	ROW(INTERNAL_ERROR_DATA, ALWAYS, 1, ""),
+	ROW(VCPU_EVENTS, ALWAYS, 1, "clients insist on it, and ask no TD for them"),
+	ROW(HYPERV, ALWAYS, 0, "no Hyper-V for TDs"),
+	ROW(DEBUGREGS, ALWAYS, 1, "clients insist on it; a TD's are refused"),
+	ROW(X86_ROBUST_SINGLESTEP, ALWAYS, 1, "clients insist on it"),
+	ROW(XSAVE, ALWAYS, 1, "clients insist on it; a TD's is refused"),
+	ROW(XCRS, ALWAYS, 0, "a TD's are its own"),
+	ROW(TSC_CONTROL, ALWAYS, 1, "of a VM, before it has vCPUs"),
+	ROW(GET_TSC_KHZ, ALWAYS, 1, ""),
+	ROW(MAX_VCPUS, VCPUS, 0, "as many as processors, which is KVM's limit for a TD"),
+	ROW(TSC_DEADLINE_TIMER, ALWAYS, 1, ""),
+	ROW(SIGNAL_MSI, ALWAYS, 1, ""),
+	ROW(READONLY_MEM, PLAIN_ONLY, 1, "KVM has it not for TDs"),
+	ROW(IRQFD_RESAMPLE, ALWAYS, 0, "for an I/O APIC in the kernel, which a TD cannot have"),
+	ROW(VM_ATTRIBUTES, ALWAYS, 0, ""),
+	ROW(CHECK_EXTENSION_VM, ALWAYS, 1, ""),
+	ROW(X86_SMM, ALWAYS, 0, "no SMM in a TD"),
+	ROW(MULTI_ADDRESS_SPACE, ALWAYS, 1, "one address space: no SMM"),
+	ROW(SPLIT_IRQCHIP, ALWAYS, 1, "the I/O APIC is the client's"),
+	ROW(IOEVENTFD_ANY_LENGTH, ALWAYS, 1, ""),
+	ROW(MAX_VCPU_ID, ALWAYS, KVM_LIMIT_VCPU_ID, "ids"),
+	ROW(X2APIC_API, ALWAYS, 3, "32-bit ids, no broadcast by 0xff"),
+	ROW(IMMEDIATE_EXIT, ALWAYS, 1, "the only way out of KVM_RUN for a signal"),
+	ROW(GET_MSR_FEATURES, ALWAYS, 1, ""),
+	ROW(NESTED_STATE, ALWAYS, 0, "no VMX in a TD"),
+	ROW(COALESCED_PIO, ALWAYS, 0, "each write exits"),
+	ROW(EXCEPTION_PAYLOAD, ALWAYS, 0, "no exceptions are injected into a TD"),
+	ROW(MANUAL_DIRTY_LOG_PROTECT2, ALWAYS, 0, "no dirty log of private memory"),
+	ROW(X86_USER_SPACE_MSR, ALWAYS, 0, ""),
+	ROW(SREGS2, ALWAYS, 0, "a TD's are its own"),
+	ROW(EXIT_HYPERCALL, ALWAYS, 1 << KVM_HYPERCALL_MAP_GPA_RANGE, "MapGPA"),
+	ROW(BINARY_STATS_FD, ALWAYS, 0, ""),
+	ROW(XSAVE2, ALWAYS, 0, "a TD's is its own"),
+	ROW(SYS_ATTRIBUTES, ALWAYS, 0, ""),
+	ROW(PMU_CAPABILITY, ALWAYS, 0, "no PMU"),
+	ROW(X86_TRIPLE_FAULT_EVENT, ALWAYS, 0, "none is injected into a TD"),
+	ROW(X86_NOTIFY_VMEXIT, ALWAYS, 0, ""),
+	ROW(USER_MEMORY2, ALWAYS, 1, "slots with a guest_memfd"),
+	ROW(MEMORY_FAULT_INFO, ALWAYS, 1, ""),
+	ROW(MEMORY_ATTRIBUTES, TDX_ONLY, (long)KVM_ATTRIBUTE_PRIVATE, "private"),
+	ROW(GUEST_MEMFD, TDX_ONLY, 1, ""),
+	ROW(VM_TYPES, ALWAYS, 1 << KVM_VM_DEFAULT | 1 << KVM_VM_TDX,
+	    "TDs, and ordinary VMs that cannot be entered"),
+	ROW(PRE_FAULT_MEMORY, ALWAYS, 0, ""),
+	ROW(X86_APIC_BUS_CYCLES_NS, ALWAYS, 1, "nanoseconds at first"),
+};
+
+bool kvm_cap_row(unsigned i, struct kvm_cap_row *row)
+{
+	if (i >= sizeof(rows) / sizeof(rows[0]))
+		return false;
+	*row = (struct kvm_cap_row){rows[i].cap, rows[i].name, rows[i].why};
+	return true;
+}
+
+static long value_of(const struct kvm_host *h, const struct kvm_vm *vm, const struct row *r)
+{
+	switch (r->value) {
+	case ALWAYS:
+		return r->number;
+	case VCPUS:
+		return (long)h->cfg.vcpus;
+	case TDX_ONLY:
+		return !vm || vm->type == KVM_VM_TDX ? r->number : 0;
+	case PLAIN_ONLY:
+		return !vm || vm->type != KVM_VM_TDX ? r->number : 0;
+	}
+	return 0;
+}
+
+long kvm_cap_value(struct kvm_host *h, const struct kvm_vm *vm, unsigned cap)
+{
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].cap == cap)
+			return value_of(h, vm, &rows[i]);
+	return 0;
+}
+
+static long check(struct kvm_host *h, const struct kvm_vm *vm, unsigned long cap)
+{
+	long value = cap <= UINT32_MAX ? kvm_cap_value(h, vm, (unsigned)cap) : 0;
+
+	if (!value)
+		kvm_host_note(h, vm ? KVM_VM : KVM_SYSTEM, cap, true);
+	return value;
+}
+
+long kvm_check_extension(struct kvm_host *h, unsigned long cap)
+{
+	return check(h, NULL, cap);
+}
+
+long kvm_vm_check_extension(struct kvm_vm *vm, unsigned long cap)
+{
+	return check(vm->host, vm, cap);
+}

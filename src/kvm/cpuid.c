@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* CPUID: what the processor and this KVM have for guests, and what a client wants a vCPU to say.
+ *
+ * What a TD sees of it is decided by the module and, where that leaves a choice, by
+ * KVM_TDX_INIT_VM; KVM_SET_CPUID2 is for TDG.VP.VMCALL<CPUID>. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kvm/internal.h"
+
+enum {
+	LEAF_MAX = 0x1f,
+	LEAF_XSAVE = 0xd,
+	LEGACY_AREA = 576,	    /* of XSAVE: x87, SSE, header */
+	XSAVE_FEATURES = 0xf,	    /* XSAVEOPT, XSAVEC, XGETBV with ECX 1, XSAVES */
+	PHYS_BITS_GUEST = 48 << 16, /* four levels of EPT */
+};
+#define HYPERVISOR_LEAF 0x40000000u
+#define EXTENDED_LEAF	0x80000000u
+#define EXTENDED_MAX	0x80000008u
+
+/* Bits that guests do not get: VMX, SMX and what needs state that the engine has not. Each is what
+ * is left of the processor's own. */
+struct mask {
+	uint32_t leaf, index, not_ebx, not_ecx, not_edx, or_ecx;
+};
+static const struct mask masks[] = {
+	/* MONITOR, VMX, SMX, FMA, PDCM, DCA, OSXSAVE, AVX, F16C; x2APIC, TSC deadline */
+	{1, 0, 0, 0x38049068 | 1u << 27, 1u << 21 | 1u << 29, 1u << 21 | 1u << 24},
+	/* SGX, HLE, AVX2, RTM, PQM, MPX, PQE, AVX-512, PT; AVX-512, PKU, WAITPKG, CET, VAES, LA57,
+	 * KL, ENQCMD, SGX_LC, PKS; AVX-512, UINTR, HYBRID, PCONFIG, LBR, CET, AMX */
+	{7, 0, 0xde239834, 0xe081dffa & ~(1u << 4 | 1u << 8), 0x03dc812c, 0},
+};
+
+struct list {
+	struct kvm_cpuid_entry *e;
+	unsigned n;
+	struct tdx_vmm *vmm;
+};
+
+static struct kvm_cpuid_entry *add(struct list *l, uint32_t leaf, uint32_t index, bool indexed)
+{
+	struct kvm_cpuid_entry *e = &l->e[l->n];
+	uint32_t r[4];
+
+	if (l->n == KVM_LIMIT_CPUID)
+		return e - 1;
+	l->n++;
+	tdx_vmm_cpuid(l->vmm, leaf, index, r);
+	*e = (struct kvm_cpuid_entry){.function = leaf,
+				      .index = index,
+				      .flags = indexed ? KVM_CPUID_SIGNIFICANT_INDEX : 0,
+				      .eax = r[0],
+				      .ebx = r[1],
+				      .ecx = r[2],
+				      .edx = r[3]};
+	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++)
+		if (masks[i].leaf == leaf && masks[i].index == index) {
+			e->ebx &= ~masks[i].not_ebx;
+			e->ecx = (e->ecx & ~masks[i].not_ecx) | masks[i].or_ecx;
+			e->edx &= ~masks[i].not_edx;
+		}
+	return e;
+}
+
+static void add_xsave(struct list *l, uint64_t xfam)
+{
+	struct kvm_cpuid_entry *e = add(l, LEAF_XSAVE, 0, true);
+
+	e->eax = (uint32_t)xfam;
+	e->edx = (uint32_t)(xfam >> 32);
+	e->ebx = e->ecx = LEGACY_AREA;
+	for (uint32_t i = 2; i < 63; i++)
+		if (xfam >> i & 1) {
+			const struct kvm_cpuid_entry *c = add(l, LEAF_XSAVE, i, true);
+
+			if (c->eax + c->ebx > e->ebx)
+				e->ebx = e->ecx = c->eax + c->ebx;
+		}
+	e = add(l, LEAF_XSAVE, 1, true);
+	*e = (struct kvm_cpuid_entry){.function = LEAF_XSAVE,
+				      .index = 1,
+				      .flags = KVM_CPUID_SIGNIFICANT_INDEX,
+				      .eax = XSAVE_FEATURES,
+				      .ebx = l->e[l->n - 2].ebx};
+}
+
+/* A leaf whose sub-leaves end with one whose type, in these bits, is 0. */
+static void add_until(struct list *l, uint32_t leaf, uint32_t eax_bits, uint32_t ecx_bits)
+{
+	for (uint32_t i = 0; i < 8; i++) {
+		const struct kvm_cpuid_entry *e = add(l, leaf, i, true);
+
+		if (!(e->eax & eax_bits) && !(e->ecx & ecx_bits))
+			break;
+	}
+}
+
+static void fill(struct list *l, uint64_t xfam)
+{
+	for (uint32_t leaf = 0; leaf <= LEAF_MAX; leaf++) {
+		struct kvm_cpuid_entry *e;
+
+		switch (leaf) {
+		case 0:
+			e = add(l, leaf, 0, false);
+			e->eax = e->eax < LEAF_MAX ? e->eax : LEAF_MAX;
+			break;
+		case 4:
+			add_until(l, leaf, 0x1f, 0);
+			break;
+		case 0xb:
+		case 0x1f:
+			add_until(l, leaf, 0, 0xff00);
+			break;
+		case 7:
+			add(l, leaf, 0, true)->eax = 0;
+			break;
+		case LEAF_XSAVE:
+			add_xsave(l, xfam);
+			break;
+		case 1:
+		case 2:
+		case 6:
+		case 0x15:
+		case 0x16:
+			add(l, leaf, 0, false);
+			break;
+		default: /* nothing of it for guests */
+			break;
+		}
+	}
+	l->e[l->n++] = (struct kvm_cpuid_entry){.function = HYPERVISOR_LEAF,
+						.eax = HYPERVISOR_LEAF + 1,
+						.ebx = 0x4b4d564b, /* KVMKVMKVM */
+						.ecx = 0x564b4d56,
+						.edx = 0x4d};
+	/* No paravirtual features: a TD cannot use them. */
+	l->e[l->n++] = (struct kvm_cpuid_entry){.function = HYPERVISOR_LEAF + 1};
+	for (uint32_t leaf = EXTENDED_LEAF; leaf <= EXTENDED_MAX; leaf++) {
+		struct kvm_cpuid_entry *e = add(l, leaf, 0, false);
+
+		if (leaf == EXTENDED_LEAF)
+			e->eax = EXTENDED_MAX;
+		if (leaf == EXTENDED_MAX)
+			e->eax = (e->eax & 0xffff) | PHYS_BITS_GUEST;
+	}
+}
+
+long kvm_get_supported_cpuid(struct kvm_host *h, unsigned long arg)
+{
+	struct kvm_cpuid_list head;
+	struct list l = {0};
+	int err;
+
+	if (kvm_from_user(&head, arg, sizeof(head)))
+		return -EFAULT;
+	if (head.nent < 1)
+		return -E2BIG;
+	err = kvm_host_power(h, &l.vmm);
+	if (err)
+		return err;
+	l.e = calloc(KVM_LIMIT_CPUID, sizeof(*l.e));
+	if (!l.e)
+		return -ENOMEM;
+	fill(&l, h->cfg.xfam);
+	if (head.nent < l.n)
+		err = -E2BIG;
+	else if (kvm_to_user(arg + sizeof(head), l.e, l.n * sizeof(*l.e)))
+		err = -EFAULT;
+	head.nent = l.n;
+	if (!err && kvm_to_user(arg, &head, sizeof(head)))
+		err = -EFAULT;
+	free(l.e);
+	return err;
+}
+
+long kvm_vcpu_set_cpuid2(struct kvm_vcpu *v, unsigned long arg)
+{
+	struct kvm_cpuid_list head;
+	struct kvm_cpuid_entry *e;
+	struct tdx_vm_cpuid *c;
+	int err = 0;
+
+	if (kvm_from_user(&head, arg, sizeof(head)))
+		return -EFAULT;
+	if (head.nent > KVM_LIMIT_CPUID)
+		return -E2BIG;
+	e = calloc(head.nent + 1, sizeof(*e));
+	c = calloc(head.nent + 1, sizeof(*c));
+	if (!e || !c)
+		err = -ENOMEM;
+	else if (kvm_from_user(e, arg + sizeof(head), head.nent * sizeof(*e)))
+		err = -EFAULT;
+	for (unsigned i = 0; i < head.nent && !err; i++)
+		c[i] = (struct tdx_vm_cpuid){
+			.leaf = e[i].function,
+			.subleaf = e[i].flags & KVM_CPUID_SIGNIFICANT_INDEX ? e[i].index : ~0u,
+			.value = {e[i].eax, e[i].ebx, e[i].ecx, e[i].edx}};
+	if (!err && v->td)
+		err = tdx_vcpu_set_cpuid(v->td, c, head.nent);
+	free(e);
+	free(c);
+	return err;
+}

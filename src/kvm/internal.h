@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* What is behind the descriptors, and the order of locks:
+ *
+ *   host.power > vm.lock (states, slots, attributes) > vcpu.lock is NOT held under it: a vCPU's own
+ *   lock is taken first (its thread is in KVM_RUN for long), then vm.lock for a moment.
+ *   host.table and vm.irq_lock are leaves. */
+#ifndef KVM_INTERNAL_H
+#define KVM_INTERNAL_H
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "kvm/abi.h"
+#include "kvm/kvm.h"
+
+enum kvm_kind { KVM_SYSTEM, KVM_VM, KVM_VCPU, KVM_MEMORY, KVM_KINDS };
+
+enum { KVM_SLOTS = 512, KVM_BUCKETS = 64, KVM_MISSING = 64, KVM_MAX_VCPUS = 256 };
+
+struct kvm_vm;
+
+/* What a descriptor stands for. `own` is another open of the same memfd: the client's holds a lock
+ * on it, so that a lock to be had means that the client has closed. */
+struct kvm_object {
+	struct kvm_object *next; /* in its bucket */
+	uint64_t dev, ino;
+	enum kvm_kind kind;
+	int own;		/* -1: never known to be closed */
+	_Atomic unsigned users; /* calls in progress */
+};
+
+struct kvm_system {
+	struct kvm_object object;
+	struct kvm_host *host;
+};
+
+/* guest_memfd */
+struct kvm_memory {
+	struct kvm_object object;
+	struct kvm_memory *next;
+	struct kvm_vm *vm;
+	uint64_t size;
+};
+
+struct kvm_slot {
+	uint64_t gpa, size; /* 0: none */
+	uint64_t user;
+	uint32_t flags;
+	struct kvm_memory *memory;
+	uint64_t offset;
+};
+
+struct kvm_range {
+	uint64_t first, end; /* page numbers */
+};
+
+struct kvm_eventfd {
+	struct kvm_eventfd *next;
+	int fd; /* our duplicate */
+	uint64_t id;
+	uint32_t gsi; /* irqfd */
+	struct kvm_ioeventfd io;
+};
+
+struct kvm_routes {
+	unsigned nr;
+	uint16_t of_gsi[KVM_LIMIT_ROUTES]; /* index + 1 */
+	struct kvm_route entry[];
+};
+
+struct kvm_vcpu {
+	struct kvm_object object;
+	struct kvm_vm *vm;
+	unsigned id;
+	pthread_mutex_t lock; /* one call at a time */
+	struct kvm_run *run;  /* the mapping; KVM_RUN_PAGES */
+	struct tdx_vcpu *td;  /* NULL: of an ordinary VM */
+	bool initialized;
+	uint32_t mp_state;
+	uint64_t mcg_cap;
+	enum kvm_exit pending; /* its answer is awaited in the page; 0: none */
+	struct tdx_run exit;
+};
+
+struct kvm_vm {
+	struct kvm_object object;
+	struct kvm_vm *next;
+	struct kvm_host *host;
+	pid_t pid;
+	unsigned type;
+	pthread_mutex_t lock;
+	struct tdx_vm *td; /* NULL: ordinary */
+	struct kvm_slot slot[KVM_SLOTS];
+	struct kvm_range *private_; /* in order, apart */
+	size_t nprivate;
+	struct kvm_memory *memories;
+	struct kvm_vcpu *vcpu[KVM_MAX_VCPUS];
+	unsigned nvcpus;
+	bool split, x2apic_format;
+	unsigned reserved_pins;
+	uint64_t hypercalls; /* KVM_CAP_EXIT_HYPERCALL */
+	uint64_t apic_bus_ns;
+	unsigned tsc_khz, max_vcpu_ids, boot_id;
+	int64_t clock_offset; /* ns, to CLOCK_MONOTONIC */
+	pthread_mutex_t irq_lock;
+	struct kvm_routes *routes;
+	struct kvm_eventfd *irqfds, *ioeventfds;
+	_Atomic unsigned nioeventfds;
+	int epoll, stop; /* of the thread that waits for irqfds; -1: none yet */
+	pthread_t irq_thread, reaper;
+	bool reaped_by_thread;
+};
+
+struct kvm_host {
+	struct kvm_host_config cfg;
+	pthread_mutex_t power;
+	struct tdx_vmm *vmm;
+	pthread_mutex_t table; /* and vms, missing */
+	pthread_cond_t unused;
+	struct kvm_object *bucket[KVM_BUCKETS];
+	struct kvm_vm *vms;
+	struct kvm_missing {
+		enum kvm_kind kind;
+		unsigned long what; /* a request, or a capability */
+		bool cap;
+	} missing[KVM_MISSING];
+	unsigned nmissing;
+};
+
+/* --- object.c --- */
+
+/* A descriptor for it, size bytes large; calls find it from now on. */
+int kvm_object_open(struct kvm_host *h, struct kvm_object *o, enum kvm_kind kind, const char *name,
+		    uint64_t size, bool cloexec);
+/* Until kvm_object_put(). NULL: none of ours. */
+struct kvm_object *kvm_object_get(struct kvm_host *h, int fd);
+void kvm_object_put(struct kvm_host *h, struct kvm_object *o);
+/* No call finds it any more, none is in it. */
+void kvm_object_close(struct kvm_host *h, struct kvm_object *o);
+/* The client has closed: now, or wait until it has. */
+bool kvm_object_is_closed(const struct kvm_object *o);
+void kvm_object_wait_closed(const struct kvm_object *o);
+/* A thread with all signals blocked. 0 or a positive errno. */
+int kvm_thread(pthread_t *t, void *(*fn)(void *), void *arg);
+
+/* --- user.c: the client's memory, wherever it points. 0 or -EFAULT --- */
+int kvm_from_user(void *to, uint64_t from, size_t len);
+int kvm_to_user(uint64_t to, const void *from, size_t len);
+
+/* --- host.c --- */
+int kvm_host_power(struct kvm_host *h, struct tdx_vmm **vmm);
+void kvm_host_log(struct kvm_host *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void kvm_host_note(struct kvm_host *h, enum kvm_kind kind, unsigned long what, bool cap);
+
+/* --- caps.c --- */
+long kvm_cap_value(struct kvm_host *h, const struct kvm_vm *vm, unsigned cap);
+
+/* --- ioctl.c --- */
+const char *kvm_request_name(enum kvm_kind kind, unsigned long request);
+
+/* --- one function a request: the value, or a negative errno --- */
+
+typedef long kvm_system_fn(struct kvm_host *h, unsigned long arg);
+kvm_system_fn kvm_get_api_version, kvm_create_vm, kvm_check_extension, kvm_get_vcpu_mmap_size,
+	kvm_get_supported_cpuid, kvm_get_msr_index_list, kvm_get_msr_feature_index_list,
+	kvm_get_mce_cap_supported, kvm_get_feature_msrs;
+
+typedef long kvm_vm_fn(struct kvm_vm *vm, unsigned long arg);
+kvm_vm_fn kvm_vm_check_extension, kvm_vm_create_vcpu, kvm_vm_set_region, kvm_vm_set_region2,
+	kvm_vm_set_tss_addr, kvm_vm_set_identity_map_addr, kvm_vm_create_irqchip, kvm_vm_irq_line,
+	kvm_vm_irq_line_status, kvm_vm_set_gsi_routing, kvm_vm_irqfd, kvm_vm_ioeventfd,
+	kvm_vm_set_boot_cpu_id, kvm_vm_get_clock, kvm_vm_set_clock, kvm_vm_set_tsc_khz,
+	kvm_vm_get_tsc_khz, kvm_vm_enable_cap, kvm_vm_signal_msi, kvm_vm_encrypt_op,
+	kvm_vm_set_attributes, kvm_vm_create_memory;
+
+typedef long kvm_vcpu_fn(struct kvm_vcpu *v, unsigned long arg);
+kvm_vcpu_fn kvm_vcpu_run, kvm_vcpu_get_msrs, kvm_vcpu_set_msrs, kvm_vcpu_set_cpuid2,
+	kvm_vcpu_tpr_access, kvm_vcpu_set_vapic_addr, kvm_vcpu_get_mp_state, kvm_vcpu_set_mp_state,
+	kvm_vcpu_nmi, kvm_vcpu_setup_mce, kvm_vcpu_get_tsc_khz, kvm_vcpu_encrypt_op,
+	kvm_vcpu_protected;
+
+/* --- parts of a VM --- */
+
+void kvm_vm_free(struct kvm_vm *vm); /* nobody is in it; its descriptors may be open */
+void kvm_vcpu_free(struct kvm_vcpu *v);
+/* Under vm.lock, once the TD is initialised: the slots and attributes that are there already. */
+int kvm_memory_begin(struct kvm_vm *vm);
+void kvm_memory_end(struct kvm_vm *vm);
+/* Is every page of it private by attribute, in a slot with a guest_memfd? */
+bool kvm_memory_is_private(struct kvm_vm *vm, uint64_t gpa);
+int kvm_irq_set(struct kvm_vm *vm, uint32_t gsi, bool level);
+int kvm_irq_msi(struct kvm_vm *vm, uint32_t lo, uint32_t hi, uint32_t data);
+void kvm_irq_end(struct kvm_vm *vm);
+/* A write that somebody waits for on an eventfd is done with it: true. */
+bool kvm_ioeventfd_write(struct kvm_vm *vm, bool pio, uint64_t addr, unsigned len, uint64_t data);
+
+static inline bool kvm_vm_is_dead(const struct kvm_vm *vm)
+{
+	return vm->td && tdx_vm_state(vm->td) == TDX_VM_DEAD;
+}
+
+#endif

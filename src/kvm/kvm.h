@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* KVM's file descriptors and ioctls over the monitor (vmm/), for clients in the same process.
+ *
+ * A descriptor is a memfd: mmap(), dup(), close(), fork() and descriptor passing are the kernel's,
+ * and what is behind it lives until the last of its duplicates and mappings is gone, as KVM's do.
+ * kvm_ioctl() answers as Linux 7.3 does: the same values, the same negative errno, in the same
+ * order of checks. What is not there is answered as KVM answers a request it does not know, and is
+ * remembered. Any thread may call; several VMs may be in one process. A VM is the process's that
+ * made it: after fork() the child gets -EIO.
+ *
+ * Threads made here block all signals. */
+#ifndef KVM_KVM_H
+#define KVM_KVM_H
+
+#include <swtdx/vmm.h>
+
+struct kvm_host;
+
+struct kvm_host_config {
+	/* Called once, when the first VM, or what depends on the processor, is asked for: the
+	 * monitor, which stays the caller's. 0 or a negative errno. */
+	int (*power_on)(void *arg, struct tdx_vmm **vmm);
+	/* One line, no newline: what a client cannot see in an errno. Any thread. */
+	void (*log)(void *arg, const char *line);
+	void *arg;
+	unsigned vcpus; /* of a VM at most; so many processors there are */
+	uint64_t xfam;	/* what the engine executes */
+};
+
+/* NULL: no memory. */
+struct kvm_host *kvm_host_new(const struct kvm_host_config *cfg);
+/* All that is left of it is torn down. No thread may be in it, and no client use a descriptor. */
+void kvm_host_free(struct kvm_host *h);
+
+/* open("/dev/kvm"): a descriptor or a negative errno. flags: O_CLOEXEC counts. */
+int kvm_open(struct kvm_host *h, int flags);
+/* *ours false: the descriptor is none of these, and nothing was done. */
+long kvm_ioctl(struct kvm_host *h, int fd, unsigned long request, unsigned long arg, bool *ours);
+
+/* VMs that are there; those without descriptors are torn down soon after the last is closed. */
+unsigned kvm_host_vms(struct kvm_host *h);
+
+/* The i-th thing a client has asked for that is not there, "" after the last. */
+void kvm_host_missing(struct kvm_host *h, unsigned i, char *text, size_t len);
+
+/* The table of capabilities, for documents: its i-th row; false after the last. */
+struct kvm_cap_row {
+	unsigned number;
+	const char *name, *why;
+};
+bool kvm_cap_row(unsigned i, struct kvm_cap_row *row);
+
+#endif

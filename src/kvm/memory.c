@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/* Guest memory: slots, the attribute of each page, guest_memfds.
+ *
+ * Attributes are of the VM's addresses, whatever slots there are; the monitor knows them by slot.
+ * So they are kept here as ranges, and told to the monitor where there is a slot that can have
+ * private pages. Shared pages are the client's memory itself. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "kvm/internal.h"
+
+#define USER_END (1ull << 47)
+
+static bool is_page(uint64_t word)
+{
+	return !(word & (KVM_PAGE_SIZE - 1));
+}
+
+static bool initialised(const struct kvm_vm *vm)
+{
+	return vm->td && tdx_vm_state(vm->td) != TDX_VM_UNINITIALIZED;
+}
+
+/* --- what the monitor is told --- */
+
+/* Its private pages, of one slot. */
+static int tell_private(struct kvm_vm *vm, const struct kvm_slot *s, uint64_t first, uint64_t end,
+			bool private_)
+{
+	const uint64_t slot_first = s->gpa >> 12, slot_end = (s->gpa + s->size) >> 12;
+
+	if (!s->size || !(s->flags & KVM_REGION_GUEST_MEMFD))
+		return 0;
+	first = first > slot_first ? first : slot_first;
+	end = end < slot_end ? end : slot_end;
+	if (first >= end)
+		return 0;
+	return tdx_vm_set_private(vm->td, gpa(first << 12), (end - first) << 12, private_);
+}
+
+static int tell_slot(struct kvm_vm *vm, unsigned i)
+{
+	const struct kvm_slot *s = &vm->slot[i];
+	int err =
+		tdx_vm_set_user_memslot(vm->td, i, gpa(s->gpa), s->size, (void *)(uintptr_t)s->user,
+					s->flags & KVM_REGION_GUEST_MEMFD);
+
+	for (size_t k = 0; k < vm->nprivate && !err; k++)
+		err = tell_private(vm, s, vm->private_[k].first, vm->private_[k].end, true);
+	return err;
+}
+
+int kvm_memory_begin(struct kvm_vm *vm)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < KVM_SLOTS && !err; i++)
+		if (vm->slot[i].size)
+			err = tell_slot(vm, i);
+	return err;
+}
+
+void kvm_memory_end(struct kvm_vm *vm)
+{
+	free(vm->private_);
+	while (vm->memories) {
+		struct kvm_memory *m = vm->memories;
+
+		vm->memories = m->next;
+		free(m);
+	}
+}
+
+/* --- attributes --- */
+
+/* The ranges with [first, end) added or taken away; NULL: no memory. */
+static struct kvm_range *changed(const struct kvm_vm *vm, uint64_t first, uint64_t end, bool add,
+				 size_t *n)
+{
+	struct kvm_range *to = malloc((vm->nprivate + 2) * sizeof(*to));
+	struct kvm_range whole = {first, end};
+	bool placed = !add;
+
+	*n = 0;
+	for (size_t i = 0; to && i < vm->nprivate; i++) {
+		const struct kvm_range r = vm->private_[i];
+
+		if (add && r.first <= whole.end && whole.first <= r.end) { /* they join */
+			whole.first = r.first < whole.first ? r.first : whole.first;
+			whole.end = r.end > whole.end ? r.end : whole.end;
+			continue;
+		}
+		if (!placed && r.first > whole.end) {
+			to[(*n)++] = whole;
+			placed = true;
+		}
+		if (add || r.end <= first || end <= r.first) {
+			to[(*n)++] = r;
+			continue;
+		}
+		if (r.first < first)
+			to[(*n)++] = (struct kvm_range){r.first, first};
+		if (end < r.end)
+			to[(*n)++] = (struct kvm_range){end, r.end};
+	}
+	if (to && !placed)
+		to[(*n)++] = whole;
+	return to;
+}
+
+static int set_attributes(struct kvm_vm *vm, uint64_t first, uint64_t end, bool private_)
+{
+	struct kvm_range *to;
+	size_t n;
+	int err = 0;
+
+	to = changed(vm, first, end, private_, &n);
+	if (!to)
+		return -ENOMEM;
+	free(vm->private_);
+	vm->private_ = to;
+	vm->nprivate = n;
+	for (unsigned i = 0; initialised(vm) && i < KVM_SLOTS && !err; i++)
+		err = tell_private(vm, &vm->slot[i], first, end, private_);
+	return err;
+}
+
+long kvm_vm_set_attributes(struct kvm_vm *vm, unsigned long arg)
+{
+	struct kvm_attributes a;
+	long r;
+
+	if (kvm_from_user(&a, arg, sizeof(a)))
+		return -EFAULT;
+	if (a.flags || a.attributes & ~(vm->td ? KVM_ATTRIBUTE_PRIVATE : 0))
+		return -EINVAL;
+	if (!a.size || a.address + a.size < a.address || !is_page(a.address) || !is_page(a.size))
+		return -EINVAL;
+	pthread_mutex_lock(&vm->lock);
+	r = set_attributes(vm, a.address >> 12, (a.address + a.size) >> 12, a.attributes != 0);
+	pthread_mutex_unlock(&vm->lock);
+	return r;
+}
+
+static bool is_private(const struct kvm_vm *vm, uint64_t page)
+{
+	for (size_t i = 0; i < vm->nprivate; i++)
+		if (page >= vm->private_[i].first && page < vm->private_[i].end)
+			return true;
+	return false;
+}
+
+bool kvm_memory_is_private(struct kvm_vm *vm, uint64_t at)
+{
+	for (unsigned i = 0; i < KVM_SLOTS; i++)
+		if (at - vm->slot[i].gpa < vm->slot[i].size)
+			return vm->slot[i].flags & KVM_REGION_GUEST_MEMFD &&
+			       is_private(vm, at >> 12);
+	return false;
+}
+
+/* --- guest_memfd --- */
+
+long kvm_vm_create_memory(struct kvm_vm *vm, unsigned long arg)
+{
+	struct kvm_guest_memfd g;
+	struct kvm_memory *m;
+	int fd;
+
+	if (!vm->td)
+		return -ENOTTY;
+	if (kvm_from_user(&g, arg, sizeof(g)))
+		return -EFAULT;
+	if (g.flags || (int64_t)g.size <= 0 || !is_page(g.size))
+		return -EINVAL;
+	m = calloc(1, sizeof(*m));
+	if (!m)
+		return -ENOMEM;
+	m->vm = vm;
+	m->size = g.size;
+	pthread_mutex_lock(&vm->lock);
+	fd = kvm_object_open(vm->host, &m->object, KVM_MEMORY, "kvm-gmem", g.size, false);
+	if (fd >= 0) {
+		m->next = vm->memories;
+		vm->memories = m;
+	}
+	pthread_mutex_unlock(&vm->lock);
+	if (fd < 0)
+		free(m);
+	return fd;
+}
+
+/* The guest_memfd that a slot names, and that the range of it is another slot's not. */
+static int bind_memory(struct kvm_vm *vm, struct kvm_slot *s, uint32_t fd)
+{
+	struct kvm_object *o = kvm_object_get(vm->host, (int)fd);
+	struct kvm_memory *m = (struct kvm_memory *)o;
+	struct stat st;
+	int err = 0;
+
+	if (!o)
+		return fstat((int)fd, &st) ? -EBADF : -EINVAL;
+	if (o->kind != KVM_MEMORY || m->vm != vm || (int64_t)s->offset < 0 ||
+	    s->offset + s->size > m->size)
+		err = -EINVAL;
+	for (unsigned i = 0; i < KVM_SLOTS && !err; i++) {
+		const struct kvm_slot *other = &vm->slot[i];
+
+		if (other->size && other->memory == m && s->offset < other->offset + other->size &&
+		    other->offset < s->offset + s->size)
+			err = -EINVAL;
+	}
+	s->memory = m;
+	kvm_object_put(vm->host, o);
+	return err;
+}
+
+/* --- slots --- */
+
+static int check_flags(const struct kvm_vm *vm, uint32_t flags)
+{
+	uint32_t valid = KVM_REGION_LOG_DIRTY;
+
+	if (vm->td)
+		valid |= KVM_REGION_GUEST_MEMFD;
+	else
+		valid |= KVM_REGION_READONLY;
+	if (flags & KVM_REGION_GUEST_MEMFD)
+		valid &= ~(uint32_t)KVM_REGION_LOG_DIRTY;
+	return flags & ~valid ? -EINVAL : 0;
+}
+
+static int check(const struct kvm_vm *vm, const struct kvm_memory_region2 *m)
+{
+	const struct kvm_memory_region *r = &m->r;
+
+	if (check_flags(vm, r->flags) || !is_page(r->memory_size) || !is_page(r->guest_phys_addr) ||
+	    !is_page(r->userspace_addr))
+		return -EINVAL;
+	if (r->userspace_addr > USER_END || r->memory_size > USER_END - r->userspace_addr)
+		return -EINVAL;
+	if (r->flags & KVM_REGION_GUEST_MEMFD &&
+	    (!is_page(m->guest_memfd_offset) ||
+	     m->guest_memfd_offset + r->memory_size < m->guest_memfd_offset))
+		return -EINVAL;
+	/* One address space; its number is in the upper half. */
+	if (r->slot >= KVM_SLOTS || r->guest_phys_addr + r->memory_size < r->guest_phys_addr ||
+	    r->memory_size >> 12 > KVM_LIMIT_SLOT_PAGES)
+		return -EINVAL;
+	return 0;
+}
+
+static bool overlaps(const struct kvm_vm *vm, unsigned but, uint64_t first, uint64_t end)
+{
+	for (unsigned i = 0; i < KVM_SLOTS; i++) {
+		const struct kvm_slot *s = &vm->slot[i];
+
+		if (i != but && s->size && first < s->gpa + s->size && s->gpa < end)
+			return true;
+	}
+	return false;
+}
+
+static int delete (struct kvm_vm *vm, unsigned i)
+{
+	int err;
+
+	if (!vm->slot[i].size)
+		return -EINVAL;
+	err = initialised(vm) ? tdx_vm_set_memslot(vm->td, i, gpa(vm->slot[i].gpa), 0) : 0;
+	vm->slot[i] = (struct kvm_slot){0};
+	return err;
+}
+
+/* A slot that is there: 1 when nothing is to be done, 0 when it moves. */
+static int change(const struct kvm_slot *s, const struct kvm_memory_region *r)
+{
+	if (r->flags & KVM_REGION_GUEST_MEMFD || r->userspace_addr != s->user ||
+	    r->memory_size != s->size ||
+	    (r->flags ^ s->flags) & (KVM_REGION_READONLY | KVM_REGION_GUEST_MEMFD))
+		return -EINVAL;
+	return r->guest_phys_addr == s->gpa;
+}
+
+static int set_region(struct kvm_vm *vm, const struct kvm_memory_region2 *m)
+{
+	const struct kvm_memory_region *r = &m->r;
+	struct kvm_slot *s = &vm->slot[r->slot < KVM_SLOTS ? r->slot : 0], new;
+	const uint64_t end = r->guest_phys_addr + r->memory_size;
+	int err = check(vm, m), same = 0;
+
+	if (err)
+		return err;
+	if (!r->memory_size)
+		return delete (vm, r->slot);
+	if (s->size) {
+		same = change(s, r);
+		if (same < 0)
+			return same;
+		if (same) {
+			s->flags = r->flags;
+			return 0;
+		}
+	}
+	if (overlaps(vm, r->slot, r->guest_phys_addr, end))
+		return -EEXIST;
+	new = (struct kvm_slot){.gpa = r->guest_phys_addr,
+				.size = r->memory_size,
+				.user = r->userspace_addr,
+				.flags = r->flags,
+				.offset = m->guest_memfd_offset};
+	if (r->flags & KVM_REGION_GUEST_MEMFD)
+		err = bind_memory(vm, &new, m->guest_memfd);
+	if (!err && initialised(vm) && end > tdx_vm_shared_bit(vm->td).v)
+		err = -EINVAL;
+	if (!err && s->size)
+		err = delete (vm, r->slot);
+	if (err)
+		return err;
+	*s = new;
+	err = initialised(vm) ? tell_slot(vm, r->slot) : 0;
+	if (err)
+		*s = (struct kvm_slot){0};
+	return err;
+}
+
+static long set_region_locked(struct kvm_vm *vm, const struct kvm_memory_region2 *m)
+{
+	long r;
+
+	pthread_mutex_lock(&vm->lock);
+	r = set_region(vm, m);
+	pthread_mutex_unlock(&vm->lock);
+	return r;
+}
+
+long kvm_vm_set_region(struct kvm_vm *vm, unsigned long arg)
+{
+	struct kvm_memory_region2 m = {0};
+
+	if (kvm_from_user(&m.r, arg, sizeof(m.r)))
+		return -EFAULT;
+	if (m.r.flags & ~(uint32_t)(KVM_REGION_LOG_DIRTY | KVM_REGION_READONLY))
+		return -EINVAL;
+	return set_region_locked(vm, &m);
+}
+
+long kvm_vm_set_region2(struct kvm_vm *vm, unsigned long arg)
+{
+	struct kvm_memory_region2 m;
+
+	if (kvm_from_user(&m, arg, sizeof(m)))
+		return -EFAULT;
+	return set_region_locked(vm, &m);
+}

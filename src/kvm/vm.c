@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* A VM: made, torn down when the last descriptor of it and of what belongs to it is closed, and the
+ * requests that set what it is before it has vCPUs. */
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kvm/internal.h"
+
+enum { TSC_DEFAULT_STEP = 25000 };
+
+static void unlist(struct kvm_vm *vm)
+{
+	struct kvm_vm **p;
+
+	pthread_mutex_lock(&vm->host->table);
+	for (p = &vm->host->vms; *p && *p != vm; p = &(*p)->next)
+		;
+	if (*p)
+		*p = vm->next;
+	pthread_mutex_unlock(&vm->host->table);
+}
+
+void kvm_vm_free(struct kvm_vm *vm)
+{
+	struct kvm_host *h = vm->host;
+
+	kvm_object_close(h, &vm->object);
+	for (unsigned i = 0; i < vm->nvcpus; i++)
+		kvm_object_close(h, &vm->vcpu[i]->object);
+	for (struct kvm_memory *m = vm->memories; m; m = m->next)
+		kvm_object_close(h, &m->object);
+	kvm_irq_end(vm);
+	if (vm->td)
+		tdx_vm_destroy(vm->td);
+	for (unsigned i = 0; i < vm->nvcpus; i++)
+		kvm_vcpu_free(vm->vcpu[i]);
+	kvm_memory_end(vm);
+	unlist(vm);
+	pthread_mutex_destroy(&vm->irq_lock);
+	pthread_mutex_destroy(&vm->lock);
+	free(vm);
+}
+
+/* In KVM's order of references: the VM's own descriptor, then what keeps it alive besides. */
+static void *reap(void *arg)
+{
+	struct kvm_vm *vm = arg;
+
+	kvm_object_wait_closed(&vm->object);
+	for (unsigned i = 0; i < vm->nvcpus; i++)
+		kvm_object_wait_closed(&vm->vcpu[i]->object);
+	for (const struct kvm_memory *m = vm->memories; m; m = m->next)
+		kvm_object_wait_closed(&m->object);
+	kvm_vm_free(vm);
+	return NULL;
+}
+
+long kvm_create_vm(struct kvm_host *h, unsigned long type)
+{
+	struct tdx_vmm *vmm;
+	struct kvm_vm *vm;
+	int err, fd;
+
+	if (type != KVM_VM_DEFAULT && type != KVM_VM_TDX)
+		return -EINVAL;
+	err = kvm_host_power(h, &vmm);
+	if (err)
+		return err;
+	vm = calloc(1, sizeof(*vm));
+	if (!vm)
+		return -ENOMEM;
+	vm->host = h;
+	vm->pid = getpid();
+	vm->type = (unsigned)type;
+	vm->epoll = vm->stop = -1;
+	vm->apic_bus_ns = 1;
+	vm->tsc_khz = (unsigned)(tdx_vmm_tsc_hz(vmm) / 1000);
+	vm->tsc_khz -= vm->tsc_khz % TSC_DEFAULT_STEP;
+	pthread_mutex_init(&vm->lock, NULL);
+	pthread_mutex_init(&vm->irq_lock, NULL);
+	err = type == KVM_VM_TDX ? tdx_vm_new(vmm, &vm->td) : 0;
+	fd = err ? err : kvm_object_open(h, &vm->object, KVM_VM, "kvm-vm", 0, true);
+	if (fd < 0) {
+		if (vm->td)
+			tdx_vm_destroy(vm->td);
+		free(vm);
+		return fd;
+	}
+	pthread_mutex_lock(&h->table);
+	vm->next = h->vms;
+	h->vms = vm;
+	pthread_mutex_unlock(&h->table);
+	if (vm->object.own >= 0 && !kvm_thread(&vm->reaper, reap, vm))
+		pthread_detach(vm->reaper);
+	else
+		kvm_host_log(h, "this VM stays until the process ends: /proc or a thread is "
+				"missing");
+	return fd;
+}
+
+/* --- what an ordinary VM's guest would use --- */
+
+long kvm_vm_set_tss_addr(struct kvm_vm *vm, unsigned long arg)
+{
+	(void)vm;
+	return arg > KVM_LIMIT_TSS_ADDR ? -EINVAL : 0;
+}
+
+long kvm_vm_set_identity_map_addr(struct kvm_vm *vm, unsigned long arg)
+{
+	uint64_t addr;
+	long r;
+
+	pthread_mutex_lock(&vm->lock);
+	if (vm->nvcpus)
+		r = -EINVAL;
+	else
+		r = kvm_from_user(&addr, arg, sizeof(addr));
+	pthread_mutex_unlock(&vm->lock);
+	return r;
+}
+
+long kvm_vm_set_boot_cpu_id(struct kvm_vm *vm, unsigned long arg)
+{
+	long r = 0;
+
+	pthread_mutex_lock(&vm->lock);
+	if (vm->nvcpus)
+		r = -EBUSY;
+	else
+		vm->boot_id = (unsigned)arg;
+	pthread_mutex_unlock(&vm->lock);
+	return r;
+}
+
+/* --- time --- */
+
+static int64_t ns_of(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+long kvm_vm_get_clock(struct kvm_vm *vm, unsigned long arg)
+{
+	struct kvm_clock c = {.flags = KVM_CLOCK_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC};
+
+	pthread_mutex_lock(&vm->lock);
+	c.clock = (uint64_t)(ns_of(CLOCK_MONOTONIC) + vm->clock_offset);
+	pthread_mutex_unlock(&vm->lock);
+	c.realtime = (uint64_t)ns_of(CLOCK_REALTIME);
+	c.host_tsc = tdx_vmm_tsc(vm->host->vmm);
+	return kvm_to_user(arg, &c, sizeof(c));
+}
+
+long kvm_vm_set_clock(struct kvm_vm *vm, unsigned long arg)
+{
+	struct kvm_clock c;
+	int64_t passed = 0;
+
+	if (kvm_from_user(&c, arg, sizeof(c)))
+		return -EFAULT;
+	if (c.flags & ~(KVM_CLOCK_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC))
+		return -EINVAL;
+	/* The time since it was taken goes on top; never backwards. */
+	if (c.flags & KVM_CLOCK_REALTIME)
+		passed = ns_of(CLOCK_REALTIME) - (int64_t)c.realtime;
+	pthread_mutex_lock(&vm->lock);
+	vm->clock_offset = (int64_t)c.clock + (passed > 0 ? passed : 0) - ns_of(CLOCK_MONOTONIC);
+	pthread_mutex_unlock(&vm->lock);
+	return 0;
+}
+
+long kvm_vm_get_tsc_khz(struct kvm_vm *vm, unsigned long arg)
+{
+	(void)arg;
+	return (long)vm->tsc_khz;
+}
+
+long kvm_vm_set_tsc_khz(struct kvm_vm *vm, unsigned long arg)
+{
+	const uint32_t khz = (uint32_t)arg;
+	long r = -EINVAL;
+
+	if (khz >= KVM_LIMIT_TSC_KHZ)
+		return -EINVAL;
+	pthread_mutex_lock(&vm->lock);
+	if (!vm->nvcpus) {
+		if (khz)
+			vm->tsc_khz = khz;
+		r = 0;
+	}
+	pthread_mutex_unlock(&vm->lock);
+	return r;
+}
+
+/* --- KVM_ENABLE_CAP --- */
+
+static long split_irqchip(struct kvm_vm *vm, uint64_t pins)
+{
+	if (pins > KVM_LIMIT_ROUTES)
+		return -EINVAL;
+	if (vm->split || vm->nvcpus)
+		return -EEXIST;
+	vm->split = true;
+	vm->reserved_pins = (unsigned)pins;
+	return 0;
+}
+
+static long x2apic_api(struct kvm_vm *vm, uint64_t flags)
+{
+	if (flags & ~3ull)
+		return -EINVAL;
+	if (flags & 1)
+		vm->x2apic_format = true;
+	return 0;
+}
+
+static long max_vcpu_id(struct kvm_vm *vm, uint64_t n)
+{
+	if (n > KVM_LIMIT_VCPU_ID || vm->boot_id > n)
+		return -EINVAL;
+	if (vm->max_vcpu_ids)
+		return vm->max_vcpu_ids == n ? 0 : -EINVAL;
+	vm->max_vcpu_ids = (unsigned)n;
+	return 0;
+}
+
+static long bus_cycles(struct kvm_vm *vm, uint64_t ns)
+{
+	/* The longest count, at the largest divisor, must be a number of nanoseconds. */
+	if (!ns || ns > UINT64_MAX / (UINT32_MAX * 128ull))
+		return -EINVAL;
+	if (!vm->split)
+		return -ENXIO;
+	if (vm->nvcpus)
+		return -EINVAL;
+	vm->apic_bus_ns = ns;
+	return 0;
+}
+
+static long exit_hypercall(struct kvm_vm *vm, uint64_t mask)
+{
+	if (mask & ~(1ull << KVM_HYPERCALL_MAP_GPA_RANGE))
+		return -EINVAL;
+	vm->hypercalls = mask;
+	if (vm->td)
+		tdx_vm_offer_map_gpa(vm->td, mask != 0);
+	return 0;
+}
+
+long kvm_vm_enable_cap(struct kvm_vm *vm, unsigned long arg)
+{
+	struct kvm_enable_cap c;
+	long r;
+
+	if (kvm_from_user(&c, arg, sizeof(c)))
+		return -EFAULT;
+	if (c.flags)
+		return -EINVAL;
+	pthread_mutex_lock(&vm->lock);
+	switch (c.cap) {
+	case KVM_CAP_SPLIT_IRQCHIP:
+		r = split_irqchip(vm, c.args[0]);
+		break;
+	case KVM_CAP_X2APIC_API:
+		r = x2apic_api(vm, c.args[0]);
+		break;
+	case KVM_CAP_MAX_VCPU_ID:
+		r = max_vcpu_id(vm, c.args[0]);
+		break;
+	case KVM_CAP_X86_APIC_BUS_CYCLES_NS:
+		r = bus_cycles(vm, c.args[0]);
+		break;
+	case KVM_CAP_EXIT_HYPERCALL:
+		r = exit_hypercall(vm, c.args[0]);
+		break;
+	default:
+		kvm_host_note(vm->host, KVM_VM, c.cap, true);
+		r = -EINVAL;
+		break;
+	}
+	pthread_mutex_unlock(&vm->lock);
+	return r;
+}
+
+/* An I/O APIC in the kernel would need to see EOIs, which a TD's host does not. */
+long kvm_vm_create_irqchip(struct kvm_vm *vm, unsigned long arg)
+{
+	long r;
+
+	(void)arg;
+	pthread_mutex_lock(&vm->lock);
+	r = vm->split ? -EEXIST : -EINVAL;
+	pthread_mutex_unlock(&vm->lock);
+	if (r == -EINVAL && !vm->td)
+		kvm_host_note(vm->host, KVM_VM, KVM_CREATE_IRQCHIP, false);
+	return r;
+}
