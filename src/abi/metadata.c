@@ -70,28 +70,16 @@ const struct md_table *md_table_of(uint64_t id)
 	}
 }
 
-static inline uint32_t key(unsigned cls, unsigned code)
-{
-	return cls << 24 | code;
-}
-
 const struct md_field *md_find(const struct md_table *table, uint64_t id)
 {
-	unsigned code = md_is_cpuid(id) ? md_code(id) & 1 : md_code(id);
-	unsigned cls = table == &md_l2_vmcs ? MD_VP_CLASS_VMCS : md_class(id);
+	const unsigned code = md_is_cpuid(id) ? md_code(id) & 1 : md_code(id);
+	const unsigned cls = table == &md_l2_vmcs ? MD_VP_CLASS_VMCS : md_class(id);
+	const uint64_t wanted = md_order((uint64_t)cls << MD_ID_CLASS_SHIFT | code);
 	const struct md_field *low = table->row, *f;
-	unsigned n = table->rows;
 
-	while (n > 1) {
-		unsigned half = n / 2;
-
-		if (key(md_class(low[half].id), md_code(low[half].id)) <= key(cls, code)) {
-			low += half;
-			n -= half;
-		} else {
-			n = half;
-		}
-	}
+	/* the last row that does not come after it; no branch but the loop's */
+	for (unsigned n = table->rows; n > 1; n -= n / 2)
+		low += md_order(low[n / 2].id) <= wanted ? n / 2 : 0;
 	f = low;
 	if (md_class(f->id) != cls || md_code(f->id) > code ||
 	    code - md_code(f->id) >= (f->last_field + 1u) * md_elements(f) * md_stride(f))

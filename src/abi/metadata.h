@@ -37,7 +37,8 @@
 #define MD_ID_TWO_CODES	    (1ull << 50)
 #define MD_ID_WR_MASK_VALID (1ull << 51)
 #define MD_ID_CONTEXT_MASK  (7ull << 52)
-#define MD_ID_CLASS_MASK    (0x3full << 56)
+#define MD_ID_CLASS_SHIFT   56
+#define MD_ID_CLASS_MASK    (0x3full << MD_ID_CLASS_SHIFT)
 
 enum md_context { MD_CTX_SYS, MD_CTX_TD, MD_CTX_VP };
 
@@ -63,6 +64,19 @@ struct md_mask {
 	uint64_t rd, wr;
 };
 
+/* Who reads and writes: a leaf, an element at a time, or a bundle of a migration. */
+enum md_accessor {
+	MD_BY_HOST,
+	MD_BY_DEBUGGER,
+	MD_BY_GUEST,
+	MD_BY_MIGTD,
+	MD_EXPORT_IMMUTABLE,
+	MD_EXPORT_MUTABLE,
+	MD_IMPORT_IMMUTABLE,
+	MD_IMPORT_MUTABLE,
+};
+enum { MD_LEAF_ACCESSORS = MD_EXPORT_IMMUTABLE };
+
 struct md_field {
 	const char *name;
 	uint64_t id;	     /* of the first element of the first field */
@@ -70,7 +84,12 @@ struct md_field {
 	uint8_t last_element;
 	uint8_t address;     /* enum md_address */
 	uint8_t phase, need; /* enum md_phase, enum md_need */
-	struct md_mask host, debug, guest, migtd;
+	union {
+		struct {
+			struct md_mask host, debug, guest, migtd;
+		};
+		struct md_mask access[MD_LEAF_ACCESSORS]; /* the same, by enum md_accessor */
+	};
 	uint64_t exported, imported;
 };
 
@@ -107,9 +126,15 @@ static inline unsigned md_code(uint64_t id)
 	return (unsigned)(id & MD_ID_CODE_MASK);
 }
 
+/* Rows of a table are in the order of this. */
+static inline uint64_t md_order(uint64_t id)
+{
+	return id & (MD_ID_CLASS_MASK | MD_ID_CODE_MASK);
+}
+
 static inline unsigned md_class(uint64_t id)
 {
-	return (unsigned)(id >> 56 & 0x3f);
+	return (unsigned)(id >> MD_ID_CLASS_SHIFT & 0x3f);
 }
 
 static inline unsigned md_ctx(uint64_t id)

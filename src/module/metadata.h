@@ -11,22 +11,11 @@
 #include "abi/metadata.h"
 #include "module/td.h"
 
-enum md_accessor {
-	MD_BY_HOST,
-	MD_BY_DEBUGGER,
-	MD_BY_GUEST,
-	MD_BY_MIGTD,
-	MD_EXPORT_IMMUTABLE,
-	MD_EXPORT_MUTABLE,
-	MD_IMPORT_IMMUTABLE,
-	MD_IMPORT_MUTABLE,
-};
-
 /* Who reads or writes what. */
 struct md {
 	struct tx *tx;
 	enum md_context ctx;
-	enum md_accessor by;
+	unsigned by;  /* enum md_accessor or enum md_purpose */
 	struct td td; /* contexts TD and VP */
 	struct vp vp; /* context VP */
 };
@@ -80,8 +69,17 @@ static inline unsigned md_rows(const struct md *md, const struct md_table *table
 
 /* The row of an identifier with its context set, or NULL. */
 const struct md_field *md_row(const struct md *md, uint64_t id);
-/* What the accessor may read and write of an element of this row. */
-struct md_mask md_mask(const struct md *md, const struct md_field *f);
+/* What a bundle takes or gives of an element of this row. */
+struct md_mask md_mask_migrating(const struct md *md, const struct md_field *f);
+/* What the accessor may read and write of it. */
+static inline struct md_mask md_mask(const struct md *md, const struct md_field *f)
+{
+	const uint64_t size = md_size_mask(f->id);
+	const struct md_mask m =
+		md->by < MD_LEAF_ACCESSORS ? f->access[md->by] : md_mask_migrating(md, f);
+
+	return (struct md_mask){m.rd & size, m.wr & size};
+}
 
 /* The next readable element after one that was read, which is of row f, or the first after
  * MD_ID_NONE, which is of none; MD_ID_NONE: there is none. */

@@ -15,42 +15,14 @@ const struct md_field *md_row(const struct md *md, uint64_t id)
 	return f;
 }
 
-struct md_mask md_mask(const struct md *md, const struct md_field *f)
+struct md_mask md_mask_migrating(const struct md *md, const struct md_field *f)
 {
-	uint64_t size = md_size_mask(f->id);
-	const bool immutable = f->phase == MD_IMMUTABLE, mutable = f->phase == MD_MUTABLE;
-	struct md_mask m = {0};
+	const bool import = md->by == MD_IMPORT_IMMUTABLE || md->by == MD_IMPORT_MUTABLE;
+	const bool immutable = md->by == MD_EXPORT_IMMUTABLE || md->by == MD_IMPORT_IMMUTABLE;
 
-	switch (md->by) {
-	case MD_BY_HOST:
-		m = f->host;
-		break;
-	case MD_BY_DEBUGGER:
-		m = f->debug;
-		break;
-	case MD_BY_GUEST:
-		m = f->guest;
-		break;
-	case MD_BY_MIGTD:
-		m = f->migtd;
-		break;
-	case MD_EXPORT_IMMUTABLE:
-		m.rd = immutable ? f->exported : 0;
-		break;
-	case MD_EXPORT_MUTABLE:
-		m.rd = mutable ? f->exported : 0;
-		break;
-	case MD_IMPORT_IMMUTABLE:
-		m.wr = immutable ? f->imported : 0;
-		break;
-	case MD_IMPORT_MUTABLE:
-		m.wr = mutable ? f->imported : 0;
-		break;
-	}
-
-	m.rd &= size;
-	m.wr &= size;
-	return m;
+	if (f->phase != (immutable ? MD_IMMUTABLE : MD_MUTABLE))
+		return (struct md_mask){0};
+	return import ? (struct md_mask){.wr = f->imported} : (struct md_mask){.rd = f->exported};
 }
 
 void md_store(void *where, unsigned size, uint64_t value)

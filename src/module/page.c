@@ -3,7 +3,6 @@
 #include "module/page.h"
 
 #include "module/pamt_walk.h"
-#include "module/transition.h"
 
 struct tdx_status tx_pamt_walk(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
 			       enum tdx_level target, struct pamt_ref *ref)
@@ -20,18 +19,7 @@ struct tdx_status tx_page(struct tx *tx, hpa_t pa, enum tdx_operand op, enum loc
 struct tdx_status tx_pamt_implicit(struct tx *tx, hpa_t pa, enum tdx_operand op,
 				   enum lock_mode mode, enum tdx_level size, struct pamt_ref *ref)
 {
-	static const enum lock_resource res[] = {LOCK_PAMT_4K, LOCK_PAMT_2M, LOCK_PAMT_1G};
-
-	ref->pa = pa;
-	ref->level = size;
-	ref->entry = pamt_find(tx->mod, pa.v, size);
-	ref->node = size == TDX_LEVEL_4K ? pamt_find(tx->mod, pa.v, TDX_LEVEL_2M) : NULL;
-	if (!ref->entry) {
-		module_fatal(tx->lp);
-		return tdx_error_op(TDX_OPERAND_INVALID, op);
-	}
-	return tx_lock(tx, res[size], pa.v & ~(tdx_level_size(size) - 1), &ref->entry->lock, mode,
-		       op);
+	return pamt_implicit(tx, pa, op, mode, size, ref);
 }
 
 struct tdx_status tx_free_page(struct tx *tx, hpa_t pa, enum tdx_operand op, enum tdx_level size,

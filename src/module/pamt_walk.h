@@ -6,6 +6,7 @@
 #define MODULE_PAMT_WALK_H
 
 #include "module/page.h"
+#include "module/transition.h"
 
 #define PAMT_INLINE static inline __attribute__((always_inline))
 
@@ -153,6 +154,25 @@ PAMT_INLINE struct tdx_status pamt_page(struct tx *tx, hpa_t pa, enum tdx_operan
 	if (tx->mod->dynamic_pamt && type == TDX_PT_NDA && pamt_bitmap_get(tx->mod, pa.v))
 		return tdx_error_op(TDX_PAGE_METADATA_INCORRECT, op);
 	return s;
+}
+
+/* As tx_pamt_implicit(). */
+PAMT_INLINE struct tdx_status pamt_implicit(struct tx *tx, hpa_t pa, enum tdx_operand op,
+					    enum lock_mode mode, enum tdx_level size,
+					    struct pamt_ref *ref)
+{
+	static const enum lock_resource res[] = {LOCK_PAMT_4K, LOCK_PAMT_2M, LOCK_PAMT_1G};
+
+	ref->pa = pa;
+	ref->level = size;
+	ref->entry = pamt_find(tx->mod, pa.v, size);
+	ref->node = size == TDX_LEVEL_4K ? pamt_find(tx->mod, pa.v, TDX_LEVEL_2M) : NULL;
+	if (!ref->entry) {
+		module_fatal(tx->lp);
+		return tdx_error_op(TDX_OPERAND_INVALID, op);
+	}
+	return tx_lock(tx, res[size], pa.v & ~(tdx_level_size(size) - 1), &ref->entry->lock, mode,
+		       op);
 }
 
 #endif

@@ -35,8 +35,7 @@ struct tdx_status tx_tdr(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock
 struct tdx_status tx_tdr_implicit(struct tx *tx, hpa_t pa, enum lock_mode mode, struct td *td)
 {
 	struct pamt_ref ref;
-	struct tdx_status s =
-		tx_pamt_implicit(tx, pa, TDX_OPERAND_ID_TDR, mode, TDX_LEVEL_4K, &ref);
+	struct tdx_status s = pamt_implicit(tx, pa, TDX_OPERAND_ID_TDR, mode, TDX_LEVEL_4K, &ref);
 
 	*td = (struct td){.pa = pa, .pamt = ref.entry};
 	if (tdx_is_success(s))
@@ -79,7 +78,7 @@ struct tdx_status tx_vp(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_
 			enum lock_mode tdr_mode, struct vp *vp, struct td *td)
 {
 	struct pamt_ref ref;
-	struct tdx_status s = tx_page(tx, pa, op, mode, TDX_PT_TDVPR, TDX_LEVEL_4K, &ref);
+	struct tdx_status s = pamt_page(tx, pa, op, mode, TDX_PT_TDVPR, TDX_LEVEL_4K, &ref);
 
 	*vp = (struct vp){.pa = pa};
 	if (!tdx_is_success(s))
