@@ -5,20 +5,6 @@
 #include <swtdx/structs.h>
 #include "module/cpuid_table.h"
 
-#define CPUID_1_ECX_EST		      (1u << 7)
-#define CPUID_1_ECX_TM2		      (1u << 8)
-#define CPUID_1_ECX_DCA		      (1u << 18)
-#define CPUID_1_ECX_TSC_DEADLINE      (1u << 24)
-#define CPUID_1_EDX_MCE		      (1u << 7)
-#define CPUID_1_EDX_MTRR	      (1u << 12)
-#define CPUID_1_EDX_MCA		      (1u << 14)
-#define CPUID_1_EDX_ACPI	      (1u << 22)
-#define CPUID_7_EBX_RDT_M	      (1u << 12)
-#define CPUID_7_EBX_RDT_A	      (1u << 15)
-#define CPUID_7_ECX_TME		      (1u << 13)
-#define CPUID_7_EDX_PCONFIG	      (1u << 18)
-#define CPUID_7_EDX_CORE_CAPABILITIES (1u << 30)
-
 void td_update_cpuid_flags(struct tdcs *tdcs, const struct tdcs_ext *ext)
 {
 	const struct tdcs_cpuid_value *c1 = &tdcs->cpuid_values[cpuid_row(1, CPUID_ANY_SUBLEAF)];
@@ -28,18 +14,18 @@ void td_update_cpuid_flags(struct tdcs *tdcs, const struct tdcs_ext *ext)
 	const uint64_t pv = reduce ? ext->feature_paravirt_ctls : ~0ull;
 	struct tdcs_cpuid_flags *f = &tdcs->cpuid_flags;
 
-	f->dca = c1->ecx & CPUID_1_ECX_DCA && pv & PARAVIRT_DCA;
-	f->tsc_deadline = c1->ecx & CPUID_1_ECX_TSC_DEADLINE && pv & PARAVIRT_TSC_DEADLINE;
-	f->est = c1->ecx & CPUID_1_ECX_EST && pv & PARAVIRT_EST;
-	f->tm2 = c1->ecx & CPUID_1_ECX_TM2 && pv & PARAVIRT_TM2;
-	f->no_mce = reduce && !(c1->edx & CPUID_1_EDX_MCE && pv & PARAVIRT_MCA);
-	f->no_mca = reduce && !(c1->edx & CPUID_1_EDX_MCA && pv & PARAVIRT_MCA);
-	f->no_mtrr = reduce && !(c1->edx & CPUID_1_EDX_MTRR && pv & PARAVIRT_MTRR);
-	f->acpi = c1->edx & CPUID_1_EDX_ACPI && pv & PARAVIRT_ACPI;
-	f->rdt_a = c7->ebx & CPUID_7_EBX_RDT_A && pv & PARAVIRT_RDT_A;
-	f->rdt_m = c7->ebx & CPUID_7_EBX_RDT_M && pv & PARAVIRT_RDT_M;
-	f->tme = c7->ecx & CPUID_7_ECX_TME && pv & PARAVIRT_TME;
-	f->pconfig = c7->edx & CPUID_7_EDX_PCONFIG && pv & PARAVIRT_PCONFIG;
-	f->no_core_capabilities = reduce && !(c7->edx & CPUID_7_EDX_CORE_CAPABILITIES &&
+	f->dca = c1->ecx & CPUID_BIT(ECX, DCA) && pv & PARAVIRT_DCA;
+	f->tsc_deadline = c1->ecx & CPUID_BIT(ECX, TSC_DEADLINE) && pv & PARAVIRT_TSC_DEADLINE;
+	f->est = c1->ecx & CPUID_BIT(ECX, EST) && pv & PARAVIRT_EST;
+	f->tm2 = c1->ecx & CPUID_BIT(ECX, TM2) && pv & PARAVIRT_TM2;
+	f->no_mce = reduce && !(c1->edx & CPUID_BIT(EDX, MCE) && pv & PARAVIRT_MCA);
+	f->no_mca = reduce && !(c1->edx & CPUID_BIT(EDX, MCA) && pv & PARAVIRT_MCA);
+	f->no_mtrr = reduce && !(c1->edx & CPUID_BIT(EDX, MTRR) && pv & PARAVIRT_MTRR);
+	f->acpi = c1->edx & CPUID_BIT(EDX, ACPI) && pv & PARAVIRT_ACPI;
+	f->rdt_a = c7->ebx & CPUID_BIT(EBX, RDT_A) && pv & PARAVIRT_RDT_A;
+	f->rdt_m = c7->ebx & CPUID_BIT(EBX, RDT_M) && pv & PARAVIRT_RDT_M;
+	f->tme = c7->ecx & CPUID_BIT(ECX, TME) && pv & PARAVIRT_TME;
+	f->pconfig = c7->edx & CPUID_BIT(EDX, PCONFIG) && pv & PARAVIRT_PCONFIG;
+	f->no_core_capabilities = reduce && !(c7->edx & CPUID_BIT(EDX, CORE_CAPABILITIES) &&
 					      pv & PARAVIRT_CORE_CAPABILITIES);
 }

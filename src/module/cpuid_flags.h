@@ -7,6 +7,7 @@
 #ifndef MODULE_CPUID_FLAGS_H
 #define MODULE_CPUID_FLAGS_H
 
+#include "arch/cpuid.h"
 #include "module/td_layout.h"
 
 #define PARAVIRT_CORE_CAPABILITIES (1ull << 0)
@@ -24,20 +25,6 @@
 
 /* Derive these flags from CPUID_VALUES, TD_CTLS and FEATURE_PARAVIRT_CTLS. */
 void td_update_cpuid_flags(struct tdcs *tdcs, const struct tdcs_ext *ext);
-
-/* Bits of CPUID that a new TD and an imported one are judged by: leaf, sub-leaf, register. */
-#define CPUID_1_ECX_MONITOR	  (1u << 3)
-#define CPUID_1_ECX_XTPR_UPDATE	  (1u << 14)
-#define CPUID_7_EBX_HLE		  (1u << 4)
-#define CPUID_7_EBX_RTM		  (1u << 11)
-#define CPUID_7_ECX_WAITPKG	  (1u << 5)
-#define CPUID_7_ECX_LA57	  (1u << 16)
-#define CPUID_7_ECX_KL		  (1u << 23)
-#define CPUID_7_ECX_PKS		  (1u << 31)
-#define CPUID_7_1_EAX_LASS	  (1u << 6)
-#define CPUID_7_1_EAX_PERFMON_EXT (1u << 8)
-#define CPUID_7_2_EDX_DDPD	  (1u << 3)
-#define CPUID_D_1_EAX_XFD	  (1u << 4)
 
 /* Address widths a TD may be given: of its physical addresses at least, of its guest-physical ones.
  */

@@ -4,31 +4,13 @@
  * ABI: "CPUID Virtualization". A #VE is raised for the hypervisor's range always, for everything
  * when the guest asked for it (TDG.VP.CPUIDVE.SET, CPUID_CONTROL), and for leaves the module does
  * not virtualise, of which TD_CTLS leaves fewer: REDUCE_VE, VIRT_CPUID2, ENUM_TOPOLOGY. */
+#include "arch/cpuid.h"
 #include "arch/x86.h"
 #include "module/cpuid_table.h"
 #include "module/exits.h"
 #include "module/inject.h"
 #include "module/vmcs.h"
 #include <swtdx/structs.h>
-
-#define L1_ECX_EST	    (1u << 7)
-#define L1_ECX_TM2	    (1u << 8)
-#define L1_ECX_DCA	    (1u << 18)
-#define L1_ECX_TSC_DEADLINE (1u << 24)
-#define L1_ECX_OSXSAVE	    (1u << 27)
-#define L1_EDX_MCE	    (1u << 7)
-#define L1_EDX_MTRR	    (1u << 12)
-#define L1_EDX_MCA	    (1u << 14)
-#define L1_EDX_ACPI	    (1u << 22)
-#define L7_EBX_HLE	    (1u << 4)
-#define L7_EBX_RTM	    (1u << 11)
-#define L7_EBX_RDT_M	    (1u << 12)
-#define L7_EBX_RDT_A	    (1u << 15)
-#define L7_ECX_OSPKE	    (1u << 4)
-#define L7_ECX_TME	    (1u << 13)
-#define L7_EDX_PCONFIG	    (1u << 18)
-#define L7_EDX_CORE_CAPS    (1u << 30)
-#define EXT1_EDX_SYSCALL    (1u << 11)
 
 /* Leaf 4 EAX: counts of sharing IDs, as the host configured them. */
 #define L4_EAX_CONFIGURED    0xffffc000u
@@ -74,16 +56,16 @@ static void leaf_1(struct query *q)
 	uint32_t id = topology ? x2apic_id(lp) : lp->vps->vcpu_index;
 
 	q->v.ebx = (q->v.ebx & 0x00ffffffu) | id << 24;
-	set_bit(&q->v.ecx, L1_ECX_DCA, f->dca);
-	set_bit(&q->v.ecx, L1_ECX_TSC_DEADLINE, f->tsc_deadline);
-	set_bit(&q->v.ecx, L1_ECX_EST, f->est);
-	set_bit(&q->v.ecx, L1_ECX_TM2, f->tm2);
-	set_bit(&q->v.ecx, L1_ECX_OSXSAVE,
+	set_bit(&q->v.ecx, CPUID_BIT(ECX, DCA), f->dca);
+	set_bit(&q->v.ecx, CPUID_BIT(ECX, TSC_DEADLINE), f->tsc_deadline);
+	set_bit(&q->v.ecx, CPUID_BIT(ECX, EST), f->est);
+	set_bit(&q->v.ecx, CPUID_BIT(ECX, TM2), f->tm2);
+	set_bit(&q->v.ecx, CPUID_BIT(ECX, OSXSAVE),
 		(vmcs_read(lp->vmcs, VMCS_GUEST_CR4) & CR4_OSXSAVE) != 0);
-	set_bit(&q->v.edx, L1_EDX_MCE, !f->no_mce);
-	set_bit(&q->v.edx, L1_EDX_MCA, !f->no_mca);
-	set_bit(&q->v.edx, L1_EDX_MTRR, !f->no_mtrr);
-	set_bit(&q->v.edx, L1_EDX_ACPI, f->acpi);
+	set_bit(&q->v.edx, CPUID_BIT(EDX, MCE), !f->no_mce);
+	set_bit(&q->v.edx, CPUID_BIT(EDX, MCA), !f->no_mca);
+	set_bit(&q->v.edx, CPUID_BIT(EDX, MTRR), !f->no_mtrr);
+	set_bit(&q->v.edx, CPUID_BIT(EDX, ACPI), f->acpi);
 }
 
 /* With fewer #VEs the guest sees the caches of the platform. */
@@ -102,14 +84,15 @@ static void leaf_7(struct query *q)
 	const struct lp *lp = q->lp;
 	const struct tdcs_cpuid_flags *f = &lp->tdcs->cpuid_flags;
 
-	set_bit(&q->v.ebx, L7_EBX_RDT_A, f->rdt_a);
-	set_bit(&q->v.ebx, L7_EBX_RDT_M, f->rdt_m);
-	set_bit(&q->v.ecx, L7_ECX_TME, f->tme);
-	set_bit(&q->v.edx, L7_EDX_PCONFIG, f->pconfig);
-	set_bit(&q->v.edx, L7_EDX_CORE_CAPS, !f->no_core_capabilities);
+	set_bit(&q->v.ebx, CPUID_BIT(EBX, RDT_A), f->rdt_a);
+	set_bit(&q->v.ebx, CPUID_BIT(EBX, RDT_M), f->rdt_m);
+	set_bit(&q->v.ecx, CPUID_BIT(ECX, TME), f->tme);
+	set_bit(&q->v.edx, CPUID_BIT(EDX, PCONFIG), f->pconfig);
+	set_bit(&q->v.edx, CPUID_BIT(EDX, CORE_CAPABILITIES), !f->no_core_capabilities);
 	if (f->tsx && lp->vps->msr.tsx_ctrl & TSX_CTRL_CPUID_CLEAR)
-		q->v.ebx &= ~(L7_EBX_HLE | L7_EBX_RTM);
-	set_bit(&q->v.ecx, L7_ECX_OSPKE, (vmcs_read(lp->vmcs, VMCS_GUEST_CR4) & CR4_PKE) != 0);
+		q->v.ebx &= ~(CPUID_BIT(EBX, HLE) | CPUID_BIT(EBX, RTM));
+	set_bit(&q->v.ecx, CPUID_BIT(ECX, OSPKE),
+		(vmcs_read(lp->vmcs, VMCS_GUEST_CR4) & CR4_PKE) != 0);
 }
 
 /* EBX of leaf 0xd: the image of what is enabled now, as the processor tells it of the guest's XCR0
@@ -169,7 +152,7 @@ static bool complete(struct query *q)
 	case 0x1b:
 		return q->reduce_ve && !f->pconfig;
 	case 0x80000001:
-		set_bit(&q->v.edx, EXT1_EDX_SYSCALL, guest_in_64bit_mode(q->lp));
+		set_bit(&q->v.edx, CPUID_BIT(EDX, SYSCALL), guest_in_64bit_mode(q->lp));
 		break;
 	}
 	return true;

@@ -11,8 +11,8 @@
 	}
 #define ONE(msr, read, write) MANY(msr, 1, read, write)
 
-/* Columns: the MSR, or the first of so many; policy of RDMSR, policy of WRMSR. What has no name among
- * the APIC's is reserved for it. */
+/* Columns: the MSR, or the first of so many; policy of RDMSR, policy of WRMSR. What has no name
+ * among the APIC's is reserved for it. */
 /* clang-format off */
 const struct msr_range msr_ranges[] = {
 	MANY(P5_MC_ADDR, 2, VE, VE),

@@ -2,9 +2,10 @@
 /* CPUID of the platform: sampled and checked by TDH.SYS.INIT row by row of the table, compared by
  * TDH.SYS.LP.INIT. Some leaves tell the module more than what TDs will see: extended state, clock,
  * performance counters, topology. Rows of one leaf are met in order of sub-leaf. */
+#include "arch/cpuid.h"
+#include "arch/msr.h"
 #include "arch/x86.h"
 #include "module/cpuid_table.h"
-#include "arch/msr.h"
 #include "module/sys.h"
 #include "module/transition.h"
 
@@ -65,18 +66,18 @@ static void features(struct scan *c, uint32_t subleaf, const struct cpuid_regs *
 
 	switch (subleaf) {
 	case 0:
-		p->hle = r->ebx >> 4 & 1;
-		p->rtm = r->ebx >> 11 & 1;
-		p->waitpkg = r->ecx >> 5 & 1;
-		p->la57 = r->ecx >> 16 & 1;
+		p->hle = r->ebx & CPUID_BIT(EBX, HLE);
+		p->rtm = r->ebx & CPUID_BIT(EBX, RTM);
+		p->waitpkg = r->ecx & CPUID_BIT(ECX, WAITPKG);
+		p->la57 = r->ecx & CPUID_BIT(ECX, LA57);
 		break;
 	case 1:
-		p->lass = r->eax >> 6 & 1;
-		p->perfmon_ext_leaf = r->eax >> 8 & 1;
-		p->lam = r->eax >> 26 & 1;
+		p->lass = r->eax & CPUID_BIT(EAX, LASS);
+		p->perfmon_ext_leaf = r->eax & CPUID_BIT(EAX, PERFMON_EXT);
+		p->lam = r->eax & CPUID_BIT(EAX, LAM);
 		break;
 	case 2:
-		p->ddpd = r->edx >> 3 & 1;
+		p->ddpd = r->edx & CPUID_BIT(EDX, DDPD);
 		break;
 	}
 }
@@ -105,7 +106,7 @@ static struct tdx_status extended_state(struct scan *c, uint32_t subleaf,
 	if (subleaf == 0) {
 		p->xcr0_mask = r->eax & XCR0_KNOWN;
 	} else if (subleaf == 1) {
-		p->xfd = r->eax >> 4 & 1;
+		p->xfd = r->eax & CPUID_BIT(EAX, XFD);
 		p->xss_mask = r->ecx & XSS_KNOWN;
 	} else if (subleaf < TD_XBUFF_OFFSETS) {
 		p->xsave_comp[subleaf].size = r->eax;

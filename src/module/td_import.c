@@ -62,8 +62,8 @@ static bool leaf_1(const struct md *md, unsigned row, const struct tdcs_cpuid_va
 		return false;
 	if (!cpuid_agrees_with_xfam(row, tdcs->xfam, v))
 		return false;
-	tdcs->cpuid_flags.monitor_mwait = (v->ecx & CPUID_1_ECX_MONITOR) != 0;
-	tdcs->cpuid_flags.xtpr_update = (v->ecx & CPUID_1_ECX_XTPR_UPDATE) != 0;
+	tdcs->cpuid_flags.monitor_mwait = (v->ecx & CPUID_BIT(ECX, MONITOR)) != 0;
+	tdcs->cpuid_flags.xtpr_update = (v->ecx & CPUID_BIT(ECX, XTPR_UPDATE)) != 0;
 	return true;
 }
 
@@ -81,31 +81,32 @@ static bool leaf_5(const struct md *md, unsigned row, const struct tdcs_cpuid_va
 static bool leaf_7(const struct md *md, unsigned row, const struct tdcs_cpuid_value *v)
 {
 	struct tdcs *tdcs = md->td.tdcs;
-	const bool tsx = v->ebx & CPUID_7_EBX_HLE;
+	const bool tsx = v->ebx & CPUID_BIT(EBX, HLE);
 
 	switch (cpuid_keys[row].subleaf) {
 	case 0:
 		if (!cpuid_agrees_with_xfam(row, tdcs->xfam, v) ||
-		    tsx != ((v->ebx & CPUID_7_EBX_RTM) != 0))
+		    tsx != ((v->ebx & CPUID_BIT(EBX, RTM)) != 0))
 			return false;
 		if (tsx && !(md->tx->mod->plat.arch_capabilities & ARCH_CAP_TSX_CTRL))
 			return false;
-		if (((v->ecx & CPUID_7_ECX_PKS) != 0) != ((tdcs->attributes & TDX_ATTR_PKS) != 0) ||
-		    v->ecx & CPUID_7_ECX_KL)
+		if (((v->ecx & CPUID_BIT(ECX, PKS)) != 0) !=
+			    ((tdcs->attributes & TDX_ATTR_PKS) != 0) ||
+		    v->ecx & CPUID_BIT(ECX, KL))
 			return false;
 		tdcs->cpuid_flags.tsx = tsx;
-		tdcs->cpuid_flags.waitpkg = (v->ecx & CPUID_7_ECX_WAITPKG) != 0;
-		tdcs->cpuid_flags.la57 = (v->ecx & CPUID_7_ECX_LA57) != 0;
+		tdcs->cpuid_flags.waitpkg = (v->ecx & CPUID_BIT(ECX, WAITPKG)) != 0;
+		tdcs->cpuid_flags.la57 = (v->ecx & CPUID_BIT(ECX, LA57)) != 0;
 		return true;
 	case 1:
 		if (!cpuid_agrees_with_xfam(row, tdcs->xfam, v) ||
-		    ((v->eax & CPUID_7_1_EAX_LASS) != 0) !=
+		    ((v->eax & CPUID_BIT(EAX, LASS)) != 0) !=
 			    ((tdcs->attributes & TDX_ATTR_LASS) != 0))
 			return false;
-		tdcs->cpuid_flags.perfmon_ext_leaf = (v->eax & CPUID_7_1_EAX_PERFMON_EXT) != 0;
+		tdcs->cpuid_flags.perfmon_ext_leaf = (v->eax & CPUID_BIT(EAX, PERFMON_EXT)) != 0;
 		return true;
 	case 2:
-		tdcs->cpuid_flags.ddpd = (v->edx & CPUID_7_2_EDX_DDPD) != 0;
+		tdcs->cpuid_flags.ddpd = (v->edx & CPUID_BIT(EDX, DDPD)) != 0;
 		return true;
 	default:
 		return false;
@@ -123,9 +124,9 @@ static bool leaf_d(const struct md *md, unsigned row, const struct tdcs_cpuid_va
 		return false;
 	if (subleaf == 0)
 		return v->ecx == td_xsave_area_size(md->tx->lp->hw, tdcs->xfam);
-	if (v->eax & CPUID_D_1_EAX_XFD && !md->tx->mod->plat.xfd)
+	if (v->eax & CPUID_BIT(EAX, XFD) && !md->tx->mod->plat.xfd)
 		return false;
-	tdcs->cpuid_flags.xfd = (v->eax & CPUID_D_1_EAX_XFD) != 0;
+	tdcs->cpuid_flags.xfd = (v->eax & CPUID_BIT(EAX, XFD)) != 0;
 	return true;
 }
 

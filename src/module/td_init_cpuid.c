@@ -76,8 +76,8 @@ static struct tdx_status leaf_1(struct td_init *in, unsigned row, struct tdcs_cp
 		return refuse(in, row);
 	}
 	cpuid_apply_xfam(row, tdcs->xfam, v);
-	tdcs->cpuid_flags.monitor_mwait = (v->ecx & CPUID_1_ECX_MONITOR) != 0;
-	tdcs->cpuid_flags.xtpr_update = (v->ecx & CPUID_1_ECX_XTPR_UPDATE) != 0;
+	tdcs->cpuid_flags.monitor_mwait = (v->ecx & CPUID_BIT(ECX, MONITOR)) != 0;
+	tdcs->cpuid_flags.xtpr_update = (v->ecx & CPUID_BIT(ECX, XTPR_UPDATE)) != 0;
 	return tdx_success();
 }
 
@@ -92,16 +92,16 @@ static struct tdx_status leaf_7_0(struct td_init *in, unsigned row, struct tdcs_
 	bool tsx;
 
 	cpuid_apply_xfam(row, tdcs->xfam, v);
-	tsx = v->ebx & CPUID_7_EBX_HLE;
-	if (tsx != ((v->ebx & CPUID_7_EBX_RTM) != 0))
+	tsx = v->ebx & CPUID_BIT(EBX, HLE);
+	if (tsx != ((v->ebx & CPUID_BIT(EBX, RTM)) != 0))
 		return refuse(in, row);
 	if (tsx && !(in->tx->mod->plat.arch_capabilities & ARCH_CAP_TSX_CTRL))
 		return tdx_error_num(TDX_INCORRECT_MSR_VALUE, MSR_ARCH_CAPABILITIES);
-	v->ecx = reflect(v->ecx, CPUID_7_ECX_PKS, tdcs->attributes & TDX_ATTR_PKS);
-	v->ecx &= ~CPUID_7_ECX_KL;
+	v->ecx = reflect(v->ecx, CPUID_BIT(ECX, PKS), tdcs->attributes & TDX_ATTR_PKS);
+	v->ecx &= ~CPUID_BIT(ECX, KL);
 	tdcs->cpuid_flags.tsx = tsx;
-	tdcs->cpuid_flags.waitpkg = (v->ecx & CPUID_7_ECX_WAITPKG) != 0;
-	tdcs->cpuid_flags.la57 = (v->ecx & CPUID_7_ECX_LA57) != 0;
+	tdcs->cpuid_flags.waitpkg = (v->ecx & CPUID_BIT(ECX, WAITPKG)) != 0;
+	tdcs->cpuid_flags.la57 = (v->ecx & CPUID_BIT(ECX, LA57)) != 0;
 	return tdx_success();
 }
 
@@ -114,11 +114,11 @@ static struct tdx_status leaf_7(struct td_init *in, unsigned row, struct tdcs_cp
 		return leaf_7_0(in, row, v);
 	case 1:
 		cpuid_apply_xfam(row, tdcs->xfam, v);
-		tdcs->cpuid_flags.perfmon_ext_leaf = (v->eax & CPUID_7_1_EAX_PERFMON_EXT) != 0;
-		v->eax = reflect(v->eax, CPUID_7_1_EAX_LASS, tdcs->attributes & TDX_ATTR_LASS);
+		tdcs->cpuid_flags.perfmon_ext_leaf = (v->eax & CPUID_BIT(EAX, PERFMON_EXT)) != 0;
+		v->eax = reflect(v->eax, CPUID_BIT(EAX, LASS), tdcs->attributes & TDX_ATTR_LASS);
 		break;
 	case 2:
-		tdcs->cpuid_flags.ddpd = (v->edx & CPUID_7_2_EDX_DDPD) != 0;
+		tdcs->cpuid_flags.ddpd = (v->edx & CPUID_BIT(EDX, DDPD)) != 0;
 		break;
 	}
 	return tdx_success();
@@ -149,8 +149,8 @@ static void leaf_d(struct td_init *in, unsigned row, struct tdcs_cpuid_value *v)
 	case 1:
 		cpuid_apply_xfam(row, tdcs->xfam, v);
 		if (!(in->tx->mod->plat.xfd_mask & tdcs->xfam))
-			v->eax &= ~CPUID_D_1_EAX_XFD;
-		tdcs->cpuid_flags.xfd = (v->eax & CPUID_D_1_EAX_XFD) != 0;
+			v->eax &= ~CPUID_BIT(EAX, XFD);
+		tdcs->cpuid_flags.xfd = (v->eax & CPUID_BIT(EAX, XFD)) != 0;
 		break;
 	default:
 		if (!(tdcs->xfam >> subleaf & 1))

@@ -6,12 +6,22 @@
 static const struct place {
 	uint32_t leaf, subleaf;
 	uint8_t reg, bit;
-	bool executed;
 } places[] = {
-#define PLACE(name, leaf, subleaf, reg, bit, executed)                                             \
-	[X86_F_##name] = {leaf, subleaf, CPUID_##reg, bit, executed},
-	X86_FEATURES(PLACE)
-#undef PLACE
+#define X(name_, leaf_, subleaf_, reg_, bit_)                                                      \
+	[X86_F_##name_] = {leaf_, subleaf_, CPUID_##reg_, CPUID_##reg_##_##name_},
+#include "arch/cpuid.def"
+#undef X
+};
+
+/* What the engine does not execute, or not all of: absent where the embedder gives no CPUID. */
+static const bool not_executed[X86_F_NEVER] = {
+	[X86_F_FMA] = true,	   [X86_F_AVX] = true,	    [X86_F_F16C] = true,
+	[X86_F_SGX] = true,	   [X86_F_AVX2] = true,	    [X86_F_AVX512F] = true,
+	[X86_F_PKU] = true,	   [X86_F_CET_SS] = true,   [X86_F_VAES] = true,
+	[X86_F_VPCLMULQDQ] = true, [X86_F_KL] = true,	    [X86_F_ENQCMD] = true,
+	[X86_F_PKS] = true,	   [X86_F_UINTR] = true,    [X86_F_CET_IBT] = true,
+	[X86_F_AMX_TILE] = true,   [X86_F_AVX_VNNI] = true, [X86_F_LASS] = true,
+	[X86_F_HRESET] = true,
 };
 
 static void grant(struct x86_cpu *cpu, enum x86_feature f)
@@ -26,7 +36,7 @@ void x86_features_all(struct x86_cpu *cpu)
 	memset(cpu->features, 0, sizeof(cpu->features));
 	grant(cpu, X86_F_ALWAYS);
 	for (f = X86_F_ALWAYS + 1; f < X86_F_NEVER; f++)
-		if (places[f].executed)
+		if (!not_executed[f])
 			grant(cpu, f);
 }
 
