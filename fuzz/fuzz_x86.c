@@ -630,6 +630,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!m)
 		m = machine = open_machine();
 	m->code = x86_code_new();
+	/* SWTDX_TRANSLATE: the runs in blocks are the translator's */
+	if (getenv("SWTDX_TRANSLATE") && x86_code_translate(m->code, 0))
+		abort();
 	m->cpu = x86_cpu_new(m->code, &ops, m);
 	if (!m->cpu)
 		abort();

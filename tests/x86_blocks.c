@@ -166,6 +166,24 @@ static void a_global_page_stays_where_it_was_when_cr3_is_loaded(void **state)
 	assert_int_equal(run_at(g, G_CODE), 10);
 }
 
+/* A loop of one block whose branch cuts RIP to 16 bits. */
+GUEST_CODE(cut_loop, "inc %eax; .byte 0x66, 0x73, 0xfb; hlt");
+
+static void a_branch_of_16_bits_cuts_rip_in_a_loop_too(void **state)
+{
+	struct guest *g = *state;
+	struct x86_exit x;
+
+	load(g, G_CODE + 0x10, cut_loop);
+	g_put(g, 0x10, "\xf4", 1);
+	g_seg(g, X86_CS, G_CS32);
+	g->cpu->rip = G_CODE + 0x10;
+	x86_state_changed(g->cpu);
+	assert_int_equal(x86_run(g->cpu, &x, 100), 0);
+	assert_int_equal(x.reason, VMX_EXIT_HLT);
+	assert_int_equal(g->cpu->rip, 0x10);
+}
+
 /* Writes words of its own page, far from the code. */
 GUEST_CODE(data_beside,
 	   "mov $1000, %ecx; 1: mov %ecx, 0x800(%rdi); inc %eax; dec %ecx; jnz 1b; hlt");
@@ -264,6 +282,7 @@ int main(void)
 		T(a_link_is_looked_at_again_after_invlpg),
 		T(a_link_is_looked_at_again_after_a_global_flush),
 		T(a_global_page_stays_where_it_was_when_cr3_is_loaded),
+		T(a_branch_of_16_bits_cuts_rip_in_a_loop_too),
 		T(writes_beside_code_translate_little_again),
 		T(a_write_drops_the_blocks_it_touches_and_no_others),
 		T(more_blocks_than_there_is_room_for_make_way_for_each_other),

@@ -19,6 +19,7 @@
 #define X87_ES 0x80u	/* of FSW: an unmasked exception is pending */
 
 struct world {
+	bool translate;
 	struct native native;
 	struct x86_code *code;
 	struct x86_cpu *cpu;
@@ -95,6 +96,11 @@ static int setup(void **state)
 		return -1;
 	map_pages(w);
 	w->code = x86_code_new();
+	/* SWTDX_TRANSLATE: instructions as part of a translated block, which goes on with a jump.
+	 */
+	w->translate = getenv("SWTDX_TRANSLATE") != NULL;
+	if (w->translate && x86_code_translate(w->code, 0))
+		return -1;
 	w->cpu = cpu = x86_cpu_new(w->code, &ops, w);
 	cpu->cr0 = 0x80050033;
 	cpu->cr3 = TABLES;
@@ -677,6 +683,15 @@ static void compare_x87(struct world *w, const uint8_t *bytes, const ZydisDecode
 	}
 }
 
+/* Can it stand in the middle of a block? */
+static bool may_go_on(const ZydisDecodedInstruction *in)
+{
+	return in->meta.category != ZYDIS_CATEGORY_STRINGOP &&
+	       in->meta.category != ZYDIS_CATEGORY_COND_BR &&
+	       in->meta.category != ZYDIS_CATEGORY_UNCOND_BR &&
+	       in->meta.category != ZYDIS_CATEGORY_CALL && in->meta.category != ZYDIS_CATEGORY_RET;
+}
+
 static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstruction *in,
 			const ZydisDecodedOperand *o, struct native_state *st)
 {
@@ -691,12 +706,15 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 	struct seen seen = {in, o, &fault, hf, cpu, false, 0};
 	uint64_t undefined = 0, left, right;
 	uint32_t next_mask;
+	const unsigned tail = w->translate && may_go_on(in) ? 2 : 0;
 	unsigned i, same;
 
 	/* the engine's start */
 	memcpy(before, w->native.data, sizeof(before));
 	memcpy(w->ram + PAGE, before, sizeof(before));
 	memcpy(w->ram + NATIVE_INSN, bytes, 15);
+	if (tail)
+		memcpy(w->ram + NATIVE_INSN + in->length, "\xeb", 2);
 	x86_code_written(w->code, w->ram);
 	cpu->regs = st->regs;
 	x86_set_rflags(cpu, st->rflags);
@@ -714,7 +732,7 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 	memset(&exit, 0, sizeof(exit));
 	/* a repeated instruction may take several runs */
 	do {
-		assert_int_equal(x86_run(cpu, &exit, 1), 0);
+		assert_int_equal(x86_run(cpu, &exit, tail ? 2 : 1), 0);
 	} while (exit.reason == X86_EXIT_BUDGET && cpu->rip == rip &&
 		 in->meta.category == ZYDIS_CATEGORY_STRINGOP);
 	w->tried++;
@@ -742,8 +760,8 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 			fail_insn(w, bytes, in, o, "unexpected vector", 0, exit.intr_info);
 		if (exit.reason != X86_EXIT_BUDGET)
 			fail_insn(w, bytes, in, o, "exit", X86_EXIT_BUDGET, exit.reason);
-		if (cpu->rip != rip + in->length)
-			fail_insn(w, bytes, in, o, "rip", rip + in->length, cpu->rip);
+		if (cpu->rip != rip + in->length + tail)
+			fail_insn(w, bytes, in, o, "rip", rip + in->length + tail, cpu->rip);
 	}
 	for (i = 0; i < (w->native.compat ? 8u : 16u); i++) {
 		left = *tdx_reg(&st->regs, i);

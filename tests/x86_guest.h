@@ -125,7 +125,8 @@ static inline void g_seg(struct guest *g, unsigned seg, unsigned sel)
 		.limit = UINT32_MAX, .ar = (uint32_t)(d >> 40) & 0xf0ff, .sel = (uint16_t)sel};
 }
 
-static inline int g_open(struct guest *g)
+/* after: executions until a block is translated; -1: all is interpreted. */
+static inline int g_open_with(struct guest *g, int after)
 {
 	static const struct x86_ops ops = {.gpa_map = g_map,
 					   .rdmsr = g_rdmsr,
@@ -142,7 +143,7 @@ static inline int g_open(struct guest *g)
 	g->perms = X86_MAP_R | X86_MAP_W | X86_MAP_X;
 	g->ram = aligned_alloc(4096, G_RAM);
 	g->code = x86_code_new();
-	if (!g->ram || !g->code)
+	if (!g->ram || !g->code || (after >= 0 && x86_code_translate(g->code, (unsigned)after)))
 		return -1;
 	memset(g->ram, 0, G_RAM);
 	g->cpu = cpu = x86_cpu_new(g->code, &ops, g);
@@ -175,6 +176,14 @@ static inline int g_open(struct guest *g)
 	cpu->regs.rsp = G_STACK;
 	x86_state_changed(cpu);
 	return 0;
+}
+
+/* SWTDX_TRANSLATE=N: with the translator, blocks that were executed N times. */
+static inline int g_open(struct guest *g)
+{
+	const char *after = getenv("SWTDX_TRANSLATE");
+
+	return g_open_with(g, after ? atoi(after) : -1);
 }
 
 static inline void g_close(struct guest *g)

@@ -198,6 +198,8 @@ static int go(struct run_session *s)
 		} else {
 			tdx_model_set_real_time(s->model);
 			s->engine = x86_engine_new(run_log, s);
+			if (s->o.translate && x86_engine_translate(s->engine, 0))
+				run_log(s, "no memory may be made executable: interpreting");
 			tdx_model_set_engine(s->model, s->engine);
 		}
 		run_console_open(&s->console, s->o.json ? stderr : stdout, s->o.unfiltered,
@@ -287,10 +289,12 @@ int verb_run(int argc, char **argv)
 			"own in place of IMAGE"),
 		OPTION_TEXT("initrd", "FILE", &o.initrd, "its initial file system"),
 		OPTION_TEXT("append", "CMDLINE", &o.append, "its command line"),
-		OPTION_CHOICE(
-			"engine", "x86|native", &engine,
-			"what runs the guest: x86, an interpreter (the default), or native, a C "
-			"function in place of its code"),
+		OPTION_CHOICE("engine", "x86|native|translate", &engine,
+			      "what runs the guest: x86, an interpreter (the default), translate, "
+			      "a translator "
+			      "for code that is executed often beside it, or native, a C function "
+			      "in place "
+			      "of the guest's code"),
 		OPTION_CHOICE("order", "page|section|all", &order,
 			      "order of PAGE.ADD and MR.EXTEND (page), see swtdx measure"),
 		OPTION_FLAG("huge-pages", &o.huge,
@@ -351,6 +355,7 @@ int verb_run(int argc, char **argv)
 	o.dies = (unsigned)dies;
 	o.sandbox = (enum sandbox_mode)sandbox;
 	o.native = engine == 1;
+	o.translate = engine == 2;
 	o.order = (enum tdvf_order)order;
 	o.image = o.kernel ? o.kernel : argv[0];
 	s = calloc(1, sizeof(*s));

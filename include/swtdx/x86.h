@@ -24,6 +24,11 @@ struct engine;
  * looks to the module like one. NULL: out of memory. */
 struct engine *x86_engine_new(void (*log)(void *arg, const char *line), void *arg);
 
+/* Code that was executed `after` times (0: a good number) becomes the host's. Before a vCPU is
+ * made; takes 256 MiB of address space, of which one mapping is executable, and makes no system
+ * call later. 0; -EPERM or -ENOMEM where that cannot be had: all is interpreted. */
+int x86_engine_translate(struct engine *engine, unsigned after);
+
 /* Instructions executed so far by all vCPUs; any thread, also while they run. */
 uint64_t x86_engine_instructions(const struct engine *engine);
 

@@ -17,22 +17,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include "x86/decode.h"
+#include "x86/xlate.h"
 
 #define PAGE_BITS     14
-#define JC_BITS	      13
 #define SEGMENT_SIZE  (2u << 20)
 #define SEGMENTS      48u
 #define HASH_LEAST    (1u << 12)
 #define FETCH_BITS    12
 #define HASH_MULTIPLE 0x9e3779b97f4a7c15ull
-
-struct jc_entry {
-	uint64_t rip;
-	uint64_t key; /* cpu->jc_key: generation and mode */
-	struct x86_block *block;
-	const struct x86_op *ops;
-};
 
 /* A place in the table of blocks. Those with one key are found one after the other. */
 struct place {
@@ -95,6 +87,7 @@ int x86_cache_init(struct x86_cpu *cpu)
 		return -ENOMEM;
 	}
 	cpu->cache = c;
+	cpu->jumps = c->jc;
 	cpu->gen = cpu->gen_global = cpu->gen_page = 1;
 	cpu->jc_key = 1u << 16;
 	return 0;
@@ -211,7 +204,7 @@ static void unplace(struct x86_cache *c, const struct x86_block *b)
 
 /* --- links --- */
 
-static void unlink_one(struct x86_link *l)
+static void unlink_one(const struct x86_cpu *cpu, struct x86_link *l)
 {
 	if (!l->prev_in)
 		return;
@@ -222,11 +215,12 @@ static void unlink_one(struct x86_link *l)
 	l->next_in = NULL;
 	l->to = NULL;
 	l->gen = 0;
+	l->code = xl_unlinked(cpu);
 }
 
-static void lead(struct x86_link *l, struct x86_block *b)
+static void lead(const struct x86_cpu *cpu, struct x86_link *l, struct x86_block *b)
 {
-	unlink_one(l);
+	unlink_one(cpu, l);
 	l->to = b->ops;
 	l->next_in = b->in;
 	l->prev_in = &b->in;
@@ -269,7 +263,7 @@ static void drop(struct x86_cpu *cpu, struct x86_block *b)
 	if (b->host2)
 		delist(c, &b->on[1]);
 	while (b->in)
-		unlink_one(b->in);
+		unlink_one(cpu, b->in);
 	b->dropped = true;
 	c->blocks--;
 	doubt_jumps(cpu);
@@ -305,7 +299,7 @@ static void empty_segment(struct x86_cpu *cpu, struct segment *s)
 		if (!b->dropped)
 			drop(cpu, b);
 		for (i = 0; i < b->nlinks; i++)
-			unlink_one(&b->links[i]);
+			unlink_one(cpu, &b->links[i]);
 	}
 	*s = (struct segment){0};
 }
@@ -357,12 +351,27 @@ static void *take(struct x86_cache *c, size_t size)
 	return p;
 }
 
-/* --- finding, making --- */
-
 static struct segment *segment_of(struct x86_cache *c, const struct x86_block *b)
 {
 	return &c->segments[(size_t)((const uint8_t *)b - c->arena) / SEGMENT_SIZE];
 }
+
+uint64_t x86_cache_evictions(const struct x86_cpu *cpu)
+{
+	return cpu->cache->evictions;
+}
+
+void x86_cache_each(struct x86_cpu *cpu, void (*fn)(struct x86_cpu *cpu, struct x86_block *b))
+{
+	struct x86_block *b;
+	unsigned i;
+
+	for (i = 0; i < SEGMENTS; i++)
+		for (b = cpu->cache->segments[i].blocks; b; b = b->next_segment)
+			fn(cpu, b);
+}
+
+/* --- finding, making --- */
 
 /* Copy what was translated into the arena and enter it everywhere. */
 static struct x86_block *keep(struct x86_cpu *cpu, const uint8_t *bytes, const uint8_t *host,
@@ -382,6 +391,7 @@ static struct x86_block *keep(struct x86_cpu *cpu, const uint8_t *bytes, const u
 	b->epoch = c->epoch;
 	b->len = (uint16_t)tr->extent;
 	memcpy(b->bytes, bytes, tr->extent);
+	b->nops = (uint8_t)tr->nops;
 	b->nlinks = (uint8_t)tr->nlinks;
 	b->links = take(c, tr->nlinks * sizeof(*b->links));
 	b->ops = take(c, tr->nops * sizeof(*b->ops));
@@ -398,6 +408,7 @@ static struct x86_block *keep(struct x86_cpu *cpu, const uint8_t *bytes, const u
 	enlist(c, b, 0, host, first_part(b));
 	if (host2)
 		enlist(c, b, 1, host2, b->len - first_part(b));
+	xl_born(cpu, b);
 	return b;
 }
 
@@ -592,7 +603,7 @@ const struct x86_op *x86_relink(struct x86_cpu *cpu, struct x86_link *link)
 	b = block_at(cpu, 0);
 	if (evictions != cpu->cache->evictions)
 		return b->ops; /* the link may be no more */
-	lead(link, b);
+	lead(cpu, link, b);
 	link->which = kind_of(cpu, from, b);
 	link->gen = R64(link->which);
 	return b->ops;

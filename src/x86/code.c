@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include "x86/internal.h"
+#include "x86/xlate.h"
 
 #define PAGE_BUCKETS (1u << 14)
 #define LOG_SIZE     1024u
@@ -33,6 +33,8 @@ struct x86_code {
 	pthread_mutex_t lock;
 	_Atomic(struct code_page *) pages[PAGE_BUCKETS];
 	struct x86_cpu *cpus;
+	struct xl_pool *pool;
+	unsigned translate_after;
 	unsigned logged; /* entries ever written */
 	struct log_entry {
 		uintptr_t host;
@@ -90,7 +92,22 @@ void x86_code_free(struct x86_code *code)
 		}
 	}
 	pthread_mutex_destroy(&code->lock);
+	xl_pool_free(code->pool);
 	free(code);
+}
+
+int x86_code_translate(struct x86_code *code, unsigned after)
+{
+	if (!code->pool)
+		code->pool = xl_pool_new();
+	code->translate_after = after;
+	return code->pool ? 0 : errno == EPERM || errno == EACCES ? -EPERM : -ENOMEM;
+}
+
+struct xl_pool *x86_code_pool(const struct x86_code *code, unsigned *after)
+{
+	*after = code->translate_after;
+	return code->pool;
 }
 
 int x86_code_join(struct x86_cpu *cpu)

@@ -36,6 +36,8 @@ void x86_tr_link(struct x86_tr *tr, struct x86_op *op, int64_t delta, unsigned b
 	memset(link, 0, sizeof(*link));
 	link->which = offsetof(struct x86_cpu, gen);
 	link->delta = delta;
+	if (bytes == 2 && !delta)
+		link->delta = UINT16_MAX + 1; /* it is cut all the same */
 	link->mask = bytes == 8 ? UINT64_MAX : bytes == 4 ? UINT32_MAX : UINT16_MAX;
 	op->link = link;
 	tr->linked[op - tr->ops] = true;
@@ -153,7 +155,7 @@ void x86_tr_at_reg(struct x86_tr *tr, struct x86_op *op, unsigned reg, unsigned 
 	place(tr, op, x86_tr_seg(tr), bytes, write);
 }
 
-static const ZydisDecoder *decoder_for(const struct x86_cpu *cpu, ZydisDecoder *d, unsigned mode)
+void x86_tr_decoder_for(const struct x86_cpu *cpu, ZydisDecoder *d, unsigned mode)
 {
 	if (mode & M_L64)
 		ZydisDecoderInit(d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
@@ -162,7 +164,6 @@ static const ZydisDecoder *decoder_for(const struct x86_cpu *cpu, ZydisDecoder *
 	else
 		ZydisDecoderInit(d, ZYDIS_MACHINE_MODE_LONG_COMPAT_16, ZYDIS_STACK_WIDTH_16);
 	x86_tr_decoder(cpu, d);
-	return d;
 }
 
 struct x86_op *x86_tr_unknown(struct x86_tr *tr, x86_fn *fn)
@@ -220,7 +221,7 @@ void x86_translate_block(struct x86_tr *tr, const uint8_t *bytes, unsigned avail
 	struct x86_op *head;
 	unsigned i;
 
-	decoder_for(tr->cpu, &dec, tr->mode);
+	x86_tr_decoder_for(tr->cpu, &dec, tr->mode);
 	tr->nops = tr->ninsns = tr->nlinks = tr->off = 0;
 	tr->extent = 0;
 	tr->ended = false;

@@ -26,11 +26,26 @@ struct x86_block {
 	struct x86_block *next_segment;
 	struct x86_op *ops;
 	struct x86_link *links, *in; /* its own; those that lead to it */
+	const void *code;	     /* where the host's begins, with the translator */
+	unsigned executed;
 	uint16_t len;
-	uint8_t mode, nlinks;
+	uint8_t mode, nlinks, nops;
 	bool dropped;
 	uint8_t bytes[]; /* what it was translated from */
 };
+
+/* An entry of the table of jumps. */
+#define JC_BITS 13
+struct jc_entry {
+	uint64_t rip;
+	uint64_t key; /* cpu->jc_key: generation and mode */
+	struct x86_block *block;
+	const struct x86_op *ops;
+};
+
+/* Changes when links and blocks may be gone. */
+uint64_t x86_cache_evictions(const struct x86_cpu *cpu);
+void x86_cache_each(struct x86_cpu *cpu, void (*fn)(struct x86_cpu *cpu, struct x86_block *b));
 
 /* What a translator works on. */
 struct x86_tr {
@@ -71,6 +86,7 @@ void x86_tr_lacking(struct x86_tr *tr);
 bool x86_tr_exists(const struct x86_tr *tr);
 /* Make the decoder one for that CPUID. */
 void x86_tr_decoder(const struct x86_cpu *cpu, ZydisDecoder *d);
+void x86_tr_decoder_for(const struct x86_cpu *cpu, ZydisDecoder *d, unsigned mode);
 
 /* The next operation, with what is common filled in. */
 struct x86_op *x86_tr_op(struct x86_tr *tr, x86_fn *fn);

@@ -3,23 +3,21 @@
 #include "x86/flags.h"
 #include "x86/ops.h"
 
-/* A product defines CF and OF; the others stay the guest's: what the host leaves there comes from
- * code of the host. RAX holds both the product and, after LAHF, the flags: it is set aside in
- * between. */
+/* A product defines CF and OF; what becomes of the others is what the host makes of the guest's.
+ * RAX holds both the product and, around it, the flags. */
+#define MUL_LOAD "addb $127, %%al\n\tsahf\n\tmovq %[a], %%rax\n\t"
+#define MUL_SAVE "movq %%rax, %[keep]\n\tlahf\n\tseto %%al"
 #define MUL(nm, T, n, sfx)                                                                         \
 	static inline void do_##nm##n(struct x86_cpu *cpu, T b)                                    \
 	{                                                                                          \
-		T lo = (T)cpu->regs.rax, hi = 0;                                                   \
-		uint64_t keep;                                                                     \
-		uint16_t f;                                                                        \
-		__asm__(#nm sfx " %[b]\n\tmovq %%rax, %[keep]\n\tlahf\n\tseto %%al\n\t"            \
-				"movw %%ax, %w[f]\n\tmovq %[keep], %%rax"                          \
-			: "+a"(lo), "=&d"(hi), [f] "=&r"(f), [keep] "=&r"(keep)                    \
-			: [b] "r"(b)                                                               \
+		uint64_t lo = cpu->fl, hi, keep, a = cpu->regs.rax;                                \
+		__asm__(MUL_LOAD #nm sfx " %[b]\n\t" MUL_SAVE                                      \
+			: "+&a"(lo), "=&d"(hi), [keep] "=&r"(keep)                                 \
+			: [a] "r"(a), [b] "r"(b)                                                   \
 			: "cc");                                                                   \
-		cpu->fl = fl_pick(cpu->fl, f, FL_CF | FL_OF);                                      \
-		wr##n(cpu, offsetof(struct tdx_regs, rax), lo);                                    \
-		wr##n(cpu, offsetof(struct tdx_regs, rdx), hi);                                    \
+		cpu->fl = (uint16_t)lo;                                                            \
+		wr##n(cpu, offsetof(struct tdx_regs, rax), (T)keep);                               \
+		wr##n(cpu, offsetof(struct tdx_regs, rdx), (T)hi);                                 \
 	}
 #define MUL_ALL(T, n, sfx) MUL(mul, T, n, sfx) MUL(imul, T, n, sfx)
 FOR_SIZES248(MUL_ALL)
@@ -28,15 +26,13 @@ FOR_SIZES248(MUL_ALL)
 #define MUL1(nm)                                                                                   \
 	static inline void do_##nm##1(struct x86_cpu * cpu, uint8_t b)                             \
 	{                                                                                          \
-		uint16_t ax = (uint8_t)cpu->regs.rax, f;                                           \
-		uint64_t keep;                                                                     \
-		__asm__(#nm "b %[b]\n\tmovq %%rax, %[keep]\n\tlahf\n\tseto %%al\n\t"               \
-			    "movw %%ax, %w[f]\n\tmovq %[keep], %%rax"                              \
-			: "+a"(ax), [f] "=&r"(f), [keep] "=&r"(keep)                               \
-			: [b] "q"(b)                                                               \
+		uint64_t lo = cpu->fl, keep, a = cpu->regs.rax;                                    \
+		__asm__(MUL_LOAD #nm "b %[b]\n\t" MUL_SAVE                                         \
+			: "+&a"(lo), [keep] "=&r"(keep)                                            \
+			: [a] "r"(a), [b] "q"(b)                                                   \
 			: "cc");                                                                   \
-		cpu->fl = fl_pick(cpu->fl, f, FL_CF | FL_OF);                                      \
-		wr2(cpu, offsetof(struct tdx_regs, rax), ax);                                      \
+		cpu->fl = (uint16_t)lo;                                                            \
+		wr2(cpu, offsetof(struct tdx_regs, rax), (uint16_t)keep);                          \
 	}
 MUL1(mul)
 MUL1(imul)
@@ -125,9 +121,12 @@ x86_fn *const x86_muldiv[MULDIVS][4][2] = {
 #define IMUL2(T, n, sfx)                                                                           \
 	static inline T alu_imul##n(struct x86_cpu *cpu, T a, T b)                                 \
 	{                                                                                          \
-		uint16_t f;                                                                        \
-		__asm__("imul" sfx " %2, %0" SAVE_ALL : "+r"(a), "=&a"(f) : "r"(b) : "cc");        \
-		cpu->fl = fl_pick(cpu->fl, f, FL_CF | FL_OF);                                      \
+		uint16_t f = cpu->fl;                                                              \
+		__asm__(LOAD_ALL "imul" sfx " %2, %0" SAVE_ALL                                     \
+			: "+r"(a), "+&a"(f)                                                        \
+			: "r"(b)                                                                   \
+			: "cc");                                                                   \
+		cpu->fl = f;                                                                       \
 		return a;                                                                          \
 	}                                                                                          \
 	SOP(imul_rr##n)                                                                            \

@@ -29,7 +29,7 @@ struct x86_link {
 	uint64_t mask; /* of the RIP that comes out */
 	uint64_t which;
 	struct x86_link *next_in, **prev_in;
-	uint64_t spare;
+	const void *code; /* of `to`, with the translator */
 };
 
 struct x86_op {
@@ -355,6 +355,8 @@ void x86_new_gen(struct x86_cpu *cpu, bool global);
 /* That of one page has. */
 void x86_new_gen_at(struct x86_cpu *cpu, uint64_t la);
 
+/* Where emitted code of these processors goes, and after how many executions; NULL: nowhere. */
+struct xl_pool *x86_code_pool(const struct x86_code *code, unsigned *after);
 /* The processor is one of those that share cpu->code. */
 int x86_code_join(struct x86_cpu *cpu);
 void x86_code_leave(struct x86_cpu *cpu);

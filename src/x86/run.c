@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "x86/features.h"
 #include "x86/flags.h"
+#include "x86/xlate.h"
 
 /* --- state --- */
 
@@ -122,8 +123,9 @@ struct x86_cpu *x86_cpu_new(struct x86_code *code, const struct x86_ops *ops, vo
 	cpu->tr = (struct x86_seg){.limit = 0xffff, .ar = SEG_AR_TSS_BUSY};
 	cpu->idtr.limit = 0xffff;
 	cpu->gdtr.limit = 0xffff;
-	if (x86_mmu_init(cpu) || x86_cache_init(cpu) || x86_code_join(cpu)) {
+	if (x86_mmu_init(cpu) || xl_open(cpu) || x86_cache_init(cpu) || x86_code_join(cpu)) {
 		x86_cache_free(cpu);
+		xl_close(cpu);
 		x86_mmu_free(cpu);
 		free(cpu);
 		return NULL;
@@ -139,6 +141,7 @@ void x86_cpu_free(struct x86_cpu *cpu)
 		return;
 	x86_code_leave(cpu);
 	x86_cache_free(cpu);
+	xl_close(cpu);
 	x86_mmu_free(cpu);
 	free(cpu->breaks);
 	free(cpu);
@@ -495,8 +498,9 @@ const struct x86_op *x86_attend(struct x86_cpu *cpu)
 	if (!one) {
 		const struct x86_op *head = x86_lookup(cpu, 0);
 
+		/* By its head, which may know better, unless that would come back here. */
 		if (cpu->left >= head->disp)
-			return enter(head);
+			return atomic_load(&cpu->attn) ? enter(head) : head;
 	}
 	return enter(x86_lookup(cpu, M_ONE));
 }

@@ -34,6 +34,8 @@ struct x86_mmu;
 struct x86_cache;
 struct x86_code;
 struct x86_unsettled;
+struct x86_xlate;
+struct jc_entry;
 
 enum x86_segno { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_NOSEG, X86_SEGS };
 
@@ -181,6 +183,8 @@ struct x86_cpu {
 	/* What a link is good for: its page's own bytes, global mappings, this address space. */
 	uint64_t gen_page, gen_global, gen;
 	uint64_t jc_key; /* what the table of jumps is good for, and the mode */
+	struct jc_entry *jumps;
+	uint64_t spill; /* of emitted code */
 	uint8_t rmw_pending;
 	uint8_t shadow; /* interrupts blocked: 1 by STI, 2 by MOV SS or POP SS; 0x80 while it lasts
 			 */
@@ -214,6 +218,7 @@ struct x86_cpu {
 	struct x86_cache *cache;
 	struct x86_code *code;
 	struct x86_unsettled *unsettled;
+	struct x86_xlate *xlate; /* NULL: all is interpreted */
 	struct x86_cpu *next_in_code;
 	uint64_t code_base; /* of CS, and its limit, when RIPs last got a new meaning */
 	uint32_t code_limit;
@@ -259,6 +264,11 @@ struct x86_cpu {
 /* What the processors of one guest share: which host pages hold translated code. */
 struct x86_code *x86_code_new(void);
 void x86_code_free(struct x86_code *code);
+/* Blocks that were executed so often become the host's code, on processors made afterwards. Takes
+ * 256 MiB of address space; no system call later. -ENOMEM, and -EPERM where memory may not be made
+ * executable: all is interpreted. */
+#define X86_TRANSLATE_AFTER 64u
+int x86_code_translate(struct x86_code *code, unsigned after);
 /* Someone other than a processor of the guest (a device, the TDX module, a debugger) changed bytes
  * of this host page: what was translated from it is dropped. Any thread. */
 void x86_code_written(struct x86_code *code, const void *host);

@@ -380,6 +380,13 @@ struct engine *x86_engine_new(void (*log)(void *arg, const char *line), void *ar
 	return &e->engine;
 }
 
+int x86_engine_translate(struct engine *engine, unsigned after)
+{
+	struct td_engine *e = (struct td_engine *)engine;
+
+	return x86_code_translate(e->code, after ? after : X86_TRANSLATE_AFTER);
+}
+
 uint64_t x86_engine_instructions(const struct engine *engine)
 {
 	return atomic_load(&((const struct td_engine *)engine)->instructions);

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* The translator: blocks that are executed often become code of the host's.
+ *
+ * What is translated is a block of the interpreter's, of 64-bit code. Emitted code has most of the
+ * guest's registers in the host's, does memory accesses through the TLB in line, and calls the
+ * interpreter's handlers for whatever it does not do itself. It lives under the interpreter's
+ * rules: `left` is counted at each way out of a block, `attn` looked at before each, faults leave
+ * by longjmp() from a helper that has the operation and all registers in struct x86_cpu.
+ *
+ * xlate_pool.c   memory for the code of a guest's processors, never writable and executable at once
+ * xlate_stubs.c  the ways between emitted code and C
+ * xlate_unit.c   one block: memory accesses, exits, call-outs
+ * xlate_int.c    its integer instructions
+ * xlate.c        when blocks are translated, linked and forgotten */
+#ifndef X86_XLATE_H
+#define X86_XLATE_H
+
+#include "x86/decode.h"
+#include "x86/emit.h"
+
+#define XL_CHUNK (1u << 20)  /* how much of the pool a processor takes at a time */
+#define XL_UNIT	 (24u << 10) /* room for the largest block's code */
+
+/* The common routines, at the start of the pool. */
+struct xl_stubs {
+	const uint8_t *enter;  /* (cpu, code): C calls it; emitted code's way out returns from it */
+	const uint8_t *leave;  /* RAX: what to do next */
+	const uint8_t *goes;   /* RAX: the RIP to go to, which may not be known */
+	const uint8_t *relink; /* R11: the link */
+	const uint8_t *attend; /* before the block at blkrip */
+	const uint8_t *ops;    /* R11: the block, which is to be interpreted */
+	const uint8_t *callout; /* RAX: the operation; comes back if it goes on in the block */
+	const uint8_t *tailout; /* RAX: the operation, after which the block is left */
+	const uint8_t *load[4], *store[4], *rmw[4]; /* by log2 of the size */
+	const uint8_t *rmw_done;
+};
+
+/* What the processors of a guest share of it. */
+struct xl_pool;
+struct xl_pool *xl_pool_new(void);
+void xl_pool_free(struct xl_pool *pool);
+const struct xl_stubs *xl_pool_stubs(const struct xl_pool *pool);
+/* A chunk, as it is written to; NULL: all are taken. *rx: how far on it is executed. */
+uint8_t *xl_pool_take(struct xl_pool *pool, intptr_t *rx);
+void xl_pool_give(struct xl_pool *pool, uint8_t *chunk);
+void xl_make_stubs(struct emit *e, struct xl_stubs *s);
+
+/* What emitted code calls. The marker after the operations of a call-out: the block goes on. */
+OP(xl_go_on);
+const struct x86_op *xl_goto(struct x86_cpu *cpu, uint64_t rip);
+const struct x86_op *xl_relink(struct x86_cpu *cpu, struct x86_link *link);
+const struct x86_op *xl_attend(struct x86_cpu *cpu);
+void xl_rmw_done(struct x86_cpu *cpu);
+
+/* --- one unit --- */
+
+/* Where the guest's registers are: in one of the host's, or H_NONE for struct x86_cpu. RAX, R11
+ * and R14 are free, R15 is struct x86_cpu. */
+extern const uint8_t xl_home[16];
+
+/* How a value that is stored comes about. */
+struct xl_value {
+	enum { V_REG, V_IMM, V_RIP, V_SPILL } kind; /* the last: cpu->spill */
+	uint8_t reg;				    /* V_REG: the guest's */
+	uint64_t imm;				    /* V_RIP: from the block */
+};
+
+/* What is done to an operand in memory. */
+struct xl_change {
+	enum { C_REG, C_IMM, C_IMM8, C_ALONE, C_XCHG, C_XADD, C_CMPXCHG } kind;
+	unsigned opc;
+	uint8_t ext; /* of the opcode, in ModRM */
+	uint8_t size, reg;
+	bool carry, all; /* it reads CF, or keeps flags */
+	uint64_t imm;
+};
+
+enum xl_cold_kind { COLD_LOAD, COLD_STORE, COLD_CHANGE, COLD_EXIT, COLD_TAILOUT, COLD_GOTO };
+
+/* What is out of the way: a place jumped from, and where to go on. */
+struct xl_cold {
+	enum xl_cold_kind kind;
+	uint8_t *from;
+	const uint8_t *back;
+	const struct x86_op *op;
+	unsigned size, count;
+	struct xl_value value;
+	struct xl_change change;
+	struct x86_link *link;
+};
+
+#define XL_COLDS 256u
+
+struct xl_unit {
+	struct x86_cpu *cpu;
+	struct x86_block *block;
+	const struct xl_stubs *stubs;
+	struct emit e;
+	const uint8_t *entry;
+	unsigned ncolds, callouts;
+	bool failed;
+	/* Where the guest's flags are; both may be true. */
+	bool flags_host, flags_mem;
+	struct xl_cold colds[XL_COLDS];
+
+	/* the instruction in hand */
+	ZydisDecodedInstruction in;
+	ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
+	const struct x86_op *op; /* the interpreter's for it */
+	unsigned nops;
+	unsigned off;
+	bool ended;
+};
+
+/* The host's register with the guest's value: its home, or `scratch` after a load. */
+unsigned xl_use(struct xl_unit *u, unsigned guest, unsigned scratch);
+/* Where to make the guest's new value, and afterwards put it where it belongs. */
+unsigned xl_make(struct xl_unit *u, unsigned guest, unsigned scratch, bool keep);
+void xl_made(struct xl_unit *u, unsigned guest, unsigned in);
+/* `size` bytes of a host's register become the guest's. */
+void xl_put(struct xl_unit *u, unsigned guest, unsigned size, unsigned from);
+struct host_rm xl_slot(unsigned guest);
+
+void xl_flags_sync(struct xl_unit *u);	  /* in memory, too */
+void xl_flags_load(struct xl_unit *u);	  /* in the host, too; changes RAX */
+void xl_flags_carry(struct xl_unit *u);	  /* CF at least */
+void xl_flags_clobber(struct xl_unit *u); /* what follows destroys the host's */
+void xl_flags_new(struct xl_unit *u);	  /* the host has the guest's new ones */
+
+/* Operand o's address in RAX. False: not one that is done here. */
+bool xl_ea(struct xl_unit *u, const ZydisDecodedOperand *o);
+/* The same without the segment, in any register, flags kept: LEA. */
+bool xl_lea(struct xl_unit *u, const ZydisDecodedOperand *o, unsigned size, unsigned to);
+/* With the address in RAX: the value in RAX, zero-extended; flags clobbered, RAX's first. */
+void xl_load(struct xl_unit *u, unsigned size);
+void xl_store(struct xl_unit *u, unsigned size, struct xl_value v);
+void xl_change(struct xl_unit *u, struct xl_change c);
+void xl_exit(struct xl_unit *u, struct x86_link *link, unsigned count);
+void xl_exit_later(struct xl_unit *u, uint8_t *from, struct x86_link *link, unsigned count);
+/* The block for the RIP in RAX, in R11. keep: where it is not known, the operation is executed as a
+ * whole by its handler, so nothing of it may have happened; else it is looked up. Then go there. */
+void xl_find(struct xl_unit *u, bool keep);
+void xl_go(struct xl_unit *u, unsigned count);
+/* Unless RAX is canonical, let the handler execute the operation. Changes R11. */
+void xl_canonical(struct xl_unit *u);
+void xl_callout(struct xl_unit *u);
+
+/* One instruction; false: not of those that are emitted. */
+bool xl_int(struct xl_unit *u);
+
+/* The whole block. false: it stays with the interpreter. */
+bool xl_unit(struct xl_unit *u);
+
+/* --- the cache of blocks --- */
+
+/* A new block; one whose code is forgotten. */
+void xl_born(struct x86_cpu *cpu, struct x86_block *b);
+/* Where a link's code is while it leads nowhere. */
+const void *xl_unlinked(const struct x86_cpu *cpu);
+/* Room for operations that the unit in hand calls out to; NULL: none. */
+struct x86_op *xl_callout_ops(struct x86_cpu *cpu, unsigned n);
+int xl_open(struct x86_cpu *cpu);
+void xl_close(struct x86_cpu *cpu);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* The ways between emitted code and C, made once for all processors of a guest.
+ *
+ * Emitted code runs on the stack that C had when it called `enter`, 16-byte aligned, with nothing
+ * of its own on it; it never calls emitted code. All that it calls may leave by longjmp(): so the
+ * guest's registers are in struct x86_cpu before C is called. */
+#include "x86/xlate.h"
+
+#define FIELD(name) rm_at(H_R15, (int32_t)offsetof(struct x86_cpu, name))
+
+enum { CC_E = 4 };
+
+static const uint8_t saved[] = {H_RBX, H_RBP, H_R12, H_R13, H_R14, H_R15};
+
+static bool preserved(unsigned reg)
+{
+	return reg == H_RBX || reg == H_RBP || reg >= H_R12;
+}
+
+static void put_away(struct emit *e)
+{
+	unsigned g;
+
+	for (g = 0; g < 16; g++)
+		if (xl_home[g] != H_NONE)
+			emit_store(e, 8, xl_slot(g), xl_home[g]);
+}
+
+/* all: else those that a call of C destroys */
+static void fetch(struct emit *e, bool all)
+{
+	unsigned g;
+
+	for (g = 0; g < 16; g++)
+		if (xl_home[g] != H_NONE && (all || !preserved(xl_home[g])))
+			emit_load(e, 8, xl_home[g], xl_slot(g));
+}
+
+static void push(struct emit *e, unsigned reg)
+{
+	if (reg & 8)
+		emit1(e, 0x41);
+	emit1(e, 0x50 | (reg & 7));
+}
+
+static void pop(struct emit *e, unsigned reg)
+{
+	if (reg & 8)
+		emit1(e, 0x41);
+	emit1(e, 0x58 | (reg & 7));
+}
+
+static void ret(struct emit *e)
+{
+	emit1(e, 0xc3);
+}
+
+static void sub_rsp(struct emit *e, int n)
+{
+	emit_alu_imm(e, 8, n < 0 ? 0 : 5, rm_reg(H_RSP), n < 0 ? -n : n);
+}
+
+static void call_c(struct emit *e, const void *fn)
+{
+	emit_mov_imm(e, H_RAX, (uint64_t)(uintptr_t)fn);
+	emit_op(e, 4, 0xff, 2, rm_reg(H_RAX));
+}
+
+static const uint8_t *start(struct emit *e)
+{
+	while ((uintptr_t)e->p & 15)
+		emit1(e, 0xcc);
+	return emit_here(e);
+}
+
+static void make_enter(struct emit *e, struct xl_stubs *s)
+{
+	unsigned i;
+
+	s->enter = start(e);
+	for (i = 0; i < sizeof(saved); i++)
+		push(e, saved[i]);
+	sub_rsp(e, 8);
+	emit_mov_rr(e, 8, H_R15, H_RDI);
+	emit_mov_rr(e, 8, H_RAX, H_RSI);
+	fetch(e, true);
+	emit_op(e, 4, 0xff, 4, rm_reg(H_RAX));
+}
+
+/* To C with RAX; the guest's registers are where they belong. */
+static void back_to_c(struct emit *e)
+{
+	unsigned i;
+
+	sub_rsp(e, -8);
+	for (i = sizeof(saved); i-- > 0;)
+		pop(e, saved[i]);
+	ret(e);
+}
+
+/* A function of cpu and RSI that says what to do next. */
+static void ask_c(struct emit *e, const void *fn)
+{
+	emit_mov_rr(e, 8, H_RDI, H_R15);
+	call_c(e, fn);
+	back_to_c(e);
+}
+
+static void make_ways_out(struct emit *e, struct xl_stubs *s)
+{
+	s->leave = start(e);
+	put_away(e);
+	back_to_c(e);
+
+	s->goes = start(e);
+	put_away(e);
+	emit_mov_rr(e, 8, H_RSI, H_RAX);
+	ask_c(e, (const void *)xl_goto);
+
+	s->relink = start(e);
+	put_away(e);
+	emit_mov_rr(e, 8, H_RSI, H_R11);
+	ask_c(e, (const void *)xl_relink);
+
+	s->attend = start(e);
+	put_away(e);
+	ask_c(e, (const void *)xl_attend);
+
+	s->ops = start(e);
+	put_away(e);
+	emit_load(e, 8, H_RAX, rm_at(H_R11, offsetof(struct x86_block, ops)));
+	back_to_c(e);
+
+	s->tailout = start(e);
+	put_away(e);
+	emit_mov_rr(e, 8, H_RSI, H_RAX);
+	emit_mov_rr(e, 8, H_RDI, H_R15);
+	emit_op(e, 4, 0xff, 2, rm_at(H_RSI, offsetof(struct x86_op, fn)));
+	back_to_c(e);
+}
+
+static void make_callout(struct emit *e, struct xl_stubs *s)
+{
+	uint8_t *on;
+
+	s->callout = start(e);
+	put_away(e);
+	sub_rsp(e, 8);
+	emit_mov_rr(e, 8, H_RSI, H_RAX);
+	emit_mov_rr(e, 8, H_RDI, H_R15);
+	emit_op(e, 4, 0xff, 2, rm_at(H_RSI, offsetof(struct x86_op, fn)));
+	sub_rsp(e, -8);
+	emit_op(e, 8, 0x85, H_RAX, rm_reg(H_RAX));
+	on = emit_skip(e, CC_E);
+	sub_rsp(e, -8); /* it does not come back */
+	back_to_c(e);
+	emit_skip_lands(e, on);
+	fetch(e, true);
+	ret(e);
+}
+
+/* RAX: the address, R11: the operation, R14: what is stored. The result of a load or of a change is
+ * in RAX. */
+static void make_access(struct emit *e, const void *fn, unsigned size, bool store)
+{
+	put_away(e);
+	sub_rsp(e, 8);
+	emit_mov_rr(e, 8, H_RDX, H_RAX);
+	emit_mov_rr(e, 8, H_RSI, H_R11);
+	emit_mov_rr(e, 8, H_RDI, H_R15);
+	if (store) {
+		emit_mov_rr(e, 8, H_RCX, H_R14);
+		emit_mov_imm(e, H_R8, size);
+	} else {
+		emit_mov_imm(e, H_RCX, size);
+	}
+	call_c(e, fn);
+	sub_rsp(e, -8);
+	fetch(e, false);
+	ret(e);
+}
+
+/* After a change: flags and all registers are the guest's still. */
+static void make_rmw_done(struct emit *e, struct xl_stubs *s)
+{
+	s->rmw_done = start(e);
+	emit1(e, 0x9c); /* pushfq */
+	push(e, H_RAX);
+	push(e, H_R11);
+	put_away(e);
+	emit_mov_rr(e, 8, H_RDI, H_R15);
+	call_c(e, (const void *)xl_rmw_done);
+	fetch(e, false);
+	pop(e, H_R11);
+	pop(e, H_RAX);
+	emit1(e, 0x9d); /* popfq */
+	ret(e);
+}
+
+void xl_make_stubs(struct emit *e, struct xl_stubs *s)
+{
+	unsigned i;
+
+	make_enter(e, s);
+	make_ways_out(e, s);
+	make_callout(e, s);
+	for (i = 0; i < 4; i++) {
+		s->load[i] = start(e);
+		make_access(e, (const void *)x86_ld_slow, 1u << i, false);
+		s->store[i] = start(e);
+		make_access(e, (const void *)x86_st_slow, 1u << i, true);
+		s->rmw[i] = start(e);
+		make_access(e, (const void *)x86_rmw_slow, 1u << i, false);
+	}
+	make_rmw_done(e, s);
+}

@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/* The translator against the interpreter: random programs of what is emitted, with branches to
+ * anywhere, faults, calls and returns out of step, code that changes itself, budgets of every size;
+ * and the bytes of the emitter against a decoder. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <cmocka.h>
+#include <Zydis/Zydis.h>
+#include "x86/emit.h"
+#include "x86_guest.h"
+
+static uint64_t seed = 0x123456789abcdefull;
+
+static uint64_t rnd(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+static unsigned below(unsigned n)
+{
+	return (unsigned)(rnd() >> 20) % n;
+}
+
+/* --- programs --- */
+
+#define INSNS 60u
+
+struct program {
+	uint8_t bytes[INSNS * 16];
+	unsigned len, at[INSNS + 1], n;
+	unsigned pointer; /* a register that stays in the data */
+};
+
+static void put(struct program *p, unsigned v)
+{
+	p->bytes[p->len++] = (uint8_t)v;
+}
+
+static void put4(struct program *p, uint32_t v)
+{
+	memcpy(p->bytes + p->len, &v, 4);
+	p->len += 4;
+}
+
+/* One opcode with ModRM: 66, REX, a register, a register or memory. ext: of the opcode, or -1. */
+static void with_modrm(struct program *p, unsigned map, unsigned opc, int ext, bool lock)
+{
+	unsigned reg = ext >= 0 ? (unsigned)ext : below(16), rm = below(16), mod = 3, index = 4;
+	const bool mem = lock || below(3) == 0;
+	unsigned rex = below(2) ? 8 : 0, scale = 0;
+
+	if (mem) {
+		rm = below(40) ? p->pointer : below(16);
+		mod = 1 + below(2);
+		if (below(8) == 0) {
+			index = below(16);
+			scale = below(4);
+		}
+	}
+	if (lock)
+		put(p, 0xf0);
+	if (below(5) == 0)
+		put(p, 0x66);
+	rex |= (reg & 8) >> 1 | (rm & 8) >> 3 | (mem && index != 4 ? (index & 8) >> 2 : 0);
+	if (rex || below(2))
+		put(p, 0x40 | rex);
+	if (map)
+		put(p, 0x0f);
+	put(p, opc);
+	if (mem && ((rm & 7) == 4 || index != 4)) {
+		put(p, mod << 6 | (reg & 7) << 3 | 4);
+		put(p, scale << 6 | (index & 7) << 3 | (rm & 7));
+	} else {
+		put(p, mod << 6 | (reg & 7) << 3 | (rm & 7));
+	}
+	if (mod == 1)
+		put(p, (unsigned)rnd() & 0xff);
+	if (mod == 2)
+		put4(p, (uint32_t)rnd() % 0x2100);
+}
+
+static void imm(struct program *p, unsigned opc_bytes)
+{
+	/* As wide as the prefix says: it stands before the opcode that was just written. */
+	const unsigned start = p->at[p->n];
+	bool wide = true;
+	unsigned i;
+
+	for (i = start; i < p->len && (p->bytes[i] == 0xf0 || p->bytes[i] == 0x66); i++)
+		wide = wide && p->bytes[i] != 0x66;
+	if (opc_bytes == 1)
+		put(p, (unsigned)rnd() & 0xff);
+	else if (!wide && !(i < p->len && (p->bytes[i] & 0xf8) == 0x48))
+		put(p, (unsigned)rnd() & 0xff), put(p, (unsigned)rnd() & 0xff);
+	else
+		put4(p, (uint32_t)rnd());
+}
+
+static void branch(struct program *p, unsigned map, unsigned opc, const unsigned *known, unsigned n)
+{
+	const unsigned to = n ? known[below(n)] : p->at[p->n];
+
+	if (map)
+		put(p, 0x0f);
+	put(p, opc);
+	put4(p, to - (p->len + 4));
+}
+
+static void instruction(struct program *p)
+{
+	static const uint8_t two[] = {0x00, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x38};
+	static const uint8_t mapped[] = {0xb6, 0xb7, 0xbe, 0xbf, 0xaf, 0xa3, 0xab, 0xb3,
+					 0xbb, 0xbc, 0xbd, 0xc0, 0xc1, 0xb0, 0xb1};
+	static const uint8_t shifts[] = {0, 1, 2, 3, 4, 5, 7};
+	const unsigned what = below(24), w = below(2);
+
+	switch (what) {
+	case 0 ... 5:
+		with_modrm(p, 0, two[below(8)] + below(4), -1, false);
+		break;
+	case 6:
+		with_modrm(p, 0, 0x80 + w, (int)below(8), false);
+		imm(p, w ? 4 : 1);
+		break;
+	case 7:
+		with_modrm(p, 0, 0x83, (int)below(8), false);
+		imm(p, 1);
+		break;
+	case 8:
+	case 9:
+		with_modrm(p, 0, 0x88 + below(4), -1, false);
+		break;
+	case 10:
+	case 11:
+		with_modrm(p, 1, mapped[below(sizeof(mapped))], -1, false);
+		break;
+	case 12:
+		with_modrm(p, 0, 0xd0 + below(4), shifts[below(7)], false);
+		break;
+	case 13:
+		with_modrm(p, 0, 0xc0 + w, shifts[below(7)], false);
+		imm(p, 1);
+		break;
+	case 14:
+		with_modrm(p, 1, (below(2) ? 0x40 : 0x90) + below(16), -1, false);
+		break;
+	case 15:
+		with_modrm(p, 0, 0xf6 + w, 2 + (int)below(4), false);
+		break;
+	case 16:
+		with_modrm(p, 0, 0xfe + w, (int)below(2), false);
+		break;
+	case 17:
+		put(p, 0x41);
+		put(p, 0x50 + below(16));
+		break;
+	case 18:
+		put(p, below(2) ? 0x9c : 0x98 + below(2));
+		break;
+	case 19:
+		with_modrm(p, 1, 0xba, 4 + (int)below(4), false);
+		imm(p, 1);
+		break;
+	case 20:
+		with_modrm(p, 0, below(2) ? 0x84 + w : 0x86 + w, -1, false);
+		break;
+	case 21:
+		branch(p, 1, 0x80 + below(16), p->at, p->n);
+		break;
+	case 22:
+		branch(p, 0, below(2) ? 0xe8 : 0xe9, p->at, p->n);
+		break;
+	default:
+		if (below(3) == 0)
+			put(p, 0xc3);
+		else if (below(2))
+			with_modrm(p, 0, two[below(7)] + w, -1, true);
+		else
+			with_modrm(p, 1, (below(2) ? 0xb0 : 0xc0) + w, -1, true);
+		break;
+	}
+}
+
+static void make(struct program *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->pointer = below(16);
+	if (p->pointer == 4)
+		p->pointer = 3;
+	for (p->n = 0; p->n < INSNS; p->n++) {
+		p->at[p->n] = p->len;
+		instruction(p);
+	}
+	p->at[p->n] = p->len;
+	/* Back to the beginning. */
+	put(p, 0xe9);
+	put4(p, 0u - (p->len + 4));
+}
+
+static void prepare(struct guest *g, const struct program *p, uint64_t s)
+{
+	const uint64_t keep = seed;
+	unsigned i;
+
+	seed = s;
+	g_put(g, G_CODE, p->bytes, sizeof(p->bytes));
+	for (i = 0; i < 0x4000; i += 8)
+		*g_q(g, G_DATA + i) = rnd();
+	for (i = 0; i < 16; i++)
+		*tdx_reg(&g->cpu->regs, i) = below(3) ? rnd() : rnd() & 0xff;
+	g->cpu->regs.rsp = G_DATA + 0x2000;
+	*tdx_reg(&g->cpu->regs, p->pointer) = G_DATA + 0x800 + below(8);
+	if (below(4) == 0) /* into the code */
+		*tdx_reg(&g->cpu->regs, p->pointer) = G_CODE + below(INSNS * 4);
+	x86_set_rflags(g->cpu, rnd() & 0x8d5);
+	g->cpu->rip = G_CODE;
+	seed = keep;
+}
+
+static uint64_t from, budget; /* of the run in hand */
+
+static void tell(const struct program *p, const char *what, struct guest *g)
+{
+	ZydisDisassembledInstruction in;
+	unsigned i;
+
+	for (i = 0; i < p->n; i++)
+		if (ZYAN_SUCCESS(ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LONG_64,
+						       G_CODE + p->at[i], p->bytes + p->at[i], 16,
+						       &in)))
+			fprintf(stderr, "%x: %s\n", G_CODE + p->at[i], in.text);
+	for (i = 0; i < 16; i++)
+		fprintf(stderr, "%u: %016lx %016lx\n", i, *tdx_reg(&g[0].cpu->regs, i),
+			*tdx_reg(&g[1].cpu->regs, i));
+	fprintf(stderr, "from %lx, budget %lu; instructions %lu %lu\n", from, budget,
+		g[0].cpu->insns, g[1].cpu->insns);
+	fprintf(stderr, "rip %lx %lx flags %lx %lx\n", g[0].cpu->rip, g[1].cpu->rip,
+		x86_rflags(g[0].cpu), x86_rflags(g[1].cpu));
+	fail_msg("%s differs", what);
+}
+
+static void compare(const struct program *p, struct guest *g, const struct x86_exit *x)
+{
+	const struct x86_cpu *a = g[0].cpu, *b = g[1].cpu;
+
+	if (x[0].reason != x[1].reason || x[0].intr_info != x[1].intr_info ||
+	    x[0].qualification != x[1].qualification)
+		tell(p, "the exit", g);
+	if (memcmp(&a->regs, &b->regs, 128) != 0)
+		tell(p, "a register", g);
+	if (a->rip != b->rip || a->insns != b->insns)
+		tell(p, "where it is", g);
+	if (x86_rflags(a) != x86_rflags(b))
+		tell(p, "a flag", g);
+	if (memcmp(g[0].ram + G_DATA - 0x1000, g[1].ram + G_DATA - 0x1000, 0x6000) != 0 ||
+	    memcmp(g[0].ram + G_CODE, g[1].ram + G_CODE, 0x4000) != 0)
+		tell(p, "memory", g);
+}
+
+static void open_pair(struct guest *g, unsigned after)
+{
+	unsigned i;
+
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(g_open_with(&g[i], i ? (int)after : -1), 0);
+		g[i].cpu->exception_bitmap = UINT32_MAX;
+	}
+}
+
+static void random_programs_run_as_the_interpreter_runs_them(void **state)
+{
+	const char *more = getenv("SWTDX_X86_PROGRAMS");
+	const unsigned programs = more ? (unsigned)atoi(more) : 1500;
+	static struct program p;
+	struct guest g[2];
+	unsigned i, k, j;
+
+	(void)state;
+	open_pair(g, 1);
+	if (getenv("SWTDX_X86_SEED"))
+		seed = (uint64_t)atoll(getenv("SWTDX_X86_SEED")) * 0x9e3779b97f4a7c15ull | 1;
+	for (i = 0; i < programs; i++) {
+		const uint64_t s = rnd() | 1;
+
+		make(&p);
+		for (k = 0; k < 2; k++)
+			prepare(&g[k], &p, s);
+		for (j = 0; j < 30; j++) {
+			const uint64_t b = below(4) ? 1 + below(200) : 1 + below(2000);
+			const uint64_t to = G_CODE + p.at[below(INSNS)];
+			struct x86_exit x[2];
+
+			budget = b;
+			from = g[0].cpu->rip;
+			for (k = 0; k < 2; k++)
+				assert_int_equal(x86_run(g[k].cpu, &x[k], b), 0);
+			compare(&p, g, x);
+			if (x[0].reason == X86_EXIT_BUDGET)
+				continue;
+			for (k = 0; k < 2; k++) {
+				g[k].cpu->rip = to;
+				g[k].cpu->regs.rsp = G_DATA + 0x2000;
+				*tdx_reg(&g[k].cpu->regs, p.pointer) = G_DATA + 0x800;
+			}
+		}
+	}
+	g_close(&g[0]);
+	g_close(&g[1]);
+}
+
+/* --- the emitter --- */
+
+static unsigned number(ZydisRegister r)
+{
+	const unsigned id = (unsigned)ZydisRegisterGetId(r);
+
+	/* AH to BH have numbers of their own there. */
+	return ZydisRegisterGetClass(r) == ZYDIS_REGCLASS_GPR8 && id >= 8 ? id - 4 : id;
+}
+
+/* Every register and addressing form of an opcode that takes any: decoded, it says what was asked.
+ */
+static void what_is_emitted_is_what_was_meant(void **state)
+{
+	static const unsigned sizes[] = {1, 2, 4, 8};
+	uint8_t bytes[32];
+	ZydisDecoder d;
+	unsigned i;
+
+	(void)state;
+	ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	for (i = 0; i < 200000; i++) {
+		const unsigned size = sizes[below(4)], reg = below(16);
+		struct host_rm m = rm_reg(below(16));
+		struct emit e = {bytes, bytes + sizeof(bytes), 0};
+		ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
+		ZydisDecodedInstruction in;
+
+		if (below(2)) {
+			m.mem = true;
+			m.disp = below(3) ? (int32_t)rnd() : below(2) ? (int8_t)rnd() : 0;
+			if (below(2)) {
+				m.index = (uint8_t)below(16);
+				m.scale = (uint8_t)below(4);
+				if (m.index == H_RSP)
+					m.index = H_NONE;
+			}
+			if (below(8) == 0)
+				m.reg = H_NONE;
+		}
+		emit_op(&e, size, size == 1 ? 0x00 : 0x01, reg, m);
+		assert_true(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d, bytes, sizeof(bytes), &in, o)));
+		assert_int_equal(in.length, e.p - bytes);
+		assert_int_equal(in.mnemonic, ZYDIS_MNEMONIC_ADD);
+		assert_int_equal(o[1].size, size * 8);
+		assert_int_equal(number(o[1].reg.value), reg);
+		if (!m.mem) {
+			assert_int_equal(number(o[0].reg.value), m.reg);
+			continue;
+		}
+		assert_int_equal(o[0].mem.base == ZYDIS_REGISTER_NONE ? H_NONE
+								      : number(o[0].mem.base),
+				 m.reg);
+		assert_int_equal(o[0].mem.index == ZYDIS_REGISTER_NONE ? H_NONE
+								       : number(o[0].mem.index),
+				 m.index);
+		if (m.index != H_NONE)
+			assert_int_equal(o[0].mem.scale, 1 << m.scale);
+		assert_int_equal(o[0].mem.disp.value, m.disp);
+	}
+}
+
+static void constants_are_moved_whole(void **state)
+{
+	uint8_t bytes[32];
+	ZydisDecoder d;
+	unsigned i;
+
+	(void)state;
+	ZydisDecoderInit(&d, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	for (i = 0; i < 20000; i++) {
+		const uint64_t v = rnd() >> below(64), w = below(2) ? v : ~v;
+		const unsigned reg = below(16);
+		struct emit e = {bytes, bytes + sizeof(bytes), 0};
+		ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
+		ZydisDecodedInstruction in;
+
+		emit_mov_imm(&e, reg, w);
+		assert_true(ZYAN_SUCCESS(ZydisDecoderDecodeFull(&d, bytes, sizeof(bytes), &in, o)));
+		assert_int_equal(in.length, e.p - bytes);
+		assert_int_equal(number(o[0].reg.value), reg);
+		assert_true((o[0].size == 64 ? o[1].imm.value.u : (uint32_t)o[1].imm.value.u) == w);
+	}
+}
+
+/* The emitter stops at the end of its room, and remembers. */
+static void nothing_is_written_past_the_end(void **state)
+{
+	uint8_t bytes[8] = {0};
+	struct emit e = {bytes, bytes + 4, 0};
+
+	(void)state;
+	emit_mov_imm(&e, H_R8, UINT64_MAX / 3);
+	assert_ptr_equal(e.p, e.end);
+	assert_int_equal(bytes[4] | bytes[5] | bytes[6] | bytes[7], 0);
+}
+
+/* More code than the processor may have: it begins again. */
+static void code_begins_again_when_there_is_no_more_room(void **state)
+{
+	enum { BLOCKS = 400000, BYTES = 16 };
+	struct x86_exit x;
+	struct guest g;
+	unsigned i, turn;
+
+	(void)state;
+	assert_int_equal(g_open_with(&g, 0), 0);
+	for (i = 0; i < BLOCKS; i++) {
+		static const uint8_t insn[BYTES] = {0x48, 0xff, 0xc0, 0x48, 0x01, 0xc3, 0x48, 0x39,
+						    0xd8, 0x74, 0x00, 0xe9, 2,	  0,	0,    0};
+		uint8_t *at = g.ram + G_DATA + i * BYTES;
+
+		memcpy(at, insn, BYTES);
+		at[12] = 0;
+	}
+	g.ram[G_DATA + BLOCKS * BYTES] = 0xf4;
+	for (turn = 0; turn < 3; turn++) {
+		g.cpu->rip = G_DATA;
+		g.cpu->regs.rax = 0;
+		assert_int_equal(x86_run(g.cpu, &x, UINT64_MAX), 0);
+		assert_int_equal(x.reason, VMX_EXIT_HLT);
+		assert_int_equal(g.cpu->regs.rax, BLOCKS);
+	}
+	g_close(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(random_programs_run_as_the_interpreter_runs_them),
+		cmocka_unit_test(what_is_emitted_is_what_was_meant),
+		cmocka_unit_test(constants_are_moved_whole),
+		cmocka_unit_test(nothing_is_written_past_the_end),
+		cmocka_unit_test(code_begins_again_when_there_is_no_more_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
