@@ -254,6 +254,7 @@ _Noreturn void firmware_main(const void *hob)
 						 .pa = FW_TABLES,
 						 .size = FW_TABLES_SIZE,
 						 .processors = processors(),
+						 .ioapic = FW_IOAPIC,
 						 .mailbox = FW_MAILBOX,
 						 .log = FW_LOG,
 						 .log_size = FW_LOG_SIZE});

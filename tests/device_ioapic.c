@@ -173,6 +173,7 @@ static void a_message_to_all_is_to_all(void **state)
 	assert_int_equal(m.mode, APIC_NMI);
 	assert_true(m.logical && m.level && m.assert);
 	assert_int_equal(apic_msi(0xfee01000, 0x20).dest, 1);
+	assert_int_equal(apic_msi(0xfee0100c, 0x20).mode, APIC_LOWEST); /* the redirection hint */
 }
 
 int main(void)

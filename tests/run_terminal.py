@@ -79,8 +79,8 @@ class Run:
         os.close(self.slave)
 
 
-def keys_are_the_guests():
-    r = Run("echo")
+def keys_are_the_guests(guest):
+    r = Run(guest)
     r.until(rb"ready")
     r.type(b"\x03\x1a\x1c\x11\x13\r")
     r.until(rb"03\n1a\n1c\n11\n13\n0d\n")
@@ -169,7 +169,8 @@ def what_the_guest_sends_is_filtered():
         r.fail("filtered into a pipe")
 
 
-keys_are_the_guests()
+keys_are_the_guests("echo")
+keys_are_the_guests("interrupted_echo")
 ctrl_a_x_ends_what_does_not_listen()
 a_paste_is_whole()
 signals_end_it_whole()

@@ -99,16 +99,31 @@ int file_complain(const char *verb, const char *path, int err)
 	return err == -EILSEQ ? VERB_DIFFERENCE : VERB_ENVIRONMENT;
 }
 
+FILE *file_open(const char *path)
+{
+	return strcmp(path, "-") ? fopen(path, "wb") : stdout;
+}
+
+int file_close(FILE *f)
+{
+	bool ok;
+
+	errno = 0;
+	ok = !ferror(f) && !fflush(f);
+	if (f != stdout && fclose(f))
+		ok = false;
+	return ok ? 0 : errno ? -errno : -EIO;
+}
+
 int file_write(const char *path, const void *data, size_t size)
 {
-	FILE *f = path ? fopen(path, "wb") : stdout;
-	bool ok;
+	FILE *f = file_open(path ? path : "-");
+	size_t done;
+	int err;
 
 	if (!f)
 		return -errno;
-	errno = 0;
-	ok = fwrite(data, 1, size, f) == size && !fflush(f);
-	if (path && fclose(f))
-		ok = false;
-	return ok ? 0 : errno ? -errno : -EIO;
+	done = fwrite(data, 1, size, f);
+	err = file_close(f);
+	return err ? err : done == size ? 0 : -EIO;
 }

@@ -5,13 +5,19 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* Reads at most max bytes of a file, of standard input for "-". The caller frees *data. 0 or a
  * negative errno. *data is never NULL on success, even for an empty file. */
 int file_read(const char *path, size_t max, uint8_t **data, size_t *size);
 
-/* Writes a file anew, or to standard output for NULL. 0 or a negative errno. */
+/* Writes a file anew, or to standard output for NULL and "-". 0 or a negative errno. */
 int file_write(const char *path, const void *data, size_t size);
+
+/* To be written anew; standard output for "-". NULL: errno. The caller closes it by file_close(),
+ * which says whether all of it was written: 0 or a negative errno. */
+FILE *file_open(const char *path);
+int file_close(FILE *f);
 
 /* The whole file; -EFBIG when it is larger than max. */
 int file_read_whole(const char *path, size_t max, uint8_t **data, size_t *size);

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <time.h>
 
 #include <swtdx/measure.h>
@@ -18,12 +19,14 @@
 #include "tools/run_cpuid.h"
 #include "tools/run_guest.h"
 #include "tools/run_ports.h"
+#include "tools/run_serial.h"
 #include "tools/sandbox.h"
 
 enum { RUN_MAX_VCPUS = 64, RUN_MAX_REPORTS = 16 };
 
 struct run_options {
-	const char *image, *kernel, *initrd, *append, *trace, *report, *gdb, *cpuid;
+	const char *image, *kernel, *initrd, *append, *trace, *report, *gdb, *cpuid, *summary;
+	const char *serial[RUN_SERIALS]; /* see run_serial.h */
 	uint64_t memory, trace_limit;
 	uint64_t xfam; /* 0: the least, and what the engine has */
 	unsigned vcpus, cpus, packages, dies;
@@ -49,10 +52,12 @@ struct run_session {
 	pthread_t thread[RUN_MAX_VCPUS];
 	struct run_guest guest;
 	struct run_ports ports;
-	struct run_console console;
+	struct run_console console[RUN_SERIALS];
+	unsigned consoles; /* open */
+	FILE *summary;
 	struct run_attend attend;
 	pthread_mutex_t end_lock; /* over `entered`, and what is there because of it */
-	bool entered;
+	_Atomic bool entered;
 	struct engine *engine; /* the x86 one */
 	double running;	       /* seconds in the TD */
 	struct tdx_digest mrtd, rtmr[TDX_RTMRS];
@@ -66,6 +71,8 @@ struct run_session {
 	_Atomic bool done[RUN_MAX_VCPUS];
 	_Atomic int outcome;	       /* -1 running, else exit status */
 	const char *_Atomic last_what; /* a line is begun with it; any thread may end it */
+	_Atomic bool heard; /* on standard output: the guest shows itself that it lives */
+	double alive;	    /* when that was told last */
 	struct timespec start;
 };
 
@@ -75,6 +82,8 @@ struct run_session {
 void run_stage(struct run_session *s, const char *what);
 /* How far it is; arg is the session. */
 void run_progress(void *arg, const char *what, uint64_t done, uint64_t all);
+/* Of a guest that says nothing it is told how far it is. Milliseconds to the next time, -1 none. */
+int run_alive(struct run_session *s);
 /* A message begins a line of its own: progress may be in the middle of one. */
 void run_end_stages(struct run_session *s);
 void run_log(void *arg, const char *line);
@@ -89,11 +98,14 @@ double run_seconds(const struct run_session *s);
 
 /* --- its parts --- */
 
+/* The console that has our terminal; NULL: none. */
+struct run_console *run_terminal(struct run_session *s);
 /* From outside: the run ends with this status, unless it has ended. Any thread. */
 void run_finish(struct run_session *s, int status, const char *why);
 /* All vCPUs until the TD is done; an exit status. */
 int run_vcpus(struct run_session *s);
-/* What happened, as text or JSON; the machine is still there, the VM is not. */
-void run_summary(struct run_session *s, const struct tdx_vmm_memory *m, uint64_t stale_lines);
+/* What happened, as text or JSON; the machine is still there, the VM is not. 0 or a negative errno.
+ */
+int run_summary(struct run_session *s, const struct tdx_vmm_memory *m, uint64_t stale_lines);
 
 #endif

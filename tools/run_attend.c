@@ -14,7 +14,7 @@
 #include "tools/run.h"
 #include "tools/verbs.h"
 
-enum { STATUS_OF_SIGNAL = 128 };
+enum { STATUS_OF_SIGNAL = 128, BUSY_MS = 5 };
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 
@@ -25,18 +25,19 @@ static void help(struct run_session *s)
 }
 
 /* The shell gets its terminal as it was, and ours becomes the guest's again. */
-static void suspend(struct run_session *s, bool console)
+static void suspend(struct run_session *s)
 {
-	bool raw = console && s->console.raw;
+	struct run_console *c = run_terminal(s);
+	bool raw = c && c->raw;
 
 	if (raw)
-		run_console_raw(&s->console, false);
+		run_console_raw(c, false);
 	kill(getpid(), SIGSTOP);
 	if (raw)
-		run_console_raw(&s->console, true);
+		run_console_raw(c, true);
 }
 
-static void on_signal(struct run_session *s, bool console)
+static void on_signal(struct run_session *s)
 {
 	struct signalfd_siginfo info;
 	char line[64];
@@ -44,36 +45,28 @@ static void on_signal(struct run_session *s, bool console)
 	if (read(s->attend.signals, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGTSTP) {
-		suspend(s, console);
+		suspend(s);
 		return;
 	}
 	if (atomic_fetch_add(&s->attend.told, 1)) {
-		if (console)
-			run_console_raw(&s->console, false);
+		if (run_terminal(s))
+			run_console_raw(run_terminal(s), false);
 		_exit(STATUS_OF_SIGNAL + (int)info.ssi_signo);
 	}
 	snprintf(line, sizeof(line), "%s: the TD ends", strsignal((int)info.ssi_signo));
 	run_finish(s, STATUS_OF_SIGNAL + (int)info.ssi_signo, line);
 }
 
-/* False: there will be no more. */
-static bool on_keys(struct run_session *s)
+static void on_console(struct run_session *s, unsigned i, short revents)
 {
-	unsigned char key;
+	enum run_key key;
 
-	if (read(STDIN_FILENO, &key, 1) != 1)
-		return false;
-	switch (run_console_key(&s->console, key)) {
-	case RUN_KEY_GUESTS:
-		break;
-	case RUN_KEY_HELP:
+	if (run_console_event(&s->console[i], revents, &key))
+		s->attend.came[i] = true;
+	if (key == RUN_KEY_HELP)
 		help(s);
-		break;
-	case RUN_KEY_END:
+	if (key == RUN_KEY_END)
 		run_finish(s, VERB_OK, "Ctrl-A x: the TD ends");
-		break;
-	}
-	return true;
 }
 
 /* Milliseconds to the end of the run's time; -1: there is none. */
@@ -86,41 +79,64 @@ static int time_left(const struct run_session *s)
 	return left <= 0 ? 0 : left > 3600 ? 3600000 : (int)(left * 1000) + 1;
 }
 
+static int sooner(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+/* What the consoles are waited for, and how long at most. */
+static int look_at_consoles(struct run_session *s, struct pollfd *fds)
+{
+	int timeout = -1;
+
+	for (unsigned i = 0; i < RUN_SERIALS; i++) {
+		fds[i].fd = -1;
+		if (!atomic_load(&s->attend.console))
+			continue;
+		if (s->attend.came[i] && run_ports_came(&s->ports, i))
+			s->attend.came[i] = false;
+		if (s->attend.came[i])
+			timeout = sooner(timeout, BUSY_MS);
+		if (!run_console_poll(&s->console[i], &fds[i]))
+			timeout = sooner(timeout, RUN_CONSOLE_LOOK_MS);
+	}
+	return timeout;
+}
+
 static void *attend(void *arg)
 {
 	struct run_session *s = arg;
-	bool keys = true;
 
 	while (!atomic_load(&s->attend.stop)) {
-		bool console = atomic_load(&s->attend.console);
-		bool listen =
-			console && keys && s->console.terminal && run_console_room(&s->console);
-		struct pollfd fds[] = {{.fd = s->attend.signals, .events = POLLIN},
-				       {.fd = s->attend.wake, .events = POLLIN},
-				       {.fd = listen ? STDIN_FILENO : -1, .events = POLLIN}};
+		struct pollfd fds[2 + RUN_SERIALS] = {{.fd = s->attend.signals, .events = POLLIN},
+						      {.fd = s->attend.wake, .events = POLLIN}};
+		struct pollfd *consoles = fds + 2;
+		int timeout = look_at_consoles(s, consoles);
 		uint64_t count;
 
 		if (atomic_exchange(&s->attend.restrict_, false))
 			sandbox_thread();
-		if (poll(fds, 3, time_left(s)) < 0 && errno != EINTR)
+		timeout = sooner(timeout, sooner(time_left(s), run_alive(s)));
+		if (poll(fds, 2 + RUN_SERIALS, timeout) < 0 && errno != EINTR)
 			break;
 		if (time_left(s) == 0)
 			run_finish(s, VERB_DIFFERENCE, "its time is over (--timeout): the TD ends");
+		if (fds[0].revents)
+			on_signal(s);
+		for (unsigned i = 0; i < RUN_SERIALS; i++)
+			if (consoles[i].fd >= 0 && consoles[i].revents)
+				on_console(s, i, consoles[i].revents);
 		if (fds[1].revents && read(s->attend.wake, &count, sizeof(count)) < 0)
 			continue;
-		if (fds[0].revents)
-			on_signal(s, console);
-		if (fds[2].revents)
-			keys = on_keys(s);
 	}
 	return NULL;
 }
 
-static void wake(struct run_session *s)
+void run_attend_wake(struct run_session *s)
 {
 	const uint64_t one = 1;
 
-	if (write(s->attend.wake, &one, sizeof(one)) < 0)
+	if (s->attend.started && write(s->attend.wake, &one, sizeof(one)) < 0)
 		return; /* it is awake */
 }
 
@@ -142,11 +158,10 @@ bool run_attend_start(struct run_session *s)
 	return a->started;
 }
 
-void run_attend_console(struct run_session *s, bool open)
+void run_attend_console(struct run_session *s)
 {
-	atomic_store(&s->attend.console, open);
-	if (s->attend.started)
-		wake(s);
+	atomic_store(&s->attend.console, true);
+	run_attend_wake(s);
 }
 
 void run_attend_restrict(struct run_session *s)
@@ -154,7 +169,7 @@ void run_attend_restrict(struct run_session *s)
 	if (s->o.sandbox != SANDBOX_ON || !s->attend.started)
 		return;
 	atomic_store(&s->attend.restrict_, true);
-	wake(s);
+	run_attend_wake(s);
 }
 
 void run_attend_stop(struct run_session *s)
@@ -163,7 +178,7 @@ void run_attend_stop(struct run_session *s)
 
 	if (a->started) {
 		atomic_store(&a->stop, true);
-		wake(s);
+		run_attend_wake(s);
 		pthread_join(a->thread, NULL);
 		pthread_sigmask(SIG_SETMASK, &a->before, NULL);
 	}

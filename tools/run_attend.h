@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "tools/run_ports.h"
+
 struct run_session;
 
 struct run_attend {
@@ -18,13 +20,16 @@ struct run_attend {
 	_Atomic bool console;	/* it is open */
 	_Atomic bool restrict_; /* it is to give up what the others have */
 	_Atomic unsigned told;	/* signals to end that came */
+	bool came[RUN_SERIALS]; /* something, which the guest has not been told of */
 };
 
 /* Before any other thread is made: they inherit that the signals are this one's. False: it cannot
  * be; signals do what they always do then. */
 bool run_attend_start(struct run_session *s);
-/* Keys are the guest's from now on, or no more. */
-void run_attend_console(struct run_session *s, bool open);
+/* What comes from the consoles is the guest's from now on. */
+void run_attend_console(struct run_session *s);
+/* Something has changed that it goes by. */
+void run_attend_wake(struct run_session *s);
 /* The sandbox is the thread's, too. */
 void run_attend_restrict(struct run_session *s);
 void run_attend_stop(struct run_session *s);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* See tools/run_ports.h. The serial port has no interrupt: its guest polls, and the large FIFO
- * saves it polling. */
+/* See tools/run_ports.h. */
 #include "tools/run_ports.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -27,7 +27,6 @@ static const struct {
 	{0xa0, 0xa1, "the interrupt controller (8259)"},
 	{0xb2, 0xb3, "the SMI port (APM)"},
 	{0x2e8, 0x2ef, "COM4"},
-	{0x2f8, 0x2ff, "COM2"},
 	{0x3e8, 0x3ef, "COM3"},
 	{0x402, 0x402, "the debug console"},
 	{0x505, 0x505, "the panic port"},
@@ -62,22 +61,77 @@ static void unknown(struct run_ports *p, unsigned port, const char *what)
 	p->report(p->arg, line);
 }
 
+/* --- serial ports --- */
+
 static bool ready(void *arg)
 {
-	return run_console_ready(((struct run_ports *)arg)->console);
+	return run_console_ready(((struct run_com *)arg)->console);
 }
 
 static uint8_t get(void *arg)
 {
-	return (uint8_t)run_console_get(((struct run_ports *)arg)->console);
+	return (uint8_t)run_console_get(((struct run_com *)arg)->console);
 }
 
 static void put(void *arg, uint8_t c)
 {
-	run_console_put(((struct run_ports *)arg)->console, c);
+	struct run_com *s = arg;
+
+	if (s->console->kind == RUN_CONSOLE_STDIO)
+		s->ports->heard(s->ports->arg);
+	run_console_put(s->console, c);
 }
 
-static const struct uart_ops uart_ops = {.ready = ready, .get = get, .put = put};
+static void irq(void *arg, bool high)
+{
+	struct run_com *s = arg;
+
+	ioapic_line(&s->ports->ioapic, s->irq, high);
+}
+
+static void msi(void *arg, uint64_t address, uint32_t data)
+{
+	struct run_ports *p = arg;
+
+	p->msi(p->arg, address, data);
+}
+
+static const struct uart_ops uart_ops = {.ready = ready, .get = get, .put = put, .irq = irq};
+static const struct ioapic_ops ioapic_ops = {.msi = msi};
+
+static struct run_com *serial_at(struct run_ports *p, unsigned port)
+{
+	for (unsigned i = 0; i < RUN_SERIALS; i++)
+		if (port - p->serial[i].port < UART_PORTS)
+			return &p->serial[i];
+	return NULL;
+}
+
+static uint8_t serial_read(struct run_com *s, unsigned port)
+{
+	const uint8_t v = uart_read(&s->uart, port - s->port);
+
+	run_console_listens(s->console, uart_listens(&s->uart));
+	return v;
+}
+
+static void serial_write(struct run_com *s, unsigned port, uint8_t v)
+{
+	uart_write(&s->uart, port - s->port, v);
+	run_console_listens(s->console, uart_listens(&s->uart));
+}
+
+bool run_ports_came(struct run_ports *p, unsigned serial)
+{
+	struct run_com *s = &p->serial[serial];
+
+	if (pthread_mutex_trylock(&p->lock))
+		return false;
+	uart_poll(&s->uart);
+	run_console_listens(s->console, uart_listens(&s->uart));
+	pthread_mutex_unlock(&p->lock);
+	return true;
+}
 
 static int64_t wall_clock(void *arg)
 {
@@ -89,11 +143,19 @@ void run_ports_open(struct run_ports *p, struct run_console *console, uint64_t m
 {
 	const uint64_t low = memory < LOW_MAX ? memory : LOW_MAX;
 
-	memset(p, 0, sizeof(*p));
+	static const unsigned at[RUN_SERIALS][2] = {{UART_COM1, UART_COM1_IRQ},
+						    {UART_COM2, UART_COM2_IRQ}};
+
 	pthread_mutex_init(&p->lock, NULL);
-	p->console = console;
 	p->outcome = -1;
-	uart_init(&p->uart, &uart_ops, p);
+	for (unsigned i = 0; i < RUN_SERIALS; i++) {
+		struct run_com *s = &p->serial[i];
+
+		*s = (struct run_com){
+			.ports = p, .console = &console[i], .port = at[i][0], .irq = at[i][1]};
+		uart_init(&s->uart, &uart_ops, s);
+	}
+	ioapic_init(&p->ioapic, &ioapic_ops, p);
 	clock_init(&p->clock, wall_clock, NULL);
 	clock_set_memory(&p->clock, low, memory - low);
 }
@@ -103,11 +165,6 @@ void run_ports_close(struct run_ports *p)
 	pthread_mutex_destroy(&p->lock);
 }
 
-static bool is_uart(unsigned port)
-{
-	return port - TDX_BOOT_PORT_COM1 < UART_PORTS;
-}
-
 static bool is_clock(unsigned port)
 {
 	return port == CLOCK_INDEX || port == CLOCK_DATA;
@@ -115,12 +172,13 @@ static bool is_clock(unsigned port)
 
 uint32_t run_ports_in(struct run_ports *p, unsigned port, unsigned size)
 {
+	struct run_com *s = serial_at(p, port);
 	uint32_t v = ~0u;
 
 	pthread_mutex_lock(&p->lock);
 	p->restarting = false;
-	if (is_uart(port) && size == 1)
-		v = uart_read(&p->uart, port - TDX_BOOT_PORT_COM1);
+	if (s && size == 1)
+		v = serial_read(s, port);
 	else if (is_clock(port))
 		v = clock_read(&p->clock, port);
 	else if (port == TDX_BOOT_PORT_SLEEP || port == TDX_BOOT_PORT_SLEEP + 1)
@@ -133,10 +191,12 @@ uint32_t run_ports_in(struct run_ports *p, unsigned port, unsigned size)
 
 void run_ports_out(struct run_ports *p, unsigned port, unsigned size, uint32_t data)
 {
+	struct run_com *s = serial_at(p, port);
+
 	pthread_mutex_lock(&p->lock);
 	p->restarting = port == CLOCK_DATA && p->clock.index == CMOS_SHUTDOWN_STATUS;
-	if (is_uart(port) && size == 1)
-		uart_write(&p->uart, port - TDX_BOOT_PORT_COM1, (uint8_t)data);
+	if (s && size == 1)
+		serial_write(s, port, (uint8_t)data);
 	else if (is_clock(port))
 		clock_write(&p->clock, port, (uint8_t)data);
 	else if (port == TDX_BOOT_PORT_SLEEP) {
@@ -157,4 +217,31 @@ bool run_ports_restarting(struct run_ports *p)
 	restarting = p->restarting;
 	pthread_mutex_unlock(&p->lock);
 	return restarting;
+}
+
+/* Its registers are of 32 bits; what else is asked of it, or of any other address, is nobody's. */
+static bool is_ioapic(uint64_t gpa, unsigned size)
+{
+	return gpa - IOAPIC_ADDRESS < IOAPIC_SIZE && size == 4;
+}
+
+uint64_t run_ports_mmio_read(struct run_ports *p, uint64_t gpa, unsigned size)
+{
+	uint64_t v = ~0ull;
+
+	if (!is_ioapic(gpa, size))
+		return v;
+	pthread_mutex_lock(&p->lock);
+	v = ioapic_read(&p->ioapic, gpa - IOAPIC_ADDRESS);
+	pthread_mutex_unlock(&p->lock);
+	return v;
+}
+
+void run_ports_mmio_write(struct run_ports *p, uint64_t gpa, unsigned size, uint64_t data)
+{
+	if (!is_ioapic(gpa, size))
+		return;
+	pthread_mutex_lock(&p->lock);
+	ioapic_write(&p->ioapic, gpa - IOAPIC_ADDRESS, (uint32_t)data);
+	pthread_mutex_unlock(&p->lock);
 }

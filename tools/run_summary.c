@@ -10,6 +10,7 @@
 
 #include <swtdx/x86.h>
 
+#include "tools/file.h"
 #include "tools/hex.h"
 
 static void read_measurements(struct run_session *s)
@@ -26,12 +27,13 @@ static const enum tdx_page_type page_types[] = {TDX_PT_TDR, TDX_PT_TDCX, TDX_PT_
 						TDX_PT_REG};
 enum { PAGE_TYPES = sizeof(page_types) / sizeof(page_types[0]) };
 
-static void print_pages(const char *when, const uint64_t *count)
+static void print_pages(FILE *out, const char *when, const uint64_t *count)
 {
-	printf("pages %-9s", when);
+	fprintf(out, "pages %-9s", when);
 	for (unsigned i = 0; i < PAGE_TYPES; i++)
-		printf(" %s %" PRIu64, tdx_page_type_name(page_types[i]), count[page_types[i]]);
-	putchar('\n');
+		fprintf(out, " %s %" PRIu64, tdx_page_type_name(page_types[i]),
+			count[page_types[i]]);
+	fputc('\n', out);
 }
 
 static json_t *pages_json(const uint64_t *count)
@@ -55,39 +57,41 @@ static json_t *coherency_json(struct run_session *s)
 	return reports;
 }
 
-static void print_summary(struct run_session *s, const struct tdx_vmm_memory *m, uint64_t stale)
+static void print_summary(struct run_session *s, FILE *out, const struct tdx_vmm_memory *m,
+			  uint64_t stale)
 {
 	struct tdx_model_stats st;
 	char text[2 * TDX_SHA384_SIZE + 1];
 
 	tdx_model_stats(s->model, &st);
-	puts("\nleaf                       calls   errors    total ms   mean ns");
+	fputs("\nleaf                       calls   errors    total ms   mean ns\n", out);
 	for (unsigned i = 0; i < TDX_SEAMCALL_LEAVES; i++)
 		if (st.calls[i])
-			printf("%-24s %7" PRIu64 "  %7" PRIu64 "  %10.3f  %8" PRIu64 "\n",
-			       tdx_seamcall_leaf(i)->name, st.calls[i], st.errors[i],
-			       (double)st.ns[i] / 1e6, st.ns[i] / st.calls[i]);
-	putchar('\n');
+			fprintf(out, "%-24s %7" PRIu64 "  %7" PRIu64 "  %10.3f  %8" PRIu64 "\n",
+				tdx_seamcall_leaf(i)->name, st.calls[i], st.errors[i],
+				(double)st.ns[i] / 1e6, st.ns[i] / st.calls[i]);
+	fputc('\n', out);
 	if (s->guest.has_report) {
 		hex_text(text, s->mrtd.b, TDX_SHA384_SIZE);
-		printf("MRTD   %s\n", text);
+		fprintf(out, "MRTD   %s\n", text);
 		for (unsigned i = 0; i < TDX_RTMRS; i++) {
 			hex_text(text, s->rtmr[i].b, TDX_SHA384_SIZE);
-			printf("RTMR%u  %s\n", i, text);
+			fprintf(out, "RTMR%u  %s\n", i, text);
 		}
 	}
-	print_pages("running", s->peak);
-	print_pages("at end", s->end);
-	printf("owned by the module at the end: %" PRIu64
-	       " pages; dirty lines under a freed KeyID: %" PRIu64 "; quarantined: %" PRIu64
-	       " pages\n",
-	       s->end_sum, stale, m->quarantined_pages);
-	printf("cache duties that the host forgot: %u\n",
-	       tdx_model_coherency(s->model, 0, NULL, 0));
+	print_pages(out, "running", s->peak);
+	print_pages(out, "at end", s->end);
+	fprintf(out,
+		"owned by the module at the end: %" PRIu64
+		" pages; dirty lines under a freed KeyID: %" PRIu64 "; quarantined: %" PRIu64
+		" pages\n",
+		s->end_sum, stale, m->quarantined_pages);
+	fprintf(out, "cache duties that the host forgot: %u\n",
+		tdx_model_coherency(s->model, 0, NULL, 0));
 	if (s->engine)
-		printf("guest: %" PRIu64 " instructions in %.3f s\n",
-		       x86_engine_instructions(s->engine), s->running);
-	printf("time %.3f s; everything above is simulated\n", run_seconds(s));
+		fprintf(out, "guest: %" PRIu64 " instructions in %.3f s\n",
+			x86_engine_instructions(s->engine), s->running);
+	fprintf(out, "time %.3f s; everything above is simulated\n", run_seconds(s));
 }
 
 static void put_measurements(json_t *root, const struct run_session *s)
@@ -104,7 +108,8 @@ static void put_measurements(json_t *root, const struct run_session *s)
 	json_object_set_new(root, "rtmr", rtmrs);
 }
 
-static void print_json(struct run_session *s, const struct tdx_vmm_memory *m, uint64_t stale)
+static void print_json(struct run_session *s, FILE *out, const struct tdx_vmm_memory *m,
+		       uint64_t stale)
 {
 	struct tdx_model_stats st;
 	json_t *calls = json_object(), *root;
@@ -131,16 +136,20 @@ static void print_json(struct run_session *s, const struct tdx_vmm_memory *m, ui
 				    json_pack("{s:I,s:f}", "instructions",
 					      (json_int_t)x86_engine_instructions(s->engine),
 					      "seconds", s->running));
-	json_dumpf(root, stdout, JSON_INDENT(1));
-	putchar('\n');
+	json_dumpf(root, out, JSON_INDENT(1));
+	fputc('\n', out);
 	json_decref(root);
 }
 
-void run_summary(struct run_session *s, const struct tdx_vmm_memory *m, uint64_t stale_lines)
+int run_summary(struct run_session *s, const struct tdx_vmm_memory *m, uint64_t stale_lines)
 {
+	FILE *out = s->summary ? s->summary : stdout;
+
 	read_measurements(s);
 	if (s->o.json)
-		print_json(s, m, stale_lines);
+		print_json(s, out, m, stale_lines);
 	else
-		print_summary(s, m, stale_lines);
+		print_summary(s, out, m, stale_lines);
+	s->summary = NULL;
+	return file_close(out);
 }

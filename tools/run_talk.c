@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <swtdx/x86.h>
+
 #include "tools/verbs.h"
 
 void run_end_stages(struct run_session *s)
@@ -58,6 +60,31 @@ void run_log(void *arg, const char *line)
 
 	run_end_stages(s);
 	fprintf(stderr, "swtdx run: %s\n", line);
+}
+
+/* On a terminal a line that changes; elsewhere lines, and few. */
+enum { ALIVE_S = 1, ALIVE_LOG_S = 10 };
+
+int run_alive(struct run_session *s)
+{
+	static const char what[] = "running the TD";
+	const bool terminal = isatty(2);
+	const double every = terminal ? ALIVE_S : ALIVE_LOG_S, now = run_seconds(s);
+	uint64_t done;
+
+	if (s->o.quiet || s->o.native || !atomic_load(&s->entered) || atomic_load(&s->heard))
+		return -1;
+	if (s->alive == 0 || now < s->alive + every) {
+		s->alive = s->alive == 0 ? now : s->alive;
+		return (int)((s->alive + every - now) * 1000) + 1;
+	}
+	s->alive = now;
+	done = x86_engine_instructions(s->engine) / 1000000;
+	if (s->last_what != what)
+		run_stage(s, what);
+	fprintf(stderr, "%c[%7.3f] %s, %" PRIu64 " million instructions", terminal ? '\r' : '\n',
+		now, what, done);
+	return (int)(every * 1000) + 1;
 }
 
 enum { SAID_MAX = 8 };

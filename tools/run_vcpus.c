@@ -48,7 +48,6 @@ static int native_io(struct run_session *s, struct tdx_run *run)
 
 static int io(struct run_session *s, struct tdx_run *run)
 {
-	run_end_stages(s);
 	if (run->io.write)
 		run_ports_out(&s->ports, run->io.port, run->io.size, run->io.data);
 	else
@@ -57,6 +56,16 @@ static int io(struct run_session *s, struct tdx_run *run)
 		return 0;
 	s->outcome = s->ports.outcome;
 	return 1;
+}
+
+static void mmio(struct run_session *s, struct tdx_run *run)
+{
+	if (s->o.native)
+		run->mmio.data = ~0ull;
+	else if (run->mmio.write)
+		run_ports_mmio_write(&s->ports, run->mmio.gpa.v, run->mmio.size, run->mmio.data);
+	else
+		run->mmio.data = run_ports_mmio_read(&s->ports, run->mmio.gpa.v, run->mmio.size);
 }
 
 /* The message has its bytes in registers, in GHCI's order. */
@@ -112,8 +121,7 @@ static int handle(struct run_session *s, struct tdx_run *run)
 	case TDX_EXIT_IO:
 		return s->o.native ? native_io(s, run) : io(s, run);
 	case TDX_EXIT_MMIO:
-		if (!run->mmio.write)
-			run->mmio.data = ~0ull;
+		mmio(s, run);
 		return 0;
 	case TDX_EXIT_INTR:
 		return s->outcome >= 0;
@@ -177,6 +185,7 @@ static void set_entered(struct run_session *s, bool entered)
 	if (entered && s->outcome >= 0 && s->gdb)
 		gdb_ending(s->gdb);
 	pthread_mutex_unlock(&s->end_lock);
+	run_attend_wake(s);
 }
 
 static bool stuck(const struct run_session *s, uint64_t insns, uint64_t naps)
@@ -311,6 +320,8 @@ int run_vcpus(struct run_session *s)
 		s->gdb = NULL;
 		return run_complain(s, s->o.gdb, "there is no thread to serve it");
 	}
+	for (unsigned i = 0; i < s->consoles; i++)
+		run_serial_wait(&s->console[i]);
 	set_entered(s, true);
 	for (n = 0; n < s->o.vcpus; n++) {
 		r[n] = (struct runner){s, n};

@@ -2,10 +2,12 @@
 /* swtdx run: a TD from a firmware image, from the first SEAMCALL to the last page back. */
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <swtdx/native.h>
 #include <swtdx/x86.h>
@@ -88,6 +90,21 @@ static int configure(struct run_session *s, struct tdx_vm_params *p)
 	return VERB_OK;
 }
 
+/* The hypervisor's own leaves: Linux goes by an I/O APIC in x2APIC mode under one that it knows
+ * only, and this one is KVM in shape. No paravirtual feature is offered. */
+static int new_vcpu(struct run_session *s, unsigned id)
+{
+	static const struct tdx_vm_cpuid kvm[] = {
+		{.leaf = 0x40000000,
+		 .subleaf = ~0u,
+		 .value = {.eax = 0x40000001, .ebx = 0x4b4d564b, .ecx = 0x564b4d56, .edx = 0x4d}},
+		{.leaf = 0x40000001, .subleaf = ~0u},
+	};
+	int err = tdx_vcpu_new(s->vm, id, &s->vcpu[id]);
+
+	return err ? err : tdx_vcpu_set_cpuid(s->vcpu[id], kvm, sizeof(kvm) / sizeof(kvm[0]));
+}
+
 static int build(struct run_session *s)
 {
 	const struct tdx_host_info *info = tdx_vmm_info(s->vmm);
@@ -111,7 +128,7 @@ static int build(struct run_session *s)
 		return run_complain(s, "the TD", strerror(-err));
 	err = tdx_vm_init(s->vm, &p);
 	for (unsigned i = 0; i < s->o.vcpus && !err; i++)
-		err = tdx_vcpu_new(s->vm, i, &s->vcpu[i]);
+		err = new_vcpu(s, i);
 	if (!err)
 		err = tdx_vm_load_tdvf(s->vm, s->image, s->image_size, &s->tdvf, s->o.order,
 				       s->o.memory, &hob, run_progress, s);
@@ -154,6 +171,7 @@ static int tear_down(struct run_session *s, int status)
 {
 	struct tdx_vmm_memory m = {0};
 	uint64_t stale;
+	int err;
 
 	if (s->vm) {
 		run_stage(s, "tearing down");
@@ -167,13 +185,114 @@ static int tear_down(struct run_session *s, int status)
 	tdx_vmm_memory(s->vmm, &m);
 	if (status == VERB_OK)
 		status = write_report(s);
-	run_summary(s, &m, stale);
+	err = run_summary(s, &m, stale);
+	if (err && status == VERB_OK)
+		status = run_complain(s, s->o.summary ? s->o.summary : "standard output",
+				      strerror(-err));
 	if (tell_coherency(s) && status == VERB_OK)
 		status = VERB_DIFFERENCE;
 	if (status == VERB_OK && (s->end_sum || stale || m.quarantined_pages || m.used_pages)) {
 		fprintf(stderr, "swtdx run: not everything came back\n");
 		status = VERB_DIFFERENCE;
 	}
+	return status;
+}
+
+struct run_console *run_terminal(struct run_session *s)
+{
+	for (unsigned i = 0; i < s->consoles; i++)
+		if (s->console[i].terminal)
+			return &s->console[i];
+	return NULL;
+}
+
+static bool is_ending(void *arg)
+{
+	return ((struct run_session *)arg)->outcome >= 0;
+}
+
+/* A console that nobody reads any more ends the run, as it would end a program that writes there.
+ */
+static void console_broken(void *arg, int err)
+{
+	struct run_session *s = arg;
+	char line[128];
+
+	snprintf(line, sizeof(line), "the guest's output cannot be written: %s: the TD ends",
+		 strerror(err));
+	run_finish(s, VERB_ENVIRONMENT, line);
+}
+
+/* Files, sockets and pseudo-terminals are made while the process may, and before there is much to
+ * be thrown away if they cannot. */
+static int open_outputs(struct run_session *s)
+{
+	char line[512], name[256];
+
+	if (s->o.summary) {
+		s->summary = file_open(s->o.summary);
+		if (!s->summary)
+			return run_complain(s, s->o.summary, strerror(errno));
+	}
+	for (unsigned i = 0; i < RUN_SERIALS && !s->o.native; i++) {
+		const struct run_serial_config cfg = {
+			.where = s->o.serial[i],
+			.out = s->o.json && !s->summary ? STDERR_FILENO : STDOUT_FILENO,
+			.unfiltered = s->o.unfiltered,
+			.wake = s->attend.wake,
+			.ending = is_ending,
+			.broken = console_broken,
+			.arg = s};
+		int err = run_serial_open(&s->console[i], &cfg, name, sizeof(name));
+
+		s->consoles++;
+		if (err)
+			return run_complain(s, s->o.serial[i], strerror(-err));
+		if (!*name)
+			continue;
+		snprintf(line, sizeof(line), "COM%u is %s; the TD waits until somebody takes it",
+			 i + 1, name);
+		run_log(s, line);
+	}
+	return VERB_OK;
+}
+
+static void close_outputs(struct run_session *s)
+{
+	for (unsigned i = 0; i < s->consoles; i++)
+		run_serial_close(&s->console[i]);
+}
+
+static void guest_is_heard(void *arg)
+{
+	struct run_session *s = arg;
+
+	if (!atomic_exchange(&s->heard, true))
+		run_end_stages(s);
+}
+
+static void deliver_msi(void *arg, uint64_t address, uint32_t data)
+{
+	struct run_session *s = arg;
+
+	/* What nobody takes is lost on the bus, as it is on a machine's. */
+	(void)tdx_vm_msi(s->vm, address, data);
+}
+
+static int run_td(struct run_session *s)
+{
+	struct run_console *terminal = run_terminal(s);
+	int status;
+
+	if (!s->o.native)
+		run_attend_console(s);
+	if (terminal)
+		run_console_raw(terminal, true);
+	status = run_vcpus(s);
+	for (unsigned i = 0; i < s->consoles; i++)
+		run_console_flush(&s->console[i]);
+	if (terminal)
+		run_console_raw(terminal, false);
 	return status;
 }
 
@@ -184,8 +303,16 @@ static int go(struct run_session *s)
 	clock_gettime(CLOCK_MONOTONIC, &s->start);
 	pthread_mutex_init(&s->end_lock, NULL);
 	atomic_store(&s->outcome, -1);
+	s->ports.report = s->o.kernel ? NULL : run_log;
+	s->ports.heard = guest_is_heard;
+	s->ports.msi = deliver_msi;
+	s->ports.arg = s;
+	run_ports_open(&s->ports, s->console, s->o.memory);
 	run_attend_start(s);
-	status = power_on(s);
+	signal(SIGPIPE, SIG_IGN);
+	status = open_outputs(s);
+	if (status == VERB_OK)
+		status = power_on(s);
 	if (status == VERB_OK)
 		status = build(s);
 	if (status == VERB_OK && s->outcome >= 0)
@@ -202,16 +329,7 @@ static int go(struct run_session *s)
 				run_log(s, "no memory may be made executable: interpreting");
 			tdx_model_set_engine(s->model, s->engine);
 		}
-		run_console_open(&s->console, s->o.json ? stderr : stdout, s->o.unfiltered,
-				 s->attend.wake);
-		run_attend_console(s, true);
-		run_ports_open(&s->ports, &s->console, s->o.memory);
-		s->ports.report = s->o.kernel ? NULL : run_log;
-		s->ports.arg = s;
-		status = run_vcpus(s);
-		run_ports_close(&s->ports);
-		fflush(s->console.out);
-		run_console_raw(&s->console, false);
+		status = run_td(s);
 	}
 	status = tear_down(s, status);
 	tdx_vmm_free(s->vmm);
@@ -227,8 +345,8 @@ static int go(struct run_session *s)
 			status = run_complain(s, s->o.trace, strerror(-e));
 	}
 	run_attend_stop(s);
-	if (s->console.out)
-		run_console_close(&s->console);
+	run_ports_close(&s->ports);
+	close_outputs(s);
 	pthread_mutex_destroy(&s->end_lock);
 	tdx_model_free(s->model);
 	free(s->image);
@@ -266,7 +384,7 @@ static int load_and_go(struct run_session *s)
 
 int verb_run(int argc, char **argv)
 {
-	struct run_options o = {0};
+	struct run_options o = {.serial = {"stdio", "none"}};
 	uint64_t mib = DEFAULT_MEMORY_MIB, trace_mib = DEFAULT_TRACE_MIB, vcpus = 1, cpus = 2,
 		 packages = 1, dies = 1;
 	unsigned engine = 0, order = 0, sandbox = SANDBOX_ON;
@@ -307,6 +425,11 @@ int verb_run(int argc, char **argv)
 			      "how large the trace may get (1024)"),
 		OPTION_TEXT("report", "FILE", &o.report,
 			    "with --engine native: its TDREPORT, for swtdx report and swtdx quote"),
+		OPTION_TEXT("serial", "WHERE", &o.serial[0],
+			    "COM1: stdio, file:PATH, unix:PATH, pty or none (stdio)"),
+		OPTION_TEXT("serial2", "WHERE", &o.serial[1], "COM2, likewise (none)"),
+		OPTION_TEXT("summary", "FILE", &o.summary,
+			    "the summary there, and the guest alone on standard output"),
 		OPTION_NUMBER("seed", "N", &o.seed, 0, UINT64_MAX, "seed of the machine's entropy"),
 		OPTION_CHOICE("sandbox", "on|log|off", &sandbox,
 			      "what the process may do while the guest runs: run it and no more "
@@ -330,6 +453,7 @@ int verb_run(int argc, char **argv)
 		"resets, else "
 		"what it writes to port 0xf4) is that of the command.",
 		NULL, options);
+	enum run_console_kind kind[RUN_SERIALS];
 	struct run_session *s;
 	int end;
 
@@ -342,6 +466,14 @@ int verb_run(int argc, char **argv)
 						      : "one IMAGE is needed, or --kernel");
 	if (o.report && engine != 1)
 		return options_wrong(&usage, "--report goes with --engine native");
+	for (unsigned i = 0; i < RUN_SERIALS; i++)
+		if (!run_serial_kind(o.serial[i], &kind[i]))
+			return options_wrong(&usage,
+					     "a serial port is stdio, file:PATH, unix:PATH, pty or "
+					     "none, not \"%s\"",
+					     o.serial[i]);
+	if (kind[0] == RUN_CONSOLE_STDIO && kind[1] == RUN_CONSOLE_STDIO)
+		return options_wrong(&usage, "there is one standard input for two serial ports");
 	if (o.gdb && !gdb_is_address(o.gdb))
 		return options_wrong(&usage, "--gdb takes [ADDRESS]:PORT, not \"%s\"", o.gdb);
 	if (packages > cpus)

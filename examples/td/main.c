@@ -23,7 +23,8 @@ static void instructions(void)
 	uint32_t a = 0x40000000, b = 1, c = 0, d = 1;
 
 	__asm__ volatile("cpuid" : "+a"(a), "+b"(b), "+c"(c), "+d"(d));
-	check(a == 0 && b == 0 && c == 0 && d == 0, "this host has no hypervisor leaves");
+	check(a >= 0x40000000 && b == 0x4b4d564b && c == 0x564b4d56 && d == 0x4d,
+	      "the host says that it is KVM");
 	check(*(volatile uint32_t *)POOL_DEVICE == ~0u, "where no device is, all bits read as one");
 	*(volatile uint16_t *)(POOL_DEVICE + 2) = 7;
 }

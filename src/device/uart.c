@@ -37,11 +37,16 @@ void uart_init(struct uart *u, const struct uart_ops *ops, void *arg)
 }
 
 /* Drivers read at random while they look for the port: nothing arrives before they ask. */
+bool uart_listens(const struct uart *u)
+{
+	return u->ier & IER_RECEIVE && !(u->mcr & MCR_LOOP);
+}
+
 static bool received(struct uart *u)
 {
 	if (u->mcr & MCR_LOOP)
 		return u->looped;
-	return u->ier & IER_RECEIVE && u->ops->ready(u->arg);
+	return uart_listens(u) && u->ops->ready(u->arg);
 }
 
 static uint8_t cause(struct uart *u)

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { UART_PORTS = 8, UART_COM1 = 0x3f8, UART_COM1_IRQ = 4 };
+enum { UART_PORTS = 8, UART_COM1 = 0x3f8, UART_COM1_IRQ = 4, UART_COM2 = 0x2f8, UART_COM2_IRQ = 3 };
 
 struct uart_ops {
 	bool (*ready)(void *arg);  /* is there a byte to receive? */
@@ -35,6 +35,8 @@ void uart_init(struct uart *u, const struct uart_ops *ops, void *arg);
 /* reg below UART_PORTS; higher bits are ignored. */
 uint8_t uart_read(struct uart *u, unsigned reg);
 void uart_write(struct uart *u, unsigned reg, uint8_t value);
+/* Would a byte that comes be received? */
+bool uart_listens(const struct uart *u);
 /* ops->ready() may have changed: raises the line if the guest wants to know. */
 void uart_poll(struct uart *u);
 

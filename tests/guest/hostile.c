@@ -44,6 +44,7 @@ enum {
 	GET_QUOTE = 0x10002,
 	R10_TO_R15 = 0xfc00,
 	COM1 = 0x3f8,
+	COM1_IRQ = 4,
 	EXIT = 0xf4,
 	MAILBOX = 0x802000,
 	CMDLINE = 0x228, /* in boot_params */
@@ -60,6 +61,7 @@ enum {
 	VECTOR = 0x40,
 };
 #define SHARED	    (1ull << 47)
+#define IOAPIC	    0xfec00000ull
 #define WINDOW(gpa) (((uint64_t)SHARED_WINDOW << 39) + (gpa))
 #define FAR	    ((uint64_t)FAR_WINDOW << 39)
 
@@ -92,6 +94,11 @@ static uint64_t vmcall4(uint64_t leaf, uint64_t r12, uint64_t r13, uint64_t r14,
 static void out(unsigned port, unsigned size, uint64_t value)
 {
 	vmcall4(IO, size, 1, port, value);
+}
+
+static void mmio_write(uint64_t gpa, uint32_t value)
+{
+	vmcall4(MMIO_CALL, 4, 1, gpa | SHARED, value);
 }
 
 static void end(uint8_t status)
@@ -717,6 +724,49 @@ static void paste(void)
 	end(0);
 }
 
+/* As echo, and never looks before it is interrupted: through the I/O APIC, whose lines are edges.
+ */
+static void interrupted_echo(void)
+{
+	static const char digits[] = "0123456789abcdef";
+	uint8_t c = 0;
+
+	make_idt();
+	set_msr(0x80f, 0x1ff);
+	mmio_write(IOAPIC, 0x11 + 2 * COM1_IRQ);
+	mmio_write(IOAPIC + 0x10, 0);
+	mmio_write(IOAPIC, 0x10 + 2 * COM1_IRQ);
+	mmio_write(IOAPIC + 0x10, VECTOR);
+	out(COM1 + 4, 1, 0x0b);
+	out(COM1 + 1, 1, 1);
+	say("ready\n");
+	__asm__ volatile("sti");
+	while (c != 'q') {
+		while (!traps)
+			__asm__ volatile("pause");
+		traps = 0;
+		while (in(COM1 + 5) & 1) {
+			c = in(COM1);
+			out(COM1, 1, (uint8_t)digits[c >> 4]);
+			out(COM1, 1, (uint8_t)digits[c & 15]);
+			out(COM1, 1, '\n');
+		}
+	}
+	end(0);
+}
+
+/* Much, and nothing after it. */
+static void writes(void)
+{
+	for (unsigned i = 0; i < 10000; i++) {
+		say("line ");
+		for (unsigned d = 1000000; d; d /= 10)
+			out(COM1, 1, '0' + i / d % 10);
+		say("\n");
+	}
+	end(0);
+}
+
 static void escapes(void)
 {
 	say("a\033]0;title\007b\033[6nc\033[31md\033[0me\033Pq\033\\f\005g\n");
@@ -814,7 +864,9 @@ static const struct {
 	{"waits_for_nothing", waits_for_nothing},
 	{"halts", halts},
 	{"echo", echo},
+	{"interrupted_echo", interrupted_echo},
 	{"paste", paste},
+	{"writes", writes},
 	{"escapes", escapes},
 	{"all_64", all_64},
 	{"all_8_at_timers", all_8_at_timers},
