@@ -7,37 +7,23 @@
 
 #include <swtdx/collateral.h>
 
-#define NOW 1800000000ll
+#include "fuzz/good_quote.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-static struct {
-	struct quote_service *service;
-	struct quote_files files;
-	uint8_t quote[QUOTE_MAX];
-	size_t len;
-	struct tdx_quote q;
-} good;
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
+static struct good_quote good;
+static struct quote_files files;
+static struct tdx_quote quote;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	struct tdx_report report = {.mac.type = TDX_REPORT_TYPE_TDX};
 	struct attest_error err;
 
 	(void)argc, (void)argv;
-	must(!quote_service_create(NOW, &good.service));
-	must(!tdreport_seal(&report, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE));
-	must(!quote_service_sign(good.service, &report, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE,
-				 good.quote, sizeof(good.quote), &good.len, &err));
-	must(!quote_parse(good.quote, good.len, &good.q, &err));
-	must(!quote_service_collateral(good.service, QUOTE_FAULT_NONE, NOW, &good.files));
+	good_quote_make(&good);
+	must(!quote_parse(good.quote, good.len, &quote, &err));
+	must(!quote_service_collateral(good.service, QUOTE_FAULT_NONE, NOW, &files));
 	return 0;
 }
 
@@ -46,7 +32,7 @@ static void add_good(struct collateral *c, unsigned but)
 {
 	for (unsigned i = 0; i < 5; i++)
 		if (i != but)
-			must(!collateral_add(c, good.files.file[i].data, good.files.file[i].len));
+			must(!collateral_add(c, files.file[i].data, files.file[i].len));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -69,14 +55,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		piece = malloc(len);
 		memcpy(piece, data + 1, len);
 	} else {
-		len = good.files.file[which].len;
+		len = files.file[which].len;
 		piece = malloc(len);
-		memcpy(piece, good.files.file[which].data, len);
+		memcpy(piece, files.file[which].data, len);
 		for (size_t i = 1; i + 2 < size; i += 3)
 			piece[(data[i] | (size_t)data[i + 1] << 8) % len] = data[i + 2];
 	}
 	(void)collateral_add(c, piece, len);
-	if (!collateral_verify(c, &good.q, root, root_len, NOW, &verdict, &err))
+	if (!collateral_verify(c, &quote, root, root_len, NOW, &verdict, &err))
 		must(verdict.status == TCB_UP_TO_DATE);
 	else
 		must(err.fault != ATTEST_OK);

@@ -227,6 +227,31 @@ static const struct expect_event *find(const struct expect *e, const char *what)
 	return NULL;
 }
 
+/* Inputs get Debian's OVMF; a machine without it skips the test. */
+static struct expect *expect_new(struct expect_inputs *in)
+{
+	in->firmware.p = whole("/usr/share/ovmf/OVMF.fd", &in->firmware.len);
+	if (!in->firmware.p)
+		skip();
+	return calloc(1, sizeof(struct expect));
+}
+
+static void expect_free(const struct expect_inputs *in, struct expect *e)
+{
+	free((void *)in->firmware.p);
+	free(e);
+}
+
+/* The header of a GUID partition table in the second sector: how many entries of 128 bytes. */
+static void partition_table(uint8_t *disk, unsigned entries)
+{
+	memcpy(disk + 512, "EFI PART", 8);
+	put(disk + 512 + 12, 4, 92);
+	put(disk + 512 + 72, 8, 2);
+	put(disk + 512 + 80, 4, entries);
+	put(disk + 512 + 84, 4, 128);
+}
+
 /* Digests of the logs in dstack's fixtures and trustee's CCEL_data_ovmf, which agree. */
 static void a_direct_boot_has_the_events_of_published_logs(void **state)
 {
@@ -248,16 +273,12 @@ static void a_direct_boot_has_the_events_of_published_logs(void **state)
 	};
 	uint8_t image[PE_SIZE + 0x1000];
 	struct expect_inputs in = {.boot = EXPECT_DIRECT, .ovmf = EXPECT_OVMF_OLD, .append = "ro"};
-	struct expect *e = calloc(1, sizeof(*e));
+	struct expect *e;
 	char err[EXPECT_ERROR_TEXT];
 	struct tdx_digest d;
 
 	(void)state;
-	in.firmware.p = whole("/usr/share/ovmf/OVMF.fd", &in.firmware.len);
-	if (!in.firmware.p) {
-		free(e);
-		skip();
-	}
+	e = expect_new(&in);
 	memset(image, 0, sizeof(image));
 	pe(image);
 	in.kernel = (struct expect_bytes){image, sizeof(image)};
@@ -292,34 +313,25 @@ static void a_direct_boot_has_the_events_of_published_logs(void **state)
 	assert_int_equal(pe_authenticode(image, sizeof(image), &d), 0);
 	assert_memory_equal(&find(e, "PE image: kernel")->digest, &d, sizeof(d));
 	assert_false(e->known[0]);
-	free((void *)in.firmware.p);
-	free(e);
+	expect_free(&in, e);
 }
 
 static void a_uki_tells_what_is_not_known(void **state)
 {
 	uint8_t image[PE_SIZE], disk[512 * 40] = {0}, event[92 + 8 + 128] = {0};
 	struct expect_inputs in = {.boot = EXPECT_UKI, .kernel = {image, sizeof(image)}};
-	struct expect *e = calloc(1, sizeof(*e));
+	struct expect *e;
 	char err[EXPECT_ERROR_TEXT];
 	struct tdx_digest d;
 
 	(void)state;
-	in.firmware.p = whole("/usr/share/ovmf/OVMF.fd", &in.firmware.len);
-	if (!in.firmware.p) {
-		free(e);
-		skip();
-	}
+	e = expect_new(&in);
 	pe(image);
 	assert_int_equal(expect_boot(&in, e, err), -EINVAL);
 	assert_non_null(strstr(err, "no unified kernel image"));
 	memcpy(image + 0x170, ".linux\0", 8);
 	memcpy(image + 0x148, ".cmdline", 8);
-	memcpy(disk + 512, "EFI PART", 8);
-	put(disk + 512 + 12, 4, 92);
-	put(disk + 512 + 72, 8, 2);
-	put(disk + 512 + 80, 4, 128);
-	put(disk + 512 + 84, 4, 128);
+	partition_table(disk, 128);
 	memset(disk + 1024 + 3 * 128, 7, 128);
 	in.disk = (struct expect_bytes){disk, sizeof(disk)};
 	assert_int_equal(expect_boot(&in, e, err), 0);
@@ -335,8 +347,7 @@ static void a_uki_tells_what_is_not_known(void **state)
 	assert_false(e->known[0] || e->known[1] || e->known[2]);
 	in.disk.len = 1000;
 	assert_int_equal(expect_boot(&in, e, err), -EINVAL);
-	free((void *)in.firmware.p);
-	free(e);
+	expect_free(&in, e);
 }
 
 /* With the files of the disk RTMR 1 is known; RTMR 2 has what GRUB does. */
@@ -346,22 +357,15 @@ static void a_boot_by_grub_has_the_images_in_rtmr_1(void **state)
 	struct expect_inputs in = {
 		.boot = EXPECT_GRUB, .kernel = {image, sizeof(image)}, .append = "ro"};
 	struct tdx_digest rtmr = {{0}}, d;
-	struct expect *e = calloc(1, sizeof(*e));
+	struct expect *e;
 	char err[EXPECT_ERROR_TEXT];
 
 	(void)state;
-	in.firmware.p = whole("/usr/share/ovmf/OVMF.fd", &in.firmware.len);
-	if (!in.firmware.p) {
-		free(e);
-		skip();
-	}
+	e = expect_new(&in);
 	pe(image);
 	pe(other);
 	other[0x200] ^= 1;
-	memcpy(disk + 512, "EFI PART", 8);
-	put(disk + 512 + 12, 4, 92);
-	put(disk + 512 + 72, 8, 2);
-	put(disk + 512 + 84, 4, 128);
+	partition_table(disk, 0);
 	in.disk = (struct expect_bytes){disk, sizeof(disk)};
 	in.shim = (struct expect_bytes){other, sizeof(other)};
 	assert_int_equal(expect_boot(&in, e, err), 0);
@@ -380,8 +384,7 @@ static void a_boot_by_grub_has_the_images_in_rtmr_1(void **state)
 	assert_memory_equal(&rtmr, &e->rtmr[1], sizeof(rtmr));
 	tdx_sha384("r\0o\0\0", 6, &d);
 	assert_memory_equal(&find(e, "kernel command line")->digest, &d, sizeof(d));
-	free((void *)in.firmware.p);
-	free(e);
+	expect_free(&in, e);
 }
 
 int main(void)

@@ -23,6 +23,20 @@
 #define PATIENCE_MS 10000
 #define FRAME	    4
 
+/* A socket, or a negative errno. */
+static int listen_at(const struct sockaddr *a, socklen_t size)
+{
+	int fd = socket(a->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0), e;
+
+	if (fd < 0)
+		return -errno;
+	if (!bind(fd, a, size) && !listen(fd, 16))
+		return fd;
+	e = errno;
+	close(fd);
+	return -e;
+}
+
 static int listen_unix(const char *path)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -43,35 +57,18 @@ static int listen_unix(const char *path)
 	if (fd >= 0)
 		close(fd);
 	unlink(path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 16)) {
-		int e = errno;
-
-		if (fd >= 0)
-			close(fd);
-		return -e;
-	}
-	return fd;
+	return listen_at((struct sockaddr *)&a, sizeof(a));
 }
 
 static int listen_vsock(const char *port)
 {
 	struct sockaddr_vm a = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY};
 	uint64_t number;
-	int fd;
 
 	if (!text_number(port, &number) || number > UINT32_MAX)
 		return -EINVAL;
 	a.svm_port = (unsigned)number;
-	fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 16)) {
-		int e = errno;
-
-		if (fd >= 0)
-			close(fd);
-		return -e;
-	}
-	return fd;
+	return listen_at((struct sockaddr *)&a, sizeof(a));
 }
 
 static bool ready(int fd, short what)
@@ -81,24 +78,14 @@ static bool ready(int fd, short what)
 	return poll(&p, 1, PATIENCE_MS) == 1;
 }
 
-static bool get(int fd, uint8_t *p, size_t len)
+/* All of it, in either direction. */
+static bool transfer(int fd, short what, uint8_t *p, size_t len)
 {
 	while (len) {
-		ssize_t n = ready(fd, POLLIN) ? recv(fd, p, len, 0) : -1;
+		ssize_t n = -1;
 
-		if (n <= 0)
-			return false;
-		p += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-static bool put(int fd, const uint8_t *p, size_t len)
-{
-	while (len) {
-		ssize_t n = ready(fd, POLLOUT) ? send(fd, p, len, MSG_NOSIGNAL) : -1;
-
+		if (ready(fd, what))
+			n = what == POLLIN ? recv(fd, p, len, 0) : send(fd, p, len, MSG_NOSIGNAL);
 		if (n <= 0)
 			return false;
 		p += n;
@@ -126,7 +113,7 @@ static bool serve_one(const struct quote_service *s, unsigned version, int fd)
 	size_t len, n;
 	bool ok;
 
-	if (!get(fd, frame, FRAME))
+	if (!transfer(fd, POLLIN, frame, FRAME))
 		return false;
 	len = frame_get(frame);
 	if (!len || len > MESSAGE_MAX) {
@@ -135,7 +122,7 @@ static bool serve_one(const struct quote_service *s, unsigned version, int fd)
 		return false;
 	}
 	msg = malloc(len);
-	ok = msg && get(fd, msg, len) &&
+	ok = msg && transfer(fd, POLLIN, msg, len) &&
 	     !quote_service_answer(s, version, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, msg, len,
 				   out + FRAME, sizeof(out) - FRAME, &n);
 	free(msg);
@@ -143,7 +130,7 @@ static bool serve_one(const struct quote_service *s, unsigned version, int fd)
 		return false;
 	frame_put(out, n);
 	fprintf(stderr, "swtdx quote: a request of %zu bytes: %s\n", len, outcome[n > 24]);
-	return put(fd, out, FRAME + n);
+	return transfer(fd, POLLOUT, out, FRAME + n);
 }
 
 static volatile sig_atomic_t stopped;
