@@ -43,7 +43,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_export_abort_in 
 	return in->mbmd ? tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8) : s;
 }
 
-/* Cannot fail. */
+/* Cannot fail: OP_STATE is the caller's alone, so no stream is in use. */
 static void commit(struct tx *tx, const struct td *td)
 {
 	mig_forget_stopped(tx, td);

@@ -19,7 +19,8 @@ static enum tdx_sept_state blocked(enum tdx_sept_state state)
 	}
 }
 
-/* A vCPU may still write until it is tracked; what it wrote by then is exported. */
+/* Cannot fail, but for a broken table of an L2 VM, which ends the module: the entry is locked. A
+ * vCPU may still write until it is tracked; what it wrote by then is exported. */
 static bool block(struct tx *tx, struct td *td, struct sept_ref *ref)
 {
 	const uint64_t value =

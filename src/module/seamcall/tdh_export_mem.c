@@ -199,6 +199,7 @@ static struct tdx_status one(struct mig_mem *m, unsigned i)
 	seal(m, &it, i);
 	mig_put(m->buffers, i, it.buffer);
 	mig_put(m->gpas.entry, i, it.entry);
+	/* cannot fail: the entry is locked, and its page sealed */
 	if (st == GPA_OK) {
 		__atomic_fetch_add(&m->td.tdcs->mig_count, (uint64_t)it.migrated, __ATOMIC_RELAXED);
 		__atomic_fetch_add(&m->td.tdcs->dirty_count, (uint64_t)it.dirty, __ATOMIC_RELAXED);

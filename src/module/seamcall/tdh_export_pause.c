@@ -12,7 +12,8 @@ struct tdx_status leaf_tdh_export_pause(struct tx *tx, struct tdx_regs *regs)
 
 	if (!tdx_is_success(s))
 		return s;
-	/* nobody holds a translation that could still be written through */
+	/* Cannot fail: the TD is the caller's alone. Nobody holds a translation that could still be
+	 * written through. */
 	td.tdcs->td_epoch++;
 	mig_set_op_state(&td, TDX_OP_STATE_PAUSED_EXPORT);
 	return s;

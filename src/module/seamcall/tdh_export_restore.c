@@ -5,6 +5,7 @@
 #include "module/l2_sept.h"
 #include "module/leaves.h"
 
+/* Cannot fail, but for a broken table of an L2 VM, which ends the module: the entry is locked. */
 static bool restore(struct tx *tx, struct td *td, struct sept_ref *ref)
 {
 	uint64_t value = ref->value;

@@ -32,7 +32,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_export_state_td_
 	return tdx_is_success(s) ? bundle_list(b) : s;
 }
 
-/* Cannot fail. */
+/* Cannot fail: OP_STATE is the caller's alone, and the message is sealed. */
 static void commit(struct bundle *b)
 {
 	b->td.tdcs->total_mb_count++;

@@ -47,7 +47,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_export_state_vp_
 	return tdx_is_success(s) ? bundle_list(b) : s;
 }
 
-/* Cannot fail. */
+/* Cannot fail: the vCPU and the stream are the caller's alone, and the message is sealed. */
 static void commit(struct bundle *b, struct vp *vp)
 {
 	vp->vps->export_count = b->td.tdcs->export_count;

@@ -47,7 +47,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_export_track_in 
 	return s;
 }
 
-/* Cannot fail. */
+/* Cannot fail: OP_STATE and the stream are the caller's alone, and the MBMD's place is known. */
 static void commit(struct tx *tx, struct plan *p)
 {
 	struct tdcs *tdcs = p->td.tdcs;

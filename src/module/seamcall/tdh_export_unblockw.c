@@ -16,7 +16,7 @@ static enum tdx_sept_state unblocked(uint64_t entry)
 	return exported ? TDX_SEPT_EXPORTED_DIRTY : TDX_SEPT_MAPPED;
 }
 
-/* Cannot fail. */
+/* Cannot fail: the entry is locked, and with it its aliases. */
 static void commit(struct tx *tx, struct mem *m)
 {
 	const uint64_t old = m->ref.value;

@@ -24,7 +24,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_import_abort_in 
 	return s;
 }
 
-/* Cannot fail. */
+/* Cannot fail: the TD and its backward stream are the caller's alone. */
 static void commit(struct tx *tx, struct plan *p)
 {
 	struct mig_stream *stream = p->stream.page;

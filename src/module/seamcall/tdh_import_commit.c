@@ -12,6 +12,7 @@ struct tdx_status leaf_tdh_import_commit(struct tx *tx, struct tdx_regs *regs)
 
 	if (!tdx_is_success(s))
 		return s;
+	/* Cannot fail: the TD is the caller's alone. */
 	td.tdcs->import_count++;
 	mig_set_op_state(&td, TDX_OP_STATE_LIVE_IMPORT);
 	return s;

@@ -95,7 +95,7 @@ static struct tdx_status import(struct bundle *b)
 	return tdx_is_success(s) ? td_import_immutable_done(b->tx, &b->td) : s;
 }
 
-/* Cannot fail. */
+/* Cannot fail: the TD is the caller's alone, and the message was authentic and complete. */
 static void commit(struct bundle *b)
 {
 	b->td.tdcs->total_mb_count = 1;

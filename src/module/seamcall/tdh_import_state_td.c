@@ -31,7 +31,7 @@ static struct tdx_status begin(struct bundle *b)
 	return s;
 }
 
-/* Cannot fail. */
+/* Cannot fail: the TD is the caller's alone, and the message was authentic and complete. */
 static void commit(struct bundle *b)
 {
 	td_import_mutable_done(&b->td);

@@ -61,7 +61,7 @@ static struct tdx_status admit(const struct td *td, const struct vp *vp)
 	return tdx_success();
 }
 
-/* Cannot fail. */
+/* Cannot fail: the vCPU is the caller's alone, and the message was authentic and complete. */
 static void commit(struct bundle *b, struct vp *vp)
 {
 	if (vp->vps->state != TDX_VCPU_DISABLED)

@@ -48,7 +48,7 @@ static struct tdx_status check_token(struct tx *tx, const struct plan *p)
 	return tdx_success();
 }
 
-/* Cannot fail. */
+/* Cannot fail: the TD is the caller's alone, and the token authentic. */
 static void commit(struct tx *tx, struct plan *p)
 {
 	struct tdcs *tdcs = p->td.tdcs;

@@ -66,6 +66,7 @@ struct tdx_status leaf_tdh_mem_wr(struct tx *tx, struct tdx_regs *regs)
 	struct tdx_status s = decode(tx, in.tdr, in.at, &m, &out.shown);
 	uint64_t *word = tdx_is_success(s) ? data(tx, &m) : NULL;
 
+	/* Cannot fail: the entry is locked, and its page can be read. */
 	if (word) {
 		out.data = __atomic_load_n(word, __ATOMIC_RELAXED);
 		__atomic_store_n(word, in.data, __ATOMIC_RELAXED);

@@ -34,6 +34,8 @@ struct tdx_status leaf_tdh_mr_extend(struct tx *tx, struct tdx_regs *regs)
 	struct mem m;
 	struct tdx_status s = decode(tx, &in, &m, &out);
 
+	/* Cannot fail: the TD is the caller's alone. Memory that cannot be read is a machine check.
+	 */
 	if (tdx_is_success(s)) {
 		hpa_t chunk = sept_leaf_pa(tx, &m.ref);
 

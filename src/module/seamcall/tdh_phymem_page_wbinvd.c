@@ -26,6 +26,7 @@ struct tdx_status leaf_tdh_phymem_page_wbinvd(struct tx *tx, struct tdx_regs *re
 	const struct tdh_phymem_page_wbinvd_in in = tdh_phymem_page_wbinvd_take(regs);
 	struct tdx_status s = lock_free_page(tx, hpa(in.page.v & ~tx->mod->hkid_mask));
 
+	/* Cannot fail: the page is nobody's, and its PAMT path is held. */
 	if (tdx_is_success(s))
 		machine_clflush(tx->lp->hw, in.page.v, TDX_PAGE_SIZE);
 	return s;

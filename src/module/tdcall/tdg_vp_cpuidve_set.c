@@ -19,6 +19,7 @@ struct tdx_status leaf_tdg_vp_cpuidve_set(struct tx *tx, struct tdx_regs *regs)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	if (tx->lp->tdcs->td_ctls & TDX_TD_CTLS_LOCK && !same)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	/* Cannot fail: the vCPU is the caller's. */
 	vps->cpuid_supervisor_ve = supervisor;
 	vps->cpuid_user_ve = user;
 	return tdx_success();

@@ -13,6 +13,7 @@ struct tdx_status leaf_tdg_vp_veinfo_get(struct tx *tx, struct tdx_regs *regs)
 	struct tdvps_ve_info *ve = &tx->lp->vps->ve_info;
 	struct tdx_status s = tdx_error(TDX_NO_VALID_VE_INFO);
 
+	/* Cannot fail: the vCPU is the caller's. */
 	if (ve->valid) {
 		out.exit_reason = ve->exit_reason;
 		if (in.version > 0)

@@ -30,6 +30,7 @@ struct tdx_status leaf_tdg_vp_vmcall(struct tx *tx, struct tdx_regs *regs)
 
 	if (in.mask & refused)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	/* Cannot fail: the registers are the host's from here on. */
 	show_host(tx->lp, regs, in.mask, keep_rbp);
 	td_exit_vmcall(tx->lp);
 	return tdx_success();
