@@ -76,10 +76,20 @@ const struct md_field *md_find(const struct md_table *table, uint64_t id)
 	const unsigned cls = table == &md_l2_vmcs ? MD_VP_CLASS_VMCS : md_class(id);
 	const uint64_t wanted = md_order((uint64_t)cls << MD_ID_CLASS_SHIFT | code);
 	const struct md_field *low = table->row, *f;
+	unsigned n = table->rows;
 
-	/* the last row that does not come after it; no branch but the loop's */
-	for (unsigned n = table->rows; n > 1; n -= n / 2)
-		low += md_order(low[n / 2].id) <= wanted ? n / 2 : 0;
+	/* The last row that does not come after it. A branch, as the same fields are asked for
+	 * again and again: what is predicted need not wait for the row. */
+	while (n > 1) {
+		const unsigned half = n / 2;
+
+		if (md_order(low[half].id) <= wanted) {
+			low += half;
+			n -= half;
+		} else {
+			n = half;
+		}
+	}
 	f = low;
 	if (md_class(f->id) != cls || md_code(f->id) > code ||
 	    code - md_code(f->id) >= (f->last_field + 1u) * md_elements(f) * md_stride(f))
