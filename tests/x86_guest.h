@@ -125,8 +125,8 @@ static inline void g_seg(struct guest *g, unsigned seg, unsigned sel)
 		.limit = UINT32_MAX, .ar = (uint32_t)(d >> 40) & 0xf0ff, .sel = (uint16_t)sel};
 }
 
-/* after: executions until a block is translated; -1: all is interpreted. */
-static inline int g_open_with(struct guest *g, int after)
+/* after: executions until a block is translated; -1: all is interpreted. check: both, compared. */
+static inline int g_open_with(struct guest *g, int after, bool check)
 {
 	static const struct x86_ops ops = {.gpa_map = g_map,
 					   .rdmsr = g_rdmsr,
@@ -143,7 +143,8 @@ static inline int g_open_with(struct guest *g, int after)
 	g->perms = X86_MAP_R | X86_MAP_W | X86_MAP_X;
 	g->ram = aligned_alloc(4096, G_RAM);
 	g->code = x86_code_new();
-	if (!g->ram || !g->code || (after >= 0 && x86_code_translate(g->code, (unsigned)after)))
+	if (!g->ram || !g->code ||
+	    (after >= 0 && (check ? x86_code_check : x86_code_translate)(g->code, (unsigned)after)))
 		return -1;
 	memset(g->ram, 0, G_RAM);
 	g->cpu = cpu = x86_cpu_new(g->code, &ops, g);
@@ -178,12 +179,13 @@ static inline int g_open_with(struct guest *g, int after)
 	return 0;
 }
 
-/* SWTDX_TRANSLATE=N: with the translator, blocks that were executed N times. */
+/* SWTDX_TRANSLATE=N: with the translator, blocks that were executed N times; SWTDX_CHECK: compared.
+ */
 static inline int g_open(struct guest *g)
 {
 	const char *after = getenv("SWTDX_TRANSLATE");
 
-	return g_open_with(g, after ? atoi(after) : -1);
+	return g_open_with(g, after ? atoi(after) : -1, getenv("SWTDX_CHECK"));
 }
 
 static inline void g_close(struct guest *g)

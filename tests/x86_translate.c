@@ -262,26 +262,23 @@ static void compare(const struct program *p, struct guest *g, const struct x86_e
 		tell(p, "memory", g);
 }
 
-static void open_pair(struct guest *g, unsigned after)
+static void open_pair(struct guest *g, bool check)
 {
 	unsigned i;
 
 	for (i = 0; i < 2; i++) {
-		assert_int_equal(g_open_with(&g[i], i ? (int)after : -1), 0);
+		assert_int_equal(g_open_with(&g[i], i ? 1 : -1, check), 0);
 		g[i].cpu->exception_bitmap = UINT32_MAX;
 	}
 }
 
-static void random_programs_run_as_the_interpreter_runs_them(void **state)
+static void run_random_programs(unsigned programs, bool check)
 {
-	const char *more = getenv("SWTDX_X86_PROGRAMS");
-	const unsigned programs = more ? (unsigned)atoi(more) : 1500;
 	static struct program p;
 	struct guest g[2];
 	unsigned i, k, j;
 
-	(void)state;
-	open_pair(g, 1);
+	open_pair(g, check);
 	if (getenv("SWTDX_X86_SEED"))
 		seed = (uint64_t)atoll(getenv("SWTDX_X86_SEED")) * 0x9e3779b97f4a7c15ull | 1;
 	for (i = 0; i < programs; i++) {
@@ -309,8 +306,26 @@ static void random_programs_run_as_the_interpreter_runs_them(void **state)
 			}
 		}
 	}
+	if (check) {
+		assert_int_equal(x86_code_result(g[1].code)->differences, 0);
+		assert_in_range(x86_code_result(g[1].code)->compared, programs * 10, UINT64_MAX);
+	}
 	g_close(&g[0]);
 	g_close(&g[1]);
+}
+
+static void random_programs_run_as_the_interpreter_runs_them(void **state)
+{
+	const char *more = getenv("SWTDX_X86_PROGRAMS");
+
+	(void)state;
+	run_random_programs(more ? (unsigned)atoi(more) : 1500, false);
+}
+
+static void a_check_of_random_programs_finds_no_difference(void **state)
+{
+	(void)state;
+	run_random_programs(300, true);
 }
 
 /* --- the emitter --- */
@@ -419,7 +434,7 @@ static void code_begins_again_when_there_is_no_more_room(void **state)
 	unsigned i, turn;
 
 	(void)state;
-	assert_int_equal(g_open_with(&g, 0), 0);
+	assert_int_equal(g_open_with(&g, 0, false), 0);
 	for (i = 0; i < BLOCKS; i++) {
 		static const uint8_t insn[BYTES] = {0x48, 0xff, 0xc0, 0x48, 0x01, 0xc3, 0x48, 0x39,
 						    0xd8, 0x74, 0x00, 0xe9, 2,	  0,	0,    0};
@@ -443,6 +458,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_programs_run_as_the_interpreter_runs_them),
+		cmocka_unit_test(a_check_of_random_programs_finds_no_difference),
 		cmocka_unit_test(what_is_emitted_is_what_was_meant),
 		cmocka_unit_test(constants_are_moved_whole),
 		cmocka_unit_test(nothing_is_written_past_the_end),

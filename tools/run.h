@@ -31,7 +31,7 @@ struct run_options {
 	uint64_t xfam; /* 0: the least, and what the engine has */
 	unsigned vcpus, cpus, packages, dies;
 	enum tdvf_order order;
-	bool huge, debug, quiet, json, native, translate, unfiltered;
+	bool huge, debug, quiet, json, native, translate, check, unfiltered;
 	enum sandbox_mode sandbox;
 	uint64_t timeout; /* seconds; 0: none */
 	uint64_t seed;

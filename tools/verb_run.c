@@ -167,6 +167,23 @@ static unsigned tell_coherency(struct run_session *s)
 	return n;
 }
 
+/* Of what --engine check compared. */
+static bool differences(struct run_session *s)
+{
+	char line[256];
+	const char *first;
+	uint64_t n, compared;
+
+	if (!s->o.check || !s->engine)
+		return false;
+	n = x86_engine_differences(s->engine, &compared, &first);
+	snprintf(line, sizeof(line), "%llu of %llu executions of translated blocks differed%s%s",
+		 (unsigned long long)n, (unsigned long long)compared, n ? ": " : "",
+		 n ? first : "");
+	run_log(s, line);
+	return n;
+}
+
 static int tear_down(struct run_session *s, int status)
 {
 	struct tdx_vmm_memory m = {0};
@@ -189,6 +206,8 @@ static int tear_down(struct run_session *s, int status)
 	if (err && status == VERB_OK)
 		status = run_complain(s, s->o.summary ? s->o.summary : "standard output",
 				      strerror(-err));
+	if (differences(s) && status == VERB_OK)
+		status = VERB_DIFFERENCE;
 	if (tell_coherency(s) && status == VERB_OK)
 		status = VERB_DIFFERENCE;
 	if (status == VERB_OK && (s->end_sum || stale || m.quarantined_pages || m.used_pages)) {
@@ -325,7 +344,8 @@ static int go(struct run_session *s)
 		} else {
 			tdx_model_set_real_time(s->model);
 			s->engine = x86_engine_new(run_log, s);
-			if (s->o.translate && x86_engine_translate(s->engine, 0))
+			if ((s->o.translate && x86_engine_translate(s->engine, 0)) ||
+			    (s->o.check && x86_engine_check(s->engine, 0)))
 				run_log(s, "no memory may be made executable: interpreting");
 			tdx_model_set_engine(s->model, s->engine);
 		}
@@ -407,12 +427,11 @@ int verb_run(int argc, char **argv)
 			"own in place of IMAGE"),
 		OPTION_TEXT("initrd", "FILE", &o.initrd, "its initial file system"),
 		OPTION_TEXT("append", "CMDLINE", &o.append, "its command line"),
-		OPTION_CHOICE("engine", "x86|native|translate", &engine,
-			      "what runs the guest: x86, an interpreter (the default), translate, "
-			      "a translator "
-			      "for code that is executed often beside it, or native, a C function "
-			      "in place "
-			      "of the guest's code"),
+		OPTION_CHOICE(
+			"engine", "x86|native|translate|check", &engine,
+			"what runs the guest: x86, an interpreter (the default); translate, with a "
+			"translator for code that is executed often; check, both, compared; or "
+			"native, a C function in place of the guest's code"),
 		OPTION_CHOICE("order", "page|section|all", &order,
 			      "order of PAGE.ADD and MR.EXTEND (page), see swtdx measure"),
 		OPTION_FLAG("huge-pages", &o.huge,
@@ -474,6 +493,8 @@ int verb_run(int argc, char **argv)
 					     o.serial[i]);
 	if (kind[0] == RUN_CONSOLE_STDIO && kind[1] == RUN_CONSOLE_STDIO)
 		return options_wrong(&usage, "there is one standard input for two serial ports");
+	if (engine == 3 && vcpus > 1)
+		return options_wrong(&usage, "--engine check takes one vCPU");
 	if (o.gdb && !gdb_is_address(o.gdb))
 		return options_wrong(&usage, "--gdb takes [ADDRESS]:PORT, not \"%s\"", o.gdb);
 	if (packages > cpus)
@@ -488,6 +509,7 @@ int verb_run(int argc, char **argv)
 	o.sandbox = (enum sandbox_mode)sandbox;
 	o.native = engine == 1;
 	o.translate = engine == 2;
+	o.check = engine == 3;
 	o.order = (enum tdvf_order)order;
 	o.image = o.kernel ? o.kernel : argv[0];
 	s = calloc(1, sizeof(*s));

@@ -29,6 +29,13 @@ struct engine *x86_engine_new(void (*log)(void *arg, const char *line), void *ar
  * call later. 0; -EPERM or -ENOMEM where that cannot be had: all is interpreted. */
 int x86_engine_translate(struct engine *engine, unsigned after);
 
+/* The same to test it: now and then a block is executed by both, and TDs go on from what was
+ * interpreted. For TDs of one vCPU. Afterwards: executions that differed, of how many, and the
+ * first in words (NULL: not wanted; owned by the engine). */
+int x86_engine_check(struct engine *engine, unsigned after);
+uint64_t x86_engine_differences(const struct engine *engine, uint64_t *compared,
+				const char **first);
+
 /* Instructions executed so far by all vCPUs; any thread, also while they run. */
 uint64_t x86_engine_instructions(const struct engine *engine);
 

@@ -35,6 +35,8 @@ struct x86_code {
 	struct x86_cpu *cpus;
 	struct xl_pool *pool;
 	unsigned translate_after;
+	bool check;
+	struct x86_check_result result;
 	unsigned logged; /* entries ever written */
 	struct log_entry {
 		uintptr_t host;
@@ -96,17 +98,34 @@ void x86_code_free(struct x86_code *code)
 	free(code);
 }
 
-int x86_code_translate(struct x86_code *code, unsigned after)
+static int with_translator(struct x86_code *code, unsigned after, bool check)
 {
 	if (!code->pool)
-		code->pool = xl_pool_new();
+		code->pool = xl_pool_new(check);
 	code->translate_after = after;
+	code->check = check;
 	return code->pool ? 0 : errno == EPERM || errno == EACCES ? -EPERM : -ENOMEM;
 }
 
-struct xl_pool *x86_code_pool(const struct x86_code *code, unsigned *after)
+int x86_code_translate(struct x86_code *code, unsigned after)
+{
+	return with_translator(code, after, false);
+}
+
+int x86_code_check(struct x86_code *code, unsigned after)
+{
+	return with_translator(code, after, true);
+}
+
+struct x86_check_result *x86_code_result(struct x86_code *code)
+{
+	return &code->result;
+}
+
+struct xl_pool *x86_code_pool(const struct x86_code *code, unsigned *after, bool *check)
 {
 	*after = code->translate_after;
+	*check = code->check;
 	return code->pool;
 }
 

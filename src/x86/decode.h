@@ -28,6 +28,8 @@ struct x86_block {
 	struct x86_link *links, *in; /* its own; those that lead to it */
 	const void *code;	     /* where the host's begins, with the translator */
 	unsigned executed;
+	const void *emitted; /* the same, where both are executed */
+	unsigned checked;
 	uint16_t len;
 	uint8_t mode, nlinks, nops;
 	bool dropped;

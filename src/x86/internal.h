@@ -315,6 +315,9 @@ static inline uint64_t x86_at_ea(struct x86_cpu *cpu, const struct x86_op *op)
 	return ea;
 }
 
+/* What is executed on trial would ask a device. */
+_Noreturn void x86_check_device(struct x86_cpu *cpu);
+
 enum { JMP_EXIT = 1, JMP_FAULT, JMP_AGAIN };
 
 /* --- debug.c --- */
@@ -356,7 +359,7 @@ void x86_new_gen(struct x86_cpu *cpu, bool global);
 void x86_new_gen_at(struct x86_cpu *cpu, uint64_t la);
 
 /* Where emitted code of these processors goes, and after how many executions; NULL: nowhere. */
-struct xl_pool *x86_code_pool(const struct x86_code *code, unsigned *after);
+struct xl_pool *x86_code_pool(const struct x86_code *code, unsigned *after, bool *check);
 /* The processor is one of those that share cpu->code. */
 int x86_code_join(struct x86_cpu *cpu);
 void x86_code_leave(struct x86_cpu *cpu);

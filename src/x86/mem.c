@@ -69,6 +69,8 @@ static void get(struct x86_cpu *cpu, const struct x86_part *from, void *to, unsi
 {
 	if (likely(from->host != NULL))
 		memcpy(to, from->host, len);
+	else if (unlikely(cpu->checking))
+		x86_check_device(cpu);
 	else
 		cpu->ops->mmio(cpu, from->gpa, to, len, false);
 }
@@ -76,6 +78,8 @@ static void get(struct x86_cpu *cpu, const struct x86_part *from, void *to, unsi
 static void put(struct x86_cpu *cpu, const struct x86_part *to, const void *from, unsigned len)
 {
 	if (unlikely(!to->host)) {
+		if (cpu->checking)
+			x86_check_device(cpu);
 		cpu->ops->mmio(cpu, to->gpa, (void *)(uintptr_t)from, len, true);
 		return;
 	}

@@ -35,6 +35,7 @@ struct x86_cache;
 struct x86_code;
 struct x86_unsettled;
 struct x86_xlate;
+struct x86_check;
 struct jc_entry;
 
 enum x86_segno { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_NOSEG, X86_SEGS };
@@ -219,6 +220,8 @@ struct x86_cpu {
 	struct x86_code *code;
 	struct x86_unsettled *unsettled;
 	struct x86_xlate *xlate; /* NULL: all is interpreted */
+	struct x86_check *check; /* NULL: nothing is executed twice */
+	bool checking;		 /* now, by emitted code: devices must not be asked */
 	struct x86_cpu *next_in_code;
 	uint64_t code_base; /* of CS, and its limit, when RIPs last got a new meaning */
 	uint32_t code_limit;
@@ -269,6 +272,14 @@ void x86_code_free(struct x86_code *code);
  * executable: all is interpreted. */
 #define X86_TRANSLATE_AFTER 64u
 int x86_code_translate(struct x86_code *code, unsigned after);
+/* The same to find differences: translated blocks are executed by both, now and then, and the guest
+ * goes on from what was interpreted. With one processor. */
+int x86_code_check(struct x86_code *code, unsigned after);
+struct x86_check_result {
+	uint64_t compared, differences; /* executions of blocks */
+	char first[160];		/* of the differences, in words */
+};
+struct x86_check_result *x86_code_result(struct x86_code *code);
 /* Someone other than a processor of the guest (a device, the TDX module, a debugger) changed bytes
  * of this host page: what was translated from it is dropped. Any thread. */
 void x86_code_written(struct x86_code *code, const void *host);

@@ -27,7 +27,8 @@ struct x86_xlate {
 int xl_open(struct x86_cpu *cpu)
 {
 	unsigned after;
-	struct xl_pool *pool = x86_code_pool(cpu->code, &after);
+	bool check;
+	struct xl_pool *pool = x86_code_pool(cpu->code, &after, &check);
 	struct x86_xlate *x;
 
 	if (!pool)
@@ -39,7 +40,7 @@ int xl_open(struct x86_cpu *cpu)
 	x->after = after;
 	x->stubs = xl_pool_stubs(pool);
 	cpu->xlate = x;
-	return 0;
+	return check ? xl_check_open(cpu) : 0;
 }
 
 void xl_close(struct x86_cpu *cpu)
@@ -53,6 +54,7 @@ void xl_close(struct x86_cpu *cpu)
 		xl_pool_give(x->pool, x->chunks[i]);
 		free(x->callouts[i]);
 	}
+	free(cpu->check);
 	free(x);
 }
 
@@ -117,6 +119,20 @@ SOP(head_with_code)
 	return enter(cpu, block_of(op)->code);
 }
 
+const void *xl_enter(const struct x86_cpu *cpu)
+{
+	return cpu->xlate->stubs->enter;
+}
+
+SOP(head_with_both)
+{
+	struct x86_block *b = block_of(op);
+
+	if (must_attend(cpu, op))
+		return xl_attend(cpu);
+	return xl_check_block(cpu, b, b->emitted);
+}
+
 static void translate(struct x86_cpu *cpu, struct x86_block *b);
 
 SOP(head_that_counts)
@@ -138,7 +154,7 @@ void xl_born(struct x86_cpu *cpu, struct x86_block *b)
 
 	if (!cpu->xlate)
 		return;
-	b->executed = 0;
+	b->executed = b->checked = 0;
 	b->code = cpu->xlate->stubs->ops;
 	b->ops[0].fn = head_that_counts;
 	for (i = 0; i < b->nlinks; i++)
@@ -236,12 +252,17 @@ static void translate(struct x86_cpu *cpu, struct x86_block *b)
 	u->e.end = x->e.p + XL_UNIT < x->e.end ? x->e.p + XL_UNIT : x->e.end;
 	u->ncolds = u->callouts = 0;
 	u->failed = false;
+	u->check = cpu->check;
 	callouts = x->ncallouts;
 	if (!xl_unit(u)) {
 		x->ncallouts = callouts;
 		return;
 	}
 	x->e.p = u->e.p;
+	b->emitted = u->entry;
+	b->ops[0].fn = head_with_both;
+	if (cpu->check)
+		return;
 	b->code = u->entry;
 	b->ops[0].fn = head_with_code;
 }

@@ -11,6 +11,7 @@
  * xlate_stubs.c  the ways between emitted code and C
  * xlate_unit.c   one block: memory accesses, exits, call-outs
  * xlate_int.c    its integer instructions
+ * xlate_check.c  both executed and compared
  * xlate.c        when blocks are translated, linked and forgotten */
 #ifndef X86_XLATE_H
 #define X86_XLATE_H
@@ -37,13 +38,14 @@ struct xl_stubs {
 
 /* What the processors of a guest share of it. */
 struct xl_pool;
-struct xl_pool *xl_pool_new(void);
+struct xl_pool *xl_pool_new(bool check);
 void xl_pool_free(struct xl_pool *pool);
 const struct xl_stubs *xl_pool_stubs(const struct xl_pool *pool);
 /* A chunk, as it is written to; NULL: all are taken. *rx: how far on it is executed. */
 uint8_t *xl_pool_take(struct xl_pool *pool, intptr_t *rx);
 void xl_pool_give(struct xl_pool *pool, uint8_t *chunk);
-void xl_make_stubs(struct emit *e, struct xl_stubs *s);
+/* check: those for code that is compared with the interpreter. */
+void xl_make_stubs(struct emit *e, struct xl_stubs *s, bool check);
 
 /* What emitted code calls. The marker after the operations of a call-out: the block goes on. */
 OP(xl_go_on);
@@ -51,6 +53,16 @@ const struct x86_op *xl_goto(struct x86_cpu *cpu, uint64_t rip);
 const struct x86_op *xl_relink(struct x86_cpu *cpu, struct x86_link *link);
 const struct x86_op *xl_attend(struct x86_cpu *cpu);
 void xl_rmw_done(struct x86_cpu *cpu);
+
+/* xlate_check.c: the same where both are executed. */
+const struct x86_op *xl_check_stop(struct x86_cpu *cpu, const struct x86_op *op);
+const struct x86_op *xl_check_attend(struct x86_cpu *cpu);
+void xl_check_store(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, uint64_t v,
+		    unsigned size);
+void *xl_check_rmw(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, unsigned size);
+int xl_check_open(struct x86_cpu *cpu);
+const struct x86_op *xl_check_block(struct x86_cpu *cpu, struct x86_block *b, const void *code);
+const void *xl_enter(const struct x86_cpu *cpu);
 
 /* --- one unit --- */
 
@@ -98,7 +110,7 @@ struct xl_unit {
 	struct emit e;
 	const uint8_t *entry;
 	unsigned ncolds, callouts;
-	bool failed;
+	bool failed, check;
 	/* Where the guest's flags are; both may be true. */
 	bool flags_host, flags_mem;
 	struct xl_cold colds[XL_COLDS];

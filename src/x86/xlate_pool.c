@@ -59,7 +59,7 @@ static bool map_twice(struct xl_pool *pool)
 	return done;
 }
 
-struct xl_pool *xl_pool_new(void)
+struct xl_pool *xl_pool_new(bool check)
 {
 	struct xl_pool *pool = calloc(1, sizeof(*pool));
 	struct emit e;
@@ -75,7 +75,7 @@ struct xl_pool *xl_pool_new(void)
 	pthread_mutex_init(&pool->lock, NULL);
 	pool->taken[0] = true;
 	e = (struct emit){pool->rw, pool->rw + XL_CHUNK, pool->rx - pool->rw};
-	xl_make_stubs(&e, &pool->stubs);
+	xl_make_stubs(&e, &pool->stubs, check);
 	return pool;
 }
 

@@ -106,7 +106,7 @@ static void ask_c(struct emit *e, const void *fn)
 	back_to_c(e);
 }
 
-static void make_ways_out(struct emit *e, struct xl_stubs *s)
+static void make_ways_out(struct emit *e, struct xl_stubs *s, bool check)
 {
 	s->leave = start(e);
 	put_away(e);
@@ -124,7 +124,7 @@ static void make_ways_out(struct emit *e, struct xl_stubs *s)
 
 	s->attend = start(e);
 	put_away(e);
-	ask_c(e, (const void *)xl_attend);
+	ask_c(e, check ? (const void *)xl_check_attend : (const void *)xl_attend);
 
 	s->ops = start(e);
 	put_away(e);
@@ -134,6 +134,10 @@ static void make_ways_out(struct emit *e, struct xl_stubs *s)
 	s->tailout = start(e);
 	put_away(e);
 	emit_mov_rr(e, 8, H_RSI, H_RAX);
+	if (check) {
+		ask_c(e, (const void *)xl_check_stop);
+		return;
+	}
 	emit_mov_rr(e, 8, H_RDI, H_R15);
 	emit_op(e, 4, 0xff, 2, rm_at(H_RSI, offsetof(struct x86_op, fn)));
 	back_to_c(e);
@@ -197,20 +201,22 @@ static void make_rmw_done(struct emit *e, struct xl_stubs *s)
 	ret(e);
 }
 
-void xl_make_stubs(struct emit *e, struct xl_stubs *s)
+void xl_make_stubs(struct emit *e, struct xl_stubs *s, bool check)
 {
 	unsigned i;
 
 	make_enter(e, s);
-	make_ways_out(e, s);
+	make_ways_out(e, s, check);
 	make_callout(e, s);
 	for (i = 0; i < 4; i++) {
 		s->load[i] = start(e);
 		make_access(e, (const void *)x86_ld_slow, 1u << i, false);
 		s->store[i] = start(e);
-		make_access(e, (const void *)x86_st_slow, 1u << i, true);
+		make_access(e, check ? (const void *)xl_check_store : (const void *)x86_st_slow,
+			    1u << i, true);
 		s->rmw[i] = start(e);
-		make_access(e, (const void *)x86_rmw_slow, 1u << i, false);
+		make_access(e, check ? (const void *)xl_check_rmw : (const void *)x86_rmw_slow,
+			    1u << i, false);
 	}
 	make_rmw_done(e, s);
 }

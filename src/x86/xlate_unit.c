@@ -398,7 +398,7 @@ void xl_callout(struct xl_unit *u)
 	struct x86_op *ops;
 
 	xl_flags_clobber(u);
-	if (u->ended) {
+	if (u->ended || u->check) {
 		emit_mov_imm(&u->e, H_RAX, (uint64_t)(uintptr_t)u->op);
 		emit_jmp(&u->e, u->stubs->tailout);
 		return;

@@ -387,6 +387,24 @@ int x86_engine_translate(struct engine *engine, unsigned after)
 	return x86_code_translate(e->code, after ? after : X86_TRANSLATE_AFTER);
 }
 
+int x86_engine_check(struct engine *engine, unsigned after)
+{
+	struct td_engine *e = (struct td_engine *)engine;
+
+	return x86_code_check(e->code, after ? after : X86_TRANSLATE_AFTER);
+}
+
+uint64_t x86_engine_differences(const struct engine *engine, uint64_t *compared, const char **first)
+{
+	const struct x86_check_result *r =
+		x86_code_result(((const struct td_engine *)engine)->code);
+
+	*compared = r->compared;
+	if (first)
+		*first = r->first;
+	return r->differences;
+}
+
 uint64_t x86_engine_instructions(const struct engine *engine)
 {
 	return atomic_load(&((const struct td_engine *)engine)->instructions);
