@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <swtdx/types.h>
+
 #ifdef __cplusplus
 extern "C" {
 #define TDX_ABI_ASSERT(cond) static_assert(cond, #cond)
@@ -55,6 +57,13 @@ struct tdx_digest {
 #define TDX_TD_CTLS_VIRT_CPUID2	       (1ull << 2)
 #define TDX_TD_CTLS_REDUCE_VE	       (1ull << 3)
 #define TDX_TD_CTLS_LOCK	       (1ull << 63)
+
+/* L2_CTLS of a VM, the L1 VMM's to write; L2_DEBUG_CTLS, the host's of a debug TD. */
+#define TDX_L2_CTLS_ENABLE_SHARED_EPTP (1ull << 0)
+#define TDX_L2_CTLS_ENABLE_TDVMCALL    (1ull << 1)
+#define TDX_L2_DEBUG_EXIT_ON_L1_TO_L2  (1ull << 0)
+#define TDX_L2_DEBUG_EXIT_ON_L2_TO_L1  (1ull << 1)
+#define TDX_L2_DEBUG_EXIT_ON_L2_EXIT   (1ull << 2)
 
 /* EPTP_CONTROLS: memory type in bits 2:0, walk length minus one in 5:3. */
 #define TDX_EPTP_MT_WB	    6ull
@@ -173,6 +182,17 @@ TDX_ABI_AT(tdx_sysinfo, tdcs_base_size, 48);
 TDX_ABI_AT(tdx_sysinfo, attributes_fixed0, 64);
 TDX_ABI_AT(tdx_sysinfo, num_cpuid_config, 128);
 TDX_ABI_ASSERT(sizeof(struct tdx_sysinfo) == 1024);
+
+/* The guest state TDG.VP.ENTER takes and an exit of the L2 VM leaves, in private memory of the L1
+ * VMM, aligned so. (ABI, TDG.VP.ENTER, "L2_ENTER_GUEST_STATE") */
+#define TDX_L2_STATE_ALIGN 256
+struct tdx_l2_state {
+	struct tdx_regs gpr;
+	uint64_t rflags, rip, ssp;
+	uint16_t interrupt_status; /* RVI in 7:0, SVI in 15:8 */
+	uint8_t reserved[6];
+};
+TDX_ABI_ASSERT(sizeof(struct tdx_l2_state) == 160);
 
 /* REPORTMACSTRUCT: what the CPU signs. */
 #define TDX_REPORT_TYPE_TDX	 0x81

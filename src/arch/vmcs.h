@@ -208,13 +208,19 @@ enum vmcs_field {
 };
 
 /* Bits of the execution controls the module sets, clears or asks about. */
+#define PINBASED_PREEMPTION_TIMER	(1u << 6)
 #define PINBASED_POSTED_INTERRUPTS	(1u << 7)
 #define PROCBASED_INTERRUPT_WINDOW	(1u << 2)
+#define PROCBASED_INVLPG_EXITING	(1u << 9)
+#define PROCBASED_RDTSC_EXITING		(1u << 12)
+#define PROCBASED_MOV_DR_EXITING	(1u << 23)
 #define PROCBASED_MWAIT_EXITING		(1u << 10)
 #define PROCBASED_RDPMC_EXITING		(1u << 11)
 #define PROCBASED_NMI_WINDOW		(1u << 22)
 #define PROCBASED_MONITOR_TRAP		(1u << 27)
 #define PROCBASED_MONITOR_EXITING	(1u << 29)
+#define PROCBASED2_EPT_VIOLATION_VE	(1u << 18)
+#define PROCBASED2_MODE_BASED_EXECUTE	(1u << 22)
 #define PROCBASED2_ENCLV_EXITING	(1u << 28)
 #define PROCBASED2_USER_WAIT_PAUSE	(1u << 26)
 #define PROCBASED2_PCONFIG		(1u << 27)
@@ -227,6 +233,9 @@ enum vmcs_field {
 #define ENTRY_IA32E_MODE_GUEST		(1u << 9)
 #define ENTRY_LOAD_PERF_GLOBAL_CTRL	(1u << 13)
 #define ENTRY_LOAD_PKRS			(1u << 22)
+
+/* IA32_VMX_MISC: the VMX-preemption timer counts once in 2 to the power of this many TSC ticks. */
+#define VMX_MISC_TIMER_RATE 0x1fu
 
 /* Guest interruptibility state. */
 #define INTERRUPTIBILITY_STI	(1u << 0)

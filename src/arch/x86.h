@@ -220,7 +220,8 @@ enum x86_vector {
 	VECTORS_OF_EXCEPTIONS = 32,
 	/* A host's choice: what Linux takes for posted interrupts, and all that interrupts a
 	 * guest for its host here. */
-	VECTOR_HOST_NOTIFICATION = 0xf2,
+	VECTOR_HOST_NOTIFICATION = 0xf2, /* of a posted interrupt */
+	VECTOR_HOST_KICK = 0xfd,	 /* a processor is wanted, that is all */
 };
 
 /* "#PF", "NMI"; NULL: a vector without a name. */

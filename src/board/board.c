@@ -88,6 +88,7 @@ static bool start(struct board *b, char *err, size_t errlen)
 	}
 	system_set_engine(b->sys, engine);
 	b->m->acknowledge = board_acknowledge;
+	b->m->eoi = board_eoi;
 	b->m->self_ipi = board_self_ipi;
 	b->m->acknowledge_arg = b;
 	clock_init(&b->clock, wall_clock, b);

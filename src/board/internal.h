@@ -117,7 +117,8 @@ int board_intr_ack(struct x86_cpu *x86);
 void board_cr8_written(struct x86_cpu *x86);
 /* An event ends a TD's run: acknowledged as the exit does. machine.acknowledge. */
 uint32_t board_acknowledge(void *board, struct machine_lp *lp);
-/* It is given back. machine.self_ipi. */
+/* Its service ends; it is given back. machine.eoi, machine.self_ipi. */
+void board_eoi(void *board, struct machine_lp *lp);
 void board_self_ipi(void *board, struct machine_lp *lp, enum machine_ipi kind, uint8_t vector);
 
 /* --- memory.c --- */

@@ -117,6 +117,11 @@ uint32_t board_acknowledge(void *board, struct machine_lp *lp)
 	return vector < 0 ? 0 : VMX_EVENT(VMX_EVENT_EXTERNAL, vector);
 }
 
+void board_eoi(void *board, struct machine_lp *lp)
+{
+	apic_write(&((struct board *)board)->cpu[lp->id].apic, MSR_X2APIC_EOI, 0);
+}
+
 void board_self_ipi(void *board, struct machine_lp *lp, enum machine_ipi kind, uint8_t vector)
 {
 	const struct apic_message again = {.mode = APIC_FIXED, .vector = vector};
@@ -124,7 +129,6 @@ void board_self_ipi(void *board, struct machine_lp *lp, enum machine_ipi kind, u
 
 	switch (kind) {
 	case MACHINE_IPI_FIXED:
-		apic_write(&c->apic, MSR_X2APIC_EOI, 0);
 		apic_deliver(&c->apic, &again);
 		break;
 	case MACHINE_IPI_NMI:

@@ -239,12 +239,20 @@ void machine_unmask_interrupts(struct machine_lp *lp)
 	lp->irq_held = false;
 }
 
+void machine_eoi(struct machine_lp *lp)
+{
+	if (lp->m->eoi)
+		lp->m->eoi(lp->m->acknowledge_arg, lp);
+}
+
 void machine_self_ipi(struct machine_lp *lp, enum machine_ipi kind, uint8_t vector)
 {
 	struct machine *m = lp->m;
 
 	if (m->self_ipi)
 		m->self_ipi(m->acknowledge_arg, lp, kind, vector);
+	else if (kind == MACHINE_IPI_FIXED)
+		lp->sent_back = vector;
 	if (lp->intr_masked)
 		lp->irq_held = true;
 	else

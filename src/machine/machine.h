@@ -93,6 +93,7 @@ struct machine_lp {
 	_Atomic int64_t irq_countdown; /* host-interrupt polls until one reads true; -1 never */
 	_Atomic bool irq;	       /* a host interrupt is pending now */
 	bool intr_masked;	       /* SEAM has raised CR8: NMIs only; the thread's own */
+	uint8_t sent_back;	       /* without a controller: which vector it was; 0: none */
 	bool irq_held;		       /* one came meanwhile, or was sent back; the thread's own */
 	/* IA32_FIXED_CTR0 while a TD without PERFMON runs: instructions retired in the guest since
 	 * SEAM cleared it. The processor's thread. */
@@ -163,9 +164,10 @@ struct machine {
 	 * none can be delivered after all, as but an NMI while lp->intr_masked. The processor's
 	 * thread. NULL: no interrupt controller. */
 	uint32_t (*acknowledge)(void *arg, struct machine_lp *lp);
-	/* What was acknowledged goes back (MACHINE_IPI_FIXED: after an EOI). NULL: as above. */
+	/* The service of what was acknowledged last ends; it is sent again. NULL: as above. */
+	void (*eoi)(void *arg, struct machine_lp *lp);
 	void (*self_ipi)(void *arg, struct machine_lp *lp, enum machine_ipi kind, uint8_t vector);
-	void *acknowledge_arg; /* of both */
+	void *acknowledge_arg; /* of all three */
 	void *seam_data;    /* MACHINE_SEAM_DATA bytes in SEAMRR, which outlive the module in it */
 	uint64_t hkid_mask; /* the KeyID bits of an HPA */
 	unsigned hkid_shift;
@@ -319,6 +321,7 @@ bool machine_irq_pending_guest(struct machine_lp *lp);
  * meanwhile, and what was sent back, is pending then. The processor's thread. */
 void machine_mask_interrupts(struct machine_lp *lp);
 void machine_unmask_interrupts(struct machine_lp *lp);
+void machine_eoi(struct machine_lp *lp);
 void machine_self_ipi(struct machine_lp *lp, enum machine_ipi kind, uint8_t vector);
 
 /* SEAMREPORT / SEAMVERIFYREPORT: HMAC-SHA256 under the platform's (marked, simulated) key. */

@@ -112,6 +112,7 @@ enum module_next module_seamcall(struct module *mod, unsigned lp_id, struct tdx_
 	case FATE_ENTERED:
 	case FATE_INJECTED:
 	case FATE_REPEAT:
+	case FATE_SWITCHED:
 	case FATE_RESUMED:
 		return MODULE_TO_GUEST;
 	case FATE_SHUTDOWN:

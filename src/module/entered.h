@@ -19,10 +19,13 @@ struct module_entered {
 	hpa_t tdvpr_pa;	       /* which vCPU */
 	unsigned hkid;	       /* the TD's */
 	unsigned gpa_width;    /* 48 or 52; the shared bit is the highest */
-	struct tdvps *vps;
+	unsigned vm;	   /* which of the vCPU's VMs: 0, or an L2 VM; what follows is its own */
+	struct tdvps *vps; /* of all VMs */
 	struct vmcs *vmcs;
 	uint8_t *vapic;		    /* the virtual-APIC page */
 	const uint8_t *msr_bitmaps; /* see msr_intercepted() */
+	/* changes when what the processor's TLB has of the VM is not to be used any more */
+	uint64_t tlb_flushes;
 };
 
 static inline uint64_t entered_shared_bit(const struct module_entered *e)

@@ -13,7 +13,7 @@
 #define CR0_HIGH    0xffffffff00000000ull
 #define CR0_IGNORED (CR0_RESERVED & UINT32_MAX)
 
-enum { CR_MOV_TO = 0, CR_LMSW = 3, REG_RSP = 4 };
+enum { CR_MOV_TO = 0, CR_LMSW = 3, REG_RSP = 4, LMSW_BITS = 0xf };
 
 /* How a write ends. */
 enum outcome {
@@ -34,7 +34,7 @@ unsigned guest_cpl(const struct lp *lp)
 	return SEG_AR_DPL(vmcs_read(lp->vmcs, VMCS_GUEST_SS_AR));
 }
 
-static enum outcome write_cr0(struct lp *lp, uint64_t value)
+static enum outcome write_cr0(struct lp *lp, uint64_t value, bool real_mode)
 {
 	const struct platform_info *plat = &lp->mod->plat;
 	struct vmcs *vmcs = lp->vmcs;
@@ -46,7 +46,8 @@ static enum outcome write_cr0(struct lp *lp, uint64_t value)
 		return REFUSED;
 	if (vmcs_read(vmcs, VMCS_GUEST_CR4) & CR4_CET && !(value & CR0_WP))
 		return REFUSED;
-	if (!(value & CR0_PE) || !(value & CR0_NE) || value & (CR0_NW | CR0_CD | CR0_HIGH))
+	if ((!(value & CR0_PE) && !real_mode) || !(value & CR0_NE) ||
+	    value & (CR0_NW | CR0_CD | CR0_HIGH))
 		return NOT_FOR_TDS;
 	value = (value & ~CR0_IGNORED) | (vmcs_read(vmcs, VMCS_GUEST_CR0) & CR0_IGNORED);
 	vmcs_write(vmcs, VMCS_GUEST_CR0, value);
@@ -81,7 +82,7 @@ static enum outcome write_cr4(struct lp *lp, uint64_t value)
 		return REFUSED;
 	if (value & CR4_CET && !(vmcs_read(vmcs, VMCS_GUEST_CR0) & CR0_WP))
 		return REFUSED;
-	if (!(tdcs->td_ctls & TDX_TD_CTLS_REDUCE_VE))
+	if (lp->vps->curr_vm != 0 || !(tdcs->td_ctls & TDX_TD_CTLS_REDUCE_VE))
 		return value & CR4_MCE ? NOT_FOR_TDS : VE_TO_HOST;
 	/* the guest sees its own CR4.MCE; the real one stays set */
 	shadow = vmcs_read(vmcs, VMCS_CR4_READ_SHADOW);
@@ -121,22 +122,82 @@ static void lmsw(struct lp *lp)
 		module_fatal(lp);
 }
 
+/* Of MOV to a control register. */
+static uint64_t moved(const struct lp *lp)
+{
+	unsigned reg = CR_QUAL_REG(lp->exit.qualification);
+
+	return reg == REG_RSP ? vmcs_read(lp->vmcs, VMCS_GUEST_RSP) : *tdx_reg(&lp->vps->gpr, reg);
+}
+
 void exit_cr_access(struct lp *lp)
 {
 	uint64_t qualification = lp->exit.qualification;
 	unsigned type = CR_QUAL_TYPE(qualification), number = CR_QUAL_NUMBER(qualification);
-	unsigned reg = CR_QUAL_REG(qualification);
-	uint64_t value =
-		reg == REG_RSP ? vmcs_read(lp->vmcs, VMCS_GUEST_RSP) : *tdx_reg(&lp->vps->gpr, reg);
+	uint64_t value = moved(lp);
 
 	if (type == CR_MOV_TO && number == 0)
-		finish_write(lp, write_cr0(lp, value));
+		finish_write(lp, write_cr0(lp, value, false));
 	else if (type == CR_MOV_TO && number == 4)
 		finish_write(lp, write_cr4(lp, value));
 	else if (type == CR_LMSW)
 		lmsw(lp);
 	else
 		exit_unexpected(lp);
+}
+
+/* Does a write change a bit that the L1 VMM kept for itself? */
+static bool changes(uint64_t value, uint64_t mask, uint64_t shadow)
+{
+	return (value & mask) != (shadow & mask);
+}
+
+static enum l2_cr l2_lmsw(struct lp *lp)
+{
+	const struct tdvps *vps = lp->vps;
+	const uint64_t cr0 = vmcs_read(lp->vmcs, VMCS_GUEST_CR0);
+	uint64_t value = lp->exit.qualification >> 16 & LMSW_BITS;
+
+	if (changes(value, vps->shadow_cr0_guest_host_mask[vps->curr_vm] & LMSW_BITS,
+		    vps->shadow_cr0_read_shadow[vps->curr_vm]))
+		return L2_CR_FOR_L1;
+	value |= cr0 & CR0_PE; /* which it cannot clear */
+	vmcs_write(lp->vmcs, VMCS_GUEST_CR0, value | (cr0 & ~(uint64_t)LMSW_BITS));
+	return L2_CR_WRITTEN;
+}
+
+static enum l2_cr l2_outcome(enum outcome o)
+{
+	switch (o) {
+	case WRITTEN:
+		return L2_CR_WRITTEN;
+	case REFUSED:
+		return L2_CR_REFUSED;
+	case NOT_FOR_TDS:
+	case VE_TO_HOST:
+		break;
+	}
+	return L2_CR_FOR_L1;
+}
+
+enum l2_cr exit_l2_cr_access(struct lp *lp)
+{
+	const struct tdvps *vps = lp->vps;
+	const unsigned vm = vps->curr_vm;
+	const uint64_t qualification = lp->exit.qualification;
+	const unsigned type = CR_QUAL_TYPE(qualification), number = CR_QUAL_NUMBER(qualification);
+
+	if (type == CR_LMSW)
+		return l2_lmsw(lp);
+	if (type == CR_MOV_TO && number == 0 &&
+	    !changes(moved(lp), vps->shadow_cr0_guest_host_mask[vm],
+		     vps->shadow_cr0_read_shadow[vm]))
+		return l2_outcome(write_cr0(lp, moved(lp), true));
+	if (type == CR_MOV_TO && number == 4 &&
+	    !changes(moved(lp), vps->shadow_cr4_guest_host_mask[vm],
+		     vps->shadow_cr4_read_shadow[vm]))
+		return l2_outcome(write_cr4(lp, moved(lp)));
+	return L2_CR_FOR_L1;
 }
 
 static bool all_or_none(uint64_t value, uint64_t set)

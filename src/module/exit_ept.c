@@ -17,8 +17,7 @@ static uint64_t bits(unsigned high, unsigned low)
 	return high < low ? 0 : (2ull << high) - (1ull << low);
 }
 
-/* Does the address set bits the TD's virtual MAXPA says are reserved? The shared bit never is. */
-static bool beyond_virtual_width(const struct lp *lp, uint64_t gpa_)
+bool gpa_beyond_virtual_width(const struct lp *lp, uint64_t gpa_)
 {
 	const struct tdcs *tdcs = lp->tdcs;
 	unsigned maxpa = tdcs->virt_maxpa ? tdcs->virt_maxpa : HPA_BITS;
@@ -67,7 +66,7 @@ void exit_ept_violation(struct tx *tx)
 
 	if (e->qualification & EPT_VIOLATION_NMI_UNBLOCKED)
 		vmcs_set_bits(lp->vmcs, VMCS_GUEST_INTERRUPTIBILITY, INTERRUPTIBILITY_NMI);
-	if (e->qualification & EPT_VIOLATION_GLA_VALID && beyond_virtual_width(lp, e->gpa)) {
+	if (e->qualification & EPT_VIOLATION_GLA_VALID && gpa_beyond_virtual_width(lp, e->gpa)) {
 		reserved_bits(lp);
 		return;
 	}

@@ -30,32 +30,36 @@ static void finish(struct lp *lp, enum msr_result r)
 	}
 }
 
-static bool in_bitmaps(uint32_t msr)
-{
-	return msr < MSR_BITMAP_MSRS || msr - MSR_BITMAP_HIGH < MSR_BITMAP_MSRS;
-}
-
-void exit_rdmsr(struct lp *lp)
+enum msr_result emulate_rdmsr(struct lp *lp, uint32_t msr)
 {
 	struct tdx_regs *regs = &lp->vps->gpr;
-	uint32_t msr = (uint32_t)regs->rcx;
-	enum msr_result r = MSR_RESULT_VE_PARAVIRT;
 	uint64_t value = 0;
+	enum msr_result r = guest_read_msr(lp, msr, &value);
 
-	if (in_bitmaps(msr))
-		r = guest_read_msr(lp, msr, &value);
 	if (r == MSR_DONE) {
 		regs->rax = (uint32_t)value;
 		regs->rdx = value >> 32;
 	}
-	finish(lp, r);
+	return r;
+}
+
+enum msr_result emulate_wrmsr(struct lp *lp, uint32_t msr)
+{
+	const struct tdx_regs *regs = &lp->vps->gpr;
+
+	return guest_write_msr(lp, msr, (uint32_t)regs->rax | regs->rdx << 32);
+}
+
+void exit_rdmsr(struct lp *lp)
+{
+	uint32_t msr = (uint32_t)lp->vps->gpr.rcx;
+
+	finish(lp, msr_in_bitmaps(msr) ? emulate_rdmsr(lp, msr) : MSR_RESULT_VE_PARAVIRT);
 }
 
 void exit_wrmsr(struct lp *lp)
 {
-	const struct tdx_regs *regs = &lp->vps->gpr;
-	uint32_t msr = (uint32_t)regs->rcx;
-	uint64_t value = (uint32_t)regs->rax | regs->rdx << 32;
+	uint32_t msr = (uint32_t)lp->vps->gpr.rcx;
 
-	finish(lp, in_bitmaps(msr) ? guest_write_msr(lp, msr, value) : MSR_RESULT_VE_PARAVIRT);
+	finish(lp, msr_in_bitmaps(msr) ? emulate_wrmsr(lp, msr) : MSR_RESULT_VE_PARAVIRT);
 }

@@ -38,6 +38,10 @@ static inline enum msr_result msr_if_reduced(const struct lp *lp)
 /* By the table of policies alone. */
 enum msr_result msr_by_table(const struct lp *lp, uint32_t msr, bool write);
 
+/* The instruction, for an MSR within the bitmaps, with the guest's registers. */
+enum msr_result emulate_rdmsr(struct lp *lp, uint32_t msr);
+enum msr_result emulate_wrmsr(struct lp *lp, uint32_t msr);
+
 /* MSRs within the bitmaps. */
 enum msr_result guest_read_msr(const struct lp *lp, uint32_t msr, uint64_t *value);
 enum msr_result guest_write_msr(struct lp *lp, uint32_t msr, uint64_t value);

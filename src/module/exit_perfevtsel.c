@@ -40,7 +40,8 @@ enum msr_result guest_write_perfevtsel(struct lp *lp, unsigned index, uint64_t v
 		return r;
 	if (value & PERFEVTSEL_ENABLE && !event_allowed(lp->ext, (uint16_t)value)) {
 		value |= PERFEVTSEL_FORBIDDEN;
-		__atomic_fetch_add(&lp->ext->filtered_events_count[0], 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&lp->ext->filtered_events_count[lp->vps->curr_vm], 1,
+				   __ATOMIC_RELAXED);
 	}
 	if (reserved)
 		return MSR_RESULT_GP;

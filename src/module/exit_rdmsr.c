@@ -23,6 +23,8 @@ static enum msr_result read_vmx(const struct lp *lp, uint32_t msr, uint64_t *val
 {
 	const struct tdcs_virt_msrs *v = &lp->tdcs->virt_msrs;
 
+	if (lp->vps->curr_vm != 0) /* what the L1 VMM has is not for its VMs */
+		return td_reduces_ve(lp) ? MSR_RESULT_GP : MSR_RESULT_VE_CONFIG;
 	switch (msr) {
 	case MSR_VMX_BASIC:
 		*value = v->vmx_basic;

@@ -32,13 +32,14 @@ static enum msr_result write_debugctl(struct lp *lp, uint64_t value)
 	return MSR_DONE;
 }
 
-/* Only SCE is the guest's to change. */
+/* Only SCE is the guest's to change; an L2 VM's LME too. */
 static enum msr_result write_efer(struct lp *lp, uint64_t value)
 {
+	const uint64_t variable = EFER_SCE | (lp->vps->curr_vm != 0 ? EFER_LME : 0);
 	uint64_t old = vmcs_read(lp->vmcs, VMCS_GUEST_EFER);
 
 	value = (value & ~EFER_LMA) | (old & EFER_LMA);
-	if ((value ^ old) & ~EFER_SCE)
+	if ((value ^ old) & ~variable)
 		return MSR_RESULT_VE_UNSUPPORTED;
 	vmcs_write(lp->vmcs, VMCS_GUEST_EFER, value);
 	return MSR_DONE;

@@ -17,6 +17,19 @@ void exit_cpuid(struct lp *lp);
 void exit_rdmsr(struct lp *lp);
 void exit_wrmsr(struct lp *lp);
 void exit_cr_access(struct lp *lp);
+/* What came of it in an L2 VM. */
+enum l2_cr {
+	L2_CR_WRITTEN,
+	L2_CR_REFUSED, /* #GP */
+	L2_CR_FOR_L1,
+};
+enum l2_cr exit_l2_cr_access(struct lp *lp);
+/* The same of an L2 VM. */
+void exit_l2_by_reason(struct tx *tx);
+void exit_l2_entry_failed(struct lp *lp);
+/* Does the address set bits that the TD's virtual MAXPA says are reserved? The shared bit never is.
+ */
+bool gpa_beyond_virtual_width(const struct lp *lp, uint64_t gpa_);
 void exit_xsetbv(struct lp *lp);
 void exit_ept_violation(struct tx *tx);
 void exit_ept_misconfig(struct lp *lp);

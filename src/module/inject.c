@@ -7,6 +7,7 @@
 
 #include "arch/vmx.h"
 #include "arch/x86.h"
+#include "module/l2.h"
 #include "module/vmcs.h"
 
 static void inject(struct lp *lp, uint32_t info)
@@ -29,6 +30,10 @@ static void inject_error(struct lp *lp, uint32_t vector, uint32_t error)
 
 void guest_inject_gp0(struct lp *lp)
 {
+	if (lp_vm(lp) != 0 && l2_redeliver(lp->vmcs)) { /* what was cut off comes first */
+		lp->fate = FATE_INJECTED;
+		return;
+	}
 	inject_error(lp, VECTOR_GP, 0);
 }
 
@@ -91,9 +96,8 @@ void guest_inject_pf(struct lp *lp, uint64_t gla, uint32_t error)
 		inject_error(lp, VECTOR_PF, error);
 }
 
-bool guest_event_intercepted(const struct lp *lp)
+bool guest_event_intercepted(const struct vmcs *vmcs)
 {
-	const struct vmcs *vmcs = lp->vmcs;
 	uint32_t info = (uint32_t)vmcs_read(vmcs, VMCS_ENTRY_INTERRUPTION_INFO);
 	uint32_t vector = info & VMX_EVENT_VECTOR_MASK;
 

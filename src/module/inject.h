@@ -20,7 +20,8 @@ void guest_inject_pf(struct lp *lp, uint64_t gla, uint32_t error);
 
 void guest_inject_nmi(struct lp *lp);
 
-/* A debugged TD: would the event about to be injected hit the exception bitmap? */
-bool guest_event_intercepted(const struct lp *lp);
+/* Would the exception about to be injected hit the exception bitmap, a debugger's or the L1 VMM's?
+ */
+bool guest_event_intercepted(const struct vmcs *vmcs);
 
 #endif

@@ -77,6 +77,7 @@ enum lp_fate {
 	FATE_TD_EXIT,  /* to the host, whose registers are in lp.host */
 	FATE_INJECTED, /* the guest goes on with an event instead of completing the instruction */
 	FATE_REPEAT,   /* the guest executes the same TDCALL again */
+	FATE_SWITCHED, /* the guest goes on in another of its VMs, whose registers these are */
 	FATE_RESUMED,  /* the guest goes on where it is: nothing was executed */
 	FATE_ENTERED,  /* from the host into the guest */
 	FATE_SHUTDOWN, /* the module is broken */
@@ -109,7 +110,9 @@ struct lp {
 	struct tx_held guest_locks[4]; /* PAMT words kept shared while the guest runs */
 	unsigned nguest_locks;
 	void *gcm_ctx, *block_ctx; /* scratch of module/gcm.h, never kept from call to call */
-	bool bus_lock_preempted;   /* seen in an exit reason, not yet told to the host */
+	/* INVEPTs and INVVPIDs of VM n of whatever TD: TLBs filled before are stale */
+	uint64_t tlb_flushes[TD_MAX_VMS];
+	bool bus_lock_preempted; /* seen in an exit reason, not yet told to the host */
 	enum lp_fate fate;
 	struct {
 		uint64_t rcx_on_entry;

@@ -181,9 +181,4 @@ static inline uint64_t *md_vp_page(const struct md *md, unsigned page, unsigned 
 	return word + index;
 }
 
-static inline struct vmcs *md_l2_vmcs_of(const struct md *md, unsigned vm)
-{
-	return (struct vmcs *)md_vp_page(md, TDVPS_PAGE_L2 + (vm - 1) * TDVPS_PAGES_PER_L2_VM, 0);
-}
-
 #endif

@@ -8,10 +8,9 @@
 #include "module/tsc.h"
 #include "module/virt_msr.h"
 #include "module/vmcs.h"
+#include <swtdx/structs.h>
 
 #define EPTP_SUPERVISOR_SHADOW_STACK (1ull << 7)
-#define L2_CTLS_SHARED_EPTP	     (1ull << 0)
-
 static struct tdx_status not_valid(void)
 {
 	return tdx_error(TDX_METADATA_FIELD_VALUE_NOT_VALID);
@@ -177,7 +176,7 @@ struct tdx_status md_l2_vmcs_check(const struct md *md, unsigned vm, struct vmcs
 		return controls(md, encoding, mask, *value);
 	case VMCS_SHARED_EPT_POINTER:
 		vps->shadow_shared_eptp[vm] = *value;
-		*done = !(vps->l2_ctls[vm] & L2_CTLS_SHARED_EPTP);
+		*done = !(vps->l2_ctls[vm] & TDX_L2_CTLS_ENABLE_SHARED_EPTP);
 		break;
 	case VMCS_VIRTUAL_APIC_ADDRESS:
 		vps->l2_vapic_gpa[vm] = *value;

@@ -2,6 +2,7 @@
 /* Writes to fields outside the VMCS that need more than a mask. */
 #include "module/metadata.h"
 #include "module/tsc.h"
+#include "module/vcpu.h"
 #include "module/virt_msr.h"
 #include "module/vmcs.h"
 
@@ -13,8 +14,6 @@ enum {
 	L2_EXIT_ROUTED_MAX = 2,
 	XFAM_PT_BIT = 8, /* IA32_RTIT_CTL is the first word of that component */
 };
-
-#define L2_CTLS_SHARED_EPTP (1ull << 0)
 
 static struct tdx_status not_valid(void)
 {
@@ -72,8 +71,8 @@ static void l2_ctls(const struct md *md, unsigned vm, uint64_t value)
 	/* VM 0 is the L1 VMM itself; controls of VMs the TD does not have change nothing */
 	if (vm == 0 || vm > md->td.tdcs->num_l2_vms)
 		return;
-	vmcs_write(md_l2_vmcs_of(md, vm), VMCS_SHARED_EPT_POINTER,
-		   value & L2_CTLS_SHARED_EPTP && eptp != ~0ull
+	vmcs_write(vp_vm_vmcs(md->tx->m, md->vp.vps, vm), VMCS_SHARED_EPT_POINTER,
+		   value & TDX_L2_CTLS_ENABLE_SHARED_EPTP && eptp != ~0ull
 			   ? eptp
 			   : md->td.tdr->tdcx_pa[TDCS_PAGE_ZERO]);
 }

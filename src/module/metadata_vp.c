@@ -195,7 +195,7 @@ static struct tdx_status vmcs_element(const struct md *md, uint64_t id, struct m
 	/* the upper half of a field has no identifier of its own */
 	if (encoding & 1 || !vmcs_has(encoding))
 		return tdx_error(TDX_METADATA_FIELD_ID_INCORRECT);
-	e->vmcs = vm ? md_l2_vmcs_of(md, vm) : md->vp.vmcs;
+	e->vmcs = vm ? vp_vm_vmcs(md->tx->m, md->vp.vps, vm) : md->vp.vmcs;
 	e->value = vmcs_read(e->vmcs, encoding);
 	if (md_migrates(md))
 		e->value = as_guest_reads(e->vmcs, encoding, e->value);
@@ -209,8 +209,7 @@ static uint64_t seen(const struct md *md, enum md_vp_field field, bool write, ui
 	if (field == MD_VP_IA32_SPEC_CTRL)
 		return spec_ctrl_seen(md->tx->mod, md->td.tdcs, value);
 	if (field == MD_VP_VCPU_STATE_DETAILS && md->by == MD_BY_GUEST && !write) {
-		md->vp.vps->vcpu_state_details =
-			vp_state_details(md->tx->m, md->vp.vps, md->vp.vmcs);
+		vp_note_interrupts(md->tx->m, md->vp.vps, md->vp.vmcs, 0, true);
 		return md->vp.vps->vcpu_state_details;
 	}
 	return value;

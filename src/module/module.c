@@ -4,6 +4,7 @@
 #include "module/gcm.h"
 #include "module/handoff.h"
 #include "module/internal.h"
+#include "module/l2.h"
 #include "module/profile.h"
 #include "module/state.h"
 #include "module/vmcs.h"
@@ -117,10 +118,20 @@ struct vmcs *module_vmcs(struct module *mod, unsigned lp)
 	return mod->lp[lp].vmcs;
 }
 
+/* The TD's for the L1 VMM; an L2 VM has its own in each vCPU. */
+static const uint8_t *msr_bitmaps(const struct lp *on)
+{
+	const struct machine *m = on->mod->m;
+	const unsigned vm = lp_vm(on);
+	const unsigned page = TDVPS_PAGE_L2 + TDVPS_PAGES_PER_L2_VM * (vm - 1) + 1;
+	const uint64_t pa = vm ? on->vps->page_pa[page] : on->tdr->tdcx_pa[TDCS_PAGE_MSR_BITMAPS];
+
+	return machine_ptr(m, machine_strip(m, pa));
+}
+
 struct module_entered module_entered(const struct module *mod, unsigned lp)
 {
 	const struct lp *on = &mod->lp[lp];
-	const struct machine *m = mod->m;
 
 	return (struct module_entered){
 		.m = mod->m,
@@ -128,11 +139,12 @@ struct module_entered module_entered(const struct module *mod, unsigned lp)
 		.tdvpr_pa = on->tdvpr_pa,
 		.hkid = on->tdr->hkid,
 		.gpa_width = on->tdcs->gpaw ? 52 : 48,
+		.vm = lp_vm(on),
 		.vps = on->vps,
 		.vmcs = on->vmcs,
-		.vapic = machine_ptr(m, machine_strip(m, on->vps->page_pa[TDVPS_PAGE_VAPIC])),
-		.msr_bitmaps =
-			machine_ptr(m, machine_strip(m, on->tdr->tdcx_pa[TDCS_PAGE_MSR_BITMAPS])),
+		.vapic = vp_vapic(mod->m, on->vps, lp_vm(on)),
+		.msr_bitmaps = msr_bitmaps(on),
+		.tlb_flushes = on->tlb_flushes[lp_vm(on)],
 	};
 }
 

@@ -14,6 +14,11 @@
 #define MSR_BITMAP_HIGH	 0xc0000000u
 #define MSR_BITMAP_BYTES (MSR_BITMAP_MSRS / 8)
 
+static inline bool msr_in_bitmaps(uint32_t msr)
+{
+	return msr < MSR_BITMAP_MSRS || msr - MSR_BITMAP_HIGH < MSR_BITMAP_MSRS;
+}
+
 enum msr_policy {
 	MSR_FREE,      /* never intercepted */
 	MSR_VE,	       /* #VE always */

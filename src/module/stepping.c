@@ -100,9 +100,11 @@ static enum stepping_exit begin(struct lp *lp)
 		return STEPPING_NO_ENTROPY;
 	lp->stepping.active = true;
 	machine_mask_interrupts(lp->hw);
-	if ((e->reason & VMX_EXIT_BASIC_MASK) == VMX_EXIT_EXTERNAL_INTERRUPT)
+	if ((e->reason & VMX_EXIT_BASIC_MASK) == VMX_EXIT_EXTERNAL_INTERRUPT) {
+		machine_eoi(lp->hw);
 		machine_self_ipi(lp->hw, MACHINE_IPI_FIXED,
 				 (uint8_t)(e->intr_info & VMX_EVENT_VECTOR_MASK));
+	}
 	vmcs_set_bits(lp->vmcs, VMCS_PROCBASED_CTLS, PROCBASED_MONITOR_TRAP);
 	return STEPPING_RESUME;
 }
@@ -131,7 +133,7 @@ static void step(struct lp *lp)
 	if (debug_event_due(lp) ||
 	    vmcs_read(vmcs, VMCS_GUEST_INTERRUPTIBILITY) & INTERRUPTIBILITY_STI)
 		return;
-	guest_pend_single_step(lp);
+	vmcs_pend_single_step(vmcs);
 	vmcs_set_bits(vmcs, VMCS_GUEST_INTERRUPTIBILITY, INTERRUPTIBILITY_MOV_SS);
 }
 

@@ -8,6 +8,7 @@
 
 #include <swtdx/structs.h>
 #include "arch/x86.h"
+#include "module/vcpu.h"
 #include "module/vmcs.h"
 
 struct field {
@@ -210,18 +211,11 @@ static void copy_cr_masks(struct tdvps *vps, const struct vmcs *vmcs, unsigned v
 	vps->shadow_cr4_read_shadow[0] = vmcs_read(vmcs, VMCS_CR4_READ_SHADOW);
 }
 
-static struct vmcs *vmcs_of_vm(const struct tx *tx, const struct tdvps *vps, unsigned vm)
-{
-	unsigned page = vm ? TDVPS_PAGE_L2 + TDVPS_PAGES_PER_L2_VM * (vm - 1) : TDVPS_PAGE_VMCS;
-
-	return machine_ptr(tx->m, machine_strip(tx->m, vps->page_pa[page]));
-}
-
 void td_vmcs_init(const struct tx *tx, const struct td *td, struct vp *vp, unsigned vm)
 {
 	const struct module *mod = tx->mod;
 	const struct tdcs *tdcs = td->tdcs;
-	struct vmcs *vmcs = vmcs_of_vm(tx, vp->vps, vm);
+	struct vmcs *vmcs = vp_vm_vmcs(tx->m, vp->vps, vm);
 
 	vmcs->revision = (uint32_t)mod->plat.vmx_basic & 0x7fffffff;
 	vmcs->abort_indicator = 0;

@@ -7,9 +7,12 @@
 #include "module/transition.h"
 
 #include "abi/eeq.h"
+#include "arch/msr.h"
 #include "arch/vmx.h"
 #include "arch/x86.h"
+#include "module/l2.h"
 #include "module/vcpu.h"
+#include "module/virt_msr.h"
 #include "module/vmcs.h"
 #include "module/xbuff.h"
 #include <swtdx/structs.h>
@@ -18,8 +21,6 @@
 #define EPT_VIOLATION_HIDDEN 0x1f80ull
 
 /* The qualification of a TD exit: the VM index has bits 33:32, the resume hint bit 63. */
-#define TD_EXIT_VM_SHIFT	      32
-#define TD_EXIT_VM_MASK		      (3ull << TD_EXIT_VM_SHIFT)
 #define TD_EXIT_RESUME_HINT	      (1ull << 63)
 
 #define VM_CTLS_HINT_VINTR_PENDING    (1ull << 1)
@@ -39,7 +40,7 @@ static void set_host_regs(struct lp *lp, uint64_t rax, uint64_t rcx, uint64_t rd
 
 	lp->host = (struct tdx_regs){
 		.rax = rax,
-		.rcx = (rcx & ~TD_EXIT_VM_MASK) | (uint64_t)lp->vps->curr_vm << TD_EXIT_VM_SHIFT,
+		.rcx = (rcx & ~TD_EXIT_VM_MASK) | td_exit_vm(lp->vps->curr_vm),
 		.rdx = rdx,
 		.rsp = lp->host.rsp,
 		.rbp = keep_rbp ? lp->host.rbp : 0,
@@ -127,6 +128,7 @@ void td_exit_vmcall(struct lp *lp)
 	if (already_leaving(lp))
 		return;
 	lp->host.rax = VMX_EXIT_TDCALL;
+	lp->host.rcx = (lp->host.rcx & ~TD_EXIT_VM_MASK) | td_exit_vm(lp->vps->curr_vm);
 	if (lp->bus_lock_preempted)
 		lp->host.rax |= VMX_EXIT_BUS_LOCK_PREEMPTED;
 	lp->bus_lock_preempted = false;
@@ -149,14 +151,13 @@ void module_fatal(struct lp *lp)
 		lp->fate = FATE_SHUTDOWN;
 }
 
-/* What virtual interrupts and NMIs wait for the guest, as VCPU_STATE_DETAILS tells. */
+/* What virtual interrupts and NMIs wait for a VM of the vCPU, as VCPU_STATE_DETAILS tells. */
 static bool wants_resume_hint(const struct lp *lp, uint64_t details)
 {
-	uint64_t ctls = __atomic_load_n(&lp->tdcs->vm_ctls[0], __ATOMIC_RELAXED);
+	uint64_t ctls = __atomic_load_n(&lp->tdcs->vm_ctls[lp_vm(lp)], __ATOMIC_RELAXED);
 
-	return (ctls & VM_CTLS_HINT_VINTR_PENDING && details & VCPU_DETAILS_INTERRUPT_PENDING) ||
-	       (ctls & VM_CTLS_HINT_VINTR_IN_SERVICE &&
-		details & VCPU_DETAILS_INTERRUPT_IN_SERVICE) ||
+	return (ctls & VM_CTLS_HINT_VINTR_PENDING && details & VCPU_DETAILS_ANY_PENDING) ||
+	       (ctls & VM_CTLS_HINT_VINTR_IN_SERVICE && details & VCPU_DETAILS_ANY_IN_SERVICE) ||
 	       (ctls & VM_CTLS_HINT_VNMI_PENDING && details & VCPU_DETAILS_NMI_PENDING);
 }
 
@@ -165,13 +166,14 @@ static void save_vcpu(struct lp *lp)
 	struct tdvps *vps = lp->vps;
 
 	xbuff_set_components(lp->mod->m, vps, lp->tdcs->xfam);
-	vps->vcpu_state_details = vp_state_details(lp->mod->m, vps, lp->vmcs);
-	lp->host.rcx &= ~TD_EXIT_RESUME_HINT;
+	vp_note_interrupts(lp->mod->m, vps, lp->vmcs, lp_vm(lp), true);
 	lp->host.rcx &= ~TD_EXIT_RESUME_HINT;
 	if (wants_resume_hint(lp, vps->vcpu_state_details))
 		lp->host.rcx |= TD_EXIT_RESUME_HINT;
 	if (lp->leaving.trap)
 		guest_advance_rip(lp);
+	else if (lp_vm(lp) != 0) /* while the translation of its address still holds */
+		l2_write_state(lp, vps);
 	vps->last_td_exit = lp->leaving.last_td_exit;
 	__atomic_store_n(&vps->state, lp->leaving.vcpu_state, __ATOMIC_RELEASE);
 	/* from here on a tracking host need not wait for this processor's TLB */
@@ -192,16 +194,19 @@ void guest_leave(struct lp *lp)
 	lp->in_guest = false;
 }
 
-void guest_clear_blocking(struct lp *lp)
+static void clear_blocking(struct vmcs *vmcs)
 {
-	vmcs_clear_bits(lp->vmcs, VMCS_GUEST_INTERRUPTIBILITY,
+	vmcs_clear_bits(vmcs, VMCS_GUEST_INTERRUPTIBILITY,
 			INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS);
 }
 
-void guest_pend_single_step(const struct lp *lp)
+void guest_clear_blocking(struct lp *lp)
 {
-	struct vmcs *vmcs = lp->vmcs;
+	clear_blocking(lp->vmcs);
+}
 
+void vmcs_pend_single_step(struct vmcs *vmcs)
+{
 	if (vmcs_read(vmcs, VMCS_GUEST_RFLAGS) & RFLAGS_TF &&
 	    !(vmcs_read(vmcs, VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF))
 		vmcs_set_bits(vmcs, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
@@ -209,16 +214,41 @@ void guest_pend_single_step(const struct lp *lp)
 		vmcs_clear_bits(vmcs, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, PENDING_DEBUG_BS);
 }
 
+bool vmcs_advance_rip(struct vmcs *vmcs)
+{
+	const uint64_t length = vmcs_read(vmcs, VMCS_EXIT_INSTRUCTION_LENGTH);
+
+	if (length == 0)
+		return false;
+	vmcs_write(vmcs, VMCS_GUEST_RIP, vmcs_read(vmcs, VMCS_GUEST_RIP) + length);
+	clear_blocking(vmcs);
+	vmcs_pend_single_step(vmcs);
+	return true;
+}
+
 void guest_advance_rip(struct lp *lp)
 {
-	struct vmcs *vmcs = lp->vmcs;
-	uint64_t length = lp->exit.instr_len;
-
-	if (length == 0) { /* an instruction of no length cannot have caused an exit */
+	if (!vmcs_advance_rip(lp->vmcs))
 		lp->fate = FATE_SHUTDOWN;
-		return;
-	}
-	vmcs_write(vmcs, VMCS_GUEST_RIP, vmcs_read(vmcs, VMCS_GUEST_RIP) + length);
-	guest_clear_blocking(lp);
-	guest_pend_single_step(lp);
+}
+
+#define PERF_GLOBAL_FIXED0  (1ull << 32)
+#define PERF_GLOBAL_FIXED12 (3ull << 33)
+
+void guest_prepare_vmcs(const struct lp *lp)
+{
+	const struct tdcs *tdcs = lp->tdcs;
+	struct tdvps *vps = lp->vps;
+	uint64_t global_ctrl = 0;
+
+	/* its host state is that of this processor and this module from now on */
+	vps->lp_dependent_updated[vps->curr_vm] = 1;
+	vps->module_dependent_updated[vps->curr_vm] = 1;
+	/* fixed counter 0 is the module's own; 1 and 2 go on for a host that uses them */
+	(void)machine_rdmsr(lp->hw, MSR_PERF_GLOBAL_CTRL, &global_ctrl);
+	if (!(tdcs->attributes & TDX_ATTR_PERFMON))
+		vmcs_write(lp->vmcs, VMCS_GUEST_PERF_GLOBAL_CTRL,
+			   (global_ctrl & PERF_GLOBAL_FIXED12) | PERF_GLOBAL_FIXED0);
+	if (lp->mod->plat.ddpd && !tdcs->cpuid_flags.ddpd)
+		vmcs_write(lp->vmcs, VMCS_SPEC_CTRL_SHADOW, vps->msr.spec_ctrl & ~SPEC_CTRL_DDPD_U);
 }

@@ -21,6 +21,14 @@ enum ve_category {
 	VE_UNSUPPORTED_FEATURE = 0x80,
 };
 
+/* In the qualification of a TD exit: the VM it came from. */
+#define TD_EXIT_VM_SHIFT 32
+#define TD_EXIT_VM_MASK	 (3ull << TD_EXIT_VM_SHIFT)
+static inline uint64_t td_exit_vm(unsigned vm)
+{
+	return (uint64_t)vm << TD_EXIT_VM_SHIFT;
+}
+
 static inline bool lp_decided(const struct lp *lp)
 {
 	return lp->fate != FATE_NONE;
@@ -64,8 +72,13 @@ void module_fatal(struct lp *lp);
 void guest_leave(struct lp *lp);
 /* The guest's instruction is completed. */
 void guest_advance_rip(struct lp *lp);
+/* The same where a VMCS says what the instruction was. False: it has no length, and so cannot have
+ * caused an exit. */
+bool vmcs_advance_rip(struct vmcs *vmcs);
 /* A guest that single-steps itself has a #DB coming behind this instruction, another has none. */
-void guest_pend_single_step(const struct lp *lp);
+void vmcs_pend_single_step(struct vmcs *vmcs);
+/* What depends on the processor, in the VMCS about to be entered. */
+void guest_prepare_vmcs(const struct lp *lp);
 /* It is not, but interrupts may be taken before it is tried again. */
 void guest_clear_blocking(struct lp *lp);
 

@@ -3,7 +3,9 @@
 #include "module/vcpu.h"
 
 #include <string.h>
+#include "abi/operand.h"
 #include "module/vmcs.h"
+#include "module/xbuff.h"
 
 struct tdx_status vp_associate(struct tx *tx, const struct td *td, const struct vp *vp, bool *newly)
 {
@@ -37,22 +39,61 @@ struct tdx_status vp_check_and_associate(struct tx *tx, const struct td *td, con
 	return vp_associate(tx, td, vp, newly);
 }
 
-enum { VAPIC_PPR = 0xa0, FIRST_SERVICEABLE_VECTOR = 31, PRIORITY_CLASS = 0xf0 };
-
-uint64_t vp_state_details(const struct machine *m, const struct tdvps *vps, const struct vmcs *vmcs)
+struct vmcs *vp_vm_vmcs(const struct machine *m, const struct tdvps *vps, unsigned vm)
 {
-	const uint8_t *vapic = machine_ptr(m, machine_strip(m, vps->page_pa[TDVPS_PAGE_VAPIC]));
-	const uint64_t status = vmcs_read(vmcs, VMCS_GUEST_INTERRUPT_STATUS);
-	const unsigned requested = status & 0xff, in_service = status >> 8 & 0xff;
-	uint64_t details = vps->vcpu_state_details &
-			   ~(VCPU_DETAILS_INTERRUPT_PENDING | VCPU_DETAILS_INTERRUPT_IN_SERVICE |
-			     VCPU_DETAILS_NMI_PENDING);
+	const unsigned page =
+		vm ? TDVPS_PAGE_L2 + TDVPS_PAGES_PER_L2_VM * (vm - 1) : TDVPS_PAGE_VMCS;
 
-	if ((requested & PRIORITY_CLASS) > (vapic[VAPIC_PPR] & PRIORITY_CLASS))
-		details |= VCPU_DETAILS_INTERRUPT_PENDING;
-	if (in_service >= FIRST_SERVICEABLE_VECTOR)
-		details |= VCPU_DETAILS_INTERRUPT_IN_SERVICE;
-	if (vps->pend_nmi)
-		details |= VCPU_DETAILS_NMI_PENDING;
-	return details;
+	return machine_ptr(m, machine_strip(m, vps->page_pa[page]));
+}
+
+uint8_t *vp_vapic(const struct machine *m, const struct tdvps *vps, unsigned vm)
+{
+	const uint64_t pa = vm ? vps->l2_vapic_hpa[vm] : vps->page_pa[TDVPS_PAGE_VAPIC];
+
+	return pa == NO_PA ? NULL : machine_ptr(m, machine_strip(m, pa));
+}
+
+enum { FIRST_SERVICEABLE_VECTOR = 31, PRIORITY_CLASS = 0xf0 };
+
+bool vp_interrupt_pending(const struct machine *m, const struct tdvps *vps, const struct vmcs *vmcs,
+			  unsigned vm)
+{
+	const uint8_t *vapic = vp_vapic(m, vps, vm);
+	const uint64_t requested = vmcs_read(vmcs, VMCS_GUEST_INTERRUPT_STATUS) & PRIORITY_CLASS;
+
+	return vapic && requested > (vapic[VAPIC_PPR] & PRIORITY_CLASS);
+}
+
+static uint64_t with(uint64_t details, uint64_t bit, bool on)
+{
+	return on ? details | bit : details & ~bit;
+}
+
+void vp_note_interrupts(const struct machine *m, struct tdvps *vps, const struct vmcs *vmcs,
+			unsigned vm, bool nmi)
+{
+	const uint64_t in_service = vmcs_read(vmcs, VMCS_GUEST_INTERRUPT_STATUS) >> 8 & 0xff;
+	uint64_t details = vps->vcpu_state_details;
+
+	details = with(details, VCPU_DETAILS_INTERRUPT_PENDING(vm),
+		       vp_interrupt_pending(m, vps, vmcs, vm));
+	details = with(details, VCPU_DETAILS_INTERRUPT_IN_SERVICE(vm),
+		       in_service >= FIRST_SERVICEABLE_VECTOR);
+	if (vm == 0 && nmi)
+		details = with(details, VCPU_DETAILS_NMI_PENDING, vps->pend_nmi);
+	vps->vcpu_state_details = details;
+}
+
+void vp_return_from_vmcall(const struct machine *m, struct tdvps *vps, const struct tdx_regs *regs)
+{
+	uint64_t mask = vps->gpr.rcx;
+	const uint64_t *from = &regs->rax;
+
+	for (unsigned i = 2; i < 16; i++)
+		if (mask >> i & 1)
+			*tdx_reg(&vps->gpr, i) = from[i];
+	vps->gpr.rax = TDX_SUCCESS;
+	if (mask & VMCALL_XMM_MASK)
+		xbuff_header(m, vps)->xstate_bv |= XSTATE_BV_SSE;
 }

@@ -19,12 +19,27 @@ struct tdx_status vp_check_and_associate(struct tx *tx, const struct td *td, con
 struct tdx_status vp_associate(struct tx *tx, const struct td *td, const struct vp *vp,
 			       bool *newly);
 
-/* What VCPU_STATE_DETAILS is at a TD exit or when the TD reads it: does an interrupt wait that the
- * virtual APIC would deliver, is one in service, does an NMI wait. */
-#define VCPU_DETAILS_INTERRUPT_PENDING	  (1ull << 0)
-#define VCPU_DETAILS_INTERRUPT_IN_SERVICE (1ull << 4)
-#define VCPU_DETAILS_NMI_PENDING	  (1ull << 8)
-uint64_t vp_state_details(const struct machine *m, const struct tdvps *vps,
-			  const struct vmcs *vmcs);
+/* --- its VMs: 0 is the L1 VMM (a TD without L2 VMs has no other) --- */
+
+struct vmcs *vp_vm_vmcs(const struct machine *m, const struct tdvps *vps, unsigned vm);
+/* The virtual-APIC page; of an L2 VM as far as its address is translated, else NULL. */
+uint8_t *vp_vapic(const struct machine *m, const struct tdvps *vps, unsigned vm);
+enum { VAPIC_PPR = 0xa0, VAPIC_IRR = 0x200 };
+/* Does an interrupt wait that the virtual APIC would deliver? */
+bool vp_interrupt_pending(const struct machine *m, const struct tdvps *vps, const struct vmcs *vmcs,
+			  unsigned vm);
+
+/* VCPU_STATE_DETAILS of the VM as it is now: does an interrupt wait, is one in service (a bit each
+ * a VM); with `nmi`, does an NMI wait, which only the L1 VMM can have. */
+#define VCPU_DETAILS_INTERRUPT_PENDING(vm)    (1ull << (vm))
+#define VCPU_DETAILS_INTERRUPT_IN_SERVICE(vm) (1ull << (4 + (vm)))
+#define VCPU_DETAILS_ANY_PENDING	      0xfull
+#define VCPU_DETAILS_ANY_IN_SERVICE	      0xf0ull
+#define VCPU_DETAILS_NMI_PENDING	      (1ull << 8)
+void vp_note_interrupts(const struct machine *m, struct tdvps *vps, const struct vmcs *vmcs,
+			unsigned vm, bool nmi);
+
+/* The registers the guest let its host change in TDG.VP.VMCALL. */
+void vp_return_from_vmcall(const struct machine *m, struct tdvps *vps, const struct tdx_regs *regs);
 
 #endif

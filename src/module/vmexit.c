@@ -3,10 +3,11 @@
  *
  * ABI: "Guest TD VM exits". Order, measured: the TD may be dead; the exit reason must be sane; the
  * zero-step bookkeeping; an event whose delivery was cut off goes into the next entry; interrupts
- * belong to the host; VM entry failures; the reason. */
+ * belong to the host; VM entry failures; the reason. L2 VMs have reasons of their own. */
 #include "module/hooks.h"
 #include "module/exits.h"
 #include "module/inject.h"
+#include "module/l2.h"
 #include "module/stepping.h"
 #include "module/vmcs.h"
 
@@ -70,6 +71,26 @@ static void entry_failed(struct lp *lp)
 	}
 }
 
+/* Of an exit: what does not depend on its reason alone. */
+static void events(struct lp *lp)
+{
+	if (lp->exit.idt_vectoring_info & VMX_EVENT_VALID)
+		redeliver(lp);
+	if (exit_basic_reason(lp) == VMX_EXIT_EXTERNAL_INTERRUPT)
+		exit_to_host_event(lp, TDX_SUCCESS);
+	if (lp->exit.reason & VMX_EXIT_ENTRY_FAILURE)
+		entry_failed(lp);
+}
+
+/* The same for an L2 VM, whose cut-off events are the L1 VMM's to repeat where it is told. */
+static void l2_events(struct lp *lp)
+{
+	if (exit_basic_reason(lp) == VMX_EXIT_EXTERNAL_INTERRUPT)
+		l2_interrupt(lp);
+	if (!lp_decided(lp) && lp->exit.reason & VMX_EXIT_ENTRY_FAILURE)
+		exit_l2_entry_failed(lp);
+}
+
 /* Not when the exit stays hidden from host and guest, or has no way to either. */
 static bool may_go_on(struct lp *lp)
 {
@@ -93,13 +114,14 @@ static bool may_go_on(struct lp *lp)
 static void prologue(struct lp *lp)
 {
 	struct tdvps *vps = lp->vps;
+	const unsigned vm = lp_vm(lp);
 	uint32_t reason = lp->exit.reason;
 
 	record(lp);
 	vps->last_exit_tsc = machine_rdtsc(lp->hw);
 	vps->nmi_unblocking_due_to_iret = 0;
 	if (!(reason & VMX_EXIT_ENTRY_FAILURE))
-		vps->vm_launched[0] = 1;
+		vps->vm_launched[vm] = 1;
 	if (__atomic_load_n(&lp->tdr->fatal, __ATOMIC_RELAXED)) {
 		exit_to_host_event(lp, TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE);
 		return;
@@ -110,14 +132,16 @@ static void prologue(struct lp *lp)
 		module_fatal(lp);
 		return;
 	}
+	if (vm != 0 && vps->l2_debug_ctls[vm] & TDX_L2_DEBUG_EXIT_ON_L2_EXIT) {
+		exit_to_host_event(lp, TDX_TD_EXIT_ON_L2_VM_EXIT);
+		return;
+	}
 	if (!may_go_on(lp))
 		return;
-	if (lp->exit.idt_vectoring_info & VMX_EVENT_VALID)
-		redeliver(lp);
-	if (exit_basic_reason(lp) == VMX_EXIT_EXTERNAL_INTERRUPT)
-		exit_to_host_event(lp, TDX_SUCCESS);
-	if (reason & VMX_EXIT_ENTRY_FAILURE)
-		entry_failed(lp);
+	if (vm == 0)
+		events(lp);
+	else
+		l2_events(lp);
 }
 
 /* The exit did not go to the host: complete the instruction, and look for what does go there. */
@@ -125,8 +149,10 @@ static void epilogue(struct lp *lp)
 {
 	struct vmcs *vmcs = lp->vmcs;
 
+	if (lp->fate == FATE_SWITCHED)
+		return;
 	if (lp->fate == FATE_NONE) {
-		if (lp->vps->pend_nmi && lp->vps->ve_info.valid == 0)
+		if (lp_vm(lp) == 0 && lp->vps->pend_nmi && lp->vps->ve_info.valid == 0)
 			vmcs_set_bits(vmcs, VMCS_PROCBASED_CTLS, PROCBASED_NMI_WINDOW);
 		stepping_count(lp, 1);
 		guest_advance_rip(lp);
@@ -136,9 +162,27 @@ static void epilogue(struct lp *lp)
 	}
 	if (lp->bus_lock_preempted)
 		td_exit(lp, TDX_SUCCESS, VMX_EXIT_BUS_LOCK, 0, 0, 0, 0);
-	if (td_debugged(lp) && guest_event_intercepted(lp))
+	if (lp_vm(lp) == 0 && td_debugged(lp) && guest_event_intercepted(vmcs))
 		td_exit(lp, TDX_SUCCESS, VMX_EXIT_EXCEPTION_OR_NMI, 0, 0, 0,
 			vmcs_read(vmcs, VMCS_ENTRY_INTERRUPTION_INFO));
+}
+
+/* The VM that exited runs on. */
+static bool stays(const struct lp *lp)
+{
+	switch (lp->fate) {
+	case FATE_NONE:
+	case FATE_INJECTED:
+	case FATE_REPEAT:
+	case FATE_RESUMED:
+		return true;
+	case FATE_TD_EXIT:
+	case FATE_SHUTDOWN:
+	case FATE_SWITCHED:
+	case FATE_ENTERED:
+		break;
+	}
+	return false;
 }
 
 static enum module_next handle(struct lp *lp, const struct vmexit *exit, struct tdx_regs *guest)
@@ -151,10 +195,15 @@ static enum module_next handle(struct lp *lp, const struct vmexit *exit, struct 
 	prologue(lp);
 	if (!lp_decided(lp)) {
 		tx_begin(&tx, lp, NULL, true);
-		exit_by_reason(&tx);
+		if (lp_vm(lp) == 0)
+			exit_by_reason(&tx);
+		else
+			exit_l2_by_reason(&tx);
 		tx_end(&tx);
 		epilogue(lp);
 	}
+	if (lp_vm(lp) != 0 && stays(lp))
+		l2_go_on(lp);
 	if (lp->fate == FATE_TD_EXIT)
 		guest_leave(lp);
 	switch (lp->fate) {
@@ -168,6 +217,7 @@ static enum module_next handle(struct lp *lp, const struct vmexit *exit, struct 
 	case FATE_INJECTED:
 	case FATE_REPEAT:
 	case FATE_RESUMED:
+	case FATE_SWITCHED:
 	case FATE_ENTERED:
 		break;
 	}

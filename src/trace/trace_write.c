@@ -308,6 +308,7 @@ static void on_leave(void *arg, struct lp *lp, bool guest, const struct tdx_regs
 	case FATE_ENTERED:
 	case FATE_INJECTED:
 	case FATE_REPEAT:
+	case FATE_SWITCHED:
 	case FATE_RESUMED:
 		end(arg, lp, MODULE_TO_GUEST, in);
 		break;

@@ -10,6 +10,7 @@
 #include "arch/x86.h"
 #include "module/guest_memory.h"
 #include "module/inject.h"
+#include "module/l2.h"
 #include "module/leaves.h"
 #include "arch/msr.h"
 #include "module/stepping.h"
@@ -18,9 +19,6 @@
 #include "module/vmcs.h"
 #include "module/xbuff.h"
 #include <swtdx/structs.h>
-
-#define PERF_GLOBAL_FIXED0  (1ull << 32)
-#define PERF_GLOBAL_FIXED12 (3ull << 33)
 
 struct plan {
 	struct td td;
@@ -55,6 +53,7 @@ static struct tdx_status find_vcpu(struct tx *tx, uint64_t vcpu, struct plan *pl
 		return s;
 	if (!tx_map_vp(tx, &plan->td, &plan->vp))
 		return tdx_error(TDX_TDCX_NUM_INCORRECT);
+	plan->vp.vmcs = vp_vm_vmcs(tx->m, plan->vp.vps, plan->vp.vps->curr_vm);
 	return vp_check_and_associate(tx, &plan->td, &plan->vp, false, &plan->new_association);
 }
 
@@ -63,8 +62,11 @@ static struct tdx_status check_flags(uint64_t vcpu, struct plan *plan)
 	plan->host_hint = (vcpu & VP_ENTER_HOST_RECOVERABILITY_HINT) != 0;
 	if (plan->host_hint && plan->vp.vps->last_td_exit != LAST_EXIT_ASYNC_TRAP)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	if (vcpu & VP_ENTER_RESUME_L1 && plan->vp.vps->curr_vm == 0)
-		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	if (vcpu & VP_ENTER_RESUME_L1) {
+		if (plan->vp.vps->curr_vm == 0)
+			return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+		l2_route_to_l1(plan->vp.vps);
+	}
 	return tdx_success();
 }
 
@@ -87,6 +89,8 @@ static struct tdx_status join_epoch(struct tx *tx, struct plan *plan)
 
 	if (!tdx_is_success(s))
 		return s;
+	if (plan->vp.vps->vcpu_epoch != tdcs->td_epoch && !plan->new_association)
+		l2_forget_translations(tdcs, plan->vp.vps);
 	plan->vp.vps->vcpu_epoch = tdcs->td_epoch;
 	td_join_epoch(plan->td.tdr, tx->lp, tdcs->td_epoch);
 	tx_unlock(tx, &tdcs->epoch_lock);
@@ -98,7 +102,28 @@ static void leave_epoch(const struct lp *lp, struct plan *plan)
 	td_leave_epoch(plan->td.tdr, lp, plan->vp.vps->vcpu_epoch);
 }
 
-static struct tdx_status decode(struct tx *tx, const struct tdh_vp_enter_in *in, struct plan *plan)
+/* Has the guest to be told of the faults that were suspected? Not when it left for another reason.
+ */
+static bool notifies(const struct plan *plan)
+{
+	return plan->verdict == STEPPING_NOTIFY &&
+	       (vmcs_read(plan->vp.vmcs, VMCS_EXIT_REASON) & VMX_EXIT_BASIC_MASK) ==
+		       VMX_EXIT_EPT_VIOLATION &&
+	       !td_gpa_is_shared(plan->td.tdcs, plan->fault_gpa);
+}
+
+/* The vCPU goes on in an L2 VM or, where that has an exit to tell, in its L1 VMM. */
+static void go_on_in_l2(struct tx *tx, const struct tdx_regs *regs, struct plan *plan)
+{
+	if (notifies(plan)) /* the L1 VMM is told in the guest's place */
+		l2_route_to_l1(plan->vp.vps);
+	plan->verdict = plan->verdict == STEPPING_NOTIFY ? STEPPING_ENTER : plan->verdict;
+	if (!l2_reenter(tx, &plan->td, &plan->vp, regs, &plan->fault_gpa))
+		plan->verdict = STEPPING_REFUSE;
+}
+
+static struct tdx_status decode(struct tx *tx, const struct tdh_vp_enter_in *in,
+				const struct tdx_regs *regs, struct plan *plan)
 {
 	uint64_t misc_enable = msr(tx, MSR_MISC_ENABLE);
 	struct tdx_status s;
@@ -126,6 +151,8 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_vp_enter_in *in,
 		leave_epoch(tx->lp, plan);
 		return tdx_error_op(TDX_OPERAND_BUSY, TDX_OPERAND_ID_SEPT_TREE);
 	}
+	if (plan->vp.vps->curr_vm != 0)
+		go_on_in_l2(tx, regs, plan);
 	return s;
 }
 
@@ -138,7 +165,7 @@ static void refuse(struct lp *lp, const struct tdx_regs *regs, struct plan *plan
 	plan->vp.vps->last_td_exit = LAST_EXIT_ASYNC_FAULT;
 	lp->host = (struct tdx_regs){
 		.rax = VMX_EXIT_EPT_VIOLATION,
-		.rcx = EPT_VIOLATION_WRITE,
+		.rcx = EPT_VIOLATION_WRITE | td_exit_vm(plan->vp.vps->curr_vm),
 		.rsp = regs->rsp,
 		.rbp = keep_rbp ? regs->rbp : 0,
 		.r8 = plan->fault_gpa.v & ~(TDX_PAGE_SIZE - 1),
@@ -162,23 +189,10 @@ static void notify_guest(struct lp *lp, const struct plan *plan)
 	const struct vmcs *vmcs = plan->vp.vmcs;
 	uint32_t reason = (uint32_t)vmcs_read(vmcs, VMCS_EXIT_REASON);
 
-	if ((reason & VMX_EXIT_BASIC_MASK) != VMX_EXIT_EPT_VIOLATION ||
-	    td_gpa_is_shared(plan->td.tdcs, plan->fault_gpa) || !ve_deliverable(&plan->vp))
+	if (!ve_deliverable(&plan->vp))
 		return;
 	guest_inject_ve(lp, reason, vmcs_read(vmcs, VMCS_EXIT_QUALIFICATION), plan->fault_gpa.v, 0,
 			VE_ARCH);
-}
-
-/* The registers the guest let its host change in TDG.VP.VMCALL. */
-static void return_from_vmcall(struct tdvps *vps, const struct tdx_regs *regs)
-{
-	uint64_t mask = vps->gpr.rcx;
-	const uint64_t *from = &regs->rax;
-
-	for (unsigned i = 2; i < 16; i++)
-		if (mask >> i & 1)
-			*tdx_reg(&vps->gpr, i) = from[i];
-	vps->gpr.rax = TDX_SUCCESS;
 }
 
 static void return_to_guest(const struct machine *m, struct plan *plan, const struct tdx_regs *regs)
@@ -186,9 +200,7 @@ static void return_to_guest(const struct machine *m, struct plan *plan, const st
 	struct tdvps *vps = plan->vp.vps;
 
 	if (vps->last_td_exit == LAST_EXIT_TDVMCALL) {
-		return_from_vmcall(vps, regs);
-		if (vps->gpr.rcx & VMCALL_XMM_MASK)
-			xbuff_header(m, vps)->xstate_bv |= XSTATE_BV_SSE;
+		vp_return_from_vmcall(m, vps, regs);
 	} else if (vps->last_td_exit == LAST_EXIT_ASYNC_TRAP) {
 		vps->gpr.rax &= ~TDX_STATUS_HOST_RECOVERABLE;
 		if (plan->host_hint)
@@ -198,26 +210,19 @@ static void return_to_guest(const struct machine *m, struct plan *plan, const st
 
 static void set_vmcs(const struct tx *tx, const struct plan *plan)
 {
-	const uint16_t vm = plan->vp.vps->curr_vm;
-	const struct tdcs *tdcs = plan->td.tdcs;
+	const unsigned vm = plan->vp.vps->curr_vm;
 	struct vmcs *vmcs = plan->vp.vmcs;
 
-	if (plan->vp.vps->pend_nmi && plan->vp.vps->ve_info.valid == 0)
+	if (vm == 0 && plan->vp.vps->pend_nmi && plan->vp.vps->ve_info.valid == 0)
 		vmcs_set_bits(vmcs, VMCS_PROCBASED_CTLS, PROCBASED_NMI_WINDOW);
-	/* its host state is that of this processor and this module from now on */
-	plan->vp.vps->lp_dependent_updated[vm] = 1;
-	plan->vp.vps->module_dependent_updated[vm] = 1;
+	if (vm != 0 && plan->vp.vps->nmi_unblocking_due_to_iret)
+		vmcs_set_bits(vmcs, VMCS_GUEST_INTERRUPTIBILITY, INTERRUPTIBILITY_NMI);
 	vmcs_write(vmcs, VMCS_GUEST_DEBUGCTL,
 		   (vmcs_read(vmcs, VMCS_GUEST_DEBUGCTL) & ~DEBUGCTL_UNCORE_PMI) |
 			   (msr(tx, MSR_DEBUGCTL) & DEBUGCTL_UNCORE_PMI));
-	/* fixed counter 0 is the module's own; 1 and 2 go on for a host that uses them */
-	if (!(tdcs->attributes & TDX_ATTR_PERFMON))
-		vmcs_write(vmcs, VMCS_GUEST_PERF_GLOBAL_CTRL,
-			   (msr(tx, MSR_PERF_GLOBAL_CTRL) & PERF_GLOBAL_FIXED12) |
-				   PERF_GLOBAL_FIXED0);
-	if (tx->mod->plat.ddpd && !tdcs->cpuid_flags.ddpd)
-		vmcs_write(vmcs, VMCS_SPEC_CTRL_SHADOW,
-			   plan->vp.vps->msr.spec_ctrl & ~SPEC_CTRL_DDPD_U);
+	if (vm != 0)
+		l2_set_timer(tx->lp, plan->vp.vps, vmcs, vm);
+	guest_prepare_vmcs(tx->lp);
 }
 
 /* The page locks go over to the running guest; see guest_leave(). */
@@ -253,7 +258,7 @@ static void commit(struct tx *tx, const struct tdx_regs *regs, struct plan *plan
 	lp->vps = plan->vp.vps;
 	lp->vmcs = plan->vp.vmcs;
 	lp->host = *regs;
-	if (plan->verdict == STEPPING_NOTIFY)
+	if (notifies(plan))
 		notify_guest(lp, plan);
 	return_to_guest(tx->m, plan, regs);
 	set_vmcs(tx, plan);
@@ -273,9 +278,11 @@ struct tdx_status leaf_tdh_vp_enter(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdh_vp_enter_in in = tdh_vp_enter_take(regs);
 	struct plan plan = {0};
-	struct tdx_status s = decode(tx, &in, &plan);
+	struct tdx_status s = decode(tx, &in, regs, &plan);
 
 	if (!tdx_is_success(s))
+		return s;
+	if (tx->lp->fate == FATE_SHUTDOWN)
 		return s;
 	if (plan.verdict == STEPPING_REFUSE)
 		refuse(tx->lp, regs, &plan);

@@ -3,6 +3,7 @@
  *
  * Locks: TDVPR exclusive, TDR shared. The TD's state matters little: a dying TD's vCPUs must be
  * flushable too. */
+#include "module/l2.h"
 #include "module/leaves.h"
 #include "module/vcpu.h"
 
@@ -29,12 +30,9 @@ static void commit(struct tx *tx, struct td *td, struct vp *vp)
 {
 	struct tdvps *vps = vp->vps;
 
-	/* host addresses found by walking the GPAs of L2 VMs hold no longer than the TLBs */
-	for (unsigned vm = 0; vm <= td->tdcs->num_l2_vms; vm++) {
-		vps->l2_enter_guest_state_hpa[vm] = NO_PA;
-		vps->l2_vapic_hpa[vm] = NO_PA;
+	l2_forget_translations(td->tdcs, vps);
+	for (unsigned vm = 0; vm <= td->tdcs->num_l2_vms; vm++)
 		vps->vm_launched[vm] = 0;
-	}
 	__atomic_store_n(&vps->assoc_lpid, VCPU_NO_LP, __ATOMIC_RELAXED);
 	__atomic_fetch_sub(&td->tdcs->num_assoc_vcpus, 1, __ATOMIC_RELEASE);
 	tx->lp->last_tdvpr_pa = hpa(NO_PA);

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* TDG.VP.ENTER, TDG.VP.INVEPT, TDG.VP.INVVPID: TD partitioning. L2 guests do not run here, so what
- * is implemented is the operands' checks; a call that passes them is answered as one on a VM that
- * its L1 has not made ready. */
+/* TDG.VP.INVEPT, TDG.VP.INVVPID: what the processor keeps of the translations of an L2 VM is
+ * flushed. Of linear addresses all are, whichever were named.
+ *
+ * No locks. */
 #include "module/guest_memory.h"
 #include "module/leaves.h"
-
-#define VM_SHIFT     52
-#define VM_MASK	     (3ull << VM_SHIFT)
-#define ENTER_INVEPT 3ull
-#define INVVPID_LIST 1ull
-#define ENTER_ALIGN  256
+#include "module/tdcall/vm_flags.h"
 
 /* INVVPID's list: first entry 8:0, GPA 51:12, number of entries 61:52. */
 #define LIST_RESERVED	 0xc000000000000e00ull
@@ -17,31 +13,14 @@
 #define LIST_LEFT_SHIFT	 52
 #define LIST_MAX_ENTRIES 512
 
-static bool vm_valid(const struct lp *lp, uint64_t rcx, uint64_t flags)
-{
-	unsigned vm = (unsigned)((rcx & VM_MASK) >> VM_SHIFT);
-
-	return vm != 0 && vm <= lp->tdcs->num_l2_vms && !(rcx & ~(VM_MASK | flags));
-}
-
-struct tdx_status leaf_tdg_vp_enter(struct tx *tx, struct tdx_regs *regs)
-{
-	const struct tdg_vp_enter_in in = tdg_vp_enter_take(regs);
-
-	/* RDX before RCX: 09-tdcall-operand-bits.vec */
-	if (in.guest_state.v % ENTER_ALIGN || !td_gpa_valid(tx->lp->tdcs, in.guest_state, true))
-		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	if (!vm_valid(tx->lp, in.vm_and_flags, ENTER_INVEPT))
-		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_L2_VAPIC_GPA);
-}
-
 struct tdx_status leaf_tdg_vp_invept(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdg_vp_invept_in in = tdg_vp_invept_take(regs);
 
 	if (in.vms & 1 || in.vms >> (tx->lp->tdcs->num_l2_vms + 1))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
+	for (unsigned vm = 1; vm < TD_MAX_VMS; vm++)
+		tx->lp->tlb_flushes[vm] += in.vms >> vm & 1;
 	return tdx_success();
 }
 
@@ -72,9 +51,10 @@ struct tdx_status leaf_tdg_vp_invvpid(struct tx *tx, struct tdx_regs *regs)
 	const uint64_t *list;
 	bool repeat = false;
 
-	if (!vm_valid(tx->lp, in.vm_and_flags, INVVPID_LIST))
+	if (!vm_flags_valid(tx->lp, in.vm_and_flags, VM_FLAGS_INVVPID_LIST))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	if (!(in.vm_and_flags & INVVPID_LIST))
+	tx->lp->tlb_flushes[vm_of_flags(in.vm_and_flags)]++;
+	if (!(in.vm_and_flags & VM_FLAGS_INVVPID_LIST))
 		return invalidate(in.list);
 	if (in.list & LIST_RESERVED || at + left > LIST_MAX_ENTRIES)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
