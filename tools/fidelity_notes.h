@@ -25,9 +25,11 @@ static const struct fidelity_note fidelity_notes[] = {
 	{"TDH.IMPORT.MEM", FIDELITY_EXACT,
 	 "a list or buffer where there is no RAM reads as all ones; a new page outside every TDMR "
 	 "is refused, where the module uses a value it never set"},
-	{"TDG.VP.ENTER", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
-	{"TDG.VP.INVEPT", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
-	{"TDG.VP.INVVPID", FIDELITY_CHECKS, "TD partitioning: no L2 VM runs"},
+	{"TDG.VP.ENTER", FIDELITY_EXACT,
+	 "the processor does not heed an L2 VM's exiting controls for CR3, CR8, PAUSE and RDPMC, "
+	 "its "
+	 "EOI-exit bitmap, TPR threshold, and the page attributes VGP, PWA and SSS"},
+	{"TDG.VP.INVVPID", FIDELITY_EXACT, "all linear addresses of the VM are flushed"},
 };
 
 static const char *const fidelity_general[] = {
@@ -57,8 +59,9 @@ static const char *const fidelity_general[] = {
 	"be cleared in VMX operation, INIT is ignored. After a TD its STAR, LSTAR, FMASK, TSC_AUX, "
 	"KERNEL_GS_BASE, x87, SSE and debug registers are lost as on hardware; DEBUGCTL stays. Its "
 	"accesses to memory of the module are not checked for KeyIDs.",
-	"TD partitioning makes the operand and state checks the module makes and then refuses: no "
-	"L2 VM runs.",
+	"A vCPU entered in an L2 VM with an interrupt posted to its L1 VMM gets the notification: "
+	"a "
+	"host sends it to its own processor then.",
 	"How far an interrupted bundle of state has come is kept in the stream's page in a form of "
 	"our own: another module could not go on with it.",
 };

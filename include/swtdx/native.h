@@ -62,6 +62,13 @@ bool native_exit(struct native_cpu *cpu, uint32_t reason, uint64_t qualification
  * functions call it; the functions above do too. */
 void native_poll(struct native_cpu *cpu);
 
+/* The code of an L2 VM (1 to 3) of this vCPU, set before its first TDG.VP.ENTER: it runs on a stack
+ * of its own while the vCPU is in that VM, and reads and writes memory through the VM's own EPT.
+ * Its exits end the L1 VMM's TDG.VP.ENTER, which sees a RIP that goes on with each operation and
+ * must move it past an instruction it has emulated. When it returns, the VM halts again and again.
+ */
+void native_l2(struct native_cpu *cpu, unsigned vm, native_fn *fn, void *arg);
+
 void native_on_event(struct native_cpu *cpu, native_event_fn *fn, void *arg);
 
 #pragma GCC visibility pop

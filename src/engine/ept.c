@@ -16,18 +16,22 @@ void ept_view_init(struct ept_view *v, struct machine_lp *lp, const struct vmcs 
 		.shared_eptp = vmcs_read(vmcs, VMCS_SHARED_EPT_POINTER),
 		.shared_bit = shared_bit,
 		.td_hkid = td_hkid,
+		.mode_based = vmcs_read(vmcs, VMCS_PROCBASED_CTLS2) & PROCBASED2_MODE_BASED_EXECUTE,
 	};
 }
 
-static unsigned permissions(uint64_t entry)
+static unsigned permissions(const struct ept_view *v, uint64_t entry)
 {
-	return (unsigned)entry & (EPT_ACCESS_R | EPT_ACCESS_W | EPT_ACCESS_X);
+	const uint64_t execute = v->mode_based && v->user ? SEPT_XU : EPT_ACCESS_X;
+
+	return ((unsigned)entry & (EPT_ACCESS_R | EPT_ACCESS_W)) |
+	       (entry & execute ? EPT_ACCESS_X : 0);
 }
 
 static enum ept_result violation(const struct ept_view *v, uint64_t gpa, uint64_t entry,
 				 enum ept_access access, uint64_t *qualification)
 {
-	*qualification = access | permissions(entry) << 3 | (entry & SEPT_XU ? 1u << 6 : 0);
+	*qualification = access | (entry & 7) << 3 | (entry & SEPT_XU ? 1u << 6 : 0);
 	return entry & SEPT_SUPPRESS_VE ? EPT_VIOLATION : EPT_VE;
 }
 
@@ -55,11 +59,11 @@ enum ept_result ept_translate(const struct ept_view *v, uint64_t gpa, enum ept_a
 		p = (uint64_t *)machine_ptr(m, table) + (gpa >> shift & 511);
 		entry = __atomic_load_n(p, __ATOMIC_ACQUIRE);
 		/* Blocked and pending entries have no permissions left, or are marked so. */
-		if (permissions(entry) == 0 || (!shared && entry & SEPT_TDB))
+		if (permissions(v, entry) == 0 || (!shared && entry & SEPT_TDB))
 			return violation(v, gpa, entry & ~7ull, access, qualification);
-		if ((permissions(entry) & 3) == EPT_ACCESS_W)
+		if ((permissions(v, entry) & 3) == EPT_ACCESS_W)
 			return EPT_MISCONFIG;
-		allowed &= permissions(entry);
+		allowed &= permissions(v, entry);
 		if (!shared && entry & SEPT_TDBW)
 			allowed &= ~(unsigned)EPT_ACCESS_W;
 		if (level == 0 || entry & SEPT_PS) {

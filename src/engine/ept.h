@@ -20,6 +20,8 @@ struct ept_view {
 	uint64_t eptp, shared_eptp;
 	uint64_t shared_bit;
 	unsigned td_hkid;
+	bool mode_based; /* user code needs a permission of its own to execute, */
+	bool user;	 /* and such code asks */
 };
 
 struct ept_hit {

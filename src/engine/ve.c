@@ -11,7 +11,7 @@ bool engine_ve(struct tdvps *vps, const struct vmcs *vmcs, uint64_t qualificatio
 {
 	struct tdvps_ve_info *info = &vps->ve_info;
 
-	if (info->valid)
+	if (!(vmcs_read(vmcs, VMCS_PROCBASED_CTLS2) & PROCBASED2_EPT_VIOLATION_VE) || info->valid)
 		return false;
 	*info = (struct tdvps_ve_info){
 		.exit_reason = VMX_EXIT_EPT_VIOLATION,

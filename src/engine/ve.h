@@ -10,8 +10,8 @@ struct tdvps;
 struct vmcs;
 
 /* Fill the entered vCPU's virtualization-exception information area for a violation that its EPT
- * entry does not suppress. False: it is still in use, and the violation exits. SDM vol. 3,
- * 26.5.7.2. */
+ * entry does not suppress. False: it is still in use, or the VM has none (as L2 VMs), and the
+ * violation exits. SDM vol. 3, 26.5.7.2. */
 bool engine_ve(struct tdvps *vps, const struct vmcs *vmcs, uint64_t qualification, uint64_t gla,
 	       uint64_t gpa);
 

@@ -33,17 +33,29 @@ enum {
 		    EPT_VIOLATION_GLA_TRANSLATED, /* of a qualification: not a page walk's access */
 };
 
+struct native_vcpu;
+
+/* The code of one VM of a vCPU: the L1 VMM (or whole TD), or an L2 VM. */
 struct native_cpu {
-	struct native *native;
-	struct fiber fiber, host; /* the guest's stack, and the one that entered it */
+	struct native_vcpu *v;
+	unsigned vm;
+	struct fiber fiber; /* its stack */
+	bool made;	    /* there is one */
+	native_fn *fn;
+	void *arg;
+	native_event_fn *on_event;
+	void *event_arg;
+	unsigned nevents; /* delivered so far */
+};
+
+struct native_vcpu {
+	struct fiber host; /* the stack that entered it */
 	/* while entered */
 	struct module *mod;
 	unsigned lp;
 	struct module_entered in;
 	enum module_next next;
-	native_event_fn *on_event;
-	void *event_arg;
-	unsigned nevents; /* delivered so far */
+	struct native_cpu vm[TD_MAX_VMS];
 };
 
 struct native {
@@ -62,10 +74,55 @@ static void event(struct native_cpu *cpu, unsigned vector, uint32_t error)
 
 static void deliver(struct native_cpu *cpu)
 {
-	struct module_entry e = module_entry(cpu->mod, cpu->lp);
+	struct module_entry e = module_entry(cpu->v->mod, cpu->v->lp);
 
 	if (e.info & VMX_EVENT_VALID)
 		event(cpu, VMX_EVENT_VECTOR(e.info), e.error);
+}
+
+static void vm_main(void *p);
+
+/* What firmware does first: 64-bit mode. */
+static void start(const struct native_vcpu *v)
+{
+	vmcs_write(v->in.vmcs, VMCS_GUEST_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
+	vmcs_set_bits(v->in.vmcs, VMCS_GUEST_CR0, CR0_PG | CR0_PE);
+	vmcs_set_bits(v->in.vmcs, VMCS_GUEST_CS_AR, SEG_AR_L);
+}
+
+/* The stack of the VM that is current; NULL: no memory for it. */
+static struct fiber *current(struct native_vcpu *v)
+{
+	struct native_cpu *cpu = &v->vm[v->in.vm];
+
+	if (!cpu->made) {
+		cpu->v = v;
+		cpu->vm = v->in.vm;
+		cpu->made = fiber_init(&cpu->fiber, STACK_SIZE, vm_main, cpu);
+		if (cpu->made)
+			start(v);
+	}
+	return cpu->made ? &cpu->fiber : NULL;
+}
+
+/* Until this VM is to run again: the host has the processor, or another VM of the vCPU. */
+static void wait_for_turn(struct native_cpu *cpu, enum module_next n)
+{
+	struct native_vcpu *v = cpu->v;
+
+	for (;; n = MODULE_TO_GUEST) {
+		struct fiber *to = &v->host;
+
+		if (n == MODULE_TO_GUEST) {
+			v->in = module_entered(v->mod, v->lp);
+			if (v->in.vm == cpu->vm)
+				return;
+			to = current(v);
+			n = to ? n : MODULE_SHUTDOWN;
+		}
+		v->next = n;
+		fiber_switch(&cpu->fiber, to ? to : &v->host);
+	}
 }
 
 /* One VM exit. Comes back when the guest runs again, on whatever processor; true when nothing was
@@ -73,21 +130,16 @@ static void deliver(struct native_cpu *cpu)
 static bool vmexit(struct native_cpu *cpu, const struct vmexit *x, struct tdx_regs *regs)
 {
 	unsigned before = cpu->nevents;
-	enum module_next n = module_vmexit(cpu->mod, cpu->lp, x, regs);
 
-	while (n != MODULE_TO_GUEST) {
-		cpu->next = n;
-		fiber_switch(&cpu->fiber, &cpu->host);
-		n = MODULE_TO_GUEST;
-		*regs = *module_guest_regs(cpu->mod, cpu->lp);
-	}
+	wait_for_turn(cpu, module_vmexit(cpu->v->mod, cpu->v->lp, x, regs));
+	*regs = *module_guest_regs(cpu->v->mod, cpu->v->lp);
 	deliver(cpu);
 	return cpu->nevents == before;
 }
 
 static struct vmcs *vmcs_of(const struct native_cpu *cpu)
 {
-	return module_vmcs(cpu->mod, cpu->lp);
+	return module_vmcs(cpu->v->mod, cpu->v->lp);
 }
 
 static uint64_t rip(const struct native_cpu *cpu)
@@ -98,7 +150,7 @@ static uint64_t rip(const struct native_cpu *cpu)
 static void execute(struct native_cpu *cpu, unsigned instructions)
 {
 	vmcs_write(vmcs_of(cpu), VMCS_GUEST_RIP, rip(cpu) + instructions);
-	cpu->in.hw->retired += instructions;
+	cpu->v->in.hw->retired += instructions;
 }
 
 static void advance(struct native_cpu *cpu)
@@ -112,7 +164,7 @@ static void step(struct native_cpu *cpu)
 	const struct vmexit x = {.reason = VMX_EXIT_MTF};
 
 	while (vmcs_read(vmcs_of(cpu), VMCS_PROCBASED_CTLS) & PROCBASED_MONITOR_TRAP) {
-		struct tdx_regs regs = *module_guest_regs(cpu->mod, cpu->lp);
+		struct tdx_regs regs = *module_guest_regs(cpu->v->mod, cpu->v->lp);
 
 		execute(cpu, 1);
 		vmexit(cpu, &x, &regs);
@@ -135,9 +187,10 @@ void native_poll(struct native_cpu *cpu)
 	struct tdx_regs regs = {0};
 	struct vmexit x;
 
+	step(cpu);
 	/* After the exit it may be another processor. */
-	while (interrupted(cpu->in.hw)) {
-		if (engine_host_interrupt(cpu->in.hw, &x))
+	while (interrupted(cpu->v->in.hw)) {
+		if (engine_host_interrupt(cpu->v->in.hw, &x))
 			vmexit(cpu, &x, &regs);
 		step(cpu);
 	}
@@ -147,10 +200,21 @@ bool native_exit(struct native_cpu *cpu, uint32_t reason, uint64_t qualification
 		 struct tdx_regs *regs)
 {
 	struct vmexit x = {.reason = reason, .qualification = qualification, .instr_len = length};
+	const struct tdx_regs in = *regs;
+	uint64_t at;
 
 	native_poll(cpu);
 	advance(cpu);
-	return vmexit(cpu, &x, regs);
+	for (;;) {
+		at = rip(cpu);
+		if (!vmexit(cpu, &x, regs))
+			return false;
+		/* an L1 VMM that leaves RIP there wants it once more */
+		if (cpu->vm == 0 || rip(cpu) != at)
+			return true;
+		native_poll(cpu);
+		*regs = in;
+	}
 }
 
 void native_tdcall(struct native_cpu *cpu, struct tdx_regs *regs)
@@ -181,7 +245,7 @@ static void *translate(struct native_cpu *cpu, uint64_t gpa, enum ept_access acc
 	native_poll(cpu);
 	advance(cpu);
 	for (bool stall = false;; stall = true) {
-		const struct module_entered *in = &cpu->in;
+		const struct module_entered *in = &cpu->v->in;
 		struct tdx_regs regs = {0};
 		struct vmexit x = {.gpa = gpa, .gla = gpa, .stall = stall};
 		struct ept_view v;
@@ -249,7 +313,7 @@ static bool access_memory(struct native_cpu *cpu, gpa_t g, void *buf, size_t len
 		size_t n = TDX_PAGE_SIZE - (g.v & (TDX_PAGE_SIZE - 1));
 		unsigned hkid_;
 		uint8_t *p = translate(cpu, g.v, write ? EPT_ACCESS_W : EPT_ACCESS_R, &hkid_);
-		struct machine_lp *hw = cpu->in.hw;
+		struct machine_lp *hw = cpu->v->in.hw;
 
 		if (!p)
 			return false;
@@ -283,11 +347,17 @@ void native_on_event(struct native_cpu *cpu, native_event_fn *fn, void *arg)
 	cpu->event_arg = arg;
 }
 
-static void vcpu_main(void *p)
+static void vm_main(void *p)
 {
 	struct native_cpu *cpu = p;
 
-	cpu->native->fn(cpu, cpu->native->arg);
+	if (cpu->fn)
+		cpu->fn(cpu, cpu->arg);
+	while (cpu->vm != 0) { /* its L1 VMM goes on, if it likes */
+		struct tdx_regs none = {0};
+
+		native_exit(cpu, VMX_EXIT_HLT, 0, 1, &none);
+	}
 	for (;;) { /* TDG.VP.VMCALL<HLT>, interrupts blocked */
 		struct tdx_regs r = {.rax = TDG_VP_VMCALL,
 				     .rcx = 0x1c00,
@@ -299,48 +369,76 @@ static void vcpu_main(void *p)
 	}
 }
 
-static void *cpu_new(void *arg, uint64_t tdvpr_pa)
+void native_l2(struct native_cpu *cpu, unsigned vm, native_fn *fn, void *arg)
 {
-	struct native_cpu *cpu = calloc(1, sizeof(*cpu));
-
-	if (!cpu)
-		return NULL;
-	cpu->native = arg;
-	if (!fiber_init(&cpu->fiber, STACK_SIZE, vcpu_main, cpu)) {
-		free(cpu);
-		return NULL;
-	}
-	return cpu;
+	if (vm == 0 || vm >= TD_MAX_VMS || cpu->v->vm[vm].made)
+		return;
+	cpu->v->vm[vm].fn = fn;
+	cpu->v->vm[vm].arg = arg;
 }
 
-static void cpu_free(void *p)
+static void *vcpu_new(void *arg, uint64_t tdvpr_pa)
 {
-	struct native_cpu *cpu = p;
+	const struct native *n = arg;
+	struct native_vcpu *v = calloc(1, sizeof(*v));
 
-	fiber_free(&cpu->fiber);
-	free(cpu);
+	(void)tdvpr_pa;
+	if (!v)
+		return NULL;
+	v->vm[0].fn = n->fn;
+	v->vm[0].arg = n->arg;
+	return v;
+}
+
+static void vcpu_free(void *p)
+{
+	struct native_vcpu *v = p;
+
+	for (unsigned vm = 0; vm < TD_MAX_VMS; vm++)
+		if (v->vm[vm].made)
+			fiber_free(&v->vm[vm].fiber);
+	free(v);
+}
+
+/* An interrupt posted to the L1 VMM while the vCPU was out makes an exit of the L2 VM. */
+static enum module_next notify(struct native_vcpu *v)
+{
+	enum module_next n = MODULE_TO_GUEST;
+	struct tdx_regs regs;
+	struct vmexit x;
+
+	if (v->in.vm == 0 || !engine_posted_to_l1(&v->in, &x))
+		return n;
+	regs = *module_guest_regs(v->mod, v->lp);
+	n = module_vmexit(v->mod, v->lp, &x, &regs);
+	if (n == MODULE_TO_GUEST)
+		v->in = module_entered(v->mod, v->lp);
+	return n;
 }
 
 static enum module_next native_run(struct engine *e, struct module *mod, unsigned lp)
 {
 	struct native *n = (struct native *)e;
 	struct module_entered in = module_entered(mod, lp);
-	struct native_cpu *cpu = vcpus_enter(&n->vcpus, lp, in.tdvpr_pa.v);
+	struct native_vcpu *v = vcpus_enter(&n->vcpus, lp, in.tdvpr_pa.v);
+	struct fiber *to;
 
-	if (!cpu)
+	if (!v)
 		return MODULE_SHUTDOWN;
-	cpu->mod = mod;
-	cpu->lp = lp;
-	cpu->in = in;
-	if (!cpu->fiber.started) { /* what firmware does first: 64-bit mode */
-		vmcs_write(in.vmcs, VMCS_GUEST_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
-		vmcs_set_bits(in.vmcs, VMCS_GUEST_CR0, CR0_PG | CR0_PE);
-		vmcs_set_bits(in.vmcs, VMCS_GUEST_CS_AR, SEG_AR_L);
+	v->mod = mod;
+	v->lp = lp;
+	v->in = in;
+	v->next = notify(v);
+	if (v->next == MODULE_TO_GUEST) {
+		to = current(v);
+		fiber_host_init(&v->host);
+		if (to)
+			fiber_switch(&v->host, to);
+		else
+			v->next = MODULE_SHUTDOWN;
 	}
-	fiber_host_init(&cpu->host);
-	fiber_switch(&cpu->host, &cpu->fiber);
 	vcpus_leave(&n->vcpus, lp);
-	return cpu->next;
+	return v->next;
 }
 
 static void native_forget(struct engine *e, uint64_t tdvpr_pa)
@@ -360,7 +458,7 @@ struct engine *native_engine_new(native_fn *fn, void *arg)
 {
 	static const struct engine_ops ops = {
 		.run = native_run, .forget = native_forget, .free = native_free};
-	static const struct vcpus_ops vcpus_ops = {.make = cpu_new, .free = cpu_free};
+	static const struct vcpus_ops vcpus_ops = {.make = vcpu_new, .free = vcpu_free};
 	struct native *n = calloc(1, sizeof(*n));
 
 	if (!n)

@@ -8,6 +8,7 @@
 
 #include <swtdx/x86.h>
 
+#include "arch/msr.h"
 #include "engine/interrupt.h"
 #include "engine/ve.h"
 
@@ -15,6 +16,7 @@
 #define BUDGET	       20000000ull
 #define BUDGET_WATCHED 200000ull /* a byte of the host's, too: half a millisecond */
 #define ALL_VMX_EXITS  0x1000
+#define TIMER_BUDGET   20000ull
 
 static void td_cpuid(struct x86_cpu *x86, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
@@ -42,6 +44,72 @@ static const struct x86_ops ops = {
 	.napped = napped,
 };
 
+/* --- VMs --- */
+
+/* What an L1 VMM may want to see of its VM; in the L1 VMM itself the module wants little of it. */
+static void set_exiting(struct x86_cpu *x86, const struct vmcs *vmcs)
+{
+	const uint64_t ctls = vmcs_read(vmcs, VMCS_PROCBASED_CTLS);
+
+	x86->mwait_exits = ctls & PROCBASED_MWAIT_EXITING;
+	x86->rdtsc_exits = ctls & PROCBASED_RDTSC_EXITING;
+	x86->invlpg_exits = ctls & PROCBASED_INVLPG_EXITING;
+	x86->mov_dr_exits = ctls & PROCBASED_MOV_DR_EXITING;
+}
+
+static uint64_t timer(const struct module_entered *in)
+{
+	uint64_t misc = 0;
+
+	if (!(vmcs_read(in->vmcs, VMCS_PINBASED_CTLS) & PINBASED_PREEMPTION_TIMER))
+		return TD_NO_TIMER;
+	(void)machine_rdmsr(in->hw, MSR_VMX_MISC, &misc);
+	return machine_rdtsc(in->hw) +
+	       (vmcs_read(in->vmcs, VMCS_PREEMPTION_TIMER) << (misc & VMX_MISC_TIMER_RATE));
+}
+
+/* From now on the VM that is current runs. False: no memory for it. */
+static bool attach(struct td_cpu *t, const struct module_entered *in)
+{
+	struct td_vm *vm = &t->vm[in->vm];
+
+	if (!vm->x86)
+		vm->x86 = x86_cpu_new(t->engine->code, &ops, t);
+	if (!vm->x86)
+		return false;
+	t->in = *in;
+	t->now = vm;
+	t->x86 = vm->x86;
+	t->tsc_offset = vmcs_read(in->vmcs, VMCS_TSC_OFFSET);
+	t->tsc_multiplier = vmcs_read(in->vmcs, VMCS_TSC_MULTIPLIER);
+	t->timer = timer(in);
+	t->x86->maxpa = (uint8_t)in->gpa_width;
+	set_exiting(t->x86, in->vmcs);
+	ept_view_init(&t->ept, in->hw, in->vmcs, entered_shared_bit(in), in->hkid);
+	if (!vm->described) {
+		/* fixed since TDH.MNG.INIT */
+		x86_cpuid_changed(t->x86);
+		vm->described = true;
+	}
+	td_tlb_at_entry(t);
+	td_load(t);
+	td_apic_at_entry(t);
+	return true;
+}
+
+/* Back in the guest, in the same VM or in another. */
+static bool resume(struct td_cpu *t, unsigned insn_len)
+{
+	const struct module_entered in = module_entered(t->mod, t->lp_id);
+
+	if (in.vm != t->in.vm)
+		return attach(t, &in);
+	if (in.vm != 0)
+		t->timer = timer(&in);
+	td_resume(t, insn_len);
+	return true;
+}
+
 /* --- VM exits --- */
 
 /* An exit after each instruction or event: a debugger steps, or the module. */
@@ -67,8 +135,7 @@ static enum module_next vmexit(struct td_cpu *t, struct vmexit *x)
 	next = module_vmexit(t->mod, t->lp_id, x, &regs);
 	if (next != MODULE_TO_GUEST)
 		return next;
-	td_resume(t, x->instr_len);
-	return next;
+	return resume(t, x->instr_len) ? next : MODULE_SHUTDOWN;
 }
 
 static void note_ve(struct td_cpu *t)
@@ -203,6 +270,30 @@ static bool nmi_window(const struct td_cpu *t)
 	       !t->x86->nmi_blocked && !(t->x86->shadow & 3u);
 }
 
+/* What the module or an L1 VMM waits for has come: the exit's reason; 0: not. */
+static uint32_t window(const struct td_cpu *t)
+{
+	const uint64_t ctls = vmcs_read(t->in.vmcs, VMCS_PROCBASED_CTLS);
+
+	if (t->timer != TD_NO_TIMER && machine_rdtsc(t->in.hw) >= t->timer)
+		return VMX_EXIT_PREEMPTION_TIMER;
+	if (ctls & PROCBASED_INTERRUPT_WINDOW && x86_interrupt_window(t->x86))
+		return VMX_EXIT_INTERRUPT_WINDOW;
+	return nmi_window(t) ? VMX_EXIT_NMI_WINDOW : 0;
+}
+
+/* Instructions until somebody looks at the flags that nobody kicks for. */
+static uint64_t budget(const struct td_cpu *t)
+{
+	const uint64_t ctls = vmcs_read(t->in.vmcs, VMCS_PROCBASED_CTLS);
+
+	if (ctls & PROCBASED_MONITOR_TRAP)
+		return 1;
+	if (t->timer != TD_NO_TIMER || ctls & PROCBASED_INTERRUPT_WINDOW)
+		return TIMER_BUDGET;
+	return t->in.hw->watched ? BUDGET_WATCHED : BUDGET;
+}
+
 static void inject(struct td_cpu *t)
 {
 	struct module_entry e = module_entry(t->mod, t->lp_id);
@@ -220,37 +311,35 @@ static void inject(struct td_cpu *t)
 /* Whoever watches from outside sees the sums grow while the guest runs. */
 static void count(struct td_cpu *t)
 {
-	t->in.hw->retired += t->x86->insns - t->counted;
-	atomic_fetch_add_explicit(&t->engine->instructions, t->x86->insns - t->counted,
+	t->in.hw->retired += t->x86->insns - t->now->counted;
+	atomic_fetch_add_explicit(&t->engine->instructions, t->x86->insns - t->now->counted,
 				  memory_order_relaxed);
-	atomic_fetch_add_explicit(&t->engine->naps, t->x86->naps - t->counted_naps,
+	atomic_fetch_add_explicit(&t->engine->naps, t->x86->naps - t->now->counted_naps,
 				  memory_order_relaxed);
-	t->counted = t->x86->insns;
-	t->counted_naps = t->x86->naps;
-}
-
-static uint64_t budget(const struct td_cpu *t)
-{
-	if (monitor_trap(t))
-		return 1;
-	return t->in.hw->watched ? BUDGET_WATCHED : BUDGET;
+	t->now->counted = t->x86->insns;
+	t->now->counted_naps = t->x86->naps;
 }
 
 static enum module_next guest(struct td_cpu *t)
 {
 	enum module_next next = MODULE_TO_GUEST;
+	struct vmexit posted;
 	bool slept;
 
+	if (t->in.vm != 0 && engine_posted_to_l1(&t->in, &posted))
+		next = vmexit(t, &posted);
 	while (next == MODULE_TO_GUEST) {
 		struct x86_exit e;
+		uint32_t reason;
 
 		inject(t);
 		if (machine_irq_now(t->in.hw) && !t->x86->inj.valid) {
 			next = external_interrupt(t);
 			continue;
 		}
-		if (nmi_window(t) && !t->x86->inj.valid) {
-			next = vmexit(t, &(struct vmexit){.reason = VMX_EXIT_NMI_WINDOW});
+		reason = window(t);
+		if (reason && !t->x86->inj.valid) {
+			next = vmexit(t, &(struct vmexit){.reason = reason});
 			continue;
 		}
 		/* With an event on its way into the guest, the host comes right after it. */
@@ -258,7 +347,7 @@ static enum module_next guest(struct td_cpu *t)
 			x86_kick(t->x86);
 		x86_run(t->x86, &e, budget(t));
 		/* In its place a processor has the host's clock, which comes so often. */
-		slept = t->x86->naps != t->counted_naps && e.reason == X86_EXIT_KICK;
+		slept = t->x86->naps != t->now->counted_naps && e.reason == X86_EXIT_KICK;
 		count(t);
 		next = slept && !t->x86->inj.valid ? external_interrupt(t) : handle(t, &e);
 	}
@@ -275,11 +364,6 @@ static void *cpu_new(void *arg, uint64_t tdvpr_pa)
 	if (!t)
 		return NULL;
 	t->engine = e;
-	t->x86 = x86_cpu_new(e->code, &ops, t);
-	if (!t->x86) {
-		free(t);
-		return NULL;
-	}
 	return t;
 }
 
@@ -287,21 +371,10 @@ static void cpu_free(void *vcpu)
 {
 	struct td_cpu *t = vcpu;
 
-	x86_cpu_free(t->x86);
+	for (unsigned vm = 0; vm < TD_MAX_VMS; vm++)
+		if (t->vm[vm].x86)
+			x86_cpu_free(t->vm[vm].x86);
 	free(t);
-}
-
-static void attach(struct td_cpu *t, struct module *mod, unsigned lp_id,
-		   const struct module_entered *in)
-{
-	t->mod = mod;
-	t->lp_id = lp_id;
-	t->in = *in;
-	t->tsc_offset = vmcs_read(in->vmcs, VMCS_TSC_OFFSET);
-	t->tsc_multiplier = vmcs_read(in->vmcs, VMCS_TSC_MULTIPLIER);
-	t->x86->mwait_exits = vmcs_read(in->vmcs, VMCS_PROCBASED_CTLS) & PROCBASED_MWAIT_EXITING;
-	t->x86->maxpa = (uint8_t)in->gpa_width;
-	ept_view_init(&t->ept, in->hw, in->vmcs, entered_shared_bit(in), in->hkid);
 }
 
 static enum module_next run(struct engine *engine, struct module *mod, unsigned lp)
@@ -309,27 +382,29 @@ static enum module_next run(struct engine *engine, struct module *mod, unsigned 
 	struct td_engine *e = (struct td_engine *)engine;
 	struct module_entered in = module_entered(mod, lp);
 	struct td_cpu *t = vcpus_enter(&e->vcpus, lp, in.tdvpr_pa.v);
-	enum module_next next;
+	enum module_next next = MODULE_SHUTDOWN;
 
 	if (!t)
-		return MODULE_SHUTDOWN;
-	attach(t, mod, lp, &in);
-	if (!t->described) {
-		/* fixed since TDH.MNG.INIT */
-		x86_cpuid_changed(t->x86);
-		t->described = true;
-	}
-	td_tlb_at_entry(t);
-	td_load(t);
-	td_apic_at_entry(t);
-	next = guest(t);
+		return next;
+	t->mod = mod;
+	t->lp_id = lp;
+	if (attach(t, &in))
+		next = guest(t);
 	vcpus_leave(&e->vcpus, lp);
 	return next;
 }
 
 static void kick_vcpu(void *vcpu)
 {
-	x86_kick(((struct td_cpu *)vcpu)->x86);
+	struct td_cpu *t = vcpu;
+
+	/* Which VM runs may change at this moment; one that comes finds machine_lp.irq. */
+	for (unsigned vm = 0; vm < TD_MAX_VMS; vm++) {
+		struct x86_cpu *x86 = t->vm[vm].x86;
+
+		if (x86)
+			x86_kick(x86);
+	}
 }
 
 static void kick(struct engine *engine, unsigned lp)

@@ -19,8 +19,20 @@
 
 struct td_engine;
 
+/* The processor as one VM of the vCPU uses it: translations are a VM's own. */
+struct td_vm {
+	struct x86_cpu *_Atomic x86; /* NULL: the VM has not run yet */
+	bool described;		     /* x86 knows the TD's CPUID */
+	/* what the TLB was filled under */
+	uint64_t epoch, tlb_generation, tlb_flushes;
+	unsigned tlb_lp;
+	uint64_t counted, counted_naps; /* instructions and naps already in the engine's sums */
+};
+
 struct td_cpu {
-	struct x86_cpu *x86;
+	struct td_vm vm[TD_MAX_VMS];
+	struct td_vm *now;   /* the current one */
+	struct x86_cpu *x86; /* and its processor */
 	struct td_engine *engine;
 	/* while entered */
 	struct module *mod;
@@ -29,17 +41,15 @@ struct td_cpu {
 	uint64_t tsc_offset, tsc_multiplier;
 	uint64_t module_rip; /* where the module last had it */
 	struct ept_view ept;
-	bool described; /* x86 knows the TD's CPUID */
-	bool took_ve;	/* more than one, so that there is a handler */
+	bool took_ve; /* more than one, so that there is a handler */
 	bool had_ve;
+	uint64_t timer; /* TSC at which an L2 VM's VMX-preemption timer expires; TD_NO_TIMER */
 	/* what the last refused translation was */
 	enum ept_result refused;
 	bool poison;
-	/* what the TLB was filled under */
-	uint64_t epoch, tlb_generation;
-	unsigned tlb_lp;
-	uint64_t counted, counted_naps; /* instructions and naps already in the engine's sums */
 };
+
+#define TD_NO_TIMER (~0ull)
 
 struct td_engine {
 	struct engine engine;

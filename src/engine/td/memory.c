@@ -16,6 +16,7 @@ unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **h
 		      "one encoding of accesses");
 	t->poison = false;
 	/* A read-modify-write asks for both; the walk is the same. */
+	t->ept.user = t->x86->cpl == 3;
 	t->refused = ept_translate(&t->ept, gpa, (enum ept_access)access, &hit, &q);
 	if (t->refused == EPT_OK && (hit.access & access) != access) {
 		q = access | (uint64_t)hit.access << 3;
@@ -49,13 +50,15 @@ bool td_is_ram(struct x86_cpu *x86, const void *host, size_t len)
 void td_tlb_at_entry(struct td_cpu *t)
 {
 	uint64_t generation = atomic_load(&t->in.hw->tlb_generation);
-	bool fresh = !t->in.vps->vm_launched[0];
+	bool fresh = !t->in.vps->vm_launched[t->in.vm];
+	struct td_vm *vm = t->now;
 
-	if (!fresh && t->epoch == t->in.vps->vcpu_epoch && t->tlb_lp == t->lp_id &&
-	    t->tlb_generation == generation)
+	if (!fresh && vm->epoch == t->in.vps->vcpu_epoch && vm->tlb_lp == t->lp_id &&
+	    vm->tlb_generation == generation && vm->tlb_flushes == t->in.tlb_flushes)
 		return;
-	t->epoch = t->in.vps->vcpu_epoch;
-	t->tlb_generation = generation;
-	t->tlb_lp = t->lp_id;
+	vm->epoch = t->in.vps->vcpu_epoch;
+	vm->tlb_generation = generation;
+	vm->tlb_flushes = t->in.tlb_flushes;
+	vm->tlb_lp = t->lp_id;
 	x86_tlb_flush(t->x86);
 }

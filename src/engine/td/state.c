@@ -194,7 +194,7 @@ void td_load(struct td_cpu *t)
 		x->tf_armed = true;
 	/* Translations are kept over an exit that changed nothing they depend on. */
 	if (changed || cr3 != x->cr3 || memcmp(&before, &x->seg[X86_CS], sizeof(before)) != 0 ||
-	    !vps->vm_launched[0])
+	    !vps->vm_launched[t->in.vm])
 		x86_state_changed(x);
 }
 
