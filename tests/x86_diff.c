@@ -137,10 +137,7 @@ enum { X87 = 1, SSE = 2, INT = 4, BMI = 8, COMPAT = 16 };
 
 /* Not compared, and why. */
 static const ZydisMnemonic excluded[] = {
-	/* They hand out, or take, flags and selectors that are the host kernel's. */
-	ZYDIS_MNEMONIC_PUSHF,
-	ZYDIS_MNEMONIC_PUSHFD,
-	ZYDIS_MNEMONIC_PUSHFQ,
+	/* They take flags and selectors, and those are the host kernel's. */
 	ZYDIS_MNEMONIC_POPF,
 	ZYDIS_MNEMONIC_POPFD,
 	ZYDIS_MNEMONIC_POPFQ,
@@ -156,11 +153,6 @@ static const ZydisMnemonic excluded[] = {
 	ZYDIS_MNEMONIC_RDRAND,
 	ZYDIS_MNEMONIC_RDSEED,
 	ZYDIS_MNEMONIC_XTEST,
-	/* Approximations, of which every processor has its own. */
-	ZYDIS_MNEMONIC_RCPPS,
-	ZYDIS_MNEMONIC_RCPSS,
-	ZYDIS_MNEMONIC_RSQRTPS,
-	ZYDIS_MNEMONIC_RSQRTSS,
 	/* #UD by intent, which is how a form the host lacks is known. */
 	ZYDIS_MNEMONIC_UD0,
 	ZYDIS_MNEMONIC_UD1,
