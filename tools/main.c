@@ -24,6 +24,7 @@ static const struct verb verbs[] = {
 	{"eventlog", verb_eventlog, "print, replay and compare event logs of measured boots"},
 	{"explore", verb_explore, "run every schedule of a few concurrent calls"},
 	{"host", verb_host, "run a host kernel on the simulated machine"},
+	{"kvm", verb_kvm, "run QEMU, or another client of KVM, with a simulated /dev/kvm"},
 	{"locks", verb_locks, "the locks each call takes, from executed code"},
 	{"measure", verb_measure, "compute the MRTD of a TDVF image, without a machine"},
 	{"quote", verb_quote, "sign a TDREPORT with the test quote service, or show its root"},

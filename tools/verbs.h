@@ -16,6 +16,7 @@ int verb_doctor(int argc, char **argv);
 int verb_eventlog(int argc, char **argv);
 int verb_explore(int argc, char **argv);
 int verb_host(int argc, char **argv);
+int verb_kvm(int argc, char **argv);
 int verb_locks(int argc, char **argv);
 int verb_measure(int argc, char **argv);
 int verb_quote(int argc, char **argv);

@@ -320,8 +320,8 @@ int tdx_vcpu_watch(struct tdx_vcpu *vcpu, const volatile uint8_t *byte);
 /* What TDG.VP.VMCALL<CPUID> answers from now on, for leaves that are not there all zero. Copied;
  * sub-leaf ~0: whatever the guest asks. -ENOMEM. */
 int tdx_vcpu_set_cpuid(struct tdx_vcpu *vcpu, const struct tdx_vm_cpuid *cpuid, unsigned n);
-/* The MSRs that TDG.VP.VMCALL<RDMSR, WRMSR> reach, for the user. False: no such MSR, or not this
- * value. Not while the vCPU runs. */
+/* The MSRs that TDG.VP.VMCALL<RDMSR, WRMSR> reach, for the user, who may write what the guest may
+ * not. False: no such MSR, or not this value. Not while the vCPU runs. */
 bool tdx_vcpu_rdmsr(struct tdx_vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool tdx_vcpu_wrmsr(struct tdx_vcpu *vcpu, uint32_t msr, uint64_t value);
 /* An NMI; two before the vCPU takes one are one. Any thread. */

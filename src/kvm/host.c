@@ -2,10 +2,14 @@
 /* All of one process: the monitor, once somebody needs it, the VMs, and what was asked in vain. */
 #include <fcntl.h>
 #include <stdarg.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "kvm/internal.h"
+
+enum { END_STEPS = 1000 };
 
 struct kvm_host *kvm_host_new(const struct kvm_host_config *cfg)
 {
@@ -33,12 +37,62 @@ static void free_systems(struct kvm_host *h)
 		}
 }
 
+/* Those that are being torn down are gone when this returns, too. */
+static void end_vms(struct kvm_host *h)
+{
+	struct kvm_vm *vm;
+
+	do {
+		bool mine;
+
+		pthread_mutex_lock(&h->table);
+		vm = h->vms; /* it is there as long as it is listed */
+		mine = vm && kvm_vm_take(vm);
+		pthread_mutex_unlock(&h->table);
+		if (mine)
+			kvm_vm_free(vm);
+		else
+			sched_yield();
+	} while (vm);
+}
+
+/* Calls in progress; whoever is in a vCPU is told to come out. */
+static unsigned calls(struct kvm_host *h)
+{
+	unsigned n = 0;
+
+	pthread_mutex_lock(&h->table);
+	for (unsigned i = 0; i < KVM_BUCKETS; i++)
+		for (const struct kvm_object *o = h->bucket[i]; o; o = o->next) {
+			const struct kvm_vcpu *v = (const struct kvm_vcpu *)o;
+
+			n += atomic_load(&o->users);
+			if (o->kind == KVM_VCPU && v->td && v->initialized)
+				tdx_vcpu_kick(v->td);
+		}
+	pthread_mutex_unlock(&h->table);
+	return n;
+}
+
+bool kvm_host_end(struct kvm_host *h)
+{
+	const struct timespec step = {0, 2000000};
+
+	atomic_store(&h->ending, true);
+	for (unsigned i = 0; calls(h); i++) {
+		if (i == END_STEPS)
+			return false;
+		nanosleep(&step, NULL);
+	}
+	end_vms(h);
+	return true;
+}
+
 void kvm_host_free(struct kvm_host *h)
 {
 	if (!h)
 		return;
-	while (h->vms)
-		kvm_vm_free(h->vms);
+	end_vms(h);
 	free_systems(h);
 	pthread_cond_destroy(&h->unused);
 	pthread_mutex_destroy(&h->table);

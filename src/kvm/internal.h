@@ -3,7 +3,7 @@
  *
  *   host.power > vm.lock (states, slots, attributes) > vcpu.lock is NOT held under it: a vCPU's own
  *   lock is taken first (its thread is in KVM_RUN for long), then vm.lock for a moment.
- *   host.table and vm.irq_lock are leaves. */
+ *   host.table > reaper.lock; vm.irq_lock is a leaf. */
 #ifndef KVM_INTERNAL_H
 #define KVM_INTERNAL_H
 
@@ -20,6 +20,13 @@ enum kvm_kind { KVM_SYSTEM, KVM_VM, KVM_VCPU, KVM_MEMORY, KVM_KINDS };
 enum { KVM_SLOTS = 512, KVM_BUCKETS = 64, KVM_MISSING = 64, KVM_MAX_VCPUS = 256 };
 
 struct kvm_vm;
+
+/* A thread that waits for a VM's descriptors to be closed, and who else may tear the VM down: the
+ * one that takes it out of here. Freed by the thread. */
+struct kvm_reaper {
+	pthread_mutex_t lock;
+	struct kvm_vm *vm; /* NULL: gone, or somebody is at it */
+};
 
 /* What a descriptor stands for. `own` is another open of the same memfd: the client's holds a lock
  * on it, so that a lock to be had means that the client has closed. */
@@ -109,14 +116,15 @@ struct kvm_vm {
 	struct kvm_eventfd *irqfds, *ioeventfds;
 	_Atomic unsigned nioeventfds;
 	int epoll, stop; /* of the thread that waits for irqfds; -1: none yet */
-	pthread_t irq_thread, reaper;
-	bool reaped_by_thread;
+	pthread_t irq_thread;
+	struct kvm_reaper *reaper; /* NULL: it is not torn down before the host is */
 };
 
 struct kvm_host {
 	struct kvm_host_config cfg;
 	pthread_mutex_t power;
 	struct tdx_vmm *vmm;
+	_Atomic bool ending;   /* calls come out and do not come back */
 	pthread_mutex_t table; /* and vms, missing */
 	pthread_cond_t unused;
 	struct kvm_object *bucket[KVM_BUCKETS];
@@ -139,9 +147,8 @@ struct kvm_object *kvm_object_get(struct kvm_host *h, int fd);
 void kvm_object_put(struct kvm_host *h, struct kvm_object *o);
 /* No call finds it any more, none is in it. */
 void kvm_object_close(struct kvm_host *h, struct kvm_object *o);
-/* The client has closed: now, or wait until it has. */
+/* The client has closed all of its descriptors and mappings. */
 bool kvm_object_is_closed(const struct kvm_object *o);
-void kvm_object_wait_closed(const struct kvm_object *o);
 /* A thread with all signals blocked. 0 or a positive errno. */
 int kvm_thread(pthread_t *t, void *(*fn)(void *), void *arg);
 
@@ -183,7 +190,8 @@ kvm_vcpu_fn kvm_vcpu_run, kvm_vcpu_get_msrs, kvm_vcpu_set_msrs, kvm_vcpu_set_cpu
 
 /* --- parts of a VM --- */
 
-void kvm_vm_free(struct kvm_vm *vm); /* nobody is in it; its descriptors may be open */
+bool kvm_vm_take(struct kvm_vm *vm); /* true once: for whoever is to free it */
+void kvm_vm_free(struct kvm_vm *vm); /* calls that are in it are waited for */
 void kvm_vcpu_free(struct kvm_vcpu *v);
 /* Under vm.lock, once the TD is initialised: the slots and attributes that are there already. */
 int kvm_memory_begin(struct kvm_vm *vm);

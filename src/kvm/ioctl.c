@@ -222,5 +222,8 @@ long kvm_ioctl(struct kvm_host *h, int fd, unsigned long request, unsigned long 
 		break;
 	}
 	kvm_object_put(h, o);
+	if (atomic_load(&h->ending))
+		for (;;)
+			pause(); /* there is no client to go back to */
 	return r;
 }

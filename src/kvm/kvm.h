@@ -32,6 +32,10 @@ struct kvm_host *kvm_host_new(const struct kvm_host_config *cfg);
 /* All that is left of it is torn down. No thread may be in it, and no client use a descriptor. */
 void kvm_host_free(struct kvm_host *h);
 
+/* The client's process ends, with threads still in KVM_RUN: they come out and never come back to
+ * the client, and all VMs are torn down. False: some call would not end; then nothing is. */
+bool kvm_host_end(struct kvm_host *h);
+
 /* open("/dev/kvm"): a descriptor or a negative errno. flags: O_CLOEXEC counts. */
 int kvm_open(struct kvm_host *h, int flags);
 /* *ours false: the descriptor is none of these, and nothing was done. */

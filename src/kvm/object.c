@@ -105,12 +105,6 @@ bool kvm_object_is_closed(const struct kvm_object *o)
 	return o->own >= 0 && flock(o->own, LOCK_EX | LOCK_NB) == 0;
 }
 
-void kvm_object_wait_closed(const struct kvm_object *o)
-{
-	while (flock(o->own, LOCK_EX) && errno == EINTR)
-		;
-}
-
 int kvm_thread(pthread_t *t, void *(*fn)(void *), void *arg)
 {
 	sigset_t all, before;

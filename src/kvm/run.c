@@ -224,6 +224,8 @@ long kvm_vcpu_run(struct kvm_vcpu *v, unsigned long arg)
 		return r;
 	complete(v);
 	do {
+		if (atomic_load(&v->vm->host->ending))
+			return -EINTR;
 		r = tdx_vcpu_run(v->td, -1, &v->exit);
 		if (r == -EPERM)
 			return -EINVAL; /* an answer to MapGPA that KVM does not know */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* KVM_MEMORY_ENCRYPT_OP on a VM: what a TD may be, what it is, and that it is complete. */
+#include <cpuid.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,9 @@
 #define WAITPKG	   (1u << 5)		/* leaf 7, ECX */
 
 enum { MAX_CONFIG = 64, TSC_STEP_KHZ = 25000 };
+
+#define FMS_MASK 0x0fff3fffu
+enum { CACHE_LEAF = 4, CACHES = 4, CACHE_TYPE = 0x1f };
 
 static int get_cmd(struct kvm_tdx_cmd *cmd, unsigned long arg)
 {
@@ -119,6 +123,41 @@ static bool refused(const struct kvm_cpuid_entry *e)
 	return e->function == 7 && e->index == 0 && (e->ebx & HLE_RTM || e->ecx & WAITPKG);
 }
 
+static struct tdx_cpuid_values *value_of(struct tdx_vm_params *p, uint32_t leaf, uint32_t subleaf)
+{
+	for (unsigned i = 0; i < p->ncpuid; i++)
+		if (p->cpuid[i].leaf == leaf && p->cpuid[i].subleaf == subleaf)
+			return &p->cpuid[i].value;
+	return NULL;
+}
+
+/* Clients execute CPUID themselves, and hand on what they read of the processor they run on: that
+ * is not the one that is simulated, and its module would refuse it. Family, model and stepping, and
+ * caches where the other one describes none in leaf 4, become those of the simulated one. */
+static void processor_is_ours(struct kvm_vm *vm, struct tdx_vm_params *p)
+{
+	struct tdx_cpuid_values *v = value_of(p, 1, NO_SUBLEAF);
+	uint32_t r[4];
+
+	__cpuid(1, r[0], r[1], r[2], r[3]);
+	if (v && (v->eax & FMS_MASK) == (r[0] & FMS_MASK))
+		v->eax = 0; /* the module's word for its own */
+	v = value_of(p, CACHE_LEAF, 0);
+	if (!v || v->eax & CACHE_TYPE)
+		return;
+	for (uint32_t i = 0; i < CACHES; i++) {
+		v = value_of(p, CACHE_LEAF, i);
+		if (!v && p->ncpuid < MAX_CONFIG) {
+			p->cpuid[p->ncpuid] =
+				(struct tdx_vm_cpuid){.leaf = CACHE_LEAF, .subleaf = i};
+			v = &p->cpuid[p->ncpuid++].value;
+		}
+		tdx_vmm_cpuid(vm->host->vmm, CACHE_LEAF, i, r);
+		if (v)
+			*v = (struct tdx_cpuid_values){r[0], r[1], r[2], r[3]};
+	}
+}
+
 static int set_cpuid(struct kvm_vm *vm, const struct kvm_tdx_init_vm *p, struct tdx_vm_params *out)
 {
 	struct tdx_vm_cpuid config[MAX_CONFIG];
@@ -143,7 +182,10 @@ static int set_cpuid(struct kvm_vm *vm, const struct kvm_tdx_init_vm *p, struct 
 		out->ncpuid++;
 	}
 	/* Each has gone somewhere. */
-	return out->ncpuid == p->cpuid.nent ? 0 : -EINVAL;
+	if (out->ncpuid != p->cpuid.nent)
+		return -EINVAL;
+	processor_is_ours(vm, out);
+	return 0;
 }
 
 static int set_params(struct kvm_vm *vm, const struct kvm_tdx_init_vm *p, struct tdx_vm_params *out)

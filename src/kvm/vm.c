@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A VM: made, torn down when the last descriptor of it and of what belongs to it is closed, and the
  * requests that set what it is before it has vCPUs. */
-#include <limits.h>
+#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,18 +44,86 @@ void kvm_vm_free(struct kvm_vm *vm)
 	free(vm);
 }
 
-/* In KVM's order of references: the VM's own descriptor, then what keeps it alive besides. */
+/* True for the one that is to tear the VM down. */
+static bool take(struct kvm_reaper *r)
+{
+	bool mine;
+
+	pthread_mutex_lock(&r->lock);
+	mine = r->vm != NULL;
+	r->vm = NULL;
+	pthread_mutex_unlock(&r->lock);
+	return mine;
+}
+
+bool kvm_vm_take(struct kvm_vm *vm)
+{
+	return !vm->reaper || take(vm->reaper);
+}
+
+/* In KVM's order of references: the VM's own descriptor, and then what keeps it alive besides. */
+static const struct kvm_object *nth_object(const struct kvm_vm *vm, unsigned n)
+{
+	const struct kvm_memory *m = vm->memories;
+
+	if (n == 0)
+		return &vm->object;
+	if (n <= vm->nvcpus)
+		return &vm->vcpu[n - 1]->object;
+	for (n -= vm->nvcpus + 1; m && n; n--)
+		m = m->next;
+	return m ? &m->object : NULL;
+}
+
+/* The VM is there when this looks, and may be gone whenever it waits. */
+static int nth_descriptor(struct kvm_reaper *r, unsigned n)
+{
+	const struct kvm_object *o;
+	int fd = -1;
+
+	pthread_mutex_lock(&r->lock);
+	o = r->vm ? nth_object(r->vm, n) : NULL;
+	if (o)
+		fd = fcntl(o->own, F_DUPFD_CLOEXEC, 0);
+	pthread_mutex_unlock(&r->lock);
+	return fd;
+}
+
 static void *reap(void *arg)
 {
-	struct kvm_vm *vm = arg;
+	struct kvm_reaper *r = arg;
+	struct kvm_vm *vm = r->vm;
+	int fd;
 
-	kvm_object_wait_closed(&vm->object);
-	for (unsigned i = 0; i < vm->nvcpus; i++)
-		kvm_object_wait_closed(&vm->vcpu[i]->object);
-	for (const struct kvm_memory *m = vm->memories; m; m = m->next)
-		kvm_object_wait_closed(&m->object);
-	kvm_vm_free(vm);
+	for (unsigned n = 0; (fd = nth_descriptor(r, n)) >= 0; n++) {
+		while (flock(fd, LOCK_EX) && errno == EINTR)
+			;
+		close(fd);
+	}
+	if (take(r))
+		kvm_vm_free(vm);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
 	return NULL;
+}
+
+static bool start_reaper(struct kvm_vm *vm)
+{
+	struct kvm_reaper *r = vm->object.own >= 0 ? calloc(1, sizeof(*r)) : NULL;
+	pthread_t thread;
+
+	if (!r)
+		return false;
+	r->vm = vm;
+	pthread_mutex_init(&r->lock, NULL);
+	vm->reaper = r;
+	if (kvm_thread(&thread, reap, r)) {
+		vm->reaper = NULL;
+		free(r);
+		return false;
+	}
+	pthread_detach(thread);
+	return true;
 }
 
 long kvm_create_vm(struct kvm_host *h, unsigned long type)
@@ -93,9 +161,7 @@ long kvm_create_vm(struct kvm_host *h, unsigned long type)
 	vm->next = h->vms;
 	h->vms = vm;
 	pthread_mutex_unlock(&h->table);
-	if (vm->object.own >= 0 && !kvm_thread(&vm->reaper, reap, vm))
-		pthread_detach(vm->reaper);
-	else
+	if (!start_reaper(vm))
 		kvm_host_log(h, "this VM stays until the process ends: /proc or a thread is "
 				"missing");
 	return fd;

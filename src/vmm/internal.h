@@ -19,7 +19,13 @@
 #include "vmm/pages.h"
 
 enum { VMM_MAX_CPUS = 256 };
-enum { VM_MAX_SLOTS = 512, VM_MAX_VCPUS = 576, VM_MAX_TDCS = 16, VCPU_MAX_TDCX = 16 };
+enum {
+	VM_MAX_SLOTS = 512,
+	VM_MAX_VCPUS = 576,
+	VM_MAX_TDCS = 16,
+	VCPU_MAX_TDCX = 16,
+	VCPU_MSRS = 16
+};
 
 struct tdx_vcpu;
 
@@ -135,6 +141,7 @@ struct tdx_vcpu {
 	unsigned mmio_met;		 /* ... and how often it came again in a row */
 	_Atomic bool pend_nmi;		 /* to be given at the next entry */
 	const volatile uint8_t *watched; /* the user's byte that ends a run; NULL: none */
+	uint64_t msr[VCPU_MSRS];	 /* by row, see msr.c */
 	struct tdx_vm_cpuid *cpuid;	 /* for TDG.VP.VMCALL<CPUID> */
 	unsigned ncpuid;
 	uint64_t shared_generation; /* what its processor's translations are from */
@@ -231,6 +238,8 @@ static inline int vcpu_answer(struct tdx_vcpu *vcpu, uint64_t status, uint64_t r
 }
 
 /* --- msr.c --- */
+
+void vcpu_reset_msrs(struct tdx_vcpu *vcpu);
 
 /* RDMSR and WRMSR by TDVMCALL; returns what to do next, as vcpu_handle_exit(). */
 int vcpu_msr(struct tdx_vcpu *vcpu, bool write, uint32_t msr, uint64_t value);

@@ -48,6 +48,7 @@ int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **out)
 		v->vm = vm;
 		v->id = id;
 		v->pending.kind = -1;
+		vcpu_reset_msrs(v);
 		pthread_mutex_init(&v->mmu_mutex, NULL);
 		turn_init(&v->my_turn);
 		atomic_store(&v->cpu, -1);

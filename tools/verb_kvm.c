@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+/* swtdx kvm: run a client of KVM with a simulated /dev/kvm, preloaded into it. */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <swtdx/leaf.h>
+#include <swtdx/status.h>
+
+#include "preload/preload.h"
+#include "tools/options.h"
+#include "tools/text.h"
+#include "tools/verbs.h"
+
+enum { FAULT_TEXT = 1024 };
+
+static int complain(const char *what, const char *why)
+{
+	fprintf(stderr, "swtdx kvm: %s: %s\n", what, why);
+	return VERB_ENVIRONMENT;
+}
+
+/* --- the library --- */
+
+/* Where it is put beside this executable: in a build folder, installed, or installed for Debian. */
+static bool find_shim(char *path, size_t len)
+{
+	static const char *const places[] = {
+		"../src/preload/libswtdx-kvm.so", "../lib/swtdx/libswtdx-kvm.so",
+		"../lib/x86_64-linux-gnu/swtdx/libswtdx-kvm.so", "../lib64/swtdx/libswtdx-kvm.so"};
+	char exe[PATH_MAX], *slash;
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	if (n < 0)
+		return false;
+	exe[n] = '\0';
+	slash = strrchr(exe, '/');
+	for (size_t i = 0; slash && i < sizeof(places) / sizeof(places[0]); i++) {
+		char at[PATH_MAX * 2];
+		char *real;
+
+		snprintf(at, sizeof(at), "%.*s/%s", (int)(slash - exe), exe, places[i]);
+		real = realpath(at, NULL);
+		if (!real)
+			continue;
+		n = snprintf(path, len, "%s", real);
+		free(real);
+		return n < (ssize_t)len;
+	}
+	return false;
+}
+
+/* --- the client --- */
+
+static bool find_client(const char *name, char *path, size_t len)
+{
+	const char *at = getenv("PATH");
+
+	if (strchr(name, '/')) {
+		snprintf(path, len, "%s", name);
+		return access(path, X_OK) == 0;
+	}
+	while (at && *at) {
+		size_t n = strcspn(at, ":");
+
+		snprintf(path, len, "%.*s/%s", (int)n, at, name);
+		if (access(path, X_OK) == 0)
+			return true;
+		at += n + (at[n] == ':');
+	}
+	return false;
+}
+
+/* Does a program of this file load libraries? True, too, of what is no ELF: a script starts
+ * something else, which gets the environment. */
+static bool is_dynamic(int fd)
+{
+	Elf64_Ehdr e;
+	Elf64_Phdr p;
+
+	if (pread(fd, &e, sizeof(e), 0) != sizeof(e) || memcmp(e.e_ident, ELFMAG, SELFMAG))
+		return true;
+	for (unsigned i = 0; i < e.e_phnum; i++)
+		if (pread(fd, &p, sizeof(p), (off_t)(e.e_phoff + i * sizeof(p))) == sizeof(p) &&
+		    p.p_type == PT_INTERP)
+			return true;
+	return false;
+}
+
+/* What a preloaded library cannot get into. NULL: nothing against it. */
+static const char *obstacle(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const char *why = NULL;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		why = strerror(errno);
+	else if ((st.st_mode & S_ISUID && st.st_uid != geteuid()) ||
+		 (st.st_mode & S_ISGID && st.st_gid != getegid()))
+		why = "it is setuid or setgid, and such a program loads no library of the "
+		      "environment's: run a copy without the bit";
+	else if (geteuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
+		why = "it has file capabilities, and such a program loads no library of the "
+		      "environment's: run a copy without them";
+	else if (!is_dynamic(fd))
+		why = "it is linked statically and loads no libraries: it needs a real /dev/kvm";
+	if (fd >= 0)
+		close(fd);
+	return why;
+}
+
+/* --- options --- */
+
+/* LEAF#N=STATUS, by names or numbers, into numbers, behind what is in `to` already. */
+static bool add_fault(const char *text, char *to, size_t len)
+{
+	const size_t used = strlen(to);
+	const struct tdx_leaf_info *leaf;
+	const struct tdx_status_info *info;
+	char name[64], status[64];
+	unsigned long long nth = 1, raw;
+	char *end;
+	int n = 0;
+
+	if (sscanf(text, "%63[^#=]%n", name, &n) != 1)
+		return false;
+	text += n;
+	if (*text == '#') {
+		nth = strtoull(text + 1, &end, 10);
+		if (end == text + 1 || !nth)
+			return false;
+		text = end;
+	}
+	if (*text != '=' || sscanf(text + 1, "%63[^,]", status) != 1)
+		return false;
+	leaf = tdx_leaf_by_name(name);
+	info = tdx_status_by_name(status);
+	raw = info ? info->code : strtoull(status, &end, 0);
+	if (!leaf || leaf != tdx_seamcall_leaf(leaf->number) || (!info && *end))
+		return false;
+	n = snprintf(to + used, len - used, "%s%u#%llu=0x%llx", used ? "," : "", leaf->number, nth,
+		     raw);
+	return n > 0 && (size_t)n < len - used;
+}
+
+static bool add_faults(const char *text, char *to, size_t len)
+{
+	while (text && *text) {
+		if (!add_fault(text, to, len))
+			return false;
+		text += strcspn(text, ",");
+		text += *text == ',';
+	}
+	return true;
+}
+
+static void set_number(const char *name, uint64_t value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	if (value)
+		setenv(name, text, 1);
+}
+
+/* In front of what is preloaded already. */
+static void preload(const char *shim)
+{
+	const char *before = getenv("LD_PRELOAD");
+	char both[2 * PATH_MAX];
+
+	snprintf(both, sizeof(both), "%s%s%s", shim, before && *before ? ":" : "",
+		 before ? before : "");
+	setenv("LD_PRELOAD", both, 1);
+}
+
+int verb_kvm(int argc, char **argv)
+{
+	const char *trace = NULL, *fault = NULL;
+	uint64_t memory = 0, cpus = 0, seed = 0;
+	bool missing = false, quiet = false;
+	const struct verb_option options[] = {
+		OPTION_NUMBER("memory", "MIB", &memory, 2048, 1u << 20,
+			      "memory of the simulated machine; costs what is used (16384)"),
+		OPTION_NUMBER("cpus", "N", &cpus, 1, 256,
+			      "its logical processors, and vCPUs of a TD at most (16)"),
+		OPTION_NUMBER("seed", "N", &seed, 0, UINT64_MAX, "seed of the machine's entropy"),
+		OPTION_TEXT("trace", "FILE", &trace,
+			    "record every call of the module, see swtdx replay"),
+		OPTION_TEXT("fault", "LEAF#N=STATUS[,...]", &fault,
+			    "the N-th call of a leaf is refused with this status, as "
+			    "TDH.MNG.INIT#1=TDX_OPERAND_BUSY"),
+		OPTION_FLAG("missing", &missing,
+			    "say in the end what the client has asked for that is not there"),
+		OPTION_FLAG("quiet", &quiet, "do not say that it is simulated"),
+	};
+	const struct verb_usage usage = VERB_USAGE_OF(
+		"kvm", "[OPTION]... -- CLIENT [ARGUMENT]...",
+		"Runs a client of KVM, as QEMU, with a simulated /dev/kvm on which TDs can be "
+		"launched, where there is no TDX, no VMX and no /dev/kvm. The client is not "
+		"changed: a library is preloaded into it. Exit status: the client's.",
+		NULL, options);
+	char shim[PATH_MAX], client[PATH_MAX], faults[FAULT_TEXT] = "";
+	const char *why;
+	int end;
+
+	if (!options_parse(&usage, &argc, &argv, &end))
+		return end;
+	if (argc < 1)
+		return options_wrong(&usage, "a CLIENT is needed, after --");
+	if (!add_faults(fault, faults, sizeof(faults)))
+		return options_wrong(&usage,
+				     "--fault takes LEAF#N=STATUS, as "
+				     "TDH.MNG.INIT#1=TDX_OPERAND_BUSY, not \"%s\"",
+				     fault);
+	if (!find_client(argv[0], client, sizeof(client)))
+		return complain(argv[0], "there is no such program");
+	why = obstacle(client);
+	if (why)
+		return complain(client, why);
+	if (!find_shim(shim, sizeof(shim)))
+		return complain("libswtdx-kvm.so", "it is not beside this program");
+	preload(shim);
+	set_number(PRELOAD_MEMORY, memory);
+	set_number(PRELOAD_CPUS, cpus);
+	set_number(PRELOAD_SEED, seed);
+	if (trace)
+		setenv(PRELOAD_TRACE, trace, 1);
+	if (*faults)
+		setenv(PRELOAD_FAULT, faults, 1);
+	if (missing)
+		setenv(PRELOAD_MISSING, "1", 1);
+	if (quiet)
+		setenv(PRELOAD_QUIET, "1", 1);
+	execv(client, argv);
+	return complain(client, strerror(errno));
+}
