@@ -191,6 +191,62 @@ static void what_the_client_discards_the_guest_reads_as_zero(void **state)
 	assert_int_equal(said(c, 0), 0);
 }
 
+static void keeps(struct native_cpu *cpu)
+{
+	const uint64_t at = 0x500000;
+	uint32_t word = 0x5a5a, back = 0;
+
+	guest_accept(cpu, at);
+	native_write(cpu, gpa(at), &word, sizeof(word));
+	guest_say(cpu, 1);
+	native_read(cpu, gpa(at), &back, sizeof(back));
+	guest_say(cpu, back);
+}
+
+static void private_pages_are_those_of_the_guest_memfd(void **state)
+{
+	struct client *c = *state;
+	uint32_t word = 0;
+
+	program = keeps;
+	client_launch(c, 1);
+	assert_int_equal(said(c, 0), 1);
+	assert_int_equal(pread(c->gmem, &word, sizeof(word), 0x500000), sizeof(word));
+	assert_int_equal(word, 0x5a5a);
+	assert_int_equal(said(c, 0), 0x5a5a);
+}
+
+static void a_hole_in_a_guest_memfd_takes_the_page_from_the_guest(void **state)
+{
+	struct client *c = *state;
+
+	program = keeps;
+	client_launch(c, 1);
+	assert_int_equal(said(c, 0), 1);
+	assert_int_equal(fallocate(c->gmem, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0x500000,
+				   0x1000),
+			 0);
+	/* The page that comes instead the guest has not accepted: KVM ends the VM. */
+	assert_int_equal(client_run(c, 0), -EIO);
+	assert_non_null(strstr(c->log, "not accepted"));
+}
+
+static void guest_memfds_come_back_to_the_machine(void **state)
+{
+	struct client *c = *state;
+
+	program = keeps;
+	/* More of them than the machine has memory for at once. */
+	for (unsigned i = 0; i < 40; i++) {
+		client_launch(c, 1);
+		client_close_vm(c);
+		while (kvm_host_vms(c->host))
+			sched_yield();
+	}
+	client_launch(c, 1);
+	assert_int_equal(said(c, 0), 1);
+}
+
 static void faults(struct native_cpu *cpu)
 {
 	uint32_t word;
@@ -660,6 +716,9 @@ int main(void)
 		CASE(mmio_exits),
 		CASE(shared_memory_is_the_clients_own),
 		CASE(what_the_client_discards_the_guest_reads_as_zero),
+		CASE(private_pages_are_those_of_the_guest_memfd),
+		CASE(a_hole_in_a_guest_memfd_takes_the_page_from_the_guest),
+		CASE(guest_memfds_come_back_to_the_machine),
 		CASE(access_of_the_wrong_kind_is_a_memory_fault),
 		CASE(map_gpa_comes_in_chunks_and_ends_as_the_client_says),
 		CASE(an_answer_kvm_does_not_know_is_einval),

@@ -84,6 +84,8 @@ int tdx_vmm_alloc(struct tdx_vmm *vmm, uint64_t pages, tdx_hpa_t *pa);
 /* Exactly what tdx_vmm_alloc() gave: its address, all its pages. Else -EINVAL, and nothing is
  * freed. */
 int tdx_vmm_dealloc(struct tdx_vmm *vmm, tdx_hpa_t pa, uint64_t pages);
+/* The user's own view of memory that tdx_vmm_alloc() gave. */
+void *tdx_vmm_va(struct tdx_vmm *vmm, tdx_hpa_t pa);
 void tdx_vmm_write(struct tdx_vmm *vmm, tdx_hpa_t pa, const void *buf, size_t len);
 void tdx_vmm_read(struct tdx_vmm *vmm, tdx_hpa_t pa, void *buf, size_t len);
 
@@ -179,6 +181,13 @@ int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, tdx_gpa_t gpa_, uint64_
  * attribute says. -ENOMEM: the port has no more of it; -EOPNOTSUPP: it has none. */
 int tdx_vm_set_user_memslot(struct tdx_vm *vm, unsigned slot, tdx_gpa_t gpa_, uint64_t size,
 			    void *user, bool private_);
+/* The private pages of a slot come out of the user's own host memory [pa, pa + size), which
+ * tdx_vmm_alloc() gave, in order (guest_memfd); before there are any. It is the user's again when the
+ * VM is destroyed. -EINVAL: no such slot, or not whole pages. */
+int tdx_vm_back_memslot(struct tdx_vm *vm, unsigned slot, tdx_hpa_t pa);
+/* Private pages of the range go, and come back on demand, as after a hole was made in a guest_memfd:
+ * the guest has not accepted those. -EINVAL, -EIO. */
+int tdx_vm_zap_private(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t size);
 /* KVM_SET_MEMORY_ATTRIBUTES. What is left behind is zapped. -EINVAL: no slot everywhere; -EIO. */
 int tdx_vm_set_private(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t size, bool private_);
 /* Shared memory as the host sees it. -EFAULT where nothing shared is. */

@@ -85,6 +85,7 @@ bool kvm_host_end(struct kvm_host *h)
 		nanosleep(&step, NULL);
 	}
 	end_vms(h);
+	kvm_pool_end(h);
 	return true;
 }
 
@@ -93,6 +94,7 @@ void kvm_host_free(struct kvm_host *h)
 	if (!h)
 		return;
 	end_vms(h);
+	kvm_pool_end(h);
 	free_systems(h);
 	pthread_cond_destroy(&h->unused);
 	pthread_mutex_destroy(&h->table);

@@ -49,6 +49,7 @@ struct kvm_memory {
 	struct kvm_memory *next;
 	struct kvm_vm *vm;
 	uint64_t size;
+	uint64_t pa; /* where the machine has it; 0: its pages are not the file's */
 };
 
 struct kvm_slot {
@@ -103,6 +104,7 @@ struct kvm_vm {
 	struct kvm_range *private_; /* in order, apart */
 	size_t nprivate;
 	struct kvm_memory *memories;
+	int holes; /* an inotify of theirs: somebody may have made some; -1: none */
 	struct kvm_vcpu *vcpu[KVM_MAX_VCPUS];
 	unsigned nvcpus;
 	bool split, x2apic_format;
@@ -124,6 +126,7 @@ struct kvm_host {
 	struct kvm_host_config cfg;
 	pthread_mutex_t power;
 	struct tdx_vmm *vmm;
+	struct kvm_pool *pool; /* under `power` */
 	_Atomic bool ending;   /* calls come out and do not come back */
 	pthread_mutex_t table; /* and vms, missing */
 	pthread_cond_t unused;
@@ -188,14 +191,28 @@ kvm_vcpu_fn kvm_vcpu_run, kvm_vcpu_get_msrs, kvm_vcpu_set_msrs, kvm_vcpu_set_cpu
 	kvm_vcpu_nmi, kvm_vcpu_setup_mce, kvm_vcpu_get_tsc_khz, kvm_vcpu_encrypt_op,
 	kvm_vcpu_protected;
 
+/* --- pool.c: the machine's memory for guest_memfds --- */
+
+struct kvm_pool;
+
+/* Has the machine a place for so many bytes, and is it what this file has? 0: none, it is not. */
+uint64_t kvm_pool_map(struct kvm_host *h, int fd, uint64_t size);
+void kvm_pool_unmap(struct kvm_host *h, uint64_t pa, uint64_t size);
+/* All of it goes back; no VM is there any more. */
+void kvm_pool_end(struct kvm_host *h);
+
 /* --- parts of a VM --- */
+
+/* Holes that the client has made in guest_memfds since this was last asked are taken from the guest. */
+void kvm_memory_holes(struct kvm_vm *vm);
 
 bool kvm_vm_take(struct kvm_vm *vm); /* true once: for whoever is to free it */
 void kvm_vm_free(struct kvm_vm *vm); /* calls that are in it are waited for */
 void kvm_vcpu_free(struct kvm_vcpu *v);
 /* Under vm.lock, once the TD is initialised: the slots and attributes that are there already. */
 int kvm_memory_begin(struct kvm_vm *vm);
-void kvm_memory_end(struct kvm_vm *vm);
+/* clean: the module has given all of its pages back. */
+void kvm_memory_end(struct kvm_vm *vm, bool clean);
 /* Is every page of it private by attribute, in a slot with a guest_memfd? */
 bool kvm_memory_is_private(struct kvm_vm *vm, uint64_t gpa);
 int kvm_irq_set(struct kvm_vm *vm, uint32_t gsi, bool level);

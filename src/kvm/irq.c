@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/x86.h"
 #include "kvm/internal.h"
+
+#define MSI_ADDRESS_BITS 0xfffffu
 
 static bool valid_address(const struct kvm_vm *vm, uint32_t hi)
 {
@@ -16,6 +19,8 @@ static bool valid_address(const struct kvm_vm *vm, uint32_t hi)
 /* How many vCPUs took it; -1: none. */
 int kvm_irq_msi(struct kvm_vm *vm, uint32_t lo, uint32_t hi, uint32_t data)
 {
+	/* KVM looks at nothing of the address but to whom it is. */
+	const uint32_t to = MSI_ADDRESS | (lo & MSI_ADDRESS_BITS);
 	int n;
 
 	if (!valid_address(vm, hi))
@@ -23,9 +28,11 @@ int kvm_irq_msi(struct kvm_vm *vm, uint32_t lo, uint32_t hi, uint32_t data)
 	if (!vm->td)
 		n = 0;
 	else if (vm->x2apic_format)
-		n = tdx_vm_msi_ext(vm->td, (uint64_t)hi << 32 | lo, data);
+		n = tdx_vm_msi_ext(vm->td, (uint64_t)hi << 32 | to, data);
 	else
-		n = tdx_vm_msi(vm->td, lo, data); /* the upper half is nobody's */
+		n = tdx_vm_msi(vm->td, to, data); /* the upper half is nobody's */
+	if (n <= 0)
+		kvm_host_log(vm->host,"msi lo %x hi %x data %x: %d",lo,hi,data,n);
 	return n > 0 ? n : -1;
 }
 

@@ -4,10 +4,13 @@
  * Attributes are of the VM's addresses, whatever slots there are; the monitor knows them by slot.
  * So they are kept here as ranges, and told to the monitor where there is a slot that can have
  * private pages. Shared pages are the client's memory itself. */
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "kvm/internal.h"
 
@@ -47,6 +50,8 @@ static int tell_slot(struct kvm_vm *vm, unsigned i)
 		tdx_vm_set_user_memslot(vm->td, i, gpa(s->gpa), s->size, (void *)(uintptr_t)s->user,
 					s->flags & KVM_REGION_GUEST_MEMFD);
 
+	if (!err && s->memory && s->memory->pa)
+		err = tdx_vm_back_memslot(vm->td, i, hpa(s->memory->pa + s->offset));
 	for (size_t k = 0; k < vm->nprivate && !err; k++)
 		err = tell_private(vm, s, vm->private_[k].first, vm->private_[k].end, true);
 	return err;
@@ -62,13 +67,17 @@ int kvm_memory_begin(struct kvm_vm *vm)
 	return err;
 }
 
-void kvm_memory_end(struct kvm_vm *vm)
+void kvm_memory_end(struct kvm_vm *vm, bool clean)
 {
 	free(vm->private_);
+	if (vm->holes >= 0)
+		close(vm->holes);
 	while (vm->memories) {
 		struct kvm_memory *m = vm->memories;
 
 		vm->memories = m->next;
+		if (m->pa && clean)
+			kvm_pool_unmap(vm->host, m->pa, m->size);
 		free(m);
 	}
 }
@@ -163,6 +172,54 @@ bool kvm_memory_is_private(struct kvm_vm *vm, uint64_t at)
 
 /* --- guest_memfd --- */
 
+/* fallocate() is the kernel's, and tells those who watch the file. */
+static void watch_holes(struct kvm_vm *vm, const struct kvm_memory *m)
+{
+	char path[32];
+
+	if (!m->pa)
+		return;
+	if (vm->holes < 0)
+		vm->holes = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", m->object.own);
+	if (vm->holes >= 0)
+		(void)inotify_add_watch(vm->holes, path, IN_MODIFY);
+}
+
+/* A page that the guest has is in the file: it was written when it was added or accepted. */
+static void take_holes(struct kvm_vm *vm, const struct kvm_slot *s)
+{
+	const uint64_t end = s->offset + s->size;
+	const int fd = s->memory->object.own;
+	off_t hole, data = (off_t)s->offset;
+
+	for (; (uint64_t)data < end; data = data < 0 ? (off_t)end : data) {
+		hole = lseek(fd, data, SEEK_HOLE);
+		if (hole < 0 || (uint64_t)hole >= end)
+			return;
+		data = lseek(fd, hole, SEEK_DATA);
+		if (data < 0 || (uint64_t)data > end)
+			data = (off_t)end;
+		(void)tdx_vm_zap_private(vm->td, gpa(s->gpa + (uint64_t)hole - s->offset),
+					 (uint64_t)(data - hole));
+	}
+}
+
+void kvm_memory_holes(struct kvm_vm *vm)
+{
+	char events[1024];
+
+	if (vm->holes < 0 || read(vm->holes, events, sizeof(events)) <= 0)
+		return;
+	while (read(vm->holes, events, sizeof(events)) > 0)
+		; /* one look is for all of them */
+	pthread_mutex_lock(&vm->lock);
+	for (unsigned i = 0; i < KVM_SLOTS; i++)
+		if (vm->slot[i].size && vm->slot[i].memory && vm->slot[i].memory->pa)
+			take_holes(vm, &vm->slot[i]);
+	pthread_mutex_unlock(&vm->lock);
+}
+
 long kvm_vm_create_memory(struct kvm_vm *vm, unsigned long arg)
 {
 	struct kvm_guest_memfd g;
@@ -183,6 +240,9 @@ long kvm_vm_create_memory(struct kvm_vm *vm, unsigned long arg)
 	pthread_mutex_lock(&vm->lock);
 	fd = kvm_object_open(vm->host, &m->object, KVM_MEMORY, "kvm-gmem", g.size, false);
 	if (fd >= 0) {
+		(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
+		m->pa = kvm_pool_map(vm->host, m->object.own, m->size);
+		watch_holes(vm, m);
 		m->next = vm->memories;
 		vm->memories = m;
 	}

@@ -21,19 +21,20 @@ static struct kvm_object **bucket_of(struct kvm_host *h, uint64_t ino)
 	return &h->bucket[ino % KVM_BUCKETS];
 }
 
-/* Not through open(): a preloaded client's goes through us. */
-static int open_again(int fd)
+/* Not through open(): a preloaded client's goes through us. The client gets this one: of it, unlike
+ * of what memfd_create() gives, the kernel tells who watches the file that a hole was made. */
+static int open_again(int fd, bool cloexec)
 {
 	char path[32];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC);
+	return (int)syscall(SYS_openat, AT_FDCWD, path, O_RDWR | (cloexec ? O_CLOEXEC : 0));
 }
 
 int kvm_object_open(struct kvm_host *h, struct kvm_object *o, enum kvm_kind kind, const char *name,
 		    uint64_t size, bool cloexec)
 {
-	int fd = memfd_create(name, cloexec ? MFD_CLOEXEC : 0);
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING), theirs;
 	struct stat st;
 
 	if (fd < 0)
@@ -47,15 +48,18 @@ int kvm_object_open(struct kvm_host *h, struct kvm_object *o, enum kvm_kind kind
 	o->kind = kind;
 	o->dev = st.st_dev;
 	o->ino = st.st_ino;
-	o->own = open_again(fd);
+	theirs = open_again(fd, cloexec);
+	o->own = theirs >= 0 ? fd : -1;
+	if (theirs < 0)
+		theirs = fd; /* without /proc there is one, and nobody knows when it is closed */
 	atomic_store(&o->users, 0);
 	if (o->own >= 0)
-		(void)flock(fd, LOCK_EX);
+		(void)flock(theirs, LOCK_EX);
 	pthread_mutex_lock(&h->table);
 	o->next = *bucket_of(h, o->ino);
 	*bucket_of(h, o->ino) = o;
 	pthread_mutex_unlock(&h->table);
-	return fd;
+	return theirs;
 }
 
 struct kvm_object *kvm_object_get(struct kvm_host *h, int fd)

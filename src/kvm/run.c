@@ -222,6 +222,7 @@ long kvm_vcpu_run(struct kvm_vcpu *v, unsigned long arg)
 
 	if (r)
 		return r;
+	kvm_memory_holes(v->vm);
 	complete(v);
 	do {
 		if (atomic_load(&v->vm->host->ending))

@@ -23,9 +23,24 @@ static void unlist(struct kvm_vm *vm)
 	pthread_mutex_unlock(&vm->host->table);
 }
 
+/* False: something of it did not come back, and what it lies in must not be used again. */
+static bool destroy(struct kvm_vm *vm)
+{
+	struct tdx_vmm_memory before, after;
+	bool dead = kvm_vm_is_dead(vm);
+
+	if (!vm->td)
+		return true;
+	tdx_vmm_memory(vm->host->vmm, &before);
+	tdx_vm_destroy(vm->td);
+	tdx_vmm_memory(vm->host->vmm, &after);
+	return !dead && after.quarantined_pages == before.quarantined_pages;
+}
+
 void kvm_vm_free(struct kvm_vm *vm)
 {
 	struct kvm_host *h = vm->host;
+	bool clean;
 
 	kvm_object_close(h, &vm->object);
 	for (unsigned i = 0; i < vm->nvcpus; i++)
@@ -33,11 +48,10 @@ void kvm_vm_free(struct kvm_vm *vm)
 	for (struct kvm_memory *m = vm->memories; m; m = m->next)
 		kvm_object_close(h, &m->object);
 	kvm_irq_end(vm);
-	if (vm->td)
-		tdx_vm_destroy(vm->td);
+	clean = destroy(vm);
 	for (unsigned i = 0; i < vm->nvcpus; i++)
 		kvm_vcpu_free(vm->vcpu[i]);
-	kvm_memory_end(vm);
+	kvm_memory_end(vm, clean);
 	unlist(vm);
 	pthread_mutex_destroy(&vm->irq_lock);
 	pthread_mutex_destroy(&vm->lock);
@@ -143,7 +157,7 @@ long kvm_create_vm(struct kvm_host *h, unsigned long type)
 	vm->host = h;
 	vm->pid = getpid();
 	vm->type = (unsigned)type;
-	vm->epoll = vm->stop = -1;
+	vm->epoll = vm->stop = vm->holes = -1;
 	vm->apic_bus_ns = 1;
 	vm->tsc_khz = (unsigned)(tdx_vmm_tsc_hz(vmm) / 1000);
 	vm->tsc_khz -= vm->tsc_khz % TSC_DEFAULT_STEP;

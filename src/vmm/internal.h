@@ -84,6 +84,7 @@ struct memslot {
 	uint8_t *private_;	     /* a byte a page: the attribute */
 	_Atomic uint64_t *shared_pa; /* a word a page: the host's page, 0 none yet; NULL with: */
 	bool no_private;	     /* whatever the attribute says */
+	uint64_t backing_pa;	     /* where its private pages are; 0: anywhere */
 	uint64_t user_pa;	     /* where the host has the user's memory; 0: not the user's */
 };
 

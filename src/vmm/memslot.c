@@ -82,7 +82,8 @@ static int add_slot(struct tdx_vm *vm, struct memslot *s, uint64_t gfn, uint64_t
 		*s = (struct memslot){0};
 		return err;
 	}
-	memset(s->private_, !user, npages);
+	if (!user)
+		memset(s->private_, 1, npages);
 	s->no_private = !private_;
 	s->gfn = gfn;
 	s->npages = npages;
@@ -90,6 +91,21 @@ static int add_slot(struct tdx_vm *vm, struct memslot *s, uint64_t gfn, uint64_t
 		vm->nslots = (unsigned)(s - vm->slot) + 1;
 	/* What said that there is no memory says it no more. */
 	return mmu_zap(vm, gfn, npages, MMU_SHARED);
+}
+
+int tdx_vm_back_memslot(struct tdx_vm *vm, unsigned slot, hpa_t pa)
+{
+	int err = -EINVAL;
+
+	if (slot >= VM_MAX_SLOTS || !pa.v || pa.v & (TDX_PAGE_SIZE - 1))
+		return -EINVAL;
+	mmu_write_lock(vm);
+	if (vm->slot[slot].npages) {
+		vm->slot[slot].backing_pa = pa.v;
+		err = 0;
+	}
+	mmu_write_unlock(vm);
+	return err;
 }
 
 /* A range of whole pages below the shared bit. */

@@ -174,19 +174,30 @@ static enum mmu_result walk(struct tdx_vm *vm, struct page_cache *cache, struct 
 	return MMU_OK;
 }
 
-static uint64_t get_private(struct tdx_vm *vm, struct page_cache *cache, enum tdx_level level)
+/* The page that a slot's user has for gfn; 0: it is left to the monitor. */
+static uint64_t backing(struct tdx_vm *vm, uint64_t gfn)
+{
+	const struct memslot *s = vm_slot_of(vm, gfn);
+
+	return s && s->backing_pa ? s->backing_pa + ((gfn - s->gfn) << 12) : 0;
+}
+
+static uint64_t get_private(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
+			    enum tdx_level level)
 {
 	if (level == TDX_LEVEL_2M)
 		return pages_get_block(&vm->vmm->pages);
+	if (backing(vm, gfn))
+		return backing(vm, gfn);
 	return page_cache_fill(&vm->vmm->pages, cache, 1) ? page_cache_get(cache) : 0;
 }
 
-static void put_private(struct tdx_vm *vm, struct page_cache *cache, enum tdx_level level,
-			uint64_t pa)
+static void put_private(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
+			enum tdx_level level, uint64_t pa)
 {
 	if (level == TDX_LEVEL_2M)
 		pages_put_block(&vm->vmm->pages, pa);
-	else
+	else if (!backing(vm, gfn))
 		page_cache_put(&vm->vmm->pages, cache, pa);
 }
 
@@ -208,11 +219,11 @@ enum mmu_result mmu_map_private(struct tdx_vm *vm, struct page_cache *cache, uin
 		return MMU_RETRY;
 	if (old & SPTE_PRESENT)
 		return source ? MMU_EXISTS : MMU_OK;
-	pa = get_private(vm, cache, level);
+	pa = get_private(vm, cache, gfn, level);
 	if (!pa)
 		return MMU_NO_MEMORY;
 	if (!freeze(&p->spt[i], old)) {
-		put_private(vm, cache, level, pa);
+		put_private(vm, cache, gfn, level, pa);
 		return MMU_RETRY;
 	}
 	r = mmu_set_external(vm, source ? EXTERNAL_ADD : EXTERNAL_AUG, gfn, level, pa, source,
@@ -222,7 +233,7 @@ enum mmu_result mmu_map_private(struct tdx_vm *vm, struct page_cache *cache, uin
 		return MMU_OK;
 	}
 	store(&p->spt[i], old);
-	put_private(vm, cache, level, pa);
+	put_private(vm, cache, gfn, level, pa);
 	return r;
 }
 

@@ -128,8 +128,19 @@ uint64_t pages_get_run(struct pages *p, uint64_t size, uint64_t align)
 	return pa;
 }
 
+static bool is_lent(const struct pages *p, uint64_t pa)
+{
+	for (size_t i = 0; i < p->nloans; i++)
+		if (pa - p->loan[i].pa < p->loan[i].n * TDX_PAGE_SIZE)
+			return true;
+	return false;
+}
+
+/* What a user has is not ours to hand out, whoever is done with it. */
 static void put_page(struct pages *p, uint64_t pa)
 {
+	if (is_lent(p, pa))
+		return;
 	p->page[p->npage++] = pa;
 	p->free_pages++;
 	p->used_pages--;

@@ -227,6 +227,11 @@ int tdx_vmm_dealloc(struct tdx_vmm *vmm, hpa_t pa, uint64_t pages)
 	return pages_put_lent(&vmm->pages, pa.v, pages) ? 0 : -EINVAL;
 }
 
+void *tdx_vmm_va(struct tdx_vmm *vmm, hpa_t pa)
+{
+	return vmm->port[0]->ops->va(vmm->port[0], pa);
+}
+
 void tdx_vmm_write(struct tdx_vmm *vmm, hpa_t pa, const void *buf, size_t len)
 {
 	struct vmm_cpu *c = vmm_get_cpu(vmm, -1);

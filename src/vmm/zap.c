@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What reaches into a VM's mappings from outside the guest: page sizes, zaps, lost features.
  *
- * Nothing here but the two functions on 2M pages can touch a private mapping. */
+ * Nothing here but the two functions on 2M pages and tdx_vm_zap_private() touches a private mapping. */
 #include "vmm/mmu.h"
 
 #include <errno.h>
@@ -45,6 +45,19 @@ int tdx_vm_zap_shared(struct tdx_vm *vm, gpa_t g, uint64_t size)
 		mmu_zap_direct(vm, g.v >> 12, size >> 12);
 	mmu_write_unlock(vm);
 	return 0;
+}
+
+int tdx_vm_zap_private(struct tdx_vm *vm, gpa_t g, uint64_t size)
+{
+	int err;
+
+	if ((g.v | size) & (TDX_PAGE_SIZE - 1) || g.v + size < g.v ||
+	    g.v + size > vm_shared_mask(vm))
+		return -EINVAL;
+	mmu_write_lock(vm);
+	err = vm_is_dead(vm) ? -EIO : mmu_zap(vm, g.v >> 12, size >> 12, MMU_PRIVATE);
+	mmu_write_unlock(vm);
+	return err;
 }
 
 void tdx_vm_set_noncoherent_dma(struct tdx_vm *vm, bool assigned)
