@@ -223,9 +223,9 @@ static void a_hole_in_a_guest_memfd_takes_the_page_from_the_guest(void **state)
 	program = keeps;
 	client_launch(c, 1);
 	assert_int_equal(said(c, 0), 1);
-	assert_int_equal(fallocate(c->gmem, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0x500000,
-				   0x1000),
-			 0);
+	assert_int_equal(
+		fallocate(c->gmem, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0x500000, 0x1000),
+		0);
 	/* The page that comes instead the guest has not accepted: KVM ends the VM. */
 	assert_int_equal(client_run(c, 0), -EIO);
 	assert_non_null(strstr(c->log, "not accepted"));

@@ -33,9 +33,9 @@ static int complain(const char *what, const char *why)
 /* Where it is put beside this executable: in a build folder, installed, or installed for Debian. */
 static bool find_shim(char *path, size_t len)
 {
-	static const char *const places[] = {
-		"../src/preload/libswtdx-kvm.so", "../lib/swtdx/libswtdx-kvm.so",
-		"../lib/x86_64-linux-gnu/swtdx/libswtdx-kvm.so", "../lib64/swtdx/libswtdx-kvm.so"};
+	static const char *const places[] = {"../libswtdx-kvm.so", "../lib/swtdx/libswtdx-kvm.so",
+					     "../lib/x86_64-linux-gnu/swtdx/libswtdx-kvm.so",
+					     "../lib64/swtdx/libswtdx-kvm.so"};
 	char exe[PATH_MAX], *slash;
 	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 

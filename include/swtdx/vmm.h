@@ -182,11 +182,11 @@ int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, tdx_gpa_t gpa_, uint64_
 int tdx_vm_set_user_memslot(struct tdx_vm *vm, unsigned slot, tdx_gpa_t gpa_, uint64_t size,
 			    void *user, bool private_);
 /* The private pages of a slot come out of the user's own host memory [pa, pa + size), which
- * tdx_vmm_alloc() gave, in order (guest_memfd); before there are any. It is the user's again when the
- * VM is destroyed. -EINVAL: no such slot, or not whole pages. */
+ * tdx_vmm_alloc() gave, in order (guest_memfd); before there are any. It is the user's again when
+ * the VM is destroyed. -EINVAL: no such slot, or not whole pages. */
 int tdx_vm_back_memslot(struct tdx_vm *vm, unsigned slot, tdx_hpa_t pa);
-/* Private pages of the range go, and come back on demand, as after a hole was made in a guest_memfd:
- * the guest has not accepted those. -EINVAL, -EIO. */
+/* Private pages of the range go, and come back on demand, as after a hole was made in a
+ * guest_memfd: the guest has not accepted those. -EINVAL, -EIO. */
 int tdx_vm_zap_private(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t size);
 /* KVM_SET_MEMORY_ATTRIBUTES. What is left behind is zapped. -EINVAL: no slot everywhere; -EIO. */
 int tdx_vm_set_private(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t size, bool private_);

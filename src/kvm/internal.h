@@ -203,7 +203,8 @@ void kvm_pool_end(struct kvm_host *h);
 
 /* --- parts of a VM --- */
 
-/* Holes that the client has made in guest_memfds since this was last asked are taken from the guest. */
+/* Holes that the client has made in guest_memfds since this was last asked are taken from the
+ * guest. */
 void kvm_memory_holes(struct kvm_vm *vm);
 
 bool kvm_vm_take(struct kvm_vm *vm); /* true once: for whoever is to free it */

@@ -31,8 +31,6 @@ int kvm_irq_msi(struct kvm_vm *vm, uint32_t lo, uint32_t hi, uint32_t data)
 		n = tdx_vm_msi_ext(vm->td, (uint64_t)hi << 32 | to, data);
 	else
 		n = tdx_vm_msi(vm->td, to, data); /* the upper half is nobody's */
-	if (n <= 0)
-		kvm_host_log(vm->host,"msi lo %x hi %x data %x: %d",lo,hi,data,n);
 	return n > 0 ? n : -1;
 }
 

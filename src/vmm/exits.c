@@ -33,7 +33,8 @@ static int memory_fault(struct tdx_vcpu *v, struct tdx_run *run, uint64_t gpa_, 
 	return 0;
 }
 
-/* May a private 2M page be put here? All of it in one slot, all private, and of the monitor's own. */
+/* May a private 2M page be put here? All of it in one slot, all private, and of the monitor's own.
+ */
 static bool fits_2m(const struct memslot *s, uint64_t gfn)
 {
 	uint64_t first = gfn & ~511ull;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What reaches into a VM's mappings from outside the guest: page sizes, zaps, lost features.
  *
- * Nothing here but the two functions on 2M pages and tdx_vm_zap_private() touches a private mapping. */
+ * Nothing here but the two functions on 2M pages and tdx_vm_zap_private() touches a private
+ * mapping. */
 #include "vmm/mmu.h"
 
 #include <errno.h>
