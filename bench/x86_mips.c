@@ -42,6 +42,22 @@ static const struct loop loops[] = {
 	 "\x85\xc9"	    /* test ecx, ecx */
 	 "\x75\xe6"	    /* jnz */
 	 "\x0f\x0b"},
+	{"movsd, mulsd, addsd, dec, jnz", 17, 5,
+	 "\xf2\x0f\x10\x0f" /* movsd xmm1, [rdi] */
+	 "\xf2\x0f\x59\xca" /* mulsd xmm1, xmm2 */
+	 "\xf2\x0f\x58\xc1" /* addsd xmm0, xmm1 */
+	 "\x48\xff\xc9"	    /* dec rcx */
+	 "\x75\xef"	    /* jnz */
+	 "\x0f\x0b"},
+	{"movdqu, pxor, paddd, movdqu, add, dec, jnz", 25, 7,
+	 "\xf3\x0f\x6f\x07"	/* movdqu xmm0, [rdi] */
+	 "\x66\x0f\xef\xc1"	/* pxor xmm0, xmm1 */
+	 "\x66\x0f\xfe\xc2"	/* paddd xmm0, xmm2 */
+	 "\xf3\x0f\x7f\x47\x10" /* movdqu [rdi+16], xmm0 */
+	 "\x48\x01\xc8"		/* add rax, rcx */
+	 "\x48\xff\xc9"		/* dec rcx */
+	 "\x75\xe7"		/* jnz */
+	 "\x0f\x0b"},
 };
 
 enum { RUNS = 12, INSNS = 8000000 };
@@ -81,18 +97,23 @@ int main(void)
 {
 	unsigned i;
 
+	printf("%-45s %12s %12s\n", "MIPS", "interpreted", "translated");
 	for (i = 0; i < sizeof(loops) / sizeof(loops[0]); i++) {
-		struct guest g;
-		double mips;
+		double mips[2];
+		unsigned k;
 
-		if (g_open(&g))
-			return 3;
-		g_put(&g, G_CODE, loops[i].bytes, loops[i].len);
-		mips = best(&g);
-		g_close(&g);
-		if (mips <= 0)
-			return 1;
-		printf("%-45s %8.0f MIPS\n", loops[i].name, mips);
+		for (k = 0; k < 2; k++) {
+			struct guest g;
+
+			if (g_open_with(&g, k ? (int)X86_TRANSLATE_AFTER : -1, false))
+				return 3;
+			g_put(&g, G_CODE, loops[i].bytes, loops[i].len);
+			mips[k] = best(&g);
+			g_close(&g);
+			if (mips[k] <= 0)
+				return 1;
+		}
+		printf("%-45s %12.0f %12.0f\n", loops[i].name, mips[0], mips[1]);
 	}
 	return 0;
 }

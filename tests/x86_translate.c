@@ -34,6 +34,7 @@ struct program {
 	uint8_t bytes[INSNS * 16];
 	unsigned len, at[INSNS + 1], n;
 	unsigned pointer; /* a register that stays in the data */
+	bool vectors;
 };
 
 static void put(struct program *p, unsigned v)
@@ -111,13 +112,49 @@ static void branch(struct program *p, unsigned map, unsigned opc, const unsigned
 	put4(p, to - (p->len + 4));
 }
 
+/* A vector instruction; those that want their operand aligned mostly find it so by chance. */
+static void vector(struct program *p)
+{
+	static const struct {
+		uint8_t prefix, opcode, imm;
+	} of[] = {
+		{0, 0x10, 0},	 {0, 0x11, 0},	  {0xf2, 0x10, 0}, {0xf3, 0x11, 0}, {0xf2, 0x58, 0},
+		{0xf3, 0x59, 0}, {0x66, 0x5e, 0}, {0, 0x51, 0},	   {0xf2, 0x2a, 0}, {0xf2, 0x2c, 0},
+		{0xf3, 0x2d, 0}, {0x66, 0x2e, 0}, {0, 0x2f, 0},	   {0x66, 0x6e, 0}, {0x66, 0x7e, 0},
+		{0x66, 0x6f, 0}, {0xf3, 0x6f, 0}, {0xf3, 0x7f, 0}, {0x66, 0xef, 0}, {0x66, 0xfe, 0},
+		{0x66, 0x70, 1}, {0, 0xc6, 1},	  {0x66, 0xd6, 0}, {0xf3, 0x7e, 0}, {0x66, 0x60, 0},
+		{0x66, 0xd4, 0}, {0xf2, 0x5a, 0}, {0xf3, 0x5a, 0}, {0, 0x12, 0},    {0, 0x16, 0},
+		{0xf2, 0xc2, 1}, {0x66, 0x73, 1}, {0x66, 0xd7, 0}, {0, 0x50, 0},    {0x66, 0xc4, 1},
+	};
+	const unsigned k = below(sizeof(of) / sizeof(of[0]));
+	const unsigned reg = of[k].opcode == 0x73 ? 2 + 4 * below(2) : below(16);
+	unsigned rm = below(16);
+	const bool only_reg = of[k].opcode == 0x73 || of[k].opcode == 0xd7 || of[k].opcode == 0x50;
+	const bool mem = !only_reg && below(2);
+
+	if (mem)
+		rm = p->pointer;
+	if (of[k].prefix)
+		put(p, of[k].prefix);
+	put(p, 0x40 | (below(2) ? 8u : 0) | (reg & 8) >> 1 | (rm & 8) >> 3);
+	put(p, 0x0f);
+	put(p, of[k].opcode);
+	put(p, (mem ? 1u : 3u) << 6 | (reg & 7) << 3 | (mem && (rm & 7) == 4 ? 4 : rm & 7));
+	if (mem && (rm & 7) == 4)
+		put(p, 0x24);
+	if (mem)
+		put(p, (unsigned)rnd() & 0xff);
+	if (of[k].imm)
+		put(p, (unsigned)rnd() & 0xff);
+}
+
 static void instruction(struct program *p)
 {
 	static const uint8_t two[] = {0x00, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x38};
 	static const uint8_t mapped[] = {0xb6, 0xb7, 0xbe, 0xbf, 0xaf, 0xa3, 0xab, 0xb3,
 					 0xbb, 0xbc, 0xbd, 0xc0, 0xc1, 0xb0, 0xb1};
 	static const uint8_t shifts[] = {0, 1, 2, 3, 4, 5, 7};
-	const unsigned what = below(24), w = below(2);
+	const unsigned what = below(p->vectors ? 34 : 24), w = below(2);
 
 	switch (what) {
 	case 0 ... 5:
@@ -175,6 +212,9 @@ static void instruction(struct program *p)
 	case 22:
 		branch(p, 0, below(2) ? 0xe8 : 0xe9, p->at, p->n);
 		break;
+	case 24 ... 33:
+		vector(p);
+		break;
 	default:
 		if (below(3) == 0)
 			put(p, 0xc3);
@@ -190,6 +230,7 @@ static void make(struct program *p)
 {
 	memset(p, 0, sizeof(*p));
 	p->pointer = below(16);
+	p->vectors = below(2);
 	if (p->pointer == 4)
 		p->pointer = 3;
 	for (p->n = 0; p->n < INSNS; p->n++) {
@@ -214,7 +255,12 @@ static void prepare(struct guest *g, const struct program *p, uint64_t s)
 	for (i = 0; i < 16; i++)
 		*tdx_reg(&g->cpu->regs, i) = below(3) ? rnd() : rnd() & 0xff;
 	g->cpu->regs.rsp = G_DATA + 0x2000;
-	*tdx_reg(&g->cpu->regs, p->pointer) = G_DATA + 0x800 + below(8);
+	*tdx_reg(&g->cpu->regs, p->pointer) = G_DATA + 0x800 + (below(2) ? 0 : below(8));
+	for (i = 0; i < 32; i++)
+		g->cpu->xmm[i / 2].q[i % 2] = below(2) ? rnd() : (uint64_t)below(1000) << 52;
+	g->cpu->fx.mxcsr = 0x1f80 | below(4) << 13;
+	if (below(6) == 0) /* an exception that is not masked */
+		g->cpu->fx.mxcsr &= ~(0x80u << below(6));
 	if (below(4) == 0) /* into the code */
 		*tdx_reg(&g->cpu->regs, p->pointer) = G_CODE + below(INSNS * 4);
 	x86_set_rflags(g->cpu, rnd() & 0x8d5);
@@ -257,6 +303,8 @@ static void compare(const struct program *p, struct guest *g, const struct x86_e
 		tell(p, "where it is", g);
 	if (x86_rflags(a) != x86_rflags(b))
 		tell(p, "a flag", g);
+	if (memcmp(a->xmm, b->xmm, sizeof(a->xmm)) != 0 || a->fx.mxcsr != b->fx.mxcsr)
+		tell(p, "a vector, or MXCSR,", g);
 	if (memcmp(g[0].ram + G_DATA - 0x1000, g[1].ram + G_DATA - 0x1000, 0x6000) != 0 ||
 	    memcmp(g[0].ram + G_CODE, g[1].ram + G_CODE, 0x4000) != 0)
 		tell(p, "memory", g);

@@ -186,6 +186,8 @@ struct x86_cpu {
 	uint64_t jc_key; /* what the table of jumps is good for, and the mode */
 	struct jc_entry *jumps;
 	uint64_t spill; /* of emitted code */
+	uint32_t host_mxcsr;
+	uint8_t vectors; /* the host's registers have the guest's, and MXCSR, for now */
 	uint8_t rmw_pending;
 	uint8_t shadow; /* interrupts blocked: 1 by STI, 2 by MOV SS or POP SS; 0x80 while it lasts
 			 */

@@ -11,6 +11,7 @@
  * xlate_stubs.c  the ways between emitted code and C
  * xlate_unit.c   one block: memory accesses, exits, call-outs
  * xlate_int.c    its integer instructions
+ * xlate_sse.c    its vector instructions
  * xlate_check.c  both executed and compared
  * xlate.c        when blocks are translated, linked and forgotten */
 #ifndef X86_XLATE_H
@@ -34,6 +35,8 @@ struct xl_stubs {
 	const uint8_t *tailout; /* RAX: the operation, after which the block is left */
 	const uint8_t *load[4], *store[4], *rmw[4]; /* by log2 of the size */
 	const uint8_t *rmw_done;
+	const uint8_t *vectors;	    /* load them; flags kept */
+	const uint8_t *try_vectors; /* ZF: done; else an exception is not masked */
 };
 
 /* What the processors of a guest share of it. */
@@ -87,7 +90,15 @@ struct xl_change {
 	uint64_t imm;
 };
 
-enum xl_cold_kind { COLD_LOAD, COLD_STORE, COLD_CHANGE, COLD_EXIT, COLD_TAILOUT, COLD_GOTO };
+enum xl_cold_kind {
+	COLD_LOAD,
+	COLD_STORE,
+	COLD_CHANGE,
+	COLD_EXIT,
+	COLD_TAILOUT,
+	COLD_GOTO,
+	COLD_VECTORS
+};
 
 /* What is out of the way: a place jumped from, and where to go on. */
 struct xl_cold {
@@ -96,6 +107,7 @@ struct xl_cold {
 	const uint8_t *back;
 	const struct x86_op *op;
 	unsigned size, count;
+	bool vectors; /* the host has the guest's when it goes on */
 	struct xl_value value;
 	struct xl_change change;
 	struct x86_link *link;
@@ -113,6 +125,7 @@ struct xl_unit {
 	bool failed, check;
 	/* Where the guest's flags are; both may be true. */
 	bool flags_host, flags_mem;
+	bool vectors; /* the host has the guest's for certain */
 	struct xl_cold colds[XL_COLDS];
 
 	/* the instruction in hand */
@@ -157,8 +170,17 @@ void xl_go(struct xl_unit *u, unsigned count);
 void xl_canonical(struct xl_unit *u);
 void xl_callout(struct xl_unit *u);
 
+/* The host's address of `size` bytes at RAX, in RAX, if the TLB has an entry for them; else the
+ * interpreter goes on with the operation. */
+void xl_direct(struct xl_unit *u, unsigned size, bool write);
+void xl_tailout_at(struct xl_unit *u, uint8_t *from);
+/* The host's vector registers and MXCSR become the guest's, there and back. */
+void xl_vectors_later(struct xl_unit *u, uint8_t *from);
+
 /* One instruction; false: not of those that are emitted. */
 bool xl_int(struct xl_unit *u);
+bool xl_sse(struct xl_unit *u);
+void xl_vectors(struct xl_unit *u);
 
 /* The whole block. false: it stays with the interpreter. */
 bool xl_unit(struct xl_unit *u);

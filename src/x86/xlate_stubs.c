@@ -8,7 +8,20 @@
 
 #define FIELD(name) rm_at(H_R15, (int32_t)offsetof(struct x86_cpu, name))
 
-enum { CC_E = 4 };
+enum { CC_E = 4, CC_NE = 5 };
+
+#define MXCSR_MASKS 0x1f80
+
+static struct host_rm vector(unsigned i)
+{
+	return rm_at(H_R15, (int32_t)(offsetof(struct x86_cpu, xmm) + i * sizeof(struct x86_xmm)));
+}
+
+static struct host_rm mxcsr(void)
+{
+	return rm_at(H_R15,
+		     (int32_t)(offsetof(struct x86_cpu, fx) + offsetof(struct x86_fxregs, mxcsr)));
+}
 
 static const uint8_t saved[] = {H_RBX, H_RBP, H_R12, H_R13, H_R14, H_R15};
 
@@ -17,10 +30,41 @@ static bool preserved(unsigned reg)
 	return reg == H_RBX || reg == H_RBP || reg >= H_R12;
 }
 
+/* Put the guest's vectors and MXCSR away, if the host has them. Flags change, nothing else. */
+static void put_vectors_away(struct emit *e)
+{
+	uint8_t *none;
+	unsigned i;
+
+	emit_op(e, 1, 0x80, 7, FIELD(vectors)); /* cmpb $0 */
+	emit1(e, 0);
+	none = emit_jcc_later(e, CC_E);
+	for (i = 0; i < 16; i++)
+		emit_op(e, 4, OPC_0F | 0x29, i, vector(i)); /* movaps */
+	emit_op(e, 4, OPC_0F | 0xae, 3, mxcsr());	    /* stmxcsr */
+	emit_op(e, 4, OPC_0F | 0xae, 2, FIELD(host_mxcsr)); /* ldmxcsr */
+	emit_op(e, 1, 0xc6, 0, FIELD(vectors));		    /* movb $0 */
+	emit1(e, 0);
+	emit_lands(e, none);
+}
+
+static void fetch_vectors(struct emit *e)
+{
+	unsigned i;
+
+	emit_op(e, 4, OPC_0F | 0xae, 3, FIELD(host_mxcsr));
+	emit_op(e, 4, OPC_0F | 0xae, 2, mxcsr());
+	for (i = 0; i < 16; i++)
+		emit_op(e, 4, OPC_0F | 0x28, i, vector(i));
+	emit_op(e, 1, 0xc6, 0, FIELD(vectors));
+	emit1(e, 1);
+}
+
 static void put_away(struct emit *e)
 {
 	unsigned g;
 
+	put_vectors_away(e);
 	for (g = 0; g < 16; g++)
 		if (xl_home[g] != H_NONE)
 			emit_store(e, 8, xl_slot(g), xl_home[g]);
@@ -201,6 +245,25 @@ static void make_rmw_done(struct emit *e, struct xl_stubs *s)
 	ret(e);
 }
 
+static void make_vectors(struct emit *e, struct xl_stubs *s)
+{
+	uint8_t *unmasked;
+
+	s->vectors = start(e);
+	fetch_vectors(e);
+	ret(e);
+
+	s->try_vectors = start(e);
+	emit_load(e, 4, H_R11, mxcsr());
+	emit_op(e, 4, 0xf7, 2, rm_reg(H_R11)); /* not */
+	emit_op(e, 4, 0xf7, 0, rm_reg(H_R11)); /* test */
+	emit4(e, MXCSR_MASKS);
+	unmasked = emit_jcc_later(e, CC_NE);
+	fetch_vectors(e);
+	emit_lands(e, unmasked);
+	ret(e);
+}
+
 void xl_make_stubs(struct emit *e, struct xl_stubs *s, bool check)
 {
 	unsigned i;
@@ -219,4 +282,5 @@ void xl_make_stubs(struct emit *e, struct xl_stubs *s, bool check)
 			    1u << i, false);
 	}
 	make_rmw_done(e, s);
+	make_vectors(e, s);
 }

@@ -121,6 +121,7 @@ static struct xl_cold *cold(struct xl_unit *u, enum xl_cold_kind kind, uint8_t *
 	c->kind = kind;
 	c->from = from;
 	c->op = u->op;
+	c->vectors = u->vectors;
 	return c;
 }
 
@@ -203,6 +204,21 @@ static uint8_t *check(struct xl_unit *u, unsigned size, bool write)
 	miss = emit_jcc_later(e, CC_NE);
 	emit_op(e, 8, 0x03, H_RAX, rm_at(H_R11, offsetof(struct x86_tlbe, addend)));
 	return miss;
+}
+
+void xl_direct(struct xl_unit *u, unsigned size, bool write)
+{
+	xl_tailout_at(u, check(u, size, write));
+}
+
+void xl_tailout_at(struct xl_unit *u, uint8_t *from)
+{
+	cold(u, COLD_TAILOUT, from);
+}
+
+void xl_vectors_later(struct xl_unit *u, uint8_t *from)
+{
+	cold(u, COLD_VECTORS, from)->back = emit_here(&u->e);
 }
 
 void xl_load(struct xl_unit *u, unsigned size)
@@ -404,6 +420,7 @@ void xl_callout(struct xl_unit *u)
 		return;
 	}
 	u->callouts++;
+	u->vectors = false;
 	ops = xl_callout_ops(u->cpu, u->nops + 1);
 	if (!ops) {
 		u->failed = true;
@@ -452,11 +469,19 @@ static void emit_cold(struct xl_unit *u, const struct xl_cold *c)
 		emit_mov_imm(e, H_RAX, op);
 		emit_jmp(e, s->tailout);
 		return;
+	case COLD_VECTORS:
+		emit_call(e, s->try_vectors);
+		emit_jcc(e, CC_E, c->back);
+		emit_mov_imm(e, H_RAX, op);
+		emit_jmp(e, s->tailout);
+		return;
 	case COLD_GOTO:
 		emit_alu_imm(e, 8, 5, FIELD(left), c->op->n + 1);
 		emit_jmp(e, s->goes);
 		return;
 	}
+	if (c->vectors) /* put away by what was called */
+		emit_call(e, s->vectors);
 	emit_jmp(e, c->back);
 }
 
@@ -470,7 +495,7 @@ static void one(struct xl_unit *u, const ZydisDecoder *d)
 	    u->in.length != u->op->len || u->op->fn == x86_ud ||
 	    !ZYAN_SUCCESS(ZydisDecoderDecodeOperands(d, &ctx, &u->in, u->o,
 						     u->in.operand_count_visible)) ||
-	    !xl_int(u))
+	    (!xl_int(u) && !xl_sse(u)))
 		xl_callout(u);
 }
 
@@ -487,6 +512,7 @@ bool xl_unit(struct xl_unit *u)
 	u->entry = emit_here(&u->e);
 	u->flags_host = false;
 	u->flags_mem = true;
+	u->vectors = false;
 	emit_alu_imm(&u->e, 8, 7, FIELD(left), ninsns);
 	emit_jcc(&u->e, CC_L, u->stubs->attend);
 	emit_alu_imm(&u->e, 4, 7, FIELD(attn), 0);
