@@ -17,7 +17,7 @@
 
 enum kvm_kind { KVM_SYSTEM, KVM_VM, KVM_VCPU, KVM_MEMORY, KVM_KINDS };
 
-enum { KVM_SLOTS = 512, KVM_BUCKETS = 64, KVM_MISSING = 64, KVM_MAX_VCPUS = 256 };
+enum { KVM_SLOTS = 512, KVM_BUCKETS = 64, KVM_MISSING = 64, KVM_MAX_VCPUS = 256, KVM_LEFT = 64 };
 
 struct kvm_vm;
 
@@ -105,6 +105,13 @@ struct kvm_vm {
 	size_t nprivate;
 	struct kvm_memory *memories;
 	int holes; /* an inotify of theirs: somebody may have made some; -1: none */
+	struct kvm_left {
+		const struct kvm_memory *memory;
+		uint64_t first, end; /* bytes of it that were made shared, and so left the guest */
+	} left[KVM_LEFT];	     /* since holes were last looked for */
+	unsigned nleft;
+	_Atomic bool look_for_holes;
+	uint64_t next_look_ns;
 	struct kvm_vcpu *vcpu[KVM_MAX_VCPUS];
 	unsigned nvcpus;
 	bool split, x2apic_format;

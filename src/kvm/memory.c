@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kvm/internal.h"
@@ -40,6 +41,10 @@ static int tell_private(struct kvm_vm *vm, const struct kvm_slot *s, uint64_t fi
 	end = end < slot_end ? end : slot_end;
 	if (first >= end)
 		return 0;
+	if (!private_ && s->memory->pa && vm->nleft < KVM_LEFT)
+		vm->left[vm->nleft++] =
+			(struct kvm_left){s->memory, (first << 12) - s->gpa + s->offset,
+					  (end << 12) - s->gpa + s->offset};
 	return tdx_vm_set_private(vm->td, gpa(first << 12), (end - first) << 12, private_);
 }
 
@@ -205,18 +210,60 @@ static void take_holes(struct kvm_vm *vm, const struct kvm_slot *s)
 	}
 }
 
-void kvm_memory_holes(struct kvm_vm *vm)
+/* Holes that say nothing new: the client converts memory first and frees it then. */
+static unsigned explained(struct kvm_vm *vm)
 {
-	char events[1024];
+	unsigned n = 0;
 
-	if (vm->holes < 0 || read(vm->holes, events, sizeof(events)) <= 0)
+	for (unsigned i = 0; i < vm->nleft; i++) {
+		const struct kvm_left *l = &vm->left[i];
+		const off_t data = lseek(l->memory->object.own, (off_t)l->first, SEEK_DATA);
+
+		n += data < 0 || (uint64_t)data >= l->end;
+	}
+	vm->nleft = 0;
+	return n;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
+}
+
+/* A look goes over whole files: it takes a twentieth of the time at most. */
+static void look_for_holes(struct kvm_vm *vm)
+{
+	const uint64_t start = now_ns();
+
+	if (start < vm->next_look_ns)
 		return;
-	while (read(vm->holes, events, sizeof(events)) > 0)
-		; /* one look is for all of them */
-	pthread_mutex_lock(&vm->lock);
+	vm->look_for_holes = false;
 	for (unsigned i = 0; i < KVM_SLOTS; i++)
 		if (vm->slot[i].size && vm->slot[i].memory && vm->slot[i].memory->pa)
 			take_holes(vm, &vm->slot[i]);
+	vm->next_look_ns = now_ns() + 20 * (now_ns() - start);
+}
+
+void kvm_memory_holes(struct kvm_vm *vm)
+{
+	struct inotify_event event[64]; /* of files, without names */
+	ssize_t n;
+	unsigned made = 0;
+
+	if (vm->holes < 0)
+		return;
+	while ((n = read(vm->holes, event, sizeof(event))) > 0)
+		made += (unsigned)((size_t)n / sizeof(event[0]));
+	if (!made && !vm->look_for_holes)
+		return;
+	pthread_mutex_lock(&vm->lock);
+	if (made && made > explained(vm))
+		vm->look_for_holes = true;
+	if (vm->look_for_holes)
+		look_for_holes(vm);
 	pthread_mutex_unlock(&vm->lock);
 }
 
