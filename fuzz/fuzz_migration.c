@@ -90,8 +90,8 @@ static bool load(struct file *f, const char *path)
 	size_t size = 1 << 20, n;
 	char err[128];
 
-	f->path = path;
-	f->text = calloc(1, size);
+	free(f->text); /* of one that was no session */
+	*f = (struct file){.path = path, .text = calloc(1, size)};
 	n = in && f->text ? fread(f->text, 1, size - 1, in) : 0;
 	if (in)
 		fclose(in);
@@ -150,6 +150,18 @@ static uint64_t spare(uint64_t v)
 	return (v & PAGE_BITS & ((1ull << 46) - 1)) < PAMT_BASE
 		       ? v
 		       : (v & ~PAGE_BITS) | HOST_PAGES | (v & HOST_MASK);
+}
+
+/* The same for the pages that an export's list names, which it writes. */
+static void spare_list(struct fuzz *f, uint64_t leaf, uint64_t r9)
+{
+	uint64_t *entry = machine_ptr(f->p.m, machine_strip(f->p.m, r9 & PAGE_BITS));
+
+	if (leaf != TDH_EXPORT_MEM && leaf != TDH_EXPORT_STATE_IMMUTABLE &&
+	    leaf != TDH_EXPORT_STATE_TD && leaf != TDH_EXPORT_STATE_VP)
+		return;
+	for (unsigned i = 0; i < TDX_PAGE_SIZE / sizeof(*entry); i++)
+		entry[i] = spare(entry[i]);
 }
 
 static void spare_memory(uint64_t leaf, struct tdx_regs *r)
@@ -219,6 +231,7 @@ static bool call(struct fuzz *f)
 		in.r10 ^= 1ull << 63;
 	spare_memory(tdx_rax_leaf(in.rax), &in);
 	disturb(f);
+	spare_list(f, tdx_rax_leaf(in.rax), in.r9);
 	out = in;
 	if (module_seamcall(f->p.mod, s->lp, &out) == MODULE_SHUTDOWN)
 		return broken(f, "a fatal error of the module", &in);
