@@ -40,6 +40,12 @@ assert r["simulated"] and not r["damaged"]
 assert any(c.get("call") == "TDG.MEM.PAGE.ACCEPT" and c["outcome"] == "TDX_SUCCESS" for c in r["records"])
 END
 
+# What calls read in memory is in the trace: lists and bundles of a migration, the state of an L2 VM.
+for f in 14-mig-recorded 14-mig-crafted-vp-1 14-mig-mem-crafted-1 16-l2-first 16-l2-idt-vectoring 18-step-defence; do
+	expect 0 "$swtdx" record -o m.tdxtrace "$vectors/$f.vec"
+	expect 0 "$swtdx" replay --check m.tdxtrace
+done
+
 # The Trace Event Format: what each kind of event needs, and slices of a lane nest.
 expect 0 "$swtdx" replay --perfetto a.json a.tdxtrace
 python3 - <<'END' || fail "Perfetto"

@@ -180,3 +180,19 @@ void *guest_memory(struct tx *tx, gpa_t gpa_, bool write, enum gpa_kind kind, en
 										      << 3);
 	return ptr;
 }
+
+bool module_guest_private(struct module *mod, unsigned lp_id, gpa_t gpa_, uint64_t *pa)
+{
+	struct lp *lp = &mod->lp[lp_id];
+	struct tx tx;
+	uint64_t entry;
+	unsigned rwx;
+	bool found;
+
+	tx_begin(&tx, lp, NULL, true);
+	found = td_gpa_valid(lp->tdcs, gpa_, true) &&
+		guest_walk_private(&tx, lp->tdcs, gpa_, ACCESS_READ, &entry, &rwx, pa) ==
+			GPA_WALK_OK;
+	tx_end(&tx);
+	return found;
+}

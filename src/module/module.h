@@ -70,6 +70,8 @@ void module_guest_cpuid(struct module *mod, unsigned lp, uint32_t leaf, uint32_t
 bool module_msr_intercepted(const struct module *mod, unsigned lp, uint32_t msr, bool write);
 /* The guest's value of an MSR that no VMCS field and no XSAVE component holds; else NULL. */
 uint64_t *module_guest_msr(struct module *mod, unsigned lp, uint32_t msr);
+/* Where its private memory has this byte, as its own accesses find it. False: nowhere. */
+bool module_guest_private(struct module *mod, unsigned lp, gpa_t gpa_, uint64_t *pa);
 /* Where the guest stood at TDH.VP.ENTER: an exit at the same RIP is a stall. */
 uint64_t module_entry_rip(const struct module *mod, unsigned lp);
 

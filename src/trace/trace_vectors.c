@@ -115,6 +115,12 @@ static void exit_words(FILE *out, const struct trace_record *r)
 		fprintf(out, " gla=0x%llx", (unsigned long long)x->gla);
 	if (x->intr_info)
 		fprintf(out, " intr=0x%x", x->intr_info);
+	if (x->intr_error)
+		fprintf(out, " ierr=0x%x", x->intr_error);
+	if (x->idt_vectoring_info)
+		fprintf(out, " idt=0x%x", x->idt_vectoring_info);
+	if (x->instr_info)
+		fprintf(out, " iinfo=0x%x", x->instr_info);
 	if (x->instr_len)
 		fprintf(out, " ilen=0x%x", x->instr_len);
 	if (x->stall)

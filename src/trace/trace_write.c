@@ -15,6 +15,8 @@
 #include "arch/x86.h"
 #include "machine/machine.h"
 #include "module/hooks.h"
+#include "module/mig.h"
+#include "module/sha384.h"
 #include "module/tx.h"
 #include "module/vmcs.h"
 #include "trace/crc32.h"
@@ -222,6 +224,93 @@ static void put_memory(struct trace *t, unsigned lp, uint64_t pa, size_t len)
 		put_bytes(t, lp, TRACE_MEMORY, pa, machine_ptr(m, pa), len);
 }
 
+/* --- migration: lists, what they name, and messages --- */
+
+enum { LIST_ENTRIES = 512, LIST_LAST_SHIFT = 55, LIST_FIRST_SHIFT = 3 };
+#define LIST_PAGE     0x000ffffffffff000ull
+#define ENTRY_INVALID (1ull << 63)
+#define NO_LIST	      (~0ull)
+
+static void put_page(struct trace *t, unsigned lp, uint64_t pa)
+{
+	put_memory(t, lp, pa & LIST_PAGE, TDX_PAGE_SIZE);
+}
+
+/* A message's head: its size is in the operand, and no more than a page. */
+static void put_mbmd(struct trace *t, unsigned lp, uint64_t r8)
+{
+	put_memory(t, lp, r8 & LIST_PAGE & ~0x7full, sizeof(struct mbmd));
+}
+
+/* A list of pages, and with `contents` the pages from the first on. */
+static void put_pages(struct trace *t, unsigned lp, uint64_t list, unsigned first, bool contents)
+{
+	const struct machine *m = t->mod->m;
+	const uint64_t pa = machine_strip(m, list & LIST_PAGE);
+	const unsigned last = (unsigned)(list >> LIST_LAST_SHIFT) & (LIST_ENTRIES - 1);
+
+	if (list == NO_LIST || !machine_is_ram(m, pa, TDX_PAGE_SIZE))
+		return;
+	put_page(t, lp, pa);
+	for (unsigned i = first; contents && i <= last; i++) {
+		uint64_t entry;
+
+		memcpy(&entry, machine_ptr(m, pa + i * sizeof(entry)), sizeof(entry));
+		if (!(entry & ENTRY_INVALID))
+			put_page(t, lp, entry);
+	}
+}
+
+static void migration_operands(struct trace *t, unsigned lp, const struct tdx_regs *in)
+{
+	const unsigned first = (unsigned)(in->rcx >> LIST_FIRST_SHIFT) & (LIST_ENTRIES - 1);
+
+	switch (tdx_rax_leaf(in->rax)) {
+	case TDH_EXPORT_BLOCKW:
+	case TDH_EXPORT_RESTORE:
+		put_page(t, lp, in->rcx);
+		break;
+	case TDH_EXPORT_MEM:
+		put_page(t, lp, in->rcx);
+		put_pages(t, lp, in->r9, 0, false);
+		break;
+	case TDH_IMPORT_MEM:
+		put_mbmd(t, lp, in->r8);
+		put_page(t, lp, in->rcx);
+		put_pages(t, lp, in->r9, first, true);
+		put_page(t, lp, in->r11);
+		put_page(t, lp, in->r12);
+		put_pages(t, lp, in->r13, 0, false);
+		put_page(t, lp, in->r14);
+		break;
+	case TDH_EXPORT_STATE_IMMUTABLE:
+	case TDH_EXPORT_STATE_TD:
+	case TDH_EXPORT_STATE_VP:
+		put_pages(t, lp, in->r9, 0, false);
+		break;
+	case TDH_IMPORT_STATE_IMMUTABLE:
+	case TDH_IMPORT_STATE_TD:
+	case TDH_IMPORT_STATE_VP:
+		put_mbmd(t, lp, in->r8);
+		put_pages(t, lp, in->r9, 0, true);
+		break;
+	case TDH_EXPORT_ABORT:
+	case TDH_IMPORT_TRACK:
+		put_mbmd(t, lp, in->r8);
+		break;
+	}
+}
+
+/* What an L1 VMM gives its VM at TDG.VP.ENTER. */
+static void l2_state(struct trace *t, struct lp *lp, const struct tdx_regs *in)
+{
+	uint64_t pa;
+
+	if (tdx_rax_leaf(in->rax) == TDG_VP_ENTER &&
+	    module_guest_private(t->mod, lp->id, gpa(in->rdx), &pa))
+		put_memory(t, lp->id, pa, sizeof(struct tdx_l2_state));
+}
+
 static void operands(struct trace *t, unsigned lp, const struct tdx_regs *in)
 {
 	const struct machine *m = t->mod->m;
@@ -246,7 +335,11 @@ static void operands(struct trace *t, unsigned lp, const struct tdx_regs *in)
 		if (t->opt.contents)
 			put_memory(t, lp, in->r9, TDX_PAGE_SIZE);
 		break;
+	case TDH_SERVTD_PREBIND:
+		put_memory(t, lp, in->rdx, SHA384_SIZE);
+		break;
 	default:
+		migration_operands(t, lp, in);
 		break;
 	}
 }
@@ -295,6 +388,8 @@ static struct tdx_status on_enter(void *arg, struct lp *lp, bool guest, struct t
 		if (!t->opt.no_memory)
 			operands(t, lp->id, regs);
 		begin(t, lp, TRACE_SEAMCALL, regs);
+	} else if (!t->opt.no_memory) {
+		l2_state(t, lp, regs);
 	}
 	return tdx_success();
 }
