@@ -167,9 +167,7 @@ static void print_document(const struct totals *t, bool markdown)
 		      "Every"
 		      " schedule of their lock steps is run, states that\nare equal bit for bit "
 		      "merged,"
-		      " the module's invariants checked in every final state. Calls of which\nthe "
-		      "model has the checks only ([fidelity.md](fidelity.md)) are not among "
-		      "them.\n\n",
+		      " the module's invariants checked in every final state.\n\n",
 		      stdout);
 	print_totals(t);
 	printf("\n"

@@ -151,15 +151,16 @@ static void find_mixed(struct explore *e, struct pair *pair)
 int pair_run(struct pair_setup *setup, const struct subject *second, struct pair *pair)
 {
 	struct explore_options opt = {.check = true};
-	char line[200], err[128];
+	char line[320], err[128];
 	struct explore *e;
 	int ret = 0;
 
 	memset(pair, 0, sizeof(*pair));
 	pair->first = setup->first;
 	pair->second = second;
-	pair->possible = setup->possible;
-	if (!setup->possible)
+	/* what a call is told of a session is not known where there is none */
+	pair->possible = setup->possible && (!strchr(second->call, '$') || setup->p.nvalues > 0);
+	if (!pair->possible)
 		return 0;
 	pair->s.nthreads = 2;
 	second_line(setup, second->call, line, sizeof(line));

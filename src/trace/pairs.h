@@ -8,7 +8,8 @@
 
 struct pair {
 	const struct subject *first, *second; /* the TD is ready for the first */
-	bool possible;			      /* a guest's call needs a TD that can be entered */
+	bool possible;			      /* a guest's call needs a TD that can be entered, and
+					 a service TD's a binding */
 	bool busy[2];			      /* can the call find a lock busy? */
 	unsigned only_mixed; /* outcomes, not busy, that neither order of the two calls has */
 	struct scenario s;

@@ -2,6 +2,7 @@
 /* Bringing up a small TD, as lines. */
 #include "trace/stage.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,18 +81,31 @@ const char *stage_name(enum stage stage)
 	return stages[stage].name;
 }
 
+/* MIGRATABLE in the place of DEBUG. */
+static const char migratable_td_init[] =
+	"write 0x1008000 0000003000000000030000000000000004000000000000001e00000000000000"
+	"000000000000000064\n"
+	"seamcall 0 TDH.MNG.INIT rcx=0x100000000 rdx=0x1008000\n";
+
+static const char *text_of(unsigned stage, bool migratable)
+{
+	return migratable && stage == STAGE_TD_INIT ? migratable_td_init : stages[stage].text;
+}
+
 char *stage_lines(enum stage stage)
 {
+	const bool migratable = (unsigned)stage & STAGE_MIGRATABLE;
+	const unsigned last = (unsigned)stage & ~(unsigned)STAGE_MIGRATABLE;
 	size_t len = 1;
 	char *lines, *end;
 
-	for (unsigned i = 0; i <= (unsigned)stage; i++)
-		len += strlen(stages[i].text);
+	for (unsigned i = 0; i <= last; i++)
+		len += strlen(text_of(i, migratable));
 	lines = malloc(len);
 	if (!lines)
 		return NULL;
 	end = lines;
-	for (unsigned i = 0; i <= (unsigned)stage; i++)
-		end = stpcpy(end, stages[i].text);
+	for (unsigned i = 0; i <= last; i++)
+		end = stpcpy(end, text_of(i, migratable));
 	return lines;
 }

@@ -37,4 +37,7 @@ const char *stage_name(enum stage stage);
 /* All lines up to and including the stage; the caller frees. NULL: out of memory. */
 char *stage_lines(enum stage stage);
 
+/* With a stage: the TD is migratable, and so not under debug. */
+enum { STAGE_MIGRATABLE = 0x100 };
+
 #endif
