@@ -8,11 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <swtdx/model.h>
-#include <swtdx/native.h>
-#include <swtdx/vmm.h>
+#include <swtdx/sim.h>
 
-enum { CPUS = 2, SERIAL = 0x3f8 };
+enum { SERIAL = 0x3f8 };
 enum { TDVMCALL_HLT = 12, TDVMCALL_IO = 30, TDVMCALL_MAP_GPA = 0x10001 };
 #define RAM    (32ull << 20)
 #define SHARED (1ull << 47) /* tdx_vm_shared_bit() of a TD with 48-bit GPAs */
@@ -146,29 +144,15 @@ static struct tdx_vcpu *build(struct tdx_vmm *vmm, struct tdx_vm *vm)
 
 int main(void)
 {
-	const struct tdx_port *cpus[CPUS];
-	struct tdx_range map[TDX_MAX_CMRS];
-	struct tdx_range memory[TDX_MAX_CMRS];
-	struct tdx_vmm_config cfg = {
-		.cpus = cpus, .ncpus = CPUS, .memory = memory, .log = log_line};
+	const struct tdx_sim_config cfg = {.seed = 1, .guest = guest, .log = log_line};
 	struct tdx_vmm_memory left;
-	struct tdx_model *model;
+	struct tdx_sim *sim;
 	struct tdx_vmm *vmm;
 	struct tdx_vm *vm;
 	char text[256] = "", word[16] = "";
 
-	model = tdx_model_new(0, CPUS, 1, 1, text, sizeof(text));
-	if (!model) {
-		fprintf(stderr, "monitor: %s\n", text);
-		return 1;
-	}
-	tdx_model_set_engine(model, native_engine_new(guest, NULL));
-	for (unsigned i = 0; i < CPUS; i++)
-		cpus[i] = tdx_model_port(model, i);
-	cfg.nranges = tdx_model_memory(model, map, TDX_MAX_CMRS);
-	for (unsigned i = 0; i < cfg.nranges; i++)
-		memory[i] = (struct tdx_range){map[i].base, map[i].size};
-	check(tdx_vmm_new(&cfg, &vmm, text, sizeof(text)), text);
+	check(tdx_sim_new(&cfg, &sim, text, sizeof(text)), text);
+	vmm = tdx_sim_vmm(sim);
 
 	check(tdx_vm_new(vmm, &vm), "KVM_CREATE_VM");
 	run(vm, build(vmm, vm));
@@ -181,7 +165,6 @@ int main(void)
 	tdx_vmm_memory(vmm, &left);
 	printf("monitor: the TD is gone; pages in use %llu, lost %llu (simulated)\n",
 	       (unsigned long long)left.used_pages, (unsigned long long)left.quarantined_pages);
-	tdx_vmm_free(vmm);
-	tdx_model_free(model);
+	tdx_sim_free(sim);
 	return 0;
 }

@@ -169,6 +169,9 @@ enum tdx_vm_state tdx_vm_state(const struct tdx_vm *vm);
 void tdx_vm_error(const struct tdx_vm *vm, struct tdx_vm_error *e);
 struct tdx_td tdx_vm_td(const struct tdx_vm *vm);
 tdx_gpa_t tdx_vm_shared_bit(const struct tdx_vm *vm);
+/* MRTD as the module has it: of all that has been measured once the VM is finalized. -EINVAL: not
+ * yet; -EBUSY: to be asked again; -EIO. */
+int tdx_vm_mrtd(struct tdx_vm *vm, struct tdx_digest *mrtd);
 
 /* --- memory --- */
 

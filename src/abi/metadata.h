@@ -118,8 +118,10 @@ enum md_vp_field {
 };
 #undef X
 
-extern const struct md_table md_sys, md_td, md_vp, md_vmcs,
-	md_l2_vmcs __attribute__((visibility("hidden"))); /* no GOT in a kernel */
+/* Never through a table of offsets, which a kernel does not have. */
+#pragma GCC visibility push(hidden)
+extern const struct md_table md_sys, md_td, md_vp, md_vmcs, md_l2_vmcs;
+#pragma GCC visibility pop
 
 static inline unsigned md_code(uint64_t id)
 {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The initial contents of a TD: pages added and measured before it is finalized. */
+#include "abi/metadata.h"
 #include "vmm/busy.h"
 #include "vmm/mmu.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum { EXTEND_CHUNK = 256 };
 
@@ -123,6 +125,29 @@ int tdx_vm_add_page(struct tdx_vm *vm, gpa_t g, const void *data, bool extend)
 		err = measure(vm, g, TDX_PAGE_SIZE);
 	pthread_mutex_unlock(&vm->lock);
 	return err;
+}
+
+int tdx_vm_mrtd(struct tdx_vm *vm, struct tdx_digest *mrtd)
+{
+	const uint64_t id = md_td.row[MD_TD_MRTD].id & ~(MD_ID_LAST_ELEMENT | MD_ID_LAST_FIELD);
+	struct tdx_status s = tdx_success();
+	struct vmm_cpu *c;
+
+	if (atomic_load(&vm->state) != TDX_VM_RUNNABLE)
+		return vm_is_dead(vm) ? -EIO : -EINVAL;
+	c = vmm_get_cpu(vm->vmm, -1);
+	for (unsigned i = 0; i < sizeof(*mrtd) / 8 && tdx_is_success(s); i++) {
+		struct tdx_field_value v;
+
+		s = tdh_mng_rd(c->cpu, &vm->td, id + i, &v);
+		memcpy(&mrtd->b[8 * i], &v.value, 8);
+	}
+	vmm_put_cpu(c);
+	if (tdx_is_success(s))
+		return 0;
+	if (vm_busy(TDH_MNG_RD, s) == BUSY_TELL_USER)
+		return vm_fail(vm, TDH_MNG_RD, s, -EBUSY);
+	return vm_fail(vm, TDH_MNG_RD, s, -EIO);
 }
 
 void vm_end_build(struct tdx_vm *vm)
