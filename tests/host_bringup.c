@@ -305,6 +305,77 @@ static void a_recording_replays_and_a_changed_host_is_noticed(void **state)
 	power_off(&b);
 }
 
+/* --- memory with holes --- */
+
+enum { MIB = 1 << 20, KIB = 1 << 10 };
+#define GIB_1 (1ull << 30)
+
+static int bring_up_over(struct bringup *b, unsigned flags, const struct tdx_range *memory,
+			 unsigned n)
+{
+	const struct tdx_host_allocator mem = {alloc, dealloc, &b->memory};
+	int err = tdx_host_init(&b->host, b->cpu, CPUS, flags);
+
+	if (!err)
+		err = tdx_host_discover(&b->host, &b->info);
+	if (!err)
+		err = tdx_host_enable(&b->host, &b->info, memory, n, &mem, NULL, NULL);
+	return err;
+}
+
+/* With dynamic PAMT areas are rounded to 2M, and those that meet become one. */
+static void holes_of_any_size_are_reserved(void **state)
+{
+	const struct tdx_range memory[] = {{hpa(GIB_1), 64 * MIB},
+					   {hpa(GIB_1 + 64 * MIB + 4 * KIB), 12 * KIB},
+					   {hpa(GIB_1 + 64 * MIB + 32 * KIB), 64 * MIB},
+					   {hpa(GIB_1 + 130 * MIB + 4 * KIB), 100 * MIB + 8 * KIB}};
+	const unsigned flags[] = {0, TDX_HOST_DYNAMIC_PAMT};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct bringup b;
+
+		power_on(&b);
+		assert_int_equal(bring_up_over(&b, flags[i], memory, 4), 0);
+		assert_int_equal(tdx_host_has_dynamic_pamt(&b.host), flags[i] != 0);
+		assert_true(tdx_host_is_pamt(&b.host, hpa(GIB_1 + 16 * MIB)));
+		assert_int_equal(machine_coherency_count(b.model->sys->m), 0);
+		power_off(&b);
+	}
+}
+
+static void a_shortage_names_its_tdmr(void **state)
+{
+	struct tdx_range memory[40];
+	struct tdx_host_shortage s;
+	struct bringup b;
+	unsigned n = 0;
+
+	(void)state;
+	for (uint64_t at = 0; n < 40; at += 64 * KIB)
+		memory[n++] = (struct tdx_range){hpa(GIB_1 + at), 32 * KIB};
+	power_on(&b);
+	assert_int_equal(bring_up_over(&b, 0, memory, n), -ENOSPC);
+	tdx_host_shortage(&b.host, &s);
+	assert_int_equal(s.what, TDX_HOST_SHORT_OF_RESERVED_AREAS);
+	assert_int_equal(s.tdmr, 0);
+	assert_int_equal(s.range.base.v, GIB_1);
+	assert_int_equal(s.range.size, GIB_1);
+	assert_int_equal(s.limit, b.info.max_reserved_per_tdmr);
+	check_memory_back(&b);
+	power_off(&b);
+
+	power_on(&b);
+	b.memory.refused = 1;
+	assert_int_equal(bring_up(&b), -ENOMEM);
+	tdx_host_shortage(&b.host, &s);
+	assert_int_equal(s.what, TDX_HOST_SHORT_OF_PAMT_MEMORY);
+	assert_int_equal(s.tdmr, 0);
+	assert_true(s.need >= GIB_1 / 256);
+	power_off(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +384,8 @@ int main(void)
 		cmocka_unit_test(S1_05_hardware_that_fails_for_a_moment_is_not_noticed),
 		cmocka_unit_test(S1_05_a_key_that_never_comes_about_is_given_up),
 		cmocka_unit_test(whatever_memory_is_missing_the_rest_comes_back),
+		cmocka_unit_test(holes_of_any_size_are_reserved),
+		cmocka_unit_test(a_shortage_names_its_tdmr),
 		cmocka_unit_test(a_recording_replays_and_a_changed_host_is_noticed),
 	};
 

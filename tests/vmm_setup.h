@@ -31,6 +31,7 @@ struct rig_options {
 	bool erratum, record, unwatched, huge;
 	bool sept_ve; /* touching a page not accepted is #VE, not the end */
 	bool irqchip; /* and time that passes */
+	bool dynamic_pamt;
 	native_fn *guest;
 	void *arg;
 };
@@ -92,6 +93,7 @@ static inline void rig_on(struct rig *r, const struct rig_options *o)
 			r->cpu[i] = tdx_recorder_new(r->cpu[i], r->record);
 	}
 	cfg.ncpus = mc.lps;
+	cfg.dynamic_pamt = o->dynamic_pamt;
 	cfg.errata = o->erratum ? TDX_HOST_PARTIAL_WRITE_MCE : 0;
 	cfg.nranges = tdx_model_memory(r->model, map, TDX_MAX_CMRS);
 	for (unsigned i = 0; i < cfg.nranges; i++)

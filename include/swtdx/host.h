@@ -74,6 +74,7 @@ struct tdx_host_info {
 	uint64_t features0;
 	unsigned max_tdmrs, max_reserved_per_tdmr;
 	unsigned pamt_entry_size[3]; /* by enum tdx_level: 4K, 2M, 1G; bytes */
+	unsigned pamt_bitmap_entry_bits, min_dynamic_pamt_keyid_bits;
 	unsigned tdr_base_size, tdcs_base_size, tdvps_base_size; /* bytes */
 	uint64_t attributes_fixed0, attributes_fixed1, xfam_fixed0, xfam_fixed1;
 	unsigned num_cpuid_config, max_vcpus_per_td;
@@ -103,13 +104,14 @@ struct tdx_host_allocator {
 
 enum {
 	TDX_HOST_PARTIAL_WRITE_MCE = 1 << 0, /* SPR/EMR: clear pages before the host uses them */
+	TDX_HOST_DYNAMIC_PAMT = 1 << 1,	     /* if the module can: see below */
 };
 
 /* cpus[i] is the port of processor i; all that may come online, in any order; must outlive the
  * host. -ENODEV: fewer than two private KeyIDs, -EINVAL: no processors, or more than
  * TDX_HOST_MAX_CPUS. */
 int tdx_host_init(struct tdx_host *host, const struct tdx_port *const *cpus, unsigned ncpus,
-		  unsigned errata) TDX_MUST_CHECK;
+		  unsigned flags) TDX_MUST_CHECK;
 
 /* Every processor that is not online yet comes online, each by the port's call_on; then the
  * metadata is read. Errors: -ENODEV no module, -EOPNOTSUPP/-EACCES the instruction faults, -ENXIO a
@@ -176,6 +178,45 @@ int tdx_host_hkid_get(struct tdx_host *host, tdx_hkid_t *k) TDX_MUST_CHECK;
 void tdx_host_hkid_put(struct tdx_host *host, tdx_hkid_t k);
 /* How many there are for TDs (the global one is not among them), and how many are in use. */
 unsigned tdx_host_hkids(const struct tdx_host *host, unsigned *used);
+
+/* --- dynamic PAMT ---
+ *
+ * With TDX_HOST_DYNAMIC_PAMT, on a module that can, the 4K entries of a 2M range are in memory only
+ * while a 4K page of it is the module's. Before a page is given to any call (TDR, TDCS, TDVPR,
+ * TDCX, Secure EPT, 4K private page) it is got, after it has come back it is put; a page that is
+ * lost is not. 2M private pages need nothing. Elsewhere get and put do nothing. Any thread, on the
+ * processor given; memory and allocator as of tdx_host_enable(), whose alloc is asked for one page
+ * at a time and must not sleep if the caller must not. */
+
+struct tdx_pamt_pair {
+	tdx_hpa_t page[2];
+};
+
+bool tdx_host_has_dynamic_pamt(const struct tdx_host *host);
+/* Bytes of PAMT memory now. */
+uint64_t tdx_host_pamt_size(const struct tdx_host *host);
+
+/* 0; -EINVAL: memory of no TDMR; -ENOMEM; -EIO: the module's status is in *why. */
+int tdx_host_pamt_get(struct tdx_host *host, const struct tdx_cpu *cpu, tdx_hpa_t page,
+		      const struct tdx_host_allocator *mem, struct tdx_status *why) TDX_MUST_CHECK;
+/* The same, and the page is put even so: the module keeps the pair, and the next get of the range
+ * finds it there. Getting and putting it once more asks the module again. -EINVAL: it was not got.
+ */
+int tdx_host_pamt_put(struct tdx_host *host, const struct tdx_cpu *cpu, tdx_hpa_t page,
+		      const struct tdx_host_allocator *mem, struct tdx_status *why);
+
+/* TDH.MEM.PAGE.DEMOTE takes a pair along, for the range that becomes 512 pages. */
+int tdx_host_pamt_pair_alloc(const struct tdx_host_allocator *mem,
+			     struct tdx_pamt_pair *pair) TDX_MUST_CHECK;
+void tdx_host_pamt_pair_free(const struct tdx_host_allocator *mem,
+			     const struct tdx_pamt_pair *pair);
+/* After its success: all 512 pages of the range are got. */
+void tdx_host_pamt_demoted(struct tdx_host *host, tdx_hpa_t page);
+/* After that of TDH.MEM.PAGE.PROMOTE, whose result tells the pair: they are put. */
+struct tdx_mem_result;
+struct tdx_status tdx_host_pamt_promoted(struct tdx_host *host, const struct tdx_cpu *cpu,
+					 tdx_hpa_t page, const struct tdx_mem_result *promote,
+					 const struct tdx_host_allocator *mem) TDX_MUST_CHECK;
 
 /* --- for a machine-check handler --- */
 
@@ -308,6 +349,7 @@ struct tdx_status tdh_mem_page_promote(const struct tdx_cpu *cpu, const struct t
 				       struct tdx_mem_result *out) TDX_MUST_CHECK;
 struct tdx_status tdh_mem_page_demote(const struct tdx_cpu *cpu, const struct tdx_td *td,
 				      tdx_gpa_t gpa_, enum tdx_level level, tdx_hpa_t sept_page,
+				      const struct tdx_pamt_pair *pair,
 				      struct tdx_mem_result *out) TDX_MUST_CHECK;
 struct tdx_status tdh_mem_range_block(const struct tdx_cpu *cpu, const struct tdx_td *td,
 				      tdx_gpa_t gpa_, enum tdx_level level,

@@ -35,6 +35,7 @@ struct tdx_sim_config {
 	uint64_t seed;
 	native_fn *guest; /* the code of every vCPU, in C; NULL: TDs run x86-64 code */
 	void *guest_arg;
+	bool dynamic_pamt;
 	bool real_time; /* the machine's clock is the host's: for guests that wait */
 	void (*log)(void *arg, const char *line);
 	void *arg;

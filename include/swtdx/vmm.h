@@ -50,7 +50,8 @@ struct tdx_vmm_config {
 	unsigned ncpus;
 	const struct tdx_range *memory; /* usable RAM, ascending; the vmm allocates from it */
 	unsigned nranges;
-	unsigned errata; /* TDX_HOST_PARTIAL_WRITE_MCE */
+	unsigned errata;   /* TDX_HOST_PARTIAL_WRITE_MCE */
+	bool dynamic_pamt; /* if the module can */
 	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t all);
 	void (*log)(void *arg, const char *line); /* one line, no newline */
 	void *arg;
@@ -66,9 +67,10 @@ const struct tdx_host_info *tdx_vmm_info(const struct tdx_vmm *vmm);
 
 struct tdx_vmm_memory {
 	uint64_t free_pages, used_pages; /* 4K */
-	uint64_t pamt_pages;
+	uint64_t pamt_pages; /* with dynamic PAMT, what is lent to the module now among them */
 	uint64_t quarantined_pages; /* could not be reclaimed: never used again */
 	unsigned free_hkids, leaked_hkids;
+	bool dynamic_pamt; /* it is */
 };
 void tdx_vmm_memory(struct tdx_vmm *vmm, struct tdx_vmm_memory *m);
 

@@ -46,7 +46,7 @@ static void read_platform(void *arg)
 }
 
 int tdx_host_init(struct tdx_host *host, const struct tdx_port *const *cpus, unsigned ncpus,
-		  unsigned errata)
+		  unsigned flags)
 {
 	struct host_state *h = host_of(host);
 	struct platform p = {0};
@@ -56,11 +56,12 @@ int tdx_host_init(struct tdx_host *host, const struct tdx_port *const *cpus, uns
 		return -EINVAL;
 	h->cpus = cpus;
 	h->ncpus = ncpus;
-	h->errata = errata;
+	h->flags = flags;
 	p.port = cpus[0];
 	if (host_on(cpus[0], read_platform, &p) || !p.has_keyids)
 		return -ENODEV;
-	h->keyid_shift = (p.sizes[0] & 0xff) - (unsigned)(p.active >> 32 & 0xf);
+	h->keyid_bits = (unsigned)(p.active >> 32 & 0xf);
+	h->keyid_shift = (p.sizes[0] & 0xff) - h->keyid_bits;
 	h->num_hkids = (unsigned)(p.partitioning >> 32);
 	h->global_hkid = hkid((unsigned)(p.partitioning & 0xffffffff) + 1);
 	return h->num_hkids < 2 ? -ENODEV : 0;
@@ -137,6 +138,8 @@ static void read_info(void *arg)
 	info->pamt_entry_size[TDX_LEVEL_4K] = rd32(r, MD_SYS_PAMT_4K_ENTRY_SIZE);
 	info->pamt_entry_size[TDX_LEVEL_2M] = rd32(r, MD_SYS_PAMT_2M_ENTRY_SIZE);
 	info->pamt_entry_size[TDX_LEVEL_1G] = rd32(r, MD_SYS_PAMT_1G_ENTRY_SIZE);
+	info->pamt_bitmap_entry_bits = rd32(r, MD_SYS_PAMT_PAGE_BITMAP_ENTRY_BITS);
+	info->min_dynamic_pamt_keyid_bits = rd32(r, MD_SYS_MIN_DYNAMIC_PAMT_NUM_HKID_BITS);
 	info->tdr_base_size = rd32(r, MD_SYS_TDR_BASE_SIZE);
 	info->tdcs_base_size = rd32(r, MD_SYS_TDCS_BASE_SIZE);
 	info->tdvps_base_size = rd32(r, MD_SYS_TDVPS_BASE_SIZE);

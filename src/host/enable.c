@@ -3,6 +3,8 @@
  *
  * Whatever fails, PAMT memory goes back to the caller only after every cache is written back and,
  * where the platform needs it, the pages are cleared. */
+#include "abi/features.h"
+#include "abi/operand.h"
 #include "host/call.h"
 #include "host/errno.h"
 #include "host/internal.h"
@@ -55,28 +57,71 @@ static int call_there(struct call *c)
 
 static void free_pamts(struct host_state *h, const struct tdx_host_allocator *mem)
 {
+	if (h->chunk_size)
+		mem->free(mem->ctx, h->chunk, h->chunk_size);
+	h->chunk_size = 0;
 	while (h->npamts > 0) {
 		struct host_tdmr *t = &h->tdmr[--h->npamts];
 
-		mem->free(mem->ctx, t->pamt, host_pamt_size(t));
+		if (!h->dynamic_pamt)
+			mem->free(mem->ctx, t->pamt, host_pamt_size(t));
 		t->pamt = hpa(0);
+		t->users = NULL;
 	}
+}
+
+static int short_of_pamt_memory(struct host_state *h, unsigned i, uint64_t need)
+{
+	const struct host_tdmr *t = &h->tdmr[i];
+
+	h->shortage = (struct tdx_host_shortage){
+		TDX_HOST_SHORT_OF_PAMT_MEMORY, i, {t->base, t->size}, need, 0};
+	return -ENOMEM;
+}
+
+/* Bitmaps, the entries of larger pages and the counting words of all TDMRs are little: one chunk,
+ * because whatever 2M they begin in is no TD's. */
+static int alloc_chunk(struct host_state *h, const struct tdx_host_allocator *mem)
+{
+	uint64_t size = 0;
+	uint64_t at;
+
+	for (unsigned i = 0; i < h->ntdmrs; i++)
+		size += host_pamt_size(&h->tdmr[i]) + host_users_size(&h->tdmr[i]);
+	size = (size + TDX_SIZE_2M - 1) & ~(TDX_SIZE_2M - 1);
+	h->chunk = mem->alloc(mem->ctx, size, TDX_SIZE_2M, h->tdmr[0].base);
+	if (h->chunk.v == ~0ull)
+		return short_of_pamt_memory(h, 0, size);
+	h->chunk_size = size;
+	at = h->chunk.v;
+	for (h->npamts = 0; h->npamts < h->ntdmrs; h->npamts++) {
+		struct host_tdmr *t = &h->tdmr[h->npamts];
+
+		t->pamt = hpa(at);
+		at += host_pamt_size(t);
+	}
+	for (unsigned i = 0; i < h->ntdmrs; i++) {
+		struct host_tdmr *t = &h->tdmr[i];
+
+		t->users = h->cpus[0]->ops->va(h->cpus[0], hpa(at));
+		for (uint64_t k = 0; k < host_users_size(t) / sizeof(*t->users); k++)
+			t->users[k] = 0;
+		at += host_users_size(t);
+	}
+	return 0;
 }
 
 static int alloc_pamts(struct host_state *h, const struct tdx_host_allocator *mem)
 {
-	for (h->npamts = 0; h->npamts < h->ntdmrs; h->npamts++) {
+	h->npamts = 0;
+	if (h->dynamic_pamt)
+		return alloc_chunk(h, mem);
+	for (; h->npamts < h->ntdmrs; h->npamts++) {
 		struct host_tdmr *t = &h->tdmr[h->npamts];
 
 		t->pamt = mem->alloc(mem->ctx, host_pamt_size(t), TDX_PAGE_SIZE, t->base);
-		if (t->pamt.v != ~0ull)
-			continue;
-		h->shortage = (struct tdx_host_shortage){TDX_HOST_SHORT_OF_PAMT_MEMORY,
-							 h->npamts,
-							 {t->base, t->size},
-							 host_pamt_size(t),
-							 0};
-		return -ENOMEM;
+		if (t->pamt.v == ~0ull)
+			return short_of_pamt_memory(h, h->npamts, host_pamt_size(t));
 	}
 	return 0;
 }
@@ -128,7 +173,9 @@ static int sys_config(struct host_state *h, const struct tdx_host_allocator *mem
 	struct call c = {h,
 			 a.port,
 			 TDH_SYS_CONFIG,
-			 {.rcx = a.base.v, .rdx = h->ntdmrs, .r8 = h->global_hkid.v},
+			 {.rcx = a.base.v,
+			  .rdx = h->ntdmrs,
+			  .r8 = h->global_hkid.v | (h->dynamic_pamt ? SYS_CONFIG_DYNAMIC_PAMT : 0)},
 			 0};
 	int err;
 
@@ -212,6 +259,13 @@ static void take_back(struct tdx_host *host, const struct tdx_host_allocator *me
 	h->ntdmrs = h->npamts = 0;
 }
 
+/* KeyIDs must be high enough for the module to put its own words in PAMT entries. */
+static bool can_be_dynamic(const struct host_state *h, const struct tdx_host_info *info)
+{
+	return info->features0 & TDX_FEATURE_DYNAMIC_PAMT &&
+	       h->keyid_bits >= info->min_dynamic_pamt_keyid_bits && info->pamt_bitmap_entry_bits;
+}
+
 int tdx_host_enable(struct tdx_host *host, const struct tdx_host_info *info,
 		    const struct tdx_range *memory, unsigned nranges,
 		    const struct tdx_host_allocator *mem,
@@ -221,6 +275,7 @@ int tdx_host_enable(struct tdx_host *host, const struct tdx_host_info *info,
 	int err;
 
 	h->shortage = (struct tdx_host_shortage){TDX_HOST_SHORT_OF_NOTHING, 0, {hpa(0), 0}, 0, 0};
+	h->dynamic_pamt = h->flags & TDX_HOST_DYNAMIC_PAMT && can_be_dynamic(h, info);
 	err = host_tdmrs_cover(h, info, memory, nranges);
 	if (!err)
 		err = alloc_pamts(h, mem);

@@ -12,7 +12,8 @@ struct host_tdmr {
 	hpa_t base;
 	uint64_t size;
 	hpa_t pamt;	       /* one chunk: 4K, 2M, 1G entries in this order */
-	uint64_t pamt_size[3]; /* by level, 4K-aligned */
+	uint64_t pamt_size[3]; /* by level, 4K-aligned; of 4K a bitmap when they are dynamic */
+	uint32_t *users;       /* dynamic: a word a 2M range (dpamt.c) */
 	unsigned nreserved;
 	struct tdx_range reserved[TDX_MAX_RESERVED_AREAS]; /* absolute, ascending */
 };
@@ -20,8 +21,9 @@ struct host_tdmr {
 struct host_state {
 	const struct tdx_port *const *cpus;
 	unsigned ncpus;
-	unsigned errata;
+	unsigned flags;
 	unsigned keyid_shift; /* physical address bits below the KeyID */
+	unsigned keyid_bits;
 	hkid_t global_hkid;
 	unsigned num_hkids; /* private ones, the global one first */
 	struct tdx_status last;
@@ -29,6 +31,10 @@ struct host_state {
 	unsigned ntdmrs;
 	unsigned npamts; /* of the TDMRs, those whose PAMT is allocated */
 	struct tdx_host_shortage shortage;
+	bool dynamic_pamt;
+	hpa_t chunk; /* dynamic: what all TDMRs have */
+	uint64_t chunk_size;
+	uint64_t pairs; /* of PAMT pages that the module has */
 
 	/* Under the lock: */
 	bool locked;
@@ -55,6 +61,12 @@ static inline const struct host_state *host_of_const(const struct tdx_host *h)
 static inline uint64_t host_pamt_size(const struct host_tdmr *t)
 {
 	return t->pamt_size[0] + t->pamt_size[1] + t->pamt_size[2];
+}
+
+static inline uint64_t host_users_size(const struct host_tdmr *t)
+{
+	return (t->size / TDX_SIZE_2M * sizeof(*t->users) + TDX_PAGE_SIZE - 1) &
+	       ~(TDX_PAGE_SIZE - 1);
 }
 
 static inline bool host_bit(const uint64_t *set, unsigned i)
@@ -88,6 +100,10 @@ static inline void host_unlock(struct host_state *h)
 int host_on(const struct tdx_port *port, void (*fn)(void *arg), void *arg);
 /* A processor that is online, to make calls that any can make; NULL: there is none. */
 const struct tdx_port *host_any(const struct host_state *h);
+
+/* TDH.PHYMEM.PAGE.WBINVD under the global KeyID. */
+struct tdx_status host_wbinvd_global(const struct tdx_host *host, const struct tdx_cpu *cpu,
+				     hpa_t page);
 
 /* Remember the status of a failed call for tdx_host_last_status(). 0 or -EIO. */
 int host_check(struct host_state *h, unsigned leaf, struct tdx_status s);

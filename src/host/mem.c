@@ -62,10 +62,21 @@ struct tdx_status tdh_mem_page_relocate(const struct tdx_cpu *cpu, const struct 
 
 struct tdx_status tdh_mem_page_demote(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 				      enum tdx_level level, hpa_t sept_page,
-				      struct tdx_mem_result *out)
+				      const struct tdx_pamt_pair *pair, struct tdx_mem_result *out)
 {
+	struct tdx_regs unseen, *r = regs_of(out, &unseen);
+	struct tdx_status s;
+
 	host_hand_over(cpu, sept_page, TDX_LEVEL_4K);
-	return on_gpa(cpu, TDH_MEM_PAGE_DEMOTE, td, g, level, sept_page, out);
+	*r = (struct tdx_regs){
+		.rcx = host_gpa_level(g, level), .rdx = td->tdr.v, .r8 = sept_page.v};
+	for (unsigned i = 0; pair && i < 2; i++) {
+		host_hand_over(cpu, pair->page[i], TDX_LEVEL_4K);
+		*tdx_reg(r, 12 + i) = pair->page[i].v;
+	}
+	s = host_call(cpu, TDH_MEM_PAGE_DEMOTE, 0, r);
+	result(s, out);
+	return s;
 }
 
 struct tdx_status tdh_mem_page_add(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,

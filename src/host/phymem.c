@@ -58,10 +58,16 @@ struct tdx_status tdh_phymem_page_wbinvd_hkid(const struct tdx_host *host,
 	return wbinvd(host, cpu, page, k);
 }
 
+struct tdx_status host_wbinvd_global(const struct tdx_host *host, const struct tdx_cpu *cpu,
+				     hpa_t page)
+{
+	return wbinvd(host, cpu, page, host_of_const(host)->global_hkid);
+}
+
 struct tdx_status tdh_phymem_page_wbinvd_tdr(const struct tdx_host *host, const struct tdx_cpu *cpu,
 					     const struct tdx_td *td)
 {
-	return wbinvd(host, cpu, td->tdr, host_of_const(host)->global_hkid);
+	return host_wbinvd_global(host, cpu, td->tdr);
 }
 
 void tdx_host_reset_pages(const struct tdx_host *host, const struct tdx_cpu *cpu, hpa_t pa,
@@ -69,7 +75,7 @@ void tdx_host_reset_pages(const struct tdx_host *host, const struct tdx_cpu *cpu
 {
 	const struct tdx_port *port = host_port(cpu);
 
-	if (!(host_of_const(host)->errata & TDX_HOST_PARTIAL_WRITE_MCE))
+	if (!(host_of_const(host)->flags & TDX_HOST_PARTIAL_WRITE_MCE))
 		return;
 	port->ops->direct_clear(port, pa, (size_t)size);
 	/* Direct stores are write-combining: a later load must not meet the old, poisoned lines. */

@@ -47,7 +47,11 @@ static int start_monitor(struct tdx_sim *sim, char *err, size_t errlen)
 {
 	struct tdx_range memory[TDX_MAX_CMRS];
 	unsigned ncpus = tdx_model_cpus(sim->model);
-	struct tdx_vmm_config cfg = {.ncpus = ncpus, .memory = memory, .log = say, .arg = sim};
+	struct tdx_vmm_config cfg = {.ncpus = ncpus,
+				     .memory = memory,
+				     .dynamic_pamt = sim->config.dynamic_pamt,
+				     .log = say,
+				     .arg = sim};
 
 	sim->cpu = calloc(ncpus, sizeof(const struct tdx_port *));
 	if (!sim->cpu) {

@@ -30,6 +30,10 @@ static const uint8_t when_busy[TDX_SEAMCALL_LEAVES] = {
 	[TDH_MR_FINALIZE] = BUSY_TELL_USER,
 	[TDH_MNG_RD] = BUSY_TELL_USER,
 
+	/* A page of the range is looked at, or written back, beside it. */
+	[TDH_PHYMEM_PAMT_ADD] = BUSY_AGAIN,
+	[TDH_PHYMEM_PAMT_REMOVE] = BUSY_AGAIN,
+
 	/* A debugger looks while everything goes on. */
 	[TDH_VP_RD] = BUSY_AGAIN,
 	[TDH_VP_WR] = BUSY_AGAIN,
@@ -49,10 +53,15 @@ enum busy vm_busy(enum tdx_seamcall leaf, struct tdx_status s)
 	return b == BUSY_NOT ? BUSY_ERROR : b;
 }
 
-bool vm_try_again(const struct tdx_vm *vm, unsigned *tries)
+bool vmm_try_again(unsigned *tries)
 {
-	if (vm_is_dead(vm) || ++*tries == BUSY_TRIES)
+	if (++*tries == BUSY_TRIES)
 		return false;
 	sched_yield();
 	return true;
+}
+
+bool vm_try_again(const struct tdx_vm *vm, unsigned *tries)
+{
+	return !vm_is_dead(vm) && vmm_try_again(tries);
 }

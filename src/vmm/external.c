@@ -38,15 +38,35 @@ static struct tdx_status install(const struct tdx_cpu *cpu, const struct tdx_vm 
 	return tdh_mem_page_aug(cpu, &vm->td, g, level, page, r);
 }
 
+/* The page has no place in PAMT. */
+static enum mmu_result no_pamt(struct tdx_vm *vm, int err)
+{
+	if (err == -ENOMEM)
+		return MMU_NO_MEMORY;
+	if (err == -EBUSY)
+		return vm_is_dead(vm) ? MMU_DEAD : MMU_RETRY;
+	vm_kill(vm, vm->error.text);
+	return MMU_DEAD;
+}
+
 enum mmu_result mmu_set_external(struct tdx_vm *vm, enum external_op op, uint64_t gfn,
 				 enum tdx_level level, uint64_t pa, const hpa_t *source,
 				 int cpu_hint)
 {
 	gpa_t g = gpa((gfn << 12) & ~(tdx_level_size(level) - 1));
 	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, cpu_hint);
+	bool small = op == EXTERNAL_LINK || level == TDX_LEVEL_4K;
+	int err = small ? vm_pamt_get(vm, c, pa) : 0;
 	struct tdx_mem_result r;
-	struct tdx_status s = install(c->cpu, vm, op, g, level, hpa(pa), source, &r);
+	struct tdx_status s;
 
+	if (err) {
+		vmm_put_cpu(c);
+		return no_pamt(vm, err);
+	}
+	s = install(c->cpu, vm, op, g, level, hpa(pa), source, &r);
+	if (small && !tdx_is_success(s))
+		vm_pamt_put(vm, c, pa);
 	vmm_put_cpu(c);
 	if (tdx_is_success(s))
 		return MMU_OK;
@@ -62,6 +82,7 @@ struct removal {
 	struct tdx_vm *vm;
 	const struct external_leaf *leaf;
 	uint64_t table_pa;
+	const struct tdx_pamt_pair *pair; /* for it, with dynamic PAMT */
 	uint64_t refusal; /* a status that is no fault of the monitor: -EINVAL; 0 none */
 	struct tdx_mem_result r;
 };
@@ -72,6 +93,7 @@ static void removal_of(struct removal *a, struct tdx_vm *vm, const struct extern
 	a->vm = vm;
 	a->leaf = leaf;
 	a->table_pa = 0;
+	a->pair = NULL;
 	a->refusal = 0;
 }
 
@@ -107,7 +129,7 @@ static struct tdx_status do_promote(const struct tdx_cpu *cpu, struct removal *a
 static struct tdx_status do_demote(const struct tdx_cpu *cpu, struct removal *a)
 {
 	return tdh_mem_page_demote(cpu, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
-				   hpa(a->table_pa), &a->r);
+				   hpa(a->table_pa), a->pair, &a->r);
 }
 
 /* An interrupted call starts anew; it was not contention. */
@@ -178,27 +200,61 @@ int mmu_external_remove(struct tdx_vm *vm, struct vmm_cpu *c, const struct exter
 	err = no_vcpus(vm, c, TDH_MEM_PAGE_REMOVE, do_remove, &a, "removing private memory");
 	if (err || vm->ending)
 		return err;
-	return vm_clean_private_page(vm, c, leaf->pa, leaf->level);
-}
-
-int mmu_external_promote(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t gfn, enum tdx_level level,
-			 uint64_t *table_pa)
-{
-	const struct external_leaf leaf = {.gfn = gfn, .level = level};
-	struct removal a = {.vm = vm, .leaf = &leaf, .refusal = TDX_EPT_INVALID_PROMOTE_CONDITIONS};
-	int err = no_vcpus(vm, c, TDH_MEM_PAGE_PROMOTE, do_promote, &a, "promoting a range");
-
-	*table_pa = a.r.page.v;
+	err = vm_clean_private_page(vm, c, leaf->pa, leaf->level);
+	if (!err && leaf->level == TDX_LEVEL_4K)
+		vm_pamt_put(vm, c, leaf->pa);
 	return err;
 }
 
-int mmu_external_demote(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t gfn, enum tdx_level level,
+int mmu_external_promote(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf,
+			 uint64_t *table_pa)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	struct removal a = {.vm = vm, .leaf = leaf, .refusal = TDX_EPT_INVALID_PROMOTE_CONDITIONS};
+	int err = no_vcpus(vm, c, TDH_MEM_PAGE_PROMOTE, do_promote, &a, "promoting a range");
+	struct tdx_status s;
+
+	*table_pa = a.r.page.v;
+	if (err)
+		return err;
+	s = tdx_host_pamt_promoted(&vmm->host, c->cpu, hpa(leaf->pa), &a.r, &vmm->mem);
+	if (!tdx_is_success(s)) /* promoted it is, all the same */
+		vm_bug(vm, TDH_PHYMEM_PAGE_WBINVD, s, NULL, "taking PAMT pages back");
+	return 0;
+}
+
+static int demote(struct tdx_vm *vm, struct vmm_cpu *c, struct removal *a)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	struct tdx_pamt_pair pair;
+	int err;
+
+	if (vmm->dynamic_pamt) {
+		err = tdx_host_pamt_pair_alloc(&vmm->mem, &pair);
+		if (err)
+			return err;
+		a->pair = &pair;
+	}
+	err = no_vcpus(vm, c, TDH_MEM_PAGE_DEMOTE, do_demote, a, "demoting a page");
+	if (!err)
+		tdx_host_pamt_demoted(&vmm->host, hpa(a->leaf->pa));
+	else if (a->pair)
+		tdx_host_pamt_pair_free(&vmm->mem, &pair);
+	return err;
+}
+
+int mmu_external_demote(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf,
 			uint64_t table_pa)
 {
-	const struct external_leaf leaf = {.gfn = gfn, .level = level};
-	struct removal a = {.vm = vm, .leaf = &leaf, .table_pa = table_pa};
+	struct removal a = {.vm = vm, .leaf = leaf, .table_pa = table_pa};
+	int err = vm_pamt_get(vm, c, table_pa);
 
-	return no_vcpus(vm, c, TDH_MEM_PAGE_DEMOTE, do_demote, &a, "demoting a page");
+	if (err)
+		return err;
+	err = demote(vm, c, &a);
+	if (err)
+		vm_pamt_put(vm, c, table_pa);
+	return err;
 }
 
 void mmu_free_external(struct tdx_vm *vm, struct mmu_page *p)

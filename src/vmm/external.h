@@ -31,9 +31,9 @@ int mmu_external_track(struct tdx_vm *vm, struct vmm_cpu *c);
  * removed, and to wait for the KeyID to be free. */
 int mmu_external_remove(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf);
 /* *table_pa: the page of the table that went, not clean yet. */
-int mmu_external_promote(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t gfn, enum tdx_level level,
+int mmu_external_promote(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf,
 			 uint64_t *table_pa);
-int mmu_external_demote(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t gfn, enum tdx_level level,
+int mmu_external_demote(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf,
 			uint64_t table_pa);
 
 /* The end of a table: reclaimed, cleared, freed (or quarantined). KeyID released. */

@@ -56,8 +56,13 @@ struct tdx_vmm {
 	const struct tdx_port *port[VMM_MAX_CPUS];
 	struct tdx_host host;
 	struct tdx_host_info info;
+	struct tdx_range memory[TDX_MAX_CMRS]; /* what it has of the configuration's */
+	unsigned nranges;
 	struct pages pages;
-	uint64_t pamt_pages;
+	struct tdx_host_allocator mem; /* of `pages`, for the host library */
+	uint64_t pamt_pages;	       /* when no TD had been */
+	uint64_t pamt_bytes;
+	bool dynamic_pamt;
 	unsigned ncpus;
 	struct vmm_cpu cpu[VMM_MAX_CPUS];
 	pthread_mutex_t tdx_lock;
@@ -211,6 +216,13 @@ int vm_release_hkid(struct tdx_vm *vm);
 /* What a call needs a removed private page to go through: write-back, clear. */
 int vm_clean_private_page(struct tdx_vm *vm, struct vmm_cpu *cpu, uint64_t pa,
 			  enum tdx_level level);
+
+/* --- pamt.c --- */
+
+/* The module is about to get the 4K page at pa, or it is the host's again. 0, -ENOMEM, -EBUSY,
+ * -EIO. Without dynamic PAMT nothing. The processor is held. */
+int vm_pamt_get(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa);
+void vm_pamt_put(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa);
 
 /* --- build.c --- */
 void vm_end_build(struct tdx_vm *vm);

@@ -137,7 +137,7 @@ int mmu_promote(struct tdx_vm *vm, uint64_t gfn)
 {
 	struct mmu_page *p = table_of(vm, gfn, TDX_LEVEL_2M), *child;
 	unsigned i = (unsigned)(gfn >> 9) & 511u;
-	const struct external_leaf range = {gfn & ~511ull, 0, TDX_LEVEL_2M};
+	struct external_leaf range = {gfn & ~511ull, 0, TDX_LEVEL_2M};
 	uint64_t first, table_pa;
 	struct vmm_cpu *c;
 	int err;
@@ -152,12 +152,13 @@ int mmu_promote(struct tdx_vm *vm, uint64_t gfn)
 			return -EINVAL;
 	if (first & (TDX_SIZE_2M - 1))
 		return -EINVAL;
+	range.pa = first;
 	c = vmm_get_cpu(vm->vmm, -1);
 	err = mmu_external_block(vm, c, &range);
 	if (!err)
 		err = mmu_external_track(vm, c);
 	if (!err)
-		err = mmu_external_promote(vm, c, range.gfn, TDX_LEVEL_2M, &table_pa);
+		err = mmu_external_promote(vm, c, &range, &table_pa);
 	if (err == -EINVAL) /* pages of different states: they stay as they were */
 		mmu_external_unblock(vm, c, &range);
 	if (err) {
@@ -169,6 +170,8 @@ int mmu_promote(struct tdx_vm *vm, uint64_t gfn)
 	atomic_store(&p->spt[i], first | SPTE_PRESENT | SPTE_LEAF | SPTE_RWX);
 	mmu_page_free(child);
 	err = vm_clean_private_page(vm, c, table_pa, TDX_LEVEL_4K);
+	if (!err)
+		vm_pamt_put(vm, c, table_pa);
 	vmm_put_cpu(c);
 	if (err)
 		pages_quarantine(&vm->vmm->pages, 1);
@@ -181,8 +184,8 @@ int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)
 {
 	struct mmu_page *p = table_of(vm, gfn, TDX_LEVEL_2M), *child;
 	unsigned i = (unsigned)(gfn >> 9) & 511u;
-	const struct external_leaf range = {gfn & ~511ull, 0, TDX_LEVEL_2M};
 	uint64_t spte = p ? atomic_load(&p->spt[i]) : 0, table_pa;
+	const struct external_leaf range = {gfn & ~511ull, spte & SPTE_ADDR, TDX_LEVEL_2M};
 	struct vmm_cpu *c;
 	int err;
 
@@ -199,7 +202,7 @@ int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)
 	if (!err)
 		err = mmu_external_track(vm, c);
 	if (!err)
-		err = mmu_external_demote(vm, c, range.gfn, TDX_LEVEL_2M, table_pa);
+		err = mmu_external_demote(vm, c, &range, table_pa);
 	vmm_put_cpu(c);
 	if (err) {
 		mmu_page_free(child);

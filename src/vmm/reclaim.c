@@ -16,8 +16,10 @@ int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa)
 	struct tdx_status s = tdh_phymem_page_reclaim(c->cpu, hpa(pa), &md);
 
 	/* No flush: the write-back before the KeyID was freed covered the TD's KeyID. */
-	if (tdx_is_success(s))
+	if (tdx_is_success(s)) {
 		tdx_host_reset_pages(&vmm->host, c->cpu, hpa(pa), TDX_PAGE_SIZE);
+		vm_pamt_put(vm, c, pa);
+	}
 	vmm_put_cpu(c);
 	if (tdx_is_success(s)) {
 		pages_put(&vmm->pages, pa);
@@ -82,10 +84,13 @@ void vm_free_waiting(struct tdx_vm *vm)
 			continue;
 		}
 		tdx_host_reset_pages(&vmm->host, c->cpu, hpa(p->pa), size);
-		if (p->level == TDX_LEVEL_2M)
+		if (p->level == TDX_LEVEL_2M) {
 			pages_put_block(&vmm->pages, p->pa);
-		else
-			pages_put_run(&vmm->pages, p->pa, size);
+			continue;
+		}
+		for (uint64_t pa = p->pa; pa < p->pa + size; pa += TDX_PAGE_SIZE)
+			vm_pamt_put(vm, c, pa);
+		pages_put_run(&vmm->pages, p->pa, size);
 	}
 	vmm_put_cpu(c);
 	free(vm->waiting);

@@ -66,38 +66,51 @@ static struct tdx_status write_field(const struct tdx_cpu *cpu, const struct tdx
 	return tdh_vp_wr(cpu, vp, id, value, ~0ull, NULL);
 }
 
+static int add_page(struct tdx_vcpu *v, enum tdx_seamcall leaf, uint64_t *out)
+{
+	struct tdx_vm *vm = v->vm;
+	uint64_t pa = pages_get(&vm->vmm->pages);
+	struct vmm_cpu *c;
+	int err;
+
+	if (!pa)
+		return -ENOMEM;
+	if (leaf == TDH_VP_CREATE)
+		v->vp.tdvpr = hpa(pa);
+	c = vmm_get_cpu(vm->vmm, -1);
+	err = vm_pamt_get(vm, c, pa);
+	if (!err) {
+		struct tdx_status s = leaf == TDH_VP_CREATE ? tdh_vp_create(c->cpu, &vm->td, &v->vp)
+							    : tdh_vp_addcx(c->cpu, &v->vp, hpa(pa));
+
+		if (!tdx_is_success(s)) {
+			vm_pamt_put(vm, c, pa);
+			err = vm_fail(vm, leaf, s, -EIO);
+		}
+	}
+	vmm_put_cpu(c);
+	if (err)
+		pages_put(&vm->vmm->pages, pa);
+	*out = pa;
+	return err;
+}
+
 /* The pages of a TDVPS, one after the other. */
 static int create(struct tdx_vcpu *v)
 {
 	struct tdx_vm *vm = v->vm;
 	struct tdx_vmm *vmm = vm->vmm;
 	unsigned pages = vmm->info.tdvps_base_size / (unsigned)TDX_PAGE_SIZE;
-	struct vmm_cpu *c;
-	struct tdx_status s;
-	uint64_t pa = pages_get(&vmm->pages);
+	uint64_t pa;
+	int err = add_page(v, TDH_VP_CREATE, &pa);
 
-	if (!pa)
-		return -ENOMEM;
-	v->vp.tdvpr = hpa(pa);
-	c = vmm_get_cpu(vmm, -1);
-	s = tdh_vp_create(c->cpu, &vm->td, &v->vp);
-	vmm_put_cpu(c);
-	if (!tdx_is_success(s)) {
-		pages_put(&vmm->pages, pa);
-		return vm_fail(vm, TDH_VP_CREATE, s, -EIO);
-	}
+	if (err)
+		return err;
 	v->created = true;
 	while (v->ntdcx + 1 < pages) {
-		pa = pages_get(&vmm->pages);
-		if (!pa)
-			return -ENOMEM;
-		c = vmm_get_cpu(vmm, -1);
-		s = tdh_vp_addcx(c->cpu, &v->vp, hpa(pa));
-		vmm_put_cpu(c);
-		if (!tdx_is_success(s)) {
-			pages_put(&vmm->pages, pa);
-			return vm_fail(vm, TDH_VP_ADDCX, s, -EIO);
-		}
+		err = add_page(v, TDH_VP_ADDCX, &pa);
+		if (err)
+			return err;
 		v->tdcx[v->ntdcx++] = pa;
 	}
 	return 0;

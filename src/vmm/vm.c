@@ -44,12 +44,16 @@ gpa_t tdx_vm_shared_bit(const struct tdx_vm *vm)
 	return gpa(vm_shared_mask(vm));
 }
 
+static int no_entropy_or_io(struct tdx_status s)
+{
+	return tdx_is(s, TDX_RND_NO_ENTROPY) ? -EAGAIN : -EIO;
+}
+
 /* TDR page and KeyID; -EAGAIN when there is no entropy. */
 static int create(struct tdx_vm *vm)
 {
 	struct tdx_vmm *vmm = vm->vmm;
 	struct vmm_cpu *c;
-	struct tdx_status s;
 	int err = tdx_host_hkid_get(&vmm->host, &vm->td.hkid);
 
 	if (err)
@@ -60,16 +64,24 @@ static int create(struct tdx_vm *vm)
 		return -ENOMEM;
 	}
 	c = vmm_get_cpu(vmm, -1);
-	s = tdh_mng_create(c->cpu, &vm->td);
+	err = vm_pamt_get(vm, c, vm->td.tdr.v);
+	if (!err) {
+		struct tdx_status s = tdh_mng_create(c->cpu, &vm->td);
+
+		if (!tdx_is_success(s)) {
+			vm_pamt_put(vm, c, vm->td.tdr.v);
+			err = vm_fail(vm, TDH_MNG_CREATE, s, no_entropy_or_io(s));
+		}
+	}
 	vmm_put_cpu(c);
-	if (tdx_is_success(s)) {
+	if (!err) {
 		vm->tdr_created = vm->hkid_assigned = true;
 		return 0;
 	}
 	pages_put(&vmm->pages, vm->td.tdr.v);
 	tdx_host_hkid_put(&vmm->host, vm->td.hkid);
 	vm->td = (struct tdx_td){0};
-	return vm_fail(vm, TDH_MNG_CREATE, s, tdx_is(s, TDX_RND_NO_ENTROPY) ? -EAGAIN : -EIO);
+	return err;
 }
 
 /* On one processor of each package, one after the other. */
@@ -95,6 +107,23 @@ static int configure_keys(struct tdx_vm *vm)
 	return 0;
 }
 
+static int add_tdcx(struct tdx_vm *vm, uint64_t pa)
+{
+	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
+	int err = vm_pamt_get(vm, c, pa);
+
+	if (!err) {
+		struct tdx_status s = tdh_mng_addcx(c->cpu, &vm->td, hpa(pa));
+
+		if (!tdx_is_success(s)) {
+			vm_pamt_put(vm, c, pa);
+			err = vm_fail(vm, TDH_MNG_ADDCX, s, no_entropy_or_io(s));
+		}
+	}
+	vmm_put_cpu(c);
+	return err;
+}
+
 static int add_tdcs(struct tdx_vm *vm)
 {
 	struct tdx_vmm *vmm = vm->vmm;
@@ -102,18 +131,14 @@ static int add_tdcs(struct tdx_vm *vm)
 
 	while (vm->ntdcs < n) {
 		uint64_t pa = pages_get(&vmm->pages);
-		struct vmm_cpu *c;
-		struct tdx_status s;
+		int err;
 
 		if (!pa)
 			return -ENOMEM;
-		c = vmm_get_cpu(vmm, -1);
-		s = tdh_mng_addcx(c->cpu, &vm->td, hpa(pa));
-		vmm_put_cpu(c);
-		if (!tdx_is_success(s)) {
+		err = add_tdcx(vm, pa);
+		if (err) {
 			pages_put(&vmm->pages, pa);
-			return vm_fail(vm, TDH_MNG_ADDCX, s,
-				       tdx_is(s, TDX_RND_NO_ENTROPY) ? -EAGAIN : -EIO);
+			return err;
 		}
 		vm->tdcs[vm->ntdcs++] = pa;
 	}
@@ -218,8 +243,10 @@ static void reclaim_control_pages(struct tdx_vm *vm)
 		leaf = TDH_PHYMEM_PAGE_WBINVD;
 		s = tdh_phymem_page_wbinvd_tdr(&vmm->host, c->cpu, &vm->td);
 	}
-	if (tdx_is_success(s))
+	if (tdx_is_success(s)) {
 		tdx_host_reset_pages(&vmm->host, c->cpu, vm->td.tdr, TDX_PAGE_SIZE);
+		vm_pamt_put(vm, c, vm->td.tdr.v);
+	}
 	vmm_put_cpu(c);
 	if (tdx_is_success(s)) {
 		pages_put(&vmm->pages, vm->td.tdr.v);

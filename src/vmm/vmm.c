@@ -13,9 +13,13 @@ static hpa_t alloc(void *ctx, uint64_t size, uint64_t align, hpa_t near)
 {
 	struct tdx_vmm *vmm = ctx;
 	uint64_t whole = (size + TDX_PAGE_SIZE - 1) & ~(TDX_PAGE_SIZE - 1);
-	uint64_t pa = whole ? pages_get_run(&vmm->pages, whole, align) : 0;
+	uint64_t pa = 0;
 
 	(void)near;
+	if (whole == TDX_PAGE_SIZE)
+		pa = pages_get(&vmm->pages);
+	else if (whole)
+		pa = pages_get_run(&vmm->pages, whole, align);
 	return hpa(pa ? pa : ~0ull);
 }
 
@@ -86,8 +90,8 @@ static int explain(struct tdx_vmm *vmm, int e, const char *what, char *err, size
 static int bring_up(struct tdx_vmm *vmm, char *err, size_t errlen)
 {
 	const struct tdx_vmm_config *cfg = &vmm->cfg;
-	const struct tdx_host_allocator mem = {alloc, dealloc, vmm};
-	int e = tdx_host_init(&vmm->host, vmm->port, vmm->ncpus, cfg->errata);
+	unsigned flags = cfg->errata | (cfg->dynamic_pamt ? TDX_HOST_DYNAMIC_PAMT : 0);
+	int e = tdx_host_init(&vmm->host, vmm->port, vmm->ncpus, flags);
 
 	if (e)
 		return explain(vmm, e, "this machine has no TDX", err, errlen);
@@ -98,12 +102,28 @@ static int bring_up(struct tdx_vmm *vmm, char *err, size_t errlen)
 	    vmm->info.tdvps_base_size > (VCPU_MAX_TDCX + 1) * TDX_PAGE_SIZE)
 		return explain(vmm, -EINVAL, "the TDX module wants more control pages than known",
 			       err, errlen);
-	e = tdx_host_enable(&vmm->host, &vmm->info, cfg->memory, cfg->nranges, &mem, tdmr_progress,
-			    vmm);
+	e = tdx_host_enable(&vmm->host, &vmm->info, vmm->memory, vmm->nranges, &vmm->mem,
+			    tdmr_progress, vmm);
 	if (e)
 		return explain(vmm, e, "the TDX module is not configured", err, errlen);
+	vmm->dynamic_pamt = tdx_host_has_dynamic_pamt(&vmm->host);
 	vmm->pamt_pages = vmm->pages.used_pages;
+	vmm->pamt_bytes = tdx_host_pamt_size(&vmm->host);
 	return 0;
+}
+
+/* With dynamic PAMT a TDMR has holes of whole 2M ranges, so memory begins and ends with one. */
+static void take_memory(struct tdx_vmm *vmm, const struct tdx_vmm_config *cfg)
+{
+	uint64_t unit = cfg->dynamic_pamt ? TDX_SIZE_2M : TDX_PAGE_SIZE;
+
+	for (unsigned i = 0; i < cfg->nranges && vmm->nranges < TDX_MAX_CMRS; i++) {
+		uint64_t base = (cfg->memory[i].base.v + unit - 1) & ~(unit - 1);
+		uint64_t end = (cfg->memory[i].base.v + cfg->memory[i].size) & ~(unit - 1);
+
+		if (base < end)
+			vmm->memory[vmm->nranges++] = (struct tdx_range){hpa(base), end - base};
+	}
 }
 
 int tdx_vmm_new(const struct tdx_vmm_config *cfg, struct tdx_vmm **out, char *err, size_t errlen)
@@ -117,12 +137,15 @@ int tdx_vmm_new(const struct tdx_vmm_config *cfg, struct tdx_vmm **out, char *er
 		return -EINVAL;
 	}
 	vmm = calloc(1, sizeof(*vmm));
-	if (!vmm || pages_init(&vmm->pages, cfg->memory, cfg->nranges)) {
+	if (vmm)
+		take_memory(vmm, cfg);
+	if (!vmm || pages_init(&vmm->pages, vmm->memory, vmm->nranges)) {
 		snprintf(err, errlen, "out of memory");
 		free(vmm);
 		return -ENOMEM;
 	}
 	vmm->cfg = *cfg;
+	vmm->mem = (struct tdx_host_allocator){alloc, dealloc, vmm};
 	vmm->ncpus = cfg->ncpus;
 	for (unsigned i = 0; i < cfg->ncpus; i++) {
 		vmm->port[i] = cfg->cpus[i];
@@ -198,6 +221,7 @@ uint64_t tdx_vmm_tsc_hz(struct tdx_vmm *vmm)
 
 void tdx_vmm_memory(struct tdx_vmm *vmm, struct tdx_vmm_memory *m)
 {
+	uint64_t pairs;
 	unsigned used;
 
 	pthread_mutex_lock(&vmm->tdx_lock);
@@ -207,8 +231,10 @@ void tdx_vmm_memory(struct tdx_vmm *vmm, struct tdx_vmm_memory *m)
 	pthread_mutex_unlock(&vmm->tdx_lock);
 	pthread_mutex_lock(&vmm->pages.lock);
 	m->free_pages = vmm->pages.free_pages;
-	m->used_pages = vmm->pages.used_pages - vmm->pamt_pages;
-	m->pamt_pages = vmm->pamt_pages;
+	pairs = (tdx_host_pamt_size(&vmm->host) - vmm->pamt_bytes) / TDX_PAGE_SIZE;
+	m->used_pages = vmm->pages.used_pages - vmm->pamt_pages - pairs;
+	m->pamt_pages = vmm->pamt_pages + pairs;
+	m->dynamic_pamt = vmm->dynamic_pamt;
 	m->quarantined_pages = vmm->pages.quarantined;
 	pthread_mutex_unlock(&vmm->pages.lock);
 }
