@@ -224,7 +224,7 @@ static inline void mm_leak(void *ctx, gpa_t start, uint64_t size)
 
 static inline struct tdg_memory host_mm(struct host *h)
 {
-	return (struct tdg_memory){mm_set, mm_flush, mm_leak, h};
+	return (struct tdg_memory){mm_set, mm_flush, mm_leak, h, NULL, NULL};
 }
 
 #endif

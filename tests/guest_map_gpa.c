@@ -587,7 +587,7 @@ static void S3_08_leaked_pages_never_come_back_from_the_allocator(void **state)
 {
 	struct host *h = host_new(sometimes_fails, 0);
 	struct pool p = {.h = h};
-	const struct tdg_memory mm = {pool_set, pool_flush, pool_leak, &p};
+	const struct tdg_memory mm = {pool_set, pool_flush, pool_leak, &p, NULL, NULL};
 	uint8_t lost[POOL] = {0};
 	unsigned failures = 0;
 	int i;

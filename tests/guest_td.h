@@ -281,7 +281,7 @@ static inline void td_mm_leak(void *ctx, gpa_t start, uint64_t size)
 
 static inline struct tdg_memory td_mm(uint64_t *leaked)
 {
-	return (struct tdg_memory){td_mm_set, td_mm_flush, td_mm_leak, leaked};
+	return (struct tdg_memory){td_mm_set, td_mm_flush, td_mm_leak, leaked, NULL, NULL};
 }
 
 #endif

@@ -8,6 +8,7 @@
 #include <swtdx/record.h>
 
 #include "machine/coherency.h"
+#include "module/module.h"
 #include "port/model.h"
 
 enum { CPUS = 4 };
@@ -376,6 +377,95 @@ static void a_shortage_names_its_tdmr(void **state)
 	power_off(&b);
 }
 
+/* --- another module, or none --- */
+
+static void another_module_takes_over(void **state)
+{
+	const struct tdx_td td = {hpa(GIB_1 + 128 * MIB), hkid(33)},
+			    other = {hpa(GIB_1 + 129 * MIB), hkid(34)};
+	const struct tdx_cpu *cpu;
+	struct tdx_host_info info;
+	struct bringup b;
+
+	(void)state;
+	power_on(&b);
+	assert_int_equal(bring_up(&b), 0);
+	cpu = tdx_host_cpu(&b.host, 1);
+	assert_true(tdx_is_success(tdh_mng_create(cpu, &td)));
+	assert_int_equal(tdx_host_shutdown(&b.host, cpu, b.info.handoff_version), 0);
+	for (unsigned i = 0; i < CPUS; i++)
+		assert_false(tdx_host_cpu_is_online(&b.host, i));
+	assert_false(tdx_is_success(tdh_mng_create(cpu, &other)));
+	module_reload(b.model->sys->mod, true); /* the P-SEAMLDR's work */
+	assert_int_equal(tdx_host_discover(&b.host, &info), 0);
+	assert_int_equal(tdx_record_calls(b.record, TDH_SYS_INIT), 2);
+	assert_int_equal(tdx_record_calls(b.record, TDH_SYS_LP_INIT), 2 * CPUS);
+	assert_int_equal(tdx_host_update(&b.host, cpu, &info), 0);
+	assert_int_equal(info.handoff_version, b.info.handoff_version);
+	/* what was is there, and more can come */
+	assert_true(tdx_is_success(tdh_mng_key_config(cpu, &td)));
+	assert_true(tdx_is_success(tdh_mng_create(cpu, &other)));
+	/* a second time there is nothing to take over */
+	assert_int_equal(tdx_host_update(&b.host, cpu, &info), -EIO);
+	assert_true(tdx_is(tdx_host_last_status(&b.host), TDX_SYS_STATE_INCORRECT));
+	power_off(&b);
+}
+
+static void the_end_is_asked_for_until_it_comes(void **state)
+{
+	const uint64_t meanwhile[] = {TDX_INTERRUPTED_RESUMABLE, TDX_SYS_BUSY};
+	struct bringup b;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct tdx_fault f = {.kind = TDX_FAULT_STATUS,
+				      .leaf = TDH_SYS_DISABLE,
+				      .cpu = -1,
+				      .times = 3,
+				      .status = {meanwhile[i]}};
+
+		power_on(&b);
+		assert_int_equal(bring_up(&b), 0);
+		assert_true(tdx_model_inject(b.model, &f) >= 0);
+		/* 1.5.25 does not have it */
+		assert_int_equal(tdx_host_disable(&b.host, tdx_host_cpu(&b.host, 0)), -EOPNOTSUPP);
+		assert_int_equal(tdx_record_calls(b.record, TDH_SYS_DISABLE), 4);
+		/* one that is never done is given up, and named */
+		f.times = 1 << 20;
+		assert_true(tdx_model_inject(b.model, &f) >= 0);
+		assert_int_equal(tdx_host_disable(&b.host, tdx_host_cpu(&b.host, 0)), -EIO);
+		assert_int_equal(tdx_host_last_leaf(&b.host), TDH_SYS_DISABLE);
+		power_off(&b);
+	}
+}
+
+static void memory_that_comes_later_is_refused(void **state)
+{
+	const struct tdx_range memory[] = {{hpa(GIB_1), 64 * MIB},
+					   {hpa(GIB_1 + 96 * MIB), 160 * MIB}};
+	const struct tdx_range yes[] = {{hpa(GIB_1), 64 * MIB},
+					{hpa(GIB_1 + 8 * MIB), 32 * MIB},
+					{hpa(GIB_1 + 255 * MIB), MIB}};
+	const struct tdx_range no[] = {{hpa(GIB_1), 65 * MIB},
+				       {hpa(GIB_1 + 64 * MIB), 4 * KIB},
+				       {hpa(GIB_1 + 95 * MIB), 2 * MIB},
+				       {hpa(GIB_1 + 256 * MIB), 4 * KIB},
+				       {hpa(2 * GIB_1), GIB_1},
+				       {hpa(GIB_1 - MIB), 2 * MIB},
+				       {hpa(GIB_1), 0},
+				       {hpa(GIB_1), ~0ull}};
+	struct bringup b;
+
+	(void)state;
+	power_on(&b);
+	assert_int_equal(bring_up_over(&b, 0, memory, 2), 0);
+	for (unsigned i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+		assert_true(tdx_host_memory_is_usable(&b.host, yes[i]));
+	for (unsigned i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+		assert_false(tdx_host_memory_is_usable(&b.host, no[i]));
+	power_off(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -386,6 +476,9 @@ int main(void)
 		cmocka_unit_test(whatever_memory_is_missing_the_rest_comes_back),
 		cmocka_unit_test(holes_of_any_size_are_reserved),
 		cmocka_unit_test(a_shortage_names_its_tdmr),
+		cmocka_unit_test(another_module_takes_over),
+		cmocka_unit_test(the_end_is_asked_for_until_it_comes),
+		cmocka_unit_test(memory_that_comes_later_is_refused),
 		cmocka_unit_test(a_recording_replays_and_a_changed_host_is_noticed),
 	};
 

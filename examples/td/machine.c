@@ -182,7 +182,7 @@ static void leak(void *ctx, tdx_gpa_t start, uint64_t size)
 	lost += size;
 }
 
-const struct tdg_memory memory = {set_shared, flush, leak, NULL};
+const struct tdg_memory memory = {set_shared, flush, leak, NULL, NULL, NULL};
 
 /* The pool by small pages instead of a large one, its last page a device's. */
 static void map_pool(void)

@@ -202,6 +202,12 @@ struct tdvmcall_status tdvmcall_report_fatal_error(const struct tdg_port *vcpu, 
 struct tdvmcall_status tdvmcall_setup_event_notify(const struct tdg_port *vcpu,
 						   unsigned vector) TDG_MUST_CHECK;
 
+/* A vendor's call, of KVM: its number (never 0) in R10, up to four operands. What comes back is
+ * KVM's: 0 or a count, or a negative errno; TDVMCALL_NOT_MADE is the raw status of a call that was
+ * not. */
+struct tdvmcall_status tdvmcall_kvm(const struct tdg_port *vcpu, uint64_t nr,
+				    const uint64_t operand[4]) TDG_MUST_CHECK;
+
 /* --- the TD --- */
 
 struct tdg {
@@ -275,6 +281,12 @@ int tdg_accept(const struct tdg_port *vcpu, tdx_gpa_t start, uint64_t size,
 	       const struct tdg_accept_policy *policy,
 	       struct tdg_accept_result *out) TDG_MUST_CHECK;
 
+/* All conversions of a kernel; zero at first. The contents are the library's. */
+struct tdg_conversions {
+	uint32_t state;
+	uint64_t shared_pages;
+};
+
 /* The kernel's side of a conversion. */
 struct tdg_memory {
 	/* Its own page-table entries of the range from now on are shared, or private. 0 or errno.
@@ -285,6 +297,11 @@ struct tdg_memory {
 	/* The range is lost: the host may or may not have it. Take it out of use for good. */
 	void (*leak)(void *ctx, tdx_gpa_t start, uint64_t size);
 	void *ctx;
+	/* Where conversions are counted, so that they can be stopped and undone. NULL: nowhere. */
+	struct tdg_conversions *conversions;
+	/* For tdg_kexec_finish() alone: the next run of shared pages at or after `from`, which is
+	 * out of the page tables from now on. False: there is none. */
+	bool (*unmap_shared)(void *ctx, tdx_gpa_t from, tdx_gpa_t *start, uint64_t *size);
 };
 
 struct tdg_convert_result {
@@ -303,7 +320,9 @@ struct tdg_convert_policy {
 	}
 
 /* Whole pages from private to shared, or back. In this order there never is a private mapping of a
- * shared page. On failure all of the range has been given to leak(), -EINVAL alone excepted. */
+ * shared page. On failure all of the range has been given to leak(),
+ * but for -EINVAL, and for -EBUSY without out->leaked: conversions are stopped, nothing was done.
+ */
 int tdg_share(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
 	      tdx_gpa_t start, uint64_t size, const struct tdg_convert_policy *policy,
 	      struct tdg_convert_result *out) TDG_MUST_CHECK;
@@ -317,6 +336,26 @@ int tdg_unshare(const struct tdg_port *vcpu, const struct tdg *td, const struct 
 int tdg_share_buffer(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
 		     uint64_t gla, uint64_t size, bool shared,
 		     const struct tdg_convert_policy *policy) TDG_MUST_CHECK;
+
+/* --- kexec --- */
+
+/* From now on no conversion begins (-EBUSY); returns when none is under way. In a crash it does not
+ * wait: -EBUSY, somebody is in the middle of one, and the numbers below may differ by it. */
+int tdg_kexec_begin(const struct tdg_port *vcpu, struct tdg_conversions *c,
+		    bool crash) TDG_MUST_CHECK;
+
+struct tdg_kexec_result {
+	uint64_t expected, found,
+		failed;	     /* pages: counted as shared, mapped so, not private again */
+	tdx_gpa_t failed_at; /* the last of them */
+	struct tdg_convert_result last;
+};
+/* On one vCPU, all others stopped, interrupts off: every shared page is made private and accepted.
+ * Failures are counted, not the end. 0, or -EIO: some failed, or there were more or fewer than had
+ * been counted. */
+int tdg_kexec_finish(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
+		     struct tdg_conversions *c, const struct tdg_convert_policy *policy,
+		     struct tdg_kexec_result *out);
 
 /* --- memory accepted when it is first needed --- */
 
@@ -412,6 +451,9 @@ enum tdg_ve_action tdg_ve_begin(const struct tdg_port *vcpu, struct tdg_ve_info 
 enum tdg_ve_action tdg_ve_handle(const struct tdg_port *vcpu, const struct tdg *td,
 				 const struct tdg_ve_policy *policy, const struct tdg_ve_info *info,
 				 struct tdg_frame *frame);
+
+/* Before there is a handler to speak of, as in a decompressor: port I/O is all that is answered. */
+enum tdg_ve_action tdg_ve_early(const struct tdg_port *vcpu, struct tdg_frame *frame);
 
 /* --- attestation --- */
 

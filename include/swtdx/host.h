@@ -71,6 +71,7 @@ struct tdx_vp {
 /* What TDH.SYS.RD tells about the module; read by tdx_host_discover(). */
 struct tdx_host_info {
 	uint16_t major, minor, update;
+	uint16_t handoff_version;
 	uint64_t features0;
 	unsigned max_tdmrs, max_reserved_per_tdmr;
 	unsigned pamt_entry_size[3]; /* by enum tdx_level: 4K, 2M, 1G; bytes */
@@ -149,6 +150,25 @@ void tdx_host_shortage(const struct tdx_host *host, struct tdx_host_shortage *s)
 
 struct tdx_status tdx_host_last_status(const struct tdx_host *host);
 enum tdx_seamcall tdx_host_last_leaf(const struct tdx_host *host);
+
+/* --- another module, or none --- */
+
+/* TDH.SYS.SHUTDOWN with data for one that takes over (info->handoff_version, or an older version
+ * that both know). All vCPUs are out of their guests. Then the new module is loaded, by the
+ * P-SEAMLDR, every processor calls tdx_host_cpu_online() again, and one of them tdx_host_update(),
+ * which reads the new module's metadata. TDs, KeyIDs and PAMTs stay as they were. */
+int tdx_host_shutdown(struct tdx_host *host, const struct tdx_cpu *cpu,
+		      uint16_t handoff_version) TDX_MUST_CHECK;
+int tdx_host_update(struct tdx_host *host, const struct tdx_cpu *cpu,
+		    struct tdx_host_info *info) TDX_MUST_CHECK;
+/* TDH.SYS.DISABLE until it is done, before kexec: what was private can be reset and used.
+ * -EOPNOTSUPP: the module does not have it (1.5.25); -EIO. Then every processor calls
+ * tdx_host_cpu_flush(). */
+int tdx_host_disable(struct tdx_host *host, const struct tdx_cpu *cpu) TDX_MUST_CHECK;
+
+/* Memory hot-plug: may this memory be used by a kernel all of whose memory can become a TD's? Only
+ * what TDMRs cover; the module takes none later. */
+bool tdx_host_memory_is_usable(const struct tdx_host *host, struct tdx_range memory);
 
 /* --- processors --- */
 
@@ -277,6 +297,11 @@ struct tdx_status tdh_sys_rd(const struct tdx_cpu *cpu, uint64_t field,
 struct tdx_status tdh_sys_lp_shutdown(const struct tdx_cpu *cpu) TDX_MUST_CHECK;
 struct tdx_status tdh_sys_shutdown(const struct tdx_cpu *cpu,
 				   uint16_t handoff_version) TDX_MUST_CHECK;
+
+/* To the module that was loaded after the shutdown of another: TDs go on. */
+struct tdx_status tdh_sys_update(const struct tdx_cpu *cpu) TDX_MUST_CHECK;
+/* For good; not in 1.5.25. */
+struct tdx_status tdh_sys_disable(const struct tdx_cpu *cpu) TDX_MUST_CHECK;
 
 /* --- TDs --- */
 struct tdx_status tdh_mng_create(const struct tdx_cpu *cpu, const struct tdx_td *td) TDX_MUST_CHECK;

@@ -74,6 +74,8 @@ enum tdx_seamcall {
 	TDH_SYS_UPDATE = 53,
 	TDH_PHYMEM_PAMT_ADD = 58,
 	TDH_PHYMEM_PAMT_REMOVE = 59,
+	TDH_EXT_INIT = 60,
+	TDH_EXT_MEM_ADD = 61,
 	TDH_EXPORT_ABORT = 64,
 	TDH_EXPORT_BLOCKW = 65,
 	TDH_EXPORT_RESTORE = 66,
@@ -94,6 +96,17 @@ enum tdx_seamcall {
 	TDH_IMPORT_STATE_TD = 86,
 	TDH_IMPORT_STATE_VP = 87,
 	TDH_MIG_STREAM_CREATE = 96,
+	TDH_IOMMU_SETUP = 128,
+	TDH_IOMMU_CLEAR = 129,
+	TDH_SPDM_CREATE = 130,
+	TDH_SPDM_DELETE = 131,
+	TDH_IDE_STREAM_CREATE = 132,
+	TDH_IDE_STREAM_BLOCK = 133,
+	TDH_IDE_STREAM_DELETE = 134,
+	TDH_IDE_STREAM_KM = 135,
+	TDH_SPDM_CONNECT = 142,
+	TDH_SPDM_DISCONNECT = 143,
+	TDH_SPDM_MNG = 144,
 };
 
 /* TDCALL leaves, called by the guest. */
@@ -119,6 +132,7 @@ enum tdx_tdcall {
 	TDG_VP_ENTER = 25,
 	TDG_VP_INVEPT = 26,
 	TDG_VP_INVVPID = 27,
+	TDG_MEM_PAGE_RELEASE = 30,
 };
 
 /* SEAMCALLs to the P-SEAMLDR: the whole of RAX. */
@@ -138,7 +152,8 @@ enum tdx_leaf_flags {
 	TDX_LEAF_BEFORE_READY = 1 << 0,	   /* accepted before the module is ready */
 	TDX_LEAF_AFTER_SHUTDOWN = 1 << 1,  /* accepted after TDH.SYS.SHUTDOWN */
 	TDX_LEAF_NEEDS_LP_INIT = 1 << 2,   /* asks for TDH.SYS.LP.INIT on the calling processor */
-	TDX_LEAF_NOT_IMPLEMENTED = 1 << 3, /* a known number that 1.5.25 refuses */
+	TDX_LEAF_NOT_IMPLEMENTED = 1 << 3, /* a known number, of later modules or of none,
+					      that 1.5.25 refuses */
 	TDX_LEAF_MIGRATION = 1 << 4,
 	TDX_LEAF_SERVICE_TD = 1 << 5,
 	TDX_LEAF_PARTITIONING = 1 << 6, /* L2 VMs */
@@ -165,7 +180,7 @@ const struct tdx_leaf_info *tdx_tdcall_leaf(unsigned number);
 const struct tdx_leaf_info *tdx_leaf_by_name(const char *name);
 
 /* Numbers below this may have a row. */
-#define TDX_SEAMCALL_LEAVES 128
+#define TDX_SEAMCALL_LEAVES 160
 #define TDX_TDCALL_LEAVES   32
 
 static inline unsigned tdx_rax_leaf(uint64_t rax)

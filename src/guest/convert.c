@@ -7,6 +7,7 @@
  * the host has: the range is leaked. */
 #include "guest/call.h"
 #include "guest/errno.h"
+#include "guest/kexec.h"
 
 static const struct tdg_convert_policy default_policy = TDG_CONVERT_POLICY_DEFAULT;
 
@@ -57,8 +58,13 @@ static int convert(const struct tdg_port *vcpu, const struct tdg *td, const stru
 	struct tdg_convert_result r = {.map = {.stop = TDG_MAP_BAD_RANGE, .reached = start}};
 	int err = -EINVAL;
 
-	if (guest_range_valid(td, start, size)) {
+	if (guest_range_valid(td, start, size))
+		err = guest_conversion_begin(mm->conversions);
+	if (!err) {
+		int64_t pages = (int64_t)(size / TDX_PAGE_SIZE);
+
 		err = fn(vcpu, td, mm, start, size, policy ? policy : &default_policy, &r);
+		guest_conversion_end(mm->conversions, err ? 0 : fn == to_shared ? pages : -pages);
 		if (err) {
 			mm->leak(mm->ctx, start, size);
 			r.leaked = true;
@@ -128,16 +134,21 @@ int tdg_share_buffer(const struct tdg_port *vcpu, const struct tdg *td, const st
 			return -EFAULT;
 	}
 	for (uint64_t at = 0; at < size; at += run) {
+		struct tdg_convert_result r = {.leaked = false};
 		int err = -EFAULT;
 
 		run = run_at(vcpu, gla + at, size - at, &start);
 		if (run)
-			err = convert(vcpu, td, mm, start, run, policy, NULL,
+			err = convert(vcpu, td, mm, start, run, policy, &r,
 				      shared ? to_shared : to_private);
 		if (!err)
 			continue;
+		if (err == -EBUSY && !at && !r.leaked)
+			return err; /* conversions are stopped, and none was made */
 		/* One buffer, one fate: the other pages are lost with this run. */
 		leak_buffer(vcpu, mm, gla, at);
+		if (run && !r.leaked)
+			mm->leak(mm->ctx, start, run);
 		if (run)
 			leak_buffer(vcpu, mm, gla + at + run, size - at - run);
 		return something_done(err);

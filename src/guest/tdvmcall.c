@@ -71,6 +71,24 @@ struct tdvmcall_status tdvmcall_cpuid(const struct tdg_port *vcpu, uint32_t leaf
 	return s;
 }
 
+struct tdvmcall_status tdvmcall_kvm(const struct tdg_port *vcpu, uint64_t nr,
+				    const uint64_t operand[4])
+{
+	struct tdx_regs r = {.rcx = R10_TO(14),
+			     .r10 = nr,
+			     .r11 = operand[0],
+			     .r12 = operand[1],
+			     .r13 = operand[2],
+			     .r14 = operand[3]};
+	struct tdvmcall_status s = {TDVMCALL_NOT_MADE};
+
+	/* 0 would be a call of the GHCI. */
+	if (nr && tdx_is_success(tdg_vp_vmcall(vcpu, &r)))
+		s.raw = r.r10;
+	forget(&r);
+	return s;
+}
+
 struct tdvmcall_status tdvmcall_hlt(const struct tdg_port *vcpu, bool irq_blocked)
 {
 	struct tdx_regs r = {.r12 = irq_blocked};

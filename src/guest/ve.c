@@ -82,6 +82,17 @@ static enum tdg_ve_action finish(struct tdg_frame *f, bool ok, uint32_t length)
 	return TDG_VE_RESUME;
 }
 
+enum tdg_ve_action tdg_ve_early(const struct tdg_port *vcpu, struct tdg_frame *f)
+{
+	struct tdg_ve_info info;
+
+	if (tdg_ve_begin(vcpu, &info) != TDG_VE_RESUME)
+		return TDG_VE_PANIC;
+	if (info.reason != VMX_EXIT_IO)
+		return TDG_VE_FAULT;
+	return finish(f, do_io(vcpu, info.qualification, &f->regs), info.length);
+}
+
 enum tdg_ve_action tdg_ve_handle(const struct tdg_port *vcpu, const struct tdg *td,
 				 const struct tdg_ve_policy *policy, const struct tdg_ve_info *info,
 				 struct tdg_frame *f)

@@ -132,6 +132,7 @@ static void read_info(void *arg)
 	info->major = (uint16_t)rd(r, MD_SYS_MAJOR_VERSION, 0);
 	info->minor = (uint16_t)rd(r, MD_SYS_MINOR_VERSION, 0);
 	info->update = (uint16_t)rd(r, MD_SYS_UPDATE_VERSION, 0);
+	info->handoff_version = (uint16_t)rd(r, MD_SYS_MODULE_HV, 0);
 	info->features0 = rd(r, MD_SYS_TDX_FEATURES0, 0);
 	info->max_tdmrs = rd32(r, MD_SYS_MAX_TDMRS);
 	info->max_reserved_per_tdmr = rd32(r, MD_SYS_MAX_RESERVED_PER_TDMR);

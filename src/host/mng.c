@@ -134,6 +134,20 @@ struct tdx_status tdh_sys_lp_shutdown(const struct tdx_cpu *cpu)
 	return host_call(cpu, TDH_SYS_LP_SHUTDOWN, 0, &r);
 }
 
+struct tdx_status tdh_sys_update(const struct tdx_cpu *cpu)
+{
+	struct tdx_regs r = {0};
+
+	return host_call(cpu, TDH_SYS_UPDATE, 0, &r);
+}
+
+struct tdx_status tdh_sys_disable(const struct tdx_cpu *cpu)
+{
+	struct tdx_regs r = {0};
+
+	return host_call(cpu, TDH_SYS_DISABLE, 0, &r);
+}
+
 struct tdx_status tdh_sys_shutdown(const struct tdx_cpu *cpu, uint16_t handoff_version)
 {
 	struct tdx_regs r = {.rcx = handoff_version};

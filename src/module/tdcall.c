@@ -11,6 +11,9 @@
 #include "module/vmcs.h"
 
 /* As in module/dispatch.c. Made here: refuse_tdg_x(). */
+/* A number of later modules. */
+#define REFUSED(number_, name_)
+
 struct handler {
 	leaf_fn *run;
 	void (*refuse)(struct tdx_regs *regs);
@@ -36,7 +39,7 @@ static struct tdx_status call(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdx_leaf_info *leaf = tdx_tdcall_leaf(tdx_rax_leaf(regs->rax));
 
-	if (tdx_rax_reserved(regs->rax) || !leaf)
+	if (tdx_rax_reserved(regs->rax) || !leaf || !handlers[leaf->number].run)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	if (tdx_rax_version(regs->rax) > leaf->max_version) {
 		if (leaf->max_version) /* the others are not even told of the call */
