@@ -32,6 +32,7 @@ struct rig_options {
 	bool sept_ve; /* touching a page not accepted is #VE, not the end */
 	bool irqchip; /* and time that passes */
 	bool dynamic_pamt;
+	const struct tdx_vmm_policy *policy;
 	native_fn *guest;
 	void *arg;
 };
@@ -94,6 +95,7 @@ static inline void rig_on(struct rig *r, const struct rig_options *o)
 	}
 	cfg.ncpus = mc.lps;
 	cfg.dynamic_pamt = o->dynamic_pamt;
+	cfg.policy = o->policy;
 	cfg.errata = o->erratum ? TDX_HOST_PARTIAL_WRITE_MCE : 0;
 	cfg.nranges = tdx_model_memory(r->model, map, TDX_MAX_CMRS);
 	for (unsigned i = 0; i < cfg.nranges; i++)

@@ -18,6 +18,7 @@
 #include "tools/run_console.h"
 #include "tools/run_cpuid.h"
 #include "tools/run_guest.h"
+#include "tools/run_hostile.h"
 #include "tools/run_ports.h"
 #include "tools/run_serial.h"
 #include "tools/sandbox.h"
@@ -31,6 +32,8 @@ struct run_options {
 	uint64_t xfam; /* 0: the least, and what the engine has */
 	unsigned vcpus, cpus, packages, dies;
 	enum tdvf_order order;
+	const char *host, *fault;
+	bool dynamic_pamt;
 	bool huge, debug, quiet, json, native, translate, check, unfiltered;
 	enum sandbox_mode sandbox;
 	uint64_t timeout; /* seconds; 0: none */
@@ -51,6 +54,7 @@ struct run_session {
 	struct gdb_td gdb_td;
 	pthread_t thread[RUN_MAX_VCPUS];
 	struct run_guest guest;
+	struct run_hostile hostile;
 	struct run_ports ports;
 	struct run_console console[RUN_SERIALS];
 	unsigned consoles; /* open */
@@ -61,6 +65,7 @@ struct run_session {
 	struct engine *engine; /* the x86 one */
 	double running;	       /* seconds in the TD */
 	struct tdx_digest mrtd, rtmr[TDX_RTMRS];
+	struct tdx_vmm_memory running_memory;
 	uint64_t peak[16], end[16], end_sum;
 	char line[256]; /* of the guest's console */
 	size_t nline;

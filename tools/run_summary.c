@@ -86,6 +86,10 @@ static void print_summary(struct run_session *s, FILE *out, const struct tdx_vmm
 		" pages; dirty lines under a freed KeyID: %" PRIu64 "; quarantined: %" PRIu64
 		" pages\n",
 		s->end_sum, stale, m->quarantined_pages);
+	fprintf(out, "PAMT: %" PRIu64 " KiB, %s; while the TD ran %" PRIu64 " KiB\n",
+		4 * m->pamt_pages, m->dynamic_pamt ? "dynamic" : "static",
+		4 * s->running_memory.pamt_pages);
+	run_hostile_print(&s->hostile, s->model, out);
 	fprintf(out, "cache duties that the host forgot: %u\n",
 		tdx_model_coherency(s->model, 0, NULL, 0));
 	if (s->engine)
@@ -130,6 +134,9 @@ static void print_json(struct run_session *s, FILE *out, const struct tdx_vmm_me
 			 run_seconds(s));
 	if (s->guest.has_report)
 		put_measurements(root, s);
+	json_object_set_new(root, "pamt_kib",
+			    json_integer((json_int_t)(4 * s->running_memory.pamt_pages)));
+	json_object_set_new(root, "map_gpa", run_hostile_json(&s->hostile, s->model));
 	json_object_set_new(root, "coherency", coherency_json(s));
 	if (s->engine)
 		json_object_set_new(root, "guest",

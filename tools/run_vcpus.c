@@ -128,6 +128,8 @@ static int handle(struct run_session *s, struct tdx_run *run)
 	case TDX_EXIT_HLT:
 		return 1;
 	case TDX_EXIT_MAP_GPA:
+		run_hostile_map_gpa(&s->hostile, &run->map_gpa);
+		return 0;
 	case TDX_EXIT_TDVMCALL:
 		return 0;
 	case TDX_EXIT_GET_QUOTE:
@@ -341,5 +343,6 @@ int run_vcpus(struct run_session *s)
 		gdb_close(s->gdb, s->outcome < 0 ? VERB_OK : s->outcome);
 	run_quote_close(s);
 	tdx_model_pages(s->model, s->peak);
+	tdx_vmm_memory(s->vmm, &s->running_memory);
 	return s->outcome < 0 ? VERB_OK : s->outcome;
 }

@@ -48,6 +48,8 @@ static int power_on(struct run_session *s)
 	tdx_model_time_calls(s->model);
 	if (tdx_model_watch(s->model, RUN_MAX_REPORTS))
 		return run_complain(s, "the machine", strerror(ENOMEM));
+	run_hostile_arm(&s->hostile, s->model);
+	cfg.dynamic_pamt = s->o.dynamic_pamt;
 	cfg.ncpus = tdx_model_cpus(s->model);
 	for (unsigned i = 0; i < cfg.ncpus; i++)
 		cpus[i] = tdx_model_port(s->model, i);
@@ -436,6 +438,14 @@ int verb_run(int argc, char **argv)
 			      "order of PAGE.ADD and MR.EXTEND (page), see swtdx measure"),
 		OPTION_FLAG("huge-pages", &o.huge,
 			    "map 2M private pages where the guest accepts 2M"),
+		OPTION_FLAG("dynamic-pamt", &o.dynamic_pamt,
+			    "4K entries of PAMT are in memory only where TDs are"),
+		OPTION_TEXT("host", "map-gpa=PAGES[,idle=N][,next=ADDR]", &o.host,
+			    "a host that converts so many pages a MapGPA, after N answers "
+			    "without progress, and claims that ADDR is next"),
+		OPTION_TEXT(
+			"fault", "LEAF#N=STATUS[,...]", &o.fault,
+			"the Nth call of a leaf is refused, as MEM.PAGE.AUG#3=OPERAND_BUSY|RCX"),
 		OPTION_FLAG("debug", &o.debug, "a debug TD: ATTRIBUTES.DEBUG"),
 		OPTION_TEXT("gdb", "[ADDRESS]:PORT", &o.gdb, "wait for gdb there and serve it"),
 		OPTION_TEXT("trace", "FILE", &o.trace,
@@ -474,6 +484,7 @@ int verb_run(int argc, char **argv)
 		NULL, options);
 	enum run_console_kind kind[RUN_SERIALS];
 	struct run_session *s;
+	char why[200];
 	int end;
 
 	if (!options_parse(&usage, &argc, &argv, &end))
@@ -516,7 +527,14 @@ int verb_run(int argc, char **argv)
 	if (!s)
 		return VERB_ENVIRONMENT;
 	s->o = o;
-	end = load_and_go(s);
+	run_hostile_init(&s->hostile);
+	if (o.host && !run_hostile_parse_host(&s->hostile, o.host, why, sizeof(why)))
+		end = options_wrong(&usage, "--host takes %s", why);
+	else if (o.fault && !run_hostile_parse_fault(&s->hostile, o.fault, why, sizeof(why)))
+		end = options_wrong(&usage, "--fault takes %s", why);
+	else
+		end = load_and_go(s);
+	run_hostile_destroy(&s->hostile);
 	free(s);
 	return end;
 }

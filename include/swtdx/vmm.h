@@ -45,13 +45,29 @@ struct tdx_vcpu;
 
 /* --- the host --- */
 
+/* What the monitor does about a lock of the module that is taken. The default is KVM's; the others
+ * were proposed for it, and can be compared (make stress). */
+struct tdx_vmm_policy {
+	unsigned install_again; /* SEPT.ADD, PAGE.ADD, PAGE.AUG again at once, before the fault
+				   comes anew (0; the wrapper of the first proposal: 16) */
+	unsigned remove_again;	/* BLOCK, TRACK, REMOVE again before vCPUs are kicked (0) */
+	unsigned kicks;		/* rounds of kicking, each followed by one attempt (1) */
+	unsigned reclaim_again; /* PHYMEM.PAGE.RECLAIM (0; once it was 10,000) */
+	unsigned tries;		/* whatever else is tried again: so often at most (1000) */
+};
+#define TDX_VMM_POLICY_DEFAULT                                                                     \
+	{                                                                                          \
+		0, 0, 1, 0, 1000                                                                   \
+	}
+
 struct tdx_vmm_config {
 	const struct tdx_port *const *cpus; /* all processors; outlive the vmm */
 	unsigned ncpus;
 	const struct tdx_range *memory; /* usable RAM, ascending; the vmm allocates from it */
 	unsigned nranges;
-	unsigned errata;   /* TDX_HOST_PARTIAL_WRITE_MCE */
-	bool dynamic_pamt; /* if the module can */
+	unsigned errata;		     /* TDX_HOST_PARTIAL_WRITE_MCE */
+	bool dynamic_pamt;		     /* if the module can */
+	const struct tdx_vmm_policy *policy; /* copied; NULL: the default */
 	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t all);
 	void (*log)(void *arg, const char *line); /* one line, no newline */
 	void *arg;
@@ -79,6 +95,15 @@ void tdx_vmm_cpuid(struct tdx_vmm *vmm, uint32_t leaf, uint32_t subleaf, uint32_
 bool tdx_vmm_rdmsr(struct tdx_vmm *vmm, uint32_t msr, uint64_t *value);
 uint64_t tdx_vmm_tsc(struct tdx_vmm *vmm);
 uint64_t tdx_vmm_tsc_hz(struct tdx_vmm *vmm);
+
+/* How often policy had to decide, so far. */
+struct tdx_vmm_contention {
+	uint64_t install_busy, install_again,
+		install_later; /* answers; made again; left to the fault */
+	uint64_t remove_busy, remove_again, kicks;
+	uint64_t reclaim_busy, reclaim_again;
+};
+void tdx_vmm_contention(const struct tdx_vmm *vmm, struct tdx_vmm_contention *c);
 
 /* Host memory for the user's own buffers (images, shared memory); 4K pages, contiguous. -EINVAL:
  * no pages; -ENOMEM. */
@@ -267,11 +292,19 @@ struct tdx_run_hlt {
 	bool irq_blocked;
 };
 struct tdx_run_map_gpa {
-	tdx_gpa_t gpa;
+	tdx_gpa_t gpa; /* a chunk */
 	uint64_t size;
 	bool private_;
-	bool done; /* the user has converted it, or does not want to */
-	int ret;   /* 0, -EAGAIN, -EINVAL */
+	bool first;	/* it begins a call; others of the same call follow without one */
+	uint64_t whole; /* bytes from gpa to the end of the call */
+	bool done;	/* the user has converted it, or does not want to */
+	int ret;	/* 0, -EAGAIN, -EINVAL */
+	/* A host need not do what it is asked for, nor say what it did. They come as an honest one
+	 * sets them. */
+	uint64_t convert; /* bytes of the chunk, whole pages; fewer: the answer is "retry" */
+	bool stop;	  /* it is "retry" whatever is left */
+	bool claim;	  /* then with R11 = .r11, whatever was converted */
+	uint64_t r11;
 };
 struct tdx_run_get_quote {
 	tdx_gpa_t gpa;

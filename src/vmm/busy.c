@@ -4,8 +4,6 @@
 
 #include <sched.h>
 
-enum { BUSY_TRIES = 1000 };
-
 /* A call without a row is BUSY_ERROR: it is made under locks of the monitor that keep everybody
  * else away, or on a page nobody else knows. */
 static const uint8_t when_busy[TDX_SEAMCALL_LEAVES] = {
@@ -53,9 +51,9 @@ enum busy vm_busy(enum tdx_seamcall leaf, struct tdx_status s)
 	return b == BUSY_NOT ? BUSY_ERROR : b;
 }
 
-bool vmm_try_again(unsigned *tries)
+bool vmm_try_again(const struct tdx_vmm *vmm, unsigned *tries)
 {
-	if (++*tries == BUSY_TRIES)
+	if (++*tries >= vmm->policy.tries)
 		return false;
 	sched_yield();
 	return true;
@@ -63,5 +61,5 @@ bool vmm_try_again(unsigned *tries)
 
 bool vm_try_again(const struct tdx_vm *vm, unsigned *tries)
 {
-	return !vm_is_dead(vm) && vmm_try_again(tries);
+	return !vm_is_dead(vm) && vmm_try_again(vm->vmm, tries);
 }

@@ -26,7 +26,7 @@ enum busy vm_busy(enum tdx_seamcall leaf, struct tdx_status s);
  * bound is a safeguard; a dead VM waits for nothing. */
 bool vm_try_again(const struct tdx_vm *vm, unsigned *tries);
 /* The same for what must be done for a dead VM too. */
-bool vmm_try_again(unsigned *tries);
+bool vmm_try_again(const struct tdx_vmm *vmm, unsigned *tries);
 
 /* After a call whose row says BUSY_AGAIN: is it to be made once more? */
 static inline bool vm_again(const struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s,

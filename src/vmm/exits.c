@@ -197,18 +197,21 @@ static int call_mmio(struct tdx_vcpu *v, struct tdx_run *run)
 	return ask(v, run, TDX_EXIT_MMIO);
 }
 
-static int next_chunk(struct tdx_vcpu *v, struct tdx_run *run)
+static int next_chunk(struct tdx_vcpu *v, struct tdx_run *run, bool first)
 {
 	uint64_t left = v->pending.end - v->pending.gpa;
 	/* Chunks end at 2 MiB boundaries. */
 	uint64_t chunk = MAP_CHUNK - (v->pending.gpa & (MAP_CHUNK - 1));
 
 	v->pending.chunk = left < chunk ? left : chunk;
-	run->map_gpa.gpa = gpa(v->pending.gpa);
-	run->map_gpa.size = v->pending.chunk;
-	run->map_gpa.private_ = v->pending.to_private;
-	run->map_gpa.ret = 0;
-	run->map_gpa.done = false;
+	run->map_gpa = (struct tdx_run_map_gpa){
+		.gpa = gpa(v->pending.gpa),
+		.size = v->pending.chunk,
+		.private_ = v->pending.to_private,
+		.first = first,
+		.whole = left,
+		.convert = v->pending.chunk,
+	};
 	return ask(v, run, TDX_EXIT_MAP_GPA);
 }
 
@@ -225,32 +228,45 @@ static int call_map_gpa(struct tdx_vcpu *v, struct tdx_run *run)
 	v->pending.to_private = !(g & mask);
 	v->pending.gpa = g & ~mask;
 	v->pending.end = v->pending.gpa + size;
-	return next_chunk(v, run);
+	return next_chunk(v, run, true);
+}
+
+/* What a host says that has not done all, or does not say so. */
+static int retry(struct tdx_vcpu *v, const struct tdx_run *run, uint64_t mask)
+{
+	uint64_t truth = v->pending.gpa | mask;
+
+	return vcpu_answer(v, TDVMCALL_RETRY, run->map_gpa.claim ? run->map_gpa.r11 : truth);
 }
 
 /* The user has had its say about a chunk: convert it, then the next or the answer. */
 static int map_gpa_done(struct tdx_vcpu *v, struct tdx_run *run)
 {
 	uint64_t mask = v->pending.to_private ? 0 : vm_shared_mask(v->vm);
+	uint64_t convert = run->map_gpa.convert & ~(TDX_PAGE_SIZE - 1);
 	int err = run->map_gpa.ret;
 
-	if (!err && !run->map_gpa.done)
-		err = tdx_vm_set_private(v->vm, gpa(v->pending.gpa), v->pending.chunk,
+	if (convert > v->pending.chunk)
+		convert = v->pending.chunk;
+	if (!err && convert && !run->map_gpa.done)
+		err = tdx_vm_set_private(v->vm, gpa(v->pending.gpa), convert,
 					 v->pending.to_private);
 	v->pending.kind = NONE;
 	if (err == -EAGAIN)
-		return vcpu_answer(v, TDVMCALL_RETRY, v->pending.gpa | mask);
+		return retry(v, run, mask);
 	if (err == -EINVAL)
 		return vcpu_answer(v, TDVMCALL_INVALID_OPERAND, v->pending.gpa | mask);
 	if (err)
 		return err;
-	v->pending.gpa += v->pending.chunk;
+	v->pending.gpa += convert;
+	if (convert < v->pending.chunk || run->map_gpa.stop)
+		return retry(v, run, mask);
 	if (v->pending.gpa >= v->pending.end)
 		return vcpu_answer(v, TDVMCALL_SUCCESS, 0);
 	/* Work that waits for this vCPU comes first; the guest asks again for the rest. */
 	if (vcpu_wanted(v))
 		return vcpu_answer(v, TDVMCALL_RETRY, v->pending.gpa | mask);
-	return next_chunk(v, run);
+	return next_chunk(v, run, false);
 }
 
 static int call_get_quote(struct tdx_vcpu *v, struct tdx_run *run)

@@ -38,6 +38,28 @@ static struct tdx_status install(const struct tdx_cpu *cpu, const struct tdx_vm 
 	return tdh_mem_page_aug(cpu, &vm->td, g, level, page, r);
 }
 
+/* As often in a row as policy says. */
+static struct tdx_status install_patiently(const struct tdx_cpu *cpu, const struct tdx_vm *vm,
+					   enum external_op op, gpa_t g, enum tdx_level level,
+					   hpa_t page, const hpa_t *source,
+					   struct tdx_mem_result *r)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	struct tdx_status s;
+
+	for (unsigned again = 0;; again++) {
+		s = install(cpu, vm, op, g, level, page, source, r);
+		if (vm_busy(leaf_of(op), s) != BUSY_LATER)
+			return s;
+		vmm_count(&vmm->contention.install_busy);
+		if (again == vmm->policy.install_again || vm_is_dead(vm))
+			break;
+		vmm_count(&vmm->contention.install_again);
+	}
+	vmm_count(&vmm->contention.install_later);
+	return s;
+}
+
 /* The page has no place in PAMT. */
 static enum mmu_result no_pamt(struct tdx_vm *vm, int err)
 {
@@ -64,7 +86,7 @@ enum mmu_result mmu_set_external(struct tdx_vm *vm, enum external_op op, uint64_
 		vmm_put_cpu(c);
 		return no_pamt(vm, err);
 	}
-	s = install(c->cpu, vm, op, g, level, hpa(pa), source, &r);
+	s = install_patiently(c->cpu, vm, op, g, level, hpa(pa), source, &r);
 	if (small && !tdx_is_success(s))
 		vm_pamt_put(vm, c, pa);
 	vmm_put_cpu(c);
@@ -146,10 +168,20 @@ static struct tdx_status whole(const struct vmm_cpu *c, removal_fn *fn, struct r
 static int no_vcpus(struct tdx_vm *vm, const struct vmm_cpu *c, enum tdx_seamcall leaf,
 		    removal_fn *fn, struct removal *a, const char *what)
 {
+	const struct tdx_vmm_policy *p = &vm->vmm->policy;
+	struct vmm_contention *n = &vm->vmm->contention;
 	struct tdx_status s = whole(c, fn, a);
 
-	if (vm_busy(leaf, s) ==
-	    BUSY_NO_VCPUS) { /* an old epoch cannot be: every tracking is followed by a kick */
+	for (unsigned again = 0; again < p->remove_again && vm_busy(leaf, s) == BUSY_NO_VCPUS;
+	     again++) {
+		vmm_count(&n->remove_busy);
+		vmm_count(&n->remove_again);
+		s = whole(c, fn, a);
+	}
+	/* An old epoch cannot be: every tracking is followed by a kick. */
+	for (unsigned kicks = 0; kicks < p->kicks && vm_busy(leaf, s) == BUSY_NO_VCPUS; kicks++) {
+		vmm_count(&n->remove_busy);
+		vmm_count(&n->kicks);
 		atomic_store(&vm->wait_for_sept_zap, true);
 		vm_kick_vcpus(vm);
 		s = whole(c, fn, a);

@@ -63,6 +63,12 @@ struct tdx_vmm {
 	uint64_t pamt_pages;	       /* when no TD had been */
 	uint64_t pamt_bytes;
 	bool dynamic_pamt;
+	struct tdx_vmm_policy policy;
+	struct vmm_contention { /* struct tdx_vmm_contention, counted by any thread */
+		_Atomic uint64_t install_busy, install_again, install_later;
+		_Atomic uint64_t remove_busy, remove_again, kicks;
+		_Atomic uint64_t reclaim_busy, reclaim_again;
+	} contention;
 	unsigned ncpus;
 	struct vmm_cpu cpu[VMM_MAX_CPUS];
 	pthread_mutex_t tdx_lock;
@@ -216,6 +222,11 @@ int vm_release_hkid(struct tdx_vm *vm);
 /* What a call needs a removed private page to go through: write-back, clear. */
 int vm_clean_private_page(struct tdx_vm *vm, struct vmm_cpu *cpu, uint64_t pa,
 			  enum tdx_level level);
+
+static inline void vmm_count(_Atomic uint64_t *n)
+{
+	atomic_fetch_add_explicit(n, 1, memory_order_relaxed);
+}
 
 /* --- pamt.c --- */
 

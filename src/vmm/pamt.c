@@ -34,7 +34,7 @@ void vm_pamt_put(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa)
 		return;
 	err = tdx_host_pamt_put(&vmm->host, c->cpu, hpa(pa), &vmm->mem, &s);
 	while (err == -EIO && vm_busy(TDH_PHYMEM_PAMT_REMOVE, s) == BUSY_AGAIN &&
-	       vmm_try_again(&tries)) {
+	       vmm_try_again(vmm, &tries)) {
 		err = tdx_host_pamt_get(&vmm->host, c->cpu, hpa(pa), &vmm->mem, &s);
 		if (!err)
 			err = tdx_host_pamt_put(&vmm->host, c->cpu, hpa(pa), &vmm->mem, &s);

@@ -1,19 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages and KeyIDs on their way back. One call each, no retry: whatever does not come back is lost
- * on purpose, because the next owner would find another's data or a machine check in it. */
-#include "vmm/internal.h"
+/* Pages and KeyIDs on their way back. One call each, unless policy wants a busy one again: whatever
+ * does not come back is lost on purpose, because the next owner would find another's data or a
+ * machine check in it. */
+#include "vmm/busy.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 enum { CACHE_WB_ROUNDS = 10000 };
 
+static struct tdx_status reclaim(struct tdx_vmm *vmm, const struct vmm_cpu *c, uint64_t pa,
+				 struct tdx_page_metadata *md)
+{
+	struct tdx_status s = tdh_phymem_page_reclaim(c->cpu, hpa(pa), md);
+
+	for (unsigned again = 0; vm_busy(TDH_PHYMEM_PAGE_RECLAIM, s) != BUSY_NOT; again++) {
+		vmm_count(&vmm->contention.reclaim_busy);
+		if (again == vmm->policy.reclaim_again)
+			break;
+		vmm_count(&vmm->contention.reclaim_again);
+		c->port->ops->relax(c->port);
+		s = tdh_phymem_page_reclaim(c->cpu, hpa(pa), md);
+	}
+	return s;
+}
+
 int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa)
 {
 	struct tdx_vmm *vmm = vm->vmm;
 	struct tdx_page_metadata md;
 	struct vmm_cpu *c = vmm_get_cpu(vmm, -1);
-	struct tdx_status s = tdh_phymem_page_reclaim(c->cpu, hpa(pa), &md);
+	struct tdx_status s = reclaim(vmm, c, pa, &md);
 
 	/* No flush: the write-back before the KeyID was freed covered the TD's KeyID. */
 	if (tdx_is_success(s)) {

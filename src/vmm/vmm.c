@@ -128,6 +128,7 @@ static void take_memory(struct tdx_vmm *vmm, const struct tdx_vmm_config *cfg)
 
 int tdx_vmm_new(const struct tdx_vmm_config *cfg, struct tdx_vmm **out, char *err, size_t errlen)
 {
+	static const struct tdx_vmm_policy usual = TDX_VMM_POLICY_DEFAULT;
 	struct tdx_vmm *vmm;
 	int e;
 
@@ -145,6 +146,7 @@ int tdx_vmm_new(const struct tdx_vmm_config *cfg, struct tdx_vmm **out, char *er
 		return -ENOMEM;
 	}
 	vmm->cfg = *cfg;
+	vmm->policy = cfg->policy ? *cfg->policy : usual;
 	vmm->mem = (struct tdx_host_allocator){alloc, dealloc, vmm};
 	vmm->ncpus = cfg->ncpus;
 	for (unsigned i = 0; i < cfg->ncpus; i++) {
@@ -237,6 +239,22 @@ void tdx_vmm_memory(struct tdx_vmm *vmm, struct tdx_vmm_memory *m)
 	m->dynamic_pamt = vmm->dynamic_pamt;
 	m->quarantined_pages = vmm->pages.quarantined;
 	pthread_mutex_unlock(&vmm->pages.lock);
+}
+
+void tdx_vmm_contention(const struct tdx_vmm *vmm, struct tdx_vmm_contention *c)
+{
+	const struct vmm_contention *n = &vmm->contention;
+
+	*c = (struct tdx_vmm_contention){
+		.install_busy = n->install_busy,
+		.install_again = n->install_again,
+		.install_later = n->install_later,
+		.remove_busy = n->remove_busy,
+		.remove_again = n->remove_again,
+		.kicks = n->kicks,
+		.reclaim_busy = n->reclaim_busy,
+		.reclaim_again = n->reclaim_again,
+	};
 }
 
 int tdx_vmm_alloc(struct tdx_vmm *vmm, uint64_t pages, hpa_t *pa)
