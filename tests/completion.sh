@@ -21,12 +21,12 @@ completes() { # WORD, then the command line so far
 for verb in $("$swtdx" --help | sed -n 's/^  \([a-z][a-z]*\)  *.*/\1/p'); do
 	completes "$verb" swtdx "${verb:0:2}"
 	[ "$verb" = help ] && continue
-	listed=$("$swtdx" "$verb" --help | grep -o '^  \(-[a-z], \)\?--[a-z-]*' | grep -o -e '--.*' | sort)
+	listed=$("$swtdx" "$verb" --help | grep -o '^  \(-[a-z], \)\?--[a-z0-9-]*' | grep -o -e '--.*' | sort)
 	[ "$(echo "$listed" | wc -l)" -gt 1 ] || fail "$verb --help lists no options"
 	for option in $listed; do
 		completes "$option" swtdx "$verb" "$option"
 	done
-	described=$(sed -n '/^\*-/p' "$man/swtdx-$verb.1.scd" | grep -o -e '\*--[a-z-]*\*' | tr -d '*' | sort -u)
+	described=$(sed -n '/^\*-/p' "$man/swtdx-$verb.1.scd" | grep -o -e '\*--[a-z0-9-]*\*' | tr -d '*' | sort -u)
 	missing=$(comm -3 <(echo "$listed") <(printf '%s\n' "$described" --help | sort -u))
 	[ -z "$missing" ] || fail "$verb: only in one of --help and the manual page:" $missing
 done
@@ -45,3 +45,20 @@ COMP_WORDS=(swtdx record -o t a) COMP_CWORD=4
 _swtdx
 [ "${COMPREPLY[0]}" = 'a name.vec' ] || fail "a name with a blank is torn apart: ${COMPREPLY[*]}"
 completes 'a name.vec' swtdx run --trace a
+completes TDH.MEM.PAGE.AUG swtdx decode TDH.MEM.PAGE.AU
+completes TDX_OPERAND_BUSY swtdx decode TDX_OPERAND_B
+
+# The other shells: what their scripts know, and that the shells, those there are, understand them.
+here=$(dirname "$script")
+for shell in zsh fish; do
+	made=$(sh "$here/$shell-completion" "$swtdx") || fail "$shell-completion fails"
+	for verb in $("$swtdx" --help | sed -n 's/^  \([a-z][a-z]*\)  *.*/\1/p'); do
+		grep -q "\b$verb\b" <<<"$made" || fail "$shell: no $verb"
+		[ "$verb" = help ] && continue
+		for option in $("$swtdx" "$verb" --help | grep -o '^  \(-[a-z], \)\?--[a-z0-9-]*' | grep -o -e '--.*'); do
+			grep -qe "\(-l \|--\)${option#--}\b" <<<"$made" || fail "$shell: no $option"
+		done
+	done
+	grep -q 'TDH.MEM.PAGE.AUG' <<<"$made" && grep -q 'TDX_OPERAND_BUSY' <<<"$made" || fail "$shell: no names to decode"
+	! command -v $shell >/dev/null || $shell -n <(echo "$made") || fail "$shell does not understand it"
+done

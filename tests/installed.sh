@@ -12,6 +12,7 @@ trap 'rm -rf "$tmp"' EXIT
 failed=0
 root=$tmp/root
 
+ninja -C "$build" installed >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
 DESTDIR=$root meson install -C "$build" --no-rebuild --quiet >"$tmp/log" 2>&1 || { cat "$tmp/log"; exit 1; }
 pc=$(dirname "$(find "$root" -name swtdx.pc)")
 lib=$(dirname "$pc")
@@ -132,6 +133,19 @@ a_kernel_links_both() {
 		! objdump -d "$tmp/kernel.o" | grep -q '%[xyz]mm' || return 1
 	done
 }
+
+# A manual page of each function leads to its header's.
+functions_have_pages() {
+	declared >"$tmp/names"
+	man=$(dirname "$(find "$root" -name swtdx_host.3)")
+	while read -r f; do [ -e "$man/$f.3" ] || echo "$f"; done <"$tmp/names" >"$tmp/more"
+	[ ! -s "$tmp/more" ] || { echo "no page:" $(cat "$tmp/more"); return 1; }
+	command -v man >/dev/null || return 0
+	for p in "$man"/swtdx_*.3; do
+		[ -z "$(man --warnings=w -E UTF-8 -l -Tutf8 "$p" 2>&1 >/dev/null)" ] || { echo "$p"; return 1; }
+	done
+}
+if functions_have_pages; then echo "ok functions_have_pages"; else echo "FAILED functions_have_pages"; failed=1; fi
 
 for cc in gcc clang; do
 	command -v $cc >/dev/null || continue
