@@ -4,7 +4,7 @@ BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 OVMF    ?= /usr/share/ovmf/OVMF.fd
 
-.PHONY: all help setup run test lint cover bench stress fuzz prove mutants fidelity locks explore install clean
+.PHONY: all help setup run host-kernel test lint cover bench stress fuzz prove mutants fidelity locks explore install clean
 
 # The library and the tools, in $(BUILD).
 all: $(BUILD)/build.ninja
@@ -12,7 +12,7 @@ all: $(BUILD)/build.ninja
 
 # What can be typed here. The comment above a target is its help.
 help:
-	@awk '/^# / { text = text substr($$0, 2) } /^[a-z]+:/ { if (text) printf "%-10s%s\n", substr($$1, 1, length($$1) - 1), text } !/^#/ { text = "" }' Makefile
+	@awk '/^# / { text = text substr($$0, 2) } /^[a-z-]+:/ { if (text) printf "%-12s%s\n", substr($$1, 1, length($$1) - 1), text } !/^#/ { text = "" }' Makefile
 
 # What building needs is there, or installed; each target asks for its own besides.
 setup:
@@ -25,6 +25,11 @@ $(BUILD)/build.ninja: | setup
 run: all
 	@scripts/setup build run
 	@scripts/run $(BUILD)
+
+# A Linux kernel that can be a TDX host, built once and kept: LINUX=TREE builds your own.
+host-kernel:
+	@scripts/setup build kernel
+	@scripts/host-kernel "" $(LINUX)
 
 # Every test, with ASan and UBSan, the threaded ones again with TSan; lint first.
 test:

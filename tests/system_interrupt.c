@@ -4,6 +4,7 @@
 #include <swtdx/native.h>
 #include <swtdx/x86.h>
 
+#include "abi/metadata.h"
 #include "arch/vmx.h"
 #include "module/td_layout.h"
 #include "module/vmcs.h"
@@ -179,6 +180,67 @@ static void guest_goes_on_when_nothing_can_be_delivered(void **state)
 	system_free(sys);
 }
 
+/* --- posted interrupts --- */
+
+enum { NOTIFICATION = 0xf2, ON = 1, PI_CONTROL = 4 };
+#define DESCRIPTOR 0x1234540ull
+
+static unsigned ended;
+
+static void end_of_interrupt(void *arg, struct machine_lp *lp)
+{
+	const struct controller *c = arg;
+
+	assert_int_equal(lp->id, 0);
+	assert_int_equal(c->asked, 1);
+	ended++;
+}
+
+static void vp_write(struct system *sys, const char *field, uint64_t value, uint64_t mask)
+{
+	struct tdx_regs regs = {.rax = TDH_VP_WR,
+				.rcx = TDR + SETUP_TDVPR,
+				.rdx = md_by_name(field),
+				.r8 = value,
+				.r9 = mask};
+
+	system_seamcall(sys, 0, &regs);
+	assert_int_equal(regs.rax, TDX_SUCCESS);
+}
+
+static void a_notification_of_posted_interrupts_does_not_exit(void **state)
+{
+	struct system *sys = power_on_with_td(x86_engine_new(NULL, NULL));
+	uint64_t *descriptor = machine_ptr(sys->m, DESCRIPTOR);
+	struct controller c = {.info = {VMX_EVENT_VALID | NOTIFICATION,
+					VMX_EVENT_VALID | TIMER_VECTOR,
+					VMX_EVENT_VALID | TIMER_VECTOR}};
+
+	(void)state;
+	vp_write(sys, "VP.VMCS.POSTED_INTERRUPT_NOTIFICATION_VECTOR", NOTIFICATION, 0xffff);
+	vp_write(sys, "VP.VMCS.POSTED_INTERRUPT_DESCRIPTOR_ADDRESS", DESCRIPTOR, ~0ull);
+	vp_write(sys, "VP.VMCS.PIN_BASED_VM_EXECUTION_CONTROLS", 0x80, 0x80);
+	descriptor[1] = 1;
+	sys->m->acknowledge = acknowledge;
+	sys->m->eoi = end_of_interrupt;
+	sys->m->acknowledge_arg = &c;
+	ended = 0;
+	atomic_store(&sys->m->lp[0].irq, true);
+	descriptor[PI_CONTROL] = ON;
+	assert_int_equal(enter(sys).r9, VMX_EVENT_VALID | TIMER_VECTOR);
+	assert_int_equal(ended, 1);
+	assert_int_equal(descriptor[PI_CONTROL] | descriptor[1], 0);
+
+	/* Without posted interrupts that vector is like any other. */
+	vp_write(sys, "VP.VMCS.PIN_BASED_VM_EXECUTION_CONTROLS", 0, 0x80);
+	c = (struct controller){
+		.info = {VMX_EVENT_VALID | NOTIFICATION, VMX_EVENT_VALID | NOTIFICATION}};
+	atomic_store(&sys->m->lp[0].irq, true);
+	assert_int_equal(enter(sys).r9, VMX_EVENT_VALID | NOTIFICATION);
+	assert_int_equal(ended, 1);
+	system_free(sys);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +248,7 @@ int main(void)
 		cmocka_unit_test(a_port_takes_the_interrupt),
 		cmocka_unit_test(exit_carries_the_vector_the_controller_gave),
 		cmocka_unit_test(guest_goes_on_when_nothing_can_be_delivered),
+		cmocka_unit_test(a_notification_of_posted_interrupts_does_not_exit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

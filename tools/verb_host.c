@@ -27,6 +27,7 @@ struct host {
 	struct board *board;
 	struct termios modes;
 	bool terminal, input_closed;
+	int input; /* a byte read ahead; -1: none */
 };
 
 static const struct {
@@ -47,16 +48,22 @@ static bool ready(void *arg)
 	struct host *h = arg;
 	struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
 
-	return !h->input_closed && poll(&fd, 1, 0) == 1;
+	unsigned char c;
+
+	if (h->input < 0 && !h->input_closed && poll(&fd, 1, 0) == 1) {
+		/* The end of a file is no byte: it is found by reading. */
+		h->input_closed = read(STDIN_FILENO, &c, 1) != 1;
+		h->input = h->input_closed ? -1 : c;
+	}
+	return h->input >= 0;
 }
 
 static uint8_t get(void *arg)
 {
 	struct host *h = arg;
-	unsigned char c = 0;
+	const uint8_t c = (uint8_t)h->input;
 
-	if (read(STDIN_FILENO, &c, 1) != 1)
-		h->input_closed = true;
+	h->input = -1;
 	return c;
 }
 
@@ -154,7 +161,8 @@ static int run(struct host *h)
 
 int verb_host(int argc, char **argv)
 {
-	struct host h = {.cpus = 2, .packages = 1, .memory = 6144, .append = "console=ttyS0"};
+	struct host h = {
+		.cpus = 2, .packages = 1, .memory = 6144, .append = "console=ttyS0", .input = -1};
 	const struct verb_option options[] = {
 		OPTION_TEXT("kernel", "FILE", &h.kernel, "a bzImage or vmlinux: the host kernel"),
 		OPTION_TEXT("initrd", "FILE", &h.initrd, "its initial file system"),

@@ -32,6 +32,7 @@ struct subject {
 	uint64_t memory;
 	enum tdvf_order order;
 	bool json;
+	const char *save; /* where the composed image goes */
 	struct rtmr_event event[TDX_BOOT_EVENTS];
 	size_t nevents;
 	struct tdx_digest rtmr[TDX_RTMRS];
@@ -199,6 +200,11 @@ static int measure(struct subject *s)
 
 	if (rc)
 		return rc;
+	rc = s->save ? file_write(s->save, image, size) : 0;
+	if (rc) {
+		free(image);
+		return file_complain("measure", s->save, rc);
+	}
 	rc = tdvf_mrtd(image, size, s->order, &m, &err);
 	if (rc == -EINVAL) {
 		fprintf(stderr, "swtdx measure: %s: %s\n", name,
@@ -241,6 +247,8 @@ int verb_measure(int argc, char **argv)
 			    "gzip, xz or zstd, or a unified kernel image"),
 		OPTION_TEXT("initrd", "FILE", &s.boot.initrd, "its initial file system"),
 		OPTION_TEXT("append", "CMDLINE", &s.boot.append, "its command line"),
+		OPTION_TEXT("image", "FILE", &s.save,
+			    "with --kernel: write the image that is measured, for another monitor"),
 		OPTION_NUMBER("memory", "MIB", &mib, 1, 1u << 20,
 			      "memory of that TD, which its RTMR 0 tells (512; none with --boot)"),
 		OPTION_CHOICE("boot", "none|direct|uki|grub", &boot,
@@ -276,6 +284,8 @@ int verb_measure(int argc, char **argv)
 		return end;
 	if (!s.boot.kernel && (s.boot.initrd || s.boot.append))
 		return options_wrong(&usage, "--initrd and --append go with --kernel");
+	if (s.save && (!s.boot.kernel || boot))
+		return options_wrong(&usage, "--image goes with --kernel, without --boot");
 	if (!boot && (b.firmware || b.acpi || b.disk || b.shim || b.grub))
 		return options_wrong(
 			&usage, "--firmware, --acpi, --disk, --shim and --grub go with --boot");

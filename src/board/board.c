@@ -27,6 +27,12 @@ static uint64_t ticks_now(void *arg)
 	return machine_rdtsc(&b->m->lp[0]);
 }
 
+/* A page that held code of the host is the module's now. */
+static void module_wrote(void *code, const void *page)
+{
+	x86_code_written(code, page);
+}
+
 static void set_config(const struct board_config *cfg, struct machine_config *mc)
 {
 	machine_default_config(mc);
@@ -91,6 +97,7 @@ static bool start(struct board *b, char *err, size_t errlen)
 	b->m->eoi = board_eoi;
 	b->m->self_ipi = board_self_ipi;
 	b->m->acknowledge_arg = b;
+	b->m->listener[MACHINE_TELL_HOST] = (struct machine_listener){module_wrote, b->code};
 	clock_init(&b->clock, wall_clock, b);
 	uart_init(&b->uart, b->cfg.console, b->cfg.console_arg);
 	for (unsigned i = 0; i < b->ncpus; i++)

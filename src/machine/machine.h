@@ -144,6 +144,9 @@ struct machine_window {
 	_Atomic uint64_t size;
 };
 
+/* Who is told of the module's writes: the engine of the TDs, the processors of the host. */
+enum { MACHINE_TELL_ENGINE, MACHINE_TELL_HOST, MACHINE_LISTENERS };
+
 struct coherency; /* machine/coherency.h */
 
 struct machine {
@@ -155,10 +158,12 @@ struct machine {
 	struct machine_page *page; /* one a 4K page */
 	uint8_t *touched;	   /* one a 2M range: some page of it has ever been written */
 	bool tracking;		   /* page words are kept */
-	/* Told when the module itself writes where a guest may execute: what an engine has made of
-	 * the old bytes is stale. NULL: nobody minds. */
-	void (*guest_written)(void *arg, const void *ptr);
-	void *guest_written_arg;
+	/* Told when the module itself writes where a guest or the host may have executed: what was
+	 * made of the old bytes is stale. NULL: nobody minds. */
+	struct machine_listener {
+		void (*written)(void *arg, const void *ptr);
+		void *arg;
+	} listener[MACHINE_LISTENERS];
 	/* An interrupt or NMI leaves a guest on this processor: which one, as the interrupt
 	 * controller acknowledges it (VM-exit interruption information, SDM vol. 3, 25.9.2); 0:
 	 * none can be delivered after all, as but an NMI while lp->intr_masked. The processor's
@@ -254,8 +259,9 @@ static inline void machine_wrote_guest(const struct machine_lp *lp, uint64_t pa,
 	const struct machine *m = lp->m;
 
 	machine_wrote(lp, pa, hkid_);
-	if (m->guest_written)
-		m->guest_written(m->guest_written_arg, machine_ptr(m, pa));
+	for (unsigned i = 0; i < MACHINE_LISTENERS; i++)
+		if (m->listener[i].written)
+			m->listener[i].written(m->listener[i].arg, machine_ptr(m, pa));
 }
 
 /* The module takes [pa, pa+len) from the host without writing it yet (TDH.MEM.PAGE.AUG): report

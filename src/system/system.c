@@ -67,8 +67,8 @@ void system_set_engine(struct system *sys, struct engine *engine)
 	if (sys->engine)
 		sys->engine->ops->free(sys->engine);
 	sys->engine = engine;
-	sys->m->guest_written = engine && engine->ops->written ? guest_written : NULL;
-	sys->m->guest_written_arg = engine;
+	sys->m->listener[MACHINE_TELL_ENGINE] = (struct machine_listener){
+		engine && engine->ops->written ? guest_written : NULL, engine};
 	module_on_vcpu_gone(sys->mod, engine ? vcpu_gone : NULL, engine);
 }
 

@@ -103,6 +103,18 @@ void td_apic_at_entry(struct td_cpu *t)
 	evaluate(t);
 }
 
+bool td_apic_notified(struct td_cpu *t, unsigned vector)
+{
+	const struct vmcs *vmcs = t->in.vmcs;
+
+	if (!(vmcs_read(vmcs, VMCS_PINBASED_CTLS) & PINBASED_POSTED_INTERRUPTS) ||
+	    vector != (vmcs_read(vmcs, VMCS_POSTED_INTERRUPT_VECTOR) & 0xff))
+		return false;
+	take_posted(t);
+	evaluate(t);
+	return true;
+}
+
 void td_apic_write_tpr(struct td_cpu *t, uint8_t tpr)
 {
 	*(uint32_t *)(void *)(t->in.vapic + VAPIC_TPR) = tpr;

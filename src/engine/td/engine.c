@@ -217,11 +217,23 @@ static enum module_next ept_violation(struct td_cpu *t, const struct x86_exit *e
 	return vmexit(t, x);
 }
 
+/* Posted-interrupt processing (SDM vol. 3, 30.6): the notification ends at the controller, what was
+ * posted comes in, and the guest goes on; the controller may have more. */
+static bool notification(struct td_cpu *t, const struct vmexit *x)
+{
+	if (!t->in.m->eoi || x->reason != VMX_EXIT_EXTERNAL_INTERRUPT ||
+	    !td_apic_notified(t, VMX_EVENT_VECTOR(x->intr_info)))
+		return false;
+	machine_eoi(t->in.hw);
+	atomic_store(&t->in.hw->irq, true);
+	return true;
+}
+
 static enum module_next external_interrupt(struct td_cpu *t)
 {
 	struct vmexit x;
 
-	if (!engine_host_interrupt(t->in.hw, &x))
+	if (!engine_host_interrupt(t->in.hw, &x) || notification(t, &x))
 		return MODULE_TO_GUEST;
 	return vmexit(t, &x);
 }

@@ -92,6 +92,8 @@ enum { VAPIC_TPR = 0x80, VAPIC_PPR = 0xa0, VAPIC_ISR = 0x100, VAPIC_IRR = 0x200 
 
 /* Posted interrupts come in; ask for attention if one can be delivered. */
 void td_apic_at_entry(struct td_cpu *t);
+/* An interrupt of the host: true when it is the guest's notification, and what was posted is in. */
+bool td_apic_notified(struct td_cpu *t, unsigned vector);
 void td_apic_write_tpr(struct td_cpu *t, uint8_t tpr);
 void td_apic_eoi(struct td_cpu *t);
 void td_apic_self_ipi(struct td_cpu *t, uint8_t vector);
