@@ -39,7 +39,18 @@ GUEST_CODE(stub, "push %rax; mov 8(%rsp), %rax; mov %rax, 0x206ff8; movb $0, 0x2
 struct rig {
 	struct board *b;
 	uint64_t *result;
+	struct board_report report[4];
+	unsigned reports;
 };
+
+static void keep_report(void *arg, const struct board_report *report)
+{
+	struct rig *r = arg;
+
+	if (r->reports < 4)
+		r->report[r->reports] = *report;
+	r->reports++;
+}
 
 static bool ready(void *arg)
 {
@@ -67,11 +78,16 @@ static char console[64];
 static void start_with(struct rig *r, unsigned cpus, const uint8_t *code, const uint8_t *end)
 {
 	static const struct uart_ops ops = {.ready = ready, .get = get, .put = put};
-	const struct board_config cfg = {
-		.cpus = cpus, .packages = 1, .console = &ops, .console_arg = console};
+	const struct board_config cfg = {.cpus = cpus,
+					 .packages = 1,
+					 .console = &ops,
+					 .console_arg = console,
+					 .report = keep_report,
+					 .report_arg = r};
 	char err[128] = "";
 	uint64_t *idt, basic;
 
+	r->reports = 0;
 	memset(console, 0, sizeof(console));
 	r->b = board_new(&cfg, err, sizeof(err));
 	assert_string_equal(err[0] && !r->b ? err : "", "");
@@ -276,6 +292,97 @@ static void a_td_that_ran_takes_the_hosts_lstar_with_it(void **state)
 	board_free(r.b);
 }
 
+/* --- what a host owes the caches --- */
+
+#define PAGE "$0x40200000" /* of the first TDMR */
+#define GIVE                                                                                       \
+	"mov " PAGE ", %ecx; mov $33, %edx; mov $9, %eax\n" /* TDH.MNG.CREATE */                   \
+	".byte 0x66, 0x0f, 0x01, 0xcf\nmov %rax, 0x206000\n"
+#define FLUSH(lines)                                                                               \
+	"mov " PAGE ", %edi; mov $" #lines ", %ecx\n1: clflush (%rdi); add $64, %rdi; loop 1b\n"   \
+	"mfence\n"
+#define WRITE "mov " PAGE ", %edi; movq $7, (%rdi)\n"
+
+GUEST_CODE(gives_dirty, LIDT VMX_ON WRITE GIVE END);
+GUEST_CODE(flushes_half, LIDT VMX_ON WRITE FLUSH(32) GIVE END);
+GUEST_CODE(flushes, LIDT VMX_ON WRITE FLUSH(64) GIVE END);
+GUEST_CODE(writes_all_back, LIDT VMX_ON WRITE "wbinvd\n" GIVE END);
+GUEST_CODE(writes_again, LIDT VMX_ON WRITE FLUSH(64) WRITE GIVE END);
+GUEST_CODE(stores_directly,
+	   LIDT VMX_ON WRITE FLUSH(64) "mov $64, %edx; mov " PAGE ", %eax; mov $0x206400, %esi\n"
+				       "1: .byte 0x66, 0x0f, 0x38, 0xf8, 0x06; add $64, %eax; dec "
+				       "%edx; jne 1b; mfence\n" GIVE END);
+GUEST_CODE(reuses, LIDT VMX_ON GIVE "mov " PAGE ", %edi; mov (%rdi), %rax\n" WRITE WRITE END);
+
+static void give(struct rig *r, const uint8_t *code, const uint8_t *end, unsigned reports)
+{
+	struct setup s;
+
+	start_with(r, 1, code, end);
+	s = (struct setup){board_system(r->b)->m, board_system(r->b)->mod, {0}};
+	setup_ready(&s, SETUP_GLOBAL_HKID);
+	r->reports = 0;
+	run_to_end(r);
+	assert_int_equal(exception(r), -1);
+	assert_int_equal(r->result[0], 0);
+	assert_int_equal(r->reports, reports);
+	assert_int_equal(board_reports(r->b), reports);
+}
+
+#define give(r, name, reports) give(r, name, name##_end, reports)
+
+/* The instruction at the address. */
+static bool is_at(struct rig *r, uint64_t rip, const char *bytes, size_t n)
+{
+	return rip > CODE && memcmp(board_ram(r->b, rip, n), bytes, n) == 0;
+}
+
+static void a_dirty_page_given_to_the_module_is_reported_once(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	give(&r, gives_dirty, 1);
+	assert_string_equal(r.report[0].during, "TDH.MNG.CREATE");
+	assert_string_equal(r.report[0].dirtied_by, "the host");
+	assert_int_equal(r.report[0].page, 0x40200000);
+	assert_int_equal(r.report[0].old_keyid, 0);
+	assert_true(is_at(&r, r.report[0].used.rip[0], "\x66\x0f\x01\xcf", 4));
+	assert_true(is_at(&r, r.report[0].dirtied.rip[0], "\x48\xc7\x07\x07", 4));
+	board_free(r.b);
+	give(&r, flushes_half, 1);
+	board_free(r.b);
+	give(&r, writes_again, 1);
+	assert_true(is_at(&r, r.report[0].dirtied.rip[0], "\x48\xc7\x07\x07", 4));
+	board_free(r.b);
+}
+
+static void a_page_written_back_is_the_modules_to_take(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	give(&r, flushes, 0);
+	board_free(r.b);
+	give(&r, writes_all_back, 0);
+	board_free(r.b);
+	give(&r, stores_directly, 0);
+	board_free(r.b);
+}
+
+static void a_page_of_the_module_used_by_the_host_is_reported_once(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	give(&r, reuses, 1);
+	assert_string_equal(r.report[0].dirtied_by, "TDH.MNG.CREATE");
+	assert_int_equal(r.report[0].old_keyid, SETUP_GLOBAL_HKID);
+	assert_true(is_at(&r, r.report[0].used.rip[0], "\x48\x8b\x07", 3));
+	assert_true(is_at(&r, r.report[0].gave.rip[0], "\x66\x0f\x01\xcf", 4));
+	board_free(r.b);
+}
+
 /* --- interrupts --- */
 
 #define X2APIC(register, low)                                                                      \
@@ -387,6 +494,9 @@ int main(void)
 		cmocka_unit_test(vmcs_instructions_succeed_and_fail_as_the_manual_says),
 		cmocka_unit_test(seamcall_answers_in_rax_and_cf),
 		cmocka_unit_test(a_td_that_ran_takes_the_hosts_lstar_with_it),
+		cmocka_unit_test(a_dirty_page_given_to_the_module_is_reported_once),
+		cmocka_unit_test(a_page_written_back_is_the_modules_to_take),
+		cmocka_unit_test(a_page_of_the_module_used_by_the_host_is_reported_once),
 		cmocka_unit_test(a_self_ipi_is_delivered),
 		cmocka_unit_test(a_deadline_wakes_a_halted_processor),
 		cmocka_unit_test(halting_with_interrupts_off_ends_the_machine),

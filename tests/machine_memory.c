@@ -130,6 +130,7 @@ static void forgotten_clflush_later_overwrites_private_data(void **state)
 	machine_wbinvd(&m->lp[1]);
 	only_report(m, COHERENCY_STALE_WRITE_BACK, &r);
 	assert_int_equal(r.old_hkid, 0);
+	assert_int_equal(r.dirtied_by, MACHINE_CALL_HOST);
 	assert_int_equal(r.hkid, HKID);
 	assert_false(machine_intact(&m->lp[3], PAGE, HKID));
 	machine_free(m);

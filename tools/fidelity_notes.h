@@ -57,8 +57,11 @@ static const char *const fidelity_general[] = {
 	"A host kernel on the simulated machine (swtdx host) executes SEAMCALL and the VMX "
 	"instructions of a host that runs TDs only: ordinary VMs cannot be entered, CR4.VMXE can "
 	"be cleared in VMX operation, INIT is ignored. After a TD its STAR, LSTAR, FMASK, TSC_AUX, "
-	"KERNEL_GS_BASE, x87, SSE and debug registers are lost as on hardware; DEBUGCTL stays. Its "
-	"accesses to memory of the module are not checked for KeyIDs.",
+	"KERNEL_GS_BASE, DEBUGCTL, x87, SSE and debug registers are lost as on hardware.",
+	"The coherency sanitizer sees a host kernel's accesses when the processor first makes one "
+	"to a page since the page changed hands or was cleaned, and by whole pages: 64 lines "
+	"flushed make a page, one line written makes it dirty. A load of the module's memory is "
+	"reported and gives the bytes there are; MOVNTI counts as a store.",
 	"A vCPU entered in an L2 VM with an interrupt posted to its L1 VMM gets the notification: "
 	"a "
 	"host sends it to its own processor then.",

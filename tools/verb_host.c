@@ -15,16 +15,18 @@
 #include "board/board.h"
 #include "tools/file.h"
 #include "tools/host_boot.h"
+#include "tools/host_report.h"
 #include "tools/options.h"
 #include "tools/verbs.h"
 
 #define MIB (1ull << 20)
 
 struct host {
-	const char *kernel, *initrd, *append;
+	const char *kernel, *initrd, *append, *symbols_file;
 	uint64_t cpus, packages, memory, seed;
-	bool missing, stats;
+	bool missing, unwatched;
 	struct board *board;
+	struct symbols *symbols;
 	struct termios modes;
 	bool terminal, input_closed;
 	int input; /* a byte read ahead; -1: none */
@@ -97,32 +99,19 @@ static void close_terminal(struct host *h)
 
 /* --- what it tells in the end --- */
 
-static void show_missing(const struct host *h)
-{
-	static const char *const what[] = {
-		[BOARD_PORT] = "port",
-		[BOARD_RDMSR] = "read of MSR",
-		[BOARD_WRMSR] = "write of MSR",
-		[BOARD_ADDRESS] = "page of no memory",
-	};
-	struct board_missing m;
-
-	for (unsigned i = 0; board_missing(h->board, i, &m); i++)
-		fprintf(stderr,
-			"host: not modelled: %s 0x%" PRIx64 ", %" PRIu64
-			" times, first at 0x%" PRIx64 "\n",
-			what[m.kind], m.number, m.times, m.rip);
-}
-
 static void show_end(const struct host *h, enum board_end end)
 {
 	if (h->missing)
-		show_missing(h);
+		host_show_missing(h->board, h->symbols);
 	fprintf(stderr, "host: %s: %s\n", ends[end].text, board_reason(h->board));
 	fprintf(stderr,
 		"host: %" PRIu64 " instructions; owned by the module at the end: %" PRIu64
 		" pages (simulated)\n",
 		board_instructions(h->board), board_pages(h->board));
+	host_show_owned(h->board, h->symbols);
+	if (!h->unwatched)
+		fprintf(stderr, "host: %" PRIu64 " coherency faults (simulated)\n",
+			board_reports(h->board));
 }
 
 static int run(struct host *h)
@@ -135,11 +124,13 @@ static int run(struct host *h)
 		.seed = h->seed,
 		.console = &console,
 		.console_arg = h,
+		.report = h->unwatched ? NULL : host_report,
+		.report_arg = h->symbols,
 	};
 	const struct host_boot boot = {h->kernel, h->initrd, h->append};
 	char err[200] = "";
 	enum board_end end;
-	uint64_t entry;
+	uint64_t entry, start, text_end;
 	int status;
 
 	h->board = board_new(&cfg, err, sizeof(err));
@@ -147,13 +138,17 @@ static int run(struct host *h)
 		fprintf(stderr, "swtdx host: %s\n", err);
 		return VERB_ENVIRONMENT;
 	}
+	if (h->symbols) {
+		symbols_range(h->symbols, &start, &text_end);
+		board_set_text(h->board, start, text_end);
+	}
 	status = host_boot_load(h->board, &boot, &entry);
 	if (status == VERB_OK) {
 		open_terminal(h);
 		end = board_run(h->board, entry);
 		close_terminal(h);
 		show_end(h, end);
-		status = ends[end].status;
+		status = board_reports(h->board) ? VERB_DIFFERENCE : ends[end].status;
 	}
 	board_free(h->board);
 	return status;
@@ -173,6 +168,11 @@ int verb_host(int argc, char **argv)
 		OPTION_NUMBER("memory", "MIB", &h.memory, 3072, 65536,
 			      "memory in MiB; without it, 6144"),
 		OPTION_NUMBER("seed", "N", &h.seed, 1, UINT64_MAX, "of the simulated entropy"),
+		OPTION_TEXT("symbols", "FILE", &h.symbols_file,
+			    "the kernel's vmlinux, for the names of its functions; without it, "
+			    "--kernel if that is one"),
+		OPTION_FLAG("no-sanitizer", &h.unwatched,
+			    "do not watch what the kernel owes the caches"),
 		OPTION_FLAG("missing", &h.missing,
 			    "list what the kernel touched and the machine does not have"),
 	};
@@ -180,7 +180,9 @@ int verb_host(int argc, char **argv)
 		"host", "--kernel FILE [OPTION]...",
 		"Run a host kernel on the simulated machine: its SEAMCALL instructions reach the "
 		"simulated\nmodule. The serial console is this terminal.",
-		"Exit status: 0 switched off, 1 reset, halted or stopped, 2 wrong usage, 3 wrong "
+		"Exit status: 0 switched off, 1 reset, halted, stopped or a coherency fault, 2 "
+		"wrong "
+		"usage, 3 wrong "
 		"environment.",
 		options);
 	int end;
@@ -193,5 +195,9 @@ int verb_host(int argc, char **argv)
 		return options_wrong(&usage, "--kernel is missing");
 	if (h.packages > h.cpus)
 		return options_wrong(&usage, "more packages than processors");
-	return run(&h);
+	end = host_symbols(h.symbols_file, h.kernel, &h.symbols);
+	if (end == VERB_OK)
+		end = run(&h);
+	symbols_free(h.symbols);
+	return end;
 }

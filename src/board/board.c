@@ -62,6 +62,7 @@ static bool start_cpu(struct board *b, unsigned i)
 	c->vmcs_pa = ~0ull;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->wake, NULL);
+	pthread_mutex_init(&c->san.lock, NULL);
 	c->x86 = x86_cpu_new(b->code, &board_x86_ops, c);
 	if (!c->x86)
 		return false;
@@ -98,6 +99,8 @@ static bool start(struct board *b, char *err, size_t errlen)
 	b->m->self_ipi = board_self_ipi;
 	b->m->acknowledge_arg = b;
 	b->m->listener[MACHINE_TELL_HOST] = (struct machine_listener){module_wrote, b->code};
+	if (b->cfg.report && !board_sanitizer_start(b))
+		return false;
 	clock_init(&b->clock, wall_clock, b);
 	uart_init(&b->uart, b->cfg.console, b->cfg.console_arg);
 	for (unsigned i = 0; i < b->ncpus; i++)
@@ -152,7 +155,9 @@ void board_free(struct board *b)
 		x86_cpu_free(b->cpu[i].x86);
 		pthread_mutex_destroy(&b->cpu[i].lock);
 		pthread_cond_destroy(&b->cpu[i].wake);
+		pthread_mutex_destroy(&b->cpu[i].san.lock);
 	}
+	board_sanitizer_free(b);
 	x86_code_free(b->code);
 	system_free(b->sys);
 	pthread_mutex_destroy(&b->io);

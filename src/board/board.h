@@ -19,12 +19,33 @@
 struct board;
 struct system;
 
+/* Where a processor was: its instruction, then what looks like return addresses on its stack. */
+enum { BOARD_CHAIN = 10 };
+struct board_chain {
+	unsigned n;
+	uint64_t rip[BOARD_CHAIN];
+};
+
+/* What a host owes the caches and did not do; once for a page and fault. */
+struct board_report {
+	const char *what, *duty; /* sentences' parts */
+	uint64_t page;
+	unsigned processor, old_keyid, keyid; /* of the lines there were, of this access */
+	char dirtied_by[32], during[32];      /* "the host", "the guest", a leaf */
+	struct board_chain used;	      /* of the processor now */
+	struct board_chain dirtied; /* who last began to write the page as a host; n 0: unknown */
+	struct board_chain gave;    /* who gave it to the module, n 0: nobody */
+};
+
 struct board_config {
 	unsigned cpus, packages;
 	uint64_t memory; /* bytes of RAM; 0: the default machine's */
 	uint64_t seed;
 	const struct uart_ops *console; /* called under the board's lock; no irq */
 	void *console_arg;
+	/* NULL: caches are not watched. Called under a lock, of the processors' threads. */
+	void (*report)(void *arg, const struct board_report *report);
+	void *report_arg;
 };
 
 struct board_range {
@@ -66,6 +87,19 @@ struct system *board_system(struct board *b);
 uint64_t board_pages(const struct board *b);
 /* By all processors as hosts. */
 uint64_t board_instructions(const struct board *b);
+
+/* The kernel's code: what a return address is. Without this, the range where Linux has it. */
+void board_set_text(struct board *b, uint64_t start, uint64_t end);
+/* Coherency faults, and late write-backs that came of those reported. */
+uint64_t board_reports(const struct board *b);
+/* What the module still owns, by who gave it: 4K pages of one enum tdx_page_type. After
+ * board_run(). */
+void board_visit_pages(const struct board *b,
+		       void (*fn)(void *arg, uint64_t pages, int type,
+				  const struct board_chain *gave),
+		       void *arg);
+/* Lines dirty in some cache under a KeyID that is free. */
+uint64_t board_stale_lines(const struct board *b);
 
 /* What a kernel touched and is not there. */
 enum board_missing_kind { BOARD_PORT, BOARD_RDMSR, BOARD_WRMSR, BOARD_ADDRESS };

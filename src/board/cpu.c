@@ -28,7 +28,11 @@ const struct x86_ops board_x86_ops = {
 	.random = random_word,
 	.intr_ack = board_intr_ack,
 	.cr8_written = board_cr8_written,
+	.user_mode = board_user_mode,
 	.mmio = board_mmio,
+	.cache_line = board_cache_line,
+	.direct_store = board_direct_store,
+	.fence = board_fence,
 };
 
 void board_cpu_wake(struct board_cpu *c)
@@ -207,6 +211,7 @@ void board_cpu_loop(struct board_cpu *c)
 	do {
 		if (atomic_load(&c->board->ended))
 			return;
+		board_sanitizer_catch_up(c);
 		inject_nmi(c);
 		x86_run(c->x86, &e, BUDGET);
 	} while (handle(c, &e));

@@ -34,6 +34,21 @@ enum {
 	PORT_FIRMWARE = 0xf5, /* written by the code at BOARD_RESET_AT */
 };
 
+/* Lines of a page that were flushed: all 64 make the page. */
+struct flushing {
+	uint64_t page, lines;
+};
+
+enum { FORGET_MAX = 32, FLUSHING = 8 };
+
+struct sanitizer_cpu {
+	pthread_mutex_t lock; /* of what others want forgotten */
+	uint64_t forget[FORGET_MAX];
+	unsigned nforget;
+	bool forget_all;
+	struct flushing flushing[FLUSHING]; /* by page */
+};
+
 struct board_cpu {
 	struct board *board;
 	unsigned id;
@@ -57,6 +72,10 @@ struct board_cpu {
 	} msr[BOARD_MSRS];
 	unsigned nmsrs;
 
+	struct sanitizer_cpu san;
+	uint32_t lost;		      /* MSRs as a TD left them, by host_state.c */
+	struct board_chain lost_here; /* where it was entered */
+
 	bool vmxon;
 	uint64_t vmxon_pa, vmcs_pa; /* ~0: none current */
 };
@@ -69,12 +88,15 @@ struct board {
 	struct timers *timers;
 	uint64_t rsdp;
 	unsigned per_package, core_shift; /* processors, and bits for them in an APIC id */
+	uint64_t text_start, text_end;	  /* of the kernel; 0: not known */
 
 	pthread_mutex_t io; /* the devices behind ports, and the list of what is missing */
 	struct uart uart;
 	struct clock clock;
 	struct board_missing missing[BOARD_MISSING_MAX];
 	unsigned nmissing;
+
+	struct sanitizer *san; /* NULL: caches are not watched */
 
 	pthread_mutex_t mailbox_lock; /* the wake-up mailbox */
 	pthread_cond_t mailbox;
@@ -134,8 +156,36 @@ void board_cpuid_for_x86(struct x86_cpu *x86, uint32_t leaf, uint32_t subleaf, u
 void board_msrs_start(struct board_cpu *c);
 enum x86_msr_answer board_rdmsr(struct x86_cpu *x86, uint32_t msr, uint64_t *value);
 enum x86_msr_answer board_wrmsr(struct x86_cpu *x86, uint32_t msr, uint64_t value);
+/* What else of it was set is lost. */
+void board_msr_keep(struct board_cpu *c, uint32_t msr, uint64_t bits);
 /* The value of an MSR of the platform. */
 uint64_t board_msr(const struct board_cpu *c, uint32_t msr);
+
+/* --- chain.c --- */
+/* Where it is. The processor's thread, in callbacks of the engine or with it left. */
+void board_chain(struct board_cpu *c, struct board_chain *chain);
+
+/* --- sanitizer.c: what a host owes the caches --- */
+bool board_sanitizer_start(struct board *b);
+void board_sanitizer_free(struct board *b);
+/* Before the first load or store of a page since it last changed hands or was cleaned. */
+void board_sanitizer_load(struct board_cpu *c, uint64_t pa);
+void board_sanitizer_store(struct board_cpu *c, uint64_t pa);
+void board_cache_line(struct x86_cpu *x86, uint64_t pa, enum x86_cache_op op);
+void board_direct_store(struct x86_cpu *x86, uint64_t pa, unsigned size);
+void board_fence(struct x86_cpu *x86);
+/* Of another part of the board, under no lock. */
+void board_tell(struct board *b, const struct board_report *report);
+/* What other processors did to pages this one may still access directly. */
+void board_sanitizer_catch_up(struct board_cpu *c);
+
+/* --- host_state.c: what a TD takes with it of its host's state --- */
+/* A TD has run: what TDH.VP.ENTER's description calls modified is so. */
+void board_lose_host_state(struct board_cpu *c);
+/* The host wrote the MSR. */
+void board_host_state_written(struct board_cpu *c, uint32_t msr, uint64_t value);
+/* User code must not see what is lost. */
+void board_user_mode(struct x86_cpu *x86);
 
 /* --- ports.c --- */
 /* False: the processor goes back to its firmware. */

@@ -18,13 +18,20 @@ static bool is_ram(const struct machine *m, uint64_t pa)
 unsigned board_gpa_map(struct x86_cpu *x86, uint64_t pa, unsigned access, void **host,
 		       uint64_t *qual)
 {
-	const struct machine *m = board_cpu_of(x86)->board->m;
+	struct board_cpu *c = board_cpu_of(x86);
+	const struct board *b = c->board;
 
-	(void)access;
 	(void)qual;
-	if (!is_ram(m, pa))
+	if (!is_ram(b->m, pa))
 		return X86_MAP_R | X86_MAP_W | X86_MAP_MMIO;
-	*host = machine_ptr(m, pa);
+	*host = machine_ptr(b->m, pa);
+	if (!b->san)
+		return X86_MAP_R | X86_MAP_W | X86_MAP_X;
+	if (!(access & X86_MAP_W)) {
+		board_sanitizer_load(c, pa);
+		return X86_MAP_R | X86_MAP_X;
+	}
+	board_sanitizer_store(c, pa);
 	return X86_MAP_R | X86_MAP_W | X86_MAP_X;
 }
 

@@ -97,6 +97,14 @@ uint64_t board_msr(const struct board_cpu *c, uint32_t number)
 	return value;
 }
 
+void board_msr_keep(struct board_cpu *c, uint32_t number, uint64_t bits)
+{
+	struct board_msr *p = find(c, number);
+
+	if (p)
+		p->value &= bits;
+}
+
 /* The engine holds it. */
 static bool own(uint32_t msr)
 {
@@ -143,6 +151,7 @@ enum x86_msr_answer board_wrmsr(struct x86_cpu *x86, uint32_t msr, uint64_t valu
 	struct board_cpu *c = board_cpu_of(x86);
 	struct board_msr *p;
 
+	board_host_state_written(c, msr, value);
 	if (own(msr))
 		return X86_MSR_OWN;
 	if (apic_has_msr(msr))

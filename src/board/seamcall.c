@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The SEAMCALL instruction of a host (SDM vol. 2; ABI, "SEAMCALL instruction"): its faults, its CF,
- * which registers survive, and what of the host's state a TD leaves behind. */
+ * which registers survive. */
 #include "board/internal.h"
-
-#include <string.h>
 
 #include <swtdx/status.h>
 
-#define P_SEAMLDR	  (1ull << 63) /* of RAX: not for the module */
-#define FMASK_AFTER_TD	  0x20200ull
-#define KERNEL_GS_OF_SEAM 0ull /* the module's, whatever that is: not the host's */
+#define P_SEAMLDR (1ull << 63) /* of RAX: not for the module */
 
 static void flags(struct x86_cpu *x, uint64_t set)
 {
@@ -17,22 +13,6 @@ static void flags(struct x86_cpu *x, uint64_t set)
 		RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF;
 
 	x86_set_rflags(x, (x86_rflags(x) & ~clear) | set);
-}
-
-/* What TDH.VP.ENTER's description calls modified: MSRs, the x87 and SSE state, debug registers. */
-static void lose_host_state(struct x86_cpu *x)
-{
-	const struct x86_fxregs init = {
-		.fcw = FCW_INIT, .mxcsr = MXCSR_RESET, .mxcsr_mask = x->fx.mxcsr_mask};
-
-	x->star = x->lstar = x->tsc_aux = 0;
-	x->sfmask = FMASK_AFTER_TD;
-	x->kernel_gs_base = KERNEL_GS_OF_SEAM;
-	x->fx = init;
-	memset(x->xmm, 0, sizeof(x->xmm));
-	x->dr[0] = x->dr[1] = x->dr[2] = x->dr[3] = 0;
-	x->dr[6] = DR6_RESET;
-	x86_debug_changed(x);
 }
 
 static bool call(struct board_cpu *c, struct tdx_regs *regs)
@@ -68,7 +48,7 @@ void board_seamcall(struct board_cpu *c, const struct x86_exit *e)
 		return;
 	}
 	if (call(c, &regs))
-		lose_host_state(x);
+		board_lose_host_state(c);
 	if (regs.rax == TDX_SEAMCALL_VMFAILINVALID) {
 		flags(x, RFLAGS_CF);
 	} else {

@@ -69,22 +69,26 @@ void coherency_add(const struct machine_lp *lp, enum coherency_kind kind, uint64
 {
 	struct coherency *c = lp->m->coherency;
 
+	const struct coherency_report r = {
+		.kind = kind,
+		.pa = pa == ~0ull ? pa : pa & ~(TDX_PAGE_SIZE - 1),
+		.lp = lp->id,
+		.old_hkid = (unsigned)(word & PAGE_HKID_MASK),
+		.hkid = hkid_,
+		.packages = (uint8_t)((word & PAGE_DIRTY_MASK) >> PAGE_DIRTY_SHIFT),
+		.dirtied_by = (uint8_t)(word >> PAGE_CALL_SHIFT),
+		.during = lp->call,
+	};
+
 	if (!c)
 		return;
 	pthread_mutex_lock(&c->lock);
 	c->count++;
 	if (c->kept < c->max)
-		c->report[c->kept++] = (struct coherency_report){
-			.kind = kind,
-			.pa = pa == ~0ull ? pa : pa & ~(TDX_PAGE_SIZE - 1),
-			.lp = lp->id,
-			.old_hkid = (unsigned)(word & PAGE_HKID_MASK),
-			.hkid = hkid_,
-			.packages = (uint8_t)((word & PAGE_DIRTY_MASK) >> PAGE_DIRTY_SHIFT),
-			.dirtied_by = (uint8_t)(word >> PAGE_CALL_SHIFT),
-			.during = lp->call,
-		};
+		c->report[c->kept++] = r;
 	pthread_mutex_unlock(&c->lock);
+	if (lp->m->reported)
+		lp->m->reported(lp->m->watcher, lp, &r);
 }
 
 unsigned machine_coherency_count(const struct machine *m)
@@ -133,7 +137,12 @@ const char *coherency_duty(enum coherency_kind kind)
 	return kinds[kind].duty;
 }
 
-static const char *call_name(uint8_t call, char buf[32])
+const char *coherency_what(enum coherency_kind kind)
+{
+	return kinds[kind].what;
+}
+
+const char *coherency_call_name(uint8_t call, char buf[32])
 {
 	const struct tdx_leaf_info *leaf;
 
@@ -156,7 +165,7 @@ const char *coherency_format(const struct coherency_report *r, char *buf, size_t
 		 "simulated coherency: %s: page 0x%llx, KeyID %u dirtied by %s (packages 0x%x), "
 		 "used under KeyID %u by %s on processor %u; missing: %s",
 		 kinds[r->kind].what, (unsigned long long)r->pa, r->old_hkid,
-		 call_name(r->dirtied_by, b1), r->packages, r->hkid, call_name(r->during, b2),
-		 r->lp, kinds[r->kind].duty);
+		 coherency_call_name(r->dirtied_by, b1), r->packages, r->hkid,
+		 coherency_call_name(r->during, b2), r->lp, kinds[r->kind].duty);
 	return buf;
 }

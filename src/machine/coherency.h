@@ -53,6 +53,10 @@ void machine_coherency_clear(struct machine *m);
 const char *coherency_kind_name(enum coherency_kind kind);
 /* The duty that was not done, as a sentence's end: "CLFLUSH of the page before handing it over". */
 const char *coherency_duty(enum coherency_kind kind);
+/* What happened: "page given to the module with dirty lines in a cache". */
+const char *coherency_what(enum coherency_kind kind);
+/* Who: a leaf's name, "the host", "the guest"; buf is for leaves without one. */
+const char *coherency_call_name(uint8_t call, char buf[32]);
 /* One line for people; cut to len. Returns buf. */
 const char *coherency_format(const struct coherency_report *r, char *buf, size_t len);
 

@@ -117,22 +117,25 @@ struct machine_lp {
 };
 
 /* What a page's lines hold and where they are. One word, changed atomically:
- *   15:0  KeyID of the last write       23:16 packages whose caches may hold dirty lines of it
- *   24    poisoned                      25    direct stores pending
- *   39:32 who dirtied it (machine_lp.call)
- *   47:40, 63:48  packages holding dirty lines of another KeyID, which will go over this one's data
+ *   11:0  KeyID of the last write       23:16 packages whose caches may hold dirty lines of it
+ *   12    poisoned                      13    direct stores pending
+ *   31:24 who dirtied it (machine_lp.call)
+ *   63:32 packages holding dirty lines of another KeyID, which will go over this one's data: who
+ *         dirtied them (39:32), the packages (47:40), the KeyID (63:48)
  * Kept only while the machine is tracking (integrity on, or watched; see machine/coherency.h).
  * Whole pages, not lines: the last writer of a line is taken for the writer of its page. */
 struct machine_page {
 	_Atomic uint64_t word;
 };
-#define PAGE_HKID_MASK	       0x0000ffffull
+#define PAGE_HKID_MASK	       0x00000fffull
+#define PAGE_POISON	       0x00001000ull
+#define PAGE_WC_PENDING	       0x00002000ull
 #define PAGE_DIRTY_SHIFT       16
 #define PAGE_DIRTY_MASK	       0x00ff0000ull
-#define PAGE_POISON	       0x01000000ull
-#define PAGE_WC_PENDING	       0x02000000ull
-#define PAGE_CALL_SHIFT	       32
-#define PAGE_CALL_MASK	       (0xffull << 32)
+#define PAGE_CALL_SHIFT	       24
+#define PAGE_CALL_MASK	       (0xffull << 24)
+#define PAGE_STALE_MASK	       (0xffffffffull << 32)
+#define PAGE_STALE_CALL_SHIFT  32
 #define PAGE_STALE_DIRTY_SHIFT 40
 #define PAGE_STALE_DIRTY_MASK  (0xffull << 40)
 #define PAGE_STALE_HKID_SHIFT  48
@@ -143,6 +146,12 @@ struct machine_window {
 	uint8_t *_Atomic at; /* NULL: closed */
 	_Atomic uint64_t size;
 };
+
+/* A processor takes the page for another KeyID; its dirty lines reach memory, those of all pages
+ * where pa is ~0. */
+enum machine_page_event { MACHINE_PAGE_TAKEN, MACHINE_PAGE_CLEAN };
+
+struct coherency_report;
 
 /* Who is told of the module's writes: the engine of the TDs, the processors of the host. */
 enum { MACHINE_TELL_ENGINE, MACHINE_TELL_HOST, MACHINE_LISTENERS };
@@ -164,6 +173,12 @@ struct machine {
 		void (*written)(void *arg, const void *ptr);
 		void *arg;
 	} listener[MACHINE_LISTENERS];
+	/* Whoever keeps watch over a host in binary, on the thread of the processor concerned: what
+	 * happens to page words, and what the coherency sanitizer finds. Each may be NULL. */
+	void (*page_event)(void *arg, const struct machine_lp *lp, uint64_t pa,
+			   enum machine_page_event event);
+	void (*reported)(void *arg, const struct machine_lp *lp, const struct coherency_report *r);
+	void *watcher;
 	/* An interrupt or NMI leaves a guest on this processor: which one, as the interrupt
 	 * controller acknowledges it (VM-exit interruption information, SDM vol. 3, 25.9.2); 0:
 	 * none can be delivered after all, as but an NMI while lp->intr_masked. The processor's
@@ -288,6 +303,14 @@ void machine_hkid_freed(const struct machine_lp *lp, unsigned hkid_);
 int machine_read(struct machine_lp *lp, uint64_t pa, void *buf, size_t len);
 int machine_write(struct machine_lp *lp, uint64_t pa, const void *buf, size_t len);
 int machine_movdir64b_zero(struct machine_lp *lp, uint64_t pa, size_t len);
+/* For a host in binary, whose processors access RAM themselves, while tracking: what a load or
+ * store of the page that is about to be made means; direct stores that have been made, on one page.
+ */
+void machine_host_load(struct machine_lp *lp, uint64_t pa);
+void machine_host_store(struct machine_lp *lp, uint64_t pa);
+void machine_host_direct_store(struct machine_lp *lp, uint64_t pa, size_t len);
+/* Lines of the page are dirty in some cache, under whatever KeyID. */
+bool machine_page_is_dirty(const struct machine *m, uint64_t pa);
 void machine_mfence(struct machine_lp *lp);
 void machine_clflush(struct machine_lp *lp, uint64_t pa, size_t len);
 void machine_wbinvd(struct machine_lp *lp);

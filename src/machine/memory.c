@@ -132,13 +132,12 @@ static void drain(struct machine_lp *lp, unsigned i)
 		bool whole = pa >= lp->wc[i].base && end - pa >= TDX_PAGE_SIZE;
 
 		if (whole)
-			atomic_store_explicit(word,
-					      page_load(lp->m, pa) &
-						      (PAGE_STALE_DIRTY_MASK |
-						       0xffffull << PAGE_STALE_HKID_SHIFT),
+			atomic_store_explicit(word, page_load(lp->m, pa) & PAGE_STALE_MASK,
 					      memory_order_relaxed);
 		else
 			atomic_fetch_and_explicit(word, ~PAGE_WC_PENDING, memory_order_relaxed);
+		if (whole)
+			page_cleaned(lp, pa);
 	}
 	lp->wc[i] = lp->wc[--lp->nwc];
 }
@@ -211,5 +210,25 @@ void machine_clflush(struct machine_lp *lp, uint64_t raw, size_t len)
 	if (!lp->m->tracking)
 		return;
 	for (; pa < end && machine_is_ram(lp->m, pa, TDX_PAGE_SIZE); pa += TDX_PAGE_SIZE)
-		page_write_back(lp, pa, 0xff, (int)hkid_);
+		if (page_write_back(lp, pa, 0xff, (int)hkid_))
+			page_cleaned(lp, pa);
+}
+
+/* --- a host in binary: the KeyID of its accesses is 0 --- */
+
+void machine_host_load(struct machine_lp *lp, uint64_t pa)
+{
+	read_check(lp, pa, 0);
+}
+
+void machine_host_store(struct machine_lp *lp, uint64_t pa)
+{
+	write_track(lp, pa, LINE, 0);
+}
+
+void machine_host_direct_store(struct machine_lp *lp, uint64_t pa, size_t len)
+{
+	atomic_fetch_or_explicit(page_word(lp->m, pa), PAGE_WC_PENDING, memory_order_relaxed);
+	page_touch(lp->m, pa);
+	buffer(lp, pa, len);
 }

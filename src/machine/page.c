@@ -9,7 +9,14 @@
 static uint64_t stale_as_word(uint64_t w)
 {
 	return (w >> PAGE_STALE_HKID_SHIFT & PAGE_HKID_MASK) |
-	       (w >> PAGE_STALE_DIRTY_SHIFT & 0xff) << PAGE_DIRTY_SHIFT | (w & PAGE_CALL_MASK);
+	       (w >> PAGE_STALE_DIRTY_SHIFT & 0xff) << PAGE_DIRTY_SHIFT |
+	       (w >> PAGE_STALE_CALL_SHIFT & 0xff) << PAGE_CALL_SHIFT;
+}
+
+static void tell(const struct machine_lp *lp, uint64_t pa, enum machine_page_event event)
+{
+	if (lp->m->page_event)
+		lp->m->page_event(lp->m->watcher, lp, pa, event);
 }
 
 uint64_t page_take(const struct machine_lp *lp, uint64_t pa, unsigned hkid_, bool fresh)
@@ -32,11 +39,15 @@ uint64_t page_take(const struct machine_lp *lp, uint64_t pa, unsigned hkid_, boo
 			if (old & PAGE_DIRTY_MASK)
 				w |= (old & PAGE_HKID_MASK) << PAGE_STALE_HKID_SHIFT |
 				     (old & PAGE_DIRTY_MASK) >> PAGE_DIRTY_SHIFT
-									<< PAGE_STALE_DIRTY_SHIFT;
+									<< PAGE_STALE_DIRTY_SHIFT |
+				     (old & PAGE_CALL_MASK) >> PAGE_CALL_SHIFT
+								       << PAGE_STALE_CALL_SHIFT;
 		}
 	} while (!atomic_compare_exchange_weak_explicit(word, &old, w, memory_order_relaxed,
 							memory_order_relaxed));
 	page_touch(lp->m, pa);
+	if ((old & PAGE_HKID_MASK) != hkid_ && hkid_is_private(lp->m, hkid_))
+		tell(lp, pa, MACHINE_PAGE_TAKEN);
 	return old;
 }
 
@@ -67,9 +78,20 @@ void machine_handover_tracked(const struct machine_lp *lp, uint64_t pa, uint64_t
 	for (uint64_t end = pa + len; pa < end; pa += TDX_PAGE_SIZE) {
 		uint64_t w = page_load(lp->m, pa);
 
+		tell(lp, pa, MACHINE_PAGE_TAKEN);
 		if (w & (PAGE_DIRTY_MASK | PAGE_WC_PENDING))
 			report_unready(lp, pa, w, hkid_, COHERENCY_UNFLUSHED_HANDOVER);
 	}
+}
+
+void page_cleaned(const struct machine_lp *lp, uint64_t pa)
+{
+	tell(lp, pa, MACHINE_PAGE_CLEAN);
+}
+
+bool machine_page_is_dirty(const struct machine *m, uint64_t pa)
+{
+	return page_load(m, pa) & (PAGE_DIRTY_MASK | PAGE_STALE_DIRTY_MASK);
 }
 
 bool machine_intact(const struct machine_lp *lp, uint64_t pa, unsigned hkid_)
@@ -85,7 +107,7 @@ bool machine_intact(const struct machine_lp *lp, uint64_t pa, unsigned hkid_)
 	return false;
 }
 
-void page_write_back(const struct machine_lp *lp, uint64_t pa, unsigned packages, int hkid_)
+bool page_write_back(const struct machine_lp *lp, uint64_t pa, unsigned packages, int hkid_)
 {
 	_Atomic uint64_t *word = page_word(lp->m, pa);
 	uint64_t old = atomic_load_explicit(word, memory_order_relaxed), w;
@@ -99,16 +121,19 @@ void page_write_back(const struct machine_lp *lp, uint64_t pa, unsigned packages
 			(hkid_ < 0 || old >> PAGE_STALE_HKID_SHIFT == (unsigned)hkid_);
 		if (stale) {
 			w &= ~((uint64_t)packages << PAGE_STALE_DIRTY_SHIFT);
+			if (!(w & PAGE_STALE_DIRTY_MASK))
+				w &= ~PAGE_STALE_MASK;
 			if (lp->m->cfg.integrity)
 				w |= PAGE_POISON;
 		}
 		if (w == old)
-			return;
+			return false;
 	} while (!atomic_compare_exchange_weak_explicit(word, &old, w, memory_order_relaxed,
 							memory_order_relaxed));
 	if (stale)
 		coherency_add(lp, COHERENCY_STALE_WRITE_BACK, pa, stale_as_word(old),
 			      (unsigned)(old & PAGE_HKID_MASK));
+	return ((old ^ w) & PAGE_DIRTY_MASK) != 0;
 }
 
 /* Every page that may have lines in a cache, in 2M ranges first, first + step, ... */
@@ -116,6 +141,7 @@ static void write_back_ranges(const struct machine_lp *lp, unsigned first, unsig
 {
 	const struct machine *m = lp->m;
 	uint64_t ranges = (m->cfg.mem_end + TDX_SIZE_2M - 1) / TDX_SIZE_2M;
+	bool cleaned = false;
 
 	for (uint64_t r = first; r < ranges; r += step) {
 		uint64_t pa = r * TDX_SIZE_2M, end = pa + TDX_SIZE_2M;
@@ -124,8 +150,10 @@ static void write_back_ranges(const struct machine_lp *lp, unsigned first, unsig
 			continue;
 		for (end = end < m->cfg.mem_end ? end : m->cfg.mem_end; pa < end;
 		     pa += TDX_PAGE_SIZE)
-			page_write_back(lp, pa, 1u << lp->package, -1);
+			cleaned |= page_write_back(lp, pa, 1u << lp->package, -1);
 	}
+	if (cleaned)
+		tell(lp, ~0ull, MACHINE_PAGE_CLEAN);
 }
 
 void machine_wbinvd(struct machine_lp *lp)

@@ -24,8 +24,12 @@ static inline bool hkid_is_private(const struct machine *m, unsigned hkid_)
  * poison. Returns the word as it was. */
 uint64_t page_take(const struct machine_lp *lp, uint64_t pa, unsigned hkid_, bool fresh);
 
-/* Lines of the page (of one KeyID, -1: of any) leave the caches of these packages. */
-void page_write_back(const struct machine_lp *lp, uint64_t pa, unsigned packages, int hkid_);
+/* Lines of the page (of one KeyID, -1: of any) leave the caches of these packages. True: there were
+ * dirty ones of the present KeyID. */
+bool page_write_back(const struct machine_lp *lp, uint64_t pa, unsigned packages, int hkid_);
+
+/* Its lines have reached memory: whoever stores to it next has to be seen. */
+void page_cleaned(const struct machine_lp *lp, uint64_t pa);
 
 /* The 2M range has a page that was written, or one with direct stores still on their way. */
 static inline void page_touch(const struct machine *m, uint64_t pa)

@@ -6,8 +6,8 @@
 #include "module/kot.h"
 #include "module/pamt.h"
 
-/* Counts what starts at the address, as large as it is; returns its size. */
-static uint64_t count_page(struct module *mod, uint64_t pa, uint64_t count[16])
+/* Visits what starts at the address, as large as it is; returns its size. */
+static uint64_t visit(struct module *mod, uint64_t pa, module_visitor *fn, void *arg)
 {
 	static const enum tdx_level levels[] = {TDX_LEVEL_1G, TDX_LEVEL_2M, TDX_LEVEL_4K};
 
@@ -21,21 +21,34 @@ static uint64_t count_page(struct module *mod, uint64_t pa, uint64_t count[16])
 		type = e->type & 15u;
 		if ((pa & (size - 1)) || type == TDX_PT_NDA || type == TDX_PT_PAMT)
 			continue;
-		count[type] += size / TDX_PAGE_SIZE;
+		fn(arg, pa, size, (enum tdx_page_type)type);
 		return size;
 	}
 	return TDX_PAGE_SIZE;
 }
 
-void module_count_pages(struct module *mod, uint64_t count[16])
+void module_visit_pages(struct module *mod, module_visitor *fn, void *arg)
 {
-	memset(count, 0, 16 * sizeof(count[0]));
 	for (uint32_t i = 0; i < mod->num_tdmrs; i++) {
 		uint64_t pa = mod->tdmr[i].base, end = pa + mod->tdmr[i].size;
 
 		while (pa < end)
-			pa += count_page(mod, pa, count);
+			pa += visit(mod, pa, fn, arg);
 	}
+}
+
+static void count(void *arg, uint64_t pa, uint64_t size, enum tdx_page_type type)
+{
+	uint64_t *counts = arg;
+
+	(void)pa;
+	counts[type] += size / TDX_PAGE_SIZE;
+}
+
+void module_count_pages(struct module *mod, uint64_t counts[16])
+{
+	memset(counts, 0, 16 * sizeof(counts[0]));
+	module_visit_pages(mod, count, counts);
 }
 
 bool module_hkid_is_free(const struct module *mod, unsigned hkid)

@@ -4,7 +4,14 @@
 #define MODULE_CENSUS_H
 
 #include <stdbool.h>
+
+#include <swtdx/state.h>
+
 #include "module/module.h"
+
+/* What the module owns, a page of any size at a time. No call is in progress. */
+typedef void module_visitor(void *arg, uint64_t pa, uint64_t size, enum tdx_page_type type);
+void module_visit_pages(struct module *mod, module_visitor *fn, void *arg);
 
 /* 4K pages of all TDMRs by enum tdx_page_type. No call is in progress. */
 void module_count_pages(struct module *mod, uint64_t count[16]);

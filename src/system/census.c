@@ -4,6 +4,26 @@
 
 #include "module/census.h"
 
+struct visit {
+	void (*fn)(void *arg, uint64_t pa, uint64_t pages, enum tdx_page_type type);
+	void *arg;
+};
+
+static void visit(void *arg, uint64_t pa, uint64_t size, enum tdx_page_type type)
+{
+	const struct visit *v = arg;
+
+	if (type != TDX_PT_RSVD)
+		v->fn(v->arg, pa, size / TDX_PAGE_SIZE, type);
+}
+
+void system_visit_pages(const struct system *sys,
+			void (*fn)(void *arg, uint64_t pa, uint64_t pages, enum tdx_page_type type),
+			void *arg)
+{
+	module_visit_pages(sys->mod, visit, &(struct visit){fn, arg});
+}
+
 uint64_t system_pages(const struct system *sys, uint64_t count[16])
 {
 	uint64_t sum = 0;

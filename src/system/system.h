@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <swtdx/state.h>
 #include <swtdx/system.h>
 
 #include "engine/engine.h"
@@ -98,6 +99,10 @@ void system_count_ticks(struct system *sys, unsigned lp, unsigned leaf, uint64_t
 
 /* 4K pages the module owns now, by enum tdx_page_type; the sum is returned. */
 uint64_t system_pages(const struct system *sys, uint64_t count[16]);
+/* Each of them, of any size in 4K pages. No call is in progress. */
+void system_visit_pages(const struct system *sys,
+			void (*fn)(void *arg, uint64_t pa, uint64_t pages, enum tdx_page_type type),
+			void *arg);
 /* Lines dirty in some cache under a KeyID that is free now. */
 uint64_t system_stale_lines(const struct system *sys);
 

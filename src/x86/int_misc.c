@@ -315,9 +315,9 @@ OP(x86_cache_line)
 	cpu->cur = op;
 	x86_window(cpu, ea, &(uint64_t){1}, ACC_R);
 	x86_watch(cpu, x86_linear(cpu, ea, 0), 1, ACC_R);
-	cpu->cur = NULL;
 	if (cpu->ops->cache_line && !x86_translate(cpu, x86_linear(cpu, ea, 0), &gpa))
 		cpu->ops->cache_line(cpu, gpa & ~63ull, (enum x86_cache_op)op->imm);
+	cpu->cur = NULL;
 	NEXT;
 }
 

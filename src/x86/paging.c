@@ -87,6 +87,8 @@ void x86_mmu_select(struct x86_cpu *cpu)
 {
 	cpu->aligned = cpu->cpl == 3 && (cpu->cr0 & CR0_AM) && (cpu->sysflags & RFLAGS_AC);
 	cpu->tlb = cpu->mmu->tlb[table_of(cpu)];
+	if (cpu->cpl == 3 && cpu->ops->user_mode)
+		cpu->ops->user_mode(cpu);
 }
 
 void x86_mmu_flush(struct x86_cpu *cpu, bool global)
@@ -149,6 +151,28 @@ void x86_tlb_flush_gpa(struct x86_cpu *cpu, uint64_t gpa)
 		g->gpa = NO_TAG;
 	x86_mmu_flush(cpu, true);
 	x86_cache_doubt(cpu);
+}
+
+void x86_tlb_forget(struct x86_cpu *cpu, uint64_t gpa, const void *host)
+{
+	struct x86_tlbe *e = cpu->mmu->tlb[0], *end = e + TABLES * TLB_SIZE;
+	struct gpa_entry *g = &cpu->mmu->gpa[(gpa >> 12) & (GPA_SIZE - 1)];
+
+	for (; e < end; e++) {
+		const uint64_t page = e->r != NO_TAG ? e->r : e->w;
+
+		if (!host || (page != NO_TAG && page + e->addend == (uintptr_t)host))
+			e->r = e->w = NO_TAG;
+	}
+	if (host && g->gpa == (gpa & ~0xfffull))
+		g->gpa = NO_TAG;
+	for (unsigned i = 0; !host && i < GPA_SIZE; i++)
+		cpu->mmu->gpa[i].gpa = NO_TAG;
+}
+
+uint64_t x86_insn_rip(const struct x86_cpu *cpu)
+{
+	return cpu->cur ? cpu->blkrip + cpu->cur->off : cpu->rip;
 }
 
 /* The host's byte for gpa; NULL with *perms and *qual of the violation, or, where *perms has

@@ -137,6 +137,8 @@ struct x86_ops {
 	int (*intr_ack)(struct x86_cpu *cpu);
 	/* The guest wrote CR8. May be NULL. */
 	void (*cr8_written)(struct x86_cpu *cpu);
+	/* CPL may have become 3. May be NULL. */
+	void (*user_mode)(struct x86_cpu *cpu);
 	/* The guest waits in a loop of PAUSEs, and its thread has slept a moment for it. May be
 	 * NULL. */
 	void (*napped)(struct x86_cpu *cpu);
@@ -324,6 +326,9 @@ void x86_raise_intr(struct x86_cpu *cpu);
  * Until then they stay in force, as on hardware. */
 void x86_tlb_flush(struct x86_cpu *cpu);
 void x86_tlb_flush_gpa(struct x86_cpu *cpu, uint64_t gpa);
+/* Ask ops->gpa_map() again at the next load or store of this page, which stays where it is, or of
+ * any with host NULL. The processor's thread, in callbacks too. */
+void x86_tlb_forget(struct x86_cpu *cpu, uint64_t gpa, const void *host);
 
 /* For debuggers: stop with X86_EXIT_BREAKPOINT before the instruction at a RIP (not at the first
  * instruction of an x86_run()). -ENOMEM; -ENOENT on removal of an unset one. */
@@ -331,6 +336,9 @@ int x86_breakpoint(struct x86_cpu *cpu, uint64_t rip, bool set);
 
 /* Read guest linear memory as the guest's kernel would, without side effects. -EFAULT. */
 int x86_peek(struct x86_cpu *cpu, uint64_t gla, void *to, unsigned len);
+
+/* The address of the instruction in execution, in callbacks. */
+uint64_t x86_insn_rip(const struct x86_cpu *cpu);
 
 /* Translate a linear address, without A/D side effects. -EFAULT. */
 int x86_translate(struct x86_cpu *cpu, uint64_t gla, uint64_t *gpa);
