@@ -450,6 +450,42 @@ static void a_processor_is_woken_and_sends_an_nmi(void **state)
 	board_free(r.b);
 }
 
+/* The second goes back to the firmware by an INIT, or, in VMX operation, does not before VMXOFF;
+ * the first then wakes it again, and it ends the program. */
+#define WAKE "movw $1, 0x9d000\n1: cmpw $0, 0x9d000; jne 1b\n"
+GUEST_CODE(sends_init, LIDT START "movq $0x201000, 0x9d008; movl $1, 0x9d004\n" WAKE
+				  "2: cmpq $1, 0x206000; jne 2b\n"
+				  "mov $0x830, %ecx; mov $1, %edx; mov $0x4500, %eax; wrmsr\n"
+				  "movq $0x201080, 0x9d008\n" WAKE "3: pause; jmp 3b\n");
+GUEST_CODE(spins, START "movq $1, 0x206000\n1: pause; jmp 1b\n");
+GUEST_CODE(spins_in_vmx, LIDT START VMX_ON
+	   "movq $1, 0x206000; mov $1000, %ecx\n1: pause; incq 0x206008; loop 1b\n"
+	   "vmxoff\n2: incq 0x206010; pause; jmp 2b\n");
+GUEST_CODE(ends, "mov $0x206000, %ebx; movq $7, 24(%rbx)\n" END);
+
+static void init(struct rig *r, const uint8_t *code, const uint8_t *end)
+{
+	start(r, 2, sends_init);
+	memcpy(board_ram(r->b, SECOND, 128), code, (size_t)(end - code));
+	memcpy(board_ram(r->b, SECOND + 128, 128), ends, (size_t)(ends_end - ends));
+	run_to_end(r);
+	assert_int_equal(exception(r), -1);
+	assert_int_equal(r->result[3], 7);
+}
+
+static void init_starts_a_processor_anew_but_in_vmx_operation(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	assert_in_range(spins_in_vmx_end - spins_in_vmx, 1, 128);
+	init(&r, spins, spins_end);
+	board_free(r.b);
+	init(&r, spins_in_vmx, spins_in_vmx_end);
+	assert_int_equal(r.result[1], 1000); /* all of it, before VMXOFF */
+	board_free(r.b);
+}
+
 /* --- devices --- */
 
 GUEST_CODE(prints, "mov $0x3f8, %edx; mov $'h', %al; out %al, %dx; mov $'i', %al; out %al, %dx\n"
@@ -501,6 +537,7 @@ int main(void)
 		cmocka_unit_test(a_deadline_wakes_a_halted_processor),
 		cmocka_unit_test(halting_with_interrupts_off_ends_the_machine),
 		cmocka_unit_test(a_processor_is_woken_and_sends_an_nmi),
+		cmocka_unit_test(init_starts_a_processor_anew_but_in_vmx_operation),
 		cmocka_unit_test(it_prints_switches_off_and_remembers_what_is_not_there),
 		cmocka_unit_test(more_packages_than_processors_cannot_be),
 	};

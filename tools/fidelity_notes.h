@@ -56,7 +56,7 @@ static const char *const fidelity_general[] = {
 	"VMCS host-state fields read as zero.",
 	"A host kernel on the simulated machine (swtdx host) executes SEAMCALL and the VMX "
 	"instructions of a host that runs TDs only: ordinary VMs cannot be entered, CR4.VMXE can "
-	"be cleared in VMX operation, INIT is ignored. After a TD its STAR, LSTAR, FMASK, TSC_AUX, "
+	"be cleared in VMX operation, SIPI is ignored. After a TD its STAR, LSTAR, FMASK, TSC_AUX, "
 	"KERNEL_GS_BASE, DEBUGCTL, x87, SSE and debug registers are lost as on hardware.",
 	"The coherency sanitizer sees a host kernel's accesses when the processor first makes one "
 	"to a page since the page changed hands or was cleaned, and by whole pages: 64 lines "

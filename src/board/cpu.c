@@ -38,7 +38,7 @@ const struct x86_ops board_x86_ops = {
 void board_cpu_wake(struct board_cpu *c)
 {
 	x86_raise_intr(c->x86);
-	if (atomic_load(&c->nmi) || atomic_load(&c->board->ended))
+	if (atomic_load(&c->nmi) || atomic_load(&c->init) || atomic_load(&c->board->ended))
 		x86_kick(c->x86);
 	if (atomic_load(&c->in_seam))
 		system_interrupt(c->board->sys, c->id);
@@ -68,9 +68,15 @@ static bool all_halted(struct board *b)
 	return !board_mailbox_waits(b);
 }
 
+/* VMX operation blocks it: it waits, and comes with VMXOFF. */
+static bool init_arrives(const struct board_cpu *c)
+{
+	return atomic_load(&c->init) && !c->vmxon;
+}
+
 static bool awake(const struct board_cpu *c, bool interrupts)
 {
-	return atomic_load(&c->nmi) || atomic_load(&c->board->ended) ||
+	return atomic_load(&c->nmi) || init_arrives(c) || atomic_load(&c->board->ended) ||
 	       (interrupts && apic_pending(&c->apic));
 }
 
@@ -211,6 +217,11 @@ void board_cpu_loop(struct board_cpu *c)
 	do {
 		if (atomic_load(&c->board->ended))
 			return;
+		if (init_arrives(c)) { /* to the firmware, which on the first starts anew */
+			if (!c->id)
+				board_ends(c->board, BOARD_RESET, "INIT of the first processor");
+			return;
+		}
 		board_sanitizer_catch_up(c);
 		inject_nmi(c);
 		x86_run(c->x86, &e, BUDGET);

@@ -62,6 +62,7 @@ struct board_cpu {
 	pthread_mutex_t lock; /* of `wake` */
 	pthread_cond_t wake;  /* an event, or the end */
 	_Atomic bool nmi;     /* pending */
+	_Atomic bool init;    /* pending; VMX operation blocks it */
 	_Atomic bool in_seam; /* in a SEAMCALL: what interrupts it goes through the system */
 	_Atomic bool halted;  /* with interrupts off, or not started */
 

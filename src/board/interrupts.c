@@ -15,9 +15,12 @@ static void event(void *arg, enum apic_mode mode, uint8_t vector)
 	struct board_cpu *c = arg;
 
 	(void)vector;
-	if (mode != APIC_NMI)
-		return; /* INIT is blocked in VMX operation, and nobody starts by SIPI here */
-	atomic_store(&c->nmi, true);
+	if (mode == APIC_NMI)
+		atomic_store(&c->nmi, true);
+	else if (mode == APIC_INIT)
+		atomic_store(&c->init, true);
+	else
+		return; /* nobody starts by SIPI here */
 	board_cpu_wake(c);
 }
 
@@ -86,6 +89,7 @@ void board_apic_start(struct board_cpu *c)
 	c->timer.fired = fired;
 	c->timer.arg = c;
 	atomic_store(&c->nmi, false);
+	atomic_store(&c->init, false);
 	apic_init(&c->apic, &config, &ops, c);
 }
 
