@@ -15,6 +15,7 @@
 #include "board/board.h"
 #include "tools/file.h"
 #include "tools/host_boot.h"
+#include "tools/host_calls.h"
 #include "tools/host_report.h"
 #include "tools/options.h"
 #include "tools/verbs.h"
@@ -22,11 +23,14 @@
 #define MIB (1ull << 20)
 
 struct host {
-	const char *kernel, *initrd, *append, *symbols_file;
-	uint64_t cpus, packages, memory, seed;
+	const char *kernel, *initrd, *append, *symbols_file, *fault_text, *trace_file;
+	uint64_t cpus, packages, memory, seed, trace_mib;
 	bool missing, unwatched;
 	struct board *board;
 	struct symbols *symbols;
+	struct host_calls calls;
+	struct tdx_fault fault[TDX_MODEL_FAULTS];
+	unsigned nfaults;
 	struct termios modes;
 	bool terminal, input_closed;
 	int input; /* a byte read ahead; -1: none */
@@ -114,6 +118,42 @@ static void show_end(const struct host *h, enum board_end end)
 			board_reports(h->board));
 }
 
+/* Faults and the trace begin with the first SEAMCALL. */
+static int start_calls(struct host *h)
+{
+	const struct trace_options opt = {.max_bytes = h->trace_mib * MIB};
+	int e = 0;
+
+	h->calls.board = h->board;
+	h->calls.symbols = h->symbols;
+	pthread_mutex_init(&h->calls.lock, NULL);
+	for (unsigned i = 0; i < h->nfaults; i++)
+		board_inject(h->board, &h->fault[i]);
+	if (h->trace_file)
+		h->calls.trace = trace_open(h->trace_file, board_module(h->board), &opt, &e);
+	if (!e)
+		return VERB_OK;
+	fprintf(stderr, "swtdx host: %s: %s\n", h->trace_file, strerror(-e));
+	return VERB_ENVIRONMENT;
+}
+
+static bool end_calls(struct host *h)
+{
+	int e = 0;
+
+	if (h->calls.trace) {
+		if (trace_is_full(h->calls.trace))
+			fprintf(stderr,
+				"host: the trace came to its limit (--trace-limit): the end "
+				"of the run is not in it\n");
+		e = trace_close(h->calls.trace);
+	}
+	if (e)
+		fprintf(stderr, "swtdx host: %s: %s\n", h->trace_file, strerror(-e));
+	pthread_mutex_destroy(&h->calls.lock);
+	return e == 0;
+}
+
 static int run(struct host *h)
 {
 	static const struct uart_ops console = {.ready = ready, .get = get, .put = put};
@@ -126,6 +166,8 @@ static int run(struct host *h)
 		.console_arg = h,
 		.report = h->unwatched ? NULL : host_report,
 		.report_arg = h->symbols,
+		.seamcall = host_seamcall,
+		.seamcall_arg = &h->calls,
 	};
 	const struct host_boot boot = {h->kernel, h->initrd, h->append};
 	char err[200] = "";
@@ -143,12 +185,17 @@ static int run(struct host *h)
 		board_set_text(h->board, start, text_end);
 	}
 	status = host_boot_load(h->board, &boot, &entry);
+	if (status == VERB_OK)
+		status = start_calls(h);
 	if (status == VERB_OK) {
 		open_terminal(h);
 		end = board_run(h->board, entry);
 		close_terminal(h);
 		show_end(h, end);
+		host_show_failures(&h->calls);
 		status = board_reports(h->board) ? VERB_DIFFERENCE : ends[end].status;
+		if (!end_calls(h))
+			status = VERB_ENVIRONMENT;
 	}
 	board_free(h->board);
 	return status;
@@ -156,8 +203,12 @@ static int run(struct host *h)
 
 int verb_host(int argc, char **argv)
 {
-	struct host h = {
-		.cpus = 2, .packages = 1, .memory = 6144, .append = "console=ttyS0", .input = -1};
+	struct host h = {.cpus = 2,
+			 .packages = 1,
+			 .memory = 6144,
+			 .append = "console=ttyS0",
+			 .input = -1,
+			 .trace_mib = 1024};
 	const struct verb_option options[] = {
 		OPTION_TEXT("kernel", "FILE", &h.kernel, "a bzImage or vmlinux: the host kernel"),
 		OPTION_TEXT("initrd", "FILE", &h.initrd, "its initial file system"),
@@ -173,6 +224,14 @@ int verb_host(int argc, char **argv)
 			    "--kernel if that is one"),
 		OPTION_FLAG("no-sanitizer", &h.unwatched,
 			    "do not watch what the kernel owes the caches"),
+		OPTION_TEXT(
+			"fault", "LEAF[#N][xTIMES][@CPU]=STATUS[,...]", &h.fault_text,
+			"refuse SEAMCALLs: the Nth of the leaf and so many in all, on that "
+			"processor, with that status; or busy, entropy, key, key-busy, interrupt"),
+		OPTION_TEXT("trace", "FILE", &h.trace_file,
+			    "record every call of the module with its callers, see swtdx replay"),
+		OPTION_NUMBER("trace-limit", "MIB", &h.trace_mib, 1, 1u << 20,
+			      "how large the trace may get (1024)"),
 		OPTION_FLAG("missing", &h.missing,
 			    "list what the kernel touched and the machine does not have"),
 	};
@@ -185,6 +244,7 @@ int verb_host(int argc, char **argv)
 		"usage, 3 wrong "
 		"environment.",
 		options);
+	const char *why;
 	int end;
 
 	if (!options_parse(&usage, &argc, &argv, &end))
@@ -195,6 +255,9 @@ int verb_host(int argc, char **argv)
 		return options_wrong(&usage, "--kernel is missing");
 	if (h.packages > h.cpus)
 		return options_wrong(&usage, "more packages than processors");
+	why = host_faults_parse(h.fault_text, h.fault, TDX_MODEL_FAULTS, &h.nfaults);
+	if (why)
+		return options_wrong(&usage, "--fault: %s", why);
 	end = host_symbols(h.symbols_file, h.kernel, &h.symbols);
 	if (end == VERB_OK)
 		end = run(&h);

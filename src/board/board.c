@@ -250,6 +250,21 @@ struct system *board_system(struct board *b)
 	return b->sys;
 }
 
+struct module *board_module(struct board *b)
+{
+	return b->sys->mod;
+}
+
+int board_inject(struct board *b, const struct tdx_fault *fault)
+{
+	return system_inject(b->sys, fault);
+}
+
+void board_where(struct board *b, unsigned cpu, struct board_chain *chain)
+{
+	board_chain(&b->cpu[cpu], chain);
+}
+
 uint64_t board_pages(const struct board *b)
 {
 	uint64_t count[16];

@@ -14,9 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <swtdx/system.h>
+#include <swtdx/types.h>
+
 #include "device/uart.h"
 
 struct board;
+struct module;
 struct system;
 
 /* Where a processor was: its instruction, then what looks like return addresses on its stack. */
@@ -46,6 +50,10 @@ struct board_config {
 	/* NULL: caches are not watched. Called under a lock, of the processors' threads. */
 	void (*report)(void *arg, const struct board_report *report);
 	void *report_arg;
+	/* A SEAMCALL is about to be executed, out NULL, or has been. Of the processor's thread. */
+	void (*seamcall)(void *arg, unsigned cpu, const struct tdx_regs *in,
+			 const struct tdx_regs *out);
+	void *seamcall_arg;
 };
 
 struct board_range {
@@ -83,6 +91,12 @@ const char *board_reason(const struct board *b);
 void board_stop(struct board *b, const char *why);
 
 struct system *board_system(struct board *b);
+/* The module its processors have. */
+struct module *board_module(struct board *b);
+/* As system_inject(): an id, or -1 when there are too many. */
+int board_inject(struct board *b, const struct tdx_fault *fault);
+/* Where a processor is, of its own thread, in board_config.seamcall. */
+void board_where(struct board *b, unsigned cpu, struct board_chain *chain);
 /* 4K pages the module owns. */
 uint64_t board_pages(const struct board *b);
 /* By all processors as hosts. */

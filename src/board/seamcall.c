@@ -33,10 +33,20 @@ static bool call(struct board_cpu *c, struct tdx_regs *regs)
 	return entered;
 }
 
+/* Whoever wants to know of the call; the processor still has its registers. */
+static void tell(const struct board_cpu *c, const struct tdx_regs *out)
+{
+	const struct board_config *cfg = &c->board->cfg;
+
+	if (cfg->seamcall)
+		cfg->seamcall(cfg->seamcall_arg, c->id, &c->x86->regs, out);
+}
+
 void board_seamcall(struct board_cpu *c, const struct x86_exit *e)
 {
 	struct x86_cpu *x = c->x86;
 	struct tdx_regs regs = x->regs;
+	bool entered;
 
 	if (!c->vmxon || !(x->cr4 & CR4_VMXE)) {
 		board_raise(c, VECTOR_UD, false);
@@ -47,7 +57,10 @@ void board_seamcall(struct board_cpu *c, const struct x86_exit *e)
 		x86_skip(x, e->insn_len);
 		return;
 	}
-	if (call(c, &regs))
+	tell(c, NULL);
+	entered = call(c, &regs);
+	tell(c, &regs);
+	if (entered)
 		board_lose_host_state(c);
 	if (regs.rax == TDX_SEAMCALL_VMFAILINVALID) {
 		flags(x, RFLAGS_CF);

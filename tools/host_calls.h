@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* The SEAMCALLs of a host kernel: refused on purpose (--fault), recorded with their callers
+ * (--trace), and those that failed counted by caller. */
+#ifndef TOOLS_HOST_CALLS_H
+#define TOOLS_HOST_CALLS_H
+
+#include <pthread.h>
+
+#include "board/board.h"
+#include "tools/symbols.h"
+#include "trace/trace.h"
+
+enum { HOST_FAILURES = 128 };
+
+struct host_calls {
+	struct board *board;
+	const struct symbols *symbols;
+	struct trace *trace;  /* NULL: none is written */
+	pthread_mutex_t lock; /* of what follows */
+	struct host_failure {
+		unsigned leaf;
+		uint64_t status, times;
+		unsigned cpus; /* bits, of the first 32 */
+		struct board_chain at;
+	} failure[HOST_FAILURES];
+	unsigned nfailures;
+};
+
+/* "LEAF[#N][xTIMES][@CPU]=STATUS[,...]". NULL, or a sentence about what is wrong; n of them at
+ * most. */
+const char *host_faults_parse(const char *text, struct tdx_fault *fault, unsigned max, unsigned *n);
+/* For board_config.seamcall, with a struct host_calls. */
+void host_seamcall(void *arg, unsigned cpu, const struct tdx_regs *in, const struct tdx_regs *out);
+/* Those that failed, as KVM or the kernel made them. */
+void host_show_failures(const struct host_calls *c);
+
+#endif
