@@ -13,6 +13,8 @@
 #include <swtdx/boot.h>
 
 #include "board/board.h"
+#include "tools/gdb/gdb.h"
+#include "tools/gdb/target_host.h"
 #include "tools/file.h"
 #include "tools/host_boot.h"
 #include "tools/host_calls.h"
@@ -23,12 +25,13 @@
 #define MIB (1ull << 20)
 
 struct host {
-	const char *kernel, *initrd, *append, *symbols_file, *fault_text, *trace_file;
+	const char *kernel, *initrd, *append, *symbols_file, *fault_text, *trace_file, *gdb_where;
 	uint64_t cpus, packages, memory, seed, trace_mib;
 	bool missing, unwatched;
 	struct board *board;
 	struct symbols *symbols;
 	struct host_calls calls;
+	struct gdb *gdb;
 	struct tdx_fault fault[TDX_MODEL_FAULTS];
 	unsigned nfaults;
 	struct termios modes;
@@ -118,6 +121,58 @@ static void show_end(const struct host *h, enum board_end end)
 			board_reports(h->board));
 }
 
+/* --- the debugger --- */
+
+static void debug_before(void *arg, unsigned cpu)
+{
+	gdb_before_run(((struct host *)arg)->gdb, cpu);
+}
+
+static void debug_stopped(void *arg, unsigned cpu, enum board_stop why)
+{
+	gdb_stopped(((struct host *)arg)->gdb, cpu, gdb_host_event(why));
+}
+
+static void debug_gone(void *arg, unsigned cpu)
+{
+	gdb_gone(((struct host *)arg)->gdb, cpu);
+}
+
+static void debug_ending(void *arg)
+{
+	gdb_ending(((struct host *)arg)->gdb);
+}
+
+static void debug_log(void *arg, const char *line)
+{
+	(void)arg;
+	fprintf(stderr, "host: %s\n", line);
+}
+
+static void debug_kill(void *arg)
+{
+	board_stop(((struct host *)arg)->board, "ended by gdb");
+}
+
+static bool start_gdb(struct host *h)
+{
+	const struct gdb_config cfg = {
+		.target = &gdb_host_ops,
+		.target_arg = h->board,
+		.nvcpus = (unsigned)h->cpus,
+		.log = debug_log,
+		.kill = debug_kill,
+		.arg = h,
+	};
+	char err[200] = "no thread for gdb";
+
+	h->gdb = gdb_open(&cfg, h->gdb_where, err, sizeof(err));
+	if (h->gdb && gdb_start(h->gdb))
+		return true;
+	fprintf(stderr, "swtdx host: %s\n", err);
+	return false;
+}
+
 /* Faults and the trace begin with the first SEAMCALL. */
 static int start_calls(struct host *h)
 {
@@ -156,6 +211,10 @@ static bool end_calls(struct host *h)
 
 static int run(struct host *h)
 {
+	static const struct board_debug debug = {.before = debug_before,
+						 .stopped = debug_stopped,
+						 .gone = debug_gone,
+						 .ending = debug_ending};
 	static const struct uart_ops console = {.ready = ready, .get = get, .put = put};
 	const struct board_config cfg = {
 		.cpus = (unsigned)h->cpus,
@@ -168,6 +227,8 @@ static int run(struct host *h)
 		.report_arg = h->symbols,
 		.seamcall = host_seamcall,
 		.seamcall_arg = &h->calls,
+		.debug = h->gdb_where ? &debug : NULL,
+		.debug_arg = h,
 	};
 	const struct host_boot boot = {h->kernel, h->initrd, h->append};
 	char err[200] = "";
@@ -187,10 +248,14 @@ static int run(struct host *h)
 	status = host_boot_load(h->board, &boot, &entry);
 	if (status == VERB_OK)
 		status = start_calls(h);
+	if (status == VERB_OK && h->gdb_where && !start_gdb(h))
+		status = VERB_ENVIRONMENT;
 	if (status == VERB_OK) {
 		open_terminal(h);
 		end = board_run(h->board, entry);
 		close_terminal(h);
+		if (h->gdb)
+			gdb_close(h->gdb, ends[end].status);
 		show_end(h, end);
 		host_show_failures(&h->calls);
 		status = board_reports(h->board) ? VERB_DIFFERENCE : ends[end].status;
@@ -232,6 +297,8 @@ int verb_host(int argc, char **argv)
 			    "record every call of the module with its callers, see swtdx replay"),
 		OPTION_NUMBER("trace-limit", "MIB", &h.trace_mib, 1, 1u << 20,
 			      "how large the trace may get (1024)"),
+		OPTION_TEXT("gdb", "[ADDRESS]:PORT", &h.gdb_where,
+			    "wait for gdb there and serve it, the kernel as its program"),
 		OPTION_FLAG("missing", &h.missing,
 			    "list what the kernel touched and the machine does not have"),
 	};
@@ -255,6 +322,8 @@ int verb_host(int argc, char **argv)
 		return options_wrong(&usage, "--kernel is missing");
 	if (h.packages > h.cpus)
 		return options_wrong(&usage, "more packages than processors");
+	if (h.gdb_where && !gdb_is_address(h.gdb_where))
+		return options_wrong(&usage, "--gdb takes [ADDRESS]:PORT, not \"%s\"", h.gdb_where);
 	why = host_faults_parse(h.fault_text, h.fault, TDX_MODEL_FAULTS, &h.nfaults);
 	if (why)
 		return options_wrong(&usage, "--fault: %s", why);

@@ -208,6 +208,8 @@ void board_ends(struct board *b, enum board_end end, const char *fmt, ...)
 	}
 	atomic_store(&b->ended, true);
 	pthread_mutex_unlock(&b->io);
+	if (b->cfg.debug)
+		b->cfg.debug->ending(b->cfg.debug_arg);
 	for (unsigned i = 0; i < b->ncpus; i++)
 		board_cpu_wake(&b->cpu[i]);
 	pthread_mutex_lock(&b->mailbox_lock);
@@ -232,6 +234,7 @@ enum board_end board_run(struct board *b, uint64_t entry)
 			board_ends(b, BOARD_STUCK, "no thread for processor %u", i);
 	}
 	board_cpu_loop(&b->cpu[0]);
+	board_debug_gone(&b->cpu[0]);
 	if (!atomic_load(&b->ended))
 		board_ends(b, BOARD_STUCK, "the first processor went back to its firmware");
 	for (unsigned i = 1; i < b->ncpus; i++)

@@ -41,6 +41,36 @@ struct board_report {
 	struct board_chain gave;    /* who gave it to the module, n 0: nobody */
 };
 
+/* --- a debugger ---
+ * A processor's state and points are for its own thread, and for any other while it is held in
+ * before(). */
+enum { BOARD_HARD = 4, BOARD_SEGMENTS = 6, BOARD_FXSAVE = 416 };
+
+struct board_points {
+	bool step;	    /* stop after one instruction */
+	bool soft;	    /* at INT3 */
+	unsigned hard_used; /* bits; at these linear addresses */
+	uint64_t hard[BOARD_HARD];
+};
+
+enum board_stop { BOARD_STOP_STEP, BOARD_STOP_INT3, BOARD_STOP_HARD };
+
+/* board_state_set() takes all but control registers, segments and their bases. */
+struct board_state {
+	struct tdx_regs regs;
+	uint64_t rip, rflags, cr0, cr2, cr3, cr4, efer, fs_base, gs_base;
+	uint16_t selector[BOARD_SEGMENTS]; /* ES CS SS DS FS GS */
+	uint8_t fxsave[BOARD_FXSAVE];	   /* an FXSAVE image, as far as XMM15 */
+};
+
+/* Called under no lock, of the processor's thread but for ending(), which any may call. */
+struct board_debug {
+	void (*before)(void *arg, unsigned cpu); /* it executes, or waits; may block */
+	void (*stopped)(void *arg, unsigned cpu, enum board_stop why); /* before() is next */
+	void (*gone)(void *arg, unsigned cpu);
+	void (*ending)(void *arg); /* what is held is to come out */
+};
+
 struct board_config {
 	unsigned cpus, packages;
 	uint64_t memory; /* bytes of RAM; 0: the default machine's */
@@ -54,6 +84,8 @@ struct board_config {
 	void (*seamcall)(void *arg, unsigned cpu, const struct tdx_regs *in,
 			 const struct tdx_regs *out);
 	void *seamcall_arg;
+	const struct board_debug *debug; /* NULL: none */
+	void *debug_arg;
 };
 
 struct board_range {
@@ -114,6 +146,15 @@ void board_visit_pages(const struct board *b,
 		       void *arg);
 /* Lines dirty in some cache under a KeyID that is free. */
 uint64_t board_stale_lines(const struct board *b);
+
+/* Where it stops from now on, and nowhere else. False: out of memory. */
+bool board_arm(struct board *b, unsigned cpu, const struct board_points *points);
+/* It is to come to before() soon. Any thread. */
+void board_debug_kick(struct board *b, unsigned cpu);
+void board_state_get(const struct board *b, unsigned cpu, struct board_state *s);
+void board_state_set(struct board *b, unsigned cpu, const struct board_state *s);
+/* Writes RAM, whoever executes it. False: not all of it is. */
+bool board_poke(struct board *b, uint64_t pa, const void *bytes, size_t len);
 
 /* What a kernel touched and is not there. */
 enum board_missing_kind { BOARD_PORT, BOARD_RDMSR, BOARD_WRMSR, BOARD_ADDRESS };

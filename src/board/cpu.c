@@ -91,8 +91,15 @@ static void hlt(struct board_cpu *c, const struct x86_exit *e)
 			board_ends(c->board, BOARD_HALTED, "every processor is halted");
 	}
 	pthread_mutex_lock(&c->lock);
-	while (!awake(c, interrupts))
-		pthread_cond_wait(&c->wake, &c->lock);
+	while (!awake(c, interrupts)) {
+		if (atomic_load(&c->debug_kick)) {
+			pthread_mutex_unlock(&c->lock);
+			board_debug_before(c);
+			pthread_mutex_lock(&c->lock);
+		} else {
+			pthread_cond_wait(&c->wake, &c->lock);
+		}
+	}
 	pthread_mutex_unlock(&c->lock);
 	atomic_store(&c->halted, false);
 	x86_raise_intr(c->x86);
@@ -213,6 +220,7 @@ static void inject_nmi(struct board_cpu *c)
 void board_cpu_loop(struct board_cpu *c)
 {
 	struct x86_exit e;
+	bool stays = true;
 
 	do {
 		if (atomic_load(&c->board->ended))
@@ -223,7 +231,12 @@ void board_cpu_loop(struct board_cpu *c)
 			return;
 		}
 		board_sanitizer_catch_up(c);
+		board_debug_before(c);
 		inject_nmi(c);
-		x86_run(c->x86, &e, BUDGET);
-	} while (handle(c, &e));
+		x86_run(c->x86, &e, c->points.step ? 1 : BUDGET);
+		if (board_debug_exit(c, &e))
+			continue;
+		stays = handle(c, &e);
+		board_debug_after(c, &e);
+	} while (stays);
 }

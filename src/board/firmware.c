@@ -138,6 +138,10 @@ static uint64_t wait_for_vector(struct board_cpu *c)
 			/* Before it is answered: who asked may halt next. */
 			atomic_store(&c->halted, vector == 0);
 			m->command = 0; /* a test is answered so, too */
+		} else if (atomic_load(&c->debug_kick)) {
+			pthread_mutex_unlock(&b->mailbox_lock);
+			board_debug_before(c);
+			pthread_mutex_lock(&b->mailbox_lock);
 		} else {
 			pthread_cond_wait(&b->mailbox, &b->mailbox_lock);
 		}
@@ -152,10 +156,12 @@ void *board_firmware_wait(void *cpu)
 	uint64_t vector;
 
 	atomic_store(&c->halted, true);
+	board_debug_before(c);
 	while ((vector = wait_for_vector(c)) != 0) {
 		board_firmware_enter(c, vector);
 		board_cpu_loop(c);
 		atomic_store(&c->halted, true);
 	}
+	board_debug_gone(c);
 	return NULL;
 }

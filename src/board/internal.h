@@ -59,10 +59,12 @@ struct board_cpu {
 	pthread_t thread;
 	bool started;
 
-	pthread_mutex_t lock; /* of `wake` */
-	pthread_cond_t wake;  /* an event, or the end */
-	_Atomic bool nmi;     /* pending */
-	_Atomic bool init;    /* pending; VMX operation blocks it */
+	pthread_mutex_t lock;	 /* of `wake` */
+	pthread_cond_t wake;	 /* an event, or the end */
+	_Atomic bool nmi;	 /* pending */
+	_Atomic bool init;	 /* pending; VMX operation blocks it */
+	_Atomic bool debug_kick; /* the debugger wants to hold it */
+	struct board_points points;
 	_Atomic bool in_seam; /* in a SEAMCALL: what interrupts it goes through the system */
 	_Atomic bool halted;  /* with interrupts off, or not started */
 
@@ -187,6 +189,14 @@ void board_lose_host_state(struct board_cpu *c);
 void board_host_state_written(struct board_cpu *c, uint32_t msr, uint64_t value);
 /* User code must not see what is lost. */
 void board_user_mode(struct x86_cpu *x86);
+
+/* --- debug.c --- */
+void board_debug_before(struct board_cpu *c);
+void board_debug_gone(const struct board_cpu *c);
+/* True: the exit was the debugger's. */
+bool board_debug_exit(const struct board_cpu *c, const struct x86_exit *e);
+/* What it was has been done. */
+void board_debug_after(const struct board_cpu *c, const struct x86_exit *e);
 
 /* --- ports.c --- */
 /* False: the processor goes back to its firmware. */
