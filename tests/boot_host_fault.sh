@@ -61,3 +61,13 @@ boot 'TDH.MEM.PAGE.AUG#10=TDX_OPERAND_INVALID|RCX'
 grep -aq 'KVM_RUN: Input/output error' "$dir/out" || fail "AUG: the VM goes on"
 boot 'TDH.MNG.CREATE=entropy,TDH.MNG.KEY.CONFIG=key'
 grep -aq '^exit 127' "$dir/out" || fail "a key without entropy"
+
+# A kernel without symbols has its own table.
+bz=$(dirname "$kernel")/bzImage
+named=$kernel kernel=$bz
+boot 'TDH.MEM.PAGE.AUG#5=TDX_OPERAND_BUSY|SEPT_TREE'
+grep '^host: TDH' "$dir/err" >"$dir/own"
+kernel=$named
+boot 'TDH.MEM.PAGE.AUG#5=TDX_OPERAND_BUSY|SEPT_TREE'
+grep '^host: TDH' "$dir/err" | cmp -s - "$dir/own" || fail "other names from the kernel's own table"
+grep -q 'tdh_mem_page_aug+' "$dir/own" || fail "no names from the kernel's own table"

@@ -7,14 +7,14 @@
 #include <pthread.h>
 
 #include "board/board.h"
-#include "tools/symbols.h"
+#include "tools/host_report.h"
 #include "trace/trace.h"
 
 enum { HOST_FAILURES = 128 };
 
 struct host_calls {
 	struct board *board;
-	const struct symbols *symbols;
+	struct host_names *names;
 	struct trace *trace;  /* NULL: none is written */
 	pthread_mutex_t lock; /* of what follows */
 	struct host_failure {

@@ -10,6 +10,7 @@
 #include <swtdx/state.h>
 
 #include "tools/file.h"
+#include "tools/kallsyms.h"
 #include "tools/verbs.h"
 
 enum { FILE_MAX = 1 << 30, GROUPS = 256 };
@@ -32,6 +33,27 @@ int host_symbols(const char *file, const char *kernel, struct symbols **symbols)
 	return VERB_DIFFERENCE;
 }
 
+/* Where a kernel that was not moved has its image: physical addresses from, and the linear one of
+ * 0. */
+#define IMAGE	   0x1000000ull
+#define IMAGE_SIZE 0x8000000ull
+#define KERNEL_MAP 0xffffffff80000000ull
+
+const struct symbols *host_names(struct host_names *n)
+{
+	const uint8_t *image;
+
+	pthread_mutex_lock(&n->lock);
+	if (!n->symbols && !n->looked) {
+		image = board_ram(n->board, IMAGE, IMAGE_SIZE);
+		if (image)
+			n->symbols = kallsyms_find(image, IMAGE_SIZE, KERNEL_MAP + IMAGE);
+		n->looked = true;
+	}
+	pthread_mutex_unlock(&n->lock);
+	return n->symbols;
+}
+
 static void print_chain(const char *before, const struct symbols *s, const struct board_chain *c)
 {
 	char text[SYMBOL_TEXT];
@@ -43,9 +65,9 @@ static void print_chain(const char *before, const struct symbols *s, const struc
 				symbols_name(s, c->rip[i], text));
 }
 
-void host_report(void *symbols, const struct board_report *r)
+void host_report(void *names, const struct board_report *r)
 {
-	const struct symbols *s = symbols;
+	const struct symbols *s = host_names(names);
 
 	fflush(stdout);
 	if (!r->during[0]) {
@@ -71,8 +93,9 @@ void host_report(void *symbols, const struct board_report *r)
 	fprintf(stderr, " (simulated)\n");
 }
 
-void host_show_missing(const struct board *b, const struct symbols *s)
+void host_show_missing(struct host_names *n)
 {
+	const struct symbols *s = host_names(n);
 	static const char *const what[] = {
 		[BOARD_PORT] = "port",
 		[BOARD_RDMSR] = "read of MSR",
@@ -82,7 +105,7 @@ void host_show_missing(const struct board *b, const struct symbols *s)
 	char text[SYMBOL_TEXT];
 	struct board_missing m;
 
-	for (unsigned i = 0; board_missing(b, i, &m); i++)
+	for (unsigned i = 0; board_missing(n->board, i, &m); i++)
 		fprintf(stderr,
 			"host: not modelled: %s 0x%" PRIx64 ", %" PRIu64 " times, first at %s\n",
 			what[m.kind], m.number, m.times, symbols_name(s, m.rip, text));
@@ -137,14 +160,15 @@ static const char *type_name(int type)
 	}
 }
 
-void host_show_owned(const struct board *b, const struct symbols *s)
+void host_show_owned(struct host_names *n)
 {
+	const struct symbols *s = host_names(n);
 	struct groups *g = calloc(1, sizeof(*g));
-	const uint64_t lines = board_stale_lines(b);
+	const uint64_t lines = board_stale_lines(n->board);
 
 	if (!g)
 		return;
-	board_visit_pages(b, add, g);
+	board_visit_pages(n->board, add, g);
 	for (unsigned i = 0; i < g->n; i++) {
 		fprintf(stderr, "host: the module still owns %" PRIu64 " pages (%s)",
 			g->group[i].pages, type_name(g->group[i].type));

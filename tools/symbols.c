@@ -18,9 +18,9 @@ struct symbol {
 
 struct symbols {
 	struct symbol *symbol;
-	size_t n;
+	size_t n, room;
 	char *strings;
-	size_t strings_size;
+	size_t strings_size, strings_room;
 	struct {
 		uint64_t start, end;
 	} code[CODE_SECTIONS];
@@ -103,6 +103,17 @@ static void collect(struct symbols *s, const uint8_t *elf, size_t size, const El
 	qsort(s->symbol, s->n, sizeof(s->symbol[0]), by_address);
 }
 
+/* What a kernel calls the ends of its code. */
+static bool add_code(struct symbols *s, const char *start, const char *end)
+{
+	s->code[s->ncode].start = symbols_address(s, start);
+	s->code[s->ncode].end = symbols_address(s, end);
+	if (!s->code[s->ncode].start || s->code[s->ncode].end <= s->code[s->ncode].start)
+		return false;
+	s->ncode++;
+	return true;
+}
+
 struct symbols *symbols_new(const uint8_t *elf, size_t size, const char **why)
 {
 	Elf64_Shdr table, strings;
@@ -132,13 +143,66 @@ struct symbols *symbols_new(const uint8_t *elf, size_t size, const char **why)
 	}
 	memcpy(s->strings, elf + strings.sh_offset, s->strings_size);
 	s->strings[s->strings_size] = '\0';
-	find_code(s, elf, size, &eh);
 	collect(s, elf, size, &eh, &table);
+	if (add_code(s, "_stext", "_etext"))
+		add_code(s, "_sinittext", "_einittext");
+	else
+		find_code(s, elf, size, &eh);
 	if (s->n)
 		return s;
 	*why = "its symbol table has no functions";
 	symbols_free(s);
 	return NULL;
+}
+
+struct symbols *symbols_empty(void)
+{
+	return calloc(1, sizeof(struct symbols));
+}
+
+bool symbols_add(struct symbols *s, uint64_t address, const char *name)
+{
+	const size_t len = strlen(name) + 1;
+
+	while (s->strings_size + len > s->strings_room) {
+		const size_t room = s->strings_room ? 2 * s->strings_room : 1 << 16;
+		char *p = realloc(s->strings, room);
+
+		if (!p)
+			return false;
+		s->strings = p;
+		s->strings_room = room;
+	}
+	if (s->n == s->room) {
+		const size_t room = s->room ? 2 * s->room : 1 << 12;
+		struct symbol *p = realloc(s->symbol, room * sizeof(*p));
+
+		if (!p)
+			return false;
+		s->symbol = p;
+		s->room = room;
+	}
+	memcpy(s->strings + s->strings_size, name, len);
+	s->symbol[s->n++] = (struct symbol){address, (uint32_t)s->strings_size};
+	s->strings_size += len;
+	return true;
+}
+
+bool symbols_ready(struct symbols *s)
+{
+	if (!s->n) {
+		symbols_free(s);
+		return false;
+	}
+	qsort(s->symbol, s->n, sizeof(s->symbol[0]), by_address);
+	if (!add_code(s, "_stext", "_etext")) {
+		s->code[0].start = s->symbol[0].address;
+		s->code[0].end = s->symbol[s->n - 1].address + 1;
+		s->ncode = 1;
+		return true;
+	}
+	add_code(s, "_sinittext", "_einittext");
+	return true;
 }
 
 void symbols_free(struct symbols *s)

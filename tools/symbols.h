@@ -14,6 +14,11 @@ struct symbols;
 /* The functions of an ELF file for x86-64; NULL with a sentence in *why when it has none to be
  * found. The bytes may go. */
 struct symbols *symbols_new(const uint8_t *elf, size_t size, const char **why);
+/* The same one by one: none; one more, false when there is no memory; all are there, false (and it
+ * is freed) when that were none. Code is from the first to the last. */
+struct symbols *symbols_empty(void);
+bool symbols_add(struct symbols *s, uint64_t address, const char *name);
+bool symbols_ready(struct symbols *s);
 void symbols_free(struct symbols *s);
 /* From the first function to the end of the last section with code. */
 void symbols_range(const struct symbols *s, uint64_t *start, uint64_t *end);

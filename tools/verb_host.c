@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@ struct host {
 	uint64_t cpus, packages, memory, seed, trace_mib;
 	bool missing, unwatched;
 	struct board *board;
-	struct symbols *symbols;
+	struct host_names names;
 	struct host_calls calls;
 	struct gdb *gdb;
 	struct tdx_fault fault[TDX_MODEL_FAULTS];
@@ -106,16 +107,16 @@ static void close_terminal(struct host *h)
 
 /* --- what it tells in the end --- */
 
-static void show_end(const struct host *h, enum board_end end)
+static void show_end(struct host *h, enum board_end end)
 {
 	if (h->missing)
-		host_show_missing(h->board, h->symbols);
+		host_show_missing(&h->names);
 	fprintf(stderr, "host: %s: %s\n", ends[end].text, board_reason(h->board));
 	fprintf(stderr,
 		"host: %" PRIu64 " instructions; owned by the module at the end: %" PRIu64
 		" pages (simulated)\n",
 		board_instructions(h->board), board_pages(h->board));
-	host_show_owned(h->board, h->symbols);
+	host_show_owned(&h->names);
 	if (!h->unwatched)
 		fprintf(stderr, "host: %" PRIu64 " coherency faults (simulated)\n",
 			board_reports(h->board));
@@ -180,7 +181,7 @@ static int start_calls(struct host *h)
 	int e = 0;
 
 	h->calls.board = h->board;
-	h->calls.symbols = h->symbols;
+	h->calls.names = &h->names;
 	pthread_mutex_init(&h->calls.lock, NULL);
 	for (unsigned i = 0; i < h->nfaults; i++)
 		board_inject(h->board, &h->fault[i]);
@@ -224,7 +225,7 @@ static int run(struct host *h)
 		.console = &console,
 		.console_arg = h,
 		.report = h->unwatched ? NULL : host_report,
-		.report_arg = h->symbols,
+		.report_arg = &h->names,
 		.seamcall = host_seamcall,
 		.seamcall_arg = &h->calls,
 		.debug = h->gdb_where ? &debug : NULL,
@@ -241,8 +242,9 @@ static int run(struct host *h)
 		fprintf(stderr, "swtdx host: %s\n", err);
 		return VERB_ENVIRONMENT;
 	}
-	if (h->symbols) {
-		symbols_range(h->symbols, &start, &text_end);
+	h->names.board = h->board;
+	if (h->names.symbols) {
+		symbols_range(h->names.symbols, &start, &text_end);
 		board_set_text(h->board, start, text_end);
 	}
 	status = host_boot_load(h->board, &boot, &entry);
@@ -286,7 +288,7 @@ int verb_host(int argc, char **argv)
 		OPTION_NUMBER("seed", "N", &h.seed, 1, UINT64_MAX, "of the simulated entropy"),
 		OPTION_TEXT("symbols", "FILE", &h.symbols_file,
 			    "the kernel's vmlinux, for the names of its functions; without it, "
-			    "--kernel if that is one"),
+			    "--kernel if that is one, or the kernel's own table"),
 		OPTION_FLAG("no-sanitizer", &h.unwatched,
 			    "do not watch what the kernel owes the caches"),
 		OPTION_TEXT(
@@ -327,9 +329,11 @@ int verb_host(int argc, char **argv)
 	why = host_faults_parse(h.fault_text, h.fault, TDX_MODEL_FAULTS, &h.nfaults);
 	if (why)
 		return options_wrong(&usage, "--fault: %s", why);
-	end = host_symbols(h.symbols_file, h.kernel, &h.symbols);
+	pthread_mutex_init(&h.names.lock, NULL);
+	end = host_symbols(h.symbols_file, h.kernel, &h.names.symbols);
 	if (end == VERB_OK)
 		end = run(&h);
-	symbols_free(h.symbols);
+	symbols_free(h.names.symbols);
+	pthread_mutex_destroy(&h.names.lock);
 	return end;
 }
