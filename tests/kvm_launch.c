@@ -403,15 +403,15 @@ static void state_that_is_a_tds_own_is_refused(void **state)
 	uint32_t mp = 7;
 
 	client_launch(c, 1);
-	assert_int_equal(client_ioctl(c, c->vcpu[0], _IOC(2, 0xae, 0x81, 144), buf), -EINVAL);
-	assert_int_equal(client_ioctl(c, c->vcpu[0], _IOC(2, 0xae, 0x83, 312), buf), -EINVAL);
-	assert_int_equal(client_ioctl(c, c->vcpu[0], _IOC(2, 0xae, 0x8e, 1024), buf), -EINVAL);
+	assert_int_equal(client_ioctl(c, c->vcpu[0], _IOC(2u, 0xae, 0x81, 144), buf), -EINVAL);
+	assert_int_equal(client_ioctl(c, c->vcpu[0], _IOC(2u, 0xae, 0x83, 312), buf), -EINVAL);
+	assert_int_equal(client_ioctl(c, c->vcpu[0], _IOC(2u, 0xae, 0x8e, 1024), buf), -EINVAL);
 	assert_int_equal(client_word(c, c->vcpu[0], KVM_SET_TSC_KHZ, 1000000), -EINVAL);
 	assert_int_equal(client_ioctl(c, c->vcpu[0], KVM_GET_MP_STATE, &mp), 0);
 	assert_int_equal(mp, KVM_MP_RUNNABLE);
 	mp = 99;
 	assert_int_equal(client_ioctl(c, c->vcpu[0], KVM_SET_MP_STATE, &mp), -EINVAL);
-	assert_int_equal(client_ioctl(c, c->vcpu[0], _IOC(2, 0x55, 0x81, 144), buf), -EINVAL);
+	assert_int_equal(client_ioctl(c, c->vcpu[0], _IOC(2u, 0x55, 0x81, 144), buf), -EINVAL);
 	assert_int_equal(client_word(c, c->vcpu[0], KVM_RUN, 1), -EINVAL);
 }
 

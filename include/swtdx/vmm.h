@@ -138,9 +138,11 @@ struct tdx_vm_params {
 	bool rbp_mod;	 /* the guest may hand its host RBP in a TDVMCALL, as firmware of 2022 does;
 			    else CONFIG_FLAGS.NO_RBP_MOD, as KVM wants it */
 	bool huge_pages; /* 2M private pages where the guest accepts 2M */
-	unsigned
-		apic_bus_hz; /* of the APIC timer in its counting modes; 0: 25 MHz, TDX's crystal */
-	unsigned tsc_khz;    /* a multiple of 25000; 0: the host's */
+	/* R10 after a vendor's own call (R10 not 0); 0: SUBFUNC_UNSUPPORTED. */
+	uint64_t vendor_answer;
+	/* Of the APIC timer in its counting modes; 0: 25 MHz, TDX's crystal. */
+	unsigned apic_bus_hz;
+	unsigned tsc_khz; /* a multiple of 25000; 0: the host's */
 	struct tdx_digest mrconfigid, mrowner, mrownerconfig;
 	unsigned ncpuid;
 	struct tdx_vm_cpuid {

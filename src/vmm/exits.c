@@ -352,7 +352,7 @@ static int tdvmcall(struct tdx_vcpu *v, struct tdx_run *run)
 	const struct tdx_regs *r = &v->regs;
 
 	if (r->r10 != 0) /* a vendor's call: none is offered */
-		return vcpu_answer(v, TDVMCALL_SUBFUNC_UNSUPPORTED, 0);
+		return vcpu_answer(v, v->vm->vendor_answer, 0);
 	switch (r->r11) {
 	case TDVMCALL_CPUID:
 		return call_cpuid(v);

@@ -120,6 +120,7 @@ struct tdx_vm {
 	bool hkid_leaked; /* with every control page */
 	bool gpaw52, huge_pages, irqchip, halt_waits;
 	_Atomic bool no_map_gpa;
+	uint64_t vendor_answer;
 	unsigned apic_bus_hz; /* 0: TDX's crystal */
 	uint64_t attributes;
 	struct memslot slot[VM_MAX_SLOTS];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A TD from TDH.MNG.CREATE to the last page back. The order of calls is that of KVM (HOST facts, 6
  * and 7); a failure on the way runs the same teardown as the end. */
+#include "abi/ghci.h"
 #include "vmm/busy.h"
 #include "device/timers.h"
 #include "vmm/lapic.h"
@@ -283,6 +284,7 @@ int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
 	vm->irqchip = p->irqchip;
 	vm->halt_waits = p->halt_waits;
 	vm->apic_bus_hz = p->apic_bus_hz;
+	vm->vendor_answer = p->vendor_answer ? p->vendor_answer : TDVMCALL_SUBFUNC_UNSUPPORTED;
 	vm->attributes = p->attributes;
 	pthread_mutex_lock(&vm->vmm->tdx_lock);
 	err = create(vm);
