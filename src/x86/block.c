@@ -19,9 +19,11 @@
 #include <sys/mman.h>
 #include "x86/xlate.h"
 
-#define PAGE_BITS     14
-#define SEGMENT_SIZE  (2u << 20)
-#define SEGMENTS      48u
+#define PAGE_BITS    14
+#define SEGMENT_SIZE (2u << 20)
+#define SEGMENTS     48u
+/* Generations of global entries are others than those of an address space. */
+#define GLOBAL_KEY    (1ull << 63)
 #define HASH_LEAST    (1u << 12)
 #define FETCH_BITS    12
 #define HASH_MULTIPLE 0x9e3779b97f4a7c15ull
@@ -90,6 +92,7 @@ int x86_cache_init(struct x86_cpu *cpu)
 	cpu->jumps = c->jc;
 	cpu->gen = cpu->gen_global = cpu->gen_page = 1;
 	cpu->jc_key = 1u << 16;
+	cpu->jc_key_global = GLOBAL_KEY;
 	return 0;
 }
 
@@ -103,9 +106,11 @@ void x86_cache_free(struct x86_cpu *cpu)
 }
 
 /* Look at entries of the table of jumps again before they are used. */
-static void doubt_jumps(struct x86_cpu *cpu)
+static void doubt_jumps(struct x86_cpu *cpu, bool global)
 {
 	cpu->jc_key += 1u << 16;
+	if (global)
+		cpu->jc_key_global += 1u << 16;
 }
 
 void x86_new_gen(struct x86_cpu *cpu, bool global)
@@ -115,7 +120,7 @@ void x86_new_gen(struct x86_cpu *cpu, bool global)
 		cpu->gen_global++;
 		memset(cpu->cache->fetched, 0, sizeof(cpu->cache->fetched));
 	}
-	doubt_jumps(cpu);
+	doubt_jumps(cpu, global);
 }
 
 void x86_cache_doubt(struct x86_cpu *cpu)
@@ -264,9 +269,9 @@ static void drop(struct x86_cpu *cpu, struct x86_block *b)
 		delist(c, &b->on[1]);
 	while (b->in)
 		unlink_one(cpu, b->in);
-	b->dropped = true;
+	b->dropped = true; /* which is seen where the table of jumps still leads to it */
+	b->code = xl_dropped(cpu);
 	c->blocks--;
-	doubt_jumps(cpu);
 }
 
 void x86_cache_drop(struct x86_cpu *cpu, uintptr_t page, unsigned first, unsigned last)
@@ -287,7 +292,6 @@ void x86_cache_drop(struct x86_cpu *cpu, uintptr_t page, unsigned first, unsigne
 static void forget_jumps(struct x86_cpu *cpu)
 {
 	memset(cpu->cache->jc, 0, sizeof(cpu->cache->jc));
-	doubt_jumps(cpu);
 }
 
 static void empty_segment(struct x86_cpu *cpu, struct segment *s)
@@ -549,17 +553,22 @@ static struct x86_block *look_up(struct x86_cpu *cpu, unsigned mode)
 
 static struct x86_block *block_at(struct x86_cpu *cpu, unsigned extra_mode)
 {
-	const uint64_t rip = cpu->rip, key = cpu->jc_key | extra_mode;
+	const uint64_t rip = cpu->rip;
 	struct jc_entry *j = &cpu->cache->jc[(rip ^ rip >> JC_BITS) & ((1u << JC_BITS) - 1)];
 	struct x86_block *b = j->block;
 
 	cpu->blkrip = rip;
-	if (likely(j->rip == rip && j->key == key))
+	if (likely(j->rip == rip &&
+		   (j->key == (cpu->jc_key | extra_mode) ||
+		    j->key == (cpu->jc_key_global | extra_mode)) &&
+		   !b->dropped))
 		return b;
 	if (!(j->rip == rip && b && !extra_mode && leads_there(cpu, b)))
 		b = look_up(cpu, cpu->mode | extra_mode);
 	j->rip = rip;
-	j->key = cpu->jc_key | extra_mode;
+	j->key = (is64(cpu) && !b->host2 && x86_mmu_global(cpu, rip) ? cpu->jc_key_global
+								     : cpu->jc_key) |
+		 extra_mode;
 	j->block = b;
 	j->ops = b->ops;
 	return b;
@@ -597,6 +606,7 @@ const struct x86_op *x86_relink(struct x86_cpu *cpu, struct x86_link *link)
 
 	cpu->rip = cpu->blkrip;
 	if (b && leads_there(cpu, b)) {
+		link->which = kind_of(cpu, from, b);
 		link->gen = R64(link->which);
 		return b->ops;
 	}

@@ -40,7 +40,7 @@ struct x86_block {
 #define JC_BITS 13
 struct jc_entry {
 	uint64_t rip;
-	uint64_t key; /* cpu->jc_key: generation and mode */
+	uint64_t key; /* cpu->jc_key or jc_key_global: generation and mode */
 	struct x86_block *block;
 	const struct x86_op *ops;
 };

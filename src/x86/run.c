@@ -79,6 +79,7 @@ void x86_mode_changed(struct x86_cpu *cpu)
 	}
 	cpu->mode = (uint8_t)mode;
 	cpu->jc_key = (cpu->jc_key & ~(uint64_t)UINT16_MAX) | mode;
+	cpu->jc_key_global = (cpu->jc_key_global & ~(uint64_t)UINT16_MAX) | mode;
 	x86_mmu_select(cpu);
 }
 

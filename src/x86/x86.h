@@ -185,7 +185,9 @@ struct x86_cpu {
 	struct x86_tlbe *tlb; /* the table for the privilege in force */
 	/* What a link is good for: its page's own bytes, global mappings, this address space. */
 	uint64_t gen_page, gen_global, gen;
-	uint64_t jc_key; /* what the table of jumps is good for, and the mode */
+	/* What an entry of the table of jumps is good for, with the mode: this address space, all.
+	 */
+	uint64_t jc_key, jc_key_global;
 	struct jc_entry *jumps;
 	uint64_t spill; /* of emitted code */
 	uint32_t host_mxcsr;

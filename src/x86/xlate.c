@@ -152,7 +152,7 @@ void xl_born(struct x86_cpu *cpu, struct x86_block *b)
 {
 	unsigned i;
 
-	if (!cpu->xlate)
+	if (!cpu->xlate || b->dropped)
 		return;
 	b->executed = b->checked = 0;
 	b->code = cpu->xlate->stubs->ops;
@@ -164,6 +164,11 @@ void xl_born(struct x86_cpu *cpu, struct x86_block *b)
 const void *xl_unlinked(const struct x86_cpu *cpu)
 {
 	return cpu->xlate ? cpu->xlate->stubs->relink : NULL;
+}
+
+const void *xl_dropped(const struct x86_cpu *cpu)
+{
+	return cpu->xlate ? cpu->xlate->stubs->again : NULL;
 }
 
 /* --- room --- */

@@ -29,6 +29,7 @@ struct xl_stubs {
 	const uint8_t *leave;  /* RAX: what to do next */
 	const uint8_t *goes;   /* RAX: the RIP to go to, which may not be known */
 	const uint8_t *relink; /* R11: the link */
+	const uint8_t *again;  /* to blkrip, whose block is no more */
 	const uint8_t *attend; /* before the block at blkrip */
 	const uint8_t *ops;    /* R11: the block, which is to be interpreted */
 	const uint8_t *callout; /* RAX: the operation; comes back if it goes on in the block */
@@ -108,6 +109,7 @@ struct xl_cold {
 	const struct x86_op *op;
 	unsigned size, count;
 	bool vectors; /* the host has the guest's when it goes on */
+	bool global;  /* the entry at R11 may be good for all address spaces */
 	struct xl_value value;
 	struct xl_change change;
 	struct x86_link *link;
@@ -191,6 +193,8 @@ bool xl_unit(struct xl_unit *u);
 void xl_born(struct x86_cpu *cpu, struct x86_block *b);
 /* Where a link's code is while it leads nowhere. */
 const void *xl_unlinked(const struct x86_cpu *cpu);
+/* That of a block that is no more. */
+const void *xl_dropped(const struct x86_cpu *cpu);
 /* Room for operations that the unit in hand calls out to; NULL: none. */
 struct x86_op *xl_callout_ops(struct x86_cpu *cpu, unsigned n);
 int xl_open(struct x86_cpu *cpu);

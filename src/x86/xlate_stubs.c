@@ -161,6 +161,11 @@ static void make_ways_out(struct emit *e, struct xl_stubs *s, bool check)
 	emit_mov_rr(e, 8, H_RSI, H_RAX);
 	ask_c(e, (const void *)xl_goto);
 
+	s->again = start(e);
+	put_away(e);
+	emit_load(e, 8, H_RSI, FIELD(blkrip));
+	ask_c(e, (const void *)xl_goto);
+
 	s->relink = start(e);
 	put_away(e);
 	emit_mov_rr(e, 8, H_RSI, H_R11);

@@ -383,6 +383,7 @@ void xl_find(struct xl_unit *u, bool keep)
 {
 	const enum xl_cold_kind miss = keep ? COLD_TAILOUT : COLD_GOTO;
 	struct emit *e = &u->e;
+	struct xl_cold *other;
 
 	emit_mov_rr(e, 8, H_R11, H_RAX);
 	emit_op(e, 8, 0xc1, 5, rm_reg(H_R11)); /* shr */
@@ -397,7 +398,9 @@ void xl_find(struct xl_unit *u, bool keep)
 	cold(u, miss, emit_jcc_later(e, CC_NE));
 	emit_load(e, 8, H_R14, FIELD(jc_key));
 	emit_op(e, 8, 0x3b, H_R14, rm_at(H_R11, offsetof(struct jc_entry, key)));
-	cold(u, miss, emit_jcc_later(e, CC_NE));
+	other = cold(u, miss, emit_jcc_later(e, CC_NE));
+	other->global = true;
+	other->back = emit_here(e);
 	emit_load(e, 8, H_R11, rm_at(H_R11, offsetof(struct jc_entry, block)));
 }
 
@@ -444,6 +447,11 @@ static void emit_cold(struct xl_unit *u, const struct xl_cold *c)
 	unsigned in;
 
 	emit_lands(e, c->from);
+	if (c->global) {
+		emit_load(e, 8, H_R14, FIELD(jc_key_global));
+		emit_op(e, 8, 0x3b, H_R14, rm_at(H_R11, offsetof(struct jc_entry, key)));
+		emit_jcc(e, CC_E, c->back);
+	}
 	switch (c->kind) {
 	case COLD_LOAD:
 		emit_mov_imm(e, H_R11, op);

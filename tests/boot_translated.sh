@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# A Linux guest with the translator, on four vCPUs, does what it should; and with both engines on each
+# of its blocks now and then, nothing differs. Skipped without a kernel, as boot_linux.
+set -eu
+swtdx=$1 source=$2
+kernel=${GUEST_KERNEL:-$source/build/guest/vmlinuz}
+[ -s "$kernel" ] || { echo "boot_translated: no $kernel"; exit 77; }
+command -v busybox >/dev/null && command -v cpio >/dev/null || { echo "boot_translated: no busybox or cpio"; exit 77; }
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+fail() {
+	echo "boot_translated: $*" >&2
+	tail -50 "$dir/out" >&2
+	exit 1
+}
+
+"$source/scripts/guest-initrd" "$dir/initrd" '
+i=0
+while [ $i -lt 6 ]; do
+	(exit 0)
+	ls -l /bin | sort | md5sum
+	dmesg | sed s/x/y/ | gzip | wc -c
+	i=$((i+1))
+done
+awk "BEGIN { for (i = 1; i < 3000; i++) s += sqrt(i) / i; printf \"sum %.9f\\n\", s }"
+echo "turns: $i"'
+for engine in "translate --vcpus 4 --dies 2" "check"; do
+	# shellcheck disable=SC2086
+	"$swtdx" run --engine $engine --memory 512 --huge-pages --kernel "$kernel" --initrd "$dir/initrd" \
+		--append "console=ttyS0 cryptomgr.notests=1 nokaslr quiet" </dev/null >"$dir/out" 2>&1 ||
+		fail "$engine: exit $?"
+	grep -aq '^sum 108.075028029' "$dir/out" || fail "$engine: its arithmetic is wrong"
+	grep -aq '^turns: 6' "$dir/out" || fail "$engine: it did not come to the end"
+	grep -aq '^owned by the module at the end: 0 pages' "$dir/out" || fail "$engine: pages left"
+done
+grep -aq ' 0 of [1-9][0-9]* executions of translated blocks differed' "$dir/out" || fail "the engines differ"
