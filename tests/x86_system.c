@@ -141,6 +141,46 @@ static void what_a_ring_may_not_do_is_a_protection_fault(void **state)
 	}
 }
 
+/* A pointer of 32 bits with its selector: both are taken, or neither. */
+static void far_loads_take_pointer_and_selector_or_nothing(void **state)
+{
+	static const struct {
+		uint8_t opcode;
+		unsigned seg;
+	} rows[] = {{0xb2, X86_SS}, {0xb4, X86_FS}, {0xb5, X86_GS}};
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		for (unsigned user = 0; user < 2; user++) {
+			const uint8_t code[] = {0x0f, rows[i].opcode, 0x18,
+						0xf4}; /* (%rax), %ebx; hlt */
+			const uint16_t before = user && i == 0 ? G_UDS : 0;
+			struct guest g;
+
+			assert_int_equal(g_open(&g), 0);
+			with_handler(&g, 13);
+			g_put(&g, G_CODE, code, sizeof(code));
+			*g_q(&g, G_DATA) = 0x12345678ull | (uint64_t)G_DS << 32;
+			g.cpu->regs.rax = G_DATA;
+			g.cpu->regs.rbx = 0xabcdef0123456789;
+			if (user) { /* the kernel's segment */
+				g_user(&g, G_CODE);
+				expect_at_handler(&g);
+				assert_int_equal(frame(&g, 0), G_DS);
+				assert_int_equal(frame(&g, 1), G_CODE);
+				assert_int_equal(g.cpu->regs.rbx, 0xabcdef0123456789);
+				if (before)
+					assert_int_equal(frame(&g, 5), before);
+			} else {
+				assert_int_equal(run(&g, 10).reason, VMX_EXIT_HLT);
+				assert_int_equal(g.cpu->regs.rbx, 0x12345678);
+				assert_int_equal(g.cpu->seg[rows[i].seg].sel, G_DS);
+			}
+			g_close(&g);
+		}
+	}
+}
+
 GUEST_CODE(breakpoint, "int3; nop");
 
 static void int3_returns_after_itself(void **state)
@@ -1512,6 +1552,7 @@ int main(void)
 		T(page_faults_have_the_error_code_of_their_cause),
 		T(a_write_sets_accessed_and_dirty_and_a_read_only_accessed),
 		T(what_a_ring_may_not_do_is_a_protection_fault),
+		T(far_loads_take_pointer_and_selector_or_nothing),
 		T(a_fault_while_delivering_a_fault_is_a_double_fault_then_a_triple),
 		T(ist_gives_its_own_stack),
 		T(syscall_and_sysret_go_there_and_back),

@@ -525,7 +525,7 @@ int verb_run(int argc, char **argv)
 	o.image = o.kernel ? o.kernel : argv[0];
 	s = calloc(1, sizeof(*s));
 	if (!s)
-		return VERB_ENVIRONMENT;
+		return file_complain("run", o.image, -ENOMEM);
 	s->o = o;
 	run_hostile_init(&s->hostile);
 	if (o.host && !run_hostile_parse_host(&s->hostile, o.host, why, sizeof(why)))
