@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#pragma GCC visibility push(default)
+
 /* glibc's own, which are there before anything has been looked up. */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t n, size_t size);
@@ -20,6 +22,8 @@ void *__libc_realloc(void *p, size_t size);
 void *__libc_memalign(size_t align, size_t size);
 
 void *memalign(size_t align, size_t size);
+
+#pragma GCC visibility pop
 
 static _Atomic unsigned long calls;
 static unsigned long fails;
@@ -55,6 +59,8 @@ static bool refused(const void *caller)
 	return true;
 }
 
+#pragma GCC visibility push(default)
+
 void *malloc(size_t size)
 {
 	return refused(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
@@ -85,6 +91,8 @@ int posix_memalign(void **p, size_t align, size_t size)
 	*p = memalign(align, size);
 	return *p ? 0 : ENOMEM;
 }
+
+#pragma GCC visibility pop
 
 __attribute__((constructor)) static void begin(void)
 {
