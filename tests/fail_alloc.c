@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* To be preloaded: the FAIL_ALLOC-th allocation of the program has no memory. OpenSSL's own do not
- * count: it does not survive all of them, and is trusted (SECURITY.md).
+/* To be preloaded: the FAIL_ALLOC-th allocation of the program has no memory. Those of OpenSSL and
+ * libseccomp do not count: they do not survive all of them, and are trusted (SECURITY.md).
  * Where FAIL_ALLOC_COUNT names a file, the number of allocations is left there at the end. */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,30 +29,37 @@ static _Atomic unsigned long calls;
 static unsigned long fails;
 static int count_fd = -1;
 
-static uintptr_t crypto_from, crypto_to;
+/* Where the libraries are whose allocations do not count. */
+static const char *const spared[] = {"/libcrypto.", "/libseccomp."};
+static struct range {
+	uintptr_t from, to;
+} range[sizeof(spared) / sizeof(spared[0])];
 
-static int find_crypto(struct dl_phdr_info *info, size_t size, void *arg)
+static int find_spared(struct dl_phdr_info *info, size_t size, void *arg)
 {
 	(void)size;
 	(void)arg;
-	if (!strstr(info->dlpi_name, "/libcrypto."))
-		return 0;
-	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-
-		if (p->p_type != PT_LOAD)
+	for (unsigned k = 0; k < sizeof(spared) / sizeof(spared[0]); k++) {
+		if (!strstr(info->dlpi_name, spared[k]))
 			continue;
-		if (!crypto_from)
-			crypto_from = info->dlpi_addr + p->p_vaddr;
-		crypto_to = info->dlpi_addr + p->p_vaddr + p->p_memsz;
+		for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+			const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+
+			if (p->p_type != PT_LOAD)
+				continue;
+			if (!range[k].to)
+				range[k].from = info->dlpi_addr + p->p_vaddr;
+			range[k].to = info->dlpi_addr + p->p_vaddr + p->p_memsz;
+		}
 	}
-	return 1;
+	return 0;
 }
 
 static bool refused(const void *caller)
 {
-	if ((uintptr_t)caller - crypto_from < crypto_to - crypto_from)
-		return false;
+	for (unsigned k = 0; k < sizeof(spared) / sizeof(spared[0]); k++)
+		if ((uintptr_t)caller - range[k].from < range[k].to - range[k].from)
+			return false;
 	if (atomic_fetch_add(&calls, 1) + 1 != fails)
 		return false;
 	errno = ENOMEM;
@@ -100,7 +107,7 @@ __attribute__((constructor)) static void begin(void)
 
 	if (file)
 		count_fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	dl_iterate_phdr(find_crypto, NULL);
+	dl_iterate_phdr(find_spared, NULL);
 	/* only from here on: what the loader allocates is not the program's */
 	atomic_store(&calls, 0);
 	fails = n ? strtoul(n, NULL, 10) : 0;

@@ -317,6 +317,26 @@ static int run_td(struct run_session *s)
 	return status;
 }
 
+/* What executes the TD: without it an entered vCPU would stand still for ever. */
+static int set_engine(struct run_session *s)
+{
+	struct engine *engine;
+
+	if (s->o.native) {
+		engine = native_engine_new(run_guest, &s->guest);
+	} else {
+		tdx_model_set_real_time(s->model);
+		engine = s->engine = x86_engine_new(run_log, s);
+	}
+	if (!engine)
+		return run_complain(s, "the processor", strerror(ENOMEM));
+	if ((s->o.translate && x86_engine_translate(engine, 0)) ||
+	    (s->o.check && x86_engine_check(engine, 0)))
+		run_log(s, "no memory may be made executable: interpreting");
+	tdx_model_set_engine(s->model, engine);
+	return VERB_OK;
+}
+
 static int go(struct run_session *s)
 {
 	int status;
@@ -341,18 +361,10 @@ static int go(struct run_session *s)
 	if (status == VERB_OK && s->outcome < 0) {
 		s->guest.accept_base = 64ull << 20;
 		s->guest.accept_size = 4ull << 20;
-		if (s->o.native) {
-			tdx_model_set_engine(s->model, native_engine_new(run_guest, &s->guest));
-		} else {
-			tdx_model_set_real_time(s->model);
-			s->engine = x86_engine_new(run_log, s);
-			if ((s->o.translate && x86_engine_translate(s->engine, 0)) ||
-			    (s->o.check && x86_engine_check(s->engine, 0)))
-				run_log(s, "no memory may be made executable: interpreting");
-			tdx_model_set_engine(s->model, s->engine);
-		}
-		status = run_td(s);
+		status = set_engine(s);
 	}
+	if (status == VERB_OK && s->outcome < 0)
+		status = run_td(s);
 	status = tear_down(s, status);
 	tdx_vmm_free(s->vmm);
 	if (s->trace) {
