@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A TD whose L1 VMM runs an L2 VM, on both engines: what the VM executes, sees of memory, and how
  * it leaves. */
+#include <swtdx/guest.h>
 #include <swtdx/native.h>
 #include <swtdx/x86.h>
 
@@ -90,20 +91,20 @@ static struct tdx_regs enter(struct world *w, uint64_t flags)
 
 /* --- native --- */
 
-static uint64_t tdcall(struct native_cpu *cpu, struct tdx_regs *r)
+static void tdcall(const struct tdg_port *port, struct tdx_regs *r)
 {
-	native_tdcall(cpu, r);
-	return r->rax;
+	native_tdcall(port->ctx, r);
 }
 
-static void allow(struct native_cpu *cpu, uint64_t gpa_, uint64_t attr)
-{
-	struct tdx_regs r = {.rax = TDG_MEM_PAGE_ATTR_WR,
-			     .rcx = gpa_ & ~0xfffull,
-			     .rdx = (attr | ATTR_VALID) << ATTR_VM1,
-			     .r8 = (uint64_t)ATTR_ALL << ATTR_VM1};
+static const struct tdg_port_ops ops = {.tdcall = tdcall};
 
-	assert_int_equal(tdcall(cpu, &r), TDX_SUCCESS);
+static void allow(const struct tdg_port *vcpu, gpa_t page_, uint64_t attr)
+{
+	struct tdx_status s = tdg_mem_page_attr_wr(vcpu, gpa(page_.v & ~0xfffull), TDX_LEVEL_4K,
+						   (attr | ATTR_VALID) << ATTR_VM1,
+						   (uint64_t)ATTR_ALL << ATTR_VM1, NULL);
+
+	assert_true(tdx_is_success(s));
 }
 
 static void goes_on(struct native_cpu *cpu, uint64_t rax, uint64_t length)
@@ -119,19 +120,24 @@ static void goes_on(struct native_cpu *cpu, uint64_t rax, uint64_t length)
 /* An L1 VMM: emulates CPUID, gives pages, and ends with its VM's HLT. */
 static void l1_vmm(struct native_cpu *cpu, struct world *w)
 {
-	struct tdx_regs r = {.rax = TDG_VP_WR, .rdx = VAPIC_FIELD, .r8 = VAPIC, .r9 = ~0xfffull};
+	const struct tdg_port vcpu = {&ops, cpu};
 	struct tdx_l2_state st = {.rflags = 2, .rip = L2_CODE};
+	struct tdg_l2_exit e;
 
-	assert_int_equal(tdcall(cpu, &r), TDX_SUCCESS);
+	assert_true(tdx_is_success(tdg_vp_wr(&vcpu, VAPIC_FIELD, VAPIC, ~0xfffull, NULL)));
 	assert_true(native_write(cpu, gpa(STATE), &st, sizeof(st)));
+	assert_true(tdx_is_success(tdg_vp_invept(&vcpu, 1 << 1)));
+	assert_true(tdx_is_success(tdg_vp_invvpid(&vcpu, 1, DATA, 0)));
 	while (w->exits[VMX_EXIT_HLT] == 0) {
-		r = (struct tdx_regs){.rax = TDG_VP_ENTER, .rcx = VM1, .rdx = STATE};
-		native_tdcall(cpu, &r);
-		w->exits[(uint32_t)r.rax & 127]++;
-		if ((uint32_t)r.rax == VMX_EXIT_CPUID)
-			goes_on(cpu, EAX_OF_CPUID, r.r11 >> 32);
-		else if ((uint32_t)r.rax == VMX_EXIT_EPT_VIOLATION)
-			allow(cpu, r.r8, ATTR_R | ATTR_W);
+		struct tdx_status s = tdg_vp_enter(&vcpu, 1, TDG_L2_FLUSH_NOTHING, gpa(STATE), &e);
+
+		assert_true(tdg_l2_entered(s));
+		assert_in_range(e.reason, 0, 127);
+		w->exits[e.reason]++;
+		if (e.reason == VMX_EXIT_CPUID)
+			goes_on(cpu, EAX_OF_CPUID, e.length);
+		else if (e.reason == VMX_EXIT_EPT_VIOLATION)
+			allow(&vcpu, e.gpa_, ATTR_R | ATTR_W);
 	}
 }
 

@@ -149,6 +149,43 @@ struct tdx_status tdg_mem_page_attr_rd(const struct tdg_port *vcpu, tdx_gpa_t pa
 struct tdx_status tdg_mem_page_attr_wr(const struct tdg_port *vcpu, tdx_gpa_t page,
 				       enum tdx_level level, uint64_t attributes, uint64_t flags,
 				       struct tdg_page_attr *out) TDG_MUST_CHECK;
+/* --- an L1 VMM's L2 VMs --- */
+
+/* How a VM was left, as the registers of TDG.VP.ENTER tell. (ABI, TDG.VP.ENTER, output) */
+struct tdg_l2_exit {
+	uint32_t reason; /* as a VMCS has it, high bits too */
+	uint64_t qualification, ext_qualification, gla;
+	tdx_gpa_t gpa_;
+	uint16_t cs, cs_ar;
+	uint32_t cs_limit;
+	uint64_t cs_base;
+	uint32_t intr_info, intr_error, idt_info, idt_error;
+	uint32_t instruction_info, length;
+	unsigned cpl;
+	struct tdx_regs raw;
+};
+
+/* What the processor forgets of the VM before it enters. */
+enum tdg_l2_flush {
+	TDG_L2_FLUSH_NOTHING,
+	TDG_L2_FLUSH_EPT,
+	TDG_L2_FLUSH_LINEAR,
+	TDG_L2_FLUSH_NOT_GLOBAL
+};
+
+/* Run VM 1, 2 or 3 with the guest state (struct tdx_l2_state, private, 256-aligned) until it has
+ * something for its L1 VMM, which then finds the VM's registers there. RIP is at the instruction
+ * that exited: who emulates it adds `length`. */
+struct tdx_status tdg_vp_enter(const struct tdg_port *vcpu, unsigned vm, enum tdg_l2_flush flush,
+			       tdx_gpa_t state, struct tdg_l2_exit *out) TDG_MUST_CHECK;
+/* Has it run, so that there is an exit to look at? */
+bool tdg_l2_entered(struct tdx_status s);
+/* A bit for each VM, 1 to 3. */
+struct tdx_status tdg_vp_invept(const struct tdg_port *vcpu, unsigned vms) TDG_MUST_CHECK;
+/* The page at gla, and so many more behind it (4095 at most). */
+struct tdx_status tdg_vp_invvpid(const struct tdg_port *vcpu, unsigned vm, uint64_t gla,
+				 unsigned more) TDG_MUST_CHECK;
+
 /* TDG.VP.VMCALL with registers of the caller's choice. RCX says which of them the host sees and
  * may set; TDX_OPERAND_INVALID without a call when it names RAX, RCX, RSP, RBP or what are no
  * general registers. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* void tdg_tdcall(struct tdx_regs *regs): the TDCALL instruction on a register block.
  *
- * RSP and RBP are not touched: they are never exposed to the host. On return every other register
+ * RSP and RBP are not given: they are never exposed to the host. An L2 VM leaves its RBP behind,
+ * which is not kept. On return every other register
  * holds either what the ABI makes the callee save or zero: nothing of the host's. System V x86-64,
  * 64-bit mode. */
 	.set RAX, 0
@@ -23,6 +24,7 @@
 	.globl tdg_tdcall
 	.type tdg_tdcall, @function
 tdg_tdcall:
+	pushq %rbp
 	pushq %rbx
 	pushq %r12
 	pushq %r13
@@ -66,6 +68,7 @@ tdg_tdcall:
 	popq %r13
 	popq %r12
 	popq %rbx
+	popq %rbp
 	xorl %eax, %eax
 	xorl %ecx, %ecx
 	xorl %edx, %edx

@@ -141,7 +141,6 @@ void l2_exit_to_l1(struct lp *lp, uint64_t code, uint64_t ext_qualification)
 		return;
 	}
 	l2_write_state(lp, vps);
-	gpr->rbp = 0;
 	describe_exit(gpr, vmcs);
 	gpr->rax = tdx_error_num(code, e->reason).raw;
 	gpr->rcx = e->qualification;
