@@ -15,10 +15,13 @@ fail() {
 	exit 1
 }
 
-"$swtdx" run --quiet --kernel "$td" </dev/null >"$dir/out" 2>&1 || fail "run: exit $?"
+"$swtdx" run --quiet --trace "$dir/trace" --kernel "$td" </dev/null >"$dir/out" 2>&1 || fail "run: exit $?"
 ! grep -q '^not ok' "$dir/out" || fail "a step failed"
 [ "$(grep -c '^ok ' "$dir/out")" = 10 ] || fail "it did not come to the end"
 grep -q '^owned by the module at the end: 0 pages' "$dir/out" || fail "pages left"
+# Every step of the trace comes out the same, the #VEs that the processor raised by itself, too.
+"$swtdx" replay --vectors "$dir/trace" | grep -q '^guest ve lp=' || fail "no #VE of the processor's in the trace"
+"$swtdx" replay --check --quiet "$dir/trace" >"$dir/check" || fail "the trace differs: $(cat "$dir/check")"
 sed -n 's/^quote //p' "$dir/out" | perl -ne 'chomp; print pack("H*", $_)' >"$dir/quote"
 "$swtdx" report "$dir/quote" >"$dir/report" || fail "the quote does not verify"
 "$swtdx" measure --kernel "$td" >"$dir/measured"

@@ -64,6 +64,8 @@ END
 "$swtdx" run --engine native --quiet --trace "$dir/run.tdxtrace" "$image" >"$dir/out" || fail "run --trace: exit $?"
 "$swtdx" replay "$dir/run.tdxtrace" >"$dir/text" || fail "the trace is not whole"
 grep -q 'TDH.PHYMEM.PAGE.RECLAIM .* -> TDX_SUCCESS' "$dir/text" || fail "no page comes back in the trace"
+"$swtdx" run --engine native --quiet --trace - "$image" 2>"$dir/err" >"$dir/piped" || fail "run --trace -: exit $?"
+"$swtdx" replay --check - <"$dir/piped" >"$dir/out" || fail "the trace from standard output: $(cat "$dir/out")"
 if "$swtdx" run --engine native --quiet --trace /no/such/directory/x "$image" >"$dir/out" 2>&1; then
 	fail "a trace that cannot be written goes unnoticed"
 fi

@@ -96,8 +96,21 @@ size=$(wc -c <c.tdxtrace)
 head -c $((size - 22)) c.tdxtrace >cut.tdxtrace
 expect 1 "$swtdx" replay cut.tdxtrace
 grep -q 'at offset [0-9]*: the file ends within a block' err || fail "the cut is not told"
-expect 1 "$swtdx" replay --check cut.tdxtrace
+expect 0 "$swtdx" replay --check cut.tdxtrace
+grep -q 'passed, 0 differ, and there it ends' out || fail "a cut trace does not play up to where it ends"
 expect 1 "$swtdx" replay a.vec
+printf 'stage finalized\nseamcall 0 TDH.MNG.RD rcx=0x100000000 rdx=0x1110000300000000 -> rax=0x0 rdx=? r8=?\n' >stage.vec
+expect 0 "$swtdx" replay --check --paranoid stage.vec
+grep -q 'stage.vec: 2 passed, 0 differ' out || fail "a stage is not played"
+printf 'stage nowhere\nseamcall 0 TDH.SYS.INIT -> rax=0x0\n' >nowhere.vec
+expect 1 "$swtdx" replay --check nowhere.vec
+grep -q 'there is no stage "nowhere"' out || fail "a stage that is none"
+expect 1 "$swtdx" replay --check a.vec
+grep -q 'no outcome is recorded' out || fail "what was not recorded passes"
+"$swtdx" record --timeless -o - a.vec >piped.tdxtrace 2>err || fail "record to standard output"
+expect 0 "$swtdx" record --timeless -o f.tdxtrace a.vec
+cmp piped.tdxtrace f.tdxtrace || fail "standard output has another trace"
+expect 2 "$swtdx" record --json -o - a.vec
 printf 'stage nowhere\n' >bad.vec
 expect 1 "$swtdx" record -o e.tdxtrace bad.vec
 expect 3 "$swtdx" record -o e.tdxtrace /no/such/file

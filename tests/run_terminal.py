@@ -123,6 +123,17 @@ def signals_end_it_whole():
                 r.fail(f"the trace: {check.stdout.decode()}{check.stderr.decode()}")
 
 
+def a_killed_run_leaves_a_trace_up_to_there():
+    with tempfile.TemporaryDirectory() as d:
+        r = Run("calls", "--trace", f"{d}/trace")
+        time.sleep(1.5)
+        r.child.kill()
+        r.child.wait()
+        check = subprocess.run([SWTDX, "replay", "--check", f"{d}/trace"], capture_output=True)
+        if check.returncode or b" 0 differ, and there it ends" not in check.stdout:
+            r.fail(f"the trace of a killed run: {check.stdout.decode()}{check.stderr.decode()}")
+
+
 def a_signal_while_it_is_built_ends_it():
     r = Run("spins", "--vcpus", "48")
     r.child.send_signal(signal.SIGTERM) if time.sleep(0.05) is None else None
@@ -174,6 +185,7 @@ keys_are_the_guests("interrupted_echo")
 ctrl_a_x_ends_what_does_not_listen()
 a_paste_is_whole()
 signals_end_it_whole()
+a_killed_run_leaves_a_trace_up_to_there()
 a_signal_while_it_is_built_ends_it()
 what_gdb_holds_ends_too()
 the_process_has_given_up_what_it_does_not_need()

@@ -110,7 +110,7 @@ int file_close(FILE *f)
 
 	errno = 0;
 	ok = !ferror(f) && !fflush(f);
-	if (f != stdout && fclose(f))
+	if (f != stdout && f != stderr && fclose(f))
 		ok = false;
 	return ok ? 0 : errno ? -errno : -EIO;
 }

@@ -48,7 +48,8 @@ static int load(const char *path, struct trace_file *f)
 	return f->damaged ? VERB_DIFFERENCE : VERB_OK;
 }
 
-char *replay_trace_text(const char *path, const uint8_t *data, size_t size, bool *damaged)
+char *replay_trace_text(const char *path, const uint8_t *data, size_t size, bool *damaged,
+			bool *cut)
 {
 	struct trace_file f;
 	char *text = NULL;
@@ -62,7 +63,8 @@ char *replay_trace_text(const char *path, const uint8_t *data, size_t size, bool
 			fclose(out);
 		}
 		tell_damage(path, &f);
-		*damaged = f.damaged;
+		*damaged = f.damaged && !f.cut;
+		*cut = f.cut;
 	}
 	trace_free(&f);
 	return text;

@@ -17,7 +17,8 @@ struct replay_trace_options {
 int replay_trace(const struct replay_trace_options *o, char **paths);
 
 /* A trace as the text of vectors, to be freed; NULL: out of memory, or damaged beyond use. Damage
- * is reported on standard error. */
-char *replay_trace_text(const char *path, const uint8_t *data, size_t size, bool *damaged);
+ * is reported on standard error; `cut`: it ends early, and what is there is whole. */
+char *replay_trace_text(const char *path, const uint8_t *data, size_t size, bool *damaged,
+			bool *cut);
 
 #endif

@@ -13,8 +13,9 @@
 
 #include "tools/run.h"
 #include "tools/verbs.h"
+#include "trace/trace.h"
 
-enum { STATUS_OF_SIGNAL = 128, BUSY_MS = 5 };
+enum { STATUS_OF_SIGNAL = 128, BUSY_MS = 5, SAVE_MS = 200 };
 
 static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
 
@@ -117,6 +118,10 @@ static void *attend(void *arg)
 		if (atomic_exchange(&s->attend.restrict_, false))
 			sandbox_thread();
 		timeout = sooner(timeout, sooner(time_left(s), run_alive(s)));
+		if (atomic_load(&s->attend.trace)) {
+			trace_save(s->trace);
+			timeout = sooner(timeout, SAVE_MS);
+		}
 		if (poll(fds, 2 + RUN_SERIALS, timeout) < 0 && errno != EINTR)
 			break;
 		if (time_left(s) == 0)
@@ -161,6 +166,12 @@ bool run_attend_start(struct run_session *s)
 void run_attend_console(struct run_session *s)
 {
 	atomic_store(&s->attend.console, true);
+	run_attend_wake(s);
+}
+
+void run_attend_trace(struct run_session *s)
+{
+	atomic_store(&s->attend.trace, true);
 	run_attend_wake(s);
 }
 

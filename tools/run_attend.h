@@ -18,6 +18,7 @@ struct run_attend {
 	sigset_t before;
 	_Atomic bool stop;
 	_Atomic bool console;	/* it is open */
+	_Atomic bool trace;	/* there is one, whose records are saved now and then */
 	_Atomic bool restrict_; /* it is to give up what the others have */
 	_Atomic unsigned told;	/* signals to end that came */
 	bool came[RUN_SERIALS]; /* something, which the guest has not been told of */
@@ -30,6 +31,8 @@ bool run_attend_start(struct run_session *s);
 void run_attend_console(struct run_session *s);
 /* Something has changed that it goes by. */
 void run_attend_wake(struct run_session *s);
+/* The run has a trace from now on, which is closed after run_attend_stop(). */
+void run_attend_trace(struct run_session *s);
 /* The sandbox is the thread's, too. */
 void run_attend_restrict(struct run_session *s);
 void run_attend_stop(struct run_session *s);

@@ -153,6 +153,8 @@ int verb_record(int argc, char **argv)
 		return options_wrong(&usage, "where to? -o TRACE is needed");
 	if (argc != 1)
 		return options_wrong(&usage, "one FILE is needed");
+	if (json && !strcmp(r.output, "-"))
+		return options_wrong(&usage, "standard output is the trace's");
 	r.path = argv[0];
 	err = file_read_text(r.path, MAX_VECTOR_SIZE, &text);
 	if (err)

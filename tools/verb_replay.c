@@ -52,7 +52,7 @@ static void on_diff(void *arg, const struct vec_diff *d)
 }
 
 /* Vectors as they are, a trace as vectors. 0 or a negative errno. */
-static int text_of(const char *path, char **text, bool *damaged)
+static int text_of(const char *path, char **text, bool *damaged, bool *cut)
 {
 	uint8_t *data;
 	size_t size;
@@ -61,7 +61,7 @@ static int text_of(const char *path, char **text, bool *damaged)
 	if (err)
 		return err;
 	if (trace_is_trace(data, size)) {
-		*text = replay_trace_text(path, data, size, damaged);
+		*text = replay_trace_text(path, data, size, damaged, cut);
 		err = *text ? 0 : -ENOMEM;
 	} else if (memchr(data, '\0', size)) {
 		err = -EILSEQ;
@@ -85,14 +85,14 @@ static void one_file(struct total *t, const char *path)
 		.arg = t,
 	};
 	struct vecrun_result res;
-	bool damaged = false;
+	bool damaged = false, cut = false;
 	char *text;
 	int err;
 
 	/* Lines for people say it as well. */
 	if (t->o.quiet || t->o.json)
 		progress_at(&t->progress, "%lu files, now %s", t->nfiles, path);
-	err = text_of(path, &text, &damaged);
+	err = text_of(path, &text, &damaged, &cut);
 
 	if (err) {
 		t->nfiles++;
@@ -111,13 +111,15 @@ static void one_file(struct total *t, const char *path)
 	t->passed += res.passed;
 	if (t->o.json)
 		json_array_append_new(t->files,
-				      json_pack("{s:s, s:i, s:i, s:i, s:b, s:o}", "file", path,
+				      json_pack("{s:s, s:i, s:i, s:i, s:b, s:b, s:o}", "file", path,
 						"steps", (int)res.steps, "passed", (int)res.passed,
 						"differing", (int)res.differing, "damaged",
-						res.damaged, "differences", t->diffs));
+						res.damaged, "cut", cut, "differences", t->diffs));
 	else if (!t->o.quiet)
 		printf("%s: %u passed, %u differ%s\n", path, res.passed, res.differing,
-		       res.damaged ? ", damaged" : "");
+		       res.damaged ? ", damaged"
+		       : cut	   ? ", and there it ends"
+				   : "");
 }
 
 static int is_vector(const struct dirent *d)

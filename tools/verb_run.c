@@ -44,6 +44,7 @@ static int power_on(struct run_session *s)
 		s->trace = trace_open(s->o.trace, s->model->sys->mod, &opt, &e);
 		if (!s->trace)
 			return run_complain(s, s->o.trace, strerror(-e));
+		run_attend_trace(s);
 	}
 	tdx_model_time_calls(s->model);
 	if (tdx_model_watch(s->model, RUN_MAX_REPORTS))
@@ -244,12 +245,20 @@ static void console_broken(void *arg, int err)
 	run_finish(s, VERB_ENVIRONMENT, line);
 }
 
+/* By JSON, or by the trace: the guest's console is on standard error then. */
+static bool standard_output_is_taken(const struct run_session *s)
+{
+	return (s->o.json && !s->summary) || (s->o.trace && !strcmp(s->o.trace, "-"));
+}
+
 /* Files, sockets and pseudo-terminals are made while the process may, and before there is much to
  * be thrown away if they cannot. */
 static int open_outputs(struct run_session *s)
 {
 	char line[512], name[256];
 
+	if (!s->o.summary && s->o.trace && !strcmp(s->o.trace, "-"))
+		s->summary = stderr;
 	if (s->o.summary) {
 		s->summary = file_open(s->o.summary);
 		if (!s->summary)
@@ -258,7 +267,7 @@ static int open_outputs(struct run_session *s)
 	for (unsigned i = 0; i < RUN_SERIALS && !s->o.native; i++) {
 		const struct run_serial_config cfg = {
 			.where = s->o.serial[i],
-			.out = s->o.json && !s->summary ? STDERR_FILENO : STDOUT_FILENO,
+			.out = standard_output_is_taken(s) ? STDERR_FILENO : STDOUT_FILENO,
 			.unfiltered = s->o.unfiltered,
 			.wake = s->attend.wake,
 			.ending = is_ending,
@@ -367,6 +376,7 @@ static int go(struct run_session *s)
 		status = run_td(s);
 	status = tear_down(s, status);
 	tdx_vmm_free(s->vmm);
+	run_attend_stop(s);
 	if (s->trace) {
 		bool full = trace_is_full(s->trace);
 		int e = trace_close(s->trace);
@@ -378,7 +388,6 @@ static int go(struct run_session *s)
 		if (e)
 			status = run_complain(s, s->o.trace, strerror(-e));
 	}
-	run_attend_stop(s);
 	run_ports_close(&s->ports);
 	close_outputs(s);
 	pthread_mutex_destroy(&s->end_lock);
@@ -518,6 +527,9 @@ int verb_run(int argc, char **argv)
 		return options_wrong(&usage, "there is one standard input for two serial ports");
 	if (engine == 3 && vcpus > 1)
 		return options_wrong(&usage, "--engine check takes one vCPU");
+	if (o.trace && !strcmp(o.trace, "-") &&
+	    ((o.summary && !strcmp(o.summary, "-")) || (o.report && !strcmp(o.report, "-"))))
+		return options_wrong(&usage, "standard output is the trace's");
 	if (o.gdb && !gdb_is_address(o.gdb))
 		return options_wrong(&usage, "--gdb takes [ADDRESS]:PORT, not \"%s\"", o.gdb);
 	if (packages > cpus)

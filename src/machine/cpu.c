@@ -177,7 +177,7 @@ static uint64_t splitmix64(uint64_t *state)
 	return z ^ z >> 31;
 }
 
-bool machine_rdrand(struct machine_lp *lp, uint64_t *value)
+static bool draw(struct machine_lp *lp, uint64_t *state, uint64_t *value)
 {
 	int left = atomic_load_explicit(&lp->m->rng_fail, memory_order_relaxed);
 
@@ -187,8 +187,18 @@ bool machine_rdrand(struct machine_lp *lp, uint64_t *value)
 							  memory_order_relaxed,
 							  memory_order_relaxed))
 			return false;
-	*value = splitmix64(&lp->rng_state);
+	*value = splitmix64(state);
 	return true;
+}
+
+bool machine_rdrand(struct machine_lp *lp, uint64_t *value)
+{
+	return draw(lp, &lp->rng_state, value);
+}
+
+bool machine_guest_random(struct machine_lp *lp, uint64_t *value)
+{
+	return draw(lp, &lp->guest_rng_state, value);
 }
 
 bool machine_rdseed(struct machine_lp *lp, uint64_t *value)

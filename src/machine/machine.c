@@ -138,6 +138,7 @@ static void number_processors(struct machine *m)
 		lp->rflags_if = true;
 		lp->irq_countdown = -1;
 		lp->rng_state = m->cfg.seed + i * 0x632be59bd9b4e019u;
+		lp->guest_rng_state = ~lp->rng_state;
 		lp->xcr0 = 0x602e7;
 		lp->call = MACHINE_CALL_HOST;
 	}

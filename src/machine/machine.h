@@ -99,7 +99,7 @@ struct machine_lp {
 	 * SEAM cleared it. The processor's thread. */
 	uint64_t retired;
 	_Atomic uint64_t tlb_generation; /* INVEPTs so far: guest TLBs filled before are stale */
-	uint64_t rng_state;
+	uint64_t rng_state, guest_rng_state; /* what SEAM and host draw, and what guests do */
 	uint64_t xcr0;
 	uint8_t call; /* what this processor is doing, for reports: MACHINE_CALL_* */
 	struct machine_range wc[MACHINE_MAX_WC]; /* direct stores no barrier has ordered yet */
@@ -334,6 +334,9 @@ uint64_t machine_rdtsc(struct machine_lp *lp);
 /* False: the generator had nothing to give (CF = 0). */
 bool machine_rdrand(struct machine_lp *lp, uint64_t *value);
 bool machine_rdseed(struct machine_lp *lp, uint64_t *value);
+/* The same of a guest, without an exit. Apart from the others, so that what the module draws is the
+ * same whatever its guests execute: a recorded run can be played without them. */
+bool machine_guest_random(struct machine_lp *lp, uint64_t *value);
 /* PCONFIG key programming on the processor's package: 0, 2 (entropy), 5 (device busy). */
 int machine_pconfig(struct machine_lp *lp, unsigned hkid_);
 /* The poll long calls make between blocks: NMI/SMI/INTR (INTR masked by rflags_if) pending? */

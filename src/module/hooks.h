@@ -10,7 +10,8 @@
  * injection, schedule explorer may also block in it). `acquired` after one (ok or not), `released`
  * after a release. `enter`/`leave` around each call with its registers; guest says whose. A
  * non-success status from `enter` is returned to the caller without running the leaf.
- * `exit`/`resume` around each VM exit of a guest, a TDCALL's included, and where it led. */
+ * `exit`/`resume` around each VM exit of a guest, a TDCALL's included, and where it led;
+ * `processor_ve` after a #VE that is none. */
 struct module_hooks {
 	struct tdx_status (*enter)(void *arg, struct lp *lp, bool guest, struct tdx_regs *regs);
 	void (*leave)(void *arg, struct lp *lp, bool guest, const struct tdx_regs *in,
@@ -23,6 +24,8 @@ struct module_hooks {
 			 enum lock_mode mode);
 	void (*exit)(void *arg, struct lp *lp, const struct vmexit *exit,
 		     const struct tdx_regs *guest);
+	void (*processor_ve)(void *arg, struct lp *lp, uint64_t qualification, uint64_t gla,
+			     uint64_t gpa);
 	void (*resume)(void *arg, struct lp *lp, enum module_next next);
 };
 

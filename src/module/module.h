@@ -62,6 +62,10 @@ const struct tdx_regs *module_host_regs(const struct module *mod, unsigned lp);
 struct module_entry module_entry(const struct module *mod, unsigned lp);
 struct tdx_regs *module_guest_regs(struct module *mod, unsigned lp);
 struct vmcs *module_vmcs(struct module *mod, unsigned lp);
+/* The processor raises #VE for an EPT violation by itself, where the EPT entry does not suppress
+ * it: the vCPU's information area is filled. False: it is still in use, and the violation exits. */
+bool module_processor_ve(struct module *mod, unsigned lp, uint64_t qualification, uint64_t gla,
+			 uint64_t gpa);
 /* CPUID as the guest's values have it, without what only the moment decides and without #VE: which
  * features its processor has. EAX to EDX. */
 void module_guest_cpuid(struct module *mod, unsigned lp, uint32_t leaf, uint32_t subleaf,

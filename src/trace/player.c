@@ -222,6 +222,13 @@ static bool host_lp(const struct player *p, const struct vec_step *s, struct pla
 		      s->lp < p->m->cfg.lps ? "in a guest" : "not of this platform");
 }
 
+/* What is pending for the host is taken: at an exit for it, and before the host calls, whose
+ * interrupts are on. The module sends some itself. */
+static void host_takes_interrupts(struct player *p, unsigned lp)
+{
+	atomic_store(&p->m->lp[lp].irq, false);
+}
+
 static bool seamcall(struct player *p, const struct vec_step *s, struct played *out)
 {
 	if (!host_lp(p, s, out))
@@ -234,6 +241,7 @@ static bool seamcall(struct player *p, const struct vec_step *s, struct played *
 		out->regs.rcx = s->addr;
 		p->last_lp = s->lp;
 	}
+	host_takes_interrupts(p, s->lp);
 	out->call = true;
 	out->lp = s->lp;
 	p->tdvpr[s->lp] = out->regs.rcx & 0xffffffffff000ull;
@@ -269,6 +277,8 @@ static bool guest_exit(struct player *p, unsigned lp, const struct vmexit *x, ui
 
 	*regs = *in;
 	p->m->lp[lp].retired = retired;
+	if ((x->reason & VMX_EXIT_BASIC_MASK) == VMX_EXIT_EXTERNAL_INTERRUPT)
+		host_takes_interrupts(p, lp);
 	if (!x->stall)
 		vmcs_write(vmcs, VMCS_GUEST_RIP, vmcs_read(vmcs, VMCS_GUEST_RIP) + GUEST_PROGRESS);
 	atomic_fetch_add(&p->m->tsc, GUEST_STEP_TSC);
@@ -317,6 +327,9 @@ static bool guest(struct player *p, const struct vec_step *s, struct played *out
 		out->regs = *module_guest_regs(p->mod, s->lp);
 		return true;
 	}
+	if (s->kind == VEC_GUEST_VE)
+		return module_processor_ve(p->mod, s->lp, s->qual, s->gla, s->gpa) ||
+		       cannot(out, "ve: LP %u: the last one has not been taken", s->lp);
 	vmcs = module_vmcs(p->mod, s->lp);
 	vmcs_write(vmcs, VMCS_GUEST_EFER, EFER_64BIT);
 	vmcs_set_bits(vmcs, VMCS_GUEST_CR0, CR0_PG | CR0_PE);
@@ -408,6 +421,7 @@ static bool step(struct player *p, const struct vec_step *s, struct played *out)
 	case VEC_GUEST:
 	case VEC_GUEST_MODE64:
 	case VEC_GUEST_REGS:
+	case VEC_GUEST_VE:
 		return guest(p, s, out);
 	case VEC_TDCALL:
 		return tdcall(p, s, out);

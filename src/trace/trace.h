@@ -4,7 +4,8 @@
  *
  * A file (swtdx-trace(5)) is a header, then blocks, each with a checksum of its own; a block has
  * records of one processor in order. Numbers are little-endian base-128 words, so that a call takes
- * some tens of bytes. Writing takes no lock but to hand a full block to the file. With the same
+ * some tens of bytes. Writing takes a lock that nobody contends for but trace_save(), and the
+ * file's to hand a full block to it. With the same
  * seed and the same order of calls two traces differ in their times only. */
 #ifndef TRACE_TRACE_H
 #define TRACE_TRACE_H
@@ -75,11 +76,14 @@ struct trace_options {
 	uint64_t max_bytes; /* about: what comes after so many is not in it; 0: no limit */
 };
 
-/* Listens to the module from now on; nobody else may. NULL: *err is a negative errno. */
+/* Listens to the module from now on; nobody else may. To standard output for "-". NULL: *err is a
+ * negative errno. */
 struct trace *trace_open(const char *path, struct module *mod, const struct trace_options *opt,
 			 int *err);
 /* A line of the vector language that explains what follows. */
 void trace_text(struct trace *t, unsigned lp, const char *line);
+/* What there is goes to the file: whoever is killed after that has it. Any thread. */
+void trace_save(struct trace *t);
 /* Has it come to its limit? Any thread. */
 bool trace_is_full(const struct trace *t);
 /* No processor may be in the module. 0 or the first error there was, a negative errno. */
@@ -93,6 +97,7 @@ struct trace_file {
 	size_t nrecords;
 	bool ended;   /* TRACE_END was met; it is no record of the array */
 	bool damaged; /* not all of it could be used */
+	bool cut;     /* damaged because it ends too early, and for no other reason */
 	size_t damage_at;
 	char damage[96];
 	/* storage */

@@ -202,6 +202,13 @@ static void damage(struct trace_file *f, size_t at, const char *what)
 	snprintf(f->damage, sizeof(f->damage), "%s", what);
 }
 
+/* Nothing is wrong with it but that it ends here. */
+static void cut(struct trace_file *f, size_t at, const char *what)
+{
+	damage(f, at, what);
+	f->cut = true;
+}
+
 static int get_blocks(struct trace_file *f, const uint8_t *data, size_t at, size_t size)
 {
 	while (at < size) {
@@ -215,7 +222,7 @@ static int get_blocks(struct trace_file *f, const uint8_t *data, size_t at, size
 			return 0;
 		}
 		if (size - at < TRACE_BLOCK_HEADER) {
-			damage(f, at, "the file ends within the head of a block");
+			cut(f, at, "the file ends within the head of a block");
 			return 0;
 		}
 		len = get32(head + 12);
@@ -225,7 +232,7 @@ static int get_blocks(struct trace_file *f, const uint8_t *data, size_t at, size
 			return 0;
 		}
 		if (len > size - at - TRACE_BLOCK_HEADER) {
-			damage(f, at, "the file ends within a block");
+			cut(f, at, "the file ends within a block");
 			return 0;
 		}
 		in.p = head + TRACE_BLOCK_HEADER;
@@ -245,7 +252,7 @@ static int get_blocks(struct trace_file *f, const uint8_t *data, size_t at, size
 		at += TRACE_BLOCK_HEADER + len;
 	}
 	if (!f->ended)
-		damage(f, at, "the file ends between two blocks, before its end");
+		cut(f, at, "the file ends between two blocks, before its end");
 	return 0;
 }
 
@@ -255,6 +262,17 @@ static int by_seq(const void *a, const void *b)
 		 y = ((const struct trace_record *)b)->seq;
 
 	return (x > y) - (x < y);
+}
+
+/* Each processor's last records may be missing: what is there before the first of them is all that
+ * there was, in order. Numbers begin at 0 and leave none out. */
+static void keep_what_is_whole(struct trace_file *f)
+{
+	size_t n = 0;
+
+	while (n < f->nrecords && f->record[n].seq == n)
+		n++;
+	f->nrecords = n;
 }
 
 bool trace_is_trace(const uint8_t *data, size_t size)
@@ -290,6 +308,8 @@ int trace_parse(struct trace_file *f, const uint8_t *data, size_t size)
 	}
 	if (f->nrecords > 1)
 		qsort(f->record, f->nrecords, sizeof(*f->record), by_seq);
+	if (f->damaged)
+		keep_what_is_whole(f);
 	return err;
 }
 

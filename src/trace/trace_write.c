@@ -28,11 +28,13 @@ enum {
 	MAX_TDMRS = 64,
 };
 
-/* A processor's record in progress and the block it will be in. */
+/* A processor's record in progress and the block it will be in. The record is the processor's own;
+ * the block is under the mutex, since whoever saves what there is takes it too. */
 struct lane {
 	struct trace_record r;
 	struct trace_lock lock[TRACE_MAX_LOCKS];
 	bool open;
+	pthread_mutex_t mutex;
 	size_t used;
 	uint8_t block[TRACE_BLOCK_HEADER + TRACE_BLOCK_SIZE];
 	uint8_t pad[64]; /* the next processor's */
@@ -149,7 +151,7 @@ static void put_exit(struct lane *l, const struct trace_record *r)
 	put_byte(l, (uint8_t)(x->stall | (TRACE_RETIRED_MANY - r->retired) << 1));
 }
 
-static void put_record(struct trace *t, unsigned lp)
+static void put_call(struct trace *t, unsigned lp)
 {
 	static const struct tdx_regs zero;
 	struct lane *l = &t->lane[lp];
@@ -181,6 +183,22 @@ static void put_record(struct trace *t, unsigned lp)
 	}
 }
 
+static void put_record(struct trace *t, unsigned lp)
+{
+	pthread_mutex_lock(&t->lane[lp].mutex);
+	put_call(t, lp);
+	pthread_mutex_unlock(&t->lane[lp].mutex);
+}
+
+void trace_save(struct trace *t)
+{
+	for (unsigned i = 0; i < t->lps; i++) {
+		pthread_mutex_lock(&t->lane[i].mutex);
+		flush(t, i);
+		pthread_mutex_unlock(&t->lane[i].mutex);
+	}
+}
+
 /* Bytes longer than a block go into several records. */
 static void put_bytes(struct trace *t, unsigned lp, enum trace_type type, uint64_t pa,
 		      const uint8_t *bytes, size_t len)
@@ -189,6 +207,7 @@ static void put_bytes(struct trace *t, unsigned lp, enum trace_type type, uint64
 
 	if (trace_is_full(t))
 		return;
+	pthread_mutex_lock(&l->mutex);
 	for (size_t at = 0, n; at < len; at += n) {
 		n = len - at < TRACE_BLOCK_SIZE / 2 ? len - at : TRACE_BLOCK_SIZE / 2;
 		if (l->used + n + 64 > TRACE_BLOCK_SIZE)
@@ -200,6 +219,7 @@ static void put_bytes(struct trace *t, unsigned lp, enum trace_type type, uint64
 		memcpy(l->block + TRACE_BLOCK_HEADER + l->used, bytes + at, n);
 		l->used += n;
 	}
+	pthread_mutex_unlock(&l->mutex);
 }
 
 bool trace_is_full(const struct trace *t)
@@ -444,6 +464,17 @@ static void on_resume(void *arg, struct lp *lp, enum module_next next)
 	end(arg, lp, next, next == MODULE_TO_HOST ? &lp->host : &lp->vps->gpr);
 }
 
+static void on_processor_ve(void *arg, struct lp *lp, uint64_t qualification, uint64_t gla,
+			    uint64_t gpa)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "guest ve lp=%u qual=0x%llx gla=0x%llx gpa=0x%llx", lp->id,
+		 (unsigned long long)qualification, (unsigned long long)gla,
+		 (unsigned long long)gpa);
+	trace_text(arg, lp->id, line);
+}
+
 static void on_acquired(void *arg, struct lp *lp, enum lock_resource res, uint64_t key,
 			enum lock_mode mode, bool guest, enum lock_result result)
 {
@@ -487,6 +518,7 @@ static const struct module_hooks hooks = {
 	.acquired = on_acquired,
 	.released = on_released,
 	.exit = on_exit_of_guest,
+	.processor_ve = on_processor_ve,
 	.resume = on_resume,
 };
 
@@ -536,7 +568,9 @@ struct trace *trace_open(const char *path, struct module *mod, const struct trac
 	t->opt = *opt;
 	t->lps = mod->m->cfg.lps;
 	t->lane = calloc(t->lps, sizeof(*t->lane));
-	t->fd = t->lane ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : -1;
+	t->fd = !t->lane	    ? -1
+		: strcmp(path, "-") ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)
+				    : dup(STDOUT_FILENO);
 	if (t->fd < 0) {
 		*err = t->lane ? -errno : -ENOMEM;
 		free(t->lane);
@@ -544,6 +578,8 @@ struct trace *trace_open(const char *path, struct module *mod, const struct trac
 		return NULL;
 	}
 	pthread_mutex_init(&t->file, NULL);
+	for (unsigned i = 0; i < t->lps; i++)
+		pthread_mutex_init(&t->lane[i].mutex, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &t->start);
 	write_header(t);
 	module_set_hooks(mod, &hooks, t);
@@ -565,6 +601,8 @@ int trace_close(struct trace *t)
 		atomic_store(&t->err, -errno);
 	err = atomic_load(&t->err);
 	pthread_mutex_destroy(&t->file);
+	for (unsigned i = 0; i < t->lps; i++)
+		pthread_mutex_destroy(&t->lane[i].mutex);
 	free(t->lane);
 	free(t);
 	return err;

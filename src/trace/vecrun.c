@@ -11,6 +11,7 @@
 
 #include "module/invariants.h"
 #include "trace/player.h"
+#include "trace/stage.h"
 #include "trace/vector.h"
 
 struct vecrun {
@@ -150,7 +151,8 @@ static bool compared(enum vec_kind kind)
 static void check(struct vecrun *r, const struct vec_step *s, const struct played *d)
 {
 	if (s->outcome == VEC_OUT_ANY && has_outcome(s->kind)) {
-		differ(r, "%s: no outcome is recorded", s->label ? s->label : "exit");
+		differ(r, "%s: no outcome is recorded (\"->\"), so that nothing can be compared",
+		       s->label ? s->label : "exit");
 		return;
 	}
 	switch (s->kind) {
@@ -178,6 +180,7 @@ static void check(struct vecrun *r, const struct vec_step *s, const struct playe
 	case VEC_ENV:
 	case VEC_TDMR_INIT:
 	case VEC_GUEST_MODE64:
+	case VEC_GUEST_VE:
 	case VEC_HOLD:
 	case VEC_RELEASE:
 	case VEC_XOR:
@@ -209,6 +212,69 @@ static void check_invariants(struct vecrun *r)
 		differ(r, "invariant broken: %s", why);
 }
 
+/* "stage NAME": the lines that bring up the small TD of the explorer. Their outcome is not
+ * recorded; that each call succeeds is what is compared. */
+static bool run_stage(struct vecrun *r, const char *name)
+{
+	char quoted[VEC_QUOTED], *lines = NULL, *next;
+
+	for (unsigned i = 0; i < STAGE_NUM && !lines; i++)
+		if (strcmp(stage_name(i), name) == 0)
+			lines = stage_lines(i);
+	if (!lines) {
+		differ(r, "not understood: there is no stage %s", vec_quoted(name, quoted));
+		return false;
+	}
+	for (char *l = lines; *l && !r->step_differs; l = next) {
+		struct vec_step s;
+		struct played d;
+		char err[128];
+
+		next = strchrnul(l, '\n');
+		if (*next)
+			*next++ = '\0';
+		if (!vec_parse(l, &s, err, sizeof(err)))
+			differ(r, "stage %s: %s", vec_quoted(name, quoted), err);
+		for (unsigned i = 0; i < s.repeat && !r->step_differs; i++)
+			if (!player_step(&r->p, &s, &d))
+				differ(r, "stage %s: %s", vec_quoted(name, quoted), d.why);
+			else if (d.call && d.next == MODULE_TO_HOST &&
+				 !tdx_is_success(tdx_status(d.regs.rax)))
+				differ(r, "stage %s: %s fails", vec_quoted(name, quoted), s.label);
+	}
+	free(lines);
+	return true;
+}
+
+/* Done, and what becomes of the result. False: the rest is not run. */
+static bool run_line(struct vecrun *r, char *line, struct vecrun_result *result)
+{
+	const bool stage = strncmp(line, "stage ", 6) == 0 && !r->p.mod;
+	struct vec_step s = {.kind = VEC_PLATFORM};
+	char err[128];
+
+	r->step_differs = false;
+	if (stage) {
+		result->damaged |= !run_stage(r, line + 6);
+	} else if (!vec_parse(line, &s, err, sizeof(err)) ||
+		   (!r->p.mod && s.kind != VEC_PLATFORM && s.kind != VEC_COMMENT)) {
+		differ(r, "not understood: %s", r->p.mod ? err : "no platform line before it");
+		result->damaged = true;
+	} else {
+		run_step(r, &s);
+	}
+	if (result->damaged)
+		return false;
+	if (s.kind != VEC_COMMENT)
+		check_invariants(r);
+	if (stage || compared(s.kind)) {
+		result->steps++;
+		result->passed += !r->step_differs;
+	}
+	result->differing += r->step_differs;
+	return !(r->step_differs && !r->opt->keep_going) && !(s.kind == VEC_PLATFORM && !r->p.mod);
+}
+
 void vecrun_text(char *text, const struct vecrun_options *opt, struct vecrun_result *result)
 {
 	struct vecrun *r = calloc(1, sizeof(*r));
@@ -222,30 +288,11 @@ void vecrun_text(char *text, const struct vecrun_options *opt, struct vecrun_res
 	r->opt = opt;
 	r->p.profile = opt->profile;
 	for (; line && *line; line = end) {
-		struct vec_step s;
-		char err[128];
-
 		end = strchr(line, '\n');
 		if (end)
 			*end++ = '\0';
 		r->line = ++result->lines;
-		r->step_differs = false;
-		if (!vec_parse(line, &s, err, sizeof(err)) ||
-		    (!r->p.mod && s.kind != VEC_PLATFORM && s.kind != VEC_COMMENT)) {
-			differ(r, "not understood: %s",
-			       r->p.mod ? err : "no platform line before it");
-			result->damaged = true;
-			break;
-		}
-		run_step(r, &s);
-		if (s.kind != VEC_COMMENT)
-			check_invariants(r);
-		if (compared(s.kind)) {
-			result->steps++;
-			result->passed += !r->step_differs;
-		}
-		result->differing += r->step_differs;
-		if ((r->step_differs && !opt->keep_going) || (s.kind == VEC_PLATFORM && !r->p.mod))
+		if (!run_line(r, line, result))
 			break;
 	}
 	/* A file of nothing, or of comments only: passing it would say that something was checked.

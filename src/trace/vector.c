@@ -310,6 +310,8 @@ static bool guest(struct cursor *c, struct vec_step *s)
 		s->kind = VEC_GUEST_MODE64;
 	else if (strcmp(t, "regs") == 0)
 		s->kind = VEC_GUEST_REGS;
+	else if (strcmp(t, "ve") == 0)
+		s->kind = VEC_GUEST_VE;
 	while ((t = next(c)) && strcmp(t, "->") != 0) {
 		eq = strchr(t, '=');
 		if (!eq)

@@ -18,7 +18,6 @@
 #include "engine/ept.h"
 #include "engine/interrupt.h"
 #include "engine/native/fiber.h"
-#include "engine/ve.h"
 #include "engine/vcpus.h"
 #include "machine/machine.h"
 #include "module/entered.h"
@@ -257,7 +256,8 @@ static void *translate(struct native_cpu *cpu, uint64_t gpa, enum ept_access acc
 			*hkid_ = hit.hkid;
 			return hit.host;
 		case EPT_VE:
-			if (engine_ve(in->vps, in->vmcs, x.qualification | GLA_VALID, gpa, gpa)) {
+			if (module_processor_ve(cpu->v->mod, cpu->v->lp,
+						x.qualification | GLA_VALID, gpa, gpa)) {
 				event(cpu, VECTOR_VE, 0);
 				return NULL;
 			}

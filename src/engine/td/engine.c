@@ -10,7 +10,6 @@
 
 #include "arch/msr.h"
 #include "engine/interrupt.h"
-#include "engine/ve.h"
 
 /* Instructions between two looks at what nobody kicks for. */
 #define BUDGET	       20000000ull
@@ -149,7 +148,7 @@ static void note_ve(struct td_cpu *t)
 static bool convert_to_ve(struct td_cpu *t, const struct x86_exit *e)
 {
 	if (t->refused != EPT_VE || e->idt_info >> 31 ||
-	    !engine_ve(t->in.vps, t->in.vmcs, e->qualification, e->gla, e->gpa))
+	    !module_processor_ve(t->mod, t->lp_id, e->qualification, e->gla, e->gpa))
 		return false;
 	note_ve(t);
 	x86_inject(t->x86, VECTOR_VE, VMX_EVENT_EXCEPTION, false, 0, 0);

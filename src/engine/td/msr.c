@@ -16,9 +16,8 @@ uint64_t td_tsc(struct x86_cpu *x86)
 
 bool td_random(struct x86_cpu *x86, bool seed, uint64_t *value)
 {
-	struct machine_lp *hw = td_cpu_of(x86)->in.hw;
-
-	return seed ? machine_rdseed(hw, value) : machine_rdrand(hw, value);
+	(void)seed;
+	return machine_guest_random(td_cpu_of(x86)->in.hw, value);
 }
 
 /* The interpreter holds it. */
