@@ -25,7 +25,14 @@ refused 'is not for the TD'"'"'s creator to choose' --cpuid 0x1f.9:eax=1
 refused 'of ebx the TD'"'"'s creator chooses' --cpuid 7.0:ebx=0x20
 refused 'the module takes bits of' --xfam 0x1
 refused 'the same power of two of vCPUs' --vcpus 6 --dies 2
-for args in "" "--vcpus 2" "--vcpus 8 --dies 2 --cpus 4" "--cpuid 7.0:ebx=0x108 --xfam 0xe7" "--packages 2 --cpus 4" "--huge-pages"; do
+refused 'is not BASE+SIZE' --memory-map 1M-2M
+refused 'begins before the range before it ends' --memory-map 1M+1G,512M+1G
+refused 'is not of whole pages' --memory-map 1M+1000
+refused 'is not SIZE/WAYS of one of four caches' --caches 48K/12
+refused 'is no cache' --caches 48K/11,32K/8,2M/16,60M/15
+for args in "" "--vcpus 2" "--vcpus 8 --dies 2 --cpus 4" "--cpuid 7.0:ebx=0x108 --xfam 0xe7" "--packages 2 --cpus 4" "--huge-pages" \
+	"--cpu granite-rapids --la57" "--memory-map 1M+1G,2G+512M,4G+2G" "--erratum partial-write" \
+	"--caches 48K/12,64K/8,1M/16,30M/15"; do
 	# shellcheck disable=SC2086
 	"$swtdx" run --engine native --quiet $args "$image" >"$dir/out" || fail "run $args: exit $?"
 	grep -q '^cache duties that the host forgot: 0$' "$dir/out" || fail "a cache duty was forgotten"

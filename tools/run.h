@@ -25,16 +25,20 @@
 
 enum { RUN_MAX_VCPUS = 64, RUN_MAX_REPORTS = 16 };
 
+enum run_erratum { RUN_NO_ERRATUM, RUN_PARTIAL_WRITE };
+
 struct run_options {
-	const char *image, *kernel, *initrd, *append, *trace, *report, *gdb, *cpuid, *summary;
+	const char *image, *kernel, *initrd, *append, *trace, *report, *gdb, *cpuid, *summary,
+		*memory_map, *caches;
 	const char *serial[RUN_SERIALS]; /* see run_serial.h */
 	uint64_t memory, trace_limit;
 	uint64_t xfam; /* 0: the least, and what the engine has */
-	unsigned vcpus, cpus, packages, dies;
+	unsigned vcpus, cpus, packages, dies, cpu;
+	enum run_erratum erratum;
 	enum tdvf_order order;
 	const char *host, *fault;
 	bool dynamic_pamt;
-	bool huge, debug, quiet, json, native, translate, check, unfiltered;
+	bool huge, debug, quiet, json, native, translate, check, unfiltered, la57;
 	enum sandbox_mode sandbox;
 	uint64_t timeout; /* seconds; 0: none */
 	uint64_t seed;

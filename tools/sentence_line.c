@@ -84,6 +84,8 @@ bool line_tells_failure(const char *line, size_t len)
 		"unrecoverable", "overflow",	"leaked",	"not allowed",	 "bad",
 		"requires",	 "is required", "violation",	"emerg",	 "fatal",
 		"illegal",	 "denying",	"giving up",	"gave up",	 "disabled",
+		"not enough",	 "no enough",	"insufficient", "unhandled",	 "misconfiguration",
+		"out of memory", "too large",	"too small",	"too many",	 "conflicts",
 	};
 
 	if (is_quotation(line, len))

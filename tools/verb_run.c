@@ -18,10 +18,34 @@
 #include "tools/gdb/gdb.h"
 #include "tools/options.h"
 #include "tools/run.h"
+#include "tools/run_machine.h"
 #include "tools/verbs.h"
 #include "trace/trace.h"
 
+/* CPUID bit of five levels of page tables. */
+#define LA57	    "7.0:ecx=0x10000"
+#define HOST_MEMORY (2ull << 30) /* what the machine has besides the TD's */
+
 enum { DEFAULT_MEMORY_MIB = 512, DEFAULT_TRACE_MIB = 1024 };
+
+/* The machine that was asked for; NULL: err says why not. */
+static struct tdx_model *new_machine(const struct run_session *s, char *err, size_t len)
+{
+	struct machine_config cfg;
+
+	tdx_model_default(&cfg);
+	cfg.lps = s->o.cpus;
+	cfg.pkgs = s->o.packages;
+	cfg.fms = run_cpu_fms(s->o.cpu);
+	cfg.partial_write_mce = s->o.erratum == RUN_PARTIAL_WRITE;
+	if (s->o.seed)
+		cfg.seed = s->o.seed;
+	if (!s->o.memory_map)
+		tdx_model_memory_of(&cfg, s->o.memory + HOST_MEMORY);
+	else if (!run_memory_map(s->o.memory_map, &cfg, err, len))
+		return NULL;
+	return tdx_model_new_from(&cfg, err, len);
+}
 
 static int power_on(struct run_session *s)
 {
@@ -29,12 +53,16 @@ static int power_on(struct run_session *s)
 	struct tdx_range map[TDX_MAX_CMRS];
 	struct tdx_range memory[TDX_MAX_CMRS];
 	struct tdx_vmm_config cfg = {
-		.cpus = cpus, .memory = memory, .progress = run_progress, .log = run_log, .arg = s};
+		.cpus = cpus,
+		.memory = memory,
+		.errata = s->o.erratum == RUN_PARTIAL_WRITE ? TDX_HOST_PARTIAL_WRITE_MCE : 0,
+		.progress = run_progress,
+		.log = run_log,
+		.arg = s};
 	char err[256];
 
 	run_stage(s, "powering on a simulated machine");
-	s->model = tdx_model_new(s->o.memory + (2ull << 30), s->o.cpus, s->o.packages, s->o.seed,
-				 err, sizeof(err));
+	s->model = new_machine(s, err, sizeof(err));
 	if (!s->model)
 		return run_complain(s, "the machine", err);
 	if (s->o.trace) {
@@ -83,6 +111,10 @@ static int configure(struct run_session *s, struct tdx_vm_params *p)
 	p->xfam &= can;
 	if (tdx_vm_topology(s->vmm, s->o.vcpus, s->o.dies, p))
 		return run_complain(s, "--dies", "each must have the same power of two of vCPUs");
+	if (s->o.caches && !run_caches(s->o.caches, p, err, sizeof(err)))
+		return run_complain(s, "--caches", err);
+	if (s->o.la57 && !run_cpuid_parse(LA57, p, err, sizeof(err)))
+		return run_complain(s, "--la57", err);
 	if (!s->o.cpuid)
 		return VERB_OK;
 	/* Of its own first: the topology has bits that are not for anybody to choose. */
@@ -118,6 +150,7 @@ static int build(struct run_session *s)
 		.max_vcpus = s->o.vcpus,
 		.huge_pages = s->o.huge,
 		.irqchip = !s->o.native,
+		.gpaw52 = s->o.la57,
 		.rbp_mod = !s->o.kernel && !s->o.native,
 	};
 	gpa_t hob;
@@ -430,11 +463,23 @@ int verb_run(int argc, char **argv)
 	struct run_options o = {.serial = {"stdio", "none"}};
 	uint64_t mib = DEFAULT_MEMORY_MIB, trace_mib = DEFAULT_TRACE_MIB, vcpus = 1, cpus = 2,
 		 packages = 1, dies = 1;
-	unsigned engine = 0, order = 0, sandbox = SANDBOX_ON;
+	unsigned engine = 0, order = 0, sandbox = SANDBOX_ON, cpu = 0, erratum = 0;
 	const struct verb_option options[] = {
 		OPTION_NUMBER("memory", "MIB", &mib, 128, 1u << 20, "memory of the TD (512)"),
 		OPTION_NUMBER("vcpus", "N", &vcpus, 1, RUN_MAX_VCPUS, "vCPUs of the TD (1)"),
 		OPTION_NUMBER("cpus", "N", &cpus, 1, 64, "logical processors of the machine (2)"),
+		OPTION_CHOICE("cpu", RUN_CPU_MODELS, &cpu,
+			      "the machine's processors, as CPUID tells (sapphire-rapids)"),
+		OPTION_TEXT(
+			"memory-map", "BASE+SIZE[,...]", &o.memory_map,
+			"the machine's memory, with holes: as 1M+2G,4G+2G (what --memory needs)"),
+		OPTION_CHOICE("erratum", "none|partial-write", &erratum,
+			      "of the machine: partial writes to memory that was private poison it "
+			      "(none)"),
+		OPTION_FLAG("la57", &o.la57,
+			    "five levels of page tables, guest addresses of 52 bits"),
+		OPTION_TEXT("caches", "SIZE/WAYS,...", &o.caches,
+			    "the TD's caches L1d, L1i, L2, L3, as 48K/12,32K/8,2M/16,60M/15"),
 		OPTION_NUMBER("dies", "N", &dies, 1, RUN_MAX_VCPUS,
 			      "dies of the TD's package, each with a power of two of vCPUs (1)"),
 		OPTION_TEXT("cpuid", "LEAF[.SUB]:REG=VALUE[,...]", &o.cpuid,
@@ -541,6 +586,8 @@ int verb_run(int argc, char **argv)
 	o.cpus = (unsigned)cpus;
 	o.packages = (unsigned)packages;
 	o.dies = (unsigned)dies;
+	o.cpu = cpu;
+	o.erratum = (enum run_erratum)erratum;
 	o.sandbox = (enum sandbox_mode)sandbox;
 	o.native = engine == 1;
 	o.translate = engine == 2;

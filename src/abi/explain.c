@@ -75,7 +75,9 @@ __attribute__((unused)) static void every_leaf_has_its_statuses(enum tdx_seamcal
 static const struct {
 	const char *name, *advice;
 } actions[] = {
-	[TDX_DO_UNKNOWN] = {"unknown", "not a status of module 1.5.25"},
+	[TDX_DO_UNKNOWN] =
+		{"unknown",
+		 "module 1.5.25 does not know it: see the documents of the version that runs"},
 	[TDX_DO_NOTHING] = {"nothing", "nothing to do"},
 	[TDX_DO_AGAIN] = {"again", "make the same call again"},
 	[TDX_DO_KICK] = {"kick", "let the other processors finish, kick the TD's vCPUs out, then "

@@ -17,6 +17,11 @@ static const struct cpuid_row *find_cpuid(const struct machine_platform *p, uint
 	return NULL;
 }
 
+uint32_t machine_fms(const struct machine *m)
+{
+	return m->cfg.fms ? m->cfg.fms : m->cfg.platform->fms;
+}
+
 struct cpuid_regs machine_cpuid(const struct machine_lp *lp, uint32_t leaf, uint32_t subleaf)
 {
 	const struct cpuid_row *row = find_cpuid(lp->m->cfg.platform, leaf, subleaf);
@@ -26,6 +31,7 @@ struct cpuid_regs machine_cpuid(const struct machine_lp *lp, uint32_t leaf, uint
 		r = row->r;
 	switch (leaf) {
 	case 1:
+		r.eax = machine_fms(lp->m);
 		r.ebx = (r.ebx & 0x00ffffff) | lp->x2apic_id << 24;
 		break;
 	case 0xb:

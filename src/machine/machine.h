@@ -72,6 +72,7 @@ struct machine_config {
 	unsigned lps, pkgs;
 	unsigned wb_blocks; /* cache sub-blocks of one TDH.PHYMEM.CACHE.WB cycle */
 	uint64_t seed;	    /* of all entropy */
+	uint32_t fms;	    /* family, model, stepping of all packages; 0: the platform's */
 	bool integrity;	 /* a read under the wrong KeyID poisons (else it just returns the bytes) */
 	bool shared_ram; /* RAM is a sealed file that other processes may map (machine.ram_fd). Most
 			  * hosts give files no large pages, and walks then miss the host's TLB. */
@@ -80,6 +81,10 @@ struct machine_config {
 				 */
 	const struct machine_platform *platform;
 };
+
+struct machine;
+/* CPUID(1).EAX of the packages. */
+uint32_t machine_fms(const struct machine *m);
 
 /* What SEAM sends its own processor. */
 enum machine_ipi { MACHINE_IPI_FIXED, MACHINE_IPI_NMI, MACHINE_IPI_INIT };

@@ -204,7 +204,7 @@ static struct tdx_status learn(struct scan *c, unsigned row, struct cpuid_regs *
 
 	switch (cpuid_keys[row].leaf) {
 	case 0x1:
-		c->plat->fms = c->lp->mod->m->cfg.platform->fms;
+		c->plat->fms = machine_fms(c->lp->mod->m);
 		r->eax = c->plat->fms;
 		break;
 	case 0x4:

@@ -187,28 +187,36 @@ struct tdx_model *tdx_model_new_from(const struct machine_config *cfg, char *err
 	return model;
 }
 
+void tdx_model_default(struct machine_config *cfg)
+{
+	machine_default_config(cfg);
+	cfg->integrity = true;
+}
+
+void tdx_model_memory_of(struct machine_config *cfg, uint64_t memory)
+{
+	const uint64_t low = cfg->cmr[0].size;
+	const uint64_t high =
+		memory > low ? (memory - low + TDX_SIZE_1G - 1) & ~(TDX_SIZE_1G - 1) : TDX_SIZE_1G;
+
+	cfg->cmr[1].size = high;
+	cfg->mem_end = cfg->cmr[1].base + high;
+}
+
 struct tdx_model *tdx_model_new(uint64_t memory, unsigned cpus, unsigned packages, uint64_t seed,
 				char *err, size_t errlen)
 {
 	struct machine_config cfg;
 
-	machine_default_config(&cfg);
-	cfg.integrity = true;
+	tdx_model_default(&cfg);
 	if (cpus)
 		cfg.lps = cpus;
 	if (packages)
 		cfg.pkgs = packages;
 	if (seed)
 		cfg.seed = seed;
-	if (memory) {
-		/* The second CMR, above 4 GiB, takes what the first leaves. */
-		uint64_t low = cfg.cmr[0].size;
-		uint64_t high = memory > low ? (memory - low + TDX_SIZE_1G - 1) & ~(TDX_SIZE_1G - 1)
-					     : TDX_SIZE_1G;
-
-		cfg.cmr[1].size = high;
-		cfg.mem_end = cfg.cmr[1].base + high;
-	}
+	if (memory)
+		tdx_model_memory_of(&cfg, memory);
 	return tdx_model_new_from(&cfg, err, errlen);
 }
 

@@ -19,6 +19,10 @@ struct tdx_model {
 	} cpu[MACHINE_MAX_LPS];
 };
 
+/* The machine of tdx_model_new(), to be changed. */
+void tdx_model_default(struct machine_config *cfg);
+/* So much memory: the second CMR, above 4 GiB, takes what the first leaves. */
+void tdx_model_memory_of(struct machine_config *cfg, uint64_t memory);
 /* tdx_model_new() of any machine; cfg NULL: the default one. */
 struct tdx_model *tdx_model_new_from(const struct machine_config *cfg, char *err, size_t errlen);
 

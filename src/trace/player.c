@@ -68,6 +68,7 @@ static bool platform(struct player *p, const struct vec_step *s, struct played *
 	cfg.pkgs = s->platform.pkgs;
 	cfg.wb_blocks = s->platform.wb_blocks;
 	cfg.seed = s->platform.seed;
+	cfg.fms = s->platform.fms;
 	cfg.integrity = false;
 	p->m = machine_new(&cfg, err, sizeof(err));
 	if (!p->m)

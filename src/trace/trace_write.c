@@ -534,12 +534,14 @@ static size_t platform_line(const struct machine *m, char *buf, size_t len)
 		at += (size_t)snprintf(buf + at, len - at, "%s0x%llx+0x%llx", i ? "," : "",
 				       (unsigned long long)c->cmr[i].base,
 				       (unsigned long long)c->cmr[i].size);
-	return at +
-	       (size_t)snprintf(buf + at, len - at,
-				" maxpa=%u keyid_bits=%u keyids=%u tdx_keyids=%u lps=%u pkgs=%u"
-				" wb_blocks=%u seed=%llu",
-				c->maxpa, c->keyid_bits, c->keyids, c->tdx_keyids, c->lps, c->pkgs,
-				c->wb_blocks, (unsigned long long)c->seed);
+	at += (size_t)snprintf(buf + at, len - at,
+			       " maxpa=%u keyid_bits=%u keyids=%u tdx_keyids=%u lps=%u pkgs=%u"
+			       " wb_blocks=%u seed=%llu",
+			       c->maxpa, c->keyid_bits, c->keyids, c->tdx_keyids, c->lps, c->pkgs,
+			       c->wb_blocks, (unsigned long long)c->seed);
+	if (c->fms)
+		at += (size_t)snprintf(buf + at, len - at, " fms=0x%x", c->fms);
+	return at;
 }
 
 static void write_header(struct trace *t)

@@ -264,6 +264,8 @@ static bool platform(struct cursor *c, struct vec_step *s)
 			s->platform.wb_blocks = (unsigned)v;
 		else if (strcmp(t, "seed") == 0)
 			s->platform.seed = v;
+		else if (strcmp(t, "fms") == 0)
+			s->platform.fms = (uint32_t)v;
 		else
 			return fail(c, "no such key of a platform", t);
 	}

@@ -90,6 +90,7 @@ struct vec_step {
 		} cmr[32];
 		unsigned ncmr, maxpa, keyid_bits, keyids, tdx_keyids, lps, pkgs, wb_blocks;
 		uint64_t seed;
+		uint32_t fms; /* 0: the default platform's */
 	} platform;
 };
 
