@@ -4,7 +4,7 @@ BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 OVMF    ?= /usr/share/ovmf/OVMF.fd
 
-.PHONY: all help setup run host-kernel test lint cover bench stress fuzz prove mutants fidelity locks explore install clean
+.PHONY: all help setup run host-kernel test lint cover bench stress fuzz prove mutants reproducible compilers fidelity locks explore install clean
 
 # The library and the tools, in $(BUILD).
 all: $(BUILD)/build.ninja
@@ -12,14 +12,15 @@ all: $(BUILD)/build.ninja
 
 # What can be typed here. The comment above a target is its help.
 help:
-	@awk '/^# / { text = text substr($$0, 2) } /^[a-z-]+:/ { if (text) printf "%-12s%s\n", substr($$1, 1, length($$1) - 1), text } !/^#/ { text = "" }' Makefile
+	@awk '/^# / { text = text substr($$0, 2) } /^[a-z-]+:/ { if (text) printf "%-13s%s\n", substr($$1, 1, length($$1) - 1), text } !/^#/ { text = "" }' Makefile
 
 # What building needs is there, or installed; each target asks for its own besides.
 setup:
 	@scripts/setup build
 
+# No path of this machine in what is built: the same bytes wherever the sources are.
 $(BUILD)/build.ninja: | setup
-	@meson setup $(BUILD) >/dev/null
+	@CFLAGS="$$CFLAGS -ffile-prefix-map=$(CURDIR)=." meson setup $(BUILD) >/dev/null
 
 # The demonstration: a TD from power-on to quote.
 run: all
@@ -69,6 +70,15 @@ prove:
 mutants:
 	@scripts/setup build test
 	@scripts/mutants
+
+# The same bytes from two folders.
+reproducible: setup
+	@scripts/reproducible
+
+# No warning by any compiler that is here.
+compilers:
+	@scripts/setup build test
+	@scripts/compilers
 
 # docs/fidelity.md from the code and its vectors.
 fidelity: all
