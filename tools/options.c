@@ -11,7 +11,7 @@
 #include "tools/text.h"
 #include "tools/verbs.h"
 
-enum { MAX_OPTIONS = 32, FIRST_KEY = 256, MAX_HELP_COLUMN = 28 };
+enum { MAX_OPTIONS = 64, FIRST_KEY = 256, MAX_HELP_COLUMN = 28 };
 
 static void print_synopsis(const struct verb_usage *u, FILE *f)
 {

@@ -107,6 +107,8 @@ double run_seconds(const struct run_session *s);
 
 /* --- its parts --- */
 
+/* By JSON, or by the trace: the guest's console is on standard error then. */
+bool run_output_is_taken(const struct run_session *s);
 /* The console that has our terminal; NULL: none. */
 struct run_console *run_terminal(struct run_session *s);
 /* From outside: the run ends with this status, unless it has ended. Any thread. */

@@ -29,7 +29,7 @@ static void console(struct run_session *s, char c)
 	}
 	s->line[s->nline] = '\0';
 	run_end_stages(s);
-	fprintf(s->o.json ? stderr : stdout, "guest: %s\n", s->line);
+	fprintf(run_output_is_taken(s) ? stderr : stdout, "guest: %s\n", s->line);
 	s->nline = 0;
 }
 

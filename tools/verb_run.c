@@ -278,8 +278,7 @@ static void console_broken(void *arg, int err)
 	run_finish(s, VERB_ENVIRONMENT, line);
 }
 
-/* By JSON, or by the trace: the guest's console is on standard error then. */
-static bool standard_output_is_taken(const struct run_session *s)
+bool run_output_is_taken(const struct run_session *s)
 {
 	return (s->o.json && !s->summary) || (s->o.trace && !strcmp(s->o.trace, "-"));
 }
@@ -298,14 +297,14 @@ static int open_outputs(struct run_session *s)
 			return run_complain(s, s->o.summary, strerror(errno));
 	}
 	for (unsigned i = 0; i < RUN_SERIALS && !s->o.native; i++) {
-		const struct run_serial_config cfg = {
-			.where = s->o.serial[i],
-			.out = standard_output_is_taken(s) ? STDERR_FILENO : STDOUT_FILENO,
-			.unfiltered = s->o.unfiltered,
-			.wake = s->attend.wake,
-			.ending = is_ending,
-			.broken = console_broken,
-			.arg = s};
+		const struct run_serial_config cfg = {.where = s->o.serial[i],
+						      .out = run_output_is_taken(s) ? STDERR_FILENO
+										    : STDOUT_FILENO,
+						      .unfiltered = s->o.unfiltered,
+						      .wake = s->attend.wake,
+						      .ending = is_ending,
+						      .broken = console_broken,
+						      .arg = s};
 		int err = run_serial_open(&s->console[i], &cfg, name, sizeof(name));
 
 		s->consoles++;
