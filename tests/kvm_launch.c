@@ -60,6 +60,18 @@ static void capabilities_a_client_needs_are_there(void **state)
 			 CLIENT_VCPUS);
 }
 
+static void each_capability_has_a_row_of_its_own(void **state)
+{
+	struct kvm_cap_row row, other;
+
+	(void)state;
+	for (unsigned i = 0; kvm_cap_row(i, &row); i++) {
+		assert_int_equal(strncmp(row.name, "KVM_CAP_", 8), 0);
+		for (unsigned k = 0; k < i && kvm_cap_row(k, &other); k++)
+			assert_int_not_equal(row.number, other.number);
+	}
+}
+
 static void what_is_asked_in_vain_is_remembered_once(void **state)
 {
 	struct client *c = *state;
@@ -440,6 +452,7 @@ static void small_requests_of_a_vcpu(void **state)
 	assert_true(client_word(c, c->vcpu[0], KVM_GET_TSC_KHZ, 0) % 25000 == 0);
 	assert_int_equal(client_ioctl(c, c->vcpu[0], KVM_GET_MSRS, &m), 1);
 	assert_int_equal(m.e[0].data, 0xfee00d00);
+	assert_int_equal(client_word(c, c->vcpu[0], KVM_NMI, 0), 0);
 	m.l.nmsrs = 0;
 	assert_int_equal(client_ioctl(c, c->vcpu[0], KVM_SET_MSRS, &m), 0);
 	assert_int_equal(client_word(c, c->vm, KVM_SET_TSS_ADDR, 0xfeffd000), 0);
@@ -459,6 +472,10 @@ static void clocks_go_on_from_where_they_were_set(void **state)
 	assert_int_equal(client_ioctl(c, c->vm, KVM_SET_CLOCK, &now), 0);
 	t.flags = 1;
 	assert_int_equal(client_ioctl(c, c->vm, KVM_SET_CLOCK, &t), -EINVAL);
+	/* Any time may be set, the last of all, too. */
+	t = (struct kvm_clock){.clock = ~0ull, .flags = KVM_CLOCK_REALTIME, .realtime = 1ull << 63};
+	assert_int_equal(client_ioctl(c, c->vm, KVM_SET_CLOCK, &t), 0);
+	assert_int_equal(client_ioctl(c, c->vm, KVM_GET_CLOCK, &now), 0);
 }
 
 static void an_ordinary_vm_cannot_be_entered(void **state)
@@ -545,6 +562,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(nothing_is_powered_before_it_is_needed),
 		CASE(capabilities_a_client_needs_are_there),
+		CASE(each_capability_has_a_row_of_its_own),
 		CASE(what_is_asked_in_vain_is_remembered_once),
 		CASE(other_descriptors_are_not_ours),
 		CASE(wrong_pointers_are_efault),

@@ -119,7 +119,7 @@ struct kvm_vm {
 	uint64_t hypercalls; /* KVM_CAP_EXIT_HYPERCALL */
 	uint64_t apic_bus_ns;
 	unsigned tsc_khz, max_vcpu_ids, boot_id;
-	int64_t clock_offset; /* ns, to CLOCK_MONOTONIC */
+	uint64_t clock_offset; /* ns, to CLOCK_MONOTONIC, modulo 2^64 */
 	pthread_mutex_t irq_lock;
 	struct kvm_routes *routes;
 	struct kvm_eventfd *irqfds, *ioeventfds;

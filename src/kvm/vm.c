@@ -218,12 +218,12 @@ long kvm_vm_set_boot_cpu_id(struct kvm_vm *vm, unsigned long arg)
 
 /* --- time --- */
 
-static int64_t ns_of(clockid_t id)
+static uint64_t ns_of(clockid_t id)
 {
 	struct timespec t;
 
 	clock_gettime(id, &t);
-	return t.tv_sec * 1000000000ll + t.tv_nsec;
+	return (uint64_t)t.tv_sec * 1000000000ull + (uint64_t)t.tv_nsec;
 }
 
 long kvm_vm_get_clock(struct kvm_vm *vm, unsigned long arg)
@@ -231,9 +231,9 @@ long kvm_vm_get_clock(struct kvm_vm *vm, unsigned long arg)
 	struct kvm_clock c = {.flags = KVM_CLOCK_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC};
 
 	pthread_mutex_lock(&vm->lock);
-	c.clock = (uint64_t)(ns_of(CLOCK_MONOTONIC) + vm->clock_offset);
+	c.clock = ns_of(CLOCK_MONOTONIC) + vm->clock_offset;
 	pthread_mutex_unlock(&vm->lock);
-	c.realtime = (uint64_t)ns_of(CLOCK_REALTIME);
+	c.realtime = ns_of(CLOCK_REALTIME);
 	c.host_tsc = tdx_vmm_tsc(vm->host->vmm);
 	return kvm_to_user(arg, &c, sizeof(c));
 }
@@ -241,17 +241,17 @@ long kvm_vm_get_clock(struct kvm_vm *vm, unsigned long arg)
 long kvm_vm_set_clock(struct kvm_vm *vm, unsigned long arg)
 {
 	struct kvm_clock c;
-	int64_t passed = 0;
+	uint64_t passed = 0, now = ns_of(CLOCK_REALTIME);
 
 	if (kvm_from_user(&c, arg, sizeof(c)))
 		return -EFAULT;
 	if (c.flags & ~(KVM_CLOCK_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC))
 		return -EINVAL;
 	/* The time since it was taken goes on top; never backwards. */
-	if (c.flags & KVM_CLOCK_REALTIME)
-		passed = ns_of(CLOCK_REALTIME) - (int64_t)c.realtime;
+	if (c.flags & KVM_CLOCK_REALTIME && now > c.realtime)
+		passed = now - c.realtime;
 	pthread_mutex_lock(&vm->lock);
-	vm->clock_offset = (int64_t)c.clock + (passed > 0 ? passed : 0) - ns_of(CLOCK_MONOTONIC);
+	vm->clock_offset = c.clock + passed - ns_of(CLOCK_MONOTONIC);
 	pthread_mutex_unlock(&vm->lock);
 	return 0;
 }
