@@ -86,6 +86,7 @@ struct actor {
 	bool in_guest;
 	struct slot *guest_slot;
 	struct tdx_regs entered_with; /* the host's at TDH.VP.ENTER */
+	bool keeps_rbp;		      /* the TD lets the host keep it */
 	struct recipe recipe;
 	unsigned long n;
 	struct logged log[WORLD_LOG]; /* ring by n */

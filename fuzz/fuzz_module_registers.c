@@ -29,7 +29,6 @@ static bool guest_has(const struct tdx_regs *guest, uint64_t value)
 /* Nothing but what exits are described with: five words, of which R8 is a page. */
 static void check_async(struct actor *a, const struct tdx_regs *guest)
 {
-	const struct lp *lp = &a->w->mod->lp[a->lp];
 	const struct tdx_regs *host = module_host_regs(a->w->mod, a->lp);
 
 	for (unsigned i = 1; i < 16; i++) {
@@ -39,8 +38,7 @@ static void check_async(struct actor *a, const struct tdx_regs *guest)
 			if (v >> 56 == 0xca && guest_has(guest, v))
 				a->violation = "an exit showed the host a register of the guest";
 		} else if (i == RSP || i == RBP) {
-			if (v != (&a->entered_with.rax)[i] &&
-			    (v || i == RSP || lp->tdcs->config_flags & TDX_CONFIG_NO_RBP_MOD))
+			if (v != (&a->entered_with.rax)[i] && (v || i == RSP || a->keeps_rbp))
 				a->violation = "an exit changed the host's stack registers";
 		} else if (v) {
 			a->violation = "an exit left the host a register that is not zero";
@@ -105,6 +103,8 @@ void registers_after_entry(struct actor *a, const struct tdx_regs *in)
 	struct vcpu_shadow *v;
 
 	a->entered_with = *in;
+	/* now: once it has left, its pages may be another's */
+	a->keeps_rbp = lp->tdcs->config_flags & TDX_CONFIG_NO_RBP_MOD;
 	v = a->w->oracle ? shadow_vcpu(a->w->oracle, lp->tdvpr_pa.v, false) : NULL;
 	if (!v || !v->left)
 		return;
