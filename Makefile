@@ -4,7 +4,7 @@ BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 OVMF    ?= /usr/share/ovmf/OVMF.fd
 
-.PHONY: all help setup run host-kernel test lint cover bench stress fuzz prove mutants reproducible compilers fidelity locks explore install clean
+.PHONY: all help setup run host-kernel test lint cover bench stress fuzz prove mutants reproducible compilers fidelity locks explore install deb clean
 
 # The library and the tools, in $(BUILD).
 all: $(BUILD)/build.ninja
@@ -96,6 +96,10 @@ explore: all
 # The libraries, headers, tool and man pages.
 install: all
 	@meson install -C $(BUILD)
+
+# Debian packages for 12 and 13, tried in systems of their own.
+deb:
+	@scripts/deb
 
 # Removes every build folder.
 clean:

@@ -233,9 +233,6 @@ int tdx_vm_demote(struct tdx_vm *vm, tdx_gpa_t gpa_);
 /* kvm_zap_gfn_range(): shared mappings of the range go and come back on demand. It cannot reach
  * private ones. Memory types, device assignment and MMIO generations end here. */
 int tdx_vm_zap_shared(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t size);
-/* A device whose DMA does not snoop comes or goes: KVM would zap to change memory types; those of a
- * TD do not follow the guest's, so nothing happens. */
-void tdx_vm_set_noncoherent_dma(struct tdx_vm *vm, bool assigned);
 /* Posted interrupts are the only ones a TD gets: without them it is dead. -EIO. */
 int tdx_vm_inhibit_apicv(struct tdx_vm *vm);
 

@@ -61,12 +61,6 @@ int tdx_vm_zap_private(struct tdx_vm *vm, gpa_t g, uint64_t size)
 	return err;
 }
 
-void tdx_vm_set_noncoherent_dma(struct tdx_vm *vm, bool assigned)
-{
-	(void)vm;
-	(void)assigned;
-}
-
 void tdx_vm_offer_map_gpa(struct tdx_vm *vm, bool offered)
 {
 	atomic_store(&vm->no_map_gpa, !offered);
