@@ -9,7 +9,7 @@ shift
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$dir"
 "$@" -std=gnu17 -O2 -static -pthread -Wall -Wextra -Werror -o "$dir/kvm-tdx" "$here/main.c" \
-	"$here/image.c" "$here/td.c" "$here/run.c"
+	"$here/image.c" "$here/td.c" "$here/ioapic.c" "$here/run.c"
 for f in hello.S hello.c; do
 	"$@" -std=gnu17 -Os -m64 -march=x86-64 -ffreestanding -fno-builtin -fno-pic -mcmodel=large \
 		-mgeneral-regs-only -mno-red-zone -fno-stack-protector -fcf-protection=none \

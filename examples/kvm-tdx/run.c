@@ -68,15 +68,32 @@ static void console(struct td *td, char c)
 
 /* --- ports --- */
 
-/* A 16550 without an interrupt line: a driver that polls it finds that it may send. */
-static uint32_t com_in(const struct td *td, unsigned reg)
+/* A 16550 whose transmitter is always empty, which it tells once for each byte it gets. */
+static bool com_tells(const struct td *td)
+{
+	return td->com[COM_IER] & IER_EMPTY && td->com_emptied;
+}
+
+static void com_line(struct td *td)
+{
+	const bool high = com_tells(td);
+
+	if (high && !td->com_line)
+		ioapic_edge(td, COM1_PIN);
+	td->com_line = high;
+}
+
+static uint32_t com_in(struct td *td, unsigned reg)
 {
 	const uint8_t *r = td->com;
+	uint32_t iir;
 
 	switch (reg) {
 	case COM_IIR:
-		return (r[COM_IER] & IER_EMPTY ? IIR_EMPTY : IIR_NONE) |
-		       (r[COM_IIR] & FCR_FIFO ? IIR_FIFO : 0);
+		iir = com_tells(td) ? IIR_EMPTY : IIR_NONE;
+		td->com_emptied = td->com_emptied && iir != IIR_EMPTY;
+		com_line(td);
+		return iir | (r[COM_IIR] & FCR_FIFO ? IIR_FIFO : 0);
 	case COM_LSR:
 		return LSR_EMPTY;
 	case COM_MODEM:
@@ -96,9 +113,11 @@ static void com_out(struct td *td, unsigned reg, uint8_t value)
 		console(td, (char)value);
 	else
 		td->com[reg] = value;
+	td->com_emptied = td->com_emptied || reg == 0 || (reg == COM_IER && value & IER_EMPTY);
+	com_line(td);
 }
 
-static uint32_t in(const struct td *td, unsigned port)
+static uint32_t in(struct td *td, unsigned port)
 {
 	if (port >= PORT_COM1 && port <= PORT_COM1_END)
 		return com_in(td, port - PORT_COM1);
@@ -129,6 +148,7 @@ static void io(struct vcpu *v)
 	for (uint32_t i = 0; i < v->run->io.count; i++, data += v->run->io.size) {
 		uint32_t value = 0;
 
+		pthread_mutex_lock(&v->td->io);
 		if (v->run->io.direction == KVM_EXIT_IO_IN) {
 			value = in(v->td, v->run->io.port);
 			memcpy(data, &value, v->run->io.size);
@@ -136,7 +156,28 @@ static void io(struct vcpu *v)
 			memcpy(&value, data, v->run->io.size);
 			out(v->td, v->run->io.port, value);
 		}
+		pthread_mutex_unlock(&v->td->io);
 	}
+}
+
+/* The I/O APIC, or nothing, which reads as ones. */
+static void mmio(struct vcpu *v)
+{
+	const uint64_t offset = v->run->mmio.phys_addr - IOAPIC_ADDRESS;
+	uint32_t value = ~0u;
+
+	pthread_mutex_lock(&v->td->io);
+	if (v->run->mmio.is_write) {
+		memcpy(&value, v->run->mmio.data, sizeof(value));
+		if (offset < IOAPIC_SIZE)
+			ioapic_write(v->td, offset, value);
+	} else {
+		memset(v->run->mmio.data, 0xff, sizeof(v->run->mmio.data));
+		if (offset < IOAPIC_SIZE)
+			value = ioapic_read(v->td, offset);
+		memcpy(v->run->mmio.data, &value, sizeof(value));
+	}
+	pthread_mutex_unlock(&v->td->io);
 }
 
 /* --- conversions --- */
@@ -226,8 +267,8 @@ static void handle(struct vcpu *v)
 	case EXIT_TDX:
 		tdx_call(v);
 		break;
-	case KVM_EXIT_MMIO: /* nothing is there */
-		memset(v->run->mmio.data, 0xff, sizeof(v->run->mmio.data));
+	case KVM_EXIT_MMIO:
+		mmio(v);
 		break;
 	case KVM_EXIT_SYSTEM_EVENT:
 		if (v->run->system_event.type == SYSTEM_EVENT_TDX_FATAL)

@@ -13,7 +13,6 @@
 #define FOUR_GIB	   (1ull << 32)
 #define SEPT_VE_DISABLE	   (1ull << 28) /* attribute: no #VE for pages that are not there */
 #define XFAM_X87_SSE	   3ull
-#define IOAPIC_PINS	   24
 #define ADDRESS_LEAF	   0x80000008u
 #define GUEST_ADDRESS_BITS (48u << 16)
 
@@ -200,6 +199,24 @@ static uint64_t hob_of(const struct td *td)
 	return 0;
 }
 
+/* A TD asks its host who it is. Linux takes an I/O APIC beside x2APICs from a hypervisor only. */
+static void name_hypervisor(struct cpuid_list *list)
+{
+	const struct kvm_cpuid_entry2 kvm[] = {
+		{.function = 0x40000000,
+		 .eax = 0x40000001,
+		 .ebx = 0x4b4d564b,
+		 .ecx = 0x564b4d56,
+		 .edx = 0x4d},
+		{.function = 0x40000001},
+	};
+
+	if (list->nent > CPUID_ENTRIES - 2)
+		die("more leaves of CPUID than there is room for");
+	memcpy(&list->entry[list->nent], kvm, sizeof(kvm));
+	list->nent += 2;
+}
+
 static void add_vcpu(struct td *td, unsigned id, int run_size)
 {
 	struct vcpu *v = &td->vcpu[id];
@@ -217,6 +234,7 @@ static void add_vcpu(struct td *td, unsigned id, int run_size)
 		die("struct kvm_run of vCPU %u: %s", id, strerror(errno));
 	cpuid->list.nent = CPUID_ENTRIES;
 	must(v->fd, TDX_GET_CPUID, 0, cpuid, "KVM_TDX_GET_CPUID");
+	name_hypervisor(&cpuid->list);
 	if (ioctl(v->fd, KVM_SET_CPUID2, cpuid))
 		die("KVM_SET_CPUID2: %s", strerror(errno));
 	must(v->fd, TDX_INIT_VCPU, 0, (void *)(uintptr_t)hob_of(td), "KVM_TDX_INIT_VCPU");
@@ -238,6 +256,8 @@ void td_create(struct td *td)
 	if (td->vm < 0)
 		die("KVM_CREATE_VM: %s", strerror(errno));
 	pthread_mutex_init(&td->lock, NULL);
+	pthread_mutex_init(&td->io, NULL);
+	ioapic_init(td);
 	enable(td, KVM_CAP_SPLIT_IRQCHIP, IOAPIC_PINS, "KVM_CAP_SPLIT_IRQCHIP");
 	enable(td, CAP_MAX_VCPU_ID, td->nvcpus, "KVM_CAP_MAX_VCPU_ID");
 	enable(td, CAP_EXIT_HYPERCALL, 1 << HC_MAP_GPA_RANGE, "KVM_CAP_EXIT_HYPERCALL");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The parts of the VMM: the image a TD starts from (image.c), the TD (td.c), its run (run.c). */
+/* The parts of the VMM: the image a TD starts from (image.c), the TD (td.c), its run (run.c) with
+ * an I/O APIC (ioapic.c). */
 #ifndef KVM_TDX_VMM_H
 #define KVM_TDX_VMM_H
 
@@ -11,7 +12,7 @@
 
 #include "abi.h"
 
-enum { PAGE = 4096, SECTIONS = 16, VCPUS = 16, SLOTS = 2 };
+enum { PAGE = 4096, SECTIONS = 16, VCPUS = 16, SLOTS = 2, IOAPIC_PINS = 24, COM1_PIN = 4 };
 
 /* TDX Virtual Firmware Design Guide, "TDVF metadata". */
 enum section_type { SECTION_BFV, SECTION_CFV, SECTION_HOB, SECTION_TEMP, SECTION_PERM };
@@ -58,7 +59,13 @@ struct td {
 	pthread_mutex_t lock; /* of conversions */
 	_Atomic bool ended;
 	_Atomic int status; /* the TD's */
+	pthread_mutex_t io; /* of what follows */
 	uint8_t com[8];	    /* registers of the serial port */
+	bool com_emptied;   /* since that was last told */
+	bool com_line;
+	struct {
+		uint32_t select, low[IOAPIC_PINS], high[IOAPIC_PINS];
+	} ioapic;
 	char line[512];
 	unsigned line_length;
 };
@@ -75,6 +82,15 @@ void image_hob(const struct image *image, uint64_t memory, const struct section 
 /* --- td.c --- */
 void td_create(struct td *td);
 void td_close(struct td *td);
+
+/* --- ioapic.c, under td.io --- */
+#define IOAPIC_ADDRESS 0xfec00000ull
+#define IOAPIC_SIZE    0x1000ull
+void ioapic_init(struct td *td);
+uint32_t ioapic_read(struct td *td, uint64_t offset);
+void ioapic_write(struct td *td, uint64_t offset, uint32_t value);
+/* The line goes up. */
+void ioapic_edge(struct td *td, unsigned pin);
 
 /* --- run.c --- */
 /* Until it ends; its status. */

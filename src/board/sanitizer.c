@@ -17,9 +17,9 @@
 enum { CHAINS = 1 << 14, LINES = 64 };
 
 struct note {
-	_Atomic uint64_t mapped; /* processors that may access the page directly */
-	uint32_t dirtied, gave;	 /* chains, 0: none */
-	_Atomic bool told;	 /* a fault of it; until the host begins to write it again */
+	_Atomic uint64_t mapped;	/* processors that may access the page directly */
+	_Atomic uint32_t dirtied, gave; /* chains, 0: none */
+	_Atomic bool told;		/* a fault of it; until the host begins to write it again */
 };
 
 struct sanitizer {
