@@ -89,9 +89,6 @@ void board_firmware_enter(struct board_cpu *c, uint64_t rip)
 	x86_set_rflags(x, RFLAGS_FIXED);
 	x86_state_changed(x);
 	x86_tlb_flush(x);
-	c->vmxon = false;
-	board_msrs_start(c);
-	board_apic_start(c);
 }
 
 static struct mailbox *mailbox_of(const struct board *b)
@@ -160,6 +157,11 @@ void *board_firmware_wait(void *cpu)
 	while ((vector = wait_for_vector(c)) != 0) {
 		board_firmware_enter(c, vector);
 		board_cpu_loop(c);
+		/* As after power-on, before it can be woken again: who wakes it may send to it at
+		 * once. */
+		c->vmxon = false;
+		board_msrs_start(c);
+		board_apic_start(c);
 		atomic_store(&c->halted, true);
 	}
 	board_debug_gone(c);
