@@ -161,9 +161,9 @@ void x86_nap(struct x86_cpu *cpu)
 /* A guest in a tight loop of PAUSEs waits for another processor, which may need this host CPU. */
 OP(x86_pause)
 {
-	const int64_t since = cpu->pause_left - cpu->left;
+	const int64_t since = (int64_t)(cpu->pause_left - (uint64_t)cpu->left);
 
-	cpu->pause_left = cpu->left;
+	cpu->pause_left = (uint64_t)cpu->left;
 	cpu->pauses = since >= 0 && since < PAUSE_NEAR ? cpu->pauses + 1 : 0;
 	if (cpu->pauses % PAUSE_YIELD == PAUSE_YIELD - 1) {
 		if (cpu->pauses < PAUSE_PATIENCE)

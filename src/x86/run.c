@@ -533,7 +533,7 @@ int x86_run(struct x86_cpu *cpu, struct x86_exit *out, uint64_t max_insns)
 	if (!cpu || !out)
 		return -EINVAL;
 	cpu->run_start = max_insns > INT64_MAX ? INT64_MAX : max_insns;
-	cpu->pause_left += (int64_t)cpu->run_start - cpu->left; /* a loop goes on */
+	cpu->pause_left += cpu->run_start - (uint64_t)cpu->left; /* a loop goes on */
 	cpu->left = (int64_t)cpu->run_start;
 	memset(&cpu->exit, 0, sizeof(cpu->exit));
 	cpu->step_one = is_break(cpu);

@@ -261,7 +261,7 @@ struct x86_cpu {
 	uint64_t mmio_gpa;    /* where x86_fill() found a device */
 	uint64_t *breaks;
 	unsigned nbreaks;
-	int64_t pause_left;    /* `left` at the last PAUSE */
+	uint64_t pause_left;   /* `left` at the last PAUSE */
 	unsigned pauses;       /* one soon after the other */
 	uint64_t naps;	       /* times the thread slept in a loop of them */
 	uint64_t insns;	       /* executed since x86_cpu_new() */
