@@ -10,46 +10,43 @@
 
 enum { RESTARTS = 10000 };
 
-static enum tdx_seamcall leaf_of(enum external_op op)
+static enum tdx_seamcall leaf_of(enum mirror_install what)
 {
-	switch (op) {
-	case EXTERNAL_LINK:
+	switch (what) {
+	case MIRROR_LINK:
 		return TDH_MEM_SEPT_ADD;
-	case EXTERNAL_ADD:
+	case MIRROR_ADD:
 		return TDH_MEM_PAGE_ADD;
-	case EXTERNAL_AUG:
+	case MIRROR_AUG:
+		return TDH_MEM_PAGE_AUG;
+	case MIRROR_SPLIT:
 		break;
 	}
-	return TDH_MEM_PAGE_AUG;
+	return TDH_MEM_PAGE_DEMOTE;
 }
 
 static struct tdx_status install(const struct tdx_cpu *cpu, const struct tdx_vm *vm,
-				 enum external_op op, gpa_t g, enum tdx_level level, hpa_t page,
-				 const hpa_t *source, struct tdx_mem_result *r)
+				 const struct mirror_new *e, struct tdx_mem_result *r)
 {
-	switch (op) {
-	case EXTERNAL_LINK:
-		return tdh_mem_sept_add(cpu, &vm->td, g, level, page, r);
-	case EXTERNAL_ADD:
-		return tdh_mem_page_add(cpu, &vm->td, g, page, *source, r);
-	case EXTERNAL_AUG:
-		break;
-	}
-	return tdh_mem_page_aug(cpu, &vm->td, g, level, page, r);
+	gpa_t g = gpa((e->gfn << 12) & ~(tdx_level_size(e->level) - 1));
+
+	if (e->what == MIRROR_LINK)
+		return tdh_mem_sept_add(cpu, &vm->td, g, e->level, hpa(e->pa), r);
+	if (e->what == MIRROR_ADD)
+		return tdh_mem_page_add(cpu, &vm->td, g, hpa(e->pa), *e->source, r);
+	return tdh_mem_page_aug(cpu, &vm->td, g, e->level, hpa(e->pa), r);
 }
 
 /* As often in a row as policy says. */
 static struct tdx_status install_patiently(const struct tdx_cpu *cpu, const struct tdx_vm *vm,
-					   enum external_op op, gpa_t g, enum tdx_level level,
-					   hpa_t page, const hpa_t *source,
-					   struct tdx_mem_result *r)
+					   const struct mirror_new *e, struct tdx_mem_result *r)
 {
 	struct tdx_vmm *vmm = vm->vmm;
 	struct tdx_status s;
 
 	for (unsigned again = 0;; again++) {
-		s = install(cpu, vm, op, g, level, page, source, r);
-		if (vm_busy(leaf_of(op), s) != BUSY_LATER)
+		s = install(cpu, vm, e, r);
+		if (vm_busy(leaf_of(e->what), s) != BUSY_LATER)
 			return s;
 		vmm_count(&vmm->contention.install_busy);
 		if (again == vmm->policy.install_again || vm_is_dead(vm))
@@ -71,14 +68,11 @@ static enum mmu_result no_pamt(struct tdx_vm *vm, int err)
 	return MMU_DEAD;
 }
 
-enum mmu_result mmu_set_external(struct tdx_vm *vm, enum external_op op, uint64_t gfn,
-				 enum tdx_level level, uint64_t pa, const hpa_t *source,
-				 int cpu_hint)
+static enum mmu_result install_entry(struct tdx_vm *vm, const struct mirror_new *e)
 {
-	gpa_t g = gpa((gfn << 12) & ~(tdx_level_size(level) - 1));
-	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, cpu_hint);
-	bool small = op == EXTERNAL_LINK || level == TDX_LEVEL_4K;
-	int err = small ? vm_pamt_get(vm, c, pa) : 0;
+	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, e->cpu_hint);
+	bool small = e->what == MIRROR_LINK || e->level == TDX_LEVEL_4K;
+	int err = small ? vm_pamt_get(vm, c, e->pa) : 0;
 	struct tdx_mem_result r;
 	struct tdx_status s;
 
@@ -86,15 +80,15 @@ enum mmu_result mmu_set_external(struct tdx_vm *vm, enum external_op op, uint64_
 		vmm_put_cpu(c);
 		return no_pamt(vm, err);
 	}
-	s = install_patiently(c->cpu, vm, op, g, level, hpa(pa), source, &r);
+	s = install_patiently(c->cpu, vm, e, &r);
 	if (small && !tdx_is_success(s))
-		vm_pamt_put(vm, c, pa);
+		vm_pamt_put(vm, c, e->pa);
 	vmm_put_cpu(c);
 	if (tdx_is_success(s))
 		return MMU_OK;
-	if (vm_busy(leaf_of(op), s) == BUSY_LATER)
+	if (vm_busy(leaf_of(e->what), s) == BUSY_LATER)
 		return vm_is_dead(vm) ? MMU_DEAD : MMU_RETRY;
-	vm_bug(vm, leaf_of(op), s, &r.raw, "mapping private memory");
+	vm_bug(vm, leaf_of(e->what), s, &r.raw, "mapping private memory");
 	return MMU_DEAD;
 }
 
@@ -194,7 +188,7 @@ static int no_vcpus(struct tdx_vm *vm, const struct vmm_cpu *c, enum tdx_seamcal
 	return vm_bug(vm, leaf, s, &a->r.raw, what);
 }
 
-int mmu_external_block(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf)
+static int external_block(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf)
 {
 	struct removal a;
 
@@ -202,14 +196,14 @@ int mmu_external_block(struct tdx_vm *vm, struct vmm_cpu *c, const struct extern
 	return no_vcpus(vm, c, TDH_MEM_RANGE_BLOCK, do_block, &a, "removing private memory");
 }
 
-int mmu_external_unblock(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf)
+static int external_unblock(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf)
 {
 	struct removal a = {.vm = vm, .leaf = leaf};
 
 	return no_vcpus(vm, c, TDH_MEM_RANGE_UNBLOCK, do_unblock, &a, "unblocking private memory");
 }
 
-int mmu_external_track(struct tdx_vm *vm, struct vmm_cpu *c)
+static int external_track(struct tdx_vm *vm, struct vmm_cpu *c)
 {
 	struct removal a = {.vm = vm};
 	int err;
@@ -223,7 +217,7 @@ int mmu_external_track(struct tdx_vm *vm, struct vmm_cpu *c)
 	return err;
 }
 
-int mmu_external_remove(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf)
+static int external_remove(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf)
 {
 	struct removal a;
 	int err;
@@ -238,8 +232,8 @@ int mmu_external_remove(struct tdx_vm *vm, struct vmm_cpu *c, const struct exter
 	return err;
 }
 
-int mmu_external_promote(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf,
-			 uint64_t *table_pa)
+static int external_promote(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf,
+			    uint64_t *table_pa)
 {
 	struct tdx_vmm *vmm = vm->vmm;
 	struct removal a = {.vm = vm, .leaf = leaf, .refusal = TDX_EPT_INVALID_PROMOTE_CONDITIONS};
@@ -275,8 +269,8 @@ static int demote(struct tdx_vm *vm, struct vmm_cpu *c, struct removal *a)
 	return err;
 }
 
-int mmu_external_demote(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf,
-			uint64_t table_pa)
+static int external_demote(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf,
+			   uint64_t table_pa)
 {
 	struct removal a = {.vm = vm, .leaf = leaf, .table_pa = table_pa};
 	int err = vm_pamt_get(vm, c, table_pa);
@@ -289,14 +283,120 @@ int mmu_external_demote(struct tdx_vm *vm, struct vmm_cpu *c, const struct exter
 	return err;
 }
 
-void mmu_free_external(struct tdx_vm *vm, struct mmu_page *p)
+/* Blocked and tracked, so that no TLB has anything of it. */
+static int block_one(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf)
 {
-	if (!p->pa)
-		return;	       /* the root is part of the TDCS */
-	if (vm->hkid_assigned) /* tables go at the end only; leaves go before */
-		vm_kill(vm, "a table was to go while it lives");
-	if (vm->hkid_assigned || vm->hkid_leaked)
+	int err = external_block(vm, c, leaf);
+
+	return err ? err : external_track(vm, c);
+}
+
+static enum mmu_result split(struct tdx_vm *vm, const struct mirror_new *e)
+{
+	const struct external_leaf leaf = {e->gfn, e->leaf_pa, e->level};
+	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, e->cpu_hint);
+	int err = block_one(vm, c, &leaf);
+
+	if (!err)
+		err = external_demote(vm, c, &leaf, e->pa);
+	vmm_put_cpu(c);
+	return !err ? MMU_OK : err == -ENOMEM ? MMU_NO_MEMORY : MMU_DEAD;
+}
+
+static enum mmu_result mirror_install(struct tdx_vm *vm, const struct mirror_new *e)
+{
+	return e->what == MIRROR_SPLIT ? split(vm, e) : install_entry(vm, e);
+}
+
+/* Between two calls of a batch: somebody else may want the processor. */
+static struct vmm_cpu *let_waiters_on(struct tdx_vm *vm, struct vmm_cpu *c)
+{
+	if (!atomic_load_explicit(&c->waiting, memory_order_relaxed))
+		return c;
+	vmm_put_cpu(c);
+	return vmm_get_cpu(vm->vmm, -1);
+}
+
+static int remove_leaves(struct tdx_vm *vm, struct mirror_gone *g)
+{
+	/* Of a dead VM nothing is removed: its pages are reclaimed once the KeyID is free. */
+	int err = vm_is_dead(vm) ? -EIO : 0;
+	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
+
+	for (unsigned i = 0; i < g->n && !err; i++) {
+		err = external_block(vm, c, &g->leaf[i]);
+		c = let_waiters_on(vm, c);
+	}
+	if (!err)
+		err = external_track(vm, c);
+	for (unsigned i = 0; i < g->n; i++) {
+		const struct external_leaf *l = &g->leaf[i];
+
+		if (!err)
+			err = external_remove(vm, c, l);
+		if (err || vm->ending)
+			vm_let_wait(vm, l->pa, l->level, !err);
+		else if (l->level == TDX_LEVEL_2M)
+			pages_put_block(&vm->vmm->pages, l->pa);
+		else
+			g->page[g->npages++] = l->pa;
+		c = let_waiters_on(vm, c);
+	}
+	vmm_put_cpu(c);
+	return err;
+}
+
+static int merge(struct tdx_vm *vm, const struct external_leaf *leaf)
+{
+	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
+	uint64_t table_pa;
+	int err = block_one(vm, c, leaf);
+
+	if (!err)
+		err = external_promote(vm, c, leaf, &table_pa);
+	if (err == -EINVAL) /* pages of different states: they stay as they were */
+		external_unblock(vm, c, leaf);
+	if (err) {
+		vmm_put_cpu(c);
+		return err;
+	}
+	/* It is done, whatever becomes of the page the table was in. */
+	err = vm_clean_private_page(vm, c, table_pa, TDX_LEVEL_4K);
+	if (!err)
+		vm_pamt_put(vm, c, table_pa);
+	vmm_put_cpu(c);
+	if (err)
 		pages_quarantine(&vm->vmm->pages, 1);
 	else
-		vm_reclaim_page(vm, p->pa);
+		pages_put(&vm->vmm->pages, table_pa);
+	return 0;
 }
+
+/* The KeyID must have been released before. */
+static int remove_table(struct tdx_vm *vm, uint64_t pa)
+{
+	if (!pa)
+		return 0;      /* the root is part of the TDCS */
+	if (vm->hkid_assigned) /* tables go at the end only; leaves go before */
+		vm_kill(vm, "a table was to go while it lives");
+	if (vm->hkid_assigned || vm->hkid_leaked) {
+		pages_quarantine(&vm->vmm->pages, 1);
+		return -EIO;
+	}
+	return vm_reclaim_page(vm, pa);
+}
+
+static int mirror_remove(struct tdx_vm *vm, struct mirror_gone *g)
+{
+	switch (g->what) {
+	case MIRROR_LEAVES:
+		return remove_leaves(vm, g);
+	case MIRROR_MERGE:
+		return merge(vm, g->leaf);
+	case MIRROR_TABLE:
+		break;
+	}
+	return remove_table(vm, g->table_pa);
+}
+
+const struct mirror_ops tdx_mirror = {mirror_install, mirror_remove};

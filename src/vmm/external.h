@@ -1,43 +1,64 @@
 /* SPDX-License-Identifier: MIT */
-/* The hooks by which changes of the mirror reach the module. */
+/* The operations by which changes of the mirror reach the module. */
 #ifndef VMM_EXTERNAL_H
 #define VMM_EXTERNAL_H
 
 #include "vmm/mmu.h"
 
-enum external_op {
-	EXTERNAL_LINK, /* non-present -> table: TDH.MEM.SEPT.ADD */
-	EXTERNAL_ADD,  /* non-present -> leaf before the TD runs: TDH.MEM.PAGE.ADD */
-	EXTERNAL_AUG,  /* non-present -> leaf: TDH.MEM.PAGE.AUG */
-};
-
-/* An entry of this level for gfn; pa is the page given to the module. MMU_RETRY when busy. */
-enum mmu_result mmu_set_external(struct tdx_vm *vm, enum external_op op, uint64_t gfn,
-				 enum tdx_level level, uint64_t pa, const hpa_t *source,
-				 int cpu_hint);
-
-/* Removal of leaves, in three steps that may each do many: block, track (with every vCPU kicked out
- * of the epoch), remove. Each call is tried once, and once more with all vCPUs held out; 0 or -EIO
- * with the VM bugged. mmu_lock held for writing; calls are made on the processor given. */
 struct external_leaf {
 	uint64_t gfn, pa;
 	enum tdx_level level;
 };
-int mmu_external_block(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf);
-int mmu_external_unblock(struct tdx_vm *vm, struct vmm_cpu *c,
-			 const struct external_leaf *leaf); /* after track */
-int mmu_external_track(struct tdx_vm *vm, struct vmm_cpu *c);
-/* Remove, write back, clear: the page is clean host memory afterwards; at the end of a VM only
- * removed, and to wait for the KeyID to be free. */
-int mmu_external_remove(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf);
-/* *table_pa: the page of the table that went, not clean yet. */
-int mmu_external_promote(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf,
-			 uint64_t *table_pa);
-int mmu_external_demote(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf,
-			uint64_t table_pa);
 
-/* The end of a table: reclaimed, cleared, freed (or quarantined). KeyID released. */
-void mmu_free_external(struct tdx_vm *vm, struct mmu_page *p);
+enum mirror_install {
+	MIRROR_LINK,  /* non-present -> table: TDH.MEM.SEPT.ADD */
+	MIRROR_ADD,   /* non-present -> leaf before the TD runs: TDH.MEM.PAGE.ADD */
+	MIRROR_AUG,   /* non-present -> leaf: TDH.MEM.PAGE.AUG */
+	MIRROR_SPLIT, /* leaf -> table of smaller ones: TDH.MEM.PAGE.DEMOTE */
+};
+
+/* An entry gets something. The page at pa is given: a table's, or the memory itself. */
+struct mirror_new {
+	enum mirror_install what;
+	uint64_t gfn;
+	enum tdx_level level; /* of the entry */
+	uint64_t pa;
+	const hpa_t *source; /* ADD: the contents */
+	uint64_t leaf_pa;    /* SPLIT: the memory that is there */
+	int cpu_hint;
+};
+
+enum mirror_remove {
+	MIRROR_LEAVES, /* leaf -> non-present, many at once: block, track, remove */
+	MIRROR_MERGE,  /* table of 512 leaves -> leaf: TDH.MEM.PAGE.PROMOTE */
+	MIRROR_TABLE,  /* the end of a table: TDH.PHYMEM.PAGE.RECLAIM */
+};
+
+/* Entries lose something. */
+struct mirror_gone {
+	enum mirror_remove what;
+	const struct external_leaf *leaf; /* LEAVES: n of them; MERGE: what is there afterwards */
+	unsigned n;
+	uint64_t *page; /* LEAVES: 4K pages that are clean host memory again; room for n */
+	unsigned npages;
+	uint64_t table_pa; /* TABLE: its page */
+};
+
+/* What stands behind a mirror: one operation for an entry that gets something and one for entries
+ * that lose. A VM without a mirror has none.
+ *
+ * install: MMU_RETRY when busy, nothing has changed; mmu_lock held, for SPLIT for writing. remove:
+ * 0; -EINVAL (MERGE): the leaves are not alike, and stay; -EIO with the VM bugged. mmu_lock held
+ * for writing, but for TABLE, when nobody else is left. Each call of a removal is tried once, and
+ * once more with all vCPUs held out; pages that do not come back are quarantined, or wait for the
+ * KeyID to be free. */
+struct mirror_ops {
+	enum mmu_result (*install)(struct tdx_vm *vm, const struct mirror_new *e);
+	int (*remove)(struct tdx_vm *vm, struct mirror_gone *g);
+};
+
+/* The module. */
+extern const struct mirror_ops tdx_mirror;
 
 struct mmu_page *mmu_mirror_page_new(uint64_t gfn, enum tdx_level level); /* NULL: no memory */
 void mmu_page_free(struct mmu_page *p);

@@ -77,6 +77,7 @@ struct tdx_vmm {
 };
 
 struct mmu_page;
+struct mirror_ops;
 struct lapic;
 struct timers;
 struct zap;
@@ -124,7 +125,8 @@ struct tdx_vm {
 	unsigned apic_bus_hz; /* 0: TDX's crystal */
 	uint64_t attributes;
 	struct memslot slot[VM_MAX_SLOTS];
-	unsigned nslots; /* none is used from here on */
+	unsigned nslots;		 /* none is used from here on */
+	const struct mirror_ops *mirror; /* what is behind the first: vmm/external.h */
 	struct mmu_page *mirror_root, *direct_root;
 	uint64_t add_source; /* where TDH.MEM.PAGE.ADD copies from, while the TD is built */
 	struct zap *zap;     /* a batch of removals; under mmu_lock for writing */

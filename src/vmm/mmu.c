@@ -84,6 +84,7 @@ int mmu_init(struct tdx_vm *vm)
 	vm->direct_root = direct_page_new(vm, pa, 0, root_level(vm));
 	if (!vm->direct_root)
 		pages_put(&vm->vmm->pages, pa);
+	vm->mirror = &tdx_mirror;
 	vm->mirror_root = mmu_mirror_page_new(0, root_level(vm)); /* external: inside the TDCS */
 	return vm->direct_root && vm->mirror_root ? 0 : -ENOMEM;
 }
@@ -143,7 +144,11 @@ static enum mmu_result child_of(struct tdx_vm *vm, struct page_cache *cache, str
 	if (!frozen)
 		r = MMU_RETRY;
 	else if (p->is_mirror)
-		r = mmu_set_external(vm, EXTERNAL_LINK, gfn, p->level, pa, NULL, cpu_hint);
+		r = vm->mirror->install(vm, &(struct mirror_new){.what = MIRROR_LINK,
+								 .gfn = gfn,
+								 .level = p->level,
+								 .pa = pa,
+								 .cpu_hint = cpu_hint});
 	if (r != MMU_OK) {
 		if (frozen)
 			store(&p->spt[i], old);
@@ -226,8 +231,12 @@ enum mmu_result mmu_map_private(struct tdx_vm *vm, struct page_cache *cache, uin
 		put_private(vm, cache, gfn, level, pa);
 		return MMU_RETRY;
 	}
-	r = mmu_set_external(vm, source ? EXTERNAL_ADD : EXTERNAL_AUG, gfn, level, pa, source,
-			     cpu_hint);
+	r = vm->mirror->install(vm, &(struct mirror_new){.what = source ? MIRROR_ADD : MIRROR_AUG,
+							 .gfn = gfn,
+							 .level = level,
+							 .pa = pa,
+							 .source = source,
+							 .cpu_hint = cpu_hint});
 	if (r == MMU_OK) {
 		store(&p->spt[i], pa | SPTE_PRESENT | SPTE_LEAF | SPTE_RWX);
 		return MMU_OK;

@@ -4,8 +4,8 @@
  * Each page of the mirror has a host-readable table and an external page that was given to the
  * module and is never read. An entry that is being changed is FROZEN meanwhile; whoever meets it
  * comes back later. Installs run in parallel under mmu_lock for reading, removals under it for
- * writing. Two hooks carry every change of the mirror to the module: mmu_set_external() for an
- * entry, mmu_free_external() for a table. Page-table kind (mirror) and page kind (private) are two
+ * writing. A table of two operations carries every change of the mirror to the module: install and
+ * remove (vmm/external.h). Page-table kind (mirror) and page kind (private) are two
  * different things. */
 #ifndef VMM_MMU_H
 #define VMM_MMU_H

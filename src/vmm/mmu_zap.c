@@ -19,47 +19,15 @@ struct zap {
 	int err;
 };
 
-/* Between two calls of a batch: somebody else may want the processor. */
-static struct vmm_cpu *let_waiters_on(struct tdx_vm *vm, struct vmm_cpu *c)
-{
-	if (!atomic_load_explicit(&c->waiting, memory_order_relaxed))
-		return c;
-	vmm_put_cpu(c);
-	return vmm_get_cpu(vm->vmm, -1);
-}
-
 static void flush_batch(struct zap *z)
 {
-	struct tdx_vm *vm = z->vm;
-	/* Of a dead VM nothing is removed: its pages are reclaimed once the KeyID is free. */
-	int err = vm_is_dead(vm) ? -EIO : 0;
-	struct vmm_cpu *c;
-	unsigned n = 0;
+	struct mirror_gone g = {.what = MIRROR_LEAVES, .leaf = z->leaf, .n = z->n, .page = z->page};
+	int err;
 
 	if (!z->n)
 		return;
-	c = vmm_get_cpu(vm->vmm, -1);
-	for (unsigned i = 0; i < z->n && !err; i++) {
-		err = mmu_external_block(vm, c, &z->leaf[i]);
-		c = let_waiters_on(vm, c);
-	}
-	if (!err)
-		err = mmu_external_track(vm, c);
-	for (unsigned i = 0; i < z->n; i++) {
-		const struct external_leaf *l = &z->leaf[i];
-
-		if (!err)
-			err = mmu_external_remove(vm, c, l);
-		if (err || vm->ending)
-			vm_let_wait(vm, l->pa, l->level, !err);
-		else if (l->level == TDX_LEVEL_2M)
-			pages_put_block(&vm->vmm->pages, l->pa);
-		else
-			z->page[n++] = l->pa;
-		c = let_waiters_on(vm, c);
-	}
-	vmm_put_cpu(c);
-	pages_put_many(&vm->vmm->pages, z->page, n);
+	err = z->vm->mirror->remove(z->vm, &g);
+	pages_put_many(&z->vm->vmm->pages, z->page, g.npages);
 	z->n = 0;
 	z->err = z->err ? z->err : err;
 }
@@ -138,8 +106,7 @@ int mmu_promote(struct tdx_vm *vm, uint64_t gfn)
 	struct mmu_page *p = table_of(vm, gfn, TDX_LEVEL_2M), *child;
 	unsigned i = (unsigned)(gfn >> 9) & 511u;
 	struct external_leaf range = {gfn & ~511ull, 0, TDX_LEVEL_2M};
-	uint64_t first, table_pa;
-	struct vmm_cpu *c;
+	uint64_t first;
 	int err;
 
 	child = p ? p->child[i] : NULL;
@@ -153,31 +120,14 @@ int mmu_promote(struct tdx_vm *vm, uint64_t gfn)
 	if (first & (TDX_SIZE_2M - 1))
 		return -EINVAL;
 	range.pa = first;
-	c = vmm_get_cpu(vm->vmm, -1);
-	err = mmu_external_block(vm, c, &range);
-	if (!err)
-		err = mmu_external_track(vm, c);
-	if (!err)
-		err = mmu_external_promote(vm, c, &range, &table_pa);
-	if (err == -EINVAL) /* pages of different states: they stay as they were */
-		mmu_external_unblock(vm, c, &range);
-	if (err) {
-		vmm_put_cpu(c);
+	err = vm->mirror->remove(
+		vm, &(struct mirror_gone){.what = MIRROR_MERGE, .leaf = &range, .n = 1});
+	if (err)
 		return err;
-	}
-	/* It is done, whatever becomes of the page the table was in. */
 	p->child[i] = NULL;
 	atomic_store(&p->spt[i], first | SPTE_PRESENT | SPTE_LEAF | SPTE_RWX);
 	mmu_page_free(child);
-	err = vm_clean_private_page(vm, c, table_pa, TDX_LEVEL_4K);
-	if (!err)
-		vm_pamt_put(vm, c, table_pa);
-	vmm_put_cpu(c);
-	if (err)
-		pages_quarantine(&vm->vmm->pages, 1);
-	else
-		pages_put(&vm->vmm->pages, table_pa);
-	return err;
+	return vm_is_dead(vm) ? -EIO : 0;
 }
 
 int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)
@@ -186,8 +136,7 @@ int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)
 	unsigned i = (unsigned)(gfn >> 9) & 511u;
 	uint64_t spte = p ? atomic_load(&p->spt[i]) : 0, table_pa;
 	const struct external_leaf range = {gfn & ~511ull, spte & SPTE_ADDR, TDX_LEVEL_2M};
-	struct vmm_cpu *c;
-	int err;
+	enum mmu_result r;
 
 	if (!(spte & SPTE_PRESENT) || !(spte & SPTE_LEAF))
 		return -EINVAL;
@@ -197,17 +146,16 @@ int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)
 	if (!child)
 		return -ENOMEM;
 	table_pa = page_cache_get(cache);
-	c = vmm_get_cpu(vm->vmm, -1);
-	err = mmu_external_block(vm, c, &range);
-	if (!err)
-		err = mmu_external_track(vm, c);
-	if (!err)
-		err = mmu_external_demote(vm, c, &range, table_pa);
-	vmm_put_cpu(c);
-	if (err) {
+	r = vm->mirror->install(vm, &(struct mirror_new){.what = MIRROR_SPLIT,
+							 .gfn = range.gfn,
+							 .level = TDX_LEVEL_2M,
+							 .pa = table_pa,
+							 .leaf_pa = range.pa,
+							 .cpu_hint = -1});
+	if (r != MMU_OK) {
 		mmu_page_free(child);
 		page_cache_put(&vm->vmm->pages, cache, table_pa); /* it was refused */
-		return err;
+		return r == MMU_NO_MEMORY ? -ENOMEM : -EIO;
 	}
 	child->pa = table_pa;
 	for (unsigned k = 0; k < 512; k++)
@@ -257,7 +205,8 @@ static void free_tables(struct tdx_vm *vm, struct mmu_page *p)
 			free_tables(vm, p->child[i]);
 	}
 	if (p->is_mirror)
-		mmu_free_external(vm, p);
+		vm->mirror->remove(vm,
+				   &(struct mirror_gone){.what = MIRROR_TABLE, .table_pa = p->pa});
 	else
 		pages_put(&vm->vmm->pages, p->pa);
 	mmu_page_free(p);
