@@ -178,6 +178,12 @@ static void a_kernel_that_is_cut_off_is_never_composed(void **state)
 	b.kernel_size++;
 	assert_int_equal(tdx_boot_image(&b, &image, &len, err, sizeof(err)), 0);
 	free(image);
+	/* Its signature lies behind what the setup header tells of. */
+	memcpy(f + 0x3c, "\x40\0\0\0PE\0\0", 8);
+	memcpy(f + 0x40 + 24, "\x0b\x02", 2);
+	memcpy(f + 0x40 + 24 + 144, "\x00\x40\0\0\x08\x05\0\0", 8);
+	assert_int_equal(tdx_boot_image(&b, &image, &len, err, sizeof(err)), -EINVAL);
+	assert_string_equal(err, "it is cut off: its headers tell of 17672 bytes, it has 16384");
 }
 
 static void the_memory_an_image_needs_is_told(void **state)

@@ -26,6 +26,11 @@ enum {
 	OLDEST = 0x20c,
 	LOADED_HIGH = 1,
 	XLF_KERNEL_64 = 1,
+	/* of an EFI application, the latter two from its PE header */
+	PE_OFFSET = 0x3c,
+	PE_OPTIONAL = 24,
+	PE_SECURITY = PE_OPTIONAL + 112 + 8 * 4, /* offset and size */
+	PE32PLUS = 0x20b,
 };
 
 #define LOAD_MAX   (1ull << 31)
@@ -52,6 +57,18 @@ static const char *check_place(const struct boot_kernel *k)
 	return NULL;
 }
 
+/* Where the signature of a kernel that is an EFI application ends (PE32+); 0: it has none. What the
+ * setup header tells of ends before it. */
+static uint64_t signature_end(const uint8_t *f, size_t len)
+{
+	const uint64_t pe = le(f + PE_OFFSET, 4), directory = pe + PE_SECURITY;
+
+	if (directory + 8 > len || memcmp(f + pe, "PE\0", 4) != 0 ||
+	    le(f + pe + PE_OPTIONAL, 2) != PE32PLUS || !le(f + directory, 4))
+		return 0;
+	return le(f + directory, 4) + le(f + directory + 4, 4);
+}
+
 static const char *parse_bzimage(const uint8_t *f, size_t len, struct boot_kernel *k)
 {
 	size_t header = (size_t)f[JUMP_LENGTH] + MAGIC - FW_SETUP_HEADER;
@@ -62,6 +79,8 @@ static const char *parse_bzimage(const uint8_t *f, size_t len, struct boot_kerne
 	if (!(f[LOADFLAGS] & LOADED_HIGH) || !(f[XLOADFLAGS] & XLF_KERNEL_64))
 		return "it has no 64-bit entry";
 	k->file = body + le(f + SYSSIZE, 4) * PARAGRAPH;
+	if (signature_end(f, len) > k->file)
+		k->file = signature_end(f, len);
 	if (body + ENTRY_64 >= len || len < k->file)
 		return "it is cut off";
 	k->load = le(f + PREF_ADDRESS, 8);
