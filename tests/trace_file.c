@@ -37,7 +37,7 @@ static const char guest_life[] =
 	"release SEPT_TREE key=0x100000000\n"
 	"guest external_interrupt lp=0 reason=1 intr=0x80000020\n"
 	"seamcall 0 TDH.MEM.RANGE.BLOCK rcx=0x5000 rdx=0x100000000\n"
-	"seamcall 0 RAX:0x80 rcx=0x1\n";
+	"seamcall 0 RAX:0xc8 rcx=0x1\n";
 
 static char *temporary(void)
 {
@@ -148,7 +148,7 @@ static void calls_are_read_as_they_were(void **state)
 	r = last_of(&f, "exit EXTERNAL_INTERRUPT");
 	assert_int_equal(r->next, MODULE_TO_HOST);
 	assert_int_equal(r->out.rax, 1);
-	r = last_of(&f, "SEAMCALL 0x80");
+	r = last_of(&f, "SEAMCALL 0xc8");
 	assert_true(tdx_is(tdx_status(r->out.rax), TDX_OPERAND_INVALID));
 	trace_free(&f);
 	free(b.data);

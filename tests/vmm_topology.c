@@ -3,6 +3,8 @@
  */
 #include "vmm_setup.h"
 
+#include "vmm/internal.h"
+
 static const struct tdx_cpuid_values *leaf(const struct tdx_vm_params *p, uint32_t leaf_,
 					   uint32_t subleaf)
 {
@@ -15,6 +17,46 @@ static const struct tdx_cpuid_values *leaf(const struct tdx_vm_params *p, uint32
 static void halt(struct native_cpu *cpu, void *arg)
 {
 	guest_halt(cpu);
+}
+
+/* The payload of an image is loaded into RAM, however long that makes the image: an I/O APIC below
+ * 4 GiB is no memory of the guest's. */
+static void a_long_image_leaves_the_devices_where_they_are(void **state)
+{
+	enum { PAYLOAD = 24 << 20, FIRMWARE = 0x2000, RAM = 64 << 20 };
+	const uint64_t top = 1ull << 32;
+	const struct tdvf tdvf = {.nr_sections = 2,
+				  .section = {{.raw_size = PAYLOAD,
+					       .memory = gpa(16 << 20),
+					       .memory_size = PAYLOAD,
+					       .type = TDVF_PAYLOAD},
+					      {.data_offset = PAYLOAD,
+					       .raw_size = FIRMWARE,
+					       .memory = gpa(top - FIRMWARE),
+					       .memory_size = FIRMWARE,
+					       .type = TDVF_BFV}}};
+	const struct rig_options o = {.guest = halt, .unwatched = true};
+	uint8_t *image = test_calloc(PAYLOAD + FIRMWARE, 1);
+	struct tdx_vm_params p;
+	tdx_gpa_t hob;
+	struct rig r;
+
+	rig_on(&r, &o);
+	p = rig_params(&r);
+	assert_int_equal(tdx_vm_new(r.vmm, &r.vm), 0);
+	assert_int_equal(tdx_vm_init(r.vm, &p), 0);
+	assert_int_equal(tdx_vm_load_tdvf(r.vm, image, PAYLOAD + FIRMWARE - 1, &tdvf,
+					  TDVF_ORDER_PAGE, RAM, &hob, NULL, NULL),
+			 -EINVAL);
+	assert_int_equal(tdx_vm_load_tdvf(r.vm, image, PAYLOAD + FIRMWARE, &tdvf, TDVF_ORDER_PAGE,
+					  RAM, &hob, NULL, NULL),
+			 0);
+	assert_non_null(vm_slot_of(r.vm, (top - FIRMWARE) >> 12));
+	assert_null(vm_slot_of(r.vm, (top - FIRMWARE - 1) >> 12));
+	assert_null(vm_slot_of(r.vm, 0xfec00));
+	assert_null(vm_slot_of(r.vm, 0xfee00));
+	rig_off(&r);
+	test_free(image);
 }
 
 static void caches_are_shared_within_the_levels_of_the_processors(void **state)
@@ -89,6 +131,7 @@ static void a_list_that_is_full_is_left_so(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_long_image_leaves_the_devices_where_they_are),
 		cmocka_unit_test(caches_are_shared_within_the_levels_of_the_processors),
 		cmocka_unit_test(the_module_takes_what_is_told),
 		cmocka_unit_test(a_list_that_is_full_is_left_so),

@@ -10,6 +10,8 @@
 
 #define FOUR_GIB    (1ull << 32)
 #define LOW_RAM_MAX (2ull << 30) /* below the hole for devices and firmware */
+#define FIRMWARE_MAX                                                                               \
+	(16ull << 20) /* what lies deeper below 4 GiB is devices': APICs, their messages */
 
 enum { SLOT_LOW_RAM, SLOT_HIGH_RAM, SLOT_FIRMWARE };
 
@@ -72,10 +74,25 @@ unsigned vm_ram_layout(uint64_t memory, struct vm_ram ram[2])
 	return memory > low ? 2 : 1;
 }
 
-static int add_slots(struct tdx_vm *vm, uint64_t memory, size_t image_len, struct vm_ram ram[2],
+/* How many bytes below 4 GiB are firmware: down to the lowest section there. An image may be
+ * longer, as payloads lie in RAM. */
+static uint64_t firmware_size(const struct tdvf *t)
+{
+	uint64_t lowest = FOUR_GIB - TDX_PAGE_SIZE;
+
+	for (unsigned i = 0; i < t->nr_sections; i++) {
+		const uint64_t at = t->section[i].memory.v;
+
+		if (at >= FOUR_GIB - FIRMWARE_MAX && at < lowest)
+			lowest = at;
+	}
+	return FOUR_GIB - (lowest & ~(TDX_PAGE_SIZE - 1));
+}
+
+static int add_slots(struct tdx_vm *vm, uint64_t memory, const struct tdvf *t, struct vm_ram ram[2],
 		     unsigned *nram)
 {
-	uint64_t firmware = (image_len + TDX_PAGE_SIZE - 1) & ~(TDX_PAGE_SIZE - 1);
+	const uint64_t firmware = firmware_size(t);
 	int err = 0;
 
 	*nram = vm_ram_layout(memory, ram);
@@ -113,7 +130,13 @@ int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const str
 	*hob = gpa(0);
 	if (!memory || (memory & (TDX_PAGE_SIZE - 1)))
 		return -EINVAL;
-	err = add_slots(vm, memory, len, ram, &nram);
+	for (unsigned i = 0; i < tdvf->nr_sections; i++) {
+		const struct tdvf_section *s = &tdvf->section[i];
+
+		if (s->data_offset > len || s->raw_size > len - s->data_offset)
+			return -EINVAL;
+	}
+	err = add_slots(vm, memory, tdvf, ram, &nram);
 	if (!err && h) {
 		*hob = h->memory;
 		b.hob = malloc(h->memory_size);
