@@ -388,7 +388,8 @@ void shadow_after_tdcall(struct actor *a, const struct tdx_regs *in, const struc
 	const struct lp *lp = &a->w->mod->lp[a->lp];
 	struct td_shadow *t = td_of(a->w, lp->tdr_pa.v);
 
-	if (tdx_is_success(tdx_status(out->rax))) {
+	/* a call that makes way for an interrupt leaves RAX as it was: it will be made again */
+	if (out->rax == 0) {
 		if (tdx_rax_leaf(in->rax) == TDG_MEM_PAGE_ACCEPT)
 			accepted(a, lp->tdcs, in->rcx);
 		else if (t && tdx_rax_leaf(in->rax) == TDG_MR_RTMR_EXTEND)

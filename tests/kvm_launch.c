@@ -432,9 +432,9 @@ static void small_requests_of_a_vcpu(void **state)
 	struct client *c = *state;
 	struct kvm_tpr_access t = {.flags = 1};
 	struct {
-		struct kvm_msr_list l;
+		uint32_t nmsrs, pad;
 		struct kvm_msr e[2];
-	} m = {.l = {.nmsrs = 2}, .e = {{.index = 0x1b}, {.index = 0x77777}}};
+	} m = {.nmsrs = 2, .e = {{.index = 0x1b}, {.index = 0x77777}}};
 	uint64_t mce = 10, bad = 33;
 
 	client_create(c);
@@ -453,7 +453,7 @@ static void small_requests_of_a_vcpu(void **state)
 	assert_int_equal(client_ioctl(c, c->vcpu[0], KVM_GET_MSRS, &m), 1);
 	assert_int_equal(m.e[0].data, 0xfee00d00);
 	assert_int_equal(client_word(c, c->vcpu[0], KVM_NMI, 0), 0);
-	m.l.nmsrs = 0;
+	m.nmsrs = 0;
 	assert_int_equal(client_ioctl(c, c->vcpu[0], KVM_SET_MSRS, &m), 0);
 	assert_int_equal(client_word(c, c->vm, KVM_SET_TSS_ADDR, 0xfeffd000), 0);
 	assert_int_equal(client_word(c, c->vm, KVM_SET_TSS_ADDR, 0xffffe000), -EINVAL);

@@ -428,9 +428,9 @@ static void cpuid_is_answered_from_the_clients_list(void **state)
 {
 	struct client *c = *state;
 	struct {
-		struct kvm_cpuid_list l;
+		uint32_t nent, padding;
 		struct kvm_cpuid_entry e[1];
-	} l = {.l = {.nent = 1}, .e = {{.function = 0x40000001, .eax = 17, .edx = 19}}};
+	} l = {.nent = 1, .e = {{.function = 0x40000001, .eax = 17, .edx = 19}}};
 
 	program = asks_cpuid;
 	client_launch(c, 1);
