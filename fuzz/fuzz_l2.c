@@ -13,6 +13,7 @@
 #include <swtdx/leaf.h>
 #include <swtdx/status.h>
 
+#include "fuzz/random.h"
 #include "arch/vmx.h"
 #include "arch/x86.h"
 #include "module/entered.h"
@@ -40,16 +41,12 @@ struct fuzz {
 
 static uint64_t rnd(struct fuzz *f)
 {
-	uint64_t z = (f->rng += 0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
+	return random_next(&f->rng);
 }
 
 static unsigned below(struct fuzz *f, unsigned n)
 {
-	return (unsigned)((rnd(f) >> 32) * n >> 32);
+	return random_below(&f->rng, n);
 }
 
 static bool chance(struct fuzz *f, unsigned percent)

@@ -12,6 +12,7 @@
 #include <swtdx/leaf.h>
 #include <swtdx/status.h>
 
+#include "fuzz/random.h"
 #include "module/invariants.h"
 #include "trace/player.h"
 #include "trace/snapshot.h"
@@ -46,18 +47,9 @@ struct fuzz {
 	char why[256];
 };
 
-static uint64_t rnd(struct fuzz *f)
-{
-	uint64_t z = (f->rng += 0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
 static unsigned below(struct fuzz *f, unsigned n)
 {
-	return (unsigned)((rnd(f) >> 32) * n >> 32);
+	return random_below(&f->rng, n);
 }
 
 static bool chance(struct fuzz *f, unsigned percent)

@@ -11,6 +11,7 @@
 #include <swtdx/status.h>
 #include <swtdx/structs.h>
 
+#include "fuzz/random.h"
 #include "machine/machine.h"
 #include "module/module.h"
 
@@ -95,16 +96,12 @@ struct actor {
 
 static inline uint64_t rnd(struct actor *a)
 {
-	uint64_t z = (a->rng += 0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
+	return random_next(&a->rng);
 }
 
 static inline unsigned below(struct actor *a, unsigned n)
 {
-	return (unsigned)((rnd(a) >> 32) * n >> 32);
+	return random_below(&a->rng, n);
 }
 
 static inline bool chance(struct actor *a, unsigned percent)
