@@ -44,7 +44,7 @@ static uint8_t *make_image(void)
 	put(d + 16 + 4, 4, SIZE);
 	put(d + 16 + 8, 8, (1ull << 32) - SIZE);
 	put(d + 16 + 16, 8, SIZE);
-	put(d + 16 + 28, 4, TDVF_ATTR_MR_EXTEND);
+	put(d + 16 + 28, 4, TDX_TDVF_ATTR_MR_EXTEND);
 	put(image + SIZE - 0x20, 4, SIZE - 0x1000);
 	return image;
 }
@@ -66,13 +66,13 @@ static double least(double a, double b)
 int main(void)
 {
 	uint8_t *image = make_image();
-	struct tdvf_measurement m;
-	struct tdvf_error err;
+	struct tdx_tdvf_measurement m;
+	struct tdx_tdvf_error err;
 	double measure = 0, stream = 0, plain = 0;
 	uint8_t *same;
 	size_t fed;
 
-	if (tdvf_mrtd(image, SIZE, TDVF_ORDER_PAGE, &m, &err))
+	if (tdx_tdvf_mrtd(image, SIZE, TDX_TDVF_ORDER_PAGE, &m, &err))
 		return 1;
 	/* As many bytes as MRTD takes in, which is half as much again as the image has. */
 	fed = m.pages * 128 + m.extends * 384;
@@ -82,7 +82,7 @@ int main(void)
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		double t0 = now(), t1, t2;
 
-		tdvf_mrtd(image, SIZE, TDVF_ORDER_PAGE, &m, &err);
+		tdx_tdvf_mrtd(image, SIZE, TDX_TDVF_ORDER_PAGE, &m, &err);
 		t1 = now();
 		hash(same, fed);
 		t2 = now();

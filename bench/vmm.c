@@ -60,21 +60,21 @@ struct bench {
 	double mark[MAX_VCPUS][MARKS + 1]; /* when each MARK faults were done */
 };
 
-static void guest(struct native_cpu *cpu, void *arg)
+static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	struct tdx_regs who = {.rax = TDG_VP_INFO};
 	struct bench *b = arg;
 	unsigned n;
 	uint64_t base;
 
-	native_tdcall(cpu, &who);
+	tdx_native_tdcall(cpu, &who);
 	n = who.r9 & (MAX_VCPUS - 1);
 	base = FIRST + GIB * n;
 	b->mark[n][0] = now(CLOCK_MONOTONIC);
 	for (unsigned i = 0; i < FAULTS; i++) {
 		struct tdx_regs r = {.rax = TDG_MEM_PAGE_ACCEPT, .rcx = base + i * 4096ull};
 
-		native_tdcall(cpu, &r);
+		tdx_native_tdcall(cpu, &r);
 		if (r.rax)
 			abort();
 		if ((i + 1) % MARK == 0)
@@ -84,7 +84,7 @@ static void guest(struct native_cpu *cpu, void *arg)
 		struct tdx_regs r = {
 			.rax = TDG_VP_VMCALL, .rcx = 0x1c00, .r11 = TDVMCALL_HLT, .r12 = 1};
 
-		native_tdcall(cpu, &r);
+		tdx_native_tdcall(cpu, &r);
 	}
 }
 
@@ -103,7 +103,7 @@ static void power_on(struct bench *b, unsigned errata)
 	b->model = tdx_model_new_from(&mc, err, sizeof(err));
 	check(!b->model, err);
 	b->model->sys->m->tsc_step = 0; /* processors with a clock each, as they are */
-	tdx_model_set_engine(b->model, native_engine_new(guest, b));
+	tdx_model_set_engine(b->model, tdx_native_engine_new(guest, b));
 	for (unsigned i = 0; i < MAX_VCPUS; i++)
 		cpus[i] = tdx_model_port(b->model, i);
 	cfg.nranges = tdx_model_memory(b->model, map, TDX_MAX_CMRS);

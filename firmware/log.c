@@ -7,7 +7,7 @@
 #include "firmware.h"
 
 enum {
-	EV_NO_ACTION = 3,
+	TDX_EV_NO_ACTION = 3,
 	ALG_SHA384 = 12,
 	SHA384_SIZE = 48,
 	NAME_SIZE = 16,
@@ -33,7 +33,7 @@ void log_open(struct log *l)
 	l->next = (uint8_t *)(uintptr_t)FW_LOG;
 	l->end = l->next + FW_LOG_SIZE;
 	put_number(l, 1, 4);
-	put_number(l, EV_NO_ACTION, 4);
+	put_number(l, TDX_EV_NO_ACTION, 4);
 	put(l, zero, sizeof(zero));
 	put_number(l, NAME_SIZE + 8 + 4 + 4 + 1, 4);
 	put(l, id, sizeof(id));

@@ -82,7 +82,7 @@ _Noreturn void fatal(const char *why)
 }
 
 /* Event types of the TCG's. */
-enum { EV_SEPARATOR = 4, EV_PLATFORM_CONFIG_FLAGS = 0xa, EV_IPL = 0xd };
+enum { TDX_EV_SEPARATOR = 4, TDX_EV_PLATFORM_CONFIG_FLAGS = 0xa, TDX_EV_IPL = 0xd };
 
 static void extend(unsigned rtmr, const void *data, size_t len, uint8_t digest[48])
 {
@@ -101,7 +101,7 @@ static void measure_separator(struct log *l, unsigned rtmr)
 	uint8_t digest[48] __attribute__((aligned(64)));
 
 	extend(rtmr, separator, sizeof(separator), digest);
-	log_event(l, rtmr, EV_SEPARATOR, digest, "", separator, sizeof(separator));
+	log_event(l, rtmr, TDX_EV_SEPARATOR, digest, "", separator, sizeof(separator));
 }
 
 static void measure_named(struct log *l, unsigned rtmr, const char name[16], const void *data,
@@ -110,7 +110,7 @@ static void measure_named(struct log *l, unsigned rtmr, const char name[16], con
 	uint8_t digest[48] __attribute__((aligned(64)));
 
 	extend(rtmr, data, len, digest);
-	log_named(l, rtmr, EV_PLATFORM_CONFIG_FLAGS, digest, name, data, len);
+	log_named(l, rtmr, TDX_EV_PLATFORM_CONFIG_FLAGS, digest, name, data, len);
 	measure_separator(l, rtmr);
 }
 
@@ -120,7 +120,7 @@ static void measure_cmdline(struct log *l, const struct fw_boot_info *info)
 	uint8_t digest[48] __attribute__((aligned(64)));
 
 	extend(2, cmdline, info->cmdline_size, digest);
-	log_event(l, 2, EV_IPL, digest, "swtdx_cmdline: ", cmdline, info->cmdline_size);
+	log_event(l, 2, TDX_EV_IPL, digest, "swtdx_cmdline: ", cmdline, info->cmdline_size);
 	measure_separator(l, 2);
 }
 

@@ -13,42 +13,42 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 static struct good_quote good;
-static struct quote_files files;
+static struct tdx_quote_files files;
 static struct tdx_quote quote;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	struct attest_error err;
+	struct tdx_attest_error err;
 
 	(void)argc, (void)argv;
 	good_quote_make(&good);
-	must(!quote_parse(good.quote, good.len, &quote, &err));
-	must(!quote_service_collateral(good.service, QUOTE_FAULT_NONE, NOW, &files));
+	must(!tdx_quote_parse(good.quote, good.len, &quote, &err));
+	must(!tdx_quote_service_collateral(good.service, TDX_QUOTE_FAULT_NONE, NOW, &files));
 	return 0;
 }
 
 /* Two of the files are the root and all in one. */
-static void add_good(struct collateral *c, unsigned but)
+static void add_good(struct tdx_collateral *c, unsigned but)
 {
 	for (unsigned i = 0; i < 5; i++)
 		if (i != but)
-			must(!collateral_add(c, files.file[i].data, files.file[i].len));
+			must(!tdx_collateral_add(c, files.file[i].data, files.file[i].len));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct collateral_verdict verdict;
-	struct attest_error err;
-	struct collateral *c;
+	struct tdx_collateral_verdict verdict;
+	struct tdx_attest_error err;
+	struct tdx_collateral *c;
 	size_t root_len, len;
-	const char *root = quote_service_root(good.service, &root_len);
+	const char *root = tdx_quote_service_root(good.service, &root_len);
 	unsigned which;
 	uint8_t *piece;
 
 	if (size < 2)
 		return 0;
 	which = data[0] % 5;
-	must(!collateral_create(&c));
+	must(!tdx_collateral_create(&c));
 	add_good(c, which);
 	if (data[0] & 0x80) {
 		len = size - 1;
@@ -61,12 +61,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 1; i + 2 < size; i += 3)
 			piece[(data[i] | (size_t)data[i + 1] << 8) % len] = data[i + 2];
 	}
-	(void)collateral_add(c, piece, len);
-	if (!collateral_verify(c, &quote, root, root_len, NOW, &verdict, &err))
-		must(verdict.status == TCB_UP_TO_DATE);
+	(void)tdx_collateral_add(c, piece, len);
+	if (!tdx_collateral_verify(c, &quote, root, root_len, NOW, &verdict, &err))
+		must(verdict.status == TDX_TCB_UP_TO_DATE);
 	else
-		must(err.fault != ATTEST_OK);
+		must(err.fault != TDX_ATTEST_OK);
 	free(piece);
-	collateral_free(c);
+	tdx_collateral_free(c);
 	return 0;
 }

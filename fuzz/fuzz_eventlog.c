@@ -25,49 +25,49 @@ static void check_line(const char *s)
 		must(isprint((unsigned char)*s));
 }
 
-static void check_event(const struct eventlog *log, const struct eventlog_event *e,
+static void check_event(const struct tdx_eventlog *log, const struct tdx_eventlog_event *e,
 			const uint8_t *bytes, size_t len)
 {
-	char buf[EVENTLOG_TEXT];
+	char buf[TDX_EVENTLOG_TEXT];
 
 	must(e->data >= bytes && e->size <= len && e->data + e->size <= bytes + len);
 	must(!e->hash || (e->hash > bytes && e->hash < e->data));
-	check_line(eventlog_describe(e, buf, sizeof(buf)));
-	check_line(eventlog_subject(e, buf, 40));
-	(void)eventlog_check(log, e);
+	check_line(tdx_eventlog_describe(e, buf, sizeof(buf)));
+	check_line(tdx_eventlog_subject(e, buf, 40));
+	(void)tdx_eventlog_check(log, e);
 }
 
 static void one_log(const uint8_t *bytes, size_t len)
 {
-	struct eventlog_error err;
-	struct eventlog log;
-	char line[EVENTLOG_ERROR_TEXT];
+	struct tdx_eventlog_error err;
+	struct tdx_eventlog log;
+	char line[TDX_EVENTLOG_ERROR_TEXT];
 
-	if (eventlog_parse(bytes, len, &log, &err)) {
-		must(err.fault != EVENTLOG_OK && !log.event);
-		check_line(eventlog_error_text(&err, line, sizeof(line)));
+	if (tdx_eventlog_parse(bytes, len, &log, &err)) {
+		must(err.fault != TDX_EVENTLOG_OK && !log.event);
+		check_line(tdx_eventlog_error_text(&err, line, sizeof(line)));
 		return;
 	}
 	must(log.end + log.stray <= len);
 	for (size_t i = 0; i < log.nevents; i++)
 		check_event(&log, &log.event[i], bytes, len);
 	for (uint32_t reg = 0; reg < 5; reg++) {
-		uint8_t odd[EVENTLOG_DIGEST_MAX] = {1};
-		struct eventlog_difference d;
-		struct eventlog_step *steps;
+		uint8_t odd[TDX_EVENTLOG_DIGEST_MAX] = {1};
+		struct tdx_eventlog_difference d;
+		struct tdx_eventlog_step *steps;
 		size_t n;
 
-		must(!eventlog_explain(&log, reg, odd, &d));
-		must(d.cause != EVENTLOG_EQUAL);
-		must(!eventlog_explain(&log, reg, d.replayed.b, &d));
-		must(d.cause == EVENTLOG_EQUAL);
-		if (eventlog_compare(&log, &log, reg, &steps, &n))
+		must(!tdx_eventlog_explain(&log, reg, odd, &d));
+		must(d.cause != TDX_EVENTLOG_EQUAL);
+		must(!tdx_eventlog_explain(&log, reg, d.replayed.b, &d));
+		must(d.cause == TDX_EVENTLOG_EQUAL);
+		if (tdx_eventlog_compare(&log, &log, reg, &steps, &n))
 			continue;
 		for (size_t i = 0; i < n; i++)
-			must(steps[i].kind == EVENTLOG_SAME);
+			must(steps[i].kind == TDX_EVENTLOG_SAME);
 		free(steps);
 	}
-	eventlog_free(&log);
+	tdx_eventlog_free(&log);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -117,7 +117,7 @@ static uint64_t address(struct stream *s)
 	}
 }
 
-static uint64_t vmcall(struct native_cpu *cpu, uint64_t leaf, uint64_t r12, uint64_t r13,
+static uint64_t vmcall(struct tdx_native_cpu *cpu, uint64_t leaf, uint64_t r12, uint64_t r13,
 		       uint64_t r14, uint64_t r15)
 {
 	struct tdx_regs r = {.rax = TDG_VP_VMCALL,
@@ -128,18 +128,18 @@ static uint64_t vmcall(struct native_cpu *cpu, uint64_t leaf, uint64_t r12, uint
 			     .r14 = r14,
 			     .r15 = r15};
 
-	native_tdcall(cpu, &r);
+	tdx_native_tdcall(cpu, &r);
 	return r.r10;
 }
 
-static void tdcall(struct native_cpu *cpu, unsigned leaf, uint64_t rcx, uint64_t rdx)
+static void tdcall(struct tdx_native_cpu *cpu, unsigned leaf, uint64_t rcx, uint64_t rdx)
 {
 	struct tdx_regs r = {.rax = leaf, .rcx = rcx, .rdx = rdx};
 
-	native_tdcall(cpu, &r);
+	tdx_native_tdcall(cpu, &r);
 }
 
-static void apic(struct native_cpu *cpu, struct stream *s)
+static void apic(struct tdx_native_cpu *cpu, struct stream *s)
 {
 	static const uint16_t msr[] = {0x832, 0x838, 0x83e, 0x6e0, 0x830, 0x80f, 0x82f, 0x837};
 	uint8_t which = (uint8_t)take(s, 1);
@@ -148,7 +148,7 @@ static void apic(struct native_cpu *cpu, struct stream *s)
 }
 
 /* A timer of any mode, mostly a fast one. */
-static void arm(struct native_cpu *cpu, struct stream *s)
+static void arm(struct tdx_native_cpu *cpu, struct stream *s)
 {
 	uint8_t how = (uint8_t)take(s, 1);
 
@@ -157,20 +157,20 @@ static void arm(struct native_cpu *cpu, struct stream *s)
 	vmcall(cpu, TDVMCALL_WRMSR, 0x838, take(s, 1) & (how & 64 ? 7 : 255), 0, 0);
 }
 
-static void touch(struct native_cpu *cpu, struct stream *s)
+static void touch(struct tdx_native_cpu *cpu, struct stream *s)
 {
 	uint64_t at = address(s), step = take(s, 1) & 1 ? 1ull << 21 : 1ull << 12, word = 0;
 	unsigned n = 1 + 2 * (unsigned)take(s, 1);
 	bool forgets = take(s, 1) % 16 == 0; /* what its handler is for */
 
 	for (unsigned i = 0; i < n; i++, at += step) {
-		native_read(cpu, gpa(at), &word, 4);
+		tdx_native_read(cpu, gpa(at), &word, 4);
 		if (!forgets)
 			tdcall(cpu, TDG_VP_VEINFO_GET, 0, 0);
 	}
 }
 
-static void step(struct native_cpu *cpu, struct stream *s)
+static void step(struct tdx_native_cpu *cpu, struct stream *s)
 {
 	uint64_t at, word;
 
@@ -186,7 +186,7 @@ static void step(struct native_cpu *cpu, struct stream *s)
 		break;
 	case 3:
 		at = address(s);
-		native_write(cpu, gpa(at), &word, 4);
+		tdx_native_write(cpu, gpa(at), &word, 4);
 		break;
 	case 4:
 		at = address(s) & ~0xfffull;
@@ -229,17 +229,17 @@ static void step(struct native_cpu *cpu, struct stream *s)
 		tdcall(cpu, TDG_VP_VEINFO_GET, 0, 0);
 		break;
 	default:
-		native_poll(cpu);
+		tdx_native_poll(cpu);
 	}
 }
 
-static void guest(struct native_cpu *cpu, void *arg)
+static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	struct tdx_regs info = {.rax = TDG_VP_INFO};
 	struct stream *s;
 
 	(void)arg;
-	native_tdcall(cpu, &info);
+	tdx_native_tdcall(cpu, &info);
 	s = &w.stream[info.r9 % VCPUS];
 	while (s->at < s->end) {
 		s->steps++;
@@ -292,7 +292,7 @@ static void power_on(void)
 	w.model = tdx_model_new_from(&mc, err, sizeof(err));
 	if (!w.model)
 		found(err);
-	tdx_model_set_engine(w.model, native_engine_new(guest, NULL));
+	tdx_model_set_engine(w.model, tdx_native_engine_new(guest, NULL));
 	tdx_model_set_real_time(w.model);
 	for (unsigned i = 0; i < CPUS; i++)
 		w.cpu[i] = tdx_model_port(w.model, i);

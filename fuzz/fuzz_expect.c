@@ -35,10 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	p = malloc(len);
 	memcpy(p, data + 1, len);
 	if (data[0] & 1) {
-		within(varstore_find(p, len, guid, "PK", &n), n, p, len);
+		within(tdx_varstore_find(p, len, guid, "PK", &n), n, p, len);
 	} else {
-		(void)pe_authenticode(p, len, &d);
-		within(pe_section(p, len, ".linux", &n), n, p, len);
+		(void)tdx_pe_authenticode(p, len, &d);
+		within(tdx_pe_section(p, len, ".linux", &n), n, p, len);
 	}
 	free(p);
 	return 0;

@@ -155,7 +155,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.sleep = port_sleep,
 	};
 	static const struct tdg_memory mm = {set_shared, nothing, nothing, NULL};
-	static const struct tdg td = {.gpa_width = 48, .shared = SHARED};
+	static const struct tdg_td td = {.gpa_width = 48, .shared = SHARED};
 	static const struct tdx_report report;
 	const struct tdg_quote_policy policy = {1, 6};
 	struct hostile h = {.data = data, .left = size};

@@ -10,25 +10,25 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
-static struct quote_service *service;
+static struct tdx_quote_service *service;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	(void)argc, (void)argv;
-	if (quote_service_create(1800000000ll, &service))
+	if (tdx_quote_service_create(1800000000ll, &service))
 		abort();
 	return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint8_t out[QUOTE_MAX + 64];
+	static uint8_t out[TDX_QUOTE_MAX + 64];
 	uint8_t *msg = malloc(size ? size : 1);
 	size_t n;
 
 	memcpy(msg, data, size);
-	if (quote_service_answer(service, 4, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, msg, size,
-				 out, sizeof(out), &n) ||
+	if (tdx_quote_service_answer(service, 4, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, msg, size,
+				     out, sizeof(out), &n) ||
 	    n != 24 || le32(out + 8) != n || !le32(out + 12))
 		abort();
 	free(msg);

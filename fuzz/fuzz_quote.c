@@ -28,27 +28,27 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 static void one_quote(const uint8_t *bytes, size_t len)
 {
-	struct attest_error err;
+	struct tdx_attest_error err;
 	struct tdx_quote q;
 	size_t root_len;
-	const char *pem = quote_service_root(good.service, &root_len);
+	const char *pem = tdx_quote_service_root(good.service, &root_len);
 	bool same = len == good.len && !memcmp(bytes, good.quote, len);
-	char line[ATTEST_ERROR_TEXT];
-	struct attest_field field[QUOTE_FIELDS_MAX];
+	char line[TDX_ATTEST_ERROR_TEXT];
+	struct tdx_attest_field field[TDX_QUOTE_FIELDS_MAX];
 	EVP_PKEY *leaf;
 
-	if (quote_parse(bytes, len, &q, &err)) {
-		must(err.fault != ATTEST_OK && !q.bytes);
-		must(strlen(attest_error_text(&err, line, sizeof(line))) > 0);
+	if (tdx_quote_parse(bytes, len, &q, &err)) {
+		must(err.fault != TDX_ATTEST_OK && !q.bytes);
+		must(strlen(tdx_attest_error_text(&err, line, sizeof(line))) > 0);
 		return;
 	}
-	must(q.bytes == bytes && q.len == len && quote_length(bytes, len) == len);
+	must(q.bytes == bytes && q.len == len && tdx_quote_length(bytes, len) == len);
 	must(q.body_bytes + q.body_size + QS_LENGTH == q.signature);
 	must(q.qe_auth + q.qe_auth_len + CERT_FRAME == q.cert);
 	must(q.cert + q.cert_len == bytes + len);
-	for (size_t i = 0, n = quote_fields(&q, field, QUOTE_FIELDS_MAX); i < n; i++)
+	for (size_t i = 0, n = tdx_quote_fields(&q, field, TDX_QUOTE_FIELDS_MAX); i < n; i++)
 		must(field[i].offset + field[i].size <= len);
-	if (quote_verify(&q, pem, root_len, NOW, &err) == 0) {
+	if (tdx_quote_verify(&q, pem, root_len, NOW, &err) == 0) {
 		must(same);
 		return;
 	}
@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t len = size ? size - 1 : 0;
 	uint8_t *bytes;
 
-	if (!size || len > QUOTE_MAX)
+	if (!size || len > TDX_QUOTE_MAX)
 		return 0;
 	if (data[0] % 3 == 0) {
 		bytes = malloc(good.len);
@@ -84,8 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(bytes, data + 1, len);
 	} else {
 		const bool v5 = data[0] & 0x80;
-		const size_t body = QUOTE_HEADER_SIZE + (v5 ? Q_DESCRIPTOR : 0);
-		const size_t at = body + (v5 ? QUOTE_BODY_15_SIZE : QUOTE_BODY_SIZE);
+		const size_t body = TDX_QUOTE_HEADER_SIZE + (v5 ? Q_DESCRIPTOR : 0);
+		const size_t at = body + (v5 ? TDX_QUOTE_BODY_15_SIZE : TDX_QUOTE_BODY_SIZE);
 		const size_t qe = at + QS_LENGTH + QS_CERT_TYPE + CERT_FRAME;
 
 		bytes = calloc(1, qe + QE_AUTH_SIZE + len + 1);
@@ -93,13 +93,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		put_le16(bytes + QH_KEY_TYPE, KEY_ECDSA_P256);
 		put_le32(bytes + QH_TEE_TYPE, TEE_TDX);
 		if (v5) {
-			put_le16(bytes + QUOTE_HEADER_SIZE, QUOTE_BODY_TDX_15);
-			put_le32(bytes + QUOTE_HEADER_SIZE + 2, QUOTE_BODY_15_SIZE);
+			put_le16(bytes + TDX_QUOTE_HEADER_SIZE, TDX_QUOTE_BODY_TDX_15);
+			put_le32(bytes + TDX_QUOTE_HEADER_SIZE + 2, TDX_QUOTE_BODY_15_SIZE);
 		}
 		memcpy(bytes + qe + QE_AUTH_SIZE, data + 1, len);
 		len += qe + QE_AUTH_SIZE;
 		put_le32(bytes + at, (uint32_t)(len - at - QS_LENGTH));
-		put_le16(bytes + qe - CERT_FRAME, QUOTE_CERT_QE_REPORT);
+		put_le16(bytes + qe - CERT_FRAME, TDX_QUOTE_CERT_QE_REPORT);
 		put_le32(bytes + qe - CERT_FRAME + 2, (uint32_t)(len - qe));
 	}
 	one_quote(bytes, len);

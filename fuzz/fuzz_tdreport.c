@@ -19,18 +19,18 @@ static void must(bool holds)
 
 static void one_report(const uint8_t *bytes, size_t len)
 {
-	struct attest_error err;
+	struct tdx_attest_error err;
 	struct tdx_report r;
 	bool sealed;
 
-	if (tdreport_parse(bytes, len, &r, &err)) {
-		must(err.fault != ATTEST_OK);
+	if (tdx_report_parse(bytes, len, &r, &err)) {
+		must(err.fault != TDX_ATTEST_OK);
 		return;
 	}
 	must(len == sizeof(r) && !memcmp(&r, bytes, sizeof(r)));
-	sealed = !tdreport_verify(&r, KEY, &err);
-	must(!tdreport_seal(&r, KEY));
-	must(!tdreport_verify(&r, KEY, &err));
+	sealed = !tdx_report_verify(&r, KEY, &err);
+	must(!tdx_report_seal(&r, KEY));
+	must(!tdx_report_verify(&r, KEY, &err));
 	must(sealed == !memcmp(&r, bytes, sizeof(r)));
 }
 

@@ -10,8 +10,8 @@
 #define NOW 1800000000ll
 
 struct good_quote {
-	struct quote_service *service;
-	uint8_t quote[QUOTE_MAX];
+	struct tdx_quote_service *service;
+	uint8_t quote[TDX_QUOTE_MAX];
 	size_t len;
 };
 
@@ -24,12 +24,12 @@ static inline void must(bool holds)
 static inline void good_quote_make(struct good_quote *g)
 {
 	struct tdx_report report = {.mac.type = TDX_REPORT_TYPE_TDX};
-	struct attest_error err;
+	struct tdx_attest_error err;
 
-	must(!quote_service_create(NOW, &g->service));
-	must(!tdreport_seal(&report, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE));
-	must(!quote_service_sign(g->service, &report, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE,
-				 g->quote, sizeof(g->quote), &g->len, &err));
+	must(!tdx_quote_service_create(NOW, &g->service));
+	must(!tdx_report_seal(&report, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE));
+	must(!tdx_quote_service_sign(g->service, &report, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE,
+				     g->quote, sizeof(g->quote), &g->len, &err));
 }
 
 #endif

@@ -210,15 +210,15 @@ static void the_memory_an_image_needs_is_told(void **state)
 
 static void a_composed_image_is_a_sound_tdvf_image(void **state)
 {
-	struct tdvf_measurement m;
-	struct tdvf_error terr;
+	struct tdx_tdvf_measurement m;
+	struct tdx_tdvf_error terr;
 	uint8_t f[BZ_SIZE];
 	struct tdx_boot b = {.kernel = f,
 			     .kernel_size = sizeof(f),
 			     .initrd = "initrd",
 			     .initrd_size = 6,
 			     .cmdline = "quiet"};
-	struct rtmr_event e[TDX_BOOT_EVENTS];
+	struct tdx_rtmr_event e[TDX_BOOT_EVENTS];
 	char err[100], line[2100];
 	void *image;
 	size_t len;
@@ -226,7 +226,7 @@ static void a_composed_image_is_a_sound_tdvf_image(void **state)
 	(void)state;
 	make_bzimage(f);
 	assert_int_equal(tdx_boot_image(&b, &image, &len, err, sizeof(err)), 0);
-	assert_int_equal(tdvf_mrtd(image, len, TDVF_ORDER_PAGE, &m, &terr), 0);
+	assert_int_equal(tdx_tdvf_mrtd(image, len, TDX_TDVF_ORDER_PAGE, &m, &terr), 0);
 	assert_int_equal(tdx_boot_events(image, len, 512ull << 20, e), 0);
 	assert_int_equal(e[4].rtmr, 2);
 	assert_int_equal(tdx_boot_events(image, len - 1, 512ull << 20, e), -EINVAL);

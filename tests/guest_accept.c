@@ -297,7 +297,8 @@ struct rush {
 	unsigned next;
 };
 
-static void walks_over_it(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void walks_over_it(struct td *t, struct guest_native *g, const struct tdg_td *td,
+			  unsigned vcpu)
 {
 	struct rush *r = t->arg;
 
@@ -306,7 +307,7 @@ static void walks_over_it(struct td *t, struct guest_native *g, const struct tdg
 		uint64_t at = LAZY_BASE + (i * MIB + vcpu * 4096 * 3) % (64 * MIB), word = 1;
 
 		r->err[vcpu] = tdg_accept_memory(&g->port, &r->u, gpa(at), 4096);
-		if (!r->err[vcpu] && !native_write(g->cpu, gpa(at), &word, 8))
+		if (!r->err[vcpu] && !tdx_native_write(g->cpu, gpa(at), &word, 8))
 			r->err[vcpu] = -EFAULT;
 	}
 }

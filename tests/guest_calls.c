@@ -342,23 +342,23 @@ struct leaves {
 	struct tdg_vp_info info;
 	struct tdg_field_value f[4];
 	struct tdg_page_attr attr;
-	struct tdg tdg;
+	struct tdg_td tdg;
 	uint64_t next, list[2];
 	struct tdx_regs cpuid;
 	unsigned ve;
 };
 
-static void counts_ve(struct native_cpu *cpu, unsigned vector, uint32_t error, void *arg)
+static void counts_ve(struct tdx_native_cpu *cpu, unsigned vector, uint32_t error, void *arg)
 {
 	struct leaves *l = arg;
 	struct tdx_regs r = {.rax = TDG_VP_VEINFO_GET};
 
 	(void)error;
 	l->ve += vector == 20;
-	native_tdcall(cpu, &r);
+	tdx_native_tdcall(cpu, &r);
 }
 
-static void calls_every_leaf(struct td *t, struct guest_native *g, const struct tdg *td,
+static void calls_every_leaf(struct td *t, struct guest_native *g, const struct tdg_td *td,
 			     unsigned vcpu)
 {
 	const struct tdg_scratch scratch = {gpa(TD_SCRATCH)};
@@ -369,7 +369,7 @@ static void calls_every_leaf(struct td *t, struct guest_native *g, const struct 
 
 	(void)vcpu;
 	l->tdg = *td;
-	native_on_event(g->cpu, counts_ve, l);
+	tdx_native_on_event(g->cpu, counts_ve, l);
 	l->s[0] = tdg_vp_info(p, &l->info);
 	l->s[1] = tdg_vm_rd(p, 0, FIELD_ATTRIBUTES, &l->f[0]);
 	l->s[2] = tdg_vm_rd(p, 1, TDG_FIELD_FIRST, &l->f[1]);
@@ -378,18 +378,18 @@ static void calls_every_leaf(struct td *t, struct guest_native *g, const struct 
 	l->s[5] = tdg_vp_rd(p, TDG_FIELD_FIRST, &l->f[3]);
 	l->s[6] = tdg_sys_rd(p, TDG_FIELD_FIRST, &l->f[3]);
 	l->s[7] = tdg_sys_rdall(p, scratch.page, TDG_FIELD_FIRST, &l->next);
-	native_read(g->cpu, scratch.page, l->list, sizeof(l->list));
+	tdx_native_read(g->cpu, scratch.page, l->list, sizeof(l->list));
 	l->s[8] = tdg_mem_page_attr_rd(p, scratch.page, &l->attr);
 	l->s[9] = tdx_status(1);
 	if (!tdg_get_report(p, &scratch, nonce, &report, NULL)) {
-		native_write(g->cpu, scratch.page, &report.mac, sizeof(report.mac));
+		tdx_native_write(g->cpu, scratch.page, &report.mac, sizeof(report.mac));
 		l->s[9] = tdg_mr_verifyreport(p, scratch.page);
 		report.mac.reportdata[0] ^= 1;
-		native_write(g->cpu, scratch.page, &report.mac, sizeof(report.mac));
+		tdx_native_write(g->cpu, scratch.page, &report.mac, sizeof(report.mac));
 	}
 	l->s[10] = tdg_mr_verifyreport(p, scratch.page);
 	l->s[11] = tdg_vp_cpuidve_set(p, true, false);
-	native_exit(g->cpu, VMX_EXIT_CPUID, 0, 2, &l->cpuid);
+	tdx_native_exit(g->cpu, VMX_EXIT_CPUID, 0, 2, &l->cpuid);
 	l->s[12] = tdg_vp_veinfo_get(p, 2, NULL);
 	l->s[13] = tdg_mem_page_attr_wr(p, scratch.page, TDX_LEVEL_4K, 0, 0, NULL);
 	l->s[14] = tdg_vp_wr(p, FIELD_ATTRIBUTES, 0, 0, NULL);
@@ -469,7 +469,7 @@ static void module_call(struct host *h, struct tdx_regs *r)
 	}
 }
 
-static int init(struct module m, struct module *after, struct tdg *td)
+static int init(struct module m, struct module *after, struct tdg_td *td)
 {
 	struct host *h = host_new(NULL, 0);
 	int err;
@@ -488,7 +488,7 @@ static void a_td_whose_host_could_inject_ve_does_not_start(void **state)
 	const uint64_t flexible = TDX_CONFIG_FLEXIBLE_PENDING_VE;
 	const uint64_t off = TDX_TD_CTLS_PENDING_VE_DISABLE, all = 0xf;
 	struct module m;
-	struct tdg td;
+	struct tdg_td td;
 
 	assert_int_equal(init((struct module){.width = 48}, &m, &td), -EACCES);
 	assert_int_equal(m.notify, 0);
@@ -519,7 +519,7 @@ static void ve_are_reduced_as_far_as_the_module_can(void **state)
 {
 	const struct module base = {.width = 48, .attributes = TDX_ATTR_SEPT_VE_DISABLE};
 	struct module m = base;
-	struct tdg td;
+	struct tdg_td td;
 
 	m.writable = 0xf;
 	assert_int_equal(init(m, &m, &td), 0);
@@ -537,7 +537,7 @@ static void ve_are_reduced_as_far_as_the_module_can(void **state)
 static void a_width_that_is_none_is_refused(void **state)
 {
 	struct module m;
-	struct tdg td;
+	struct tdg_td td;
 
 	for (unsigned w = 0; w < 64; w++)
 		assert_int_equal(

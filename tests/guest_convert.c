@@ -54,7 +54,7 @@ static void hostile_answer(struct td *t, struct tdx_regs *r)
 	h->size = 0;
 }
 
-static void convert(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void convert(struct td *t, struct guest_native *g, const struct tdg_td *td, unsigned vcpu)
 {
 	struct outcome *o = t->arg;
 	struct tdg_memory mm = td_mm(&o->leaked);

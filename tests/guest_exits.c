@@ -50,7 +50,8 @@ static struct td *start(td_guest_fn *guest, struct talk *k)
 
 /* --- devices --- */
 
-static void reads_devices(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void reads_devices(struct td *t, struct guest_native *g, const struct tdg_td *td,
+			  unsigned vcpu)
 {
 	struct talk *k = t->arg;
 	const struct tdg_port *p = &g->port;
@@ -97,7 +98,8 @@ static struct tdvmcall_status raw(struct guest_native *g, uint64_t r11, uint64_t
 	return (struct tdvmcall_status){r.r10};
 }
 
-static void asks_wrongly(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void asks_wrongly(struct td *t, struct guest_native *g, const struct tdg_td *td,
+			 unsigned vcpu)
 {
 	struct talk *k = t->arg;
 
@@ -134,8 +136,8 @@ static void operands_that_are_none_are_refused_without_an_exit(void **state)
 	td_free(t);
 }
 
-static void asks_for_what_is_not_there(struct td *t, struct guest_native *g, const struct tdg *td,
-				       unsigned vcpu)
+static void asks_for_what_is_not_there(struct td *t, struct guest_native *g,
+				       const struct tdg_td *td, unsigned vcpu)
 {
 	static const uint64_t leaves[] = {0,
 					  1,
@@ -170,7 +172,8 @@ static void calls_nobody_knows_are_unsupported(void **state)
 
 /* --- the rest --- */
 
-static void asks_for_info(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void asks_for_info(struct td *t, struct guest_native *g, const struct tdg_td *td,
+			  unsigned vcpu)
 {
 	struct talk *k = t->arg;
 	const struct tdg_port *p = &g->port;
@@ -203,7 +206,7 @@ static void information_and_notification_are_the_users(void **state)
 	td_free(t);
 }
 
-static void dies(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void dies(struct td *t, struct guest_native *g, const struct tdg_td *td, unsigned vcpu)
 {
 	(void)!tdvmcall_is_success(tdvmcall_report_fatal_error(
 		&g->port, 0x77,
@@ -245,7 +248,7 @@ static uint64_t any(struct talk *k)
 }
 
 /* Numbers that mean something to somebody, now and then. */
-static uint64_t plausible(struct talk *k, const struct tdg *td)
+static uint64_t plausible(struct talk *k, const struct tdg_td *td)
 {
 	uint64_t v = any(k);
 
@@ -267,7 +270,8 @@ static uint64_t plausible(struct talk *k, const struct tdg *td)
 	}
 }
 
-static void says_anything(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void says_anything(struct td *t, struct guest_native *g, const struct tdg_td *td,
+			  unsigned vcpu)
 {
 	struct talk *k = t->arg;
 
@@ -281,7 +285,7 @@ static void says_anything(struct td *t, struct guest_native *g, const struct tdg
 		r.r10 = any(k) % 16 ? 0 : any(k);
 		if (r.r11 == TDVMCALL_REPORT_FATAL_ERROR)
 			r.r11 = TDVMCALL_IO;
-		native_tdcall(g->cpu, &r);
+		tdx_native_tdcall(g->cpu, &r);
 		k->made++;
 		k->odd += r.rax != 0;
 	}

@@ -49,7 +49,7 @@ struct host {
 	void *arg;
 };
 
-static const struct tdg host_td = {.gpa_width = 48, .shared = SHARED_BIT};
+static const struct tdg_td host_td = {.gpa_width = 48, .shared = SHARED_BIT};
 
 static inline void host_log(struct host *h, char c)
 {

@@ -23,7 +23,7 @@ enum { PAGES = 64, NEVER = -1 };
 /* The machine under the TD, and its kernel's page tables. */
 struct world {
 	struct tdg_port port;
-	struct tdg td;
+	struct tdg_td td;
 	struct tdg_memory mm;
 	struct tdg_conversions conversions;
 	bool host_shared[PAGES], pending[PAGES], mapped_shared[PAGES];
@@ -145,7 +145,7 @@ static void start(struct world *w)
 
 	memset(w, 0, sizeof(*w));
 	w->port = (struct tdg_port){&ops, w};
-	w->td = (struct tdg){.gpa_width = 48, .shared = SHARED};
+	w->td = (struct tdg_td){.gpa_width = 48, .shared = SHARED};
 	w->mm = (struct tdg_memory){.set_shared = set_shared,
 				    .flush = flush,
 				    .leak = leak,

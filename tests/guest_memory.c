@@ -29,7 +29,7 @@ static struct td *start(td_guest_fn *guest, td_exit_fn *on_exit, struct notes *n
 
 /* --- contents --- */
 
-static void shares_a_secret(struct td *t, struct guest_native *g, const struct tdg *td,
+static void shares_a_secret(struct td *t, struct guest_native *g, const struct tdg_td *td,
 			    unsigned vcpu)
 {
 	struct notes *n = t->arg;
@@ -37,15 +37,15 @@ static void shares_a_secret(struct td *t, struct guest_native *g, const struct t
 	uint64_t word = 0x5ec4e7;
 
 	n->err[0] = tdg_accept(&g->port, gpa(BUF), 4 * PAGE, NULL, NULL);
-	native_write(g->cpu, gpa(BUF), &word, 8);
-	native_write(g->cpu, gpa(BUF + 3 * PAGE), &word, 8);
+	tdx_native_write(g->cpu, gpa(BUF), &word, 8);
+	tdx_native_write(g->cpu, gpa(BUF + 3 * PAGE), &word, 8);
 	n->err[1] = tdg_share(&g->port, td, &mm, gpa(BUF), 2 * PAGE, NULL, NULL);
 	word = 0x0be4;
-	native_write(g->cpu, gpa(BUF | td->shared), &word, 8);
+	tdx_native_write(g->cpu, gpa(BUF | td->shared), &word, 8);
 	(void)!tdvmcall_is_success(tdvmcall_hlt(&g->port, true));
 	n->err[2] = tdg_unshare(&g->port, td, &mm, gpa(BUF), 2 * PAGE, NULL, NULL);
-	native_read(g->cpu, gpa(BUF), n->bytes, 8);
-	native_read(g->cpu, gpa(BUF + 3 * PAGE), n->bytes + 8, 8);
+	tdx_native_read(g->cpu, gpa(BUF), n->bytes, 8);
+	tdx_native_read(g->cpu, gpa(BUF + 3 * PAGE), n->bytes + 8, 8);
 }
 
 static void the_host_sees_what_was_shared_and_nothing_else(void **state)
@@ -71,7 +71,7 @@ static void the_host_sees_what_was_shared_and_nothing_else(void **state)
 
 /* --- the user of the monitor refuses --- */
 
-static void shares_8m(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void shares_8m(struct td *t, struct guest_native *g, const struct tdg_td *td, unsigned vcpu)
 {
 	struct notes *n = t->arg;
 	struct tdg_memory mm = td_mm(&n->leaked);
@@ -153,7 +153,7 @@ static void an_interrupted_conversion_goes_on_at_the_next_chunk(void **state)
 
 /* --- what the monitor refuses by itself --- */
 
-static void asks_for_nonsense(struct td *t, struct guest_native *g, const struct tdg *td,
+static void asks_for_nonsense(struct td *t, struct guest_native *g, const struct tdg_td *td,
 			      unsigned vcpu)
 {
 	const struct {
@@ -193,13 +193,13 @@ static void S3_06_a_range_across_the_shared_bit_is_refused_by_the_host_too(void 
 
 /* --- implicit conversion --- */
 
-static void touches_what_it_never_shared(struct td *t, struct guest_native *g, const struct tdg *td,
-					 unsigned vcpu)
+static void touches_what_it_never_shared(struct td *t, struct guest_native *g,
+					 const struct tdg_td *td, unsigned vcpu)
 {
 	struct notes *n = t->arg;
 	uint64_t word = 77;
 
-	native_write(g->cpu, gpa((BUF + 8) | td->shared), &word, 8);
+	tdx_native_write(g->cpu, gpa((BUF + 8) | td->shared), &word, 8);
 	n->step = 1;
 }
 
@@ -237,7 +237,7 @@ static void an_access_of_the_other_kind_is_the_users_to_allow(void **state)
 /* --- 2M pages --- */
 
 static void accepts_2m_and_shares_a_page_of_it(struct td *t, struct guest_native *g,
-					       const struct tdg *td, unsigned vcpu)
+					       const struct tdg_td *td, unsigned vcpu)
 {
 	struct notes *n = t->arg;
 	struct tdg_memory mm = td_mm(&n->leaked);
@@ -245,10 +245,10 @@ static void accepts_2m_and_shares_a_page_of_it(struct td *t, struct guest_native
 
 	n->err[0] = tdg_accept(&g->port, gpa(BUF), 4 * MIB, NULL, &n->r[0].accept);
 	for (unsigned i = 0; i < 1024; i += 7)
-		native_write(g->cpu, gpa(BUF + i * PAGE), &word, 8);
+		tdx_native_write(g->cpu, gpa(BUF + i * PAGE), &word, 8);
 	n->err[1] = tdg_share(&g->port, td, &mm, gpa(BUF + 512 * PAGE), PAGE, NULL, NULL);
 	for (unsigned i = 0; i < 1024; i += 7) {
-		native_read(g->cpu, gpa(BUF + i * PAGE), &word, 8);
+		tdx_native_read(g->cpu, gpa(BUF + i * PAGE), &word, 8);
 		n->err[3] += word != 0xabc;
 	}
 	n->err[2] = tdg_unshare(&g->port, td, &mm, gpa(BUF + 512 * PAGE), PAGE, NULL, NULL);
@@ -274,15 +274,16 @@ static void a_large_page_is_split_when_a_part_of_it_is_shared(void **state)
 
 /* --- memory taken away --- */
 
-static void reads_twice(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void reads_twice(struct td *t, struct guest_native *g, const struct tdg_td *td,
+			unsigned vcpu)
 {
 	struct notes *n = t->arg;
 
 	n->err[0] = tdg_accept(&g->port, gpa(BUF), PAGE, NULL, NULL);
-	native_write(g->cpu, gpa(BUF), "secret", 6);
+	tdx_native_write(g->cpu, gpa(BUF), "secret", 6);
 	(void)!tdvmcall_is_success(tdvmcall_hlt(&g->port, true));
 	n->step = 1;
-	native_read(g->cpu, gpa(BUF), n->bytes, 6);
+	tdx_native_read(g->cpu, gpa(BUF), n->bytes, 6);
 	n->step = 2;
 }
 
@@ -302,14 +303,15 @@ static void a_page_the_host_took_and_gave_back_is_never_read(void **state)
 	td_free(t);
 }
 
-static void accepts_twice(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void accepts_twice(struct td *t, struct guest_native *g, const struct tdg_td *td,
+			  unsigned vcpu)
 {
 	struct notes *n = t->arg;
 
 	n->err[0] = tdg_accept(&g->port, gpa(BUF), 4 * PAGE, NULL, NULL);
-	native_write(g->cpu, gpa(BUF + 2 * PAGE), "secret", 6);
+	tdx_native_write(g->cpu, gpa(BUF + 2 * PAGE), "secret", 6);
 	n->err[1] = tdg_accept(&g->port, gpa(BUF + PAGE), 4 * PAGE, NULL, &n->r[0].accept);
-	native_read(g->cpu, gpa(BUF + 2 * PAGE), n->bytes, 6);
+	tdx_native_read(g->cpu, gpa(BUF + 2 * PAGE), n->bytes, 6);
 }
 
 static void accepting_twice_is_refused_and_changes_nothing(void **state)
@@ -333,7 +335,7 @@ struct side {
 	int err;
 };
 
-static void back_and_forth(struct td *t, struct guest_native *g, const struct tdg *td,
+static void back_and_forth(struct td *t, struct guest_native *g, const struct tdg_td *td,
 			   unsigned vcpu)
 {
 	struct side *s = (struct side *)t->arg + vcpu;
@@ -344,11 +346,11 @@ static void back_and_forth(struct td *t, struct guest_native *g, const struct td
 		uint64_t word = i;
 
 		s->err = tdg_share(&g->port, td, &mm, gpa(at), 4 * MIB, NULL, NULL);
-		if (!s->err && !native_write(g->cpu, gpa(at | td->shared), &word, 8))
+		if (!s->err && !tdx_native_write(g->cpu, gpa(at | td->shared), &word, 8))
 			s->err = -EFAULT;
 		if (!s->err)
 			s->err = tdg_unshare(&g->port, td, &mm, gpa(at), 4 * MIB, NULL, NULL);
-		if (!s->err && !native_write(g->cpu, gpa(at), &word, 8))
+		if (!s->err && !tdx_native_write(g->cpu, gpa(at), &word, 8))
 			s->err = -EFAULT;
 	}
 }
@@ -384,7 +386,8 @@ static void vcpus_convert_in_parallel(void **state)
 
 /* --- interrupts --- */
 
-static void accepts_64m(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void accepts_64m(struct td *t, struct guest_native *g, const struct tdg_td *td,
+			unsigned vcpu)
 {
 	struct notes *n = t->arg;
 
@@ -412,7 +415,7 @@ static void an_interrupted_acceptance_lets_the_host_in_and_goes_on(void **state)
 	td_free(t);
 }
 
-static void halts_and_counts(struct td *t, struct guest_native *g, const struct tdg *td,
+static void halts_and_counts(struct td *t, struct guest_native *g, const struct tdg_td *td,
 			     unsigned vcpu)
 {
 	struct notes *n = t->arg;
@@ -420,9 +423,9 @@ static void halts_and_counts(struct td *t, struct guest_native *g, const struct 
 
 	n->err[0] = tdg_accept(&g->port, gpa(BUF), PAGE, NULL, NULL);
 	for (n->step = 0; n->step < 50; n->step++) {
-		native_read(g->cpu, gpa(BUF), &word, 8);
+		tdx_native_read(g->cpu, gpa(BUF), &word, 8);
 		n->err[1] += word++ != n->step;
-		native_write(g->cpu, gpa(BUF), &word, 8);
+		tdx_native_write(g->cpu, gpa(BUF), &word, 8);
 		n->err[2] += !tdvmcall_is_success(tdvmcall_hlt(&g->port, true));
 	}
 }
@@ -446,7 +449,7 @@ static void a_vcpu_goes_from_processor_to_processor(void **state)
 }
 
 /* vCPU 0 converts a page there and back; vCPU 1 writes to it as a shared one all the time. */
-static void one_converts_one_writes(struct td *t, struct guest_native *g, const struct tdg *td,
+static void one_converts_one_writes(struct td *t, struct guest_native *g, const struct tdg_td *td,
 				    unsigned vcpu)
 {
 	struct side *s = (struct side *)t->arg + vcpu;
@@ -460,8 +463,8 @@ static void one_converts_one_writes(struct td *t, struct guest_native *g, const 
 	}
 	/* Until the other one's function has returned. */
 	while (vcpu == 1 && !__atomic_load_n(&s->t->finished, __ATOMIC_RELAXED)) {
-		native_write(g->cpu, gpa(BUF | td->shared), &word, 8);
-		native_poll(g->cpu);
+		tdx_native_write(g->cpu, gpa(BUF | td->shared), &word, 8);
+		tdx_native_poll(g->cpu);
 	}
 }
 
@@ -515,7 +518,7 @@ static uint64_t any(struct own *o)
 	return o->seed >> 33;
 }
 
-static void converts_at_random(struct td *t, struct guest_native *g, const struct tdg *td,
+static void converts_at_random(struct td *t, struct guest_native *g, const struct tdg_td *td,
 			       unsigned vcpu)
 {
 	struct own *o = (struct own *)t->arg + vcpu;
@@ -531,17 +534,17 @@ static void converts_at_random(struct td *t, struct guest_native *g, const struc
 		n = n < OWN_PAGES - first ? n : OWN_PAGES - first;
 		*err = tdg_share(&g->port, td, &mm, gpa(at), n * PAGE, NULL, NULL);
 		if (!*err && any(o) % 2)
-			native_write(g->cpu, gpa(at | td->shared), &i, sizeof(i));
+			tdx_native_write(g->cpu, gpa(at | td->shared), &i, sizeof(i));
 		if (!*err)
 			*err = tdg_unshare(&g->port, td, &mm, gpa(at), n * PAGE, NULL, NULL);
 		memset(&o->word[first], 0, n * sizeof(o->word[0]));
 		for (unsigned k = 0; k < 64 && !*err; k++) {
 			uint64_t page = any(o) % OWN_PAGES, seen = 0;
 
-			native_read(g->cpu, gpa(base + page * PAGE), &seen, 8);
+			tdx_native_read(g->cpu, gpa(base + page * PAGE), &seen, 8);
 			o->wrong += seen != o->word[page];
 			o->word[page] = any(o);
-			native_write(g->cpu, gpa(base + page * PAGE), &o->word[page], 8);
+			tdx_native_write(g->cpu, gpa(base + page * PAGE), &o->word[page], 8);
 		}
 	}
 }

@@ -317,7 +317,7 @@ static void S3_08_a_buffer_that_cannot_be_converted_back_is_lost_for_good(void *
 #define BUFFER (64 * MIB)
 
 struct evidence {
-	struct quote_service *service;
+	struct tdx_quote_service *service;
 	struct tdx_quote_job job;
 	struct tdx_report report;
 	struct tdx_digest event;
@@ -328,7 +328,7 @@ struct evidence {
 	bool closed;
 };
 
-static void attests(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void attests(struct td *t, struct guest_native *g, const struct tdg_td *td, unsigned vcpu)
 {
 	const struct tdg_scratch scratch = {gpa(TD_SCRATCH)};
 	const struct tdg_quote_policy policy = {1, 5};
@@ -375,12 +375,12 @@ static bool quotes(struct td *t, struct tdx_run *run)
 
 static int verify(const struct evidence *e, const uint8_t *bytes, size_t len, struct tdx_quote *q)
 {
-	struct attest_error err;
+	struct tdx_attest_error err;
 	size_t root_len;
-	const char *root = quote_service_root(e->service, &root_len);
-	int rc = quote_parse(bytes, len, q, &err);
+	const char *root = tdx_quote_service_root(e->service, &root_len);
+	int rc = tdx_quote_parse(bytes, len, q, &err);
 
-	return rc ? rc : quote_verify(q, root, root_len, NOW, &err);
+	return rc ? rc : tdx_quote_verify(q, root, root_len, NOW, &err);
 }
 
 static void the_quote_of_a_running_td_verifies_and_no_other_does(void **state)
@@ -388,10 +388,10 @@ static void the_quote_of_a_running_td_verifies_and_no_other_does(void **state)
 	struct evidence e = {.answer_at = 3};
 	struct td *t = td_new(attests, 1, TDX_ATTR_SEPT_VE_DISABLE);
 	struct tdx_td_info zero = {0};
-	struct attest_error err;
+	struct tdx_attest_error err;
 	struct tdx_quote q;
 
-	assert_int_equal(quote_service_create(NOW, &e.service), 0);
+	assert_int_equal(tdx_quote_service_create(NOW, &e.service), 0);
 	memset(&e.event, 0xe1, sizeof(e.event));
 	memset(e.nonce, 0x11, sizeof(e.nonce));
 	t->arg = &e;
@@ -403,7 +403,7 @@ static void the_quote_of_a_running_td_verifies_and_no_other_does(void **state)
 	assert_int_equal(e.err[4] | e.err[5], 0);
 	assert_int_equal(e.err[6], -ENXIO);
 
-	assert_int_equal(tdreport_verify(&e.report, KEY, &err), 0);
+	assert_int_equal(tdx_report_verify(&e.report, KEY, &err), 0);
 	assert_int_equal(verify(&e, e.quote, e.len, &q), 0);
 	assert_true(q.simulated);
 	assert_memory_equal(q.body.reportdata, e.nonce, 64);
@@ -420,7 +420,7 @@ static void the_quote_of_a_running_td_verifies_and_no_other_does(void **state)
 		e.quote[bit / 8] ^= (uint8_t)(1u << bit % 8);
 	}
 	td_free(t);
-	quote_service_free(e.service);
+	tdx_quote_service_free(e.service);
 }
 
 static void a_host_without_a_service_says_so(void **state)
@@ -451,7 +451,7 @@ static void a_host_that_never_answers_keeps_the_buffer(void **state)
 	td_free(t);
 }
 
-static void unshares_meanwhile(struct td *t, struct guest_native *g, const struct tdg *td,
+static void unshares_meanwhile(struct td *t, struct guest_native *g, const struct tdg_td *td,
 			       unsigned vcpu)
 {
 	struct evidence *e = t->arg;

@@ -34,7 +34,8 @@ enum { TD_MAX_CPUS = 4 };
 
 struct td;
 /* The guest: one function, vCPU by vCPU. */
-typedef void td_guest_fn(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu);
+typedef void td_guest_fn(struct td *t, struct guest_native *g, const struct tdg_td *td,
+			 unsigned vcpu);
 /* The user of the monitor at an exit it has to answer. False: stop. */
 typedef bool td_exit_fn(struct td *t, struct tdx_run *run);
 /* A hostile processor: a TDVMCALL of the guest, before the monitor; its answer, after. */
@@ -125,12 +126,12 @@ TD_FORWARD(void, relax, (const struct tdx_port *port), (real))
 
 /* --- the guest's side --- */
 
-static inline void td_vcpu_main(struct native_cpu *cpu, void *arg)
+static inline void td_vcpu_main(struct tdx_native_cpu *cpu, void *arg)
 {
 	struct td *t = arg;
 	struct guest_native g;
 	struct tdg_vp_info info;
-	struct tdg td;
+	struct tdg_td td;
 
 	guest_native_init(&g, cpu);
 	if (!tdx_is_success(tdg_vp_info(&g.port, &info)) || tdg_init(&g.port, &td))
@@ -184,7 +185,7 @@ static inline struct td *td_new_on(unsigned ncpus, td_guest_fn *guest, unsigned 
 	};
 	t->model = tdx_model_new(0, ncpus, 1, 1, err, sizeof(err));
 	assert_string_equal(err, "");
-	tdx_model_set_engine(t->model, native_engine_new(td_vcpu_main, t));
+	tdx_model_set_engine(t->model, tdx_native_engine_new(td_vcpu_main, t));
 	for (unsigned i = 0; i < ncpus; i++) {
 		t->port[i] = (struct tdx_port){&t->ops, t};
 		t->cpus[i] = &t->port[i];

@@ -439,11 +439,11 @@ struct seen {
 	bool nest;
 	uint64_t rax[8];
 	struct guest_native *g;
-	const struct tdg *td;
+	const struct tdg_td *td;
 	struct tdx_regs *regs; /* of the instruction that raised it */
 };
 
-static void on_event(struct native_cpu *cpu, unsigned vector, uint32_t error, void *arg)
+static void on_event(struct tdx_native_cpu *cpu, unsigned vector, uint32_t error, void *arg)
 {
 	struct seen *s = arg;
 	struct tdg_ve_info info;
@@ -458,7 +458,7 @@ static void on_event(struct native_cpu *cpu, unsigned vector, uint32_t error, vo
 		struct tdx_regs r = {.rax = 0x40000000};
 
 		s->nest = false;
-		native_exit(cpu, VMX_EXIT_CPUID, 0, 2, &r);
+		tdx_native_exit(cpu, VMX_EXIT_CPUID, 0, 2, &r);
 	}
 	s->action[s->n] = tdg_ve_begin(&s->g->port, &info);
 	f->regs = *s->regs;
@@ -473,14 +473,14 @@ static struct tdx_regs instruction(struct guest_native *g, struct seen *s, uint3
 				   uint64_t qualification, struct tdx_regs r)
 {
 	s->regs = &r;
-	native_exit(g->cpu, reason, qualification, 2, &r);
+	tdx_native_exit(g->cpu, reason, qualification, 2, &r);
 	return r;
 }
 
 #define INSTRUCTION(reason, qualification, ...)                                                    \
 	instruction(g, s, VMX_EXIT_##reason, qualification, (struct tdx_regs){__VA_ARGS__})
 
-static void raises_ve(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void raises_ve(struct td *t, struct guest_native *g, const struct tdg_td *td, unsigned vcpu)
 {
 	struct seen *s = t->arg;
 	struct tdx_regs r;
@@ -489,17 +489,17 @@ static void raises_ve(struct td *t, struct guest_native *g, const struct tdg *td
 	(void)vcpu;
 	s->g = g;
 	s->td = td;
-	native_on_event(g->cpu, on_event, s);
+	tdx_native_on_event(g->cpu, on_event, s);
 	s->rax[0] = INSTRUCTION(CPUID, 0, .rax = 0x40000001, .rbx = 9).rbx;
 	s->rax[1] = INSTRUCTION(RDMSR, 0, .rcx = 0x1b).rax;
 	s->rax[2] = INSTRUCTION(IO, 0x3f8ull << 16 | IO_QUAL_IN, .rax = 0).rax;
 	INSTRUCTION(IO, 0x80ull << 16, .rax = 0x42);
 	/* A device register: MOV (%rbx), %rax, lying at RIP 0 of the frame. */
-	native_write(g->cpu, gpa(TD_SCRATCH), "\x48\x8b\x03", 3);
+	tdx_native_write(g->cpu, gpa(TD_SCRATCH), "\x48\x8b\x03", 3);
 	s->f[s->n].rip = TD_SCRATCH;
 	r = (struct tdx_regs){.rbx = MMIO_GPA | td->shared};
 	s->regs = &r;
-	if (native_read(g->cpu, gpa(MMIO_GPA | td->shared), &word, 8))
+	if (tdx_native_read(g->cpu, gpa(MMIO_GPA | td->shared), &word, 8))
 		s->vectors[0]++; /* no memory there: must not happen */
 	s->rax[4] = r.rax;
 	t->exits[15] = s->n;
@@ -546,7 +546,7 @@ static void the_module_raises_and_the_monitor_answers_each_kind(void **state)
 	td_free(t);
 }
 
-static void nests(struct td *t, struct guest_native *g, const struct tdg *td, unsigned vcpu)
+static void nests(struct td *t, struct guest_native *g, const struct tdg_td *td, unsigned vcpu)
 {
 	struct seen *s = t->arg;
 
@@ -554,7 +554,7 @@ static void nests(struct td *t, struct guest_native *g, const struct tdg *td, un
 	s->g = g;
 	s->td = td;
 	s->nest = true;
-	native_on_event(g->cpu, on_event, s);
+	tdx_native_on_event(g->cpu, on_event, s);
 	INSTRUCTION(CPUID, 0, .rax = 0x40000000);
 }
 
@@ -571,7 +571,7 @@ static void a_ve_in_the_handler_before_it_asked_is_a_double_fault(void **state)
 }
 
 /* A debug TD may run with #VE on memory that waits to be accepted. */
-static void reads_unaccepted(struct td *t, struct guest_native *g, const struct tdg *td,
+static void reads_unaccepted(struct td *t, struct guest_native *g, const struct tdg_td *td,
 			     unsigned vcpu)
 {
 	struct seen *s = t->arg;
@@ -582,9 +582,9 @@ static void reads_unaccepted(struct td *t, struct guest_native *g, const struct 
 	s->g = g;
 	s->td = td;
 	s->regs = &r;
-	native_on_event(g->cpu, on_event, s);
+	tdx_native_on_event(g->cpu, on_event, s);
 	/* The host puts a page there, which the guest has not accepted. */
-	(void)!native_read(g->cpu, gpa(1 * GIB), &word, 8);
+	(void)!tdx_native_read(g->cpu, gpa(1 * GIB), &word, 8);
 }
 
 static void unaccepted_memory_is_the_end_of_a_td_that_gets_ve_for_it(void **state)

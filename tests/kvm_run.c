@@ -8,9 +8,9 @@
 #include <sys/eventfd.h>
 
 /* What the guest of a test does; set before it runs. */
-static void (*program)(struct native_cpu *cpu);
+static void (*program)(struct tdx_native_cpu *cpu);
 
-static void guest(struct native_cpu *cpu, void *arg)
+static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	(void)arg;
 	program(cpu);
@@ -62,7 +62,7 @@ static uint32_t said(struct client *c, unsigned i)
 
 /* --- ports and MMIO --- */
 
-static void ports(struct native_cpu *cpu)
+static void ports(struct tdx_native_cpu *cpu)
 {
 	uint64_t r11, status;
 
@@ -90,7 +90,7 @@ static void a_port_is_read(void **state)
 	assert_int_equal(said(c, 0), 1);
 }
 
-static void mmio(struct native_cpu *cpu)
+static void mmio(struct tdx_native_cpu *cpu)
 {
 	uint64_t r11;
 
@@ -124,20 +124,20 @@ static void mmio_exits(void **state)
 
 /* --- memory --- */
 
-static void shares(struct native_cpu *cpu)
+static void shares(struct tdx_native_cpu *cpu)
 {
 	const uint64_t at = 0x400000;
 	uint64_t status = guest_call(cpu, TDVMCALL_MAP_GPA, at | CLIENT_SHARED, 0x2000, 0, 0, NULL);
 	uint32_t word = 0xc0ffee, back = 0;
 
 	guest_say(cpu, (uint32_t)status);
-	native_write(cpu, gpa(at | CLIENT_SHARED), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(at | CLIENT_SHARED), &word, sizeof(word));
 	guest_say(cpu, 1);
-	native_read(cpu, gpa((at + 0x1000) | CLIENT_SHARED), &back, sizeof(back));
+	tdx_native_read(cpu, gpa((at + 0x1000) | CLIENT_SHARED), &back, sizeof(back));
 	guest_say(cpu, back);
 	status = guest_call(cpu, TDVMCALL_MAP_GPA, at, 0x2000, 0, 0, NULL);
 	guest_accept(cpu, at);
-	native_read(cpu, gpa(at), &back, sizeof(back));
+	tdx_native_read(cpu, gpa(at), &back, sizeof(back));
 	guest_say(cpu, (uint32_t)status | back);
 }
 
@@ -167,14 +167,14 @@ static void shared_memory_is_the_clients_own(void **state)
 	assert_int_equal(said(c, 0), 0); /* private again: another page, and zero */
 }
 
-static void discards(struct native_cpu *cpu)
+static void discards(struct tdx_native_cpu *cpu)
 {
 	const uint64_t at = CLIENT_SHARED | 0x400000;
 	uint32_t word = 7;
 
-	native_write(cpu, gpa(at), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(at), &word, sizeof(word));
 	guest_say(cpu, 1);
-	native_read(cpu, gpa(at), &word, sizeof(word));
+	tdx_native_read(cpu, gpa(at), &word, sizeof(word));
 	guest_say(cpu, word);
 }
 
@@ -191,15 +191,15 @@ static void what_the_client_discards_the_guest_reads_as_zero(void **state)
 	assert_int_equal(said(c, 0), 0);
 }
 
-static void keeps(struct native_cpu *cpu)
+static void keeps(struct tdx_native_cpu *cpu)
 {
 	const uint64_t at = 0x500000;
 	uint32_t word = 0x5a5a, back = 0;
 
 	guest_accept(cpu, at);
-	native_write(cpu, gpa(at), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(at), &word, sizeof(word));
 	guest_say(cpu, 1);
-	native_read(cpu, gpa(at), &back, sizeof(back));
+	tdx_native_read(cpu, gpa(at), &back, sizeof(back));
 	guest_say(cpu, back);
 }
 
@@ -247,14 +247,14 @@ static void guest_memfds_come_back_to_the_machine(void **state)
 	assert_int_equal(said(c, 0), 1);
 }
 
-static void faults(struct native_cpu *cpu)
+static void faults(struct tdx_native_cpu *cpu)
 {
 	uint32_t word;
 
-	native_read(cpu, gpa(CLIENT_SHARED | 0x600000), &word, 4);
+	tdx_native_read(cpu, gpa(CLIENT_SHARED | 0x600000), &word, 4);
 	guest_say(cpu, 1);
 	guest_accept(cpu, 0x600000);
-	native_read(cpu, gpa(0x600000), &word, 4);
+	tdx_native_read(cpu, gpa(0x600000), &word, 4);
 	guest_say(cpu, word);
 }
 
@@ -278,7 +278,7 @@ static void access_of_the_wrong_kind_is_a_memory_fault(void **state)
 	assert_int_equal(said(c, 0), 0);
 }
 
-static void asks_to_map(struct native_cpu *cpu)
+static void asks_to_map(struct tdx_native_cpu *cpu)
 {
 	uint64_t r11 = 0;
 
@@ -329,7 +329,7 @@ static void an_answer_kvm_does_not_know_is_einval(void **state)
 
 /* --- TDVMCALLs that are the client's --- */
 
-static void asks_the_client(struct native_cpu *cpu)
+static void asks_the_client(struct tdx_native_cpu *cpu)
 {
 	struct tdx_regs r = {.r11 = TDVMCALL_GET_TD_VM_CALL_INFO, .r12 = 1};
 
@@ -348,7 +348,7 @@ static void asks_the_client(struct native_cpu *cpu)
 	guest_say(cpu, guest_call(cpu, 0x4711, 0, 0, 0, 0, NULL) == TDVMCALL_SUBFUNC_UNSUPPORTED);
 	/* KVM's own calls: none is offered in CPUID, and each is one it does not know. */
 	r = (struct tdx_regs){.rax = TDG_VP_VMCALL, .rcx = 0xfc00, .r10 = 5};
-	native_tdcall(cpu, &r);
+	tdx_native_tdcall(cpu, &r);
 	guest_say(cpu, r.r10 == (uint64_t)-1000);
 }
 
@@ -392,7 +392,7 @@ static void tdvmcalls_that_are_the_clients(void **state)
 	assert_int_equal(said(c, 0), 1);
 }
 
-static void fails(struct native_cpu *cpu)
+static void fails(struct tdx_native_cpu *cpu)
 {
 	guest_call(cpu, TDVMCALL_REPORT_FATAL_ERROR, 0x1234, 0, 0x41414141, 0, NULL);
 	guest_say(cpu, 1);
@@ -412,7 +412,7 @@ static void a_fatal_error_is_a_system_event(void **state)
 	assert_int_equal(c->run[0]->system_event.data[14], 0x41414141);
 }
 
-static void asks_cpuid(struct native_cpu *cpu)
+static void asks_cpuid(struct tdx_native_cpu *cpu)
 {
 	struct tdx_regs r = {.r11 = TDVMCALL_CPUID, .r12 = 0x40000001, .r13 = 5};
 
@@ -442,10 +442,10 @@ static void cpuid_is_answered_from_the_clients_list(void **state)
 
 /* --- coming out --- */
 
-static void loops(struct native_cpu *cpu)
+static void loops(struct tdx_native_cpu *cpu)
 {
 	for (;;)
-		native_poll(cpu);
+		tdx_native_poll(cpu);
 }
 
 static void immediate_exit_comes_first(void **state)
@@ -484,7 +484,7 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static void is_kicked_out_of(struct client *c, void (*what)(struct native_cpu *cpu))
+static void is_kicked_out_of(struct client *c, void (*what)(struct tdx_native_cpu *cpu))
 {
 	struct thread t = {.c = c};
 
@@ -506,7 +506,7 @@ static void a_signal_ends_a_loop(void **state)
 	is_kicked_out_of(*state, loops);
 }
 
-static void halts(struct native_cpu *cpu)
+static void halts(struct tdx_native_cpu *cpu)
 {
 	for (;;)
 		guest_call(cpu, TDVMCALL_HLT, 0, 0, 0, 0, NULL);
@@ -517,7 +517,7 @@ static void a_signal_ends_a_halt(void **state)
 	is_kicked_out_of(*state, halts);
 }
 
-static void halts_for_good(struct native_cpu *cpu)
+static void halts_for_good(struct tdx_native_cpu *cpu)
 {
 	for (;;)
 		guest_call(cpu, TDVMCALL_HLT, 1, 0, 0, 0, NULL);
@@ -530,7 +530,7 @@ static void a_signal_ends_a_halt_with_interrupts_blocked(void **state)
 
 /* --- interrupts --- */
 
-static void waits_for_an_interrupt(struct native_cpu *cpu)
+static void waits_for_an_interrupt(struct tdx_native_cpu *cpu)
 {
 	guest_say(cpu, 1);
 	guest_call(cpu, TDVMCALL_HLT, 0, 0, 0, 0, NULL);
@@ -616,11 +616,11 @@ static void an_nmi_wakes_a_halted_vcpu(void **state)
 	wakes_by(*state, by_nmi);
 }
 
-static void ipis(struct native_cpu *cpu)
+static void ipis(struct tdx_native_cpu *cpu)
 {
 	struct tdx_regs info = {.rax = TDG_VP_INFO};
 
-	native_tdcall(cpu, &info);
+	tdx_native_tdcall(cpu, &info);
 	if (info.r9 == 1) {
 		guest_call(cpu, TDVMCALL_HLT, 0, 0, 0, 0, NULL);
 		guest_say(cpu, 2);
@@ -647,7 +647,7 @@ static void vcpus_are_threads_that_interrupt_each_other(void **state)
 	assert_int_equal(*(uint32_t *)((uint8_t *)c->run[1] + 4096), 2);
 }
 
-static void deadline(struct native_cpu *cpu)
+static void deadline(struct tdx_native_cpu *cpu)
 {
 	uint64_t tsc = 0;
 	struct tdx_regs r = {0};
@@ -671,7 +671,7 @@ static void the_timer_wakes_a_halted_vcpu(void **state)
 
 /* --- eventfds for writes --- */
 
-static void notifies(struct native_cpu *cpu)
+static void notifies(struct tdx_native_cpu *cpu)
 {
 	guest_call(cpu, TDVMCALL_MMIO, 2, TDVMCALL_WRITE, CLIENT_SHARED | 0xe0000000, 3, NULL);
 	guest_call(cpu, TDVMCALL_IO, 2, TDVMCALL_WRITE, 0xc010, 1, NULL);

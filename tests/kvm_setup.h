@@ -83,7 +83,7 @@ static inline long client_word(struct client *c, int fd, unsigned long request, 
 	return client_ioctl(c, fd, request, (const void *)(uintptr_t)arg);
 }
 
-static inline void client_on(struct client *c, native_fn *guest, void *arg)
+static inline void client_on(struct client *c, tdx_native_fn *guest, void *arg)
 {
 	struct machine_config mc;
 	char err[256] = "";
@@ -103,7 +103,7 @@ static inline void client_on(struct client *c, native_fn *guest, void *arg)
 	assert_string_equal(err, "");
 	assert_int_equal(machine_watch(c->model->sys->m, 8), 0);
 	if (guest)
-		tdx_model_set_engine(c->model, native_engine_new(guest, arg));
+		tdx_model_set_engine(c->model, tdx_native_engine_new(guest, arg));
 	tdx_model_set_real_time(c->model);
 	for (unsigned i = 0; i < CLIENT_CPUS; i++)
 		c->cpu[i] = tdx_model_port(c->model, i);
@@ -290,17 +290,17 @@ static inline long client_run(struct client *c, unsigned i)
 
 /* --- in the guest --- */
 
-static inline uint64_t guest_vmcall(struct native_cpu *cpu, struct tdx_regs *r)
+static inline uint64_t guest_vmcall(struct tdx_native_cpu *cpu, struct tdx_regs *r)
 {
 	r->rax = TDG_VP_VMCALL;
 	r->rcx = 0xfc00;
 	r->r10 = 0;
-	native_tdcall(cpu, r);
+	tdx_native_tdcall(cpu, r);
 	return r->r10;
 }
 
-static inline uint64_t guest_call(struct native_cpu *cpu, uint64_t leaf, uint64_t r12, uint64_t r13,
-				  uint64_t r14, uint64_t r15, uint64_t *r11)
+static inline uint64_t guest_call(struct tdx_native_cpu *cpu, uint64_t leaf, uint64_t r12,
+				  uint64_t r13, uint64_t r14, uint64_t r15, uint64_t *r11)
 {
 	struct tdx_regs r = {.r11 = leaf, .r12 = r12, .r13 = r13, .r14 = r14, .r15 = r15};
 	uint64_t status = guest_vmcall(cpu, &r);
@@ -311,16 +311,16 @@ static inline uint64_t guest_call(struct native_cpu *cpu, uint64_t leaf, uint64_
 }
 
 /* Tells the client a number: a write to a port nobody has. */
-static inline void guest_say(struct native_cpu *cpu, uint32_t what)
+static inline void guest_say(struct tdx_native_cpu *cpu, uint32_t what)
 {
 	guest_call(cpu, TDVMCALL_IO, 4, TDVMCALL_WRITE, 0x100, what, NULL);
 }
 
-static inline void guest_accept(struct native_cpu *cpu, uint64_t at)
+static inline void guest_accept(struct tdx_native_cpu *cpu, uint64_t at)
 {
 	struct tdx_regs r = {.rax = TDG_MEM_PAGE_ACCEPT, .rcx = at};
 
-	native_tdcall(cpu, &r);
+	tdx_native_tdcall(cpu, &r);
 }
 
 #endif

@@ -35,7 +35,7 @@ static inline void log_open(struct log_build *b, const uint16_t *alg, unsigned n
 	memcpy(b->alg, alg, n * sizeof(*alg));
 	b->nalgs = n;
 	log_word(b, 1, 4);
-	log_word(b, EV_NO_ACTION, 4);
+	log_word(b, TDX_EV_NO_ACTION, 4);
 	b->len += 20;
 	log_word(b, 24 + 4 + 4 * n + 1, 4);
 	log_put(b, "Spec ID Event03", 16);
@@ -44,7 +44,7 @@ static inline void log_open(struct log_build *b, const uint16_t *alg, unsigned n
 	log_word(b, n, 4);
 	for (unsigned i = 0; i < n; i++) {
 		log_word(b, alg[i], 2);
-		log_word(b, eventlog_alg_size(alg[i]), 2);
+		log_word(b, tdx_eventlog_alg_size(alg[i]), 2);
 	}
 	log_word(b, 0, 1);
 }
@@ -52,7 +52,7 @@ static inline void log_open(struct log_build *b, const uint16_t *alg, unsigned n
 /* A CC log: SHA-384 alone. */
 static inline void log_open_cc(struct log_build *b)
 {
-	static const uint16_t alg = EVENTLOG_SHA384;
+	static const uint16_t alg = TDX_EVENTLOG_SHA384;
 
 	log_open(b, &alg, 1);
 }
@@ -65,9 +65,9 @@ static inline void log_event_of(struct log_build *b, uint32_t reg, uint32_t type
 	log_word(b, type, 4);
 	log_word(b, b->nalgs, 4);
 	for (unsigned i = 0; i < b->nalgs; i++) {
-		const EVP_MD *md = b->alg[i] == EVENTLOG_SHA1	  ? EVP_sha1()
-				   : b->alg[i] == EVENTLOG_SHA256 ? EVP_sha256()
-								  : EVP_sha384();
+		const EVP_MD *md = b->alg[i] == TDX_EVENTLOG_SHA1     ? EVP_sha1()
+				   : b->alg[i] == TDX_EVENTLOG_SHA256 ? EVP_sha256()
+								      : EVP_sha384();
 		unsigned n;
 
 		log_word(b, b->alg[i], 2);
@@ -91,7 +91,7 @@ static inline void log_text(struct log_build *b, uint32_t reg, uint32_t type, co
 
 static inline void log_separator(struct log_build *b, uint32_t reg)
 {
-	log_event(b, reg, EV_SEPARATOR, "\0\0\0", 4);
+	log_event(b, reg, TDX_EV_SEPARATOR, "\0\0\0", 4);
 }
 
 /* UEFI_VARIABLE_DATA into buf; returns its length. */

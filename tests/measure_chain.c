@@ -108,26 +108,26 @@ static void put(uint8_t *p, unsigned width, size_t v)
 /* Header and body of a quote of the service; all the rest is ours. */
 static size_t body(uint8_t *quote)
 {
-	struct quote_service *service;
-	struct attest_error err;
+	struct tdx_quote_service *service;
+	struct tdx_attest_error err;
 	struct tdx_report report;
 	uint8_t bytes[1024];
 	size_t len;
 
 	recorded_report(bytes);
-	assert_int_equal(tdreport_parse(bytes, sizeof(bytes), &report, &err), 0);
-	assert_int_equal(quote_service_create(NOW, &service), 0);
-	assert_int_equal(quote_service_sign(service, &report, KEY, quote, QUOTE_MAX, &len, &err),
-			 0);
-	quote_service_free(service);
+	assert_int_equal(tdx_report_parse(bytes, sizeof(bytes), &report, &err), 0);
+	assert_int_equal(tdx_quote_service_create(NOW, &service), 0);
+	assert_int_equal(
+		tdx_quote_service_sign(service, &report, KEY, quote, TDX_QUOTE_MAX, &len, &err), 0);
+	tdx_quote_service_free(service);
 	return len;
 }
 
 /* Makes the quote and returns what the verifier finds wrong with it. */
-static enum attest_fault judge(const struct forgery *f)
+static enum tdx_attest_fault judge(const struct forgery *f)
 {
-	static uint8_t quote[QUOTE_MAX];
-	char chain[QUOTE_MAX], root_pem[QUOTE_MAX];
+	static uint8_t quote[TDX_QUOTE_MAX];
+	char chain[TDX_QUOTE_MAX], root_pem[TDX_QUOTE_MAX];
 	struct cert root = issue("Intel SGX Root CA", "P-256", true, NULL);
 	struct cert middle = issue(f->middle ? f->middle : "Intel SGX PCK Platform CA", "P-256",
 				   !f->middle_no_ca, &root);
@@ -138,7 +138,7 @@ static enum attest_fault judge(const struct forgery *f)
 	EVP_PKEY *attestation = EVP_EC_gen("P-256");
 	uint8_t point[65];
 	size_t n, len, root_len = put_pem(certs + 2, 1, root_pem);
-	struct attest_error err;
+	struct tdx_attest_error err;
 	struct tdx_quote q;
 
 	body(quote);
@@ -164,19 +164,19 @@ static enum attest_fault judge(const struct forgery *f)
 	EVP_PKEY_free(middle.key);
 	EVP_PKEY_free(leaf.key);
 	EVP_PKEY_free(attestation);
-	assert_int_equal(quote_parse(quote, len, &q, &err), 0);
-	if (!quote_verify(&q, root_pem, root_len, NOW, &err))
-		return ATTEST_OK;
-	assert_int_not_equal(err.fault, ATTEST_OK);
+	assert_int_equal(tdx_quote_parse(quote, len, &q, &err), 0);
+	if (!tdx_quote_verify(&q, root_pem, root_len, NOW, &err))
+		return TDX_ATTEST_OK;
+	assert_int_not_equal(err.fault, TDX_ATTEST_OK);
 	return err.fault;
 }
 
 static void a_chain_of_the_right_kind_is_accepted_whoever_made_it(void **state)
 {
 	(void)state;
-	assert_int_equal(judge(&(struct forgery){0}), ATTEST_OK);
+	assert_int_equal(judge(&(struct forgery){0}), TDX_ATTEST_OK);
 	assert_int_equal(judge(&(struct forgery){.middle = "Intel SGX PCK Processor CA"}),
-			 ATTEST_OK);
+			 TDX_ATTEST_OK);
 }
 
 /* The same root certifies other things: they vouch for no platform. */
@@ -184,28 +184,31 @@ static void certificates_for_other_purposes_vouch_for_nothing(void **state)
 {
 	(void)state;
 	assert_int_equal(judge(&(struct forgery){.leaf = "Intel SGX TCB Signing"}),
-			 QUOTE_CHAIN_NAMES);
+			 TDX_ATTEST_QUOTE_CHAIN_NAMES);
 	assert_int_equal(judge(&(struct forgery){.middle = "Intel SGX TCB Signing"}),
-			 QUOTE_CHAIN_NAMES);
-	assert_int_equal(judge(&(struct forgery){.middle_no_ca = true}), QUOTE_CHAIN_INVALID);
+			 TDX_ATTEST_QUOTE_CHAIN_NAMES);
+	assert_int_equal(judge(&(struct forgery){.middle_no_ca = true}),
+			 TDX_ATTEST_QUOTE_CHAIN_INVALID);
 }
 
 static void a_leaf_the_root_signed_itself_is_refused(void **state)
 {
 	(void)state;
-	assert_int_equal(judge(&(struct forgery){.past_the_middle = true}), QUOTE_CHAIN_INVALID);
+	assert_int_equal(judge(&(struct forgery){.past_the_middle = true}),
+			 TDX_ATTEST_QUOTE_CHAIN_INVALID);
 }
 
 static void keys_are_of_one_curve(void **state)
 {
 	(void)state;
-	assert_int_equal(judge(&(struct forgery){.curve = "P-384"}), QUOTE_CHAIN_KEY);
+	assert_int_equal(judge(&(struct forgery){.curve = "P-384"}), TDX_ATTEST_QUOTE_CHAIN_KEY);
 }
 
 static void a_qe_report_binds_the_key_and_nothing_else(void **state)
 {
 	(void)state;
-	assert_int_equal(judge(&(struct forgery){.qe_says_more = true}), QUOTE_QE_REPORT_DATA);
+	assert_int_equal(judge(&(struct forgery){.qe_says_more = true}),
+			 TDX_ATTEST_QUOTE_QE_REPORT_DATA);
 }
 
 int main(void)

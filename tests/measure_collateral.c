@@ -20,10 +20,10 @@
 #define NOW 1800000000ll
 #define DAY 86400ll
 
-static struct quote_service *service;
+static struct tdx_quote_service *service;
 static struct tdx_report report;
-static struct attest_error err;
-static struct collateral_verdict verdict;
+static struct tdx_attest_error err;
+static struct tdx_collateral_verdict verdict;
 
 static int set_up(void **state)
 {
@@ -31,58 +31,58 @@ static int set_up(void **state)
 
 	(void)state;
 	recorded_report(bytes);
-	return quote_service_create(NOW, &service) ||
-	       tdreport_parse(bytes, sizeof(bytes), &report, &err);
+	return tdx_quote_service_create(NOW, &service) ||
+	       tdx_report_parse(bytes, sizeof(bytes), &report, &err);
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	quote_service_free(service);
+	tdx_quote_service_free(service);
 	return 0;
 }
 
-static struct collateral *collect(const struct quote_files *f, const char *without)
+static struct tdx_collateral *collect(const struct tdx_quote_files *f, const char *without)
 {
-	struct collateral *c;
+	struct tdx_collateral *c;
 
-	assert_int_equal(collateral_create(&c), 0);
+	assert_int_equal(tdx_collateral_create(&c), 0);
 	for (unsigned i = 0; i < f->n; i++)
 		if (strcmp(f->file[i].name, without) && strcmp(f->file[i].name, "rootCa.der") &&
 		    strcmp(f->file[i].name, "collateral.json"))
-			assert_int_equal(collateral_add(c, f->file[i].data, f->file[i].len), 0);
+			assert_int_equal(tdx_collateral_add(c, f->file[i].data, f->file[i].len), 0);
 	return c;
 }
 
 /* A quote of a version, judged at a time; quote and collateral with their faults. */
-static int judge_with(const struct collateral *c, unsigned version, const struct tdx_report *r,
+static int judge_with(const struct tdx_collateral *c, unsigned version, const struct tdx_report *r,
 		      int64_t now)
 {
-	uint8_t bytes[QUOTE_MAX];
+	uint8_t bytes[TDX_QUOTE_MAX];
 	struct tdx_quote q;
 	size_t len, root_len;
-	const char *root = quote_service_root(service, &root_len);
+	const char *root = tdx_quote_service_root(service, &root_len);
 	int rc;
 
-	assert_int_equal(
-		quote_service_sign_as(service, version, r, KEY, bytes, sizeof(bytes), &len, &err),
-		0);
-	assert_int_equal(quote_parse(bytes, len, &q, &err), 0);
-	rc = quote_verify(&q, root, root_len, now, &err);
-	return rc ? rc : collateral_verify(c, &q, root, root_len, now, &verdict, &err);
+	assert_int_equal(tdx_quote_service_sign_as(service, version, r, KEY, bytes, sizeof(bytes),
+						   &len, &err),
+			 0);
+	assert_int_equal(tdx_quote_parse(bytes, len, &q, &err), 0);
+	rc = tdx_quote_verify(&q, root, root_len, now, &err);
+	return rc ? rc : tdx_collateral_verify(c, &q, root, root_len, now, &verdict, &err);
 }
 
-static int judge(enum quote_fault fault, const char *without, unsigned version, int64_t now)
+static int judge(enum tdx_quote_fault fault, const char *without, unsigned version, int64_t now)
 {
-	struct quote_files files;
-	struct collateral *c;
+	struct tdx_quote_files files;
+	struct tdx_collateral *c;
 	int rc;
 
-	assert_int_equal(quote_service_collateral(service, fault, NOW, &files), 0);
+	assert_int_equal(tdx_quote_service_collateral(service, fault, NOW, &files), 0);
 	c = collect(&files, without);
 	rc = judge_with(c, version, &report, now);
-	collateral_free(c);
-	quote_files_free(&files);
+	tdx_collateral_free(c);
+	tdx_quote_files_free(&files);
 	return rc;
 }
 
@@ -90,8 +90,8 @@ static void our_quotes_are_up_to_date(void **state)
 {
 	(void)state;
 	for (unsigned version = 4; version <= 5; version++) {
-		assert_int_equal(judge(QUOTE_FAULT_NONE, "", version, NOW), 0);
-		assert_int_equal(verdict.status, TCB_UP_TO_DATE);
+		assert_int_equal(judge(TDX_QUOTE_FAULT_NONE, "", version, NOW), 0);
+		assert_int_equal(verdict.status, TDX_TCB_UP_TO_DATE);
 		assert_true(verdict.platform.found && verdict.module.found && verdict.qe.found);
 		assert_string_equal(verdict.fmspc, "737774647800");
 		assert_int_equal(verdict.nadvisories, 0);
@@ -100,35 +100,35 @@ static void our_quotes_are_up_to_date(void **state)
 
 static void each_fault_is_refused_for_what_it_is(void **state)
 {
-	static const enum attest_fault expected[QUOTE_FAULTS] = {
-		[QUOTE_FAULT_REVOKED] = COLLATERAL_REVOKED,
-		[QUOTE_FAULT_REVOKED_CA] = COLLATERAL_REVOKED,
-		[QUOTE_FAULT_EXPIRED] = COLLATERAL_TIME,
-		[QUOTE_FAULT_WRONG_FMSPC] = COLLATERAL_FMSPC,
-		[QUOTE_FAULT_WRONG_IDENTITY] = COLLATERAL_QE,
-		[QUOTE_FAULT_BAD_SIGNATURE] = COLLATERAL_SIGNATURE,
+	static const enum tdx_attest_fault expected[TDX_QUOTE_FAULTS] = {
+		[TDX_QUOTE_FAULT_REVOKED] = TDX_ATTEST_COLLATERAL_REVOKED,
+		[TDX_QUOTE_FAULT_REVOKED_CA] = TDX_ATTEST_COLLATERAL_REVOKED,
+		[TDX_QUOTE_FAULT_EXPIRED] = TDX_ATTEST_COLLATERAL_TIME,
+		[TDX_QUOTE_FAULT_WRONG_FMSPC] = TDX_ATTEST_COLLATERAL_FMSPC,
+		[TDX_QUOTE_FAULT_WRONG_IDENTITY] = TDX_ATTEST_COLLATERAL_QE,
+		[TDX_QUOTE_FAULT_BAD_SIGNATURE] = TDX_ATTEST_COLLATERAL_SIGNATURE,
 	};
-	char line[ATTEST_ERROR_TEXT];
+	char line[TDX_ATTEST_ERROR_TEXT];
 
 	(void)state;
-	for (unsigned f = 0; f < QUOTE_FAULTS; f++) {
-		assert_non_null(quote_fault_name(f));
-		if (expected[f] == ATTEST_OK)
+	for (unsigned f = 0; f < TDX_QUOTE_FAULTS; f++) {
+		assert_non_null(tdx_quote_fault_name(f));
+		if (expected[f] == TDX_ATTEST_OK)
 			continue;
-		assert_int_equal(judge((enum quote_fault)f, "", 4, NOW), -EBADMSG);
+		assert_int_equal(judge((enum tdx_quote_fault)f, "", 4, NOW), -EBADMSG);
 		assert_int_equal(err.fault, expected[f]);
 		assert_non_null(
-			strstr(attest_error_text(&err, line, sizeof(line)), "collateral: "));
+			strstr(tdx_attest_error_text(&err, line, sizeof(line)), "collateral: "));
 	}
-	assert_null(quote_fault_name(QUOTE_FAULTS));
+	assert_null(tdx_quote_fault_name(TDX_QUOTE_FAULTS));
 }
 
 static void a_platform_behind_is_a_verdict_with_its_advisories(void **state)
 {
 	(void)state;
-	assert_int_equal(judge(QUOTE_FAULT_OUT_OF_DATE, "", 4, NOW), 0);
-	assert_int_equal(verdict.status, TCB_OUT_OF_DATE);
-	assert_int_equal(verdict.module.status, TCB_UP_TO_DATE);
+	assert_int_equal(judge(TDX_QUOTE_FAULT_OUT_OF_DATE, "", 4, NOW), 0);
+	assert_int_equal(verdict.status, TDX_TCB_OUT_OF_DATE);
+	assert_int_equal(verdict.module.status, TDX_TCB_UP_TO_DATE);
 	assert_int_equal(verdict.nadvisories, 1);
 	assert_string_equal(verdict.advisory[0], "SWTDX-SA-00001");
 }
@@ -137,46 +137,48 @@ static void a_platform_behind_is_a_verdict_with_its_advisories(void **state)
 static void a_td_under_an_updated_module_is_advised_to_start_again(void **state)
 {
 	struct tdx_report r = report;
-	struct quote_files files;
-	struct collateral *c;
+	struct tdx_quote_files files;
+	struct tdx_collateral *c;
 
 	(void)state;
-	assert_int_equal(quote_service_collateral(service, QUOTE_FAULT_OLD_MODULE, NOW, &files), 0);
+	assert_int_equal(
+		tdx_quote_service_collateral(service, TDX_QUOTE_FAULT_OLD_MODULE, NOW, &files), 0);
 	c = collect(&files, "");
 	memcpy(r.tee_tcb_info.tee_tcb_svn2, r.tee_tcb_info.tee_tcb_svn, 16);
-	assert_int_equal(tdreport_seal(&r, KEY), 0);
+	assert_int_equal(tdx_report_seal(&r, KEY), 0);
 	assert_int_equal(judge_with(c, 5, &r, NOW), 0);
-	assert_int_equal(verdict.status, TCB_OUT_OF_DATE);
-	assert_int_equal(verdict.platform.status, TCB_UP_TO_DATE);
-	assert_int_equal(verdict.module.status, TCB_OUT_OF_DATE);
+	assert_int_equal(verdict.status, TDX_TCB_OUT_OF_DATE);
+	assert_int_equal(verdict.platform.status, TDX_TCB_UP_TO_DATE);
+	assert_int_equal(verdict.module.status, TDX_TCB_OUT_OF_DATE);
 	r.tee_tcb_info.tee_tcb_svn2[0] = 255;
-	assert_int_equal(tdreport_seal(&r, KEY), 0);
+	assert_int_equal(tdx_report_seal(&r, KEY), 0);
 	assert_int_equal(judge_with(c, 5, &r, NOW), 0);
-	assert_int_equal(verdict.status, TCB_RELAUNCH_ADVISED);
+	assert_int_equal(verdict.status, TDX_TCB_RELAUNCH_ADVISED);
 	/* Version 4 does not say what the module is now. */
 	assert_int_equal(judge_with(c, 4, &r, NOW), 0);
-	assert_int_equal(verdict.status, TCB_OUT_OF_DATE);
-	collateral_free(c);
-	quote_files_free(&files);
+	assert_int_equal(verdict.status, TDX_TCB_OUT_OF_DATE);
+	tdx_collateral_free(c);
+	tdx_quote_files_free(&files);
 }
 
 static void an_expired_leaf_is_the_quotes_own_fault(void **state)
 {
-	struct quote_service *with;
-	uint8_t bytes[QUOTE_MAX];
+	struct tdx_quote_service *with;
+	uint8_t bytes[TDX_QUOTE_MAX];
 	struct tdx_quote q;
 	size_t len, root_len;
-	const char *root = quote_service_root(service, &root_len);
+	const char *root = tdx_quote_service_root(service, &root_len);
 
 	(void)state;
-	assert_int_equal(quote_service_with(service, QUOTE_FAULT_EXPIRED_PCK, NOW, &with), 0);
-	assert_int_equal(quote_service_sign(with, &report, KEY, bytes, sizeof(bytes), &len, &err),
+	assert_int_equal(tdx_quote_service_with(service, TDX_QUOTE_FAULT_EXPIRED_PCK, NOW, &with),
 			 0);
-	assert_int_equal(quote_parse(bytes, len, &q, &err), 0);
-	assert_int_equal(quote_verify(&q, root, root_len, NOW, &err), -EBADMSG);
-	assert_int_equal(err.fault, QUOTE_CHAIN_INVALID);
+	assert_int_equal(
+		tdx_quote_service_sign(with, &report, KEY, bytes, sizeof(bytes), &len, &err), 0);
+	assert_int_equal(tdx_quote_parse(bytes, len, &q, &err), 0);
+	assert_int_equal(tdx_quote_verify(&q, root, root_len, NOW, &err), -EBADMSG);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_CHAIN_INVALID);
 	assert_non_null(strstr(err.why, "expired"));
-	quote_service_free(with);
+	tdx_quote_service_free(with);
 }
 
 static void no_piece_may_be_missing(void **state)
@@ -186,40 +188,41 @@ static void no_piece_may_be_missing(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
-		assert_int_equal(judge(QUOTE_FAULT_NONE, pieces[i], 4, NOW), -EBADMSG);
-		assert_int_equal(err.fault, COLLATERAL_MISSING);
+		assert_int_equal(judge(TDX_QUOTE_FAULT_NONE, pieces[i], 4, NOW), -EBADMSG);
+		assert_int_equal(err.fault, TDX_ATTEST_COLLATERAL_MISSING);
 	}
 	/* The others are in the quote, or are the root. */
-	assert_int_equal(judge(QUOTE_FAULT_NONE, "pckCrlChain.pem", 4, NOW), 0);
+	assert_int_equal(judge(TDX_QUOTE_FAULT_NONE, "pckCrlChain.pem", 4, NOW), 0);
 }
 
 static void it_holds_for_its_time_only(void **state)
 {
 	(void)state;
-	assert_int_equal(judge(QUOTE_FAULT_NONE, "", 4, NOW + 29 * DAY), 0);
-	assert_int_equal(judge(QUOTE_FAULT_NONE, "", 4, NOW + 31 * DAY), -EBADMSG);
-	assert_int_equal(err.fault, COLLATERAL_TIME);
+	assert_int_equal(judge(TDX_QUOTE_FAULT_NONE, "", 4, NOW + 29 * DAY), 0);
+	assert_int_equal(judge(TDX_QUOTE_FAULT_NONE, "", 4, NOW + 31 * DAY), -EBADMSG);
+	assert_int_equal(err.fault, TDX_ATTEST_COLLATERAL_TIME);
 }
 
 static void all_of_it_in_one_object_is_the_same(void **state)
 {
-	struct quote_files files;
-	struct collateral *c;
+	struct tdx_quote_files files;
+	struct tdx_collateral *c;
 
 	(void)state;
-	assert_int_equal(quote_service_collateral(service, QUOTE_FAULT_NONE, NOW, &files), 0);
-	assert_int_equal(collateral_create(&c), 0);
+	assert_int_equal(tdx_quote_service_collateral(service, TDX_QUOTE_FAULT_NONE, NOW, &files),
+			 0);
+	assert_int_equal(tdx_collateral_create(&c), 0);
 	for (unsigned i = 0; i < files.n; i++)
 		if (!strcmp(files.file[i].name, "collateral.json"))
-			assert_int_equal(collateral_add(c, files.file[i].data, files.file[i].len),
-					 0);
+			assert_int_equal(
+				tdx_collateral_add(c, files.file[i].data, files.file[i].len), 0);
 	assert_int_equal(judge_with(c, 5, &report, NOW), 0);
-	assert_int_equal(verdict.status, TCB_UP_TO_DATE);
-	assert_int_equal(collateral_add(c, "no collateral", 13), -EINVAL);
-	assert_int_equal(collateral_add(c, "{\"a\":1}", 7), -EINVAL);
-	assert_int_equal(collateral_add(c, "", 0), -EINVAL);
-	collateral_free(c);
-	quote_files_free(&files);
+	assert_int_equal(verdict.status, TDX_TCB_UP_TO_DATE);
+	assert_int_equal(tdx_collateral_add(c, "no collateral", 13), -EINVAL);
+	assert_int_equal(tdx_collateral_add(c, "{\"a\":1}", 7), -EINVAL);
+	assert_int_equal(tdx_collateral_add(c, "", 0), -EINVAL);
+	tdx_collateral_free(c);
+	tdx_quote_files_free(&files);
 }
 
 /* A byte of a signed statement or of a list may not change. */
@@ -227,48 +230,50 @@ static void no_byte_of_a_piece_may_change(void **state)
 {
 	static const char *const pieces[] = {"tcbInfo.json", "qeIdentity.json", "rootCaCrl.der",
 					     "pckCrl.der"};
-	struct quote_files files;
+	struct tdx_quote_files files;
 
 	(void)state;
-	assert_int_equal(quote_service_collateral(service, QUOTE_FAULT_NONE, NOW, &files), 0);
+	assert_int_equal(tdx_quote_service_collateral(service, TDX_QUOTE_FAULT_NONE, NOW, &files),
+			 0);
 	for (unsigned k = 0; k < sizeof(pieces) / sizeof(pieces[0]); k++)
 		for (unsigned i = 0; i < files.n; i++) {
 			if (strcmp(files.file[i].name, pieces[k]))
 				continue;
 			for (size_t at = 0; at < files.file[i].len; at += 23) {
-				struct collateral *c = collect(&files, pieces[k]);
+				struct tdx_collateral *c = collect(&files, pieces[k]);
 
 				files.file[i].data[at] ^= 1;
-				(void)collateral_add(c, files.file[i].data, files.file[i].len);
+				(void)tdx_collateral_add(c, files.file[i].data, files.file[i].len);
 				assert_int_equal(judge_with(c, 4, &report, NOW), -EBADMSG);
 				files.file[i].data[at] ^= 1;
-				collateral_free(c);
+				tdx_collateral_free(c);
 			}
 		}
-	quote_files_free(&files);
+	tdx_quote_files_free(&files);
 }
 
 /* A report whose module is of another signer, or of a generation without an identity. */
 static void another_module_is_refused(void **state)
 {
 	struct tdx_report other = report;
-	struct quote_files files;
-	struct collateral *c;
+	struct tdx_quote_files files;
+	struct tdx_collateral *c;
 
 	(void)state;
-	assert_int_equal(quote_service_collateral(service, QUOTE_FAULT_NONE, NOW, &files), 0);
+	assert_int_equal(tdx_quote_service_collateral(service, TDX_QUOTE_FAULT_NONE, NOW, &files),
+			 0);
 	c = collect(&files, "");
 	other.tee_tcb_info.mrsignerseam.b[5] = 1;
-	assert_int_equal(tdreport_seal(&other, KEY), 0);
+	assert_int_equal(tdx_report_seal(&other, KEY), 0);
 	assert_int_equal(judge_with(c, 4, &other, NOW), -EBADMSG);
-	assert_int_equal(err.fault, COLLATERAL_MODULE);
+	assert_int_equal(err.fault, TDX_ATTEST_COLLATERAL_MODULE);
 	other = report;
 	other.tee_tcb_info.tee_tcb_svn[1] = 9;
-	assert_int_equal(tdreport_seal(&other, KEY), 0);
+	assert_int_equal(tdx_report_seal(&other, KEY), 0);
 	assert_int_equal(judge_with(c, 4, &other, NOW), -EBADMSG);
-	assert_int_equal(err.fault, COLLATERAL_MODULE);
-	collateral_free(c);
-	quote_files_free(&files);
+	assert_int_equal(err.fault, TDX_ATTEST_COLLATERAL_MODULE);
+	tdx_collateral_free(c);
+	tdx_quote_files_free(&files);
 }
 
 /* --- the protocol of the quote generation service --- */
@@ -300,8 +305,9 @@ static unsigned answered(const uint8_t *msg, size_t len, uint8_t *out, size_t *n
 	uint8_t *copy = malloc(len ? len : 1);
 
 	memcpy(copy, msg, len);
-	assert_int_equal(quote_service_answer(service, 5, KEY, copy, len, out, QUOTE_MAX + 64, n),
-			 0);
+	assert_int_equal(
+		tdx_quote_service_answer(service, 5, KEY, copy, len, out, TDX_QUOTE_MAX + 64, n),
+		0);
 	free(copy);
 	assert_int_equal(get(out + 8), *n);
 	assert_int_equal(out[0], 1);
@@ -310,18 +316,18 @@ static unsigned answered(const uint8_t *msg, size_t len, uint8_t *out, size_t *n
 
 static void a_request_is_answered_with_a_quote(void **state)
 {
-	uint8_t msg[2048], out[QUOTE_MAX + 64];
+	uint8_t msg[2048], out[TDX_QUOTE_MAX + 64];
 	struct tdx_quote q;
 	size_t len = request(msg), n, root_len;
-	const char *root = quote_service_root(service, &root_len);
+	const char *root = tdx_quote_service_root(service, &root_len);
 
 	(void)state;
 	assert_int_equal(answered(msg, len, out, &n), 0);
 	assert_int_equal(get(out + 4), 1);
 	assert_int_equal(get(out + 20), n - 24);
-	assert_int_equal(quote_parse(out + 24, n - 24, &q, &err), 0);
+	assert_int_equal(tdx_quote_parse(out + 24, n - 24, &q, &err), 0);
 	assert_int_equal(q.version, 5);
-	assert_int_equal(quote_verify(&q, root, root_len, NOW, &err), 0);
+	assert_int_equal(tdx_quote_verify(&q, root, root_len, NOW, &err), 0);
 	/* A list of QE ids may follow. */
 	put(msg + 8, 4, len + 16);
 	put(msg + 20, 4, 16);
@@ -330,7 +336,7 @@ static void a_request_is_answered_with_a_quote(void **state)
 
 static void requests_that_are_none_are_answered_with_why(void **state)
 {
-	uint8_t msg[2048], out[QUOTE_MAX + 64];
+	uint8_t msg[2048], out[TDX_QUOTE_MAX + 64];
 	size_t len = request(msg), n;
 
 	(void)state;
@@ -351,7 +357,8 @@ static void requests_that_are_none_are_answered_with_why(void **state)
 	msg[24 + 300] ^= 1;
 	assert_int_equal(answered(msg, len, out, &n), 0x12002);
 	request(msg);
-	assert_int_equal(quote_service_answer(service, 4, KEY, msg, len, out, 1000, &n), -ENOSPC);
+	assert_int_equal(tdx_quote_service_answer(service, 4, KEY, msg, len, out, 1000, &n),
+			 -ENOSPC);
 }
 
 /* --- Intel's --- */
@@ -371,7 +378,7 @@ static void published_collateral_judges_published_quotes(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct sample quote, col, root;
-		struct collateral *c;
+		struct tdx_collateral *c;
 		struct tdx_quote q;
 
 		if (!sample_find("Intel SGX Root CA in PEM", "7d4e649f", &root))
@@ -381,21 +388,22 @@ static void published_collateral_judges_published_quotes(void **state)
 		if (!sample_find("dcap-qvl collateral", cases[i].collateral, &col))
 			continue;
 		found++;
-		assert_int_equal(collateral_create(&c), 0);
-		assert_int_equal(collateral_add(c, col.bytes, col.len), 0);
-		assert_int_equal(
-			quote_parse(quote.bytes, quote_length(quote.bytes, quote.len), &q, &err),
-			0);
-		assert_int_equal(quote_verify(&q, (char *)root.bytes, root.len, cases[i].now, &err),
+		assert_int_equal(tdx_collateral_create(&c), 0);
+		assert_int_equal(tdx_collateral_add(c, col.bytes, col.len), 0);
+		assert_int_equal(tdx_quote_parse(quote.bytes,
+						 tdx_quote_length(quote.bytes, quote.len), &q,
+						 &err),
 				 0);
-		assert_int_equal(collateral_verify(c, &q, (char *)root.bytes, root.len,
-						   cases[i].now, &verdict, &err),
+		assert_int_equal(
+			tdx_quote_verify(&q, (char *)root.bytes, root.len, cases[i].now, &err), 0);
+		assert_int_equal(tdx_collateral_verify(c, &q, (char *)root.bytes, root.len,
+						       cases[i].now, &verdict, &err),
 				 cases[i].rc);
 		if (cases[i].rc)
-			assert_int_equal(err.fault, COLLATERAL_LEVEL);
+			assert_int_equal(err.fault, TDX_ATTEST_COLLATERAL_LEVEL);
 		else
-			assert_int_equal(verdict.status, TCB_UP_TO_DATE);
-		collateral_free(c);
+			assert_int_equal(verdict.status, TDX_TCB_UP_TO_DATE);
+		tdx_collateral_free(c);
 		free(col.bytes);
 		free(quote.bytes);
 		free(root.bytes);

@@ -23,25 +23,25 @@ enum { RTMR0 = 1, RTMR1, RTMR2, RTMR3 };
 static const uint8_t global[16] = {0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11,
 				   0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c};
 
-static struct eventlog parsed(const struct log_build *b)
+static struct tdx_eventlog parsed(const struct log_build *b)
 {
-	struct eventlog_error err;
-	struct eventlog log;
-	char line[EVENTLOG_ERROR_TEXT];
+	struct tdx_eventlog_error err;
+	struct tdx_eventlog log;
+	char line[TDX_EVENTLOG_ERROR_TEXT];
 
-	if (eventlog_parse(b->p, b->len, &log, &err))
-		fail_msg("%s", eventlog_error_text(&err, line, sizeof(line)));
+	if (tdx_eventlog_parse(b->p, b->len, &log, &err))
+		fail_msg("%s", tdx_eventlog_error_text(&err, line, sizeof(line)));
 	return log;
 }
 
-static void refused(const void *p, size_t len, enum eventlog_fault fault, uint64_t at)
+static void refused(const void *p, size_t len, enum tdx_eventlog_fault fault, uint64_t at)
 {
-	struct eventlog_error err;
-	struct eventlog log;
-	char line[EVENTLOG_ERROR_TEXT];
+	struct tdx_eventlog_error err;
+	struct tdx_eventlog log;
+	char line[TDX_EVENTLOG_ERROR_TEXT];
 
-	assert_int_equal(eventlog_parse(p, len, &log, &err), -EINVAL);
-	eventlog_error_text(&err, line, sizeof(line));
+	assert_int_equal(tdx_eventlog_parse(p, len, &log, &err), -EINVAL);
+	tdx_eventlog_error_text(&err, line, sizeof(line));
 	if (err.fault != fault || err.at != at)
 		fail_msg("wanted fault %d at 0x%llx: %s", (int)fault, (unsigned long long)at, line);
 	assert_null(log.event);
@@ -55,45 +55,46 @@ static void a_boot(struct log_build *b)
 
 	log_open_cc(b);
 	n = log_variable(var, global, "SecureBoot", "\1", 1);
-	log_event(b, RTMR0, (uint32_t)EV_EFI_VARIABLE_DRIVER_CONFIG, var, n);
-	log_text(b, RTMR2, EV_IPL, "grub_cmd: ls");
+	log_event(b, RTMR0, (uint32_t)TDX_EV_EFI_VARIABLE_DRIVER_CONFIG, var, n);
+	log_text(b, RTMR2, TDX_EV_IPL, "grub_cmd: ls");
 	n = log_variable(var, global, "BootOrder", "\1\0\2", 4);
-	log_event_of(b, RTMR0, (uint32_t)EV_EFI_VARIABLE_BOOT, "\1\0\2", 4, var, n);
-	log_event_of(b, EVENTLOG_NO_REGISTER, EV_NO_ACTION, "", 0, "StartupLocality\0\3", 17);
-	log_text(b, RTMR0, (uint32_t)EV_EFI_ACTION, "Calling EFI Application");
+	log_event_of(b, RTMR0, (uint32_t)TDX_EV_EFI_VARIABLE_BOOT, "\1\0\2", 4, var, n);
+	log_event_of(b, TDX_EVENTLOG_NO_REGISTER, TDX_EV_NO_ACTION, "", 0, "StartupLocality\0\3",
+		     17);
+	log_text(b, RTMR0, (uint32_t)TDX_EV_EFI_ACTION, "Calling EFI Application");
 	log_separator(b, RTMR0);
-	log_text(b, RTMR0, EV_POST_CODE, "ACPI DATA");
+	log_text(b, RTMR0, TDX_EV_POST_CODE, "ACPI DATA");
 }
 
 static void a_log_replays_to_what_its_digests_make(void **state)
 {
 	struct tdx_digest rtmr[TDX_RTMRS], expected = {{0}}, d;
 	struct log_build b;
-	struct eventlog log;
+	struct tdx_eventlog log;
 
 	(void)state;
 	log_open_cc(&b);
-	log_text(&b, RTMR3, EV_IPL, "one");
-	log_event_of(&b, RTMR3, EV_NO_ACTION, "two", 3, "two", 3);
-	log_event_of(&b, 0, EV_IPL, "three", 5, "three", 5);
-	log_text(&b, RTMR3, EV_IPL, "four");
+	log_text(&b, RTMR3, TDX_EV_IPL, "one");
+	log_event_of(&b, RTMR3, TDX_EV_NO_ACTION, "two", 3, "two", 3);
+	log_event_of(&b, 0, TDX_EV_IPL, "three", 5, "three", 5);
+	log_text(&b, RTMR3, TDX_EV_IPL, "four");
 	log = parsed(&b);
-	assert_int_equal(log.kind, EVENTLOG_CC);
+	assert_int_equal(log.kind, TDX_EVENTLOG_CC);
 	assert_int_equal(log.nevents, 5);
 	assert_int_equal(log.end, b.len);
-	assert_int_equal(eventlog_rtmrs(&log, rtmr), 0);
+	assert_int_equal(tdx_eventlog_rtmrs(&log, rtmr), 0);
 	tdx_sha384("one", 3, &d);
-	rtmr_extend(&expected, &d);
+	tdx_rtmr_extend(&expected, &d);
 	tdx_sha384("four", 4, &d);
-	rtmr_extend(&expected, &d);
+	tdx_rtmr_extend(&expected, &d);
 	assert_memory_equal(&rtmr[3], &expected, sizeof(expected));
-	eventlog_free(&log);
+	tdx_eventlog_free(&log);
 }
 
 static void filling_of_zeros_or_ones_ends_a_log(void **state)
 {
 	struct log_build b;
-	struct eventlog log;
+	struct tdx_eventlog log;
 	size_t end;
 
 	(void)state;
@@ -105,19 +106,19 @@ static void filling_of_zeros_or_ones_ends_a_log(void **state)
 		log = parsed(&b);
 		assert_int_equal(log.end, end);
 		assert_int_equal(log.stray, 0);
-		eventlog_free(&log);
+		tdx_eventlog_free(&log);
 		/* What is neither filling nor an event is told. */
 		b.p[end + 500] = 7;
 		log = parsed(&b);
 		assert_int_equal(log.stray, 1000);
-		eventlog_free(&log);
+		tdx_eventlog_free(&log);
 	}
 }
 
 static void a_log_cut_anywhere_is_refused_or_shorter(void **state)
 {
-	struct eventlog_error err;
-	struct eventlog log, whole;
+	struct tdx_eventlog_error err;
+	struct tdx_eventlog log, whole;
 	struct log_build b;
 
 	(void)state;
@@ -131,17 +132,17 @@ static void a_log_cut_anywhere_is_refused_or_shorter(void **state)
 		memcpy(p, b.p, len);
 		for (size_t i = 1; i < whole.nevents; i++)
 			ends += whole.event[i].at == len;
-		if (eventlog_parse(p, len, &log, &err)) {
+		if (tdx_eventlog_parse(p, len, &log, &err)) {
 			assert_int_equal(ends, 0);
-			assert_int_not_equal(err.fault, EVENTLOG_OK);
+			assert_int_not_equal(err.fault, TDX_EVENTLOG_OK);
 		} else {
 			assert_true(ends || log.end < len);
 			assert_true(log.nevents < whole.nevents);
-			eventlog_free(&log);
+			tdx_eventlog_free(&log);
 		}
 		free(p);
 	}
-	eventlog_free(&whole);
+	tdx_eventlog_free(&whole);
 }
 
 static void faults_name_their_place(void **state)
@@ -152,67 +153,68 @@ static void faults_name_their_place(void **state)
 	(void)state;
 	a_boot(&b);
 	first = 32 + 24 + 4 + 4 + 1;
-	refused("CCEL", 4, EVENTLOG_IS_TABLE, 0);
-	refused(b.p, 40, EVENTLOG_TOO_SHORT, 0);
-	refused(b.p, EVENTLOG_MAX + 1, EVENTLOG_TOO_LONG, 0);
+	refused("CCEL", 4, TDX_EVENTLOG_IS_TABLE, 0);
+	refused(b.p, 40, TDX_EVENTLOG_TOO_SHORT, 0);
+	refused(b.p, TDX_EVENTLOG_MAX + 1, TDX_EVENTLOG_TOO_LONG, 0);
 	c = b, c.p[4] = 4;
-	refused(c.p, c.len, EVENTLOG_HEADER, 4);
+	refused(c.p, c.len, TDX_EVENTLOG_HEADER, 4);
 	c = b, c.p[28] = 0xff, c.p[31] = 0xff;
-	refused(c.p, c.len, EVENTLOG_CUT, 28);
+	refused(c.p, c.len, TDX_EVENTLOG_CUT, 28);
 	c = b, c.p[56] = 9;
-	refused(c.p, c.len, EVENTLOG_ALGS, 56);
+	refused(c.p, c.len, TDX_EVENTLOG_ALGS, 56);
 	c = b, c.p[56] = 2;
-	refused(c.p, c.len, EVENTLOG_CUT, 28);
+	refused(c.p, c.len, TDX_EVENTLOG_CUT, 28);
 	c = b, c.p[62] = 32;
-	refused(c.p, c.len, EVENTLOG_ALG_SIZE, 62);
+	refused(c.p, c.len, TDX_EVENTLOG_ALG_SIZE, 62);
 	c = b, c.p[first + 1] = 9;
-	refused(c.p, c.len, EVENTLOG_REGISTER, first);
+	refused(c.p, c.len, TDX_EVENTLOG_REGISTER, first);
 	c = b, c.p[first + 8] = 9;
-	refused(c.p, c.len, EVENTLOG_DIGESTS, first + 8);
+	refused(c.p, c.len, TDX_EVENTLOG_DIGESTS, first + 8);
 	c = b, c.p[first + 12] = 0xb;
-	refused(c.p, c.len, EVENTLOG_ALG_UNKNOWN, first + 12);
+	refused(c.p, c.len, TDX_EVENTLOG_ALG_UNKNOWN, first + 12);
 	c = b, c.p[60] = 0x77, c.p[61] = 0x77;
-	refused(c.p, c.len, EVENTLOG_ALG_UNKNOWN, first + 12);
+	refused(c.p, c.len, TDX_EVENTLOG_ALG_UNKNOWN, first + 12);
 	c = b, c.p[first + 14 + 48 + 3] = 0x7f;
-	refused(c.p, c.len, EVENTLOG_CUT, first + 14 + 48);
+	refused(c.p, c.len, TDX_EVENTLOG_CUT, first + 14 + 48);
 }
 
 static void a_tpm_log_replays_pcrs_in_its_strongest_bank(void **state)
 {
-	static const uint16_t algs[] = {EVENTLOG_SHA1, EVENTLOG_SHA256};
-	struct eventlog_value v;
+	static const uint16_t algs[] = {TDX_EVENTLOG_SHA1, TDX_EVENTLOG_SHA256};
+	struct tdx_eventlog_value v;
 	struct log_build b;
-	struct eventlog log;
+	struct tdx_eventlog log;
 	char name[16];
 
 	(void)state;
 	log_open(&b, algs, 2);
-	log_event(&b, 0, EV_NO_ACTION, "StartupLocality\0\3", 17);
+	log_event(&b, 0, TDX_EV_NO_ACTION, "StartupLocality\0\3", 17);
 	log_separator(&b, 14);
 	log = parsed(&b);
-	assert_int_equal(log.kind, EVENTLOG_TPM);
-	assert_int_equal(log.bank, EVENTLOG_SHA256);
-	assert_string_equal(eventlog_register_name(log.kind, 14, name, sizeof(name)), "pcr14");
-	eventlog_start(&log, 0, &v);
+	assert_int_equal(log.kind, TDX_EVENTLOG_TPM);
+	assert_int_equal(log.bank, TDX_EVENTLOG_SHA256);
+	assert_string_equal(tdx_eventlog_register_name(log.kind, 14, name, sizeof(name)), "pcr14");
+	tdx_eventlog_start(&log, 0, &v);
 	assert_int_equal(v.b[31], 3);
-	eventlog_start(&log, 17, &v);
+	tdx_eventlog_start(&log, 17, &v);
 	assert_int_equal(v.b[0], 0xff);
-	eventlog_start(&log, 14, &v);
-	assert_int_equal(eventlog_extend(&log, &log.event[2], &v), 0);
+	tdx_eventlog_start(&log, 14, &v);
+	assert_int_equal(tdx_eventlog_extend(&log, &log.event[2], &v), 0);
 	/* PCR 14 of every TPM after one separator. */
 	assert_int_equal(v.b[0], 0x3d);
 	assert_int_equal(v.b[1], 0x45);
-	assert_int_equal(eventlog_check(&log, &log.event[2]), EVENTLOG_MATCHES);
-	eventlog_free(&log);
+	assert_int_equal(tdx_eventlog_check(&log, &log.event[2]), TDX_EVENTLOG_MATCHES);
+	tdx_eventlog_free(&log);
 }
 
 static void described(struct log_build *b, const char *text)
 {
-	struct eventlog log = parsed(b);
-	char buf[EVENTLOG_TEXT];
+	struct tdx_eventlog log = parsed(b);
+	char buf[TDX_EVENTLOG_TEXT];
 
-	assert_string_equal(eventlog_describe(&log.event[log.nevents - 1], buf, sizeof(buf)), text);
-	eventlog_free(&log);
+	assert_string_equal(tdx_eventlog_describe(&log.event[log.nevents - 1], buf, sizeof(buf)),
+			    text);
+	tdx_eventlog_free(&log);
 }
 
 static void describes(uint32_t type, const void *data, size_t len, const char *text)
@@ -234,10 +236,10 @@ static void known_events_are_described(void **state)
 
 	(void)state;
 	n = log_variable(buf, global, "SecureBoot", "\1", 1);
-	describes((uint32_t)EV_EFI_VARIABLE_DRIVER_CONFIG, buf, n,
+	describes((uint32_t)TDX_EV_EFI_VARIABLE_DRIVER_CONFIG, buf, n,
 		  "variable SecureBoot (EFI_GLOBAL_VARIABLE): 01");
 	n = log_variable(buf, global, "BootOrder", "\1\0\x0a", 4);
-	describes((uint32_t)EV_EFI_VARIABLE_BOOT, buf, n,
+	describes((uint32_t)TDX_EV_EFI_VARIABLE_BOOT, buf, n,
 		  "variable BootOrder (EFI_GLOBAL_VARIABLE): 0001,000A");
 	memcpy(image, "\1\0\0\0", 4);
 	image[4] = sizeof(path);
@@ -245,90 +247,90 @@ static void known_events_are_described(void **state)
 	memcpy(image + 12, path, sizeof(path));
 	memcpy(image + 12 + sizeof(path), "q\0\0\0", 4);
 	n = log_variable(buf, global, "Boot0001", image, 12 + sizeof(path) + 4);
-	describes((uint32_t)EV_EFI_VARIABLE_BOOT2, buf, n,
+	describes((uint32_t)TDX_EV_EFI_VARIABLE_BOOT2, buf, n,
 		  "variable Boot0001 (EFI_GLOBAL_VARIABLE): \"UI\" "
 		  "PciRoot(0x0)/Pci(0x2,0x0)/\\\\B.E options \"q\"");
 	memset(image, 0, sizeof(image));
 	image[24] = sizeof(path);
 	memcpy(image + 32, path, sizeof(path));
-	describes((uint32_t)EV_EFI_BOOT_SERVICES_APPLICATION, image, 32 + sizeof(path),
+	describes((uint32_t)TDX_EV_EFI_BOOT_SERVICES_APPLICATION, image, 32 + sizeof(path),
 		  "PE image PciRoot(0x0)/Pci(0x2,0x0)/\\\\B.E");
 	gpt[92] = 1;
 	memcpy(gpt + 100 + 56, "E\0S\0P\0", 6);
-	describes((uint32_t)EV_EFI_GPT_EVENT, gpt, sizeof(gpt),
+	describes((uint32_t)TDX_EV_EFI_GPT_EVENT, gpt, sizeof(gpt),
 		  "partition table 00000000-0000-0000-0000-000000000000: ESP");
-	describes((uint32_t)EV_EFI_HANDOFF_TABLES2, "\x08TdxTable\1\0\0\0\0\0\0\0", 17,
+	describes((uint32_t)TDX_EV_EFI_HANDOFF_TABLES2, "\x08TdxTable\1\0\0\0\0\0\0\0", 17,
 		  "table TdxTable");
-	describes((uint32_t)EV_EFI_PLATFORM_FIRMWARE_BLOB2,
+	describes((uint32_t)TDX_EV_EFI_PLATFORM_FIRMWARE_BLOB2,
 		  "\2FV\0\0\x84\xff\0\0\0\0\0\x10\0\0\0\0\0\0", 19,
 		  "firmware blob FV at 0xff840000, 0x1000 bytes");
-	describes(EV_IPL, "kernel_cmdline: /vmlinuz ro", 27,
+	describes(TDX_EV_IPL, "kernel_cmdline: /vmlinuz ro", 27,
 		  "kernel command line (GRUB): kernel_cmdline: /vmlinuz ro");
-	describes(EV_IPL, "grub_cmd: ls", 12, "GRUB command: grub_cmd: ls");
-	describes(EV_IPL, "MokListX", 9, "shim: MokListX");
-	describes(EV_IPL, ".\0o\0s\0r\0e\0l\0\0", 14, "UKI section: .osrel");
-	describes(EV_IPL, "r\0o\0\0", 6, "kernel command line (systemd-stub or loader): ro");
-	describes(EV_EVENT_TAG, "\xec\x22\x3b\x8f\x0d\0\0\0Linux initrd", 21,
+	describes(TDX_EV_IPL, "grub_cmd: ls", 12, "GRUB command: grub_cmd: ls");
+	describes(TDX_EV_IPL, "MokListX", 9, "shim: MokListX");
+	describes(TDX_EV_IPL, ".\0o\0s\0r\0e\0l\0\0", 14, "UKI section: .osrel");
+	describes(TDX_EV_IPL, "r\0o\0\0", 6, "kernel command line (systemd-stub or loader): ro");
+	describes(TDX_EV_EVENT_TAG, "\xec\x22\x3b\x8f\x0d\0\0\0Linux initrd", 21,
 		  "initrd (Linux EFI stub): Linux initrd");
-	describes(EV_EVENT_TAG, "\xed\x22\x3b\x8f\x04\0\0\0q\0\0", 12,
+	describes(TDX_EV_EVENT_TAG, "\xed\x22\x3b\x8f\x04\0\0\0q\0\0", 12,
 		  "kernel command line (Linux EFI stub): q");
-	describes(EV_SEPARATOR, "\1\0\0", 4, "separator of an error");
-	describes(EV_DSTACK_RUNTIME, "\1\0\0\x08:app-id:\1\2", 14, "dstack app-id: 0102");
-	describes(EV_PLATFORM_CONFIG_FLAGS, "td_hob\0\0\0\0\0\0\0\0\0\0\2\0\0\0ab", 22,
+	describes(TDX_EV_SEPARATOR, "\1\0\0", 4, "separator of an error");
+	describes(TDX_EV_DSTACK_RUNTIME, "\1\0\0\x08:app-id:\1\2", 14, "dstack app-id: 0102");
+	describes(TDX_EV_PLATFORM_CONFIG_FLAGS, "td_hob\0\0\0\0\0\0\0\0\0\0\2\0\0\0ab", 22,
 		  "platform configuration td_hob, 2 bytes");
-	describes(EV_PLATFORM_CONFIG_FLAGS, "flags", 5, "platform configuration flags");
+	describes(TDX_EV_PLATFORM_CONFIG_FLAGS, "flags", 5, "platform configuration flags");
 	describes(0x12345678, "\xff", 1, "ff");
 }
 
 static void text_from_a_log_is_escaped_and_bounded(void **state)
 {
 	char buf[32], long_text[2000];
-	struct eventlog log;
+	struct tdx_eventlog log;
 	struct log_build b;
 
 	(void)state;
 	/* An escape sequence would be text of no kind, so it must come out in hexadecimal; within a
 	 * text that is one, a line break is escaped. */
-	describes(EV_IPL, "\033[2J", 4, "1b5b324a");
-	describes(EV_IPL, "a\nb\\", 4, "a\\x0ab\\\\");
-	describes(EV_NO_ACTION, "\033]0;x\007", 6, "\\x1b]0;x\\x07");
+	describes(TDX_EV_IPL, "\033[2J", 4, "1b5b324a");
+	describes(TDX_EV_IPL, "a\nb\\", 4, "a\\x0ab\\\\");
+	describes(TDX_EV_NO_ACTION, "\033]0;x\007", 6, "\\x1b]0;x\\x07");
 	memset(long_text, 'x', sizeof(long_text));
 	log_open_cc(&b);
-	log_event(&b, RTMR2, EV_IPL, long_text, sizeof(long_text));
+	log_event(&b, RTMR2, TDX_EV_IPL, long_text, sizeof(long_text));
 	log = parsed(&b);
-	eventlog_describe(&log.event[1], buf, sizeof(buf));
+	tdx_eventlog_describe(&log.event[1], buf, sizeof(buf));
 	assert_int_equal(strlen(buf), sizeof(buf) - 1);
 	assert_string_equal(buf + sizeof(buf) - 4, "...");
-	eventlog_free(&log);
+	tdx_eventlog_free(&log);
 }
 
 static void broken_structures_are_read_no_further_than_they_go(void **state)
 {
-	static const uint32_t types[] = {(uint32_t)EV_EFI_VARIABLE_DRIVER_CONFIG,
-					 (uint32_t)EV_EFI_VARIABLE_BOOT,
-					 (uint32_t)EV_EFI_BOOT_SERVICES_APPLICATION,
-					 (uint32_t)EV_EFI_GPT_EVENT,
-					 (uint32_t)EV_EFI_PLATFORM_FIRMWARE_BLOB2,
-					 (uint32_t)EV_EFI_PLATFORM_FIRMWARE_BLOB,
-					 (uint32_t)EV_EFI_HANDOFF_TABLES2,
-					 EV_EVENT_TAG,
-					 EV_DSTACK_RUNTIME,
-					 EV_PLATFORM_CONFIG_FLAGS,
-					 EV_NO_ACTION,
-					 EV_S_CRTM_VERSION};
-	char buf[EVENTLOG_TEXT];
+	static const uint32_t types[] = {(uint32_t)TDX_EV_EFI_VARIABLE_DRIVER_CONFIG,
+					 (uint32_t)TDX_EV_EFI_VARIABLE_BOOT,
+					 (uint32_t)TDX_EV_EFI_BOOT_SERVICES_APPLICATION,
+					 (uint32_t)TDX_EV_EFI_GPT_EVENT,
+					 (uint32_t)TDX_EV_EFI_PLATFORM_FIRMWARE_BLOB2,
+					 (uint32_t)TDX_EV_EFI_PLATFORM_FIRMWARE_BLOB,
+					 (uint32_t)TDX_EV_EFI_HANDOFF_TABLES2,
+					 TDX_EV_EVENT_TAG,
+					 TDX_EV_DSTACK_RUNTIME,
+					 TDX_EV_PLATFORM_CONFIG_FLAGS,
+					 TDX_EV_NO_ACTION,
+					 TDX_EV_S_CRTM_VERSION};
+	char buf[TDX_EVENTLOG_TEXT];
 
 	(void)state;
 	for (unsigned t = 0; t < sizeof(types) / sizeof(types[0]); t++)
 		for (size_t len = 0; len < 160; len++)
 			for (int byte = 0; byte < 256; byte += 51) {
 				uint8_t *p = malloc(len ? len : 1);
-				struct eventlog_event e = {
+				struct tdx_eventlog_event e = {
 					.type = types[t], .data = p, .size = (uint32_t)len};
 
 				memset(p, byte, len);
-				eventlog_describe(&e, buf, sizeof(buf));
-				eventlog_subject(&e, buf, sizeof(buf));
+				tdx_eventlog_describe(&e, buf, sizeof(buf));
+				tdx_eventlog_subject(&e, buf, sizeof(buf));
 				free(p);
 			}
 }
@@ -336,29 +338,29 @@ static void broken_structures_are_read_no_further_than_they_go(void **state)
 /* --- what makes a register differ --- */
 
 static void explains(const struct log_build *b, uint32_t reg, const struct tdx_digest *value,
-		     enum eventlog_cause cause, size_t event)
+		     enum tdx_eventlog_cause cause, size_t event)
 {
-	struct eventlog log = parsed(b);
-	struct eventlog_difference d;
+	struct tdx_eventlog log = parsed(b);
+	struct tdx_eventlog_difference d;
 
-	assert_int_equal(eventlog_explain(&log, reg, value->b, &d), 0);
+	assert_int_equal(tdx_eventlog_explain(&log, reg, value->b, &d), 0);
 	if (d.cause != cause || d.event != event)
-		fail_msg("%s (event %zd), wanted %s (event %zd)", eventlog_cause_text(d.cause),
-			 d.event, eventlog_cause_text(cause), event);
-	eventlog_free(&log);
+		fail_msg("%s (event %zd), wanted %s (event %zd)", tdx_eventlog_cause_text(d.cause),
+			 d.event, tdx_eventlog_cause_text(cause), event);
+	tdx_eventlog_free(&log);
 }
 
 /* RTMR 0 of a_boot() with its events extended in another way: indexes, -1 ends. */
 static struct tdx_digest replayed(const struct log_build *b, const int *order)
 {
-	struct eventlog log = parsed(b);
-	struct eventlog_value v = {{0}};
+	struct tdx_eventlog log = parsed(b);
+	struct tdx_eventlog_value v = {{0}};
 	struct tdx_digest out;
 
 	for (; *order >= 0; order++)
-		assert_int_equal(eventlog_extend(&log, &log.event[*order], &v), 0);
+		assert_int_equal(tdx_eventlog_extend(&log, &log.event[*order], &v), 0);
 	memcpy(&out, v.b, sizeof(out));
-	eventlog_free(&log);
+	tdx_eventlog_free(&log);
 	return out;
 }
 
@@ -367,19 +369,19 @@ static void the_event_that_explains_a_difference_is_found(void **state)
 	/* Of RTMR 0: events 1, 3, 5, 6, 7. */
 	static const struct {
 		int order[12];
-		enum eventlog_cause cause;
+		enum tdx_eventlog_cause cause;
 		size_t event;
 	} cases[] = {
-		{{1, 3, 5, 6, 7, -1}, EVENTLOG_EQUAL, EVENTLOG_NONE},
-		{{1, 3, -1}, EVENTLOG_CUT_SHORT, 5},
-		{{1, 5, 6, 7, -1}, EVENTLOG_NOT_EXTENDED, 3},
-		{{3, 5, 6, 7, -1}, EVENTLOG_NOT_EXTENDED, 1},
-		{{1, 3, 5, 5, 6, 7, -1}, EVENTLOG_TWICE, 5},
-		{{1, 5, 3, 6, 7, -1}, EVENTLOG_SWAPPED, 3},
-		{{1, 6, 3, 5, 6, 7, -1}, EVENTLOG_SEPARATOR, 3},
-		{{1, 3, 5, 6, 7, 6, -1}, EVENTLOG_SEPARATOR, EVENTLOG_NONE},
-		{{-1}, EVENTLOG_NEVER, 1},
-		{{7, 6, 5, 3, 1, -1}, EVENTLOG_UNEXPLAINED, EVENTLOG_NONE},
+		{{1, 3, 5, 6, 7, -1}, TDX_EVENTLOG_EQUAL, TDX_EVENTLOG_NONE},
+		{{1, 3, -1}, TDX_EVENTLOG_CUT_SHORT, 5},
+		{{1, 5, 6, 7, -1}, TDX_EVENTLOG_NOT_EXTENDED, 3},
+		{{3, 5, 6, 7, -1}, TDX_EVENTLOG_NOT_EXTENDED, 1},
+		{{1, 3, 5, 5, 6, 7, -1}, TDX_EVENTLOG_TWICE, 5},
+		{{1, 5, 3, 6, 7, -1}, TDX_EVENTLOG_SWAPPED, 3},
+		{{1, 6, 3, 5, 6, 7, -1}, TDX_EVENTLOG_SEPARATOR, 3},
+		{{1, 3, 5, 6, 7, 6, -1}, TDX_EVENTLOG_SEPARATOR, TDX_EVENTLOG_NONE},
+		{{-1}, TDX_EVENTLOG_NEVER, 1},
+		{{7, 6, 5, 3, 1, -1}, TDX_EVENTLOG_UNEXPLAINED, TDX_EVENTLOG_NONE},
 	};
 	struct tdx_digest value;
 	struct log_build b;
@@ -392,16 +394,16 @@ static void the_event_that_explains_a_difference_is_found(void **state)
 	}
 	/* RTMR 3 has no entry. */
 	memset(&value, 0, sizeof(value));
-	explains(&b, RTMR3, &value, EVENTLOG_EQUAL, EVENTLOG_NONE);
+	explains(&b, RTMR3, &value, TDX_EVENTLOG_EQUAL, TDX_EVENTLOG_NONE);
 	value.b[0] = 1;
-	explains(&b, RTMR3, &value, EVENTLOG_UNLOGGED, EVENTLOG_NONE);
+	explains(&b, RTMR3, &value, TDX_EVENTLOG_UNLOGGED, TDX_EVENTLOG_NONE);
 }
 
 static void a_changed_digest_is_told_from_changed_data(void **state)
 {
 	static const int all[] = {1, 3, 5, 6, 7, -1};
 	struct tdx_digest value;
-	struct eventlog log;
+	struct tdx_eventlog log;
 	struct log_build b;
 	size_t hash, data;
 
@@ -411,56 +413,57 @@ static void a_changed_digest_is_told_from_changed_data(void **state)
 	log = parsed(&b);
 	hash = (size_t)(log.event[3].hash - b.p);
 	data = (size_t)(log.event[5].data - b.p);
-	eventlog_free(&log);
+	tdx_eventlog_free(&log);
 	b.p[hash] ^= 1;
-	explains(&b, RTMR0, &value, EVENTLOG_DIGEST_OF_DATA, 3);
+	explains(&b, RTMR0, &value, TDX_EVENTLOG_DIGEST_OF_DATA, 3);
 	b.p[hash] ^= 1;
 	/* Other data under a digest that stayed: the registers agree, the event does not. */
 	b.p[data] ^= 1;
-	explains(&b, RTMR0, &value, EVENTLOG_EQUAL, EVENTLOG_NONE);
+	explains(&b, RTMR0, &value, TDX_EVENTLOG_EQUAL, TDX_EVENTLOG_NONE);
 	log = parsed(&b);
-	assert_int_equal(eventlog_check(&log, &log.event[5]), EVENTLOG_DIFFERS);
-	assert_int_equal(eventlog_check(&log, &log.event[3]), EVENTLOG_MATCHES);
-	eventlog_free(&log);
+	assert_int_equal(tdx_eventlog_check(&log, &log.event[5]), TDX_EVENTLOG_DIFFERS);
+	assert_int_equal(tdx_eventlog_check(&log, &log.event[3]), TDX_EVENTLOG_MATCHES);
+	tdx_eventlog_free(&log);
 	/* Both at once: the event is found because its digest is not its data's. */
 	value.b[0] ^= 1;
-	explains(&b, RTMR0, &value, EVENTLOG_UNEXPLAINED, 5);
+	explains(&b, RTMR0, &value, TDX_EVENTLOG_UNEXPLAINED, 5);
 }
 
 /* --- two boots --- */
 
 static void two_boots_are_compared_by_meaning(void **state)
 {
-	static const enum eventlog_step_kind expected[] = {
-		EVENTLOG_SAME, EVENTLOG_CHANGED, EVENTLOG_REMOVED, EVENTLOG_SAME, EVENTLOG_ADDED};
-	struct eventlog a, b;
-	struct eventlog_step *steps;
+	static const enum tdx_eventlog_step_kind expected[] = {
+		TDX_EVENTLOG_SAME, TDX_EVENTLOG_CHANGED, TDX_EVENTLOG_REMOVED, TDX_EVENTLOG_SAME,
+		TDX_EVENTLOG_ADDED};
+	struct tdx_eventlog a, b;
+	struct tdx_eventlog_step *steps;
 	struct log_build x, y;
 	size_t n;
 
 	(void)state;
 	log_open_cc(&x);
 	log_open_cc(&y);
-	log_text(&x, RTMR2, EV_IPL, "MokList");
-	log_text(&y, RTMR2, EV_IPL, "MokList");
-	log_text(&x, RTMR2, EV_IPL, "kernel_cmdline: ro");
-	log_text(&y, RTMR2, EV_IPL, "kernel_cmdline: rw");
-	log_text(&x, RTMR2, EV_IPL, "grub_cmd: ls");
+	log_text(&x, RTMR2, TDX_EV_IPL, "MokList");
+	log_text(&y, RTMR2, TDX_EV_IPL, "MokList");
+	log_text(&x, RTMR2, TDX_EV_IPL, "kernel_cmdline: ro");
+	log_text(&y, RTMR2, TDX_EV_IPL, "kernel_cmdline: rw");
+	log_text(&x, RTMR2, TDX_EV_IPL, "grub_cmd: ls");
 	log_separator(&x, RTMR2);
 	log_separator(&y, RTMR2);
-	log_text(&y, RTMR2, EV_POST_CODE, "more");
+	log_text(&y, RTMR2, TDX_EV_POST_CODE, "more");
 	a = parsed(&x);
 	b = parsed(&y);
-	assert_int_equal(eventlog_compare(&a, &b, RTMR2, &steps, &n), 0);
+	assert_int_equal(tdx_eventlog_compare(&a, &b, RTMR2, &steps, &n), 0);
 	assert_int_equal(n, 5);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(steps[i].kind, expected[i]);
 	free(steps);
-	assert_int_equal(eventlog_compare(&a, &b, RTMR3, &steps, &n), 0);
+	assert_int_equal(tdx_eventlog_compare(&a, &b, RTMR3, &steps, &n), 0);
 	assert_int_equal(n, 0);
 	free(steps);
-	eventlog_free(&a);
-	eventlog_free(&b);
+	tdx_eventlog_free(&a);
+	tdx_eventlog_free(&b);
 }
 
 /* --- published logs --- */
@@ -490,23 +493,23 @@ static void published_logs_replay(void **state)
 	(void)state;
 	for (unsigned i = 0; i < sizeof(logs) / sizeof(logs[0]); i++) {
 		struct tdx_digest rtmr[TDX_RTMRS];
-		struct eventlog_error err;
-		struct eventlog log;
+		struct tdx_eventlog_error err;
+		struct tdx_eventlog log;
 		struct sample s;
 		char text[13];
 
 		if (!sample_find(logs[i].name, logs[i].hash, &s))
 			continue;
 		found++;
-		assert_int_equal(eventlog_parse(s.bytes, s.len, &log, &err), 0);
+		assert_int_equal(tdx_eventlog_parse(s.bytes, s.len, &log, &err), 0);
 		assert_int_equal(log.nevents, logs[i].events);
-		assert_int_equal(eventlog_rtmrs(&log, rtmr), 0);
+		assert_int_equal(tdx_eventlog_rtmrs(&log, rtmr), 0);
 		for (unsigned r = 0; r < TDX_RTMRS && logs[i].rtmr[r]; r++) {
 			for (unsigned k = 0; k < 6; k++)
 				snprintf(text + 2 * k, 3, "%02x", rtmr[r].b[k]);
 			assert_string_equal(text, logs[i].rtmr[r]);
 		}
-		eventlog_free(&log);
+		tdx_eventlog_free(&log);
 		free(s.bytes);
 	}
 	if (!found)

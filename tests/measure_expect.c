@@ -34,14 +34,15 @@ static bool begins(const struct tdx_digest *d, const char *hex)
 }
 
 /* The sections in RAM that every OVMF build has. */
-static struct tdvf ovmf(void)
+static struct tdx_tdvf ovmf(void)
 {
-	struct tdvf t = {.nr_sections = 4};
+	struct tdx_tdvf t = {.nr_sections = 4};
 
-	t.section[0] = (struct tdvf_section){0, 0, gpa(0x810000), 0x10000, TDVF_TEMP_MEM, 0};
-	t.section[1] = (struct tdvf_section){0, 0, gpa(0x80b000), 0x2000, TDVF_TEMP_MEM, 0};
-	t.section[2] = (struct tdvf_section){0, 0, gpa(0x809000), 0x2000, TDVF_TD_HOB, 0};
-	t.section[3] = (struct tdvf_section){0, 0, gpa(0x800000), 0x6000, TDVF_TEMP_MEM, 0};
+	t.section[0] =
+		(struct tdx_tdvf_section){0, 0, gpa(0x810000), 0x10000, TDX_TDVF_TEMP_MEM, 0};
+	t.section[1] = (struct tdx_tdvf_section){0, 0, gpa(0x80b000), 0x2000, TDX_TDVF_TEMP_MEM, 0};
+	t.section[2] = (struct tdx_tdvf_section){0, 0, gpa(0x809000), 0x2000, TDX_TDVF_TD_HOB, 0};
+	t.section[3] = (struct tdx_tdvf_section){0, 0, gpa(0x800000), 0x6000, TDX_TDVF_TEMP_MEM, 0};
 	return t;
 }
 
@@ -54,19 +55,19 @@ static void the_hob_is_the_one_that_published_logs_have(void **state)
 		const char *digest;
 	} known[] = {{64 * GIB, "8ae1e425351df7992c444586eff99d35"},
 		     {2 * GIB, "0b8772e5b0b41b83e6044a68397e02f4"}};
-	struct tdvf t = ovmf();
+	struct tdx_tdvf t = ovmf();
 	struct tdx_digest d;
 	uint8_t hob[1024];
 	size_t len;
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(qemu_hob(&t, known[i].memory, hob, sizeof(hob), &len), 0);
+		assert_int_equal(tdx_qemu_hob(&t, known[i].memory, hob, sizeof(hob), &len), 0);
 		tdx_sha384(hob, len, &d);
 		assert_true(begins(&d, known[i].digest));
 	}
 	for (size_t cap = 0; cap < len; cap++)
-		assert_int_equal(qemu_hob(&t, 2 * GIB, hob, cap, &len), -EINVAL), len = 152;
+		assert_int_equal(tdx_qemu_hob(&t, 2 * GIB, hob, cap, &len), -EINVAL), len = 152;
 }
 
 /* A firmware volume with an empty or filled store of variables. */
@@ -115,16 +116,16 @@ static void variables_are_found_in_a_volume(void **state)
 	at = variable(p, at, global, "PK", 0x3d, "deleted", 7);
 	at = variable(p, at, global, "PKx", 0x3f, "another", 7);
 	at = variable(p, at, global, "PK", 0x3f, "key", 3);
-	assert_memory_equal(varstore_find(p, sizeof(p), global, "PK", &size), "key", 3);
+	assert_memory_equal(tdx_varstore_find(p, sizeof(p), global, "PK", &size), "key", 3);
 	assert_int_equal(size, 3);
-	assert_null(varstore_find(p, sizeof(p), global, "KEK", &size));
-	assert_null(varstore_find(p, sizeof(p), global, "P", &size));
+	assert_null(tdx_varstore_find(p, sizeof(p), global, "KEK", &size));
+	assert_null(tdx_varstore_find(p, sizeof(p), global, "P", &size));
 	/* Cut anywhere: found or not, nothing past the end is read. */
 	for (size_t len = 0; len < at; len++) {
 		uint8_t *copy = malloc(len ? len : 1);
 
 		memcpy(copy, p, len);
-		varstore_find(copy, len, global, "PK", &size);
+		tdx_varstore_find(copy, len, global, "PK", &size);
 		free(copy);
 	}
 }
@@ -175,28 +176,28 @@ static void authenticode_leaves_out_checksum_and_certificates(void **state)
 	EVP_DigestUpdate(ctx, zero, 8 - PE_SIZE % 8);
 	EVP_DigestFinal_ex(ctx, expected.b, NULL);
 	EVP_MD_CTX_free(ctx);
-	assert_int_equal(pe_authenticode(p, sizeof(p), &d), 0);
+	assert_int_equal(tdx_pe_authenticode(p, sizeof(p), &d), 0);
 	assert_memory_equal(&d, &expected, sizeof(d));
 	p[PE_SIZE - 1] ^= 1;
 	p[0x58 + 65] ^= 1;
-	assert_int_equal(pe_authenticode(p, sizeof(p), &d), 0);
+	assert_int_equal(tdx_pe_authenticode(p, sizeof(p), &d), 0);
 	assert_memory_equal(&d, &expected, sizeof(d));
 	p[0x500] ^= 1;
-	assert_int_equal(pe_authenticode(p, sizeof(p), &d), 0);
+	assert_int_equal(tdx_pe_authenticode(p, sizeof(p), &d), 0);
 	assert_memory_not_equal(&d, &expected, sizeof(d));
 	p[0x500] ^= 1;
 	/* Sections as they are in memory: padding of the file is no part of them. */
-	assert_ptr_equal(pe_section(p, sizeof(p), ".second", &size), p + 0x500);
+	assert_ptr_equal(tdx_pe_section(p, sizeof(p), ".second", &size), p + 0x500);
 	assert_int_equal(size, 0x80);
-	assert_ptr_equal(pe_section(p, sizeof(p), ".first", &size), p + 0x200);
+	assert_ptr_equal(tdx_pe_section(p, sizeof(p), ".first", &size), p + 0x200);
 	assert_int_equal(size, 0x300);
-	assert_null(pe_section(p, sizeof(p), ".none", &size));
+	assert_null(tdx_pe_section(p, sizeof(p), ".none", &size));
 	for (size_t len = 0; len < PE_SIZE - 29; len++) {
 		uint8_t *copy = malloc(len ? len : 1);
 
 		memcpy(copy, p, len);
-		assert_int_equal(pe_authenticode(copy, len, &d), -EINVAL);
-		pe_section(copy, len, ".second", &size);
+		assert_int_equal(tdx_pe_authenticode(copy, len, &d), -EINVAL);
+		tdx_pe_section(copy, len, ".second", &size);
 		free(copy);
 	}
 }
@@ -218,7 +219,7 @@ static void *whole(const char *path, size_t *len)
 	return p;
 }
 
-static const struct expect_event *find(const struct expect *e, const char *what)
+static const struct tdx_expect_event *find(const struct tdx_expect *e, const char *what)
 {
 	for (size_t i = 0; i < e->nevents; i++)
 		if (!strncmp(e->event[i].what, what, strlen(what)))
@@ -228,15 +229,15 @@ static const struct expect_event *find(const struct expect *e, const char *what)
 }
 
 /* Inputs get Debian's OVMF; a machine without it skips the test. */
-static struct expect *expect_new(struct expect_inputs *in)
+static struct tdx_expect *expect_new(struct tdx_expect_inputs *in)
 {
 	in->firmware.p = whole("/usr/share/ovmf/OVMF.fd", &in->firmware.len);
 	if (!in->firmware.p)
 		skip();
-	return calloc(1, sizeof(struct expect));
+	return calloc(1, sizeof(struct tdx_expect));
 }
 
-static void expect_free(const struct expect_inputs *in, struct expect *e)
+static void expect_free(const struct tdx_expect_inputs *in, struct tdx_expect *e)
 {
 	free((void *)in->firmware.p);
 	free(e);
@@ -272,25 +273,26 @@ static void a_direct_boot_has_the_events_of_published_logs(void **state)
 		{"Exit Boot Services Returned", "0a2e01c85deae718"},
 	};
 	uint8_t image[PE_SIZE + 0x1000];
-	struct expect_inputs in = {.boot = EXPECT_DIRECT, .ovmf = EXPECT_OVMF_OLD, .append = "ro"};
-	struct expect *e;
-	char err[EXPECT_ERROR_TEXT];
+	struct tdx_expect_inputs in = {
+		.boot = TDX_EXPECT_DIRECT, .ovmf = TDX_EXPECT_OVMF_OLD, .append = "ro"};
+	struct tdx_expect *e;
+	char err[TDX_EXPECT_ERROR_TEXT];
 	struct tdx_digest d;
 
 	(void)state;
 	e = expect_new(&in);
 	memset(image, 0, sizeof(image));
 	pe(image);
-	in.kernel = (struct expect_bytes){image, sizeof(image)};
+	in.kernel = (struct tdx_expect_bytes){image, sizeof(image)};
 	in.memory = 2 * GIB;
 	/* No kernel that an old QEMU would know. */
-	assert_int_equal(expect_boot(&in, e, err), -EINVAL);
+	assert_int_equal(tdx_expect_boot(&in, e, err), -EINVAL);
 	assert_non_null(strstr(err, "setup header"));
 	memcpy(image + 0x202, "HdrS\x0f\x02", 6);
 	image[0x211] = 1;
-	assert_int_equal(expect_boot(&in, e, err), 0);
+	assert_int_equal(tdx_expect_boot(&in, e, err), 0);
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		const struct expect_event *v = find(e, known[i].what);
+		const struct tdx_expect_event *v = find(e, known[i].what);
 
 		assert_true(v->known);
 		if (!begins(&v->digest, known[i].digest))
@@ -303,14 +305,14 @@ static void a_direct_boot_has_the_events_of_published_logs(void **state)
 	tdx_sha384("r\0o\0\0", 6, &d);
 	assert_memory_equal(&find(e, "kernel command line")->digest, &d, sizeof(d));
 	for (unsigned i = 0; i < 3; i++)
-		in.acpi[i] = (struct expect_bytes){"table", 5};
-	assert_int_equal(expect_boot(&in, e, err), 0);
+		in.acpi[i] = (struct tdx_expect_bytes){"table", 5};
+	assert_int_equal(tdx_expect_boot(&in, e, err), 0);
 	assert_true(e->known[0]);
 	/* The kernel's file as it is, in the newer way. */
-	in.ovmf = EXPECT_OVMF_NEW;
-	in.initrd = (struct expect_bytes){"initrd", 6};
-	assert_int_equal(expect_boot(&in, e, err), 0);
-	assert_int_equal(pe_authenticode(image, sizeof(image), &d), 0);
+	in.ovmf = TDX_EXPECT_OVMF_NEW;
+	in.initrd = (struct tdx_expect_bytes){"initrd", 6};
+	assert_int_equal(tdx_expect_boot(&in, e, err), 0);
+	assert_int_equal(tdx_pe_authenticode(image, sizeof(image), &d), 0);
 	assert_memory_equal(&find(e, "PE image: kernel")->digest, &d, sizeof(d));
 	assert_false(e->known[0]);
 	expect_free(&in, e);
@@ -319,22 +321,22 @@ static void a_direct_boot_has_the_events_of_published_logs(void **state)
 static void a_uki_tells_what_is_not_known(void **state)
 {
 	uint8_t image[PE_SIZE], disk[512 * 40] = {0}, event[92 + 8 + 128] = {0};
-	struct expect_inputs in = {.boot = EXPECT_UKI, .kernel = {image, sizeof(image)}};
-	struct expect *e;
-	char err[EXPECT_ERROR_TEXT];
+	struct tdx_expect_inputs in = {.boot = TDX_EXPECT_UKI, .kernel = {image, sizeof(image)}};
+	struct tdx_expect *e;
+	char err[TDX_EXPECT_ERROR_TEXT];
 	struct tdx_digest d;
 
 	(void)state;
 	e = expect_new(&in);
 	pe(image);
-	assert_int_equal(expect_boot(&in, e, err), -EINVAL);
+	assert_int_equal(tdx_expect_boot(&in, e, err), -EINVAL);
 	assert_non_null(strstr(err, "no unified kernel image"));
 	memcpy(image + 0x170, ".linux\0", 8);
 	memcpy(image + 0x148, ".cmdline", 8);
 	partition_table(disk, 128);
 	memset(disk + 1024 + 3 * 128, 7, 128);
-	in.disk = (struct expect_bytes){disk, sizeof(disk)};
-	assert_int_equal(expect_boot(&in, e, err), 0);
+	in.disk = (struct tdx_expect_bytes){disk, sizeof(disk)};
+	assert_int_equal(tdx_expect_boot(&in, e, err), 0);
 	memcpy(event, disk + 512, 92);
 	event[92] = 1;
 	memset(event + 100, 7, 128);
@@ -346,7 +348,7 @@ static void a_uki_tells_what_is_not_known(void **state)
 	assert_memory_equal(&find(e, "UKI section .cmdline: name")->digest, &d, sizeof(d));
 	assert_false(e->known[0] || e->known[1] || e->known[2]);
 	in.disk.len = 1000;
-	assert_int_equal(expect_boot(&in, e, err), -EINVAL);
+	assert_int_equal(tdx_expect_boot(&in, e, err), -EINVAL);
 	expect_free(&in, e);
 }
 
@@ -354,11 +356,11 @@ static void a_uki_tells_what_is_not_known(void **state)
 static void a_boot_by_grub_has_the_images_in_rtmr_1(void **state)
 {
 	uint8_t image[PE_SIZE], other[PE_SIZE], disk[512 * 40] = {0};
-	struct expect_inputs in = {
-		.boot = EXPECT_GRUB, .kernel = {image, sizeof(image)}, .append = "ro"};
+	struct tdx_expect_inputs in = {
+		.boot = TDX_EXPECT_GRUB, .kernel = {image, sizeof(image)}, .append = "ro"};
 	struct tdx_digest rtmr = {{0}}, d;
-	struct expect *e;
-	char err[EXPECT_ERROR_TEXT];
+	struct tdx_expect *e;
+	char err[TDX_EXPECT_ERROR_TEXT];
 
 	(void)state;
 	e = expect_new(&in);
@@ -366,21 +368,21 @@ static void a_boot_by_grub_has_the_images_in_rtmr_1(void **state)
 	pe(other);
 	other[0x200] ^= 1;
 	partition_table(disk, 0);
-	in.disk = (struct expect_bytes){disk, sizeof(disk)};
-	in.shim = (struct expect_bytes){other, sizeof(other)};
-	assert_int_equal(expect_boot(&in, e, err), 0);
+	in.disk = (struct tdx_expect_bytes){disk, sizeof(disk)};
+	in.shim = (struct tdx_expect_bytes){other, sizeof(other)};
+	assert_int_equal(tdx_expect_boot(&in, e, err), 0);
 	assert_false(e->known[1]);
 	assert_false(find(e, "PE image: GRUB")->known);
-	in.grub = (struct expect_bytes){"no image", 8};
-	assert_int_equal(expect_boot(&in, e, err), -EINVAL);
+	in.grub = (struct tdx_expect_bytes){"no image", 8};
+	assert_int_equal(tdx_expect_boot(&in, e, err), -EINVAL);
 	assert_non_null(strstr(err, "PE image: GRUB"));
-	in.grub = (struct expect_bytes){other, sizeof(other)};
-	assert_int_equal(expect_boot(&in, e, err), 0);
+	in.grub = (struct tdx_expect_bytes){other, sizeof(other)};
+	assert_int_equal(tdx_expect_boot(&in, e, err), 0);
 	assert_true(e->known[1]);
 	assert_false(e->known[0] || e->known[2]);
 	for (size_t i = 0; i < e->nevents; i++)
 		if (e->event[i].rtmr == 1)
-			rtmr_extend(&rtmr, &e->event[i].digest);
+			tdx_rtmr_extend(&rtmr, &e->event[i].digest);
 	assert_memory_equal(&rtmr, &e->rtmr[1], sizeof(rtmr));
 	tdx_sha384("r\0o\0\0", 6, &d);
 	assert_memory_equal(&find(e, "kernel command line")->digest, &d, sizeof(d));

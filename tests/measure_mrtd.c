@@ -80,30 +80,30 @@ static void the_module_and_the_arithmetic_agree(void **state)
 					   0x1d00, 0x1e00, 0x1f00, 0x0,	   0x3f00, 0x1000};
 	static uint8_t memory[0x4000];
 	struct tdx_digest d;
-	struct mrtd m;
+	struct tdx_mrtd m;
 
 	(void)state;
 	for (unsigned i = 0; i < 0x1000; i++)
 		memory[0x1000 + i] = (uint8_t)(7 * i + 3);
 	memset(memory + 0x3000, 0xff, 0x1000);
-	mrtd_init(&m);
-	mrtd_page_add(&m, gpa(0x1000));
-	mrtd_page_add(&m, gpa(0));
-	mrtd_page_add(&m, gpa(0x3000));
+	tdx_mrtd_init(&m);
+	tdx_mrtd_page_add(&m, gpa(0x1000));
+	tdx_mrtd_page_add(&m, gpa(0));
+	tdx_mrtd_page_add(&m, gpa(0x3000));
 	for (unsigned i = 0; i < sizeof(extends) / sizeof(extends[0]); i++)
-		mrtd_extend(&m, gpa(extends[i]), memory + extends[i]);
-	assert_int_equal(mrtd_final(&m, &d), 0);
+		tdx_mrtd_extend(&m, gpa(extends[i]), memory + extends[i]);
+	assert_int_equal(tdx_mrtd_final(&m, &d), 0);
 	assert_digest(&d, recorded);
 }
 
 static void an_empty_td_has_the_digest_of_nothing(void **state)
 {
 	struct tdx_digest d;
-	struct mrtd m;
+	struct tdx_mrtd m;
 
 	(void)state;
-	mrtd_init(&m);
-	assert_int_equal(mrtd_final(&m, &d), 0);
+	tdx_mrtd_init(&m);
+	assert_int_equal(tdx_mrtd_final(&m, &d), 0);
 	assert_digest(&d, "38b060a751ac96384cd9327eb1b1e36a21fdb71114be0743"
 			  "4c0cc7bf63f6e1da274edebfe76f65fbd51ad2f14898b95b");
 }
@@ -113,33 +113,33 @@ static void the_buffer_shows_in_no_count_of_calls(void **state)
 	static uint8_t data[256];
 	struct tdx_digest d, expected;
 	struct plain p = {0};
-	struct mrtd m;
+	struct tdx_mrtd m;
 
 	(void)state;
 	for (unsigned n = 0; n < 300; n++) {
-		mrtd_init(&m);
+		tdx_mrtd_init(&m);
 		for (unsigned i = 0; i < n; i++) {
 			data[i % 256] = (uint8_t)(i + n);
 			if ((i ^ n) % 3) {
-				mrtd_extend(&m, gpa(i * 256ull), data);
+				tdx_mrtd_extend(&m, gpa(i * 256ull), data);
 				plain_extend(&p, i * 256ull, data);
 			} else {
-				mrtd_page_add(&m, gpa(i * 4096ull));
+				tdx_mrtd_page_add(&m, gpa(i * 4096ull));
 				plain_add(&p, i * 4096ull);
 			}
 		}
-		assert_int_equal(mrtd_final(&m, &d), 0);
+		assert_int_equal(tdx_mrtd_final(&m, &d), 0);
 		plain_final(&p, &expected);
 		assert_memory_equal(&d, &expected, sizeof(d));
 	}
 }
 
 /* The image of tdvf_image.h, section by section, written out by hand. */
-static void plain_image(const uint8_t *image, enum tdvf_order order, struct tdx_digest *out)
+static void plain_image(const uint8_t *image, enum tdx_tdvf_order order, struct tdx_digest *out)
 {
 	static const uint8_t zero[4096];
 	static uint8_t cfv[4096];
-	bool all = order == TDVF_ORDER_ALL, split = order == TDVF_ORDER_SECTION;
+	bool all = order == TDX_TDVF_ORDER_ALL, split = order == TDX_TDVF_ORDER_SECTION;
 	struct plain p = {0};
 
 	memcpy(cfv, image, 0x1000 - 0x123);
@@ -159,17 +159,18 @@ static void each_order_is_the_plain_computation_in_that_order(void **state)
 {
 	static uint8_t image[IMG_SIZE];
 	struct tdx_digest expected[3];
-	struct tdvf_measurement m;
-	struct tdvf_error err;
+	struct tdx_tdvf_measurement m;
+	struct tdx_tdvf_error err;
 
 	(void)state;
 	img_make(image);
-	for (int o = TDVF_ORDER_PAGE; o <= TDVF_ORDER_ALL; o++) {
-		plain_image(image, (enum tdvf_order)o, &expected[o]);
-		assert_int_equal(tdvf_mrtd(image, sizeof(image), (enum tdvf_order)o, &m, &err), 0);
+	for (int o = TDX_TDVF_ORDER_PAGE; o <= TDX_TDVF_ORDER_ALL; o++) {
+		plain_image(image, (enum tdx_tdvf_order)o, &expected[o]);
+		assert_int_equal(
+			tdx_tdvf_mrtd(image, sizeof(image), (enum tdx_tdvf_order)o, &m, &err), 0);
 		assert_memory_equal(&m.mrtd, &expected[o], sizeof(m.mrtd));
 		assert_int_equal(m.pages, 13);
-		assert_int_equal(m.extends, o == TDVF_ORDER_ALL ? 16 * 13 : 16 * 8);
+		assert_int_equal(m.extends, o == TDX_TDVF_ORDER_ALL ? 16 * 13 : 16 * 8);
 	}
 	assert_memory_not_equal(&expected[0], &expected[1], sizeof(expected[0]));
 	assert_memory_not_equal(&expected[0], &expected[2], sizeof(expected[0]));
@@ -235,19 +236,19 @@ static const struct published {
 
 static void assert_published(const struct published *p)
 {
-	struct tdvf_measurement m;
-	struct tdvf_error err;
+	struct tdx_tdvf_measurement m;
+	struct tdx_tdvf_error err;
 	uint8_t *image;
 	size_t size;
 
 	image = firmware(p->path, p->sha384, &size);
 	if (!image)
 		skip();
-	assert_int_equal(tdvf_mrtd(image, size, TDVF_ORDER_PAGE, &m, &err), 0);
+	assert_int_equal(tdx_tdvf_mrtd(image, size, TDX_TDVF_ORDER_PAGE, &m, &err), 0);
 	assert_digest(&m.mrtd, p->page_order);
 	assert_int_equal(m.pages, p->pages);
 	assert_int_equal(m.extends, p->extends);
-	assert_int_equal(tdvf_mrtd(image, size, TDVF_ORDER_SECTION, &m, &err), 0);
+	assert_int_equal(tdx_tdvf_mrtd(image, size, TDX_TDVF_ORDER_SECTION, &m, &err), 0);
 	assert_digest(&m.mrtd, p->section_order);
 	free(image);
 }
@@ -267,8 +268,8 @@ static void the_firmware_made_for_tdx_has_its_published_mrtd(void **state)
 
 static void debian_ovmf_cut_short_has_none(void **state)
 {
-	struct tdvf_measurement m;
-	struct tdvf_error err;
+	struct tdx_tdvf_measurement m;
+	struct tdx_tdvf_error err;
 	uint8_t *image;
 	size_t size;
 
@@ -277,14 +278,15 @@ static void debian_ovmf_cut_short_has_none(void **state)
 	if (!image)
 		skip();
 	for (size_t cut = 1; cut < size; cut = cut * 3 + 1)
-		assert_int_equal(tdvf_mrtd(image, size - cut, TDVF_ORDER_PAGE, &m, &err), -22);
+		assert_int_equal(tdx_tdvf_mrtd(image, size - cut, TDX_TDVF_ORDER_PAGE, &m, &err),
+				 -22);
 	free(image);
 }
 
 static void the_code_half_of_ovmf_is_refused_at_its_bfv(void **state)
 {
-	struct tdvf_measurement m;
-	struct tdvf_error err;
+	struct tdx_tdvf_measurement m;
+	struct tdx_tdvf_error err;
 	uint8_t *image;
 	size_t size;
 
@@ -292,8 +294,8 @@ static void the_code_half_of_ovmf_is_refused_at_its_bfv(void **state)
 	image = firmware("/usr/share/OVMF/OVMF_CODE.fd", NULL, &size);
 	if (!image)
 		skip();
-	assert_int_equal(tdvf_mrtd(image, size, TDVF_ORDER_PAGE, &m, &err), -22);
-	assert_int_equal(err.fault, TDVF_DATA_OUTSIDE);
+	assert_int_equal(tdx_tdvf_mrtd(image, size, TDX_TDVF_ORDER_PAGE, &m, &err), -22);
+	assert_int_equal(err.fault, TDX_TDVF_DATA_OUTSIDE);
 	assert_int_equal(err.section, 0);
 	assert_int_equal(err.limit, size);
 	free(image);

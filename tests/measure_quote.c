@@ -23,13 +23,13 @@
 #define NOW 1800000000ll
 #define DAY 86400ll
 
-static struct quote_service *service;
+static struct tdx_quote_service *service;
 static struct tdx_report report;
-static uint8_t quote[QUOTE_MAX];
+static uint8_t quote[TDX_QUOTE_MAX];
 static size_t quote_len;
 static const char *root;
 static size_t root_len;
-static struct attest_error err;
+static struct tdx_attest_error err;
 
 static int set_up(void **state)
 {
@@ -37,25 +37,26 @@ static int set_up(void **state)
 
 	(void)state;
 	recorded_report(bytes);
-	return quote_service_create(NOW, &service) ||
-	       tdreport_parse(bytes, sizeof(bytes), &report, &err) ||
-	       quote_service_sign(service, &report, KEY, quote, sizeof(quote), &quote_len, &err) ||
-	       !(root = quote_service_root(service, &root_len));
+	return tdx_quote_service_create(NOW, &service) ||
+	       tdx_report_parse(bytes, sizeof(bytes), &report, &err) ||
+	       tdx_quote_service_sign(service, &report, KEY, quote, sizeof(quote), &quote_len,
+				      &err) ||
+	       !(root = tdx_quote_service_root(service, &root_len));
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	quote_service_free(service);
+	tdx_quote_service_free(service);
 	return 0;
 }
 
 static int judge_at(const uint8_t *bytes, size_t len, int64_t now)
 {
 	struct tdx_quote q;
-	int rc = quote_parse(bytes, len, &q, &err);
+	int rc = tdx_quote_parse(bytes, len, &q, &err);
 
-	return rc ? rc : quote_verify(&q, root, root_len, now, &err);
+	return rc ? rc : tdx_quote_verify(&q, root, root_len, now, &err);
 }
 
 /* From heap memory of exactly the quote's length, so that a sanitizer sees any read past it. */
@@ -85,8 +86,8 @@ static void a_quote_says_what_the_report_said(void **state)
 	struct tdx_quote q;
 
 	(void)state;
-	assert_int_equal(quote_parse(quote, quote_len, &q, &err), 0);
-	assert_int_equal(quote_verify(&q, root, root_len, NOW, &err), 0);
+	assert_int_equal(tdx_quote_parse(quote, quote_len, &q, &err), 0);
+	assert_int_equal(tdx_quote_verify(&q, root, root_len, NOW, &err), 0);
 	assert_memory_equal(&q.body.mrtd, &report.td_info.mrtd, 48);
 	assert_memory_equal(q.body.rtmr, report.td_info.rtmr, 4 * 48);
 	assert_memory_equal(&q.body.mrseam, &report.tee_tcb_info.mrseam, 48);
@@ -113,7 +114,7 @@ static void the_layout_is_that_of_version_4(void **state)
 	assert_int_equal(word(chain, 2), 5);
 	assert_int_equal(word(chain + 2, 4), quote_len - chain - 6);
 	assert_memory_equal(quote + chain + 6, "-----BEGIN CERTIFICATE-----\n", 28);
-	assert_int_equal(quote_length(quote, sizeof(quote)), quote_len);
+	assert_int_equal(tdx_quote_length(quote, sizeof(quote)), quote_len);
 }
 
 static void it_is_marked_as_simulated_wherever_one_may_look(void **state)
@@ -122,7 +123,7 @@ static void it_is_marked_as_simulated_wherever_one_may_look(void **state)
 	unsigned auth;
 
 	(void)state;
-	assert_int_equal(quote_parse(quote, quote_len, &q, &err), 0);
+	assert_int_equal(tdx_quote_parse(quote, quote_len, &q, &err), 0);
 	assert_true(q.simulated);
 	assert_memory_equal(quote + 12, "SWTDX-SIMULATED!", 16);
 	assert_memory_equal(q.qe_report + 64, "SWTDX-SIMULATED!", 16);
@@ -133,7 +134,7 @@ static void it_is_marked_as_simulated_wherever_one_may_look(void **state)
 
 static void no_byte_may_be_missing_or_added(void **state)
 {
-	uint8_t longer[QUOTE_MAX];
+	uint8_t longer[TDX_QUOTE_MAX];
 
 	(void)state;
 	for (size_t len = 0; len < quote_len; len++)
@@ -150,27 +151,27 @@ static void each_part_is_named_when_it_is_wrong(void **state)
 	const unsigned chain = auth + 2 + word(auth, 2);
 	const struct {
 		unsigned at;
-		enum attest_fault fault;
+		enum tdx_attest_fault fault;
 	} part[] = {
-		{2, QUOTE_KEY_TYPE},
-		{4, QUOTE_TEE_TYPE},
-		{12, QUOTE_SIGNATURE},
-		{0x30, QUOTE_SIGNATURE},
-		{0x277, QUOTE_SIGNATURE},
-		{0x278, QUOTE_LENGTH},
-		{rest, QUOTE_SIGNATURE},
-		{rest + 0x40, QUOTE_KEY},
-		{rest + 0x80, QUOTE_CERT_TYPE},
-		{rest + 0x82, QUOTE_CERT_LENGTH},
-		{qe, QUOTE_QE_SIGNATURE},
-		{qe + 320, QUOTE_QE_REPORT_DATA},
-		{qe + 320 + 32, QUOTE_QE_REPORT_DATA},
-		{qe + 384, QUOTE_QE_SIGNATURE},
-		{auth + 2, QUOTE_QE_REPORT_DATA},
-		{chain + 2, QUOTE_CHAIN_LENGTH},
-		{chain + 6, QUOTE_CHAIN_FORMAT},
+		{2, TDX_ATTEST_QUOTE_KEY_TYPE},
+		{4, TDX_ATTEST_QUOTE_TEE_TYPE},
+		{12, TDX_ATTEST_QUOTE_SIGNATURE},
+		{0x30, TDX_ATTEST_QUOTE_SIGNATURE},
+		{0x277, TDX_ATTEST_QUOTE_SIGNATURE},
+		{0x278, TDX_ATTEST_QUOTE_LENGTH},
+		{rest, TDX_ATTEST_QUOTE_SIGNATURE},
+		{rest + 0x40, TDX_ATTEST_QUOTE_KEY},
+		{rest + 0x80, TDX_ATTEST_QUOTE_CERT_TYPE},
+		{rest + 0x82, TDX_ATTEST_QUOTE_CERT_LENGTH},
+		{qe, TDX_ATTEST_QUOTE_QE_SIGNATURE},
+		{qe + 320, TDX_ATTEST_QUOTE_QE_REPORT_DATA},
+		{qe + 320 + 32, TDX_ATTEST_QUOTE_QE_REPORT_DATA},
+		{qe + 384, TDX_ATTEST_QUOTE_QE_SIGNATURE},
+		{auth + 2, TDX_ATTEST_QUOTE_QE_REPORT_DATA},
+		{chain + 2, TDX_ATTEST_QUOTE_CHAIN_LENGTH},
+		{chain + 6, TDX_ATTEST_QUOTE_CHAIN_FORMAT},
 	};
-	char line[ATTEST_ERROR_TEXT];
+	char line[TDX_ATTEST_ERROR_TEXT];
 
 	(void)state;
 	/* Lengths one less are as wrong as lengths one more. */
@@ -182,26 +183,27 @@ static void each_part_is_named_when_it_is_wrong(void **state)
 		assert_true(judge(quote, quote_len) < 0);
 		quote[at] = was;
 		if (err.fault != part[i / 2].fault)
-			fail_msg("byte 0x%x: %s", at, attest_error_text(&err, line, sizeof(line)));
+			fail_msg("byte 0x%x: %s", at,
+				 tdx_attest_error_text(&err, line, sizeof(line)));
 	}
 	assert_int_equal(judge(quote, quote_len), 0);
 	/* One less is an enclave's, one more has a body type. */
 	quote[0] = 3;
 	assert_true(judge(quote, quote_len) < 0);
-	assert_int_equal(err.fault, QUOTE_TEE_TYPE);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_TEE_TYPE);
 	quote[0] = 5;
 	assert_true(judge(quote, quote_len) < 0);
 	quote[0] = 6;
 	assert_true(judge(quote, quote_len) < 0);
-	assert_int_equal(err.fault, QUOTE_VERSION);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_VERSION);
 	quote[0] = 4;
 	/* A leaf without its chain, and a QE report within one. */
 	quote[chain] = 4;
 	assert_true(judge(quote, quote_len) < 0);
-	assert_int_equal(err.fault, QUOTE_NO_CHAIN);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_NO_CHAIN);
 	quote[chain] = 6;
 	assert_true(judge(quote, quote_len) < 0);
-	assert_int_equal(err.fault, QUOTE_CHAIN_TYPE);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_CHAIN_TYPE);
 	quote[chain] = 5;
 }
 
@@ -226,9 +228,9 @@ static size_t with_chain(uint8_t *out, const char *chain, size_t len)
 	struct tdx_quote q;
 	size_t at;
 
-	assert_int_equal(quote_parse(quote, quote_len, &q, &err), 0);
+	assert_int_equal(tdx_quote_parse(quote, quote_len, &q, &err), 0);
 	at = (size_t)(q.chain - (const char *)quote);
-	assert_true(at + len <= QUOTE_MAX);
+	assert_true(at + len <= TDX_QUOTE_MAX);
 	memcpy(out, quote, at);
 	memcpy(out + at, chain, len);
 	relength(out, at - 4, (int)len - (int)q.chain_len);
@@ -237,13 +239,13 @@ static size_t with_chain(uint8_t *out, const char *chain, size_t len)
 
 static void a_chain_in_another_spelling_is_refused_except_for_one_zero_byte(void **state)
 {
-	char chain[QUOTE_MAX];
-	uint8_t forged[QUOTE_MAX];
+	char chain[TDX_QUOTE_MAX];
+	uint8_t forged[TDX_QUOTE_MAX];
 	struct tdx_quote q;
 	size_t n;
 
 	(void)state;
-	assert_int_equal(quote_parse(quote, quote_len, &q, &err), 0);
+	assert_int_equal(tdx_quote_parse(quote, quote_len, &q, &err), 0);
 	n = q.chain_len;
 	memcpy(chain, q.chain, n);
 	chain[n] = 0;
@@ -251,7 +253,7 @@ static void a_chain_in_another_spelling_is_refused_except_for_one_zero_byte(void
 	assert_int_equal(judge(forged, with_chain(forged, chain, n + 1)), 0);
 	chain[n] = '\n';
 	assert_int_equal(judge(forged, with_chain(forged, chain, n + 1)), -EBADMSG);
-	assert_int_equal(err.fault, QUOTE_CHAIN_FORMAT);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_CHAIN_FORMAT);
 	chain[n] = chain[n + 1] = 0;
 	assert_int_equal(judge(forged, with_chain(forged, chain, n + 2)), -EBADMSG);
 	memmove(chain + 1, chain, n);
@@ -264,13 +266,13 @@ static void a_chain_in_another_spelling_is_refused_except_for_one_zero_byte(void
 
 static void certificates_in_another_order_are_refused(void **state)
 {
-	char *cert[3], chain[QUOTE_MAX], text[QUOTE_MAX];
-	uint8_t forged[QUOTE_MAX];
+	char *cert[3], chain[TDX_QUOTE_MAX], text[TDX_QUOTE_MAX];
+	uint8_t forged[TDX_QUOTE_MAX];
 	struct tdx_quote q;
 	size_t len[3];
 
 	(void)state;
-	assert_int_equal(quote_parse(quote, quote_len, &q, &err), 0);
+	assert_int_equal(tdx_quote_parse(quote, quote_len, &q, &err), 0);
 	snprintf(text, sizeof(text), "%.*s", (int)q.chain_len, q.chain);
 	cert[0] = text;
 	cert[1] = strstr(cert[0] + 1, "-----BEGIN");
@@ -294,43 +296,43 @@ static void certificates_in_another_order_are_refused(void **state)
 
 static void another_root_does_not_vouch_for_it(void **state)
 {
-	struct quote_service *other;
+	struct tdx_quote_service *other;
 	const char *own = root;
 	size_t own_len = root_len;
 
 	(void)state;
-	assert_int_equal(quote_service_create(NOW, &other), 0);
-	root = quote_service_root(other, &root_len);
+	assert_int_equal(tdx_quote_service_create(NOW, &other), 0);
+	root = tdx_quote_service_root(other, &root_len);
 	assert_int_equal(judge(quote, quote_len), -EBADMSG);
-	assert_int_equal(err.fault, QUOTE_CHAIN_ROOT);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_CHAIN_ROOT);
 	root = "not a certificate";
 	root_len = strlen(root);
 	assert_int_equal(judge(quote, quote_len), -EINVAL);
-	assert_int_equal(err.fault, QUOTE_ROOT_FORMAT);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_ROOT_FORMAT);
 	root = own;
 	root_len = own_len;
-	quote_service_free(other);
+	tdx_quote_service_free(other);
 }
 
 /* The chain of the trusted service on a quote that another one signed. */
 static void a_borrowed_chain_does_not_help(void **state)
 {
-	struct quote_service *other;
-	uint8_t alien[QUOTE_MAX];
+	struct tdx_quote_service *other;
+	uint8_t alien[TDX_QUOTE_MAX];
 	struct tdx_quote a, q;
 	size_t len;
 
 	(void)state;
-	assert_int_equal(quote_service_create(NOW, &other), 0);
-	assert_int_equal(quote_service_sign(other, &report, KEY, alien, sizeof(alien), &len, &err),
-			 0);
-	assert_int_equal(quote_parse(alien, len, &a, &err), 0);
-	assert_int_equal(quote_parse(quote, quote_len, &q, &err), 0);
+	assert_int_equal(tdx_quote_service_create(NOW, &other), 0);
+	assert_int_equal(
+		tdx_quote_service_sign(other, &report, KEY, alien, sizeof(alien), &len, &err), 0);
+	assert_int_equal(tdx_quote_parse(alien, len, &a, &err), 0);
+	assert_int_equal(tdx_quote_parse(quote, quote_len, &q, &err), 0);
 	a.chain = q.chain;
 	a.chain_len = q.chain_len;
-	assert_int_equal(quote_verify(&a, root, root_len, NOW, &err), -EBADMSG);
-	assert_int_equal(err.fault, QUOTE_QE_SIGNATURE);
-	quote_service_free(other);
+	assert_int_equal(tdx_quote_verify(&a, root, root_len, NOW, &err), -EBADMSG);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_QE_SIGNATURE);
+	tdx_quote_service_free(other);
 }
 
 static void certificates_hold_for_their_time_only(void **state)
@@ -338,31 +340,32 @@ static void certificates_hold_for_their_time_only(void **state)
 	(void)state;
 	assert_int_equal(judge_at(quote, quote_len, NOW + 9 * 365 * DAY), 0);
 	assert_int_equal(judge_at(quote, quote_len, NOW + 11 * 365 * DAY), -EBADMSG);
-	assert_int_equal(err.fault, QUOTE_CHAIN_INVALID);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_CHAIN_INVALID);
 	assert_non_null(strstr(err.why, "expired"));
 	assert_int_equal(judge_at(quote, quote_len, NOW - 2 * DAY), -EBADMSG);
-	assert_int_equal(err.fault, QUOTE_CHAIN_INVALID);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_CHAIN_INVALID);
 }
 
 static void a_report_that_does_not_verify_is_not_signed(void **state)
 {
 	struct tdx_report bad = report;
 	static const uint8_t zero[64];
-	uint8_t out[QUOTE_MAX] = {0};
+	uint8_t out[TDX_QUOTE_MAX] = {0};
 	size_t len = 1;
 
 	(void)state;
 	bad.td_info.mrtd.b[0] ^= 1;
-	assert_int_equal(quote_service_sign(service, &bad, KEY, out, sizeof(out), &len, &err),
+	assert_int_equal(tdx_quote_service_sign(service, &bad, KEY, out, sizeof(out), &len, &err),
 			 -EBADMSG);
 	assert_int_equal(len, 0);
 	bad = report;
 	bad.mac.mac[0] ^= 1;
-	assert_int_equal(quote_service_sign(service, &bad, KEY, out, sizeof(out), &len, &err),
+	assert_int_equal(tdx_quote_service_sign(service, &bad, KEY, out, sizeof(out), &len, &err),
 			 -EBADMSG);
-	assert_int_equal(err.fault, REPORT_MAC);
-	assert_int_equal(quote_service_sign(service, &report, KEY, out, quote_len - 1, &len, &err),
-			 -ENOSPC);
+	assert_int_equal(err.fault, TDX_ATTEST_REPORT_MAC);
+	assert_int_equal(
+		tdx_quote_service_sign(service, &report, KEY, out, quote_len - 1, &len, &err),
+		-ENOSPC);
 	assert_memory_equal(out, zero, sizeof(zero));
 }
 
@@ -378,31 +381,34 @@ static size_t end_of(const char *text, unsigned n)
 
 static void a_saved_service_is_the_same_service(void **state)
 {
-	struct quote_files files;
-	struct quote_service *again;
-	uint8_t out[QUOTE_MAX];
+	struct tdx_quote_files files;
+	struct tdx_quote_service *again;
+	uint8_t out[TDX_QUOTE_MAX];
 	size_t len, n;
 	char *text;
 
 	(void)state;
-	assert_int_equal(quote_service_save(service, &text, &len), 0);
-	assert_int_equal(quote_service_load(text, len, &again), 0);
-	assert_string_equal(quote_service_root(again, &n), root);
-	assert_int_equal(quote_service_sign(again, &report, KEY, out, sizeof(out), &n, &err), 0);
+	assert_int_equal(tdx_quote_service_save(service, &text, &len), 0);
+	assert_int_equal(tdx_quote_service_load(text, len, &again), 0);
+	assert_string_equal(tdx_quote_service_root(again, &n), root);
+	assert_int_equal(tdx_quote_service_sign(again, &report, KEY, out, sizeof(out), &n, &err),
+			 0);
 	assert_int_equal(judge(out, n), 0);
-	quote_service_free(again);
+	tdx_quote_service_free(again);
 	/* Cut anywhere, it is none; the last line's newline alone does not count. After the chain
 	 * an earlier version's ended. */
 	for (size_t cut = 2; cut < len; cut += 37) {
 		bool old = end_of(text, 3) - (len - cut) <= 1;
 
 		if (!old)
-			assert_int_equal(quote_service_load(text, len - cut, &again), -EINVAL);
+			assert_int_equal(tdx_quote_service_load(text, len - cut, &again), -EINVAL);
 	}
-	assert_int_equal(quote_service_load(text, end_of(text, 3), &again), 0);
-	assert_int_equal(quote_service_collateral(again, QUOTE_FAULT_NONE, NOW, &files), -ENODATA);
-	assert_int_equal(quote_service_sign(again, &report, KEY, out, sizeof(out), &n, &err), 0);
-	quote_service_free(again);
+	assert_int_equal(tdx_quote_service_load(text, end_of(text, 3), &again), 0);
+	assert_int_equal(tdx_quote_service_collateral(again, TDX_QUOTE_FAULT_NONE, NOW, &files),
+			 -ENODATA);
+	assert_int_equal(tdx_quote_service_sign(again, &report, KEY, out, sizeof(out), &n, &err),
+			 0);
+	tdx_quote_service_free(again);
 	again = NULL;
 	assert_null(again);
 	free(text);
@@ -410,22 +416,22 @@ static void a_saved_service_is_the_same_service(void **state)
 
 static void a_saved_service_with_another_key_is_refused(void **state)
 {
-	struct quote_service *other, *mixed;
+	struct tdx_quote_service *other, *mixed;
 	char *mine, *theirs, *swap;
 	size_t n, m, key;
 
 	(void)state;
-	assert_int_equal(quote_service_create(NOW, &other), 0);
-	assert_int_equal(quote_service_save(service, &mine, &n), 0);
-	assert_int_equal(quote_service_save(other, &theirs, &m), 0);
+	assert_int_equal(tdx_quote_service_create(NOW, &other), 0);
+	assert_int_equal(tdx_quote_service_save(service, &mine, &n), 0);
+	assert_int_equal(tdx_quote_service_save(other, &theirs, &m), 0);
 	key = (size_t)(strstr(mine + 1, "-----BEGIN") - mine);
 	swap = strstr(theirs + 1, "-----BEGIN");
 	assert_int_equal((size_t)(swap - theirs), key);
 	memcpy(mine, theirs, key);
-	assert_int_equal(quote_service_load(mine, n, &mixed), -EINVAL);
+	assert_int_equal(tdx_quote_service_load(mine, n, &mixed), -EINVAL);
 	free(mine);
 	free(theirs);
-	quote_service_free(other);
+	tdx_quote_service_free(other);
 }
 
 /* --- version 5 --- */
@@ -435,42 +441,43 @@ static size_t sign_5(uint8_t *out)
 	size_t len;
 
 	assert_int_equal(
-		quote_service_sign_as(service, 5, &report, KEY, out, QUOTE_MAX, &len, &err), 0);
+		tdx_quote_service_sign_as(service, 5, &report, KEY, out, TDX_QUOTE_MAX, &len, &err),
+		0);
 	return len;
 }
 
 static void version_5_says_what_the_report_of_tdx_15_said(void **state)
 {
-	uint8_t five[QUOTE_MAX];
+	uint8_t five[TDX_QUOTE_MAX];
 	size_t len = sign_5(five);
-	struct attest_field field[QUOTE_FIELDS_MAX];
+	struct tdx_attest_field field[TDX_QUOTE_FIELDS_MAX];
 	struct tdx_quote q;
 	size_t n;
 
 	(void)state;
-	assert_int_equal(quote_parse(five, len, &q, &err), 0);
-	assert_int_equal(quote_verify(&q, root, root_len, NOW, &err), 0);
+	assert_int_equal(tdx_quote_parse(five, len, &q, &err), 0);
+	assert_int_equal(tdx_quote_verify(&q, root, root_len, NOW, &err), 0);
 	assert_int_equal(q.version, 5);
-	assert_int_equal(q.body_type, QUOTE_BODY_TDX_15);
+	assert_int_equal(q.body_type, TDX_QUOTE_BODY_TDX_15);
 	assert_int_equal(q.body_size, 648);
-	assert_int_equal(q.cert_type, QUOTE_CERT_PCK_CHAIN);
+	assert_int_equal(q.cert_type, TDX_QUOTE_CERT_PCK_CHAIN);
 	assert_memory_equal(&q.body.mrtd, &report.td_info.mrtd, 48);
 	assert_memory_equal(q.tee_tcb_svn2, report.tee_tcb_info.tee_tcb_svn2, 16);
 	assert_memory_equal(&q.mrservicetd, &report.td_info.servtd_hash, 48);
 	assert_int_equal(five[48] | five[49] << 8, 3);
-	assert_int_equal(quote_length(five, sizeof(five)), len);
-	n = quote_fields(&q, field, QUOTE_FIELDS_MAX);
+	assert_int_equal(tdx_quote_length(five, sizeof(five)), len);
+	n = tdx_quote_fields(&q, field, TDX_QUOTE_FIELDS_MAX);
 	for (size_t i = 1; i < n; i++)
 		assert_true(field[i].offset >= field[i - 1].offset + field[i - 1].size);
 	assert_int_equal(field[n - 1].offset + field[n - 1].size, 54 + 648);
-	assert_int_equal(
-		quote_service_sign_as(service, 3, &report, KEY, five, QUOTE_MAX, &len, &err),
-		-ENOTSUP);
+	assert_int_equal(tdx_quote_service_sign_as(service, 3, &report, KEY, five, TDX_QUOTE_MAX,
+						   &len, &err),
+			 -ENOTSUP);
 }
 
 static void no_bit_of_version_5_may_change(void **state)
 {
-	uint8_t five[QUOTE_MAX];
+	uint8_t five[TDX_QUOTE_MAX];
 	size_t len = sign_5(five);
 
 	(void)state;
@@ -478,7 +485,7 @@ static void no_bit_of_version_5_may_change(void **state)
 		five[i / 8] ^= (uint8_t)(1u << i % 8);
 		if (judge(five, len) >= 0)
 			fail_msg("bit %zu of byte 0x%zx", i % 8, i / 8);
-		assert_int_not_equal(err.fault, ATTEST_OK);
+		assert_int_not_equal(err.fault, TDX_ATTEST_OK);
 		assert_true(err.at <= len);
 		five[i / 8] ^= (uint8_t)(1u << i % 8);
 	}
@@ -494,31 +501,31 @@ static void what_a_quote_is_its_header_says(void **state)
 
 	(void)state;
 	/* Cut, it is a quote that ends there. */
-	assert_int_equal(quote_frame(quote, 100, &q, &err), -EINVAL);
-	assert_int_equal(err.fault, QUOTE_TOO_SHORT);
+	assert_int_equal(tdx_quote_frame(quote, 100, &q, &err), -EINVAL);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_TOO_SHORT);
 	assert_int_equal(err.at, 100);
-	assert_int_equal(quote_frame(quote, 0x278, &q, &err), 0);
+	assert_int_equal(tdx_quote_frame(quote, 0x278, &q, &err), 0);
 	assert_memory_equal(&q.body.mrtd, &report.td_info.mrtd, 48);
 	/* An enclave's, of version 3 and 4. */
-	assert_int_equal(quote_frame(bytes, 48 + 384, &q, &err), 0);
+	assert_int_equal(tdx_quote_frame(bytes, 48 + 384, &q, &err), 0);
 	assert_true(q.sgx);
 	bytes[0] = 4;
-	assert_int_equal(quote_frame(bytes, 48 + 384, &q, &err), 0);
-	assert_int_equal(q.body_type, QUOTE_BODY_SGX);
+	assert_int_equal(tdx_quote_frame(bytes, 48 + 384, &q, &err), 0);
+	assert_int_equal(q.body_type, TDX_QUOTE_BODY_SGX);
 	/* A body that nobody knows yet brings its size. */
 	bytes[0] = 5;
 	bytes[4] = 0x81;
 	bytes[48] = 9;
 	bytes[51] = 3;
-	assert_int_equal(quote_frame(bytes, 54 + 768, &q, &err), 0);
+	assert_int_equal(tdx_quote_frame(bytes, 54 + 768, &q, &err), 0);
 	assert_int_equal(q.body_type, 9);
 	assert_int_equal(q.body_size, 768);
 	bytes[48] = 1;
-	assert_int_equal(quote_frame(bytes, 54 + 768, &q, &err), -EINVAL);
-	assert_int_equal(err.fault, QUOTE_BODY_TYPE);
+	assert_int_equal(tdx_quote_frame(bytes, 54 + 768, &q, &err), -EINVAL);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_BODY_TYPE);
 	bytes[48] = 2;
-	assert_int_equal(quote_frame(bytes, 54 + 768, &q, &err), -EINVAL);
-	assert_int_equal(err.fault, QUOTE_BODY_LENGTH);
+	assert_int_equal(tdx_quote_frame(bytes, 54 + 768, &q, &err), -EINVAL);
+	assert_int_equal(err.fault, TDX_ATTEST_QUOTE_BODY_LENGTH);
 }
 
 /* --- published quotes --- */
@@ -583,22 +590,22 @@ static void published_quotes_verify_and_no_flipped_one_does(void **state)
 
 		if (!sample_find(quotes[i].name, quotes[i].hash, &s))
 			continue;
-		len = quote_length(s.bytes, s.len);
+		len = tdx_quote_length(s.bytes, s.len);
 		assert_in_range(len, 1, s.len);
-		assert_int_equal(quote_parse(s.bytes, len, &q, &err), 0);
+		assert_int_equal(tdx_quote_parse(s.bytes, len, &q, &err), 0);
 		assert_int_equal(q.version, quotes[i].version);
 		assert_true(root_of(&q, pem, sizeof(pem)));
-		assert_int_equal(quote_verify(&q, pem, strlen(pem), NOW, &err), 0);
+		assert_int_equal(tdx_quote_verify(&q, pem, strlen(pem), NOW, &err), 0);
 		assert_false(q.simulated);
 		/* All bits of one, of the others one in 97. */
 		for (size_t k = 0; k < len * 8; k += found ? 97 : 1) {
 			int rc;
 
 			s.bytes[k / 8] ^= (uint8_t)(1u << k % 8);
-			rc = quote_parse(s.bytes, len, &q, &err);
+			rc = tdx_quote_parse(s.bytes, len, &q, &err);
 			if (!rc)
-				rc = quote_verify(&q, pem, strlen(pem), NOW, &err);
-			if (rc >= 0 || err.fault == ATTEST_OK || err.at > len)
+				rc = tdx_quote_verify(&q, pem, strlen(pem), NOW, &err);
+			if (rc >= 0 || err.fault == TDX_ATTEST_OK || err.at > len)
 				fail_msg("%s: bit %zu", quotes[i].name, k);
 			s.bytes[k / 8] ^= (uint8_t)(1u << k % 8);
 		}

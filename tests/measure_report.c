@@ -15,14 +15,14 @@
 
 #define KEY SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE
 
-static struct attest_error err;
+static struct tdx_attest_error err;
 
 static int judge(const uint8_t *bytes, size_t len)
 {
 	struct tdx_report r;
-	int rc = tdreport_parse(bytes, len, &r, &err);
+	int rc = tdx_report_parse(bytes, len, &r, &err);
 
-	return rc ? rc : tdreport_verify(&r, KEY, &err);
+	return rc ? rc : tdx_report_verify(&r, KEY, &err);
 }
 
 static void the_recorded_report_verifies(void **state)
@@ -32,8 +32,8 @@ static void the_recorded_report_verifies(void **state)
 
 	(void)state;
 	recorded_report(bytes);
-	assert_int_equal(tdreport_parse(bytes, sizeof(bytes), &r, &err), 0);
-	assert_int_equal(tdreport_verify(&r, KEY, &err), 0);
+	assert_int_equal(tdx_report_parse(bytes, sizeof(bytes), &r, &err), 0);
+	assert_int_equal(tdx_report_verify(&r, KEY, &err), 0);
 	assert_int_equal(r.td_info.attributes, 0x10000001);
 	assert_int_equal(r.td_info.xfam, 3);
 	assert_int_equal(r.mac.reportdata[63], 63);
@@ -46,12 +46,12 @@ static void sealing_it_again_changes_nothing(void **state)
 
 	(void)state;
 	recorded_report(bytes);
-	assert_int_equal(tdreport_parse(bytes, sizeof(bytes), &r, &err), 0);
+	assert_int_equal(tdx_report_parse(bytes, sizeof(bytes), &r, &err), 0);
 	again = r;
 	memset(&again.mac.tee_info_hash, 0, sizeof(again.mac.tee_info_hash));
 	memset(&again.mac.tee_tcb_info_hash, 0, sizeof(again.mac.tee_tcb_info_hash));
 	memset(again.mac.mac, 0, sizeof(again.mac.mac));
-	assert_int_equal(tdreport_seal(&again, KEY), 0);
+	assert_int_equal(tdx_report_seal(&again, KEY), 0);
 	assert_memory_equal(&again, &r, sizeof(r));
 }
 
@@ -79,7 +79,7 @@ static void no_other_length_will_do(void **state)
 	for (size_t len = 0; len <= sizeof(bytes); len++)
 		if (len != 1024) {
 			assert_int_equal(judge(bytes, len), -EINVAL);
-			assert_int_equal(err.fault, REPORT_LENGTH);
+			assert_int_equal(err.fault, TDX_ATTEST_REPORT_LENGTH);
 		}
 }
 
@@ -91,31 +91,43 @@ static void another_key_is_a_mac_mismatch_and_no_key_checks_the_hashes_alone(voi
 
 	(void)state;
 	recorded_report(bytes);
-	assert_int_equal(tdreport_parse(bytes, sizeof(bytes), &r, &err), 0);
+	assert_int_equal(tdx_report_parse(bytes, sizeof(bytes), &r, &err), 0);
 	key[31] ^= 1;
-	assert_int_equal(tdreport_verify(&r, key, 32, &err), -EBADMSG);
-	assert_int_equal(err.fault, REPORT_MAC);
-	assert_int_equal(tdreport_verify(&r, NULL, 0, &err), 0);
+	assert_int_equal(tdx_report_verify(&r, key, 32, &err), -EBADMSG);
+	assert_int_equal(err.fault, TDX_ATTEST_REPORT_MAC);
+	assert_int_equal(tdx_report_verify(&r, NULL, 0, &err), 0);
 	r.td_info.rtmr[0].b[0] ^= 1;
-	assert_int_equal(tdreport_verify(&r, NULL, 0, &err), -EBADMSG);
-	assert_int_equal(err.fault, REPORT_TD_INFO_HASH);
+	assert_int_equal(tdx_report_verify(&r, NULL, 0, &err), -EBADMSG);
+	assert_int_equal(err.fault, TDX_ATTEST_REPORT_TD_INFO_HASH);
 }
 
 static void each_part_is_named_when_it_is_wrong(void **state)
 {
 	static const struct {
 		unsigned at;
-		enum attest_fault fault;
+		enum tdx_attest_fault fault;
 	} parts[] = {
-		{0, REPORT_TYPE},	   {1, REPORT_SUBTYPE},	       {2, REPORT_VERSION},
-		{3, REPORT_RESERVED},	   {15, REPORT_RESERVED},      {192, REPORT_RESERVED},
-		{400, REPORT_RESERVED},	   {495, REPORT_RESERVED},     {511, REPORT_RESERVED},
-		{1023, REPORT_RESERVED},   {16, REPORT_MAC},	       {128, REPORT_MAC},
-		{224, REPORT_MAC},	   {32, REPORT_TCB_INFO_HASH}, {256, REPORT_TCB_INFO_HASH},
-		{80, REPORT_TD_INFO_HASH}, {512, REPORT_TD_INFO_HASH}, {959, REPORT_TD_INFO_HASH},
+		{0, TDX_ATTEST_REPORT_TYPE},
+		{1, TDX_ATTEST_REPORT_SUBTYPE},
+		{2, TDX_ATTEST_REPORT_VERSION},
+		{3, TDX_ATTEST_REPORT_RESERVED},
+		{15, TDX_ATTEST_REPORT_RESERVED},
+		{192, TDX_ATTEST_REPORT_RESERVED},
+		{400, TDX_ATTEST_REPORT_RESERVED},
+		{495, TDX_ATTEST_REPORT_RESERVED},
+		{511, TDX_ATTEST_REPORT_RESERVED},
+		{1023, TDX_ATTEST_REPORT_RESERVED},
+		{16, TDX_ATTEST_REPORT_MAC},
+		{128, TDX_ATTEST_REPORT_MAC},
+		{224, TDX_ATTEST_REPORT_MAC},
+		{32, TDX_ATTEST_REPORT_TCB_INFO_HASH},
+		{256, TDX_ATTEST_REPORT_TCB_INFO_HASH},
+		{80, TDX_ATTEST_REPORT_TD_INFO_HASH},
+		{512, TDX_ATTEST_REPORT_TD_INFO_HASH},
+		{959, TDX_ATTEST_REPORT_TD_INFO_HASH},
 	};
 	uint8_t bytes[1024];
-	char line[ATTEST_ERROR_TEXT];
+	char line[TDX_ATTEST_ERROR_TEXT];
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -123,7 +135,7 @@ static void each_part_is_named_when_it_is_wrong(void **state)
 		bytes[parts[i].at] ^= 0x80;
 		assert_int_not_equal(judge(bytes, sizeof(bytes)), 0);
 		assert_int_equal(err.fault, parts[i].fault);
-		attest_error_text(&err, line, sizeof(line));
+		tdx_attest_error_text(&err, line, sizeof(line));
 		assert_non_null(strstr(line, "TDREPORT: "));
 	}
 }
@@ -131,7 +143,7 @@ static void each_part_is_named_when_it_is_wrong(void **state)
 static void the_fields_lie_in_the_report_and_apart(void **state)
 {
 	size_t n, end = 0;
-	const struct attest_field *f = tdreport_fields(&n);
+	const struct tdx_attest_field *f = tdx_report_fields(&n);
 
 	(void)state;
 	for (size_t i = 0; i < n; i++) {

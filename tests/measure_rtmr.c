@@ -25,36 +25,36 @@ static void extend_is_what_the_module_answered(void **state)
 
 	(void)state;
 	memset(&data, 0xaa, sizeof(data));
-	assert_int_equal(rtmr_extend(&rtmr, &data), 0);
+	assert_int_equal(tdx_rtmr_extend(&rtmr, &data), 0);
 	assert_memory_equal(rtmr.b, recorded, sizeof(recorded));
 }
 
 static void replay_extends_each_register_in_the_order_of_the_log(void **state)
 {
-	struct rtmr_event log[4] = {{.rtmr = 3}, {.rtmr = 0}, {.rtmr = 3}, {.rtmr = 1}};
+	struct tdx_rtmr_event log[4] = {{.rtmr = 3}, {.rtmr = 0}, {.rtmr = 3}, {.rtmr = 1}};
 	struct tdx_digest rtmr[TDX_RTMRS], expected[TDX_RTMRS] = {{{0}}};
 	size_t bad;
 
 	(void)state;
 	for (unsigned i = 0; i < 4; i++)
 		memset(&log[i].digest, (int)i + 1, sizeof(log[i].digest));
-	rtmr_extend(&expected[0], &log[1].digest);
-	rtmr_extend(&expected[1], &log[3].digest);
-	rtmr_extend(&expected[3], &log[0].digest);
-	rtmr_extend(&expected[3], &log[2].digest);
+	tdx_rtmr_extend(&expected[0], &log[1].digest);
+	tdx_rtmr_extend(&expected[1], &log[3].digest);
+	tdx_rtmr_extend(&expected[3], &log[0].digest);
+	tdx_rtmr_extend(&expected[3], &log[2].digest);
 	memset(rtmr, 0xff, sizeof(rtmr));
-	assert_int_equal(rtmr_replay(log, 4, rtmr, &bad), 0);
+	assert_int_equal(tdx_rtmr_replay(log, 4, rtmr, &bad), 0);
 	assert_memory_equal(rtmr, expected, sizeof(rtmr));
 }
 
 static void a_fifth_register_is_an_error_with_its_place(void **state)
 {
-	struct rtmr_event log[2] = {{.rtmr = 0}, {.rtmr = 4}};
+	struct tdx_rtmr_event log[2] = {{.rtmr = 0}, {.rtmr = 4}};
 	struct tdx_digest rtmr[TDX_RTMRS];
 	size_t bad = 99;
 
 	(void)state;
-	assert_int_equal(rtmr_replay(log, 2, rtmr, &bad), -ERANGE);
+	assert_int_equal(tdx_rtmr_replay(log, 2, rtmr, &bad), -ERANGE);
 	assert_int_equal(bad, 1);
 }
 
@@ -62,32 +62,32 @@ static void the_image_s_own_events_are_its_hob_and_its_cfv(void **state)
 {
 	static uint8_t image[IMG_SIZE];
 	static const uint8_t hob[24] = {1};
-	struct rtmr_event events[3];
+	struct tdx_rtmr_event events[3];
 	struct tdx_digest d;
-	struct tdvf_error err;
-	struct tdvf t;
+	struct tdx_tdvf_error err;
+	struct tdx_tdvf t;
 
 	(void)state;
 	img_make(image);
-	assert_int_equal(tdvf_parse(image, sizeof(image), &t, &err), 0);
-	assert_int_equal(tdvf_events(&t, image, sizeof(image), hob, sizeof(hob), events, 3), 2);
+	assert_int_equal(tdx_tdvf_parse(image, sizeof(image), &t, &err), 0);
+	assert_int_equal(tdx_tdvf_events(&t, image, sizeof(image), hob, sizeof(hob), events, 3), 2);
 	tdx_sha384(hob, sizeof(hob), &d);
 	assert_memory_equal(&events[0].digest, &d, sizeof(d));
 	tdx_sha384(image, 0x1000 - 0x123, &d);
 	assert_memory_equal(&events[1].digest, &d, sizeof(d));
 	assert_int_equal(events[1].rtmr, 0);
-	assert_int_equal(tdvf_events(&t, image, sizeof(image), NULL, 0, events, 0), 1);
+	assert_int_equal(tdx_tdvf_events(&t, image, sizeof(image), NULL, 0, events, 0), 1);
 	/* Sections of one image over the bytes of a shorter one. */
-	assert_int_equal(tdvf_events(&t, image, 16, NULL, 0, events, 3), -EINVAL);
+	assert_int_equal(tdx_tdvf_events(&t, image, 16, NULL, 0, events, 3), -EINVAL);
 }
 
 static void a_separator_is_the_digest_of_four_zero_bytes(void **state)
 {
 	static const uint8_t head[4] = {0x39, 0x43, 0x41, 0xb7};
-	struct rtmr_event e;
+	struct tdx_rtmr_event e;
 
 	(void)state;
-	assert_int_equal(rtmr_separator(&e, 1), 0);
+	assert_int_equal(tdx_rtmr_separator(&e, 1), 0);
 	assert_int_equal(e.rtmr, 1);
 	assert_memory_equal(e.digest.b, head, sizeof(head));
 }

@@ -20,30 +20,30 @@ static void boot(struct log_build *b, const char *cmdline, bool swapped)
 	log_open_cc(b);
 	if (swapped)
 		log_separator(b, 1);
-	log_event(b, 1, (uint32_t)EV_EFI_VARIABLE_DRIVER_CONFIG, var, n);
+	log_event(b, 1, (uint32_t)TDX_EV_EFI_VARIABLE_DRIVER_CONFIG, var, n);
 	if (!swapped)
 		log_separator(b, 1);
-	log_text(b, 2, (uint32_t)EV_EFI_ACTION, "Calling EFI Application from Boot Option");
+	log_text(b, 2, (uint32_t)TDX_EV_EFI_ACTION, "Calling EFI Application from Boot Option");
 	log_separator(b, 2);
-	log_text(b, 3, EV_IPL, cmdline);
+	log_text(b, 3, TDX_EV_IPL, cmdline);
 	log_separator(b, 3);
-	log_text(b, 4, EV_IPL, "workload");
+	log_text(b, 4, TDX_EV_IPL, "workload");
 	memset(b->p + b->len, 0xff, 512);
 	b->len += 512;
 }
 
 static int report(const struct log_build *b, struct tdx_report *r)
 {
-	struct eventlog_error err;
-	struct eventlog log;
-	int rc = eventlog_parse(b->p, b->len, &log, &err);
+	struct tdx_eventlog_error err;
+	struct tdx_eventlog log;
+	int rc = tdx_eventlog_parse(b->p, b->len, &log, &err);
 
 	memset(r, 0, sizeof(*r));
 	r->mac.type = TDX_REPORT_TYPE_TDX;
 	if (!rc)
-		rc = eventlog_rtmrs(&log, r->td_info.rtmr);
-	eventlog_free(&log);
-	return rc ? rc : tdreport_seal(r, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE);
+		rc = tdx_eventlog_rtmrs(&log, r->td_info.rtmr);
+	tdx_eventlog_free(&log);
+	return rc ? rc : tdx_report_seal(r, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE);
 }
 
 int main(int argc, char **argv)
@@ -61,10 +61,11 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(what, "hostile")) {
 		log_open_cc(&b);
-		log_event(&b, 3, EV_IPL, "\033[31mred\007", 9);
-		log_event(&b, 3, EV_NO_ACTION, "\033]0;title\007", 10);
-		log_event(&b, 3, EV_S_CRTM_VERSION, "\r\n\0\x9b\0", 5);
-		log_event(&b, 3, (uint32_t)EV_EFI_HANDOFF_TABLES2, "\4\033[2J\1\0\0\0\0\0\0\0", 13);
+		log_event(&b, 3, TDX_EV_IPL, "\033[31mred\007", 9);
+		log_event(&b, 3, TDX_EV_NO_ACTION, "\033]0;title\007", 10);
+		log_event(&b, 3, TDX_EV_S_CRTM_VERSION, "\r\n\0\x9b\0", 5);
+		log_event(&b, 3, (uint32_t)TDX_EV_EFI_HANDOFF_TABLES2, "\4\033[2J\1\0\0\0\0\0\0\0",
+			  13);
 	}
 	return fwrite(b.p, b.len, 1, stdout) != 1;
 }

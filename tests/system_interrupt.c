@@ -94,7 +94,7 @@ static void a_port_takes_the_interrupt(void **state)
 	tdx_model_free(model);
 }
 
-static struct system *power_on_with_td(struct engine *engine)
+static struct system *power_on_with_td(struct tdx_engine *engine)
 {
 	struct system *sys = power_on();
 	struct setup s = {sys->m, sys->mod, {0}};
@@ -119,13 +119,13 @@ static struct tdx_regs enter(struct system *sys)
 	return regs;
 }
 
-static void polls_for_ever(struct native_cpu *cpu, void *arg)
+static void polls_for_ever(struct tdx_native_cpu *cpu, void *arg)
 {
 	struct system *sys = arg;
 
 	for (;;) {
 		atomic_store(&sys->m->lp[0].irq, true);
-		native_poll(cpu);
+		tdx_native_poll(cpu);
 	}
 }
 
@@ -155,13 +155,13 @@ static void expect_vectors(struct system *sys)
 
 static void exit_carries_the_vector_the_controller_gave(void **state)
 {
-	struct system *sys = power_on_with_td(x86_engine_new(NULL, NULL));
+	struct system *sys = power_on_with_td(tdx_x86_engine_new(NULL, NULL));
 
 	(void)state;
 	expect_vectors(sys);
 	system_free(sys);
 	sys = power_on_with_td(NULL);
-	system_set_engine(sys, native_engine_new(polls_for_ever, sys));
+	system_set_engine(sys, tdx_native_engine_new(polls_for_ever, sys));
 	expect_vectors(sys);
 	system_free(sys);
 }
@@ -172,7 +172,7 @@ static void guest_goes_on_when_nothing_can_be_delivered(void **state)
 	struct controller c = {.info = {0, 0, VMX_EVENT_VALID | TIMER_VECTOR}};
 
 	(void)state;
-	system_set_engine(sys, native_engine_new(polls_for_ever, sys));
+	system_set_engine(sys, tdx_native_engine_new(polls_for_ever, sys));
 	connect(sys, &c);
 	assert_int_equal(enter(sys).r9, VMX_EVENT_VALID | TIMER_VECTOR);
 	assert_int_equal(c.asked, 3);
@@ -210,7 +210,7 @@ static void vp_write(struct system *sys, const char *field, uint64_t value, uint
 
 static void a_notification_of_posted_interrupts_does_not_exit(void **state)
 {
-	struct system *sys = power_on_with_td(x86_engine_new(NULL, NULL));
+	struct system *sys = power_on_with_td(tdx_x86_engine_new(NULL, NULL));
 	uint64_t *descriptor = machine_ptr(sys->m, DESCRIPTOR);
 	struct controller c = {.info = {VMX_EVENT_VALID | NOTIFICATION,
 					VMX_EVENT_VALID | TIMER_VECTOR,

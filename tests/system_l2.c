@@ -51,7 +51,7 @@ static struct vmcs *vmcs_of(const struct world *w, unsigned vm)
 	return vp_vm_vmcs(w->sys->m, machine_ptr(w->sys->m, w->td.tdvpr), vm);
 }
 
-static void build(struct world *w, struct engine *engine)
+static void build(struct world *w, struct tdx_engine *engine)
 {
 	char err[128] = "";
 
@@ -93,7 +93,7 @@ static struct tdx_regs enter(struct world *w, uint64_t flags)
 
 static void tdcall(const struct tdg_port *port, struct tdx_regs *r)
 {
-	native_tdcall(port->ctx, r);
+	tdx_native_tdcall(port->ctx, r);
 }
 
 static const struct tdg_port_ops ops = {.tdcall = tdcall};
@@ -107,25 +107,25 @@ static void allow(const struct tdg_port *vcpu, gpa_t page_, uint64_t attr)
 	assert_true(tdx_is_success(s));
 }
 
-static void goes_on(struct native_cpu *cpu, uint64_t rax, uint64_t length)
+static void goes_on(struct tdx_native_cpu *cpu, uint64_t rax, uint64_t length)
 {
 	struct tdx_l2_state st;
 
-	assert_true(native_read(cpu, gpa(STATE), &st, sizeof(st)));
+	assert_true(tdx_native_read(cpu, gpa(STATE), &st, sizeof(st)));
 	st.gpr.rax = rax;
 	st.rip += length;
-	assert_true(native_write(cpu, gpa(STATE), &st, sizeof(st)));
+	assert_true(tdx_native_write(cpu, gpa(STATE), &st, sizeof(st)));
 }
 
 /* An L1 VMM: emulates CPUID, gives pages, and ends with its VM's HLT. */
-static void l1_vmm(struct native_cpu *cpu, struct world *w)
+static void l1_vmm(struct tdx_native_cpu *cpu, struct world *w)
 {
 	const struct tdg_port vcpu = {&ops, cpu};
 	struct tdx_l2_state st = {.rflags = 2, .rip = L2_CODE};
 	struct tdg_l2_exit e;
 
 	assert_true(tdx_is_success(tdg_vp_wr(&vcpu, VAPIC_FIELD, VAPIC, ~0xfffull, NULL)));
-	assert_true(native_write(cpu, gpa(STATE), &st, sizeof(st)));
+	assert_true(tdx_native_write(cpu, gpa(STATE), &st, sizeof(st)));
 	assert_true(tdx_is_success(tdg_vp_invept(&vcpu, 1 << 1)));
 	assert_true(tdx_is_success(tdg_vp_invvpid(&vcpu, 1, DATA, 0)));
 	while (w->exits[VMX_EXIT_HLT] == 0) {
@@ -141,23 +141,23 @@ static void l1_vmm(struct native_cpu *cpu, struct world *w)
 	}
 }
 
-static void native_vm(struct native_cpu *cpu, void *arg)
+static void native_vm(struct tdx_native_cpu *cpu, void *arg)
 {
 	struct world *w = arg;
 	struct tdx_regs r = {.rax = 1};
 	uint64_t word = 0x5a5a;
 
-	assert_true(native_exit(cpu, VMX_EXIT_CPUID, 0, 2, &r));
+	assert_true(tdx_native_exit(cpu, VMX_EXIT_CPUID, 0, 2, &r));
 	w->answer = r.rax;
-	assert_true(native_write(cpu, gpa(DATA), &word, sizeof(word)));
-	native_poll(cpu);
+	assert_true(tdx_native_write(cpu, gpa(DATA), &word, sizeof(word)));
+	tdx_native_poll(cpu);
 }
 
-static void native_l1(struct native_cpu *cpu, void *arg)
+static void native_l1(struct tdx_native_cpu *cpu, void *arg)
 {
 	struct world *w = arg;
 
-	native_l2(cpu, 1, native_vm, w);
+	tdx_native_l2(cpu, 1, native_vm, w);
 	l1_vmm(cpu, w);
 	w->done = true;
 }
@@ -169,7 +169,7 @@ static void native_vm_runs_and_its_l1_vmm_counts_the_exits(void **state)
 
 	(void)state;
 	build(&w, NULL);
-	system_set_engine(w.sys, native_engine_new(native_l1, &w));
+	system_set_engine(w.sys, tdx_native_engine_new(native_l1, &w));
 	r = enter(&w, 0);
 	assert_int_equal(r.rax, VMX_EXIT_TDCALL); /* it has nothing left to do */
 	assert_true(w.done);
@@ -275,7 +275,7 @@ static void prepare_x86(struct world *w, const uint8_t *code, size_t size)
 	in_long_mode(vmcs_of(w, 1), L2_CODE);
 	st = page(w, STATE);
 	*st = (struct tdx_l2_state){.rflags = RFLAGS_FIXED, .rip = L2_CODE};
-	system_set_engine(w->sys, x86_engine_new(NULL, NULL));
+	system_set_engine(w->sys, tdx_x86_engine_new(NULL, NULL));
 }
 
 static void x86_vm_runs_and_leaves_for_its_l1_vmm(void **state)

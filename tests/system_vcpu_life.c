@@ -57,7 +57,7 @@ static void reclaimed(void *arg, struct lp *lp, bool guest, const struct tdx_reg
 	between(w);
 }
 
-static void start(struct world *w, struct engine *engine)
+static void start(struct world *w, struct tdx_engine *engine)
 {
 	static const struct module_hooks hooks = {.leave = reclaimed};
 	char err[128] = "";
@@ -123,7 +123,7 @@ static void reclaim(struct world *w, uint64_t page)
 /* --- the native engine --- */
 
 /* Says its number at each TDVMCALL. */
-static void numbered(struct native_cpu *cpu, void *arg)
+static void numbered(struct tdx_native_cpu *cpu, void *arg)
 {
 	struct world *w = arg;
 	const uint64_t number = atomic_fetch_add(&w->started, 1);
@@ -132,7 +132,7 @@ static void numbered(struct native_cpu *cpu, void *arg)
 		struct tdx_regs r = {
 			.rax = TDG_VP_VMCALL, .rcx = 0x1c00, .r10 = 1, .r11 = 1, .r12 = number};
 
-		native_tdcall(cpu, &r);
+		tdx_native_tdcall(cpu, &r);
 	}
 }
 
@@ -157,7 +157,7 @@ static void native_vcpu_has_nothing_of_the_one_before(void **state)
 	struct test_td td;
 
 	(void)state;
-	start(&w, native_engine_new(numbered, &w));
+	start(&w, tdx_native_engine_new(numbered, &w));
 	w.page = td_new_page();
 	td = ready_td(&w, SETUP_GLOBAL_HKID + 1);
 	add_vcpu(&w, &td, SECOND_LP, w.page);
@@ -205,7 +205,7 @@ static void x86_vcpu_is_not_forgotten_while_it_runs(void **state)
 	struct test_td td;
 
 	(void)state;
-	start(&w, x86_engine_new(NULL, NULL));
+	start(&w, tdx_x86_engine_new(NULL, NULL));
 	w.page = td_new_page();
 	w.next = td = ready_td(&w, SETUP_GLOBAL_HKID + 1);
 	second_td_spins(&w);

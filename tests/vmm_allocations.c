@@ -117,7 +117,7 @@ struct life {
 	struct tdx_report report;
 };
 
-static void takes_a_report(struct native_cpu *cpu, void *arg)
+static void takes_a_report(struct tdx_native_cpu *cpu, void *arg)
 {
 	const uint64_t at = 0x2000, data = 0x3000;
 	struct life *l = arg;
@@ -126,11 +126,11 @@ static void takes_a_report(struct native_cpu *cpu, void *arg)
 	guest_accept(cpu, at, TDX_LEVEL_4K);
 	guest_accept(cpu, data, TDX_LEVEL_4K);
 	l->reported = tdx_is_success(guest_tdcall(cpu, TDG_MR_REPORT, at, data)) &&
-		      native_read(cpu, gpa(at), &l->report, sizeof(l->report));
-	native_read(cpu, gpa(RIG_SHARED + (1ull << 32)), &word, sizeof(word));
+		      tdx_native_read(cpu, gpa(at), &l->report, sizeof(l->report));
+	tdx_native_read(cpu, gpa(RIG_SHARED + (1ull << 32)), &word, sizeof(word));
 	guest_vmcall(cpu, TDVMCALL_WRMSR, 0x6e0, 1, NULL);
 	guest_vmcall(cpu, TDVMCALL_MAP_GPA, RIG_SHARED + 0x4000, TDX_PAGE_SIZE, NULL);
-	native_read(cpu, gpa(RIG_SHARED + 0x4000), &word, sizeof(word));
+	tdx_native_read(cpu, gpa(RIG_SHARED + 0x4000), &word, sizeof(word));
 	guest_halt(cpu);
 }
 
@@ -215,7 +215,7 @@ static void on_a_machine(struct life *l, struct tdx_model *model)
 
 static void live(struct life *l)
 {
-	struct engine *engine;
+	struct tdx_engine *engine;
 	struct tdx_model *model;
 	struct machine_config mc;
 	char err[256];
@@ -229,7 +229,8 @@ static void live(struct life *l)
 	if (!model)
 		return;
 	tdx_model_watch(model, RIG_REPORTS);
-	engine = l->native ? native_engine_new(takes_a_report, l) : x86_engine_new(NULL, NULL);
+	engine = l->native ? tdx_native_engine_new(takes_a_report, l)
+			   : tdx_x86_engine_new(NULL, NULL);
 	if (engine) {
 		tdx_model_set_engine(model, engine);
 		on_a_machine(l, model);
@@ -250,7 +251,7 @@ static void each_allocation_may_fail(bool native)
 	first = heap.live;
 	do {
 		struct life l = {.native = native};
-		struct attest_error why = {0};
+		struct tdx_attest_error why = {0};
 
 		heap.failed = false;
 		heap.left = n++;
@@ -259,8 +260,8 @@ static void each_allocation_may_fail(bool native)
 		if (heap.live != first)
 			fail_msg("allocation %ld of a life: %ld are left behind", n,
 				 (long)(heap.live - first));
-		if (l.reported &&
-		    tdreport_verify(&l.report, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, &why) != 0)
+		if (l.reported && tdx_report_verify(&l.report, SWTDX_REPORT_KEY,
+						    SWTDX_REPORT_KEY_SIZE, &why) != 0)
 			fail_msg("allocation %ld of a life: a report with a wrong MAC", n);
 	} while (heap.failed);
 	print_message("%ld allocations\n", n - 1);

@@ -13,7 +13,7 @@
 enum { WATCHDOG = 240 }; /* seconds; a hang is a failure, not a wait */
 
 /* vCPU n accepts its own pages of its own 2M. */
-static void accept_own(struct native_cpu *cpu, void *arg)
+static void accept_own(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint64_t base = (1 + guest_number(cpu)) * TDX_SIZE_2M;
 
@@ -25,7 +25,7 @@ static void accept_own(struct native_cpu *cpu, void *arg)
 }
 
 /* Accepts one page again and again. */
-static void accept_one(struct native_cpu *cpu, void *arg)
+static void accept_one(struct tdx_native_cpu *cpu, void *arg)
 {
 	_Atomic bool *stop = arg;
 
@@ -34,13 +34,13 @@ static void accept_one(struct native_cpu *cpu, void *arg)
 	guest_halt(cpu);
 }
 
-static void touch(struct native_cpu *cpu, void *arg)
+static void touch(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint64_t word = 1;
 
 	(void)arg;
 	guest_accept(cpu, 0x5000, TDX_LEVEL_4K);
-	native_write(cpu, gpa(0x5000), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(0x5000), &word, sizeof(word));
 	guest_halt(cpu);
 }
 
@@ -149,7 +149,7 @@ static void *run_thread(void *arg)
 	return NULL;
 }
 
-static void accept_on_ve(struct native_cpu *cpu, unsigned vector, uint32_t error, void *arg)
+static void accept_on_ve(struct tdx_native_cpu *cpu, unsigned vector, uint32_t error, void *arg)
 {
 	(void)error;
 	(void)arg;
@@ -159,13 +159,13 @@ static void accept_on_ve(struct native_cpu *cpu, unsigned vector, uint32_t error
 	guest_accept(cpu, 0xa000, TDX_LEVEL_4K);
 }
 
-static void touch_unaccepted(struct native_cpu *cpu, void *arg)
+static void touch_unaccepted(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint64_t word;
 
 	(void)arg;
-	native_on_event(cpu, accept_on_ve, NULL);
-	while (!native_read(cpu, gpa(0xa000), &word, sizeof(word)))
+	tdx_native_on_event(cpu, accept_on_ve, NULL);
+	while (!tdx_native_read(cpu, gpa(0xa000), &word, sizeof(word)))
 		continue;
 	guest_halt(cpu);
 }
@@ -391,7 +391,7 @@ static void S2_06_busy_is_a_class_whatever_the_operand(void **state)
 }
 
 /* 2M: promoted and demoted. */
-static void accept_2m(struct native_cpu *cpu, void *arg)
+static void accept_2m(struct tdx_native_cpu *cpu, void *arg)
 {
 	(void)arg;
 	guest_accept(cpu, 0x5000, TDX_LEVEL_4K);

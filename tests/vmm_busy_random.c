@@ -7,7 +7,7 @@
 
 enum { WATCHDOG = 120, LIVES = 60 };
 
-static void guest(struct native_cpu *cpu, void *arg)
+static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint64_t word = 1;
 
@@ -15,7 +15,7 @@ static void guest(struct native_cpu *cpu, void *arg)
 	for (unsigned i = 1; i <= 16; i++)
 		guest_accept(cpu, i * 0x1000, TDX_LEVEL_4K);
 	guest_vmcall(cpu, TDVMCALL_MAP_GPA, 0x3000 | RIG_SHARED, 0x2000, NULL);
-	native_write(cpu, gpa(0x3000 | RIG_SHARED), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(0x3000 | RIG_SHARED), &word, sizeof(word));
 	guest_halt(cpu);
 }
 

@@ -11,7 +11,7 @@
 
 enum { WATCHDOG = 240, MAX_CPUID = 256 };
 
-static void halt(struct native_cpu *cpu, void *arg)
+static void halt(struct tdx_native_cpu *cpu, void *arg)
 {
 	(void)arg;
 	guest_halt(cpu);
@@ -306,13 +306,13 @@ static void shared_memory_has_nothing_of_who_had_it_before(void **state)
 
 /* --- running --- */
 
-static void touch_three(struct native_cpu *cpu, void *arg)
+static void touch_three(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint64_t word = 1;
 
 	(void)arg;
 	guest_accept(cpu, 0x5000, TDX_LEVEL_4K);
-	native_write(cpu, gpa(0x6000 | RIG_SHARED), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(0x6000 | RIG_SHARED), &word, sizeof(word));
 	guest_accept(cpu, RIG_RAM, TDX_LEVEL_4K);
 	guest_halt(cpu);
 }
@@ -351,12 +351,12 @@ static void memory_of_the_other_kind_is_the_users_to_decide(void **state)
 	end(&r);
 }
 
-static void touch_unaccepted(struct native_cpu *cpu, void *arg)
+static void touch_unaccepted(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint64_t word;
 
 	(void)arg;
-	native_read(cpu, gpa(0x9000), &word, sizeof(word));
+	tdx_native_read(cpu, gpa(0x9000), &word, sizeof(word));
 	guest_halt(cpu);
 }
 
@@ -382,7 +382,7 @@ static void a_guest_that_does_not_accept_is_dead_and_the_line_says_where(void **
 }
 
 /* With five levels the shared bit is 51, and slots reach up to it. */
-static void accept_and_share_52(struct native_cpu *cpu, void *arg)
+static void accept_and_share_52(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint64_t word = 0x1234;
 
@@ -390,7 +390,7 @@ static void accept_and_share_52(struct native_cpu *cpu, void *arg)
 	guest_accept(cpu, 0x5000, TDX_LEVEL_4K);
 	guest_accept(cpu, 1ull << 50, TDX_LEVEL_4K);
 	guest_vmcall(cpu, TDVMCALL_MAP_GPA, 0x6000 | 1ull << 51, 0x1000, NULL);
-	native_write(cpu, gpa(0x6000 | 1ull << 51), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(0x6000 | 1ull << 51), &word, sizeof(word));
 	guest_halt(cpu);
 }
 
@@ -422,7 +422,7 @@ static void gpas_of_52_bits(void **state)
 }
 
 /* Calls its host on and on. */
-static void call_on_and_on(struct native_cpu *cpu, void *arg)
+static void call_on_and_on(struct tdx_native_cpu *cpu, void *arg)
 {
 	_Atomic bool *stop = arg;
 
@@ -491,12 +491,12 @@ static void a_closed_gate_is_not_passed(void **state)
 }
 
 /* Runs without ever leaving by itself. */
-static void spin(struct native_cpu *cpu, void *arg)
+static void spin(struct tdx_native_cpu *cpu, void *arg)
 {
 	_Atomic bool *stop = arg;
 
 	while (!atomic_load(stop))
-		native_poll(cpu);
+		tdx_native_poll(cpu);
 	guest_halt(cpu);
 }
 
@@ -566,14 +566,14 @@ static void a_kick_before_the_processor_is_free_is_not_lost(void **state)
 	alarm(0);
 }
 
-static void share_and_halt(struct native_cpu *cpu, void *arg)
+static void share_and_halt(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint64_t word = 1;
 
 	(void)arg;
 	guest_vmcall(cpu, TDVMCALL_MAP_GPA, 0x6000 | RIG_SHARED, 0x1000, NULL);
 	for (;;) {
-		native_write(cpu, gpa(0x6000 | RIG_SHARED), &word, sizeof(word));
+		tdx_native_write(cpu, gpa(0x6000 | RIG_SHARED), &word, sizeof(word));
 		guest_halt(cpu);
 	}
 }

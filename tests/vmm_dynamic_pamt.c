@@ -13,7 +13,7 @@
 enum { TOUCHED = 512 }; /* 4K pages; with the control pages more than one range of 2M has */
 
 /* Accepts 4K pages, then one of 2M, and shares some of the first again. */
-static void guest(struct native_cpu *cpu, void *arg)
+static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	const bool *huge = arg;
 
@@ -98,7 +98,7 @@ static void what_is_converted_is_given_back(void **state)
 	rig_off(&r);
 }
 
-static void accept_2m(struct native_cpu *cpu, void *arg)
+static void accept_2m(struct tdx_native_cpu *cpu, void *arg)
 {
 	(void)arg;
 	guest_accept(cpu, 1ull << 21, TDX_LEVEL_2M);

@@ -13,18 +13,18 @@
 
 #include "vmm/internal.h"
 
-static void guest(struct native_cpu *cpu, void *arg)
+static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint64_t word = 0x1122334455667788;
 
 	(void)arg;
 	for (unsigned i = 1; i <= 3; i++)
 		guest_accept(cpu, i * 0x1000, TDX_LEVEL_4K);
-	native_write(cpu, gpa(0x2000), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(0x2000), &word, sizeof(word));
 	guest_vmcall(cpu, TDVMCALL_MAP_GPA, 0x3000 | RIG_SHARED, 0x1000, NULL);
-	native_write(cpu, gpa(0x3000 | RIG_SHARED), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(0x3000 | RIG_SHARED), &word, sizeof(word));
 	if (tdx_is_success(guest_accept(cpu, TDX_SIZE_2M, TDX_LEVEL_2M)))
-		native_write(cpu, gpa(TDX_SIZE_2M), &word, sizeof(word));
+		tdx_native_write(cpu, gpa(TDX_SIZE_2M), &word, sizeof(word));
 	guest_halt(cpu);
 }
 
@@ -516,7 +516,7 @@ static void S1_10_lost_virtualization_is_tolerated_while_rebooting(void **state)
 	}
 }
 
-static void canaries(struct native_cpu *cpu, void *arg)
+static void canaries(struct tdx_native_cpu *cpu, void *arg)
 {
 	struct tdx_regs regs = {.rax = TDG_VP_VMCALL,
 				.rcx = 0x0c00,
@@ -534,7 +534,7 @@ static void canaries(struct native_cpu *cpu, void *arg)
 				.r15 = 15};
 
 	(void)arg;
-	native_tdcall(cpu, &regs);
+	tdx_native_tdcall(cpu, &regs);
 }
 
 static void S1_02_registers_a_guest_did_not_share_do_not_reach_the_host(void **state)

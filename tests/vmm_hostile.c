@@ -18,13 +18,13 @@ enum {
 	PORT_DONE = 0x80,
 };
 
-static void wrmsr(struct native_cpu *cpu, uint32_t msr, uint64_t value)
+static void wrmsr(struct tdx_native_cpu *cpu, uint32_t msr, uint64_t value)
 {
 	guest_vmcall(cpu, TDVMCALL_WRMSR, msr, value, NULL);
 }
 
 /* A write to a port ends the run. */
-static void done(struct native_cpu *cpu)
+static void done(struct tdx_native_cpu *cpu)
 {
 	for (;;)
 		guest_vmcall(cpu, TDVMCALL_IO, 1, TDVMCALL_WRITE, NULL);
@@ -45,7 +45,7 @@ struct tick {
 	uint32_t count;
 };
 
-static void arms_a_periodic_timer(struct native_cpu *cpu, void *arg)
+static void arms_a_periodic_timer(struct tdx_native_cpu *cpu, void *arg)
 {
 	const struct tick *t = arg;
 
@@ -82,7 +82,7 @@ static void a_periodic_timer_of_any_count_lets_the_td_end(void **state)
 
 /* --- interrupts of devices --- */
 
-static void halts(struct native_cpu *cpu, void *arg)
+static void halts(struct tdx_native_cpu *cpu, void *arg)
 {
 	(void)arg;
 	guest_vmcall(cpu, TDVMCALL_HLT, 0, 0, NULL);
@@ -133,13 +133,14 @@ static void without_local_apics_there_is_nobody_to_tell(void **state)
 
 enum { TOUCHES = 50000 };
 
-static void touches_every_2m(struct native_cpu *cpu, void *arg)
+static void touches_every_2m(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint32_t word;
 
 	(void)arg;
 	for (uint64_t i = 0; i < TOUCHES; i++) {
-		native_read(cpu, gpa(RIG_SHARED + (1ull << 32) + (i << 21)), &word, sizeof(word));
+		tdx_native_read(cpu, gpa(RIG_SHARED + (1ull << 32) + (i << 21)), &word,
+				sizeof(word));
 		guest_tdcall(cpu, TDG_VP_VEINFO_GET, 0, 0);
 	}
 	done(cpu);
@@ -162,16 +163,16 @@ static void touching_devices_everywhere_takes_no_memory(void **state)
 	rig_off(&r);
 }
 
-static void touches_what_becomes_memory(struct native_cpu *cpu, void *arg)
+static void touches_what_becomes_memory(struct tdx_native_cpu *cpu, void *arg)
 {
 	const uint64_t at = RIG_SHARED + (4ull << 30), beside = at - TDX_PAGE_SIZE;
 	unsigned *seen = arg; /* accesses that were memory's */
 	uint32_t word = 0;
 
 	for (unsigned i = 0; i < 2; i++) {
-		*seen += native_read(cpu, gpa(at), &word, sizeof(word));
+		*seen += tdx_native_read(cpu, gpa(at), &word, sizeof(word));
 		guest_tdcall(cpu, TDG_VP_VEINFO_GET, 0, 0);
-		*seen += native_read(cpu, gpa(beside), &word, sizeof(word)) * 16u;
+		*seen += tdx_native_read(cpu, gpa(beside), &word, sizeof(word)) * 16u;
 		guest_tdcall(cpu, TDG_VP_VEINFO_GET, 0, 0);
 		guest_vmcall(cpu, TDVMCALL_IO, 1, TDVMCALL_WRITE, NULL);
 	}
@@ -199,13 +200,13 @@ static void a_slot_where_a_device_was_is_memory_and_its_neighbour_is_none(void *
 	rig_off(&r);
 }
 
-static void takes_no_ve_information(struct native_cpu *cpu, void *arg)
+static void takes_no_ve_information(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint32_t word;
 
 	(void)arg;
 	for (;;)
-		native_read(cpu, gpa(RIG_SHARED + (4ull << 30)), &word, sizeof(word));
+		tdx_native_read(cpu, gpa(RIG_SHARED + (4ull << 30)), &word, sizeof(word));
 }
 
 static void a_ve_that_cannot_be_taken_ends_the_run(void **state)
@@ -258,7 +259,7 @@ static void memory_is_lent_and_taken_back_as_it_was_lent(void **state)
 	rig_off(&r);
 }
 
-static void leaves_at_once(struct native_cpu *cpu, void *arg)
+static void leaves_at_once(struct tdx_native_cpu *cpu, void *arg)
 {
 	(void)arg;
 	done(cpu);

@@ -8,7 +8,7 @@
 
 enum { WATCHDOG = 240, THREADS = 4, LIVES = 12, PAGES = 48 };
 
-static void guest(struct native_cpu *cpu, void *arg)
+static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint64_t word = 1;
 
@@ -17,7 +17,7 @@ static void guest(struct native_cpu *cpu, void *arg)
 		guest_accept(cpu, i * 0x1000, TDX_LEVEL_4K);
 	guest_accept(cpu, TDX_SIZE_2M, TDX_LEVEL_2M);
 	guest_vmcall(cpu, TDVMCALL_MAP_GPA, 0x3000 | RIG_SHARED, 0x8000, NULL);
-	native_write(cpu, gpa(0x3000 | RIG_SHARED), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(0x3000 | RIG_SHARED), &word, sizeof(word));
 	guest_halt(cpu);
 }
 

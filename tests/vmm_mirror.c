@@ -6,7 +6,7 @@
 
 #include "vmm/external.h"
 
-static void guest(struct native_cpu *cpu, void *arg)
+static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint64_t word = 1;
 
@@ -14,12 +14,12 @@ static void guest(struct native_cpu *cpu, void *arg)
 	for (unsigned i = 1; i <= 8; i++)
 		guest_accept(cpu, i * 0x1000, TDX_LEVEL_4K);
 	guest_vmcall(cpu, TDVMCALL_MAP_GPA, 0x3000 | RIG_SHARED, 0x2000, NULL);
-	native_write(cpu, gpa(0x3000 | RIG_SHARED), &word, sizeof(word));
-	native_write(cpu, gpa(0x4000 | RIG_SHARED), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(0x3000 | RIG_SHARED), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(0x4000 | RIG_SHARED), &word, sizeof(word));
 	guest_halt(cpu);
 }
 
-static void accept_2m(struct native_cpu *cpu, void *arg)
+static void accept_2m(struct tdx_native_cpu *cpu, void *arg)
 {
 	(void)arg;
 	guest_accept(cpu, TDX_SIZE_2M, TDX_LEVEL_2M);
@@ -355,7 +355,7 @@ static void let_second_try(void *arg)
 	s->calls = all_calls(s->r) - s->calls;
 }
 
-static void accept_at_2m_and_2g(struct native_cpu *cpu, void *arg)
+static void accept_at_2m_and_2g(struct tdx_native_cpu *cpu, void *arg)
 {
 	(void)arg;
 	(void)!tdx_is_success(guest_accept(cpu, 0x80000, TDX_LEVEL_4K));

@@ -33,7 +33,7 @@ struct rig_options {
 	bool irqchip; /* and time that passes */
 	bool dynamic_pamt;
 	const struct tdx_vmm_policy *policy;
-	native_fn *guest;
+	tdx_native_fn *guest;
 	void *arg;
 };
 
@@ -85,7 +85,7 @@ static inline void rig_on(struct rig *r, const struct rig_options *o)
 	if (!o->unwatched)
 		assert_int_equal(machine_watch(r->model->sys->m, RIG_REPORTS), 0);
 	if (o->guest)
-		tdx_model_set_engine(r->model, native_engine_new(o->guest, o->arg));
+		tdx_model_set_engine(r->model, tdx_native_engine_new(o->guest, o->arg));
 	r->record = o->record ? tdx_record_new() : NULL;
 	r->ncpus = mc.lps;
 	for (unsigned i = 0; i < mc.lps; i++) {
@@ -284,43 +284,43 @@ static inline void rig_expect_bugged(struct rig *r, enum tdx_seamcall leaf, uint
 
 /* --- in the guest --- */
 
-static inline struct tdx_status guest_tdcall(struct native_cpu *cpu, unsigned leaf, uint64_t rcx,
-					     uint64_t rdx)
+static inline struct tdx_status guest_tdcall(struct tdx_native_cpu *cpu, unsigned leaf,
+					     uint64_t rcx, uint64_t rdx)
 {
 	struct tdx_regs regs = {.rax = leaf, .rcx = rcx, .rdx = rdx};
 
-	native_tdcall(cpu, &regs);
+	tdx_native_tdcall(cpu, &regs);
 	return tdx_status(regs.rax);
 }
 
-static inline struct tdx_status guest_accept(struct native_cpu *cpu, uint64_t gpa_,
+static inline struct tdx_status guest_accept(struct tdx_native_cpu *cpu, uint64_t gpa_,
 					     enum tdx_level level)
 {
 	return guest_tdcall(cpu, TDG_MEM_PAGE_ACCEPT, gpa_ | level, 0);
 }
 
-static inline uint64_t guest_vmcall(struct native_cpu *cpu, uint64_t leaf, uint64_t r12,
+static inline uint64_t guest_vmcall(struct tdx_native_cpu *cpu, uint64_t leaf, uint64_t r12,
 				    uint64_t r13, uint64_t *r11)
 {
 	struct tdx_regs regs = {
 		.rax = TDG_VP_VMCALL, .rcx = 0xfc00, .r11 = leaf, .r12 = r12, .r13 = r13};
 
-	native_tdcall(cpu, &regs);
+	tdx_native_tdcall(cpu, &regs);
 	if (r11)
 		*r11 = regs.r11;
 	return regs.r10;
 }
 
-static inline void guest_halt(struct native_cpu *cpu)
+static inline void guest_halt(struct tdx_native_cpu *cpu)
 {
 	guest_vmcall(cpu, TDVMCALL_HLT, 1, 0, NULL);
 }
 
-static inline unsigned guest_number(struct native_cpu *cpu)
+static inline unsigned guest_number(struct tdx_native_cpu *cpu)
 {
 	struct tdx_regs regs = {.rax = TDG_VP_INFO};
 
-	native_tdcall(cpu, &regs);
+	tdx_native_tdcall(cpu, &regs);
 	return (unsigned)regs.r9 & 0xffff;
 }
 

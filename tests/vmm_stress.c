@@ -52,7 +52,7 @@ struct guest_vcpu {
 	uint64_t page; /* being touched */
 };
 
-static void accept_on_ve(struct native_cpu *cpu, unsigned vector, uint32_t error, void *arg)
+static void accept_on_ve(struct tdx_native_cpu *cpu, unsigned vector, uint32_t error, void *arg)
 {
 	const struct guest_vcpu *g = arg;
 
@@ -63,13 +63,13 @@ static void accept_on_ve(struct native_cpu *cpu, unsigned vector, uint32_t error
 	guest_accept(cpu, g->page, TDX_LEVEL_4K);
 }
 
-static void guest(struct native_cpu *cpu, void *arg)
+static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	struct stress *s = arg;
 	uint64_t seed = 0x9e3779b97f4a7c15u * (guest_number(cpu) + 1 + s->generation), word = 0;
 	struct guest_vcpu g = {0};
 
-	native_on_event(cpu, accept_on_ve, &g);
+	tdx_native_on_event(cpu, accept_on_ve, &g);
 	while (!atomic_load(&s->stop)) {
 		uint64_t page = random_page(&seed);
 
@@ -92,16 +92,16 @@ static void guest(struct native_cpu *cpu, void *arg)
 			atomic_fetch_add(&s->converts, 1);
 			break;
 		case 5:
-			native_read(cpu, gpa(page | RIG_SHARED), &word, sizeof(word));
+			tdx_native_read(cpu, gpa(page | RIG_SHARED), &word, sizeof(word));
 			atomic_fetch_add(&s->touches, 1);
 			break;
 		case 6:
 			g.page = random_2m(&seed) + (next(&seed) % 512 << 12);
-			native_write(cpu, gpa(g.page), &word, sizeof(word));
+			tdx_native_write(cpu, gpa(g.page), &word, sizeof(word));
 			atomic_fetch_add(&s->touches, 1);
 			break;
 		default:
-			native_write(cpu, gpa(page), &word, sizeof(word));
+			tdx_native_write(cpu, gpa(page), &word, sizeof(word));
 			atomic_fetch_add(&s->touches, 1);
 			break;
 		}

@@ -7,16 +7,16 @@
 #include "vmm/mmu.h"
 
 /* Accepts 8 pages, makes one shared and uses it, halts. */
-static void guest(struct native_cpu *cpu, void *arg)
+static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	uint64_t word = 0x1122334455667788;
 
 	(void)arg;
 	for (unsigned i = 1; i <= 8; i++)
 		guest_accept(cpu, i * 0x1000, TDX_LEVEL_4K);
-	native_write(cpu, gpa(0x2000), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(0x2000), &word, sizeof(word));
 	guest_vmcall(cpu, TDVMCALL_MAP_GPA, 0x3000 | RIG_SHARED, 0x1000, NULL);
-	native_write(cpu, gpa(0x3000 | RIG_SHARED), &word, sizeof(word));
+	tdx_native_write(cpu, gpa(0x3000 | RIG_SHARED), &word, sizeof(word));
 	guest_halt(cpu);
 	guest_halt(cpu);
 }
@@ -713,7 +713,7 @@ static void S0_24_nothing_is_reclaimed_from_a_td_that_lives(void **state)
 	rig_off(&r);
 }
 
-static void big_guest(struct native_cpu *cpu, void *arg)
+static void big_guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	guest_accept(cpu, TDX_SIZE_2M, TDX_LEVEL_2M);
 	guest(cpu, arg);

@@ -14,7 +14,7 @@ static const struct tdx_cpuid_values *leaf(const struct tdx_vm_params *p, uint32
 	return NULL;
 }
 
-static void halt(struct native_cpu *cpu, void *arg)
+static void halt(struct tdx_native_cpu *cpu, void *arg)
 {
 	guest_halt(cpu);
 }
@@ -25,16 +25,16 @@ static void a_long_image_leaves_the_devices_where_they_are(void **state)
 {
 	enum { PAYLOAD = 24 << 20, FIRMWARE = 0x2000, RAM = 64 << 20 };
 	const uint64_t top = 1ull << 32;
-	const struct tdvf tdvf = {.nr_sections = 2,
-				  .section = {{.raw_size = PAYLOAD,
-					       .memory = gpa(16 << 20),
-					       .memory_size = PAYLOAD,
-					       .type = TDVF_PAYLOAD},
-					      {.data_offset = PAYLOAD,
-					       .raw_size = FIRMWARE,
-					       .memory = gpa(top - FIRMWARE),
-					       .memory_size = FIRMWARE,
-					       .type = TDVF_BFV}}};
+	const struct tdx_tdvf tdvf = {.nr_sections = 2,
+				      .section = {{.raw_size = PAYLOAD,
+						   .memory = gpa(16 << 20),
+						   .memory_size = PAYLOAD,
+						   .type = TDX_TDVF_PAYLOAD},
+						  {.data_offset = PAYLOAD,
+						   .raw_size = FIRMWARE,
+						   .memory = gpa(top - FIRMWARE),
+						   .memory_size = FIRMWARE,
+						   .type = TDX_TDVF_BFV}}};
 	const struct rig_options o = {.guest = halt, .unwatched = true};
 	uint8_t *image = test_calloc(PAYLOAD + FIRMWARE, 1);
 	struct tdx_vm_params p;
@@ -46,10 +46,10 @@ static void a_long_image_leaves_the_devices_where_they_are(void **state)
 	assert_int_equal(tdx_vm_new(r.vmm, &r.vm), 0);
 	assert_int_equal(tdx_vm_init(r.vm, &p), 0);
 	assert_int_equal(tdx_vm_load_tdvf(r.vm, image, PAYLOAD + FIRMWARE - 1, &tdvf,
-					  TDVF_ORDER_PAGE, RAM, &hob, NULL, NULL),
+					  TDX_TDVF_ORDER_PAGE, RAM, &hob, NULL, NULL),
 			 -EINVAL);
-	assert_int_equal(tdx_vm_load_tdvf(r.vm, image, PAYLOAD + FIRMWARE, &tdvf, TDVF_ORDER_PAGE,
-					  RAM, &hob, NULL, NULL),
+	assert_int_equal(tdx_vm_load_tdvf(r.vm, image, PAYLOAD + FIRMWARE, &tdvf,
+					  TDX_TDVF_ORDER_PAGE, RAM, &hob, NULL, NULL),
 			 0);
 	assert_non_null(vm_slot_of(r.vm, (top - FIRMWARE) >> 12));
 	assert_null(vm_slot_of(r.vm, (top - FIRMWARE - 1) >> 12));

@@ -39,7 +39,7 @@ static int unpack(struct composing *c)
 
 	if (!packing)
 		return VERB_OK;
-	why = boot_unpack(c->kernel, c->b.kernel_size, TDVF_MAX_IMAGE, &out, &len);
+	why = boot_unpack(c->kernel, c->b.kernel_size, TDX_TDVF_MAX_IMAGE, &out, &len);
 	if (why) {
 		snprintf(text, sizeof(text), "%s: %s", packing, why);
 		return complain(c->verb, c->f->kernel, text, VERB_DIFFERENCE);
@@ -84,14 +84,14 @@ static int open_uki(struct composing *c)
 
 static int read_files(struct composing *c)
 {
-	int e = file_read(c->f->kernel, TDVF_MAX_IMAGE, &c->kernel, &c->b.kernel_size);
+	int e = file_read(c->f->kernel, TDX_TDVF_MAX_IMAGE, &c->kernel, &c->b.kernel_size);
 
 	if (e)
 		return complain(c->verb, c->f->kernel, strerror(-e), VERB_ENVIRONMENT);
 	c->b.kernel = c->kernel;
 	if (!c->f->initrd)
 		return VERB_OK;
-	e = file_read(c->f->initrd, TDVF_MAX_IMAGE, &c->initrd, &c->b.initrd_size);
+	e = file_read(c->f->initrd, TDX_TDVF_MAX_IMAGE, &c->initrd, &c->b.initrd_size);
 	if (e)
 		return complain(c->verb, c->f->initrd, strerror(-e), VERB_ENVIRONMENT);
 	c->b.initrd = c->initrd;

@@ -112,7 +112,7 @@ enum boot_td boot_can_be_td(const uint8_t *kernel, size_t size)
 	if (body > size || at > size - body || n > size - body - at || n < 4)
 		return BOOT_TD_UNKNOWN;
 	/* The last four bytes are the length that comes out. */
-	if (boot_unpack(kernel + body + at, n - 4, TDVF_MAX_IMAGE, &vmlinux, &len))
+	if (boot_unpack(kernel + body + at, n - 4, TDX_TDVF_MAX_IMAGE, &vmlinux, &len))
 		return BOOT_TD_UNKNOWN;
 	answer = of_vmlinux(vmlinux, len);
 	free(vmlinux);

@@ -14,7 +14,7 @@
 #define FILE_MAX  (4u << 20)
 #define FILES_MAX 256
 
-static int add_file(struct collateral *c, const char *path)
+static int add_file(struct tdx_collateral *c, const char *path)
 {
 	uint8_t *bytes;
 	size_t len;
@@ -22,7 +22,7 @@ static int add_file(struct collateral *c, const char *path)
 
 	if (rc)
 		return rc;
-	rc = collateral_add(c, bytes, len);
+	rc = tdx_collateral_add(c, bytes, len);
 	free(bytes);
 	if (rc == -EINVAL)
 		fprintf(stderr, "swtdx report: %s: not collateral, passed over\n", path);
@@ -39,7 +39,7 @@ static bool wanted(const char *dir, const struct dirent *e, char *path, size_t l
 	       S_ISREG(st.st_mode);
 }
 
-static int add_directory(struct collateral *c, const char *dir)
+static int add_directory(struct tdx_collateral *c, const char *dir)
 {
 	DIR *d = opendir(dir);
 	struct dirent *e;
@@ -55,10 +55,10 @@ static int add_directory(struct collateral *c, const char *dir)
 	return rc;
 }
 
-int collateral_dir_read(const char *path, struct collateral **out)
+int collateral_dir_read(const char *path, struct tdx_collateral **out)
 {
 	struct stat st;
-	int rc = collateral_create(out);
+	int rc = tdx_collateral_create(out);
 
 	if (rc)
 		return rc;
@@ -67,7 +67,7 @@ int collateral_dir_read(const char *path, struct collateral **out)
 	else
 		rc = S_ISDIR(st.st_mode) ? add_directory(*out, path) : add_file(*out, path);
 	if (rc) {
-		collateral_free(*out);
+		tdx_collateral_free(*out);
 		*out = NULL;
 	}
 	return rc;

@@ -7,6 +7,6 @@
 
 /* Every file in it, whatever it is called; or one file with all of it. Files that are no collateral
  * are told of on stderr and passed over. 0 or a negative errno. */
-int collateral_dir_read(const char *path, struct collateral **out);
+int collateral_dir_read(const char *path, struct tdx_collateral **out);
 
 #endif

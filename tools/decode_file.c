@@ -17,7 +17,7 @@
 static uint8_t *load(const char *path, size_t *size, int *told)
 {
 	uint8_t *data;
-	int rc = file_read(path, TDVF_MAX_IMAGE + 1, &data, size);
+	int rc = file_read(path, TDX_TDVF_MAX_IMAGE + 1, &data, size);
 
 	*told = rc ? file_complain("decode", path, rc) : VERB_DIFFERENCE;
 	return rc ? NULL : data;
@@ -33,7 +33,7 @@ static void sheet_bytes(json_t *sheet, const char *key, const void *bytes, size_
 	sheet_text(sheet, key, text);
 }
 
-static void report_field(json_t *sheet, const uint8_t *bytes, const struct attest_field *f)
+static void report_field(json_t *sheet, const uint8_t *bytes, const struct tdx_attest_field *f)
 {
 	uint64_t word = 0;
 
@@ -48,9 +48,9 @@ static void report_field(json_t *sheet, const uint8_t *bytes, const struct attes
 json_t *decode_report(char **words, int n, int *told)
 {
 	const char *path = words[0];
-	const struct attest_field *fields;
-	char why[ATTEST_ERROR_TEXT];
-	struct attest_error err;
+	const struct tdx_attest_field *fields;
+	char why[TDX_ATTEST_ERROR_TEXT];
+	struct tdx_attest_error err;
 	struct tdx_report r;
 	json_t *sheet;
 	uint8_t *data;
@@ -59,24 +59,25 @@ json_t *decode_report(char **words, int n, int *told)
 	data = load(path, &size, told);
 	if (!data)
 		return NULL;
-	if (tdreport_parse(data, size, &r, &err)) {
+	if (tdx_report_parse(data, size, &r, &err)) {
 		fprintf(stderr, "swtdx decode: %s: %s\n", path,
-			attest_error_text(&err, why, sizeof(why)));
+			tdx_attest_error_text(&err, why, sizeof(why)));
 		free(data);
 		return NULL;
 	}
 	sheet = json_object();
 	sheet_text(sheet, "TDREPORT", path);
-	fields = tdreport_fields(&nr_fields);
+	fields = tdx_report_fields(&nr_fields);
 	for (size_t i = 0; i < nr_fields; i++)
 		report_field(sheet, data, &fields[i]);
 	sheet_bits(sheet, "TD attributes", r.td_info.attributes, tdx_attribute_name);
 	sheet_bits(sheet, "TD xfam", r.td_info.xfam, tdx_xfam_name);
 	sheet_text(sheet, "hashes",
-		   tdreport_verify(&r, NULL, 0, &err) ? attest_error_text(&err, why, sizeof(why))
-						      : "both match");
+		   tdx_report_verify(&r, NULL, 0, &err)
+			   ? tdx_attest_error_text(&err, why, sizeof(why))
+			   : "both match");
 	sheet_text(sheet, "origin",
-		   tdreport_verify(&r, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, &err)
+		   tdx_report_verify(&r, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, &err)
 			   ? "not this simulation; only its own platform can check the MAC"
 			   : "simulated: the MAC is made with swtdx's public key");
 	free(data);
@@ -154,9 +155,9 @@ json_t *decode_params(char **words, int n, int *told)
 json_t *decode_image(char **words, int n, int *told)
 {
 	const char *path = words[0];
-	char why[TDVF_ERROR_TEXT];
-	struct tdvf_error err;
-	struct tdvf t;
+	char why[TDX_TDVF_ERROR_TEXT];
+	struct tdx_tdvf_error err;
+	struct tdx_tdvf t;
 	json_t *sheet;
 	uint8_t *data;
 	size_t size;
@@ -165,27 +166,28 @@ json_t *decode_image(char **words, int n, int *told)
 	data = load(path, &size, told);
 	if (!data)
 		return NULL;
-	rc = tdvf_parse(data, size, &t, &err);
+	rc = tdx_tdvf_parse(data, size, &t, &err);
 	free(data);
 	if (rc) {
 		fprintf(stderr, "swtdx decode: %s: %s\n", path,
-			tdvf_error_text(&err, why, sizeof(why)));
+			tdx_tdvf_error_text(&err, why, sizeof(why)));
 		return NULL;
 	}
 	sheet = json_object();
 	sheet_text(sheet, "image", path);
 	sheet_hex(sheet, "metadata at", t.descriptor_offset);
 	for (unsigned i = 0; i < t.nr_sections; i++) {
-		const struct tdvf_section *s = &t.section[i];
+		const struct tdx_tdvf_section *s = &t.section[i];
 		char key[24], text[160];
 
 		snprintf(key, sizeof(key), "section %u", i);
 		snprintf(text, sizeof(text),
 			 "%s: 0x%" PRIx32 "+0x%" PRIx32 " of the image at GPA 0x%" PRIx64
 			 "+0x%" PRIx64 "%s%s",
-			 tdvf_type_name(s->type), s->data_offset, s->raw_size, s->memory.v,
-			 s->memory_size, s->attributes & TDVF_ATTR_MR_EXTEND ? ", measured" : "",
-			 s->attributes & TDVF_ATTR_PAGE_AUG ? ", added after finalize" : "");
+			 tdx_tdvf_type_name(s->type), s->data_offset, s->raw_size, s->memory.v,
+			 s->memory_size,
+			 s->attributes & TDX_TDVF_ATTR_MR_EXTEND ? ", measured" : "",
+			 s->attributes & TDX_TDVF_ATTR_PAGE_AUG ? ", added after finalize" : "");
 		sheet_text(sheet, key, text);
 	}
 	sheet_text(sheet, "see also", "swtdx measure, for its MRTD");

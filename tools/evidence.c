@@ -253,7 +253,7 @@ static int unwrap(struct wrap w, const uint8_t *p, size_t len)
 
 	if (w.depth > MAX_DEPTH)
 		return 0;
-	if (eventlog_looks_like(p, len) || (len >= 4 && !memcmp(p, "CCEL", 4)))
+	if (tdx_eventlog_looks_like(p, len) || (len >= 4 && !memcmp(p, "CCEL", 4)))
 		return add(&w, EVIDENCE_LOG, p, len);
 	if (len >= 4 && !memcmp(p, "HCLA", 4))
 		return unwrap_hcl(w, p, len);

@@ -20,7 +20,7 @@ struct bytes {
 
 static int put(struct bytes *b, const void *p, size_t n)
 {
-	if (n > EVENTLOG_MAX - b->len)
+	if (n > TDX_EVENTLOG_MAX - b->len)
 		return -EINVAL;
 	if (b->len + n > b->cap) {
 		size_t cap = 2 * (b->len + n) + 4096;
@@ -80,7 +80,7 @@ static int put_data(struct bytes *b, uint32_t type, const char *name, const char
 {
 	int rc = 0;
 
-	if (type == EV_DSTACK_RUNTIME) {
+	if (type == TDX_EV_DSTACK_RUNTIME) {
 		rc = put32(b, type);
 		if (!rc)
 			rc = put(b, ":", 1);
@@ -122,13 +122,13 @@ static int put_event(struct bytes *b, const json_t *j)
 	if (!rc && hash.len != TDX_SHA384_SIZE)
 		rc = -EINVAL;
 	if (!rc)
-		rc = put32(b, (uint32_t)reg + EVENTLOG_RTMR0);
+		rc = put32(b, (uint32_t)reg + TDX_EVENTLOG_RTMR0);
 	if (!rc)
 		rc = put32(b, (uint32_t)word);
 	if (!rc)
 		rc = put32(b, 1);
 	if (!rc)
-		rc = put16(b, EVENTLOG_SHA384);
+		rc = put16(b, TDX_EVENTLOG_SHA384);
 	if (!rc)
 		rc = put(b, hash.p, hash.len);
 	if (!rc)
@@ -172,15 +172,15 @@ static int put_header(struct bytes *b)
 				       0,
 				       0,
 				       0,
-				       EVENTLOG_SHA384,
+				       TDX_EVENTLOG_SHA384,
 				       0,
 				       TDX_SHA384_SIZE,
 				       0,
 				       0};
-	int rc = put32(b, EVENTLOG_RTMR0);
+	int rc = put32(b, TDX_EVENTLOG_RTMR0);
 
 	if (!rc)
-		rc = put32(b, EV_NO_ACTION);
+		rc = put32(b, TDX_EV_NO_ACTION);
 	if (!rc)
 		rc = put(b, sha1, sizeof(sha1));
 	if (!rc)

@@ -25,7 +25,7 @@ static int complain(const char *what, const char *why, int status)
 	return status;
 }
 
-static int read_into(struct expect_bytes *to, const char *path, size_t max)
+static int read_into(struct tdx_expect_bytes *to, const char *path, size_t max)
 {
 	uint8_t *p;
 	int rc;
@@ -40,7 +40,7 @@ static int read_into(struct expect_bytes *to, const char *path, size_t max)
 }
 
 /* Under QEMU's own names, without their folders; what is not there is not given. */
-static int read_acpi(struct expect_inputs *in, const char *dir)
+static int read_acpi(struct tdx_expect_inputs *in, const char *dir)
 {
 	static const char *const names[] = {"table-loader", "rsdp", "tables"};
 	char path[4096];
@@ -53,34 +53,34 @@ static int read_acpi(struct expect_inputs *in, const char *dir)
 	return rc;
 }
 
-static int read_all(struct expect_inputs *in, const struct measure_boot *b)
+static int read_all(struct tdx_expect_inputs *in, const struct measure_boot *b)
 {
-	int rc = read_into(&in->firmware, b->firmware, TDVF_MAX_IMAGE + 1);
+	int rc = read_into(&in->firmware, b->firmware, TDX_TDVF_MAX_IMAGE + 1);
 
 	if (!rc)
-		rc = read_into(&in->kernel, b->files.kernel, TDVF_MAX_IMAGE);
+		rc = read_into(&in->kernel, b->files.kernel, TDX_TDVF_MAX_IMAGE);
 	if (!rc)
-		rc = read_into(&in->initrd, b->files.initrd, TDVF_MAX_IMAGE);
+		rc = read_into(&in->initrd, b->files.initrd, TDX_TDVF_MAX_IMAGE);
 	if (!rc)
 		rc = read_into(&in->disk, b->disk, DISK_MAX);
 	if (!rc)
-		rc = read_into(&in->shim, b->shim, TDVF_MAX_IMAGE);
+		rc = read_into(&in->shim, b->shim, TDX_TDVF_MAX_IMAGE);
 	if (!rc)
-		rc = read_into(&in->grub, b->grub, TDVF_MAX_IMAGE);
+		rc = read_into(&in->grub, b->grub, TDX_TDVF_MAX_IMAGE);
 	return rc ? rc : read_acpi(in, b->acpi);
 }
 
-static void free_all(struct expect_inputs *in)
+static void free_all(struct tdx_expect_inputs *in)
 {
-	struct expect_bytes *all[] = {&in->firmware, &in->kernel,  &in->initrd,
-				      &in->disk,     &in->shim,	   &in->grub,
-				      &in->acpi[0],  &in->acpi[1], &in->acpi[2]};
+	struct tdx_expect_bytes *all[] = {&in->firmware, &in->kernel,  &in->initrd,
+					  &in->disk,	 &in->shim,    &in->grub,
+					  &in->acpi[0],	 &in->acpi[1], &in->acpi[2]};
 
 	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		free((void *)all[i]->p);
 }
 
-static void print_text(const struct expect *e)
+static void print_text(const struct tdx_expect *e)
 {
 	char text[HASH_TEXT];
 
@@ -92,7 +92,7 @@ static void print_text(const struct expect *e)
 		       e->known[r] ? text : "not known: not every event below is");
 	}
 	for (size_t i = 0; i < e->nevents; i++) {
-		const struct expect_event *v = &e->event[i];
+		const struct tdx_expect_event *v = &e->event[i];
 
 		hex_text(text, v->digest.b, TDX_SHA384_SIZE);
 		printf("event      rtmr%u %s: %s\n", v->rtmr, v->type, v->what);
@@ -101,7 +101,7 @@ static void print_text(const struct expect *e)
 	}
 }
 
-static int print_json(const struct expect *e)
+static int print_json(const struct tdx_expect *e)
 {
 	json_t *rtmrs = json_array(), *events = json_array(), *root;
 	char text[HASH_TEXT];
@@ -112,7 +112,7 @@ static int print_json(const struct expect *e)
 		json_array_append_new(rtmrs, e->known[r] ? json_string(text) : json_null());
 	}
 	for (size_t i = 0; i < e->nevents; i++) {
-		const struct expect_event *v = &e->event[i];
+		const struct tdx_expect_event *v = &e->event[i];
 
 		hex_text(text, v->digest.b, TDX_SHA384_SIZE);
 		json_array_append_new(events,
@@ -130,11 +130,11 @@ static int print_json(const struct expect *e)
 	return rc ? VERB_ENVIRONMENT : VERB_OK;
 }
 
-static int show(const struct measure_boot *b, const struct expect_inputs *in)
+static int show(const struct measure_boot *b, const struct tdx_expect_inputs *in)
 {
-	char err[EXPECT_ERROR_TEXT];
-	struct expect *e = calloc(1, sizeof(*e));
-	int rc = e ? expect_boot(in, e, err) : -ENOMEM;
+	char err[TDX_EXPECT_ERROR_TEXT];
+	struct tdx_expect *e = calloc(1, sizeof(*e));
+	int rc = e ? tdx_expect_boot(in, e, err) : -ENOMEM;
 
 	if (rc == -EINVAL)
 		rc = complain(b->files.kernel, err, VERB_DIFFERENCE);
@@ -150,9 +150,9 @@ static int show(const struct measure_boot *b, const struct expect_inputs *in)
 
 int measure_boot(const struct measure_boot *b)
 {
-	struct expect_inputs in = {
-		.boot = (enum expect_boot)b->boot,
-		.ovmf = (enum expect_ovmf)b->ovmf,
+	struct tdx_expect_inputs in = {
+		.boot = (enum tdx_expect_boot)b->boot,
+		.ovmf = (enum tdx_expect_ovmf)b->ovmf,
 		.append = b->files.append,
 		.memory = b->memory,
 	};

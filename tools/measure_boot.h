@@ -9,7 +9,7 @@
 #include "tools/boot_files.h"
 
 struct measure_boot {
-	unsigned boot, ovmf; /* enum expect_boot, enum expect_ovmf */
+	unsigned boot, ovmf; /* enum tdx_expect_boot, enum tdx_expect_ovmf */
 	const char *firmware, *disk, *acpi, *shim, *grub;
 	struct boot_files files;
 	uint64_t memory; /* 0: not given */

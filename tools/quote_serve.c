@@ -106,10 +106,10 @@ static void frame_put(uint8_t p[FRAME], size_t len)
 }
 
 /* One request and its answer; false at the end of the connection. */
-static bool serve_one(const struct quote_service *s, unsigned version, int fd)
+static bool serve_one(const struct tdx_quote_service *s, unsigned version, int fd)
 {
 	static const char *const outcome[] = {"refused", "a quote"};
-	uint8_t frame[FRAME], out[FRAME + QUOTE_MAX + 64], *msg;
+	uint8_t frame[FRAME], out[FRAME + TDX_QUOTE_MAX + 64], *msg;
 	size_t len, n;
 	bool ok;
 
@@ -123,8 +123,8 @@ static bool serve_one(const struct quote_service *s, unsigned version, int fd)
 	}
 	msg = malloc(len);
 	ok = msg && transfer(fd, POLLIN, msg, len) &&
-	     !quote_service_answer(s, version, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, msg, len,
-				   out + FRAME, sizeof(out) - FRAME, &n);
+	     !tdx_quote_service_answer(s, version, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, msg,
+				       len, out + FRAME, sizeof(out) - FRAME, &n);
 	free(msg);
 	if (!ok)
 		return false;
@@ -150,7 +150,8 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &act, NULL);
 }
 
-int quote_serve(const struct quote_service *s, unsigned version, const char *where, uint64_t count)
+int quote_serve(const struct tdx_quote_service *s, unsigned version, const char *where,
+		uint64_t count)
 {
 	bool vsock = !strncmp(where, "vsock:", 6);
 	int fd = vsock ? listen_vsock(where + 6) : listen_unix(where), rc = 0;

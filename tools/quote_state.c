@@ -84,7 +84,7 @@ static int store(const char *path, const char *text, size_t len)
 	return rc;
 }
 
-static int load(const char *path, struct quote_service **out)
+static int load(const char *path, struct tdx_quote_service **out)
 {
 	uint8_t *text;
 	size_t len;
@@ -94,7 +94,7 @@ static int load(const char *path, struct quote_service **out)
 	rc = file_read(path, STATE_MAX, &text, &len);
 	if (rc)
 		return rc;
-	rc = quote_service_load((const char *)text, len, out);
+	rc = tdx_quote_service_load((const char *)text, len, out);
 	explicit_bzero(text, len);
 	free(text);
 	return rc;
@@ -102,16 +102,16 @@ static int load(const char *path, struct quote_service **out)
 
 static int create_new(const char *path)
 {
-	struct quote_service *s;
+	struct tdx_quote_service *s;
 	char *text;
 	size_t len;
 	int rc;
 
-	rc = quote_service_create(time(NULL), &s);
+	rc = tdx_quote_service_create(time(NULL), &s);
 	if (rc)
 		return rc;
-	rc = quote_service_save(s, &text, &len);
-	quote_service_free(s);
+	rc = tdx_quote_service_save(s, &text, &len);
+	tdx_quote_service_free(s);
 	if (rc)
 		return rc;
 	rc = make_parents(path);
@@ -123,7 +123,7 @@ static int create_new(const char *path)
 	return rc == -EEXIST ? 0 : rc;
 }
 
-int quote_state_open(const char *path, bool create, struct quote_service **out)
+int quote_state_open(const char *path, bool create, struct tdx_quote_service **out)
 {
 	int rc = load(path, out);
 

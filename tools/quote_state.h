@@ -14,6 +14,6 @@ int quote_state_path(const char *dir, char *path, size_t len);
 
 /* Opens the service of a path; makes one if there is none and create is set. -ENOENT, -EINVAL for a
  * file that is no service, another negative errno. */
-int quote_state_open(const char *path, bool create, struct quote_service **out);
+int quote_state_open(const char *path, bool create, struct tdx_quote_service **out);
 
 #endif

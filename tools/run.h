@@ -35,7 +35,7 @@ struct run_options {
 	uint64_t xfam; /* 0: the least, and what the engine has */
 	unsigned vcpus, cpus, packages, dies, cpu;
 	enum run_erratum erratum;
-	enum tdvf_order order;
+	enum tdx_tdvf_order order;
 	const char *host, *fault;
 	bool dynamic_pamt;
 	bool huge, debug, quiet, json, native, translate, check, unfiltered, la57;
@@ -48,7 +48,7 @@ struct run_session {
 	struct run_options o;
 	uint8_t *image;
 	size_t image_size;
-	struct tdvf tdvf;
+	struct tdx_tdvf tdvf;
 	struct tdx_model *model;
 	struct trace *trace;
 	struct tdx_vmm *vmm;
@@ -66,14 +66,14 @@ struct run_session {
 	struct run_attend attend;
 	pthread_mutex_t end_lock; /* over `entered`, and what is there because of it */
 	_Atomic bool entered;
-	struct engine *engine; /* the x86 one */
-	double running;	       /* seconds in the TD */
+	struct tdx_engine *engine; /* the x86 one */
+	double running;		   /* seconds in the TD */
 	struct tdx_digest mrtd, rtmr[TDX_RTMRS];
 	struct tdx_vmm_memory running_memory;
 	uint64_t peak[16], end[16], end_sum;
 	char line[256]; /* of the guest's console */
 	size_t nline;
-	struct quote_service *quote;
+	struct tdx_quote_service *quote;
 	int quote_err; /* there is none */
 	_Atomic unsigned quotes_refused;
 	_Atomic uint64_t exits; /* of vCPU 0, handled so far */

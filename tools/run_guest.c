@@ -14,7 +14,7 @@
 
 enum { MASK_IO = 0xfc00 }; /* R10..R15 */
 
-static uint64_t tdvmcall(struct native_cpu *cpu, uint64_t leaf, uint64_t r12, uint64_t r13,
+static uint64_t tdvmcall(struct tdx_native_cpu *cpu, uint64_t leaf, uint64_t r12, uint64_t r13,
 			 uint64_t r14, uint64_t r15, uint64_t *r11)
 {
 	struct tdx_regs r = {.rax = TDG_VP_VMCALL,
@@ -25,24 +25,25 @@ static uint64_t tdvmcall(struct native_cpu *cpu, uint64_t leaf, uint64_t r12, ui
 			     .r14 = r14,
 			     .r15 = r15};
 
-	native_tdcall(cpu, &r);
+	tdx_native_tdcall(cpu, &r);
 	if (r11)
 		*r11 = r.r11;
 	return r.r10;
 }
 
-static struct tdx_status tdcall(struct native_cpu *cpu, unsigned leaf, uint64_t rcx, uint64_t rdx,
-				struct tdx_regs *out)
+static struct tdx_status tdcall(struct tdx_native_cpu *cpu, unsigned leaf, uint64_t rcx,
+				uint64_t rdx, struct tdx_regs *out)
 {
 	struct tdx_regs r = {.rax = leaf, .rcx = rcx, .rdx = rdx};
 
-	native_tdcall(cpu, &r);
+	tdx_native_tdcall(cpu, &r);
 	if (out)
 		*out = r;
 	return tdx_status(r.rax);
 }
 
-__attribute__((format(printf, 2, 3))) static void say(struct native_cpu *cpu, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void say(struct tdx_native_cpu *cpu, const char *fmt,
+						      ...)
 {
 	char line[160];
 	va_list ap;
@@ -54,7 +55,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct native_cpu *cpu, co
 		tdvmcall(cpu, TDVMCALL_IO, 1, TDVMCALL_WRITE, RUN_GUEST_CONSOLE, (uint8_t)*p, NULL);
 }
 
-static void say_status(struct native_cpu *cpu, const char *what, struct tdx_status s)
+static void say_status(struct tdx_native_cpu *cpu, const char *what, struct tdx_status s)
 {
 	char name[96];
 
@@ -62,7 +63,7 @@ static void say_status(struct native_cpu *cpu, const char *what, struct tdx_stat
 }
 
 /* Accept 2M at a time, 4K where the host mapped smaller. */
-static uint64_t accept(struct native_cpu *cpu, uint64_t base, uint64_t size)
+static uint64_t accept(struct tdx_native_cpu *cpu, uint64_t base, uint64_t size)
 {
 	uint64_t at = base;
 
@@ -85,19 +86,19 @@ static uint64_t accept(struct native_cpu *cpu, uint64_t base, uint64_t size)
 	return at - base;
 }
 
-static void take_report(struct native_cpu *cpu, struct run_guest *g, uint64_t scratch)
+static void take_report(struct tdx_native_cpu *cpu, struct run_guest *g, uint64_t scratch)
 {
 	static const char nonce[64] = "swtdx: simulated report data";
 	struct tdx_status s;
 
-	native_write(cpu, gpa(scratch), nonce, sizeof(nonce));
+	tdx_native_write(cpu, gpa(scratch), nonce, sizeof(nonce));
 	s = tdcall(cpu, TDG_MR_REPORT, scratch + 1024, scratch, NULL);
 	say_status(cpu, "TDG.MR.REPORT", s);
 	g->has_report = tdx_is_success(s) &&
-			native_read(cpu, gpa(scratch + 1024), g->report, sizeof(g->report));
+			tdx_native_read(cpu, gpa(scratch + 1024), g->report, sizeof(g->report));
 }
 
-static void convert(struct native_cpu *cpu, uint64_t page, uint64_t shared_bit)
+static void convert(struct tdx_native_cpu *cpu, uint64_t page, uint64_t shared_bit)
 {
 	static const char text[] = "hello from a TD";
 	uint64_t next, status = tdvmcall(cpu, TDVMCALL_MAP_GPA, page | shared_bit, TDX_PAGE_SIZE, 0,
@@ -105,17 +106,17 @@ static void convert(struct native_cpu *cpu, uint64_t page, uint64_t shared_bit)
 	char back[sizeof(text)] = "";
 
 	say(cpu, "MapGPA to shared: 0x%llx\n", (unsigned long long)status);
-	native_write(cpu, gpa(page | shared_bit), text, sizeof(text));
-	native_read(cpu, gpa(page | shared_bit), back, sizeof(back));
+	tdx_native_write(cpu, gpa(page | shared_bit), text, sizeof(text));
+	tdx_native_read(cpu, gpa(page | shared_bit), back, sizeof(back));
 	say(cpu, "shared page says: %s\n", back);
 	status = tdvmcall(cpu, TDVMCALL_MAP_GPA, page, TDX_PAGE_SIZE, 0, 0, &next);
 	say(cpu, "MapGPA to private: 0x%llx\n", (unsigned long long)status);
 	say_status(cpu, "TDG.MEM.PAGE.ACCEPT", tdcall(cpu, TDG_MEM_PAGE_ACCEPT, page, 0, NULL));
-	native_read(cpu, gpa(page), back, sizeof(back));
+	tdx_native_read(cpu, gpa(page), back, sizeof(back));
 	say(cpu, "private page is %s\n", back[0] ? "NOT zero" : "zero again");
 }
 
-void run_guest(struct native_cpu *cpu, void *arg)
+void run_guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	struct run_guest *g = arg;
 	struct tdx_regs info;
@@ -134,7 +135,7 @@ void run_guest(struct native_cpu *cpu, void *arg)
 	say(cpu, "accepted %llu KiB at 0x%llx\n", (unsigned long long)got >> 10,
 	    (unsigned long long)g->accept_base);
 	memset(digest, 0x5a, sizeof(digest));
-	native_write(cpu, gpa(g->accept_base), digest, sizeof(digest));
+	tdx_native_write(cpu, gpa(g->accept_base), digest, sizeof(digest));
 	say_status(cpu, "TDG.MR.RTMR.EXTEND",
 		   tdcall(cpu, TDG_MR_RTMR_EXTEND, g->accept_base, 2, NULL));
 	take_report(cpu, g, g->accept_base + TDX_PAGE_SIZE);

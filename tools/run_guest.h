@@ -16,7 +16,7 @@ struct run_guest {
 	bool has_report;
 };
 
-/* native_fn; arg is a struct run_guest. */
-void run_guest(struct native_cpu *cpu, void *arg);
+/* tdx_native_fn; arg is a struct run_guest. */
+void run_guest(struct tdx_native_cpu *cpu, void *arg);
 
 #endif

@@ -19,7 +19,7 @@ void run_quote_open(struct run_session *s)
 
 void run_quote_close(struct run_session *s)
 {
-	quote_service_free(s->quote);
+	tdx_quote_service_free(s->quote);
 	s->quote = NULL;
 }
 

@@ -94,7 +94,7 @@ static void print_summary(struct run_session *s, FILE *out, const struct tdx_vmm
 		tdx_model_coherency(s->model, 0, NULL, 0));
 	if (s->engine)
 		fprintf(out, "guest: %" PRIu64 " instructions in %.3f s\n",
-			x86_engine_instructions(s->engine), s->running);
+			tdx_x86_engine_instructions(s->engine), s->running);
 	fprintf(out, "time %.3f s; everything above is simulated\n", run_seconds(s));
 }
 
@@ -141,7 +141,7 @@ static void print_json(struct run_session *s, FILE *out, const struct tdx_vmm_me
 	if (s->engine)
 		json_object_set_new(root, "guest",
 				    json_pack("{s:I,s:f}", "instructions",
-					      (json_int_t)x86_engine_instructions(s->engine),
+					      (json_int_t)tdx_x86_engine_instructions(s->engine),
 					      "seconds", s->running));
 	json_dumpf(root, out, JSON_INDENT(1));
 	fputc('\n', out);

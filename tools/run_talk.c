@@ -79,7 +79,7 @@ int run_alive(struct run_session *s)
 		return (int)((s->alive + every - now) * 1000) + 1;
 	}
 	s->alive = now;
-	done = x86_engine_instructions(s->engine) / 1000000;
+	done = tdx_x86_engine_instructions(s->engine) / 1000000;
 	if (s->last_what != what)
 		run_stage(s, what);
 	fprintf(stderr, "%c[%7.3f] %s, %" PRIu64 " million instructions", terminal ? '\r' : '\n',

@@ -204,8 +204,8 @@ static void watch(struct run_session *s)
 	uint64_t exits = 0, insns = 0, naps = 0;
 
 	while (!s->done[0]) {
-		uint64_t insns_now = x86_engine_instructions(s->engine);
-		uint64_t naps_now = x86_engine_naps(s->engine);
+		uint64_t insns_now = tdx_x86_engine_instructions(s->engine);
+		uint64_t naps_now = tdx_x86_engine_naps(s->engine);
 
 		if (exits != s->exits) {
 			insns = insns_now;

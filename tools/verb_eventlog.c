@@ -17,7 +17,7 @@
 #include "tools/verbs.h"
 
 #define VERB	  "swtdx eventlog"
-#define HASH_TEXT (2 * EVENTLOG_DIGEST_MAX + 1)
+#define HASH_TEXT (2 * TDX_EVENTLOG_DIGEST_MAX + 1)
 #define REG_TEXT  16
 
 struct request {
@@ -47,21 +47,21 @@ static json_t *text_json(const char *s)
 
 static const char *type_text(uint32_t type, char buf[REG_TEXT])
 {
-	const char *name = eventlog_type_name(type);
+	const char *name = tdx_eventlog_type_name(type);
 
 	if (!name)
 		snprintf(buf, REG_TEXT, "0x%08" PRIx32, type);
 	return name ? name : buf;
 }
 
-static const char *check_text(enum eventlog_check check)
+static const char *check_text(enum tdx_eventlog_check check)
 {
 	switch (check) {
-	case EVENTLOG_UNKNOWN:
+	case TDX_EVENTLOG_UNKNOWN:
 		return "unknown";
-	case EVENTLOG_MATCHES:
+	case TDX_EVENTLOG_MATCHES:
 		return "matches";
-	case EVENTLOG_DIFFERS:
+	case TDX_EVENTLOG_DIFFERS:
 		return "differs";
 	}
 	return "unknown";
@@ -70,29 +70,29 @@ static const char *check_text(enum eventlog_check check)
 /* One event, in the words that text and JSON share. */
 struct row {
 	size_t index;
-	char reg[REG_TEXT], type[40], hash[HASH_TEXT], what[EVENTLOG_TEXT];
-	enum eventlog_check check;
+	char reg[REG_TEXT], type[40], hash[HASH_TEXT], what[TDX_EVENTLOG_TEXT];
+	enum tdx_eventlog_check check;
 };
 
-static void fill_row(const struct eventlog *log, size_t i, struct row *r)
+static void fill_row(const struct tdx_eventlog *log, size_t i, struct row *r)
 {
-	const struct eventlog_event *e = &log->event[i];
+	const struct tdx_eventlog_event *e = &log->event[i];
 	char buf[REG_TEXT];
 
 	r->index = i;
-	eventlog_register_name(log->kind, e->reg, r->reg, sizeof(r->reg));
+	tdx_eventlog_register_name(log->kind, e->reg, r->reg, sizeof(r->reg));
 	snprintf(r->type, sizeof(r->type), "%s", type_text(e->type, buf));
 	r->hash[0] = 0;
 	if (e->hash)
-		hex_text(r->hash, e->hash, eventlog_alg_size(log->bank));
-	eventlog_describe(e, r->what, sizeof(r->what));
-	r->check = eventlog_check(log, e);
+		hex_text(r->hash, e->hash, tdx_eventlog_alg_size(log->bank));
+	tdx_eventlog_describe(e, r->what, sizeof(r->what));
+	r->check = tdx_eventlog_check(log, e);
 }
 
 static void print_row(const struct row *r, const char *mark)
 {
 	printf("%s%4zu  %-6s %s: %s%s\n", mark, r->index, r->reg, r->type, r->what,
-	       r->check == EVENTLOG_DIFFERS ? " [the digest is not that of this data]" : "");
+	       r->check == TDX_EVENTLOG_DIFFERS ? " [the digest is not that of this data]" : "");
 	if (r->hash[0])
 		printf("%s              %s\n", mark, r->hash);
 }
@@ -105,8 +105,8 @@ static json_t *row_json(const struct row *r)
 }
 
 /* Every event, with the register's value after it when that is asked for. */
-static int show_events(struct request *q, const struct eventlog *log,
-		       struct eventlog_value value[EVENTLOG_PCRS])
+static int show_events(struct request *q, const struct tdx_eventlog *log,
+		       struct tdx_eventlog_value value[TDX_EVENTLOG_PCRS])
 {
 	json_t *events = json_array();
 	char text[HASH_TEXT];
@@ -114,16 +114,16 @@ static int show_events(struct request *q, const struct eventlog *log,
 	int rc = 0;
 
 	for (size_t i = 0; i < log->nevents && !rc; i++) {
-		const struct eventlog_event *e = &log->event[i];
-		bool extends = eventlog_extends(log, e);
+		const struct tdx_eventlog_event *e = &log->event[i];
+		bool extends = tdx_eventlog_extends(log, e);
 		json_t *j;
 
 		if (extends)
-			rc = eventlog_extend(log, e, &value[e->reg]);
+			rc = tdx_eventlog_extend(log, e, &value[e->reg]);
 		fill_row(log, i, &r);
 		text[0] = 0;
 		if (extends)
-			hex_text(text, value[e->reg].b, eventlog_alg_size(log->bank));
+			hex_text(text, value[e->reg].b, tdx_eventlog_alg_size(log->bank));
 		if (!q->out) {
 			print_row(&r, "");
 			if (q->replay && extends)
@@ -142,17 +142,18 @@ static int show_events(struct request *q, const struct eventlog *log,
 	return rc;
 }
 
-static void show_registers(struct request *q, const struct eventlog *log,
-			   const struct eventlog_value value[EVENTLOG_PCRS])
+static void show_registers(struct request *q, const struct tdx_eventlog *log,
+			   const struct tdx_eventlog_value value[TDX_EVENTLOG_PCRS])
 {
-	unsigned first = log->kind == EVENTLOG_CC ? EVENTLOG_RTMR0 : 0;
-	unsigned end = log->kind == EVENTLOG_CC ? EVENTLOG_RTMR0 + TDX_RTMRS : EVENTLOG_PCRS;
+	unsigned first = log->kind == TDX_EVENTLOG_CC ? TDX_EVENTLOG_RTMR0 : 0;
+	unsigned end =
+		log->kind == TDX_EVENTLOG_CC ? TDX_EVENTLOG_RTMR0 + TDX_RTMRS : TDX_EVENTLOG_PCRS;
 	json_t *registers = json_object();
 	char text[HASH_TEXT], name[REG_TEXT];
 
 	for (unsigned reg = first; reg < end; reg++) {
-		hex_text(text, value[reg].b, eventlog_alg_size(log->bank));
-		eventlog_register_name(log->kind, reg, name, sizeof(name));
+		hex_text(text, value[reg].b, tdx_eventlog_alg_size(log->bank));
+		tdx_eventlog_register_name(log->kind, reg, name, sizeof(name));
 		if (q->out)
 			json_object_set_new(registers, name, json_string(text));
 		else
@@ -164,30 +165,31 @@ static void show_registers(struct request *q, const struct eventlog *log,
 		json_decref(registers);
 }
 
-static void show_head(struct request *q, const struct eventlog *log, const char *how)
+static void show_head(struct request *q, const struct tdx_eventlog *log, const char *how)
 {
-	const char *kind = log->kind == EVENTLOG_CC ? "CC" : "TPM";
+	const char *kind = log->kind == TDX_EVENTLOG_CC ? "CC" : "TPM";
 
 	if (q->out) {
 		json_object_set_new(q->out, "kind", json_string(kind));
 		json_object_set_new(q->out, "wrapped", text_json(how));
-		json_object_set_new(q->out, "bank", json_string(eventlog_alg_name(log->bank)));
+		json_object_set_new(q->out, "bank", json_string(tdx_eventlog_alg_name(log->bank)));
 		json_object_set_new(q->out, "size", json_integer((json_int_t)log->end));
 		return;
 	}
 	printf("%-10s %s event log, %zu events, %" PRIu64 " bytes, %s%s%s\n", "log", kind,
-	       log->nevents, log->end, eventlog_alg_name(log->bank), how[0] ? ", from " : "", how);
-	if (log->kind == EVENTLOG_TPM)
+	       log->nevents, log->end, tdx_eventlog_alg_name(log->bank), how[0] ? ", from " : "",
+	       how);
+	if (log->kind == TDX_EVENTLOG_TPM)
 		printf("%-10s PCRs of a TPM: a TD's quote does not speak for them\n", "registers");
 }
 
-static int show(struct request *q, const struct eventlog *log, const char *how)
+static int show(struct request *q, const struct tdx_eventlog *log, const char *how)
 {
-	struct eventlog_value value[EVENTLOG_PCRS];
+	struct tdx_eventlog_value value[TDX_EVENTLOG_PCRS];
 	int rc;
 
-	for (unsigned reg = 0; reg < EVENTLOG_PCRS; reg++)
-		eventlog_start(log, reg, &value[reg]);
+	for (unsigned reg = 0; reg < TDX_EVENTLOG_PCRS; reg++)
+		tdx_eventlog_start(log, reg, &value[reg]);
 	show_head(q, log, how);
 	/* Against another: the difference is what is asked for. */
 	if (!q->against || q->replay) {
@@ -204,70 +206,72 @@ static int show(struct request *q, const struct eventlog *log, const char *how)
 
 /* --- against registers --- */
 
-static void print_difference(const struct eventlog *log, const char *name,
-			     const struct eventlog_difference *d, const char *want)
+static void print_difference(const struct tdx_eventlog *log, const char *name,
+			     const struct tdx_eventlog_difference *d, const char *want)
 {
 	char replayed[HASH_TEXT];
 	struct row r;
 
-	printf("%-10s %s\n", name, d->cause == EVENTLOG_EQUAL ? "equal" : "DIFFERS");
-	if (d->cause == EVENTLOG_EQUAL)
+	printf("%-10s %s\n", name, d->cause == TDX_EVENTLOG_EQUAL ? "equal" : "DIFFERS");
+	if (d->cause == TDX_EVENTLOG_EQUAL)
 		return;
-	hex_text(replayed, d->replayed.b, eventlog_alg_size(log->bank));
-	printf("  evidence %s\n  replayed %s\n  %s", want, replayed, eventlog_cause_text(d->cause));
-	if (d->event == EVENTLOG_NONE) {
+	hex_text(replayed, d->replayed.b, tdx_eventlog_alg_size(log->bank));
+	printf("  evidence %s\n  replayed %s\n  %s", want, replayed,
+	       tdx_eventlog_cause_text(d->cause));
+	if (d->event == TDX_EVENTLOG_NONE) {
 		putchar('\n');
 		return;
 	}
-	printf(d->cause == EVENTLOG_UNEXPLAINED
+	printf(d->cause == TDX_EVENTLOG_UNEXPLAINED
 		       ? "; the first whose digest is not that of its data:\n"
 		       : ":\n");
 	fill_row(log, d->event, &r);
 	print_row(&r, "  ");
 }
 
-static const char *cause_word(enum eventlog_cause cause)
+static const char *cause_word(enum tdx_eventlog_cause cause)
 {
 	static const char *const words[] = {
-		[EVENTLOG_EQUAL] = "equal",
-		[EVENTLOG_CUT_SHORT] = "register-ends-before",
-		[EVENTLOG_NOT_EXTENDED] = "not-extended",
-		[EVENTLOG_TWICE] = "extended-twice",
-		[EVENTLOG_SWAPPED] = "order",
-		[EVENTLOG_DIGEST_OF_DATA] = "digest-changed",
-		[EVENTLOG_SEPARATOR] = "separator-missing",
-		[EVENTLOG_NEVER] = "never-extended",
-		[EVENTLOG_UNLOGGED] = "extended-without-entry",
-		[EVENTLOG_UNEXPLAINED] = "unexplained",
+		[TDX_EVENTLOG_EQUAL] = "equal",
+		[TDX_EVENTLOG_CUT_SHORT] = "register-ends-before",
+		[TDX_EVENTLOG_NOT_EXTENDED] = "not-extended",
+		[TDX_EVENTLOG_TWICE] = "extended-twice",
+		[TDX_EVENTLOG_SWAPPED] = "order",
+		[TDX_EVENTLOG_DIGEST_OF_DATA] = "digest-changed",
+		[TDX_EVENTLOG_SEPARATOR] = "separator-missing",
+		[TDX_EVENTLOG_NEVER] = "never-extended",
+		[TDX_EVENTLOG_UNLOGGED] = "extended-without-entry",
+		[TDX_EVENTLOG_UNEXPLAINED] = "unexplained",
 	};
 
 	return words[cause];
 }
 
-static json_t *difference_json(const struct eventlog *log, const char *name,
-			       const struct eventlog_difference *d, const char *want)
+static json_t *difference_json(const struct tdx_eventlog *log, const char *name,
+			       const struct tdx_eventlog_difference *d, const char *want)
 {
 	char replayed[HASH_TEXT];
 	struct row r;
 	json_t *j;
 
-	hex_text(replayed, d->replayed.b, eventlog_alg_size(log->bank));
+	hex_text(replayed, d->replayed.b, tdx_eventlog_alg_size(log->bank));
 	j = json_pack("{s:s,s:s,s:s,s:s,s:s}", "register", name, "cause", cause_word(d->cause),
-		      "why", eventlog_cause_text(d->cause), "evidence", want, "replayed", replayed);
-	if (d->event != EVENTLOG_NONE) {
+		      "why", tdx_eventlog_cause_text(d->cause), "evidence", want, "replayed",
+		      replayed);
+	if (d->event != TDX_EVENTLOG_NONE) {
 		fill_row(log, d->event, &r);
 		json_object_set_new(j, "event", row_json(&r));
 	}
 	return j;
 }
 
-static int against_rtmrs(struct request *q, const struct eventlog *log,
+static int against_rtmrs(struct request *q, const struct tdx_eventlog *log,
 			 const struct tdx_digest rtmr[TDX_RTMRS], const char *what)
 {
 	json_t *found = json_array();
 	unsigned differ = 0;
 
-	if (log->kind != EVENTLOG_CC || log->bank != EVENTLOG_SHA384) {
+	if (log->kind != TDX_EVENTLOG_CC || log->bank != TDX_EVENTLOG_SHA384) {
 		json_decref(found);
 		return complain(q->path, "not a log of RTMRs: no TD's evidence speaks for it",
 				VERB_DIFFERENCE);
@@ -277,15 +281,15 @@ static int against_rtmrs(struct request *q, const struct eventlog *log,
 		       what);
 	for (unsigned i = 0; i < TDX_RTMRS; i++) {
 		char name[REG_TEXT], want[HASH_TEXT];
-		struct eventlog_difference d;
-		int rc = eventlog_explain(log, EVENTLOG_RTMR0 + i, rtmr[i].b, &d);
+		struct tdx_eventlog_difference d;
+		int rc = tdx_eventlog_explain(log, TDX_EVENTLOG_RTMR0 + i, rtmr[i].b, &d);
 
 		if (rc) {
 			json_decref(found);
 			return complain(q->path, strerror(-rc), VERB_ENVIRONMENT);
 		}
-		differ += d.cause != EVENTLOG_EQUAL;
-		eventlog_register_name(log->kind, EVENTLOG_RTMR0 + i, name, sizeof(name));
+		differ += d.cause != TDX_EVENTLOG_EQUAL;
+		tdx_eventlog_register_name(log->kind, TDX_EVENTLOG_RTMR0 + i, name, sizeof(name));
 		hex_text(want, rtmr[i].b, sizeof(rtmr[i].b));
 		if (q->out)
 			json_array_append_new(found, difference_json(log, name, &d, want));
@@ -304,30 +308,30 @@ static int against_rtmrs(struct request *q, const struct eventlog *log,
 	return differ ? VERB_DIFFERENCE : VERB_OK;
 }
 
-static int against_report(struct request *q, const struct eventlog *log,
+static int against_report(struct request *q, const struct tdx_eventlog *log,
 			  const struct evidence_item *item)
 {
-	char line[ATTEST_ERROR_TEXT];
-	struct attest_error err;
+	char line[TDX_ATTEST_ERROR_TEXT];
+	struct tdx_attest_error err;
 	struct tdx_report r;
 
-	if (tdreport_parse(item->bytes, item->len, &r, &err))
-		return complain(q->against, attest_error_text(&err, line, sizeof(line)),
+	if (tdx_report_parse(item->bytes, item->len, &r, &err))
+		return complain(q->against, tdx_attest_error_text(&err, line, sizeof(line)),
 				VERB_DIFFERENCE);
 	return against_rtmrs(q, log, r.td_info.rtmr, "TDREPORT");
 }
 
-static int against_quote(struct request *q, const struct eventlog *log,
+static int against_quote(struct request *q, const struct tdx_eventlog *log,
 			 const struct evidence_item *item)
 {
-	char line[ATTEST_ERROR_TEXT];
-	struct attest_error err;
+	char line[TDX_ATTEST_ERROR_TEXT];
+	struct tdx_attest_error err;
 	struct tdx_quote quote;
 
-	if (quote_frame(item->bytes, item->len, &quote, &err))
-		return complain(q->against, attest_error_text(&err, line, sizeof(line)),
+	if (tdx_quote_frame(item->bytes, item->len, &quote, &err))
+		return complain(q->against, tdx_attest_error_text(&err, line, sizeof(line)),
 				VERB_DIFFERENCE);
-	if (quote.body_type != QUOTE_BODY_TDX_10 && quote.body_type != QUOTE_BODY_TDX_15)
+	if (quote.body_type != TDX_QUOTE_BODY_TDX_10 && quote.body_type != TDX_QUOTE_BODY_TDX_15)
 		return complain(q->against,
 				quote.sgx ? "an SGX enclave's quote has no RTMRs"
 					  : "a quote whose body is of an unknown type",
@@ -337,26 +341,27 @@ static int against_quote(struct request *q, const struct eventlog *log,
 
 /* --- against another log --- */
 
-static unsigned show_step(struct request *q, const struct eventlog *a, const struct eventlog *b,
-			  const struct eventlog_step *s, json_t *out)
+static unsigned show_step(struct request *q, const struct tdx_eventlog *a,
+			  const struct tdx_eventlog *b, const struct tdx_eventlog_step *s,
+			  json_t *out)
 {
 	static const char *const word[] = {"same", "changed", "removed", "added"};
 	json_t *j = json_pack("{s:s}", "step", word[s->kind]);
 	struct row r;
 
-	if (s->kind == EVENTLOG_SAME) {
+	if (s->kind == TDX_EVENTLOG_SAME) {
 		json_decref(j);
 		return 0;
 	}
 	if (!q->out)
 		printf("  %s:\n", word[s->kind]);
-	if (s->a != EVENTLOG_NONE) {
+	if (s->a != TDX_EVENTLOG_NONE) {
 		fill_row(a, s->a, &r);
 		json_object_set_new(j, "first", row_json(&r));
 		if (!q->out)
 			print_row(&r, "  - ");
 	}
-	if (s->b != EVENTLOG_NONE) {
+	if (s->b != TDX_EVENTLOG_NONE) {
 		fill_row(b, s->b, &r);
 		json_object_set_new(j, "second", row_json(&r));
 		if (!q->out)
@@ -366,7 +371,8 @@ static unsigned show_step(struct request *q, const struct eventlog *a, const str
 	return 1;
 }
 
-static int against_log(struct request *q, const struct eventlog *a, const struct eventlog *b)
+static int against_log(struct request *q, const struct tdx_eventlog *a,
+		       const struct tdx_eventlog *b)
 {
 	json_t *steps_json = json_array();
 	unsigned differ = 0;
@@ -376,20 +382,20 @@ static int against_log(struct request *q, const struct eventlog *a, const struct
 		return complain(q->against, "a log of other registers or another digest",
 				VERB_DIFFERENCE);
 	}
-	for (uint32_t reg = 0; reg < EVENTLOG_PCRS; reg++) {
-		struct eventlog_step *steps;
+	for (uint32_t reg = 0; reg < TDX_EVENTLOG_PCRS; reg++) {
+		struct tdx_eventlog_step *steps;
 		char name[REG_TEXT];
 		size_t n;
 		unsigned here = 0;
-		int rc = eventlog_compare(a, b, reg, &steps, &n);
+		int rc = tdx_eventlog_compare(a, b, reg, &steps, &n);
 
 		if (rc) {
 			json_decref(steps_json);
 			return complain(q->against, strerror(-rc), VERB_ENVIRONMENT);
 		}
 		for (size_t i = 0; i < n; i++)
-			here += steps[i].kind != EVENTLOG_SAME;
-		eventlog_register_name(a->kind, reg, name, sizeof(name));
+			here += steps[i].kind != TDX_EVENTLOG_SAME;
+		tdx_eventlog_register_name(a->kind, reg, name, sizeof(name));
 		if (n && !q->out)
 			printf("%-10s %s\n", name, here ? "DIFFERS" : "equal");
 		for (size_t i = 0; i < n; i++)
@@ -407,23 +413,23 @@ static int against_log(struct request *q, const struct eventlog *a, const struct
 	return differ ? VERB_DIFFERENCE : VERB_OK;
 }
 
-static int parse_log(const char *path, const struct evidence_item *item, struct eventlog *log)
+static int parse_log(const char *path, const struct evidence_item *item, struct tdx_eventlog *log)
 {
-	char line[EVENTLOG_ERROR_TEXT];
-	struct eventlog_error err;
-	int rc = eventlog_parse(item->bytes, item->len, log, &err);
+	char line[TDX_EVENTLOG_ERROR_TEXT];
+	struct tdx_eventlog_error err;
+	int rc = tdx_eventlog_parse(item->bytes, item->len, log, &err);
 
 	if (rc == -EINVAL)
-		return complain(path, eventlog_error_text(&err, line, sizeof(line)),
+		return complain(path, tdx_eventlog_error_text(&err, line, sizeof(line)),
 				VERB_DIFFERENCE);
 	return rc ? complain(path, strerror(-rc), VERB_ENVIRONMENT) : VERB_OK;
 }
 
 /* Registers are worth more than another log: of a bundle with both they are taken. */
-static int against(struct request *q, const struct eventlog *log, const struct evidence *e)
+static int against(struct request *q, const struct tdx_eventlog *log, const struct evidence *e)
 {
 	const struct evidence_item *item = evidence_find(e, EVIDENCE_QUOTE);
-	struct eventlog other;
+	struct tdx_eventlog other;
 	int rc;
 
 	if (item)
@@ -439,11 +445,11 @@ static int against(struct request *q, const struct eventlog *log, const struct e
 	if (rc)
 		return rc;
 	rc = against_log(q, log, &other);
-	eventlog_free(&other);
+	tdx_eventlog_free(&other);
 	return rc;
 }
 
-static int hold_against(struct request *q, const struct eventlog *log)
+static int hold_against(struct request *q, const struct tdx_eventlog *log)
 {
 	struct evidence e;
 	int rc = evidence_read(q->against, &e);
@@ -458,7 +464,7 @@ static int hold_against(struct request *q, const struct eventlog *log)
 static int run(struct request *q, const struct evidence *e)
 {
 	const struct evidence_item *item = evidence_find(e, EVIDENCE_LOG);
-	struct eventlog log;
+	struct tdx_eventlog log;
 	int rc;
 
 	if (!item)
@@ -473,7 +479,7 @@ static int run(struct request *q, const struct evidence *e)
 	rc = show(q, &log, item->how);
 	if (!rc && q->against)
 		rc = hold_against(q, &log);
-	eventlog_free(&log);
+	tdx_eventlog_free(&log);
 	return rc;
 }
 

@@ -18,9 +18,9 @@
 
 static void attributes_text(char *out, size_t len, uint32_t attributes)
 {
-	snprintf(out, len, "%s%s%s", attributes & TDVF_ATTR_MR_EXTEND ? "extend" : "",
-		 attributes == (TDVF_ATTR_MR_EXTEND | TDVF_ATTR_PAGE_AUG) ? "," : "",
-		 attributes & TDVF_ATTR_PAGE_AUG ? "aug" : "");
+	snprintf(out, len, "%s%s%s", attributes & TDX_TDVF_ATTR_MR_EXTEND ? "extend" : "",
+		 attributes == (TDX_TDVF_ATTR_MR_EXTEND | TDX_TDVF_ATTR_PAGE_AUG) ? "," : "",
+		 attributes & TDX_TDVF_ATTR_PAGE_AUG ? "aug" : "");
 	if (!out[0])
 		snprintf(out, len, "-");
 }
@@ -30,10 +30,10 @@ struct subject {
 	const char *image;
 	struct boot_files boot;
 	uint64_t memory;
-	enum tdvf_order order;
+	enum tdx_tdvf_order order;
 	bool json;
 	const char *save; /* where the composed image goes */
-	struct rtmr_event event[TDX_BOOT_EVENTS];
+	struct tdx_rtmr_event event[TDX_BOOT_EVENTS];
 	size_t nevents;
 	struct tdx_digest rtmr[TDX_RTMRS];
 };
@@ -78,8 +78,8 @@ static json_t *events_json(const struct subject *s)
 	return events;
 }
 
-static void print_text(const char *name, size_t size, enum tdvf_order order,
-		       const struct tdvf_measurement *m)
+static void print_text(const char *name, size_t size, enum tdx_tdvf_order order,
+		       const struct tdx_tdvf_measurement *m)
 {
 	char mrtd[2 * TDX_SHA384_SIZE + 1];
 	char attributes[16];
@@ -90,16 +90,16 @@ static void print_text(const char *name, size_t size, enum tdvf_order order,
 	printf("section  type          data in image            memory of the TD          "
 	       "measured\n");
 	for (unsigned i = 0; i < m->tdvf.nr_sections; i++) {
-		const struct tdvf_section *s = &m->tdvf.section[i];
+		const struct tdx_tdvf_section *s = &m->tdvf.section[i];
 
 		attributes_text(attributes, sizeof(attributes), s->attributes);
 		printf("%7u  %-12s  0x%08" PRIx32 "+0x%08" PRIx32 "  0x%011" PRIx64 "+0x%09" PRIx64
 		       "  %s\n",
-		       i, tdvf_type_name(s->type), s->data_offset, s->raw_size, s->memory.v,
+		       i, tdx_tdvf_type_name(s->type), s->data_offset, s->raw_size, s->memory.v,
 		       s->memory_size, attributes);
 	}
 	printf("\norder      %s: %" PRIu64 " pages added, %" PRIu64 " chunks extended\n",
-	       tdvf_order_name(order), m->pages, m->extends);
+	       tdx_tdvf_order_name(order), m->pages, m->extends);
 	printf("mrtd       %s\n", mrtd);
 }
 
@@ -119,19 +119,19 @@ static json_t *name_json(const char *name)
 	return j ? j : json_string("(not UTF-8)");
 }
 
-static json_t *section_json(unsigned index, const struct tdvf_section *s)
+static json_t *section_json(unsigned index, const struct tdx_tdvf_section *s)
 {
 	return json_pack("{s:i,s:s,s:o,s:o,s:o,s:o,s:o,s:b,s:b}", "index", (int)index, "type",
-			 tdvf_type_name(s->type), "data_offset", hex_word(s->data_offset),
+			 tdx_tdvf_type_name(s->type), "data_offset", hex_word(s->data_offset),
 			 "raw_size", hex_word(s->raw_size), "memory_address", hex_word(s->memory.v),
 			 "memory_size", hex_word(s->memory_size), "attributes",
 			 hex_word(s->attributes), "mr_extend",
-			 !!(s->attributes & TDVF_ATTR_MR_EXTEND), "page_aug",
-			 !!(s->attributes & TDVF_ATTR_PAGE_AUG));
+			 !!(s->attributes & TDX_TDVF_ATTR_MR_EXTEND), "page_aug",
+			 !!(s->attributes & TDX_TDVF_ATTR_PAGE_AUG));
 }
 
 static int print_json(const char *name, size_t size, const struct subject *subject,
-		      const struct tdvf_measurement *m)
+		      const struct tdx_tdvf_measurement *m)
 {
 	char mrtd[2 * TDX_SHA384_SIZE + 1];
 	json_t *sections = json_array();
@@ -144,7 +144,7 @@ static int print_json(const char *name, size_t size, const struct subject *subje
 	root = json_pack("{s:s,s:b,s:o,s:I,s:o,s:o,s:s,s:I,s:I,s:s}", "schema", "swtdx.measure/1",
 			 "simulated", 0, "image", name_json(name), "size", (json_int_t)size,
 			 "metadata_offset", hex_word(m->tdvf.descriptor_offset), "sections",
-			 sections, "order", tdvf_order_name(subject->order), "pages_added",
+			 sections, "order", tdx_tdvf_order_name(subject->order), "pages_added",
 			 (json_int_t)m->pages, "chunks_extended", (json_int_t)m->extends, "mrtd",
 			 mrtd);
 	if (root && subject->nevents) {
@@ -164,7 +164,7 @@ static int read_image(struct subject *s, uint8_t **image, size_t *size)
 	if (s->boot.kernel)
 		return boot_files_compose("swtdx measure", &s->boot, image, size);
 	/* One byte over the limit is enough for the parser to say that it is too much. */
-	rc = file_read(s->image, TDVF_MAX_IMAGE + 1, image, size);
+	rc = file_read(s->image, TDX_TDVF_MAX_IMAGE + 1, image, size);
 	if (!rc)
 		return VERB_OK;
 	fprintf(stderr, "swtdx measure: %s: %s\n", s->image, strerror(-rc));
@@ -183,7 +183,7 @@ static int compute_rtmrs(struct subject *s, const uint8_t *image, size_t size)
 	if (rc)
 		return rc;
 	s->nevents = TDX_BOOT_EVENTS;
-	return rtmr_replay(s->event, s->nevents, s->rtmr, &bad);
+	return tdx_rtmr_replay(s->event, s->nevents, s->rtmr, &bad);
 }
 
 static int measure(struct subject *s)
@@ -191,9 +191,9 @@ static int measure(struct subject *s)
 	const char *name = s->boot.kernel		? s->boot.kernel
 			   : strcmp(s->image, "-") == 0 ? "<stdin>"
 							: s->image;
-	struct tdvf_measurement m;
-	char line[TDVF_ERROR_TEXT];
-	struct tdvf_error err;
+	struct tdx_tdvf_measurement m;
+	char line[TDX_TDVF_ERROR_TEXT];
+	struct tdx_tdvf_error err;
 	uint8_t *image;
 	size_t size;
 	int rc = read_image(s, &image, &size);
@@ -205,10 +205,10 @@ static int measure(struct subject *s)
 		free(image);
 		return file_complain("measure", s->save, rc);
 	}
-	rc = tdvf_mrtd(image, size, s->order, &m, &err);
+	rc = tdx_tdvf_mrtd(image, size, s->order, &m, &err);
 	if (rc == -EINVAL) {
 		fprintf(stderr, "swtdx measure: %s: %s\n", name,
-			tdvf_error_text(&err, line, sizeof(line)));
+			tdx_tdvf_error_text(&err, line, sizeof(line)));
 		free(image);
 		return VERB_DIFFERENCE;
 	}
@@ -302,7 +302,7 @@ int verb_measure(int argc, char **argv)
 		b.json = s.json;
 		return measure_boot(&b);
 	}
-	s.order = (enum tdvf_order)order;
+	s.order = (enum tdx_tdvf_order)order;
 	s.memory = s.boot.memory = (mib ? mib : 512) << 20;
 	s.image = argv[0];
 	return measure(&s);

@@ -31,10 +31,10 @@ static int complain(const char *what, int rc)
 	return VERB_ENVIRONMENT;
 }
 
-static int show_root(const struct quote_service *s)
+static int show_root(const struct tdx_quote_service *s)
 {
 	size_t len;
-	const char *root = quote_service_root(s, &len);
+	const char *root = tdx_quote_service_root(s, &len);
 	int rc = file_write(NULL, root, len);
 
 	return rc ? complain("standard output", rc) : VERB_OK;
@@ -45,8 +45,8 @@ static int read_report(const char *path, struct tdx_report *r)
 {
 	const char *name = strcmp(path, "-") ? path : "<stdin>";
 	const struct evidence_item *item;
-	char line[ATTEST_ERROR_TEXT];
-	struct attest_error err;
+	char line[TDX_ATTEST_ERROR_TEXT];
+	struct tdx_attest_error err;
 	struct evidence all;
 	int rc = evidence_read(path, &all);
 
@@ -58,19 +58,20 @@ static int read_report(const char *path, struct tdx_report *r)
 		evidence_free(&all);
 		return VERB_DIFFERENCE;
 	}
-	rc = tdreport_parse(item->bytes, item->len, r, &err);
+	rc = tdx_report_parse(item->bytes, item->len, r, &err);
 	evidence_free(&all);
 	if (!rc)
 		return VERB_OK;
-	fprintf(stderr, "swtdx quote: %s: %s\n", name, attest_error_text(&err, line, sizeof(line)));
+	fprintf(stderr, "swtdx quote: %s: %s\n", name,
+		tdx_attest_error_text(&err, line, sizeof(line)));
 	return VERB_DIFFERENCE;
 }
 
-static int sign(const struct quote_service *s, const struct request *q)
+static int sign(const struct tdx_quote_service *s, const struct request *q)
 {
-	uint8_t quote[QUOTE_MAX];
-	char line[ATTEST_ERROR_TEXT];
-	struct attest_error err;
+	uint8_t quote[TDX_QUOTE_MAX];
+	char line[TDX_ATTEST_ERROR_TEXT];
+	struct tdx_attest_error err;
 	struct tdx_report r;
 	size_t len;
 	int rc;
@@ -82,11 +83,11 @@ static int sign(const struct quote_service *s, const struct request *q)
 	rc = read_report(q->path, &r);
 	if (rc)
 		return rc;
-	rc = quote_service_sign_as(s, (unsigned)q->version, &r, SWTDX_REPORT_KEY,
-				   SWTDX_REPORT_KEY_SIZE, quote, sizeof(quote), &len, &err);
+	rc = tdx_quote_service_sign_as(s, (unsigned)q->version, &r, SWTDX_REPORT_KEY,
+				       SWTDX_REPORT_KEY_SIZE, quote, sizeof(quote), &len, &err);
 	if (rc == -EBADMSG) {
 		fprintf(stderr, "swtdx quote: %s: %s\n", q->path,
-			attest_error_text(&err, line, sizeof(line)));
+			tdx_attest_error_text(&err, line, sizeof(line)));
 		return VERB_DIFFERENCE;
 	}
 	if (rc)
@@ -99,11 +100,12 @@ static int sign(const struct quote_service *s, const struct request *q)
 	return VERB_OK;
 }
 
-static int write_collateral(const struct quote_service *s, const struct request *q)
+static int write_collateral(const struct tdx_quote_service *s, const struct request *q)
 {
-	struct quote_files files;
+	struct tdx_quote_files files;
 	char path[4096];
-	int rc = quote_service_collateral(s, (enum quote_fault)q->fault, time(NULL), &files);
+	int rc =
+		tdx_quote_service_collateral(s, (enum tdx_quote_fault)q->fault, time(NULL), &files);
 
 	if (rc == -ENODATA) {
 		fprintf(stderr,
@@ -120,11 +122,11 @@ static int write_collateral(const struct quote_service *s, const struct request 
 		rc = file_write(path, files.file[i].data, files.file[i].len);
 		rc = rc ? complain(path, rc) : 0;
 	}
-	quote_files_free(&files);
+	tdx_quote_files_free(&files);
 	return rc;
 }
 
-static int act(const struct quote_service *s, const struct request *q)
+static int act(const struct tdx_quote_service *s, const struct request *q)
 {
 	int rc = q->collateral ? write_collateral(s, q) : VERB_OK;
 
@@ -141,7 +143,7 @@ static int act(const struct quote_service *s, const struct request *q)
 
 static int run(const struct request *q)
 {
-	struct quote_service *s, *with;
+	struct tdx_quote_service *s, *with;
 	char state[4096];
 	int rc;
 
@@ -156,12 +158,12 @@ static int run(const struct request *q)
 	}
 	if (rc)
 		return complain(state, rc);
-	rc = quote_service_with(s, (enum quote_fault)q->fault, time(NULL), &with);
-	quote_service_free(s);
+	rc = tdx_quote_service_with(s, (enum tdx_quote_fault)q->fault, time(NULL), &with);
+	tdx_quote_service_free(s);
 	if (rc)
 		return complain(state, rc);
 	rc = act(with, q);
-	quote_service_free(with);
+	tdx_quote_service_free(with);
 	return rc;
 }
 

@@ -35,20 +35,20 @@ struct subject {
 	const char *how; /* what it was unwrapped from */
 	const uint8_t *bytes;
 	size_t len;
-	const struct attest_field *fields;
-	struct attest_field quote_field[QUOTE_FIELDS_MAX];
+	const struct tdx_attest_field *fields;
+	struct tdx_attest_field quote_field[TDX_QUOTE_FIELDS_MAX];
 	size_t nr_fields;
 	bool simulated, debug;
 	char note[128];	     /* of a quote: its body, its certification data */
 	const char *verdict; /* "verified", "refused", "not checked" */
-	char why[ATTEST_ERROR_TEXT];
+	char why[TDX_ATTEST_ERROR_TEXT];
 	bool judged; /* by collateral: */
-	struct collateral_verdict tcb;
+	struct tdx_collateral_verdict tcb;
 };
 
 #define MAX_FIELD 64
 
-static void field_text(char *out, const uint8_t *bytes, const struct attest_field *f)
+static void field_text(char *out, const uint8_t *bytes, const struct tdx_attest_field *f)
 {
 	uint64_t v = 0;
 
@@ -98,16 +98,16 @@ static void print_names(const json_t *names)
 		putchar(')');
 }
 
-static void print_level(const char *name, const struct tcb_level *l, const char *id)
+static void print_level(const char *name, const struct tdx_tcb_level *l, const char *id)
 {
 	if (l->found)
-		printf("%-20s %s%s%s, %s\n", name, id, id[0] ? " " : "", tcb_status_name(l->status),
-		       l->date);
+		printf("%-20s %s%s%s, %s\n", name, id, id[0] ? " " : "",
+		       tdx_tcb_status_name(l->status), l->date);
 }
 
-static void print_tcb(const struct collateral_verdict *t)
+static void print_tcb(const struct tdx_collateral_verdict *t)
 {
-	printf("%-20s %s\n", "tcb", tcb_status_name(t->status));
+	printf("%-20s %s\n", "tcb", tdx_tcb_status_name(t->status));
 	print_level("tcb.platform", &t->platform, t->fmspc);
 	print_level("tcb.module", &t->module, t->module_id);
 	print_level("tcb.qe", &t->qe, "");
@@ -117,22 +117,23 @@ static void print_tcb(const struct collateral_verdict *t)
 		printf("%-20s %s\n", "tcb.advisory", t->advisory[i]);
 }
 
-static json_t *level_json(const struct tcb_level *l, const char *id)
+static json_t *level_json(const struct tdx_tcb_level *l, const char *id)
 {
 	if (!l->found)
 		return json_null();
-	return json_pack("{s:s,s:s,s:s}", "id", id, "status", tcb_status_name(l->status), "date",
-			 l->date);
+	return json_pack("{s:s,s:s,s:s}", "id", id, "status", tdx_tcb_status_name(l->status),
+			 "date", l->date);
 }
 
-static json_t *tcb_json(const struct collateral_verdict *t)
+static json_t *tcb_json(const struct tdx_collateral_verdict *t)
 {
 	json_t *ids = json_array();
 
 	for (unsigned i = 0; i < t->nadvisories; i++)
 		json_array_append_new(ids, json_string(t->advisory[i]));
-	return json_pack("{s:s,s:o,s:o,s:o,s:s,s:s,s:i,s:o}", "status", tcb_status_name(t->status),
-			 "platform", level_json(&t->platform, t->fmspc), "module",
+	return json_pack("{s:s,s:o,s:o,s:o,s:s,s:s,s:i,s:o}", "status",
+			 tdx_tcb_status_name(t->status), "platform",
+			 level_json(&t->platform, t->fmspc), "module",
 			 level_json(&t->module, t->module_id), "qe", level_json(&t->qe, ""),
 			 "issued", t->issued, "next_update", t->next_update, "evaluation",
 			 (int)t->evaluation, "advisories", ids);
@@ -200,37 +201,38 @@ static int complain(const char *what, int rc)
 }
 
 /* Whether a check came out one way or the other; anything else is the environment's fault. */
-static int judge(struct subject *e, int rc, const struct attest_error *err)
+static int judge(struct subject *e, int rc, const struct tdx_attest_error *err)
 {
-	if (rc && rc != -EBADMSG && !(rc == -EINVAL && err->fault != ATTEST_OK))
+	if (rc && rc != -EBADMSG && !(rc == -EINVAL && err->fault != TDX_ATTEST_OK))
 		return complain("verification", rc);
 	e->verdict = rc ? "refused" : "verified";
 	if (rc)
-		attest_error_text(err, e->why, sizeof(e->why));
+		tdx_attest_error_text(err, e->why, sizeof(e->why));
 	return rc ? VERB_DIFFERENCE : VERB_OK;
 }
 
-static int malformed(const char *name, const struct attest_error *err)
+static int malformed(const char *name, const struct tdx_attest_error *err)
 {
-	char line[ATTEST_ERROR_TEXT];
+	char line[TDX_ATTEST_ERROR_TEXT];
 
-	fprintf(stderr, "swtdx report: %s: %s\n", name, attest_error_text(err, line, sizeof(line)));
+	fprintf(stderr, "swtdx report: %s: %s\n", name,
+		tdx_attest_error_text(err, line, sizeof(line)));
 	return VERB_DIFFERENCE;
 }
 
 static int do_report(const struct options *o, struct subject *e)
 {
-	struct attest_error err;
+	struct tdx_attest_error err;
 	struct tdx_report r;
 	int rc;
 
-	if (tdreport_parse(e->bytes, e->len, &r, &err))
+	if (tdx_report_parse(e->bytes, e->len, &r, &err))
 		return malformed(e->name, &err);
 	e->kind = "TDREPORT";
-	e->fields = tdreport_fields(&e->nr_fields);
+	e->fields = tdx_report_fields(&e->nr_fields);
 	e->debug = r.td_info.attributes & TDX_ATTR_DEBUG;
 	/* Whose MAC it is says whose report it is. */
-	rc = tdreport_verify(&r, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, &err);
+	rc = tdx_report_verify(&r, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, &err);
 	e->simulated = rc == 0;
 	if (!o->verify)
 		return VERB_OK;
@@ -240,7 +242,7 @@ static int do_report(const struct options *o, struct subject *e)
 /* The root to trust, in PEM: the file named, or the local test service's. */
 static int get_root(const struct options *o, uint8_t **pem, size_t *len)
 {
-	struct quote_service *s;
+	struct tdx_quote_service *s;
 	char path[4096];
 	const char *root;
 	int rc;
@@ -257,11 +259,11 @@ static int get_root(const struct options *o, uint8_t **pem, size_t *len)
 				"decode only with --no-verify\n");
 		return VERB_ENVIRONMENT;
 	}
-	root = quote_service_root(s, len);
+	root = tdx_quote_service_root(s, len);
 	*pem = malloc(*len + 1);
 	if (*pem)
 		memcpy(*pem, root, *len + 1);
-	quote_service_free(s);
+	tdx_quote_service_free(s);
 	return *pem ? VERB_OK : complain("root", -ENOMEM);
 }
 
@@ -269,32 +271,32 @@ static int get_root(const struct options *o, uint8_t **pem, size_t *len)
 static void describe_quote(struct subject *e, const struct tdx_quote *q)
 {
 	e->kind = q->sgx ? "SGX quote" : "quote";
-	e->nr_fields = quote_fields(q, e->quote_field, QUOTE_FIELDS_MAX);
+	e->nr_fields = tdx_quote_fields(q, e->quote_field, TDX_QUOTE_FIELDS_MAX);
 	e->fields = e->quote_field;
 	e->simulated = q->simulated;
 	e->debug = !q->sgx && q->body.attributes & TDX_ATTR_DEBUG;
 	snprintf(e->note, sizeof(e->note), "version %u, %s%s%s", q->version,
-		 quote_body_type_name(q->body_type), q->cert ? "; " : "",
-		 q->cert ? quote_cert_type_name(q->cert_type) : "");
+		 tdx_quote_body_type_name(q->body_type), q->cert ? "; " : "",
+		 q->cert ? tdx_quote_cert_type_name(q->cert_type) : "");
 }
 
 /* A quote without its certificates takes them from the collateral. */
 static int verify_under(const struct options *o, struct subject *e, struct tdx_quote *q,
-			const struct collateral *c, const char *root, size_t root_len)
+			const struct tdx_collateral *c, const char *root, size_t root_len)
 {
 	int64_t now = o->time ? (int64_t)o->time : time(NULL);
-	struct attest_error err;
+	struct tdx_attest_error err;
 	int rc;
 
 	if (!q->chain && c)
-		q->chain = collateral_pck_chain(c, &q->chain_len);
-	rc = quote_verify(q, root, root_len, now, &err);
-	if (rc == -EINVAL && err.fault == QUOTE_ROOT_FORMAT) {
+		q->chain = tdx_collateral_pck_chain(c, &q->chain_len);
+	rc = tdx_quote_verify(q, root, root_len, now, &err);
+	if (rc == -EINVAL && err.fault == TDX_ATTEST_QUOTE_ROOT_FORMAT) {
 		fprintf(stderr, "swtdx report: %s: not a certificate in PEM\n", o->root);
 		return VERB_ENVIRONMENT;
 	}
 	if (!rc && c) {
-		rc = collateral_verify(c, q, root, root_len, now, &e->tcb, &err);
+		rc = tdx_collateral_verify(c, q, root, root_len, now, &e->tcb, &err);
 		e->judged = !rc;
 	}
 	return judge(e, rc, &err);
@@ -302,7 +304,7 @@ static int verify_under(const struct options *o, struct subject *e, struct tdx_q
 
 static int verify_quote(const struct options *o, struct subject *e, struct tdx_quote *q)
 {
-	struct collateral *c = NULL;
+	struct tdx_collateral *c = NULL;
 	size_t root_len;
 	uint8_t *root;
 	int rc = get_root(o, &root, &root_len);
@@ -314,10 +316,10 @@ static int verify_quote(const struct options *o, struct subject *e, struct tdx_q
 		rc = complain(o->collateral, rc);
 	else
 		rc = verify_under(o, e, q, c, (const char *)root, root_len);
-	collateral_free(c);
+	tdx_collateral_free(c);
 	free(root);
 	/* A verdict with a platform that is out of date is not one to build on. */
-	if (rc == VERB_OK && e->judged && e->tcb.status >= TCB_RELAUNCH_ADVISED)
+	if (rc == VERB_OK && e->judged && e->tcb.status >= TDX_TCB_RELAUNCH_ADVISED)
 		rc = VERB_DIFFERENCE;
 	return rc;
 }
@@ -325,20 +327,20 @@ static int verify_quote(const struct options *o, struct subject *e, struct tdx_q
 /* What can be read is shown, though what follows it may be broken. */
 static int do_quote(const struct options *o, struct subject *e)
 {
-	size_t own = quote_length(e->bytes, e->len);
-	struct attest_error err;
+	size_t own = tdx_quote_length(e->bytes, e->len);
+	struct tdx_attest_error err;
 	struct tdx_quote q;
 
 	if (!own || own > e->len)
 		own = e->len;
-	if (quote_frame(e->bytes, own, &q, &err))
+	if (tdx_quote_frame(e->bytes, own, &q, &err))
 		return malformed(e->name, &err);
 	if (own < e->len)
 		fprintf(stderr, "swtdx report: %s: %zu bytes after the quote are ignored\n",
 			e->name, e->len - own);
 	e->len = own;
 	describe_quote(e, &q);
-	if (quote_parse(e->bytes, own, &q, &err))
+	if (tdx_quote_parse(e->bytes, own, &q, &err))
 		return judge(e, -EINVAL, &err);
 	describe_quote(e, &q);
 	return o->verify ? verify_quote(o, e, &q) : VERB_OK;

@@ -212,7 +212,7 @@ static bool differences(struct run_session *s)
 
 	if (!s->o.check || !s->engine)
 		return false;
-	n = x86_engine_differences(s->engine, &compared, &first);
+	n = tdx_x86_engine_differences(s->engine, &compared, &first);
 	snprintf(line, sizeof(line), "%llu of %llu executions of translated blocks differed%s%s",
 		 (unsigned long long)n, (unsigned long long)compared, n ? ": " : "",
 		 n ? first : "");
@@ -361,18 +361,18 @@ static int run_td(struct run_session *s)
 /* What executes the TD: without it an entered vCPU would stand still for ever. */
 static int set_engine(struct run_session *s)
 {
-	struct engine *engine;
+	struct tdx_engine *engine;
 
 	if (s->o.native) {
-		engine = native_engine_new(run_guest, &s->guest);
+		engine = tdx_native_engine_new(run_guest, &s->guest);
 	} else {
 		tdx_model_set_real_time(s->model);
-		engine = s->engine = x86_engine_new(run_log, s);
+		engine = s->engine = tdx_x86_engine_new(run_log, s);
 	}
 	if (!engine)
 		return run_complain(s, "the processor", strerror(ENOMEM));
-	if ((s->o.translate && x86_engine_translate(engine, 0)) ||
-	    (s->o.check && x86_engine_check(engine, 0)))
+	if ((s->o.translate && tdx_x86_engine_translate(engine, 0)) ||
+	    (s->o.check && tdx_x86_engine_check(engine, 0)))
 		run_log(s, "no memory may be made executable: interpreting");
 	tdx_model_set_engine(s->model, engine);
 	return VERB_OK;
@@ -431,8 +431,8 @@ static int go(struct run_session *s)
 /* Reads or composes the image and runs it. */
 static int load_and_go(struct run_session *s)
 {
-	char text[TDVF_ERROR_TEXT];
-	struct tdvf_error terr;
+	char text[TDX_TDVF_ERROR_TEXT];
+	struct tdx_tdvf_error terr;
 	int status;
 
 	if (s->o.kernel) {
@@ -444,13 +444,13 @@ static int load_and_go(struct run_session *s)
 
 		status = boot_files_compose("swtdx run", &files, &s->image, &s->image_size);
 	} else {
-		int err = file_read(s->o.image, TDVF_MAX_IMAGE, &s->image, &s->image_size);
+		int err = file_read(s->o.image, TDX_TDVF_MAX_IMAGE, &s->image, &s->image_size);
 
 		status = err ? run_complain(s, s->o.image, strerror(-err)) : VERB_OK;
 	}
-	if (status == VERB_OK && tdvf_parse(s->image, s->image_size, &s->tdvf, &terr)) {
+	if (status == VERB_OK && tdx_tdvf_parse(s->image, s->image_size, &s->tdvf, &terr)) {
 		fprintf(stderr, "swtdx run: %s: %s\n", s->o.image,
-			tdvf_error_text(&terr, text, sizeof(text)));
+			tdx_tdvf_error_text(&terr, text, sizeof(text)));
 		free(s->image);
 		return VERB_DIFFERENCE;
 	}
@@ -591,7 +591,7 @@ int verb_run(int argc, char **argv)
 	o.native = engine == 1;
 	o.translate = engine == 2;
 	o.check = engine == 3;
-	o.order = (enum tdvf_order)order;
+	o.order = (enum tdx_tdvf_order)order;
 	o.image = o.kernel ? o.kernel : argv[0];
 	s = calloc(1, sizeof(*s));
 	if (!s)

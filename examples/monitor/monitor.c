@@ -18,7 +18,7 @@ enum { TDVMCALL_HLT = 12, TDVMCALL_IO = 30, TDVMCALL_MAP_GPA = 0x10001 };
 /* --- the guest --- */
 
 /* TDG.VP.VMCALL with R10 to R15, which RCX says are the host's to see. */
-static void tdvmcall(struct native_cpu *cpu, uint64_t leaf, uint64_t r12, uint64_t r13,
+static void tdvmcall(struct tdx_native_cpu *cpu, uint64_t leaf, uint64_t r12, uint64_t r13,
 		     uint64_t r14, uint64_t r15)
 {
 	struct tdx_regs r = {.rax = TDG_VP_VMCALL,
@@ -29,29 +29,29 @@ static void tdvmcall(struct native_cpu *cpu, uint64_t leaf, uint64_t r12, uint64
 			     .r14 = r14,
 			     .r15 = r15};
 
-	native_tdcall(cpu, &r);
+	tdx_native_tdcall(cpu, &r);
 }
 
-static void print(struct native_cpu *cpu, const char *text)
+static void print(struct tdx_native_cpu *cpu, const char *text)
 {
 	for (; *text; text++)
 		tdvmcall(cpu, TDVMCALL_IO, 1, 1, SERIAL, (uint8_t)*text);
 }
 
-static void guest(struct native_cpu *cpu, void *arg)
+static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	static const char secret[] = "for nobody else", word[] = "for the host";
 	struct tdx_regs r = {.rax = TDG_MEM_PAGE_ACCEPT, .rcx = 0x10000};
 
 	(void)arg;
 	/* Private memory comes on demand, and is the TD's once accepted. */
-	native_tdcall(cpu, &r);
-	native_write(cpu, tdx_gpa(0x10000), secret, sizeof(secret));
+	tdx_native_tdcall(cpu, &r);
+	tdx_native_write(cpu, tdx_gpa(0x10000), secret, sizeof(secret));
 	/* A page the host may see, by agreement ... */
 	tdvmcall(cpu, TDVMCALL_MAP_GPA, 0x20000 | SHARED, 0x1000, 0, 0);
-	native_write(cpu, tdx_gpa(0x20000 | SHARED), word, sizeof(word));
+	tdx_native_write(cpu, tdx_gpa(0x20000 | SHARED), word, sizeof(word));
 	/* ... and one without: the monitor finds out by the fault. */
-	native_write(cpu, tdx_gpa(0x30000 | SHARED), word, sizeof(word));
+	tdx_native_write(cpu, tdx_gpa(0x30000 | SHARED), word, sizeof(word));
 	print(cpu, "hello from the TD\n");
 	tdvmcall(cpu, TDVMCALL_HLT, 1, 0, 0, 0);
 }

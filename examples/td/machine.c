@@ -14,7 +14,7 @@ struct gate {
 	uint32_t high, reserved;
 };
 
-struct tdg td;
+struct tdg_td td;
 
 static uint64_t pool[POOL_PAGES] __attribute__((aligned(4096))); /* the page table */
 static struct gate idt[32] __attribute__((aligned(16)));

@@ -25,7 +25,7 @@ void double_fault_entry(void);
 /* machine.c */
 extern const struct tdg_port port;
 extern const struct tdg_memory memory;
-extern struct tdg td;
+extern struct tdg_td td;
 
 void machine_init(void);
 _Noreturn void fatal(const char *why);

@@ -46,7 +46,7 @@ int tdx_boot_memory(const void *image, size_t len, uint64_t *bytes);
  * before its kernel runs. 0, -EINVAL: not such an image. */
 enum { TDX_BOOT_EVENTS = 6 };
 int tdx_boot_events(const void *image, size_t len, uint64_t memory,
-		    struct rtmr_event events[TDX_BOOT_EVENTS]);
+		    struct tdx_rtmr_event events[TDX_BOOT_EVENTS]);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -20,38 +20,38 @@ extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-struct expect_bytes {
+struct tdx_expect_bytes {
 	const void *p; /* NULL: not given */
 	size_t len;
 };
 
 /* How OVMF and QEMU start a kernel. */
-enum expect_ovmf {
-	EXPECT_OVMF_NEW, /* edk2-stable202505, QEMU 10.1 and later: the kernel's file as it is, and
-			    "initrd=initrd " before the command line */
-	EXPECT_OVMF_OLD, /* before: QEMU changes the kernel's setup header, and " initrd=initrd"
+enum tdx_expect_ovmf {
+	TDX_EXPECT_OVMF_NEW, /* edk2-stable202505, QEMU 10.1 and later: the kernel's file as it is,
+			    and "initrd=initrd " before the command line */
+	TDX_EXPECT_OVMF_OLD, /* before: QEMU changes the kernel's setup header, and " initrd=initrd"
 			    stands after the command line */
 };
 
-enum expect_boot {
-	EXPECT_DIRECT, /* QEMU's -kernel, -initrd, -append */
-	EXPECT_UKI,    /* a unified kernel image that the firmware starts from a disk */
-	EXPECT_GRUB,   /* shim, GRUB, a kernel that GRUB starts by its EFI stub */
+enum tdx_expect_boot {
+	TDX_EXPECT_DIRECT, /* QEMU's -kernel, -initrd, -append */
+	TDX_EXPECT_UKI,	   /* a unified kernel image that the firmware starts from a disk */
+	TDX_EXPECT_GRUB,   /* shim, GRUB, a kernel that GRUB starts by its EFI stub */
 };
 
-struct expect_inputs {
-	enum expect_boot boot;
-	enum expect_ovmf ovmf;
-	struct expect_bytes firmware, kernel, initrd;
+struct tdx_expect_inputs {
+	enum tdx_expect_boot boot;
+	enum tdx_expect_ovmf ovmf;
+	struct tdx_expect_bytes firmware, kernel, initrd;
 	const char *append;
 	uint64_t memory; /* of the TD, in bytes; 0: not given */
 	/* QEMU's fw_cfg files etc/table-loader, etc/acpi/rsdp, etc/acpi/tables. */
-	struct expect_bytes acpi[3];
-	struct expect_bytes disk;	/* the image's beginning: its partition table */
-	struct expect_bytes shim, grub; /* as they are on the disk */
+	struct tdx_expect_bytes acpi[3];
+	struct tdx_expect_bytes disk;	    /* the image's beginning: its partition table */
+	struct tdx_expect_bytes shim, grub; /* as they are on the disk */
 };
 
-struct expect_event {
+struct tdx_expect_event {
 	unsigned rtmr;
 	const char *type; /* "EV_EFI_ACTION", ... */
 	char what[96];
@@ -60,36 +60,38 @@ struct expect_event {
 	const char *from; /* of what the digest is, or what is missing */
 };
 
-#define EXPECT_EVENTS 48
+#define TDX_EXPECT_EVENTS 48
 
-struct expect {
+struct tdx_expect {
 	size_t nevents;
-	struct expect_event event[EXPECT_EVENTS];
+	struct tdx_expect_event event[TDX_EXPECT_EVENTS];
 	bool known[3]; /* RTMR 0 to 2: every event is */
 	struct tdx_digest rtmr[3];
 	struct tdx_digest mrtd; /* in page order, as QEMU under Linux adds it */
 };
 
-#define EXPECT_ERROR_TEXT 192
+#define TDX_EXPECT_ERROR_TEXT 192
 
-int expect_boot(const struct expect_inputs *in, struct expect *out, char err[EXPECT_ERROR_TEXT]);
+int tdx_expect_boot(const struct tdx_expect_inputs *in, struct tdx_expect *out,
+		    char err[TDX_EXPECT_ERROR_TEXT]);
 
 /* Authenticode digest of a PE image, as firmware measures it. -EINVAL: not a PE image, or one whose
  * headers lead out of it. */
-int pe_authenticode(const void *image, size_t len, struct tdx_digest *out);
+int tdx_pe_authenticode(const void *image, size_t len, struct tdx_digest *out);
 
 /* A section of a PE image by its name; NULL. The length is that in memory, as systemd-stub measures
  * it, as far as the file goes. */
-const void *pe_section(const void *image, size_t len, const char *name, size_t *size);
+const void *tdx_pe_section(const void *image, size_t len, const char *name, size_t *size);
 
 /* A variable in a firmware's configuration volume (authenticated variables, UEFI PI); NULL: it is
  * not there. guid in UEFI's byte order. */
-const void *varstore_find(const void *volume, size_t len, const uint8_t guid[16], const char *name,
-			  size_t *size);
+const void *tdx_varstore_find(const void *volume, size_t len, const uint8_t guid[16],
+			      const char *name, size_t *size);
 
 /* The TD HOB as QEMU builds it for a TD of this much memory, into out; its length without the end
  * of the list, which is what is measured. -EINVAL: no room, or an image without a TD HOB. */
-int qemu_hob(const struct tdvf *tdvf, uint64_t memory, uint8_t *out, size_t cap, size_t *len);
+int tdx_qemu_hob(const struct tdx_tdvf *tdvf, uint64_t memory, uint8_t *out, size_t cap,
+		 size_t *len);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -20,7 +20,7 @@
  *  - Thread-safe: one vCPU's port is used by one thread at a time; functions keep no state but in
  *    structures passed to them.
  *
- *	struct tdg td;
+ *	struct tdg_td td;
  *	if (tdg_init(vcpu, &td) == 0 && tdg_share(vcpu, &td, &mm, buf, size, NULL, NULL) == 0)
  *		... buf.v | td.shared is the host's, too
  *
@@ -247,7 +247,7 @@ struct tdvmcall_status tdvmcall_kvm(const struct tdg_port *vcpu, uint64_t nr,
 
 /* --- the TD --- */
 
-struct tdg {
+struct tdg_td {
 	unsigned gpa_width;
 	uint64_t shared; /* the shared bit */
 	uint64_t attributes, config_flags, td_ctls;
@@ -256,7 +256,7 @@ struct tdg {
 /* Once, before anything else here: learns the TD and has the module deliver as few #VE as it can.
  * -EACCES: a host could inject #VE at will on private memory (SEPT_VE_DISABLE not set); a kernel
  * must not go on. A debug TD may. -EIO: the module does not answer as it must. */
-int tdg_init(const struct tdg_port *vcpu, struct tdg *td) TDG_MUST_CHECK;
+int tdg_init(const struct tdg_port *vcpu, struct tdg_td *td) TDG_MUST_CHECK;
 
 /* --- conversion --- */
 
@@ -290,8 +290,8 @@ struct tdg_map_result {
 
 /* MapGPA of [start, start+size), no shared bit in either, to the end or -EINVAL, -EIO. Page tables
  * and acceptance are the caller's: see tdg_share(). policy NULL: the default. */
-int tdg_map_gpa(const struct tdg_port *vcpu, const struct tdg *td, tdx_gpa_t start, uint64_t size,
-		bool shared, const struct tdg_map_policy *policy,
+int tdg_map_gpa(const struct tdg_port *vcpu, const struct tdg_td *td, tdx_gpa_t start,
+		uint64_t size, bool shared, const struct tdg_map_policy *policy,
 		struct tdg_map_result *out) TDG_MUST_CHECK;
 
 struct tdg_accept_policy {
@@ -360,18 +360,18 @@ struct tdg_convert_policy {
  * shared page. On failure all of the range has been given to leak(),
  * but for -EINVAL, and for -EBUSY without out->leaked: conversions are stopped, nothing was done.
  */
-int tdg_share(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
+int tdg_share(const struct tdg_port *vcpu, const struct tdg_td *td, const struct tdg_memory *mm,
 	      tdx_gpa_t start, uint64_t size, const struct tdg_convert_policy *policy,
 	      struct tdg_convert_result *out) TDG_MUST_CHECK;
-int tdg_unshare(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
+int tdg_unshare(const struct tdg_port *vcpu, const struct tdg_td *td, const struct tdg_memory *mm,
 		tdx_gpa_t start, uint64_t size, const struct tdg_convert_policy *policy,
 		struct tdg_convert_result *out) TDG_MUST_CHECK;
 
 /* The same for a buffer by linear address, whose pages may be anywhere: a conversion for each run
  * of consecutive pages. On failure the whole buffer has been leaked. -EFAULT with nothing done:
  * part of it is not mapped. */
-int tdg_share_buffer(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
-		     uint64_t gla, uint64_t size, bool shared,
+int tdg_share_buffer(const struct tdg_port *vcpu, const struct tdg_td *td,
+		     const struct tdg_memory *mm, uint64_t gla, uint64_t size, bool shared,
 		     const struct tdg_convert_policy *policy) TDG_MUST_CHECK;
 
 /* --- kexec --- */
@@ -390,9 +390,9 @@ struct tdg_kexec_result {
 /* On one vCPU, all others stopped, interrupts off: every shared page is made private and accepted.
  * Failures are counted, not the end. 0, or -EIO: some failed, or there were more or fewer than had
  * been counted. */
-int tdg_kexec_finish(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
-		     struct tdg_conversions *c, const struct tdg_convert_policy *policy,
-		     struct tdg_kexec_result *out);
+int tdg_kexec_finish(const struct tdg_port *vcpu, const struct tdg_td *td,
+		     const struct tdg_memory *mm, struct tdg_conversions *c,
+		     const struct tdg_convert_policy *policy, struct tdg_kexec_result *out);
 
 /* --- memory accepted when it is first needed --- */
 
@@ -485,7 +485,7 @@ struct tdg_ve_policy {
  * double fault) and before NMIs: a #VE without information is TDG_VE_PANIC. */
 enum tdg_ve_action tdg_ve_begin(const struct tdg_port *vcpu, struct tdg_ve_info *info);
 /* Then, with interrupts as they were: CPUID, HLT, RDMSR, WRMSR, port I/O, MMIO. */
-enum tdg_ve_action tdg_ve_handle(const struct tdg_port *vcpu, const struct tdg *td,
+enum tdg_ve_action tdg_ve_handle(const struct tdg_port *vcpu, const struct tdg_td *td,
 				 const struct tdg_ve_policy *policy, const struct tdg_ve_info *info,
 				 struct tdg_frame *frame);
 
@@ -531,23 +531,24 @@ struct tdg_quote_policy {
 	}
 
 /* Converts the buffer (page-aligned, at least one page) to shared. */
-int tdg_quote_open(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
-		   tdx_gpa_t buffer, uint64_t size, struct tdg_quote *q) TDG_MUST_CHECK;
+int tdg_quote_open(const struct tdg_port *vcpu, const struct tdg_td *td,
+		   const struct tdg_memory *mm, tdx_gpa_t buffer, uint64_t size,
+		   struct tdg_quote *q) TDG_MUST_CHECK;
 /* -EBUSY: one is in flight. -EIO: the host refused the call. */
-int tdg_quote_request(const struct tdg_port *vcpu, const struct tdg *td, struct tdg_quote *q,
+int tdg_quote_request(const struct tdg_port *vcpu, const struct tdg_td *td, struct tdg_quote *q,
 		      const struct tdx_report *report) TDG_MUST_CHECK;
 /* Looks once. -EAGAIN: still in flight. Else the request is over: 0 and *len bytes in out, or
  * -EIO: failed; -ENODEV: there is no service; -EPROTO: an answer that makes no sense; -EFBIG: more
  * than the buffer, or than cap. What is in out is untrusted until it is verified. */
-int tdg_quote_poll(const struct tdg_port *vcpu, const struct tdg *td, struct tdg_quote *q,
+int tdg_quote_poll(const struct tdg_port *vcpu, const struct tdg_td *td, struct tdg_quote *q,
 		   void *out, size_t cap, size_t *len) TDG_MUST_CHECK;
 /* Polls until it is over: -ETIMEDOUT (still in flight), -EINTR (sleep was cut short; likewise). */
-int tdg_quote_wait(const struct tdg_port *vcpu, const struct tdg *td, struct tdg_quote *q,
+int tdg_quote_wait(const struct tdg_port *vcpu, const struct tdg_td *td, struct tdg_quote *q,
 		   const struct tdg_quote_policy *policy, void *out, size_t cap,
 		   size_t *len) TDG_MUST_CHECK;
 /* Converts the buffer back. -EBUSY: in flight, the host would write to it. -EIO: lost. */
-int tdg_quote_close(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
-		    struct tdg_quote *q) TDG_MUST_CHECK;
+int tdg_quote_close(const struct tdg_port *vcpu, const struct tdg_td *td,
+		    const struct tdg_memory *mm, struct tdg_quote *q) TDG_MUST_CHECK;
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

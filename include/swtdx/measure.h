@@ -11,12 +11,12 @@
  * Source: Intel TDX Virtual Firmware Design Guide (metadata), TDX Module ABI (TDH.MEM.PAGE.ADD,
  * TDH.MR.EXTEND, TDG.MR.RTMR.EXTEND).
  *
- *	struct tdvf_error err;
- *	struct tdvf_measurement m;
- *	char line[TDVF_ERROR_TEXT];
+ *	struct tdx_tdvf_error err;
+ *	struct tdx_tdvf_measurement m;
+ *	char line[TDX_TDVF_ERROR_TEXT];
  *
- *	if (tdvf_mrtd(image, size, TDVF_ORDER_PAGE, &m, &err))
- *		fprintf(stderr, "%s\n", tdvf_error_text(&err, line, sizeof(line)));
+ *	if (tdx_tdvf_mrtd(image, size, TDX_TDVF_ORDER_PAGE, &m, &err))
+ *		fprintf(stderr, "%s\n", tdx_tdvf_error_text(&err, line, sizeof(line)));
  */
 #ifndef SWTDX_MEASURE_H
 #define SWTDX_MEASURE_H
@@ -30,87 +30,89 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 /* What a section is for. Types 7 and 8 are td-shim's: data about the image, no memory of the TD. */
-enum tdvf_type {
-	TDVF_BFV = 0,
-	TDVF_CFV = 1,
-	TDVF_TD_HOB = 2,
-	TDVF_TEMP_MEM = 3,
-	TDVF_PERM_MEM = 4,
-	TDVF_PAYLOAD = 5,
-	TDVF_PAYLOAD_PARAM = 6,
-	TDVF_TD_INFO = 7,
-	TDVF_TD_PARAMS = 8,
+enum tdx_tdvf_type {
+	TDX_TDVF_BFV = 0,
+	TDX_TDVF_CFV = 1,
+	TDX_TDVF_TD_HOB = 2,
+	TDX_TDVF_TEMP_MEM = 3,
+	TDX_TDVF_PERM_MEM = 4,
+	TDX_TDVF_PAYLOAD = 5,
+	TDX_TDVF_PAYLOAD_PARAM = 6,
+	TDX_TDVF_TD_INFO = 7,
+	TDX_TDVF_TD_PARAMS = 8,
 };
 
-#define TDVF_ATTR_MR_EXTEND (1u << 0) /* contents are measured by TDH.MR.EXTEND */
-#define TDVF_ATTR_PAGE_AUG  (1u << 1) /* added by TDH.MEM.PAGE.AUG after FINALIZE: not in MRTD */
+#define TDX_TDVF_ATTR_MR_EXTEND (1u << 0) /* contents are measured by TDH.MR.EXTEND */
+#define TDX_TDVF_ATTR_PAGE_AUG                                                                     \
+	(1u << 1) /* added by TDH.MEM.PAGE.AUG after FINALIZE: not in MRTD                         \
+		   */
 
 /* Limits beyond which an image is refused; real ones have about ten sections and 16 MiB. */
-#define TDVF_MAX_SECTIONS 64
-#define TDVF_MAX_IMAGE	  (256ull << 20)
-#define TDVF_MAX_ADDED	  (1ull << 30)	 /* memory added before FINALIZE */
-#define TDVF_MAX_EXTENDED (256ull << 20) /* of which measured */
-#define TDVF_MAX_GPA	  (1ull << 51)
-#define TDVF_RESET_VECTOR 0xfffffff0ull
+#define TDX_TDVF_MAX_SECTIONS 64
+#define TDX_TDVF_MAX_IMAGE    (256ull << 20)
+#define TDX_TDVF_MAX_ADDED    (1ull << 30)   /* memory added before FINALIZE */
+#define TDX_TDVF_MAX_EXTENDED (256ull << 20) /* of which measured */
+#define TDX_TDVF_MAX_GPA      (1ull << 51)
+#define TDX_TDVF_RESET_VECTOR 0xfffffff0ull
 
 /* One section, checked: raw_size <= memory_size, both ranges inside their limits, memory aligned to
  * pages and apart from every other section's. Bytes of memory past raw_size are zero. */
-struct tdvf_section {
+struct tdx_tdvf_section {
 	uint32_t data_offset;
 	uint32_t raw_size;
 	tdx_gpa_t memory;
 	uint64_t memory_size;
-	enum tdvf_type type;
+	enum tdx_tdvf_type type;
 	uint32_t attributes;
 };
 
-struct tdvf {
+struct tdx_tdvf {
 	uint32_t descriptor_offset; /* of the "TDVF" signature in the image */
 	uint32_t nr_sections;
-	struct tdvf_section section[TDVF_MAX_SECTIONS];
+	struct tdx_tdvf_section section[TDX_TDVF_MAX_SECTIONS];
 };
 
-enum tdvf_fault {
-	TDVF_OK,
-	TDVF_IMAGE_TOO_SMALL,
-	TDVF_IMAGE_TOO_LARGE,
-	TDVF_NO_METADATA,
-	TDVF_TABLE_LENGTH,
-	TDVF_TABLE_ENTRY,
-	TDVF_DESCRIPTOR_OUTSIDE,
-	TDVF_SIGNATURE,
-	TDVF_VERSION,
-	TDVF_SECTION_COUNT,
-	TDVF_LENGTH,
-	TDVF_SECTIONS_OUTSIDE,
-	TDVF_NO_BFV,
-	TDVF_NO_RESET_VECTOR,
+enum tdx_tdvf_fault {
+	TDX_TDVF_OK,
+	TDX_TDVF_IMAGE_TOO_SMALL,
+	TDX_TDVF_IMAGE_TOO_LARGE,
+	TDX_TDVF_NO_METADATA,
+	TDX_TDVF_TABLE_LENGTH,
+	TDX_TDVF_TABLE_ENTRY,
+	TDX_TDVF_DESCRIPTOR_OUTSIDE,
+	TDX_TDVF_SIGNATURE,
+	TDX_TDVF_VERSION,
+	TDX_TDVF_SECTION_COUNT,
+	TDX_TDVF_LENGTH,
+	TDX_TDVF_SECTIONS_OUTSIDE,
+	TDX_TDVF_NO_BFV,
+	TDX_TDVF_NO_RESET_VECTOR,
 	/* from here on .section says which */
-	TDVF_TYPE_UNKNOWN,
-	TDVF_DUPLICATE,
-	TDVF_ATTRIBUTES_UNKNOWN,
-	TDVF_ATTRIBUTES_WRONG,
-	TDVF_DATA_OUTSIDE,
-	TDVF_DATA_MISSING,
-	TDVF_DATA_UNEXPECTED,
-	TDVF_DATA_OFFSET_STRAY,
-	TDVF_DATA_LARGER,
-	TDVF_DATA_OVERLAP,
-	TDVF_MEMORY_EMPTY,
-	TDVF_MEMORY_UNEXPECTED,
-	TDVF_MEMORY_UNALIGNED,
-	TDVF_MEMORY_SIZE_UNALIGNED,
-	TDVF_MEMORY_WRAPS,
-	TDVF_MEMORY_OUTSIDE,
-	TDVF_MEMORY_ABSURD,
-	TDVF_MEASURED_ABSURD,
-	TDVF_MEMORY_OVERLAP,
-	TDVF_MEASURED_NOT_IN_IMAGE,
+	TDX_TDVF_TYPE_UNKNOWN,
+	TDX_TDVF_DUPLICATE,
+	TDX_TDVF_ATTRIBUTES_UNKNOWN,
+	TDX_TDVF_ATTRIBUTES_WRONG,
+	TDX_TDVF_DATA_OUTSIDE,
+	TDX_TDVF_DATA_MISSING,
+	TDX_TDVF_DATA_UNEXPECTED,
+	TDX_TDVF_DATA_OFFSET_STRAY,
+	TDX_TDVF_DATA_LARGER,
+	TDX_TDVF_DATA_OVERLAP,
+	TDX_TDVF_MEMORY_EMPTY,
+	TDX_TDVF_MEMORY_UNEXPECTED,
+	TDX_TDVF_MEMORY_UNALIGNED,
+	TDX_TDVF_MEMORY_SIZE_UNALIGNED,
+	TDX_TDVF_MEMORY_WRAPS,
+	TDX_TDVF_MEMORY_OUTSIDE,
+	TDX_TDVF_MEMORY_ABSURD,
+	TDX_TDVF_MEASURED_ABSURD,
+	TDX_TDVF_MEMORY_OVERLAP,
+	TDX_TDVF_MEASURED_NOT_IN_IMAGE,
 };
 
 /* Where and why an image was refused. */
-struct tdvf_error {
-	enum tdvf_fault fault;
+struct tdx_tdvf_error {
+	enum tdx_tdvf_fault fault;
 	int section;	/* -1: not about one section */
 	int other;	/* the section it collides with, or -1 */
 	uint32_t type;	/* the section's type word */
@@ -120,26 +122,26 @@ struct tdvf_error {
 	uint64_t limit; /* what it had to stay within, or should have been */
 };
 
-#define TDVF_ERROR_TEXT 256
+#define TDX_TDVF_ERROR_TEXT 256
 
 /* The error as one line of text without a newline; returns buf. */
-const char *tdvf_error_text(const struct tdvf_error *err, char *buf, size_t len);
+const char *tdx_tdvf_error_text(const struct tdx_tdvf_error *err, char *buf, size_t len);
 
 /* "BFV", "CFV", ...; "unknown" for a word that is no type. */
-const char *tdvf_type_name(uint32_t type);
+const char *tdx_tdvf_type_name(uint32_t type);
 
 /* Finds and checks the metadata. On error *out is all zero and *err is filled. */
-int tdvf_parse(const void *image, size_t len, struct tdvf *out, struct tdvf_error *err);
+int tdx_tdvf_parse(const void *image, size_t len, struct tdx_tdvf *out, struct tdx_tdvf_error *err);
 
 /* Is the section built with TDH.MEM.PAGE.ADD before FINALIZE? */
-static inline bool tdvf_is_added(const struct tdvf_section *s)
+static inline bool tdx_tdvf_is_added(const struct tdx_tdvf_section *s)
 {
-	return s->memory_size != 0 && !(s->attributes & TDVF_ATTR_PAGE_AUG);
+	return s->memory_size != 0 && !(s->attributes & TDX_TDVF_ATTR_PAGE_AUG);
 }
 
 /* MRTD in the making: the module's arithmetic, call by call. Errors latch and come out of
- * mrtd_final(), which also frees what mrtd_init() took; call it exactly once. */
-struct mrtd {
+ * tdx_mrtd_final(), which also frees what tdx_mrtd_init() took; call it exactly once. */
+struct tdx_mrtd {
 	void *md;
 	int error;
 	size_t used;
@@ -148,37 +150,37 @@ struct mrtd {
 	uint8_t stream[24 * 1024];
 };
 
-#define MRTD_EXTEND_SIZE 256
+#define TDX_MRTD_EXTEND_SIZE 256
 
-void mrtd_init(struct mrtd *m);
-void mrtd_page_add(struct mrtd *m, tdx_gpa_t page);
+void tdx_mrtd_init(struct tdx_mrtd *m);
+void tdx_mrtd_page_add(struct tdx_mrtd *m, tdx_gpa_t page);
 /* data: the 256 bytes at chunk. */
-void mrtd_extend(struct mrtd *m, tdx_gpa_t chunk, const void *data);
-int mrtd_final(struct mrtd *m, struct tdx_digest *out);
+void tdx_mrtd_extend(struct tdx_mrtd *m, tdx_gpa_t chunk, const void *data);
+int tdx_mrtd_final(struct tdx_mrtd *m, struct tdx_digest *out);
 
 /* The order in which a host issues PAGE.ADD and MR.EXTEND; MRTD depends on it. */
-enum tdvf_order {
-	TDVF_ORDER_PAGE,    /* each page added, then extended: KVM, td-shim, edk2's tools */
-	TDVF_ORDER_SECTION, /* all pages of a section added, then all extended */
-	TDVF_ORDER_ALL,	    /* page order, every added page extended whatever its attributes say;
-			       memory without data in the image counts as zero */
+enum tdx_tdvf_order {
+	TDX_TDVF_ORDER_PAGE,	/* each page added, then extended: KVM, td-shim, edk2's tools */
+	TDX_TDVF_ORDER_SECTION, /* all pages of a section added, then all extended */
+	TDX_TDVF_ORDER_ALL, /* page order, every added page extended whatever its attributes say;
+		       memory without data in the image counts as zero */
 };
 
-const char *tdvf_order_name(enum tdvf_order order);
+const char *tdx_tdvf_order_name(enum tdx_tdvf_order order);
 
-struct tdvf_measurement {
-	struct tdvf tdvf;
+struct tdx_tdvf_measurement {
+	struct tdx_tdvf tdvf;
 	struct tdx_digest mrtd;
 	uint64_t pages;
 	uint64_t extends;
 };
 
 /* MRTD of an image. On error *out is all zero: there is no digest to mistake for one. */
-int tdvf_mrtd(const void *image, size_t len, enum tdvf_order order, struct tdvf_measurement *out,
-	      struct tdvf_error *err);
+int tdx_tdvf_mrtd(const void *image, size_t len, enum tdx_tdvf_order order,
+		  struct tdx_tdvf_measurement *out, struct tdx_tdvf_error *err);
 
 /* One entry of an event log: what TDG.MR.RTMR.EXTEND was given, and why. */
-struct rtmr_event {
+struct tdx_rtmr_event {
 	unsigned rtmr;
 	struct tdx_digest digest;
 	const char *what;
@@ -188,20 +190,20 @@ struct rtmr_event {
 int tdx_sha384(const void *data, size_t len, struct tdx_digest *out);
 
 /* rtmr = SHA-384(rtmr || digest), as TDG.MR.RTMR.EXTEND does it. */
-int rtmr_extend(struct tdx_digest *rtmr, const struct tdx_digest *digest);
+int tdx_rtmr_extend(struct tdx_digest *rtmr, const struct tdx_digest *digest);
 
 /* Replays a log over RTMRs that start at zero. -ERANGE and *bad for an index that does not exist.
  */
-int rtmr_replay(const struct rtmr_event *events, size_t n, struct tdx_digest rtmr[TDX_RTMRS],
-		size_t *bad);
+int tdx_rtmr_replay(const struct tdx_rtmr_event *events, size_t n,
+		    struct tdx_digest rtmr[TDX_RTMRS], size_t *bad);
 
 /* The digest of an EV_SEPARATOR event: four zero bytes. */
-int rtmr_separator(struct rtmr_event *out, unsigned rtmr);
+int tdx_rtmr_separator(struct tdx_rtmr_event *out, unsigned rtmr);
 
 /* The events a firmware records of the image itself, in its order: the TD HOB if given, then each
  * CFV; all in RTMR 0. Returns how many there are (at most max are stored) or a negative errno. */
-int tdvf_events(const struct tdvf *tdvf, const void *image, size_t len, const void *hob,
-		size_t hob_len, struct rtmr_event *out, size_t max);
+int tdx_tdvf_events(const struct tdx_tdvf *tdvf, const void *image, size_t len, const void *hob,
+		    size_t hob_len, struct tdx_rtmr_event *out, size_t max);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -20,7 +20,7 @@ extern "C" {
 #pragma GCC visibility push(default)
 
 struct tdx_model;
-struct engine; /* <swtdx/x86.h>, <swtdx/native.h> */
+struct tdx_engine; /* <swtdx/x86.h>, <swtdx/native.h> */
 
 /* Power on with a freshly loaded module. cpus, packages: 0 for the default (2, 1). NULL with a
  * sentence in err when it cannot be done. */
@@ -30,7 +30,7 @@ void tdx_model_free(struct tdx_model *model);
 
 /* What executes guest code; owned by the model from now on. Without one, a vCPU that is entered
  * stands still until its processor is interrupted. */
-void tdx_model_set_engine(struct tdx_model *model, struct engine *engine);
+void tdx_model_set_engine(struct tdx_model *model, struct tdx_engine *engine);
 
 /* The machine's time runs with the host's clock from now on, instead of stepping when it is looked
  * at: for guests that wait. Before anything runs. */

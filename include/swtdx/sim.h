@@ -33,7 +33,7 @@ struct tdx_sim_config {
 	uint64_t memory;	 /* bytes; 0: the machine's default */
 	unsigned cpus, packages; /* 0: 2 and 1 */
 	uint64_t seed;
-	native_fn *guest; /* the code of every vCPU, in C; NULL: TDs run x86-64 code */
+	tdx_native_fn *guest; /* the code of every vCPU, in C; NULL: TDs run x86-64 code */
 	void *guest_arg;
 	bool dynamic_pamt;
 	bool real_time; /* the machine's clock is the host's: for guests that wait */

@@ -239,8 +239,8 @@ int tdx_vm_inhibit_apicv(struct tdx_vm *vm);
 /* Slots for `memory` bytes of RAM and the firmware below 4 GiB, a TD HOB, and all sections of the
  * image added and measured in this order. *hob: where the HOB is (the vCPUs' initial RCX), 0 if the
  * image has none. progress may be NULL. */
-int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const struct tdvf *tdvf,
-		     enum tdvf_order order, uint64_t memory, tdx_gpa_t *hob,
+int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const struct tdx_tdvf *tdvf,
+		     enum tdx_tdvf_order order, uint64_t memory, tdx_gpa_t *hob,
 		     void (*progress)(void *arg, const char *what, uint64_t done, uint64_t all),
 		     void *arg);
 
@@ -388,7 +388,7 @@ unsigned tdx_vcpu_id(const struct tdx_vcpu *vcpu);
 
 /* --- quotes (TDX_EXIT_GET_QUOTE) --- */
 
-struct quote_service; /* <swtdx/attest.h> */
+struct tdx_quote_service; /* <swtdx/attest.h> */
 
 /* A request a host has taken from a guest's buffer and not answered yet. */
 struct tdx_quote_job {
@@ -407,7 +407,7 @@ int tdx_vm_quote_take(struct tdx_vm *vm, struct tdx_run *run, struct tdx_quote_j
  * is too small: the guest's status says that it failed; -EFAULT the guest has unshared it
  * meanwhile. */
 int tdx_vm_quote_give(struct tdx_vm *vm, const struct tdx_quote_job *job,
-		      const struct quote_service *service);
+		      const struct tdx_quote_service *service);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -76,7 +76,7 @@ static bool start_cpu(struct board *b, unsigned i)
 static bool start(struct board *b, char *err, size_t errlen)
 {
 	struct machine_config mc;
-	struct engine *engine;
+	struct tdx_engine *engine;
 
 	set_config(&b->cfg, &mc);
 	b->sys = system_new(&mc, err, errlen);
@@ -85,7 +85,7 @@ static bool start(struct board *b, char *err, size_t errlen)
 	snprintf(err, errlen, "out of memory");
 	b->m = b->sys->m;
 	system_set_real_time(b->sys);
-	engine = x86_engine_new(NULL, NULL);
+	engine = tdx_x86_engine_new(NULL, NULL);
 	b->code = x86_code_new();
 	b->timers = timers_new(ticks_now, b, b->m->cfg.platform->tsc_hz);
 	if (!engine || !b->code || !b->timers) {

@@ -5,24 +5,24 @@
 
 #include "module/module.h"
 
-struct engine;
+struct tdx_engine;
 
 struct engine_ops {
 	/* The guest is entered on this processor: execute it, hand its VM exits to the module,
 	 * until that says that the host is next. Called on the processor's thread. */
-	enum module_next (*run)(struct engine *e, struct module *mod, unsigned lp);
+	enum module_next (*run)(struct tdx_engine *e, struct module *mod, unsigned lp);
 	/* An interrupt for the host is pending on the processor (machine_lp.irq): a guest on it
 	 * exits soon. Any thread. NULL: the engine looks by itself. */
-	void (*kick)(struct engine *e, unsigned lp);
+	void (*kick)(struct tdx_engine *e, unsigned lp);
 	/* Forget a vCPU: its TDVPR is not one any more. */
-	void (*forget)(struct engine *e, uint64_t tdvpr_pa);
+	void (*forget)(struct tdx_engine *e, uint64_t tdvpr_pa);
 	/* Someone else than a guest has written to this page of the guests' memory. Any thread.
 	 * NULL: no matter. */
-	void (*written)(struct engine *e, const void *page);
-	void (*free)(struct engine *e);
+	void (*written)(struct tdx_engine *e, const void *page);
+	void (*free)(struct tdx_engine *e);
 };
 
-struct engine {
+struct tdx_engine {
 	const struct engine_ops *ops;
 };
 

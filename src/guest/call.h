@@ -27,7 +27,7 @@ static inline bool guest_page_aligned(uint64_t v)
 }
 
 /* Whole pages, no wrap, all below the shared bit. */
-static inline bool guest_range_valid(const struct tdg *td, gpa_t start, uint64_t size)
+static inline bool guest_range_valid(const struct tdg_td *td, gpa_t start, uint64_t size)
 {
 	return size && guest_page_aligned(start.v | size) && start.v < td->shared &&
 	       size <= td->shared - start.v;

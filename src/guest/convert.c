@@ -11,13 +11,13 @@
 
 static const struct tdg_convert_policy default_policy = TDG_CONVERT_POLICY_DEFAULT;
 
-typedef int convert_fn(const struct tdg_port *vcpu, const struct tdg *td,
+typedef int convert_fn(const struct tdg_port *vcpu, const struct tdg_td *td,
 		       const struct tdg_memory *mm, gpa_t start, uint64_t size,
 		       const struct tdg_convert_policy *p, struct tdg_convert_result *r);
 
-static int to_shared(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
-		     gpa_t start, uint64_t size, const struct tdg_convert_policy *p,
-		     struct tdg_convert_result *r)
+static int to_shared(const struct tdg_port *vcpu, const struct tdg_td *td,
+		     const struct tdg_memory *mm, gpa_t start, uint64_t size,
+		     const struct tdg_convert_policy *p, struct tdg_convert_result *r)
 {
 	int err;
 
@@ -29,7 +29,7 @@ static int to_shared(const struct tdg_port *vcpu, const struct tdg *td, const st
 	return tdg_map_gpa(vcpu, td, start, size, true, &p->map, &r->map);
 }
 
-static int to_private(const struct tdg_port *vcpu, const struct tdg *td,
+static int to_private(const struct tdg_port *vcpu, const struct tdg_td *td,
 		      const struct tdg_memory *mm, gpa_t start, uint64_t size,
 		      const struct tdg_convert_policy *p, struct tdg_convert_result *r)
 {
@@ -51,9 +51,10 @@ static int something_done(int err)
 	return err == -EINVAL || err == -EFAULT ? -EIO : err;
 }
 
-static int convert(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
-		   gpa_t start, uint64_t size, const struct tdg_convert_policy *policy,
-		   struct tdg_convert_result *out, convert_fn *fn)
+static int convert(const struct tdg_port *vcpu, const struct tdg_td *td,
+		   const struct tdg_memory *mm, gpa_t start, uint64_t size,
+		   const struct tdg_convert_policy *policy, struct tdg_convert_result *out,
+		   convert_fn *fn)
 {
 	struct tdg_convert_result r = {.map = {.stop = TDG_MAP_BAD_RANGE, .reached = start}};
 	int err = -EINVAL;
@@ -76,14 +77,14 @@ static int convert(const struct tdg_port *vcpu, const struct tdg *td, const stru
 	return err;
 }
 
-int tdg_share(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
+int tdg_share(const struct tdg_port *vcpu, const struct tdg_td *td, const struct tdg_memory *mm,
 	      gpa_t start, uint64_t size, const struct tdg_convert_policy *policy,
 	      struct tdg_convert_result *out)
 {
 	return convert(vcpu, td, mm, start, size, policy, out, to_shared);
 }
 
-int tdg_unshare(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
+int tdg_unshare(const struct tdg_port *vcpu, const struct tdg_td *td, const struct tdg_memory *mm,
 		gpa_t start, uint64_t size, const struct tdg_convert_policy *policy,
 		struct tdg_convert_result *out)
 {
@@ -119,8 +120,8 @@ static void leak_buffer(const struct tdg_port *vcpu, const struct tdg_memory *mm
 	}
 }
 
-int tdg_share_buffer(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
-		     uint64_t gla, uint64_t size, bool shared,
+int tdg_share_buffer(const struct tdg_port *vcpu, const struct tdg_td *td,
+		     const struct tdg_memory *mm, uint64_t gla, uint64_t size, bool shared,
 		     const struct tdg_convert_policy *policy)
 {
 	uint64_t run;

@@ -21,7 +21,7 @@ static bool read_field(const struct tdg_port *vcpu, uint64_t id, uint64_t *value
 	return tdx_is_success(s);
 }
 
-static bool set_ctl(const struct tdg_port *vcpu, struct tdg *td, uint64_t bit)
+static bool set_ctl(const struct tdg_port *vcpu, struct tdg_td *td, uint64_t bit)
 {
 	if (!tdx_is_success(tdg_vm_wr(vcpu, FIELD_TD_CTLS, bit, bit, NULL)))
 		return false;
@@ -30,7 +30,7 @@ static bool set_ctl(const struct tdg_port *vcpu, struct tdg *td, uint64_t bit)
 }
 
 /* No #VE on pages that wait to be accepted, or that the host took away. */
-static bool no_pending_ve(const struct tdg_port *vcpu, struct tdg *td)
+static bool no_pending_ve(const struct tdg_port *vcpu, struct tdg_td *td)
 {
 	if (!(td->config_flags & TDX_CONFIG_FLEXIBLE_PENDING_VE))
 		return (td->attributes & TDX_ATTR_SEPT_VE_DISABLE) != 0;
@@ -39,7 +39,7 @@ static bool no_pending_ve(const struct tdg_port *vcpu, struct tdg *td)
 }
 
 /* What the module can answer itself it shall not make a #VE. Modules without the feature refuse. */
-static void reduce_ve(const struct tdg_port *vcpu, struct tdg *td)
+static void reduce_ve(const struct tdg_port *vcpu, struct tdg_td *td)
 {
 	uint64_t topology;
 
@@ -49,12 +49,12 @@ static void reduce_ve(const struct tdg_port *vcpu, struct tdg *td)
 		(void)set_ctl(vcpu, td, TDX_TD_CTLS_ENUM_TOPOLOGY);
 }
 
-int tdg_init(const struct tdg_port *vcpu, struct tdg *td)
+int tdg_init(const struct tdg_port *vcpu, struct tdg_td *td)
 {
 	struct tdg_vp_info info;
 	struct tdx_status s = tdg_vp_info(vcpu, &info);
 
-	*td = (struct tdg){0};
+	*td = (struct tdg_td){0};
 	if (!tdx_is_success(s) || (info.gpa_width != 48 && info.gpa_width != 52))
 		return -EIO;
 	td->gpa_width = info.gpa_width;

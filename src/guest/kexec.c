@@ -44,8 +44,9 @@ int tdg_kexec_begin(const struct tdg_port *vcpu, struct tdg_conversions *c, bool
 }
 
 /* The range is in no page table any more. */
-static int take_back(const struct tdg_port *vcpu, const struct tdg *td, gpa_t start, uint64_t size,
-		     const struct tdg_convert_policy *p, struct tdg_convert_result *r)
+static int take_back(const struct tdg_port *vcpu, const struct tdg_td *td, gpa_t start,
+		     uint64_t size, const struct tdg_convert_policy *p,
+		     struct tdg_convert_result *r)
 {
 	int err = guest_range_valid(td, start, size)
 			  ? tdg_map_gpa(vcpu, td, start, size, false, &p->map, &r->map)
@@ -54,9 +55,9 @@ static int take_back(const struct tdg_port *vcpu, const struct tdg *td, gpa_t st
 	return err ? err : tdg_accept(vcpu, start, size, &p->accept, &r->accept);
 }
 
-int tdg_kexec_finish(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
-		     struct tdg_conversions *c, const struct tdg_convert_policy *policy,
-		     struct tdg_kexec_result *out)
+int tdg_kexec_finish(const struct tdg_port *vcpu, const struct tdg_td *td,
+		     const struct tdg_memory *mm, struct tdg_conversions *c,
+		     const struct tdg_convert_policy *policy, struct tdg_kexec_result *out)
 {
 	static const struct tdg_convert_policy usual = TDG_CONVERT_POLICY_DEFAULT;
 	struct tdg_kexec_result r = {.expected =

@@ -61,7 +61,7 @@ static enum tdg_map_stop map(const struct tdg_port *vcpu, const struct tdg_map_p
 	return TDG_MAP_DONE;
 }
 
-int tdg_map_gpa(const struct tdg_port *vcpu, const struct tdg *td, gpa_t start, uint64_t size,
+int tdg_map_gpa(const struct tdg_port *vcpu, const struct tdg_td *td, gpa_t start, uint64_t size,
 		bool shared, const struct tdg_map_policy *policy, struct tdg_map_result *out)
 {
 	const uint64_t half = shared ? td->shared : 0;

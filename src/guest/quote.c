@@ -10,13 +10,13 @@
 
 static const struct tdg_quote_policy default_policy = TDG_QUOTE_POLICY_DEFAULT;
 
-static gpa_t shared_at(const struct tdg *td, const struct tdg_quote *q, uint64_t offset)
+static gpa_t shared_at(const struct tdg_td *td, const struct tdg_quote *q, uint64_t offset)
 {
 	return gpa((q->buffer.v | td->shared) + offset);
 }
 
-int tdg_quote_open(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
-		   gpa_t buffer, uint64_t size, struct tdg_quote *q)
+int tdg_quote_open(const struct tdg_port *vcpu, const struct tdg_td *td,
+		   const struct tdg_memory *mm, gpa_t buffer, uint64_t size, struct tdg_quote *q)
 {
 	int err;
 
@@ -30,7 +30,7 @@ int tdg_quote_open(const struct tdg_port *vcpu, const struct tdg *td, const stru
 }
 
 /* Request and zeros behind it: nothing of an earlier answer can be taken for a new one. */
-static bool write_request(const struct tdg_port *vcpu, const struct tdg *td,
+static bool write_request(const struct tdg_port *vcpu, const struct tdg_td *td,
 			  const struct tdg_quote *q, const struct tdx_report *report)
 {
 	static const uint8_t zero[512];
@@ -50,7 +50,7 @@ static bool write_request(const struct tdg_port *vcpu, const struct tdg *td,
 	return true;
 }
 
-int tdg_quote_request(const struct tdg_port *vcpu, const struct tdg *td, struct tdg_quote *q,
+int tdg_quote_request(const struct tdg_port *vcpu, const struct tdg_td *td, struct tdg_quote *q,
 		      const struct tdx_report *report)
 {
 	if (q->state == TDG_QUOTE_IN_FLIGHT)
@@ -87,7 +87,7 @@ static int judge(const struct tdg_quote *q, const struct tdx_quote_header *h, si
 	return 0;
 }
 
-int tdg_quote_poll(const struct tdg_port *vcpu, const struct tdg *td, struct tdg_quote *q,
+int tdg_quote_poll(const struct tdg_port *vcpu, const struct tdg_td *td, struct tdg_quote *q,
 		   void *out, size_t cap, size_t *len)
 {
 	struct tdx_quote_header h;
@@ -110,7 +110,7 @@ int tdg_quote_poll(const struct tdg_port *vcpu, const struct tdg *td, struct tdg
 	return err;
 }
 
-int tdg_quote_wait(const struct tdg_port *vcpu, const struct tdg *td, struct tdg_quote *q,
+int tdg_quote_wait(const struct tdg_port *vcpu, const struct tdg_td *td, struct tdg_quote *q,
 		   const struct tdg_quote_policy *policy, void *out, size_t cap, size_t *len)
 {
 	const struct tdg_quote_policy *p = policy ? policy : &default_policy;
@@ -125,8 +125,8 @@ int tdg_quote_wait(const struct tdg_port *vcpu, const struct tdg *td, struct tdg
 	return err == -EAGAIN ? -ETIMEDOUT : err;
 }
 
-int tdg_quote_close(const struct tdg_port *vcpu, const struct tdg *td, const struct tdg_memory *mm,
-		    struct tdg_quote *q)
+int tdg_quote_close(const struct tdg_port *vcpu, const struct tdg_td *td,
+		    const struct tdg_memory *mm, struct tdg_quote *q)
 {
 	int err;
 

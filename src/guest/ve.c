@@ -93,7 +93,7 @@ enum tdg_ve_action tdg_ve_early(const struct tdg_port *vcpu, struct tdg_frame *f
 	return finish(f, do_io(vcpu, info.qualification, &f->regs), info.length);
 }
 
-enum tdg_ve_action tdg_ve_handle(const struct tdg_port *vcpu, const struct tdg *td,
+enum tdg_ve_action tdg_ve_handle(const struct tdg_port *vcpu, const struct tdg_td *td,
 				 const struct tdg_ve_policy *policy, const struct tdg_ve_info *info,
 				 struct tdg_frame *f)
 {

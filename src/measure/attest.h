@@ -29,12 +29,12 @@
 
 /* After header and body: the length of the rest, then the rest. From its beginning: */
 #define QS_LENGTH    4
-#define QS_KEY	     QUOTE_SIGNATURE_SIZE
-#define QS_CERT_TYPE (QS_KEY + QUOTE_KEY_SIZE)
+#define QS_KEY	     TDX_QUOTE_SIGNATURE_SIZE
+#define QS_CERT_TYPE (QS_KEY + TDX_QUOTE_KEY_SIZE)
 #define CERT_FRAME   6 /* type and size before certification data */
 /* The QE's part, from the QE report on. */
-#define QE_SIG	     QUOTE_QE_REPORT_SIZE
-#define QE_AUTH_SIZE (QE_SIG + QUOTE_SIGNATURE_SIZE)
+#define QE_SIG	     TDX_QUOTE_QE_REPORT_SIZE
+#define QE_AUTH_SIZE (QE_SIG + TDX_QUOTE_SIGNATURE_SIZE)
 #define QE_AUTH	     (QE_AUTH_SIZE + 2)
 
 /* QE report: an SGX report. */
@@ -53,18 +53,18 @@
 #define CHAIN_CERTS 3
 extern const char *const chain_names[CHAIN_CERTS];
 
-int attest_fail(struct attest_error *err, int rc, enum attest_fault fault, uint64_t at,
+int attest_fail(struct tdx_attest_error *err, int rc, enum tdx_attest_fault fault, uint64_t at,
 		uint64_t value, uint64_t limit);
 
 /* SHA-256 of the attestation key and the authentication data, as the QE report binds them. */
 int qe_binding(const uint8_t *key, const void *auth, size_t auth_len, uint8_t out[32]);
 
 /* ECDSA P-256 over SHA-256, signatures and keys as two 32-byte big-endian numbers. */
-int p256_sign(EVP_PKEY *key, const void *data, size_t len, uint8_t sig[QUOTE_SIGNATURE_SIZE]);
+int p256_sign(EVP_PKEY *key, const void *data, size_t len, uint8_t sig[TDX_QUOTE_SIGNATURE_SIZE]);
 int p256_verify(EVP_PKEY *key, const void *data, size_t len,
-		const uint8_t sig[QUOTE_SIGNATURE_SIZE]);
-EVP_PKEY *p256_from_raw(const uint8_t raw[QUOTE_KEY_SIZE]);
-int p256_to_raw(EVP_PKEY *key, uint8_t raw[QUOTE_KEY_SIZE]);
+		const uint8_t sig[TDX_QUOTE_SIGNATURE_SIZE]);
+EVP_PKEY *p256_from_raw(const uint8_t raw[TDX_QUOTE_KEY_SIZE]);
+int p256_to_raw(EVP_PKEY *key, uint8_t raw[TDX_QUOTE_KEY_SIZE]);
 bool p256_is(EVP_PKEY *key);
 
 /* The test service's certificates: leaf, intermediate and root of a chain, and the one beside them
@@ -85,7 +85,7 @@ X509_CRL *test_crl(const struct test_chain *c, unsigned issuer, X509 *revoked, i
 		   int64_t to);
 void chain_free(X509 *certs[CHAIN_CERTS]);
 /* The test service, in one piece. */
-struct quote_service {
+struct tdx_quote_service {
 	struct test_chain ca;
 	EVP_PKEY *attestation; /* signs the quote */
 	char *chain;	       /* PEM, leaf first */
@@ -104,6 +104,6 @@ static inline uint64_t quote_at(const struct tdx_quote *q, const void *part)
 
 /* Checks a chain in PEM; on success *leaf is the leaf's key and the caller's to free. */
 int chain_verify(const char *pem, size_t len, const char *root_pem, size_t root_len, int64_t now,
-		 EVP_PKEY **leaf, struct attest_error *err);
+		 EVP_PKEY **leaf, struct tdx_attest_error *err);
 
 #endif

@@ -14,7 +14,7 @@
 			sizeof(((struct tdx_report *)0)->member), true                             \
 	}
 
-static const struct attest_field report_table[] = {
+static const struct tdx_attest_field report_table[] = {
 	RW("type", mac.type),
 	RW("subtype", mac.subtype),
 	RW("version", mac.version),
@@ -42,15 +42,15 @@ static const struct attest_field report_table[] = {
 	R("servtd_hash", td_info.servtd_hash),
 };
 
-static const struct attest_field header_table[] = {
+static const struct tdx_attest_field header_table[] = {
 	{"version", QH_VERSION, 2, true},	{"attestation_key_type", QH_KEY_TYPE, 2, true},
 	{"tee_type", QH_TEE_TYPE, 4, true},	{"qe_vendor_id", QH_VENDOR, 16, false},
 	{"user_data", QH_USER_DATA, 20, false},
 };
 
-static const struct attest_field descriptor_table[] = {
-	{"body_type", QUOTE_HEADER_SIZE, 2, true},
-	{"body_size", QUOTE_HEADER_SIZE + 2, 4, true},
+static const struct tdx_attest_field descriptor_table[] = {
+	{"body_type", TDX_QUOTE_HEADER_SIZE, 2, true},
+	{"body_size", TDX_QUOTE_HEADER_SIZE + 2, 4, true},
 };
 
 /* From here on offsets count from the body. */
@@ -65,7 +65,7 @@ static const struct attest_field descriptor_table[] = {
 			sizeof(((struct tdx_quote_body *)0)->member), true                         \
 	}
 
-static const struct attest_field td_table[] = {
+static const struct tdx_attest_field td_table[] = {
 	QB("tee_tcb_svn", tee_tcb_svn),
 	QB("mrseam", mrseam),
 	QB("mrsignerseam", mrsignerseam),
@@ -83,12 +83,12 @@ static const struct attest_field td_table[] = {
 	QB("reportdata", reportdata),
 };
 
-static const struct attest_field td_15_table[] = {
-	{"tee_tcb_svn2", QUOTE_BODY_SIZE, 16, false},
-	{"mrservicetd", QUOTE_BODY_SIZE + 16, 48, false},
+static const struct tdx_attest_field td_15_table[] = {
+	{"tee_tcb_svn2", TDX_QUOTE_BODY_SIZE, 16, false},
+	{"mrservicetd", TDX_QUOTE_BODY_SIZE + 16, 48, false},
 };
 
-static const struct attest_field sgx_table[] = {
+static const struct tdx_attest_field sgx_table[] = {
 	{"cpusvn", 0, 16, false},
 	{"miscselect", QE_MISCSELECT, 4, true},
 	{"enclave_attributes", QE_ATTRIBUTES, 16, false},
@@ -99,7 +99,7 @@ static const struct attest_field sgx_table[] = {
 	{"reportdata", QE_REPORTDATA, 64, false},
 };
 
-const struct attest_field *tdreport_fields(size_t *n)
+const struct tdx_attest_field *tdx_report_fields(size_t *n)
 {
 	*n = sizeof(report_table) / sizeof(report_table[0]);
 	return report_table;
@@ -107,11 +107,11 @@ const struct attest_field *tdreport_fields(size_t *n)
 
 /* Where the next fields go. */
 struct sink {
-	struct attest_field *out;
+	struct tdx_attest_field *out;
 	size_t n, max;
 };
 
-static void add(struct sink *s, const struct attest_field *f, size_t n, size_t base)
+static void add(struct sink *s, const struct tdx_attest_field *f, size_t n, size_t base)
 {
 	for (size_t i = 0; i < n && s->n < s->max; i++) {
 		s->out[s->n] = f[i];
@@ -121,7 +121,7 @@ static void add(struct sink *s, const struct attest_field *f, size_t n, size_t b
 
 #define ADD(s, table, base) add(s, table, sizeof(table) / sizeof((table)[0]), base)
 
-size_t quote_fields(const struct tdx_quote *q, struct attest_field *out, size_t max)
+size_t tdx_quote_fields(const struct tdx_quote *q, struct tdx_attest_field *out, size_t max)
 {
 	size_t body = (size_t)quote_at(q, q->body_bytes);
 	struct sink s = {out, 0, max};
@@ -129,44 +129,44 @@ size_t quote_fields(const struct tdx_quote *q, struct attest_field *out, size_t 
 	ADD(&s, header_table, 0);
 	if (q->version == QUOTE_V5)
 		ADD(&s, descriptor_table, 0);
-	if (q->body_type == QUOTE_BODY_SGX)
+	if (q->body_type == TDX_QUOTE_BODY_SGX)
 		ADD(&s, sgx_table, body);
-	if (q->body_type == QUOTE_BODY_TDX_10 || q->body_type == QUOTE_BODY_TDX_15)
+	if (q->body_type == TDX_QUOTE_BODY_TDX_10 || q->body_type == TDX_QUOTE_BODY_TDX_15)
 		ADD(&s, td_table, body);
-	if (q->body_type == QUOTE_BODY_TDX_15)
+	if (q->body_type == TDX_QUOTE_BODY_TDX_15)
 		ADD(&s, td_15_table, body);
 	return s.n;
 }
 
-const char *quote_body_type_name(unsigned type)
+const char *tdx_quote_body_type_name(unsigned type)
 {
-	switch ((enum quote_body_type)type) {
-	case QUOTE_BODY_SGX:
+	switch ((enum tdx_quote_body_type)type) {
+	case TDX_QUOTE_BODY_SGX:
 		return "an SGX enclave's report";
-	case QUOTE_BODY_TDX_10:
+	case TDX_QUOTE_BODY_TDX_10:
 		return "a TD's report, TDX 1.0";
-	case QUOTE_BODY_TDX_15:
+	case TDX_QUOTE_BODY_TDX_15:
 		return "a TD's report, TDX 1.5";
 	}
 	return "of a type that is not known";
 }
 
-const char *quote_cert_type_name(unsigned type)
+const char *tdx_quote_cert_type_name(unsigned type)
 {
-	switch ((enum quote_cert_type)type) {
-	case QUOTE_CERT_PPID_PLAIN:
+	switch ((enum tdx_quote_cert_type)type) {
+	case TDX_QUOTE_CERT_PPID_PLAIN:
 		return "PPID, plain";
-	case QUOTE_CERT_PPID_RSA2048:
+	case TDX_QUOTE_CERT_PPID_RSA2048:
 		return "PPID, encrypted with RSA 2048";
-	case QUOTE_CERT_PPID_RSA3072:
+	case TDX_QUOTE_CERT_PPID_RSA3072:
 		return "PPID, encrypted with RSA 3072";
-	case QUOTE_CERT_PCK_LEAF:
+	case TDX_QUOTE_CERT_PCK_LEAF:
 		return "PCK certificate without its chain";
-	case QUOTE_CERT_PCK_CHAIN:
+	case TDX_QUOTE_CERT_PCK_CHAIN:
 		return "PCK certificate chain";
-	case QUOTE_CERT_QE_REPORT:
+	case TDX_QUOTE_CERT_QE_REPORT:
 		return "QE report with certification data";
-	case QUOTE_CERT_PLATFORM_MANIFEST:
+	case TDX_QUOTE_CERT_PLATFORM_MANIFEST:
 		return "platform manifest";
 	}
 	return "unknown";

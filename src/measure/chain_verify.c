@@ -133,19 +133,19 @@ static bool named(X509 *cert, const char *name)
 	       !strcmp(cn, name);
 }
 
-static int check_form(X509 *certs[CHAIN_CERTS], struct attest_error *err)
+static int check_form(X509 *certs[CHAIN_CERTS], struct tdx_attest_error *err)
 {
 	for (unsigned i = 0; i < CHAIN_CERTS; i++) {
 		if (!named(certs[i], chain_names[i]) &&
 		    !(i == 1 && named(certs[i], other_intermediate)))
-			return attest_fail(err, -EBADMSG, QUOTE_CHAIN_NAMES, 0, i, 0);
+			return attest_fail(err, -EBADMSG, TDX_ATTEST_QUOTE_CHAIN_NAMES, 0, i, 0);
 		if (!p256_is(X509_get0_pubkey(certs[i])))
-			return attest_fail(err, -EBADMSG, QUOTE_CHAIN_KEY, 0, i, 0);
+			return attest_fail(err, -EBADMSG, TDX_ATTEST_QUOTE_CHAIN_KEY, 0, i, 0);
 	}
 	return 0;
 }
 
-static int check_path(X509 *certs[CHAIN_CERTS], int64_t now, struct attest_error *err)
+static int check_path(X509 *certs[CHAIN_CERTS], int64_t now, struct tdx_attest_error *err)
 {
 	X509_STORE *store = X509_STORE_new();
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
@@ -160,11 +160,11 @@ static int check_path(X509 *certs[CHAIN_CERTS], int64_t now, struct attest_error
 	X509_VERIFY_PARAM_set_flags(X509_STORE_CTX_get0_param(ctx), X509_V_FLAG_CHECK_SS_SIGNATURE);
 	rc = 0;
 	if (X509_verify_cert(ctx) != 1) {
-		rc = attest_fail(err, -EBADMSG, QUOTE_CHAIN_INVALID, 0, 0, 0);
+		rc = attest_fail(err, -EBADMSG, TDX_ATTEST_QUOTE_CHAIN_INVALID, 0, 0, 0);
 		err->why = X509_verify_cert_error_string(X509_STORE_CTX_get_error(ctx));
 	} else if (sk_X509_num(X509_STORE_CTX_get0_chain(ctx)) != CHAIN_CERTS) {
 		/* The leaf must not be the root's own child past an idle intermediate. */
-		rc = attest_fail(err, -EBADMSG, QUOTE_CHAIN_INVALID, 0, 0, 0);
+		rc = attest_fail(err, -EBADMSG, TDX_ATTEST_QUOTE_CHAIN_INVALID, 0, 0, 0);
 		err->why = "a certificate is not part of the path";
 	}
 out:
@@ -176,26 +176,27 @@ out:
 
 /* The root first, which costs least. */
 static int check_chain(const struct der der[CHAIN_CERTS], X509 *certs[CHAIN_CERTS],
-		       const char *root_pem, size_t root_len, int64_t now, struct attest_error *err)
+		       const char *root_pem, size_t root_len, int64_t now,
+		       struct tdx_attest_error *err)
 {
 	bool readable, trusted = is_root(&der[CHAIN_CERTS - 1], root_pem, root_len, &readable);
 	int rc;
 
 	if (!readable)
-		return attest_fail(err, -EINVAL, QUOTE_ROOT_FORMAT, 0, 0, 0);
+		return attest_fail(err, -EINVAL, TDX_ATTEST_QUOTE_ROOT_FORMAT, 0, 0, 0);
 	if (!trusted)
-		return attest_fail(err, -EBADMSG, QUOTE_CHAIN_ROOT, 0, 0, 0);
+		return attest_fail(err, -EBADMSG, TDX_ATTEST_QUOTE_CHAIN_ROOT, 0, 0, 0);
 	for (unsigned i = 0; i < CHAIN_CERTS; i++) {
 		certs[i] = decode(&der[i]);
 		if (!certs[i])
-			return attest_fail(err, -EBADMSG, QUOTE_CHAIN_FORMAT, 0, 0, 0);
+			return attest_fail(err, -EBADMSG, TDX_ATTEST_QUOTE_CHAIN_FORMAT, 0, 0, 0);
 	}
 	rc = check_form(certs, err);
 	return rc ? rc : check_path(certs, now, err);
 }
 
 int chain_verify(const char *pem, size_t len, const char *root_pem, size_t root_len, int64_t now,
-		 EVP_PKEY **leaf, struct attest_error *err)
+		 EVP_PKEY **leaf, struct tdx_attest_error *err)
 {
 	struct der der[CHAIN_CERTS] = {{NULL, 0}};
 	X509 *certs[CHAIN_CERTS] = {NULL};
@@ -204,7 +205,7 @@ int chain_verify(const char *pem, size_t len, const char *root_pem, size_t root_
 	*leaf = NULL;
 	rc = read_plain(pem, len, der);
 	if (rc)
-		rc = attest_fail(err, -EBADMSG, QUOTE_CHAIN_FORMAT, 0, 0, 0);
+		rc = attest_fail(err, -EBADMSG, TDX_ATTEST_QUOTE_CHAIN_FORMAT, 0, 0, 0);
 	else
 		rc = check_chain(der, certs, root_pem, root_len, now, err);
 	if (!rc) {

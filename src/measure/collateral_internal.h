@@ -13,11 +13,11 @@
 struct statement {
 	char *text;
 	size_t len;
-	uint8_t signature[QUOTE_SIGNATURE_SIZE];
+	uint8_t signature[TDX_QUOTE_SIGNATURE_SIZE];
 	json_t *json;
 };
 
-struct collateral {
+struct tdx_collateral {
 	struct statement tcb_info, qe_identity;
 	X509 *tcb_signer, *qe_signer;
 	X509_CRL *root_crl, *pck_crl;
@@ -40,6 +40,6 @@ int64_t iso_time(const char *text);
 bool name_is(const X509_NAME *name, const char *cn);
 
 /* One level of a list in JSON. */
-enum tcb_status tcb_status_of(const json_t *level);
+enum tdx_tcb_status tcb_status_of(const json_t *level);
 
 #endif

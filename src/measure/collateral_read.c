@@ -14,7 +14,7 @@
 #define LIMIT	  (4u << 20)
 #define MAX_DEPTH 4
 
-int collateral_create(struct collateral **out)
+int tdx_collateral_create(struct tdx_collateral **out)
 {
 	*out = calloc(1, sizeof(**out));
 	return *out ? 0 : -ENOMEM;
@@ -27,7 +27,7 @@ static void statement_clear(struct statement *s)
 	memset(s, 0, sizeof(*s));
 }
 
-void collateral_free(struct collateral *c)
+void tdx_collateral_free(struct tdx_collateral *c)
 {
 	if (!c)
 		return;
@@ -41,7 +41,7 @@ void collateral_free(struct collateral *c)
 	free(c);
 }
 
-const char *collateral_pck_chain(const struct collateral *c, size_t *len)
+const char *tdx_collateral_pck_chain(const struct tdx_collateral *c, size_t *len)
 {
 	*len = c->pck_chain_len;
 	return c->pck_chain;
@@ -188,7 +188,7 @@ enum { FOR_TCB = 1, FOR_QE = 2 };
 
 /* By its first certificate. What is a chain of the issuer of a list is in the quote already, and a
  * root is trusted when it is named, not when it is found. */
-static int add_chain(struct collateral *c, const char *pem, size_t len, unsigned purpose)
+static int add_chain(struct tdx_collateral *c, const char *pem, size_t len, unsigned purpose)
 {
 	BIO *bio = BIO_new_mem_buf(pem, (int)len);
 	X509 *first = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
@@ -216,7 +216,7 @@ static int add_chain(struct collateral *c, const char *pem, size_t len, unsigned
 	return rc;
 }
 
-static int add_crl(struct collateral *c, X509_CRL *crl)
+static int add_crl(struct tdx_collateral *c, X509_CRL *crl)
 {
 	X509_CRL **to;
 
@@ -229,7 +229,7 @@ static int add_crl(struct collateral *c, X509_CRL *crl)
 	return 0;
 }
 
-static int add_pem_crl(struct collateral *c, const char *pem, size_t len)
+static int add_pem_crl(struct tdx_collateral *c, const char *pem, size_t len)
 {
 	BIO *bio = BIO_new_mem_buf(pem, (int)len);
 	int rc = add_crl(c, bio ? PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL) : NULL);
@@ -238,10 +238,11 @@ static int add_pem_crl(struct collateral *c, const char *pem, size_t len)
 	return rc;
 }
 
-static int add(struct collateral *c, const char *p, size_t len, unsigned purpose, unsigned depth);
+static int add(struct tdx_collateral *c, const char *p, size_t len, unsigned purpose,
+	       unsigned depth);
 
 /* Everything in one object, as relying parties pass it on. */
-static int add_members(struct collateral *c, const json_t *j, unsigned depth)
+static int add_members(struct tdx_collateral *c, const json_t *j, unsigned depth)
 {
 	const char *tcb = member(j, "tcb_info"), *tcb_sig = member(j, "tcb_info_signature");
 	const char *qe = member(j, "qe_identity"), *qe_sig = member(j, "qe_identity_signature");
@@ -267,7 +268,7 @@ static int add_members(struct collateral *c, const json_t *j, unsigned depth)
 	return rc;
 }
 
-static int add_json(struct collateral *c, const char *text, size_t len, unsigned depth)
+static int add_json(struct tdx_collateral *c, const char *text, size_t len, unsigned depth)
 {
 	json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	int rc = -EINVAL;
@@ -282,7 +283,7 @@ static int add_json(struct collateral *c, const char *text, size_t len, unsigned
 	return rc;
 }
 
-static int add_hex(struct collateral *c, const char *p, size_t len)
+static int add_hex(struct tdx_collateral *c, const char *p, size_t len)
 {
 	uint8_t *der = malloc(len / 2 + 1);
 	const unsigned char *at = der;
@@ -298,7 +299,8 @@ static bool begins(const char *p, size_t len, const char *what)
 	return memmem(p, len, what, strlen(what)) != NULL;
 }
 
-static int add(struct collateral *c, const char *p, size_t len, unsigned purpose, unsigned depth)
+static int add(struct tdx_collateral *c, const char *p, size_t len, unsigned purpose,
+	       unsigned depth)
 {
 	const unsigned char *der = (const unsigned char *)p;
 
@@ -319,7 +321,7 @@ static int add(struct collateral *c, const char *p, size_t len, unsigned purpose
 	return add_hex(c, p, len);
 }
 
-int collateral_add(struct collateral *c, const void *bytes, size_t len)
+int tdx_collateral_add(struct tdx_collateral *c, const void *bytes, size_t len)
 {
 	int rc;
 

@@ -15,44 +15,44 @@
 #include "measure/collateral_internal.h"
 
 static const char *const status_names[] = {
-	[TCB_UP_TO_DATE] = "UpToDate",
-	[TCB_SW_HARDENING_NEEDED] = "SWHardeningNeeded",
-	[TCB_CONFIGURATION_NEEDED] = "ConfigurationNeeded",
-	[TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED] = "ConfigurationAndSWHardeningNeeded",
-	[TCB_RELAUNCH_ADVISED] = "TDRelaunchAdvised",
-	[TCB_RELAUNCH_ADVISED_CONFIGURATION_NEEDED] = "TDRelaunchAdvisedConfigurationNeeded",
-	[TCB_OUT_OF_DATE] = "OutOfDate",
-	[TCB_OUT_OF_DATE_CONFIGURATION_NEEDED] = "OutOfDateConfigurationNeeded",
-	[TCB_REVOKED] = "Revoked",
-	[TCB_UNKNOWN] = "Unknown",
+	[TDX_TCB_UP_TO_DATE] = "UpToDate",
+	[TDX_TCB_SW_HARDENING_NEEDED] = "SWHardeningNeeded",
+	[TDX_TCB_CONFIGURATION_NEEDED] = "ConfigurationNeeded",
+	[TDX_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED] = "ConfigurationAndSWHardeningNeeded",
+	[TDX_TCB_RELAUNCH_ADVISED] = "TDRelaunchAdvised",
+	[TDX_TCB_RELAUNCH_ADVISED_CONFIGURATION_NEEDED] = "TDRelaunchAdvisedConfigurationNeeded",
+	[TDX_TCB_OUT_OF_DATE] = "OutOfDate",
+	[TDX_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED] = "OutOfDateConfigurationNeeded",
+	[TDX_TCB_REVOKED] = "Revoked",
+	[TDX_TCB_UNKNOWN] = "Unknown",
 };
 
-const char *tcb_status_name(enum tcb_status status)
+const char *tdx_tcb_status_name(enum tdx_tcb_status status)
 {
-	return status_names[status <= TCB_UNKNOWN ? status : TCB_UNKNOWN];
+	return status_names[status <= TDX_TCB_UNKNOWN ? status : TDX_TCB_UNKNOWN];
 }
 
-enum tcb_status tcb_status_of(const json_t *level)
+enum tdx_tcb_status tcb_status_of(const json_t *level)
 {
 	const char *word = json_string_value(json_object_get(level, "tcbStatus"));
 
-	for (unsigned i = 0; word && i < TCB_UNKNOWN; i++)
+	for (unsigned i = 0; word && i < TDX_TCB_UNKNOWN; i++)
 		if (!strcmp(word, status_names[i]))
-			return (enum tcb_status)i;
-	return TCB_UNKNOWN;
+			return (enum tdx_tcb_status)i;
+	return TDX_TCB_UNKNOWN;
 }
 
 struct judge {
-	const struct collateral *c;
+	const struct tdx_collateral *c;
 	const struct tdx_quote *q;
 	int64_t now;
 	X509 *root, *middle, *leaf;
 	struct pck_platform platform;
-	struct collateral_verdict *out;
-	struct attest_error *err;
+	struct tdx_collateral_verdict *out;
+	struct tdx_attest_error *err;
 };
 
-static int refuse(struct judge *j, enum attest_fault fault, const char *why)
+static int refuse(struct judge *j, enum tdx_attest_fault fault, const char *why)
 {
 	attest_fail(j->err, -EBADMSG, fault, 0, 0, 0);
 	j->err->why = why;
@@ -85,12 +85,12 @@ static int check_list(struct judge *j, X509_CRL *crl, X509 *issuer, const char *
 		      const char *bad, const char *late)
 {
 	if (!crl)
-		return refuse(j, COLLATERAL_MISSING, missing);
+		return refuse(j, TDX_ATTEST_COLLATERAL_MISSING, missing);
 	if (X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(issuer)) ||
 	    X509_CRL_verify(crl, X509_get0_pubkey(issuer)) != 1)
-		return refuse(j, COLLATERAL_SIGNATURE, bad);
+		return refuse(j, TDX_ATTEST_COLLATERAL_SIGNATURE, bad);
 	if (!within(X509_CRL_get0_lastUpdate(crl), X509_CRL_get0_nextUpdate(crl), j->now))
-		return refuse(j, COLLATERAL_TIME, late);
+		return refuse(j, TDX_ATTEST_COLLATERAL_TIME, late);
 	return 0;
 }
 
@@ -105,9 +105,9 @@ static int check_lists(struct judge *j)
 	if (rc)
 		return rc;
 	if (revoked(j->c->root_crl, j->middle))
-		return refuse(j, COLLATERAL_REVOKED, "the PCK CA's certificate");
+		return refuse(j, TDX_ATTEST_COLLATERAL_REVOKED, "the PCK CA's certificate");
 	if (revoked(j->c->pck_crl, j->leaf))
-		return refuse(j, COLLATERAL_REVOKED, "the PCK certificate");
+		return refuse(j, TDX_ATTEST_COLLATERAL_REVOKED, "the PCK certificate");
 	return 0;
 }
 
@@ -119,22 +119,23 @@ static int check_statement(struct judge *j, const struct statement *s, X509 *sig
 	int rc;
 
 	if (!s->text || !signer)
-		return refuse(j, COLLATERAL_MISSING, what);
+		return refuse(j, TDX_ATTEST_COLLATERAL_MISSING, what);
 	if (!signed_by(signer, j->root) || !p256_is(X509_get0_pubkey(signer)))
-		return refuse(j, COLLATERAL_CHAIN, what);
+		return refuse(j, TDX_ATTEST_COLLATERAL_CHAIN, what);
 	if (!within(X509_get0_notBefore(signer), X509_get0_notAfter(signer), j->now))
-		return refuse(j, COLLATERAL_TIME, "the certificate that signs TCB info");
+		return refuse(j, TDX_ATTEST_COLLATERAL_TIME, "the certificate that signs TCB info");
 	if (revoked(j->c->root_crl, signer))
-		return refuse(j, COLLATERAL_REVOKED, "the certificate that signs TCB info");
+		return refuse(j, TDX_ATTEST_COLLATERAL_REVOKED,
+			      "the certificate that signs TCB info");
 	rc = p256_verify(X509_get0_pubkey(signer), s->text, s->len, s->signature);
 	if (rc == -EBADMSG)
-		return refuse(j, COLLATERAL_SIGNATURE, what);
+		return refuse(j, TDX_ATTEST_COLLATERAL_SIGNATURE, what);
 	if (rc)
 		return rc;
 	if (iso_time(issued) < 0 || iso_time(next) < 0)
-		return refuse(j, COLLATERAL_FORM, what);
+		return refuse(j, TDX_ATTEST_COLLATERAL_FORM, what);
 	if (j->now < iso_time(issued) || j->now > iso_time(next))
-		return refuse(j, COLLATERAL_TIME, what);
+		return refuse(j, TDX_ATTEST_COLLATERAL_TIME, what);
 	return 0;
 }
 
@@ -165,13 +166,13 @@ static int64_t number(const json_t *j, const char *key)
 	return json_is_integer(v) && json_integer_value(v) >= 0 ? json_integer_value(v) : -1;
 }
 
-static void copy_text(char out[TCB_TEXT], const json_t *j, const char *key)
+static void copy_text(char out[TDX_TCB_TEXT], const json_t *j, const char *key)
 {
 	const char *s = json_string_value(json_object_get(j, key));
 	size_t n = 0;
 
 	/* It is signed text, and shown: only what dates and names are made of. */
-	for (; s && *s && n < TCB_TEXT - 1; s++)
+	for (; s && *s && n < TDX_TCB_TEXT - 1; s++)
 		if (*s >= 0x20 && *s < 0x7f)
 			out[n++] = *s;
 	out[n] = 0;
@@ -186,21 +187,21 @@ static void add_advisories(struct judge *j, const json_t *level)
 	json_array_foreach((json_t *)ids, i, id)
 	{
 		json_t *holder = json_pack("{s:O}", "id", id);
-		char text[TCB_TEXT];
+		char text[TDX_TCB_TEXT];
 		unsigned k = 0;
 
 		copy_text(text, holder, "id");
 		json_decref(holder);
 		while (k < j->out->nadvisories && strcmp(j->out->advisory[k], text))
 			k++;
-		if (text[0] && k == j->out->nadvisories && k < TCB_ADVISORIES) {
-			memcpy(j->out->advisory[k], text, TCB_TEXT);
+		if (text[0] && k == j->out->nadvisories && k < TDX_TCB_ADVISORIES) {
+			memcpy(j->out->advisory[k], text, TDX_TCB_TEXT);
 			j->out->nadvisories++;
 		}
 	}
 }
 
-static void set_level(struct judge *j, struct tcb_level *to, const json_t *level)
+static void set_level(struct judge *j, struct tdx_tcb_level *to, const json_t *level)
 {
 	to->found = true;
 	to->status = tcb_status_of(level);
@@ -242,39 +243,40 @@ static int judge_qe(struct judge *j)
 	uint8_t want[32], mask[32], misc[4];
 
 	if (!name || strcmp(name, j->q->sgx ? "QE" : "TD_QE") || number(id, "version") != 2)
-		return refuse(j, COLLATERAL_FORM, "QE identity: of another TEE or version");
+		return refuse(j, TDX_ATTEST_COLLATERAL_FORM,
+			      "QE identity: of another TEE or version");
 	/* Misc select is a number: its text has the high byte first. */
 	if (!hex_member(id, "miscselect", want, 4) || !hex_member(id, "miscselectMask", mask, 4))
-		return refuse(j, COLLATERAL_FORM, "QE identity: miscselect");
+		return refuse(j, TDX_ATTEST_COLLATERAL_FORM, "QE identity: miscselect");
 	for (unsigned i = 0; i < 4; i++)
 		misc[i] = report[QE_MISCSELECT + 3 - i];
 	if (!masked_is(misc, mask, want, 4))
-		return refuse(j, COLLATERAL_QE, "the QE's MISCSELECT");
+		return refuse(j, TDX_ATTEST_COLLATERAL_QE, "the QE's MISCSELECT");
 	if (!hex_member(id, "attributes", want, 16) || !hex_member(id, "attributesMask", mask, 16))
-		return refuse(j, COLLATERAL_FORM, "QE identity: attributes");
+		return refuse(j, TDX_ATTEST_COLLATERAL_FORM, "QE identity: attributes");
 	if (!masked_is(report + QE_ATTRIBUTES, mask, want, 16))
-		return refuse(j, COLLATERAL_QE, "the QE's attributes");
+		return refuse(j, TDX_ATTEST_COLLATERAL_QE, "the QE's attributes");
 	if (!hex_member(id, "mrsigner", want, 32))
-		return refuse(j, COLLATERAL_FORM, "QE identity: mrsigner");
+		return refuse(j, TDX_ATTEST_COLLATERAL_FORM, "QE identity: mrsigner");
 	if (memcmp(report + QE_MRSIGNER, want, 32))
-		return refuse(j, COLLATERAL_QE, "the QE's MRSIGNER");
+		return refuse(j, TDX_ATTEST_COLLATERAL_QE, "the QE's MRSIGNER");
 	if (number(id, "isvprodid") != le16(report + QE_ISVPRODID))
-		return refuse(j, COLLATERAL_QE, "the QE's product id");
+		return refuse(j, TDX_ATTEST_COLLATERAL_QE, "the QE's product id");
 	level = level_by_svn(json_object_get(id, "tcbLevels"), le16(report + QE_ISVSVN));
 	if (!level)
-		return refuse(j, COLLATERAL_LEVEL, "the QE is below every level");
+		return refuse(j, TDX_ATTEST_COLLATERAL_LEVEL, "the QE is below every level");
 	set_level(j, &j->out->qe, level);
 	return 0;
 }
 
 /* --- the module --- */
 
-static const json_t *find_module(const json_t *info, unsigned version, char name[TCB_TEXT])
+static const json_t *find_module(const json_t *info, unsigned version, char name[TDX_TCB_TEXT])
 {
 	json_t *id;
 	size_t i;
 
-	snprintf(name, TCB_TEXT, "TDX_%02X", version);
+	snprintf(name, TDX_TCB_TEXT, "TDX_%02X", version);
 	json_array_foreach(json_object_get(info, "tdxModuleIdentities"), i, id)
 	{
 		const char *s = json_string_value(json_object_get(id, "id"));
@@ -286,7 +288,7 @@ static const json_t *find_module(const json_t *info, unsigned version, char name
 }
 
 /* A module of a later generation has an identity of its own, with levels of its own. */
-static int judge_module(struct judge *j, const uint8_t svn[16], struct tcb_level *to)
+static int judge_module(struct judge *j, const uint8_t svn[16], struct tdx_tcb_level *to)
 {
 	const json_t *info = j->c->tcb_info.json, *id = json_object_get(info, "tdxModule"), *level;
 	uint8_t signer[48], attributes[8], mask[8], have[8];
@@ -294,22 +296,23 @@ static int judge_module(struct judge *j, const uint8_t svn[16], struct tcb_level
 	if (svn[1]) {
 		id = find_module(info, svn[1], j->out->module_id);
 		if (!id)
-			return refuse(j, COLLATERAL_MODULE, "no module of its generation is known");
+			return refuse(j, TDX_ATTEST_COLLATERAL_MODULE,
+				      "no module of its generation is known");
 	}
 	if (!hex_member(id, "mrsigner", signer, 48) ||
 	    !hex_member(id, "attributes", attributes, 8) ||
 	    !hex_member(id, "attributesMask", mask, 8))
-		return refuse(j, COLLATERAL_FORM, "TCB info: the module's identity");
+		return refuse(j, TDX_ATTEST_COLLATERAL_FORM, "TCB info: the module's identity");
 	put_le64(have, j->q->body.seam_attributes);
 	if (memcmp(&j->q->body.mrsignerseam, signer, 48))
-		return refuse(j, COLLATERAL_MODULE, "MRSIGNERSEAM");
+		return refuse(j, TDX_ATTEST_COLLATERAL_MODULE, "MRSIGNERSEAM");
 	if (!masked_is(have, mask, attributes, 8))
-		return refuse(j, COLLATERAL_MODULE, "SEAM attributes");
+		return refuse(j, TDX_ATTEST_COLLATERAL_MODULE, "SEAM attributes");
 	if (!svn[1])
 		return 0;
 	level = level_by_svn(json_object_get(id, "tcbLevels"), svn[0]);
 	if (!level)
-		return refuse(j, COLLATERAL_LEVEL, "the module is below every level");
+		return refuse(j, TDX_ATTEST_COLLATERAL_LEVEL, "the module is below every level");
 	set_level(j, to, level);
 	return 0;
 }
@@ -330,7 +333,7 @@ static bool reaches(const json_t *components, const uint8_t have[16], unsigned f
 	return true;
 }
 
-static int judge_platform(struct judge *j, const uint8_t svn[16], struct tcb_level *to)
+static int judge_platform(struct judge *j, const uint8_t svn[16], struct tdx_tcb_level *to)
 {
 	json_t *level;
 	size_t i;
@@ -350,7 +353,7 @@ static int judge_platform(struct judge *j, const uint8_t svn[16], struct tcb_lev
 		set_level(j, to, level);
 		return 0;
 	}
-	return refuse(j, COLLATERAL_LEVEL, "the platform is below every level");
+	return refuse(j, TDX_ATTEST_COLLATERAL_LEVEL, "the platform is below every level");
 }
 
 static int check_platform(struct judge *j)
@@ -360,15 +363,15 @@ static int check_platform(struct judge *j)
 	uint8_t fmspc[6], pceid[2];
 
 	if (!id || strcmp(id, j->q->sgx ? "SGX" : "TDX") || number(info, "version") != 3)
-		return refuse(j, COLLATERAL_FORM, "TCB info: of another TEE or version");
+		return refuse(j, TDX_ATTEST_COLLATERAL_FORM, "TCB info: of another TEE or version");
 	if (!hex_member(info, "fmspc", fmspc, 6) || !hex_member(info, "pceId", pceid, 2))
-		return refuse(j, COLLATERAL_FORM, "TCB info: FMSPC and PCE id");
+		return refuse(j, TDX_ATTEST_COLLATERAL_FORM, "TCB info: FMSPC and PCE id");
 	if (!pck_platform_read(j->leaf, &j->platform))
-		return refuse(j, COLLATERAL_FORM, "the PCK certificate's extension");
+		return refuse(j, TDX_ATTEST_COLLATERAL_FORM, "the PCK certificate's extension");
 	if (memcmp(fmspc, j->platform.fmspc, 6))
-		return refuse(j, COLLATERAL_FMSPC, "FMSPC");
+		return refuse(j, TDX_ATTEST_COLLATERAL_FMSPC, "FMSPC");
 	if (memcmp(pceid, j->platform.pceid, 2))
-		return refuse(j, COLLATERAL_FMSPC, "PCE id");
+		return refuse(j, TDX_ATTEST_COLLATERAL_FMSPC, "PCE id");
 	copy_text(j->out->fmspc, info, "fmspc");
 	copy_text(j->out->issued, info, "issueDate");
 	copy_text(j->out->next_update, info, "nextUpdate");
@@ -378,33 +381,34 @@ static int check_platform(struct judge *j)
 
 /* --- together --- */
 
-static bool needs_configuration(enum tcb_status s)
+static bool needs_configuration(enum tdx_tcb_status s)
 {
-	return s == TCB_CONFIGURATION_NEEDED || s == TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED ||
-	       s == TCB_OUT_OF_DATE_CONFIGURATION_NEEDED;
+	return s == TDX_TCB_CONFIGURATION_NEEDED ||
+	       s == TDX_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED ||
+	       s == TDX_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED;
 }
 
-static bool out_of_date(enum tcb_status s)
+static bool out_of_date(enum tdx_tcb_status s)
 {
-	return s == TCB_OUT_OF_DATE || s == TCB_OUT_OF_DATE_CONFIGURATION_NEEDED;
+	return s == TDX_TCB_OUT_OF_DATE || s == TDX_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED;
 }
 
 /* A part's status on top of the platform's: only being old or revoked counts. */
-static enum tcb_status converge(enum tcb_status platform, const struct tcb_level *part)
+static enum tdx_tcb_status converge(enum tdx_tcb_status platform, const struct tdx_tcb_level *part)
 {
-	if (!part->found || platform == TCB_REVOKED)
+	if (!part->found || platform == TDX_TCB_REVOKED)
 		return platform;
-	if (part->status == TCB_REVOKED || part->status == TCB_UNKNOWN)
+	if (part->status == TDX_TCB_REVOKED || part->status == TDX_TCB_UNKNOWN)
 		return part->status;
 	if (!out_of_date(part->status) || out_of_date(platform))
 		return platform;
-	return needs_configuration(platform) ? TCB_OUT_OF_DATE_CONFIGURATION_NEEDED
-					     : TCB_OUT_OF_DATE;
+	return needs_configuration(platform) ? TDX_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED
+					     : TDX_TCB_OUT_OF_DATE;
 }
 
 /* The platform's and the module's status for one of a TD's two security versions. */
-static int judge_svn(struct judge *j, const uint8_t svn[16], struct tcb_level *platform,
-		     struct tcb_level *module, enum tcb_status *status)
+static int judge_svn(struct judge *j, const uint8_t svn[16], struct tdx_tcb_level *platform,
+		     struct tdx_tcb_level *module, enum tdx_tcb_status *status)
 {
 	int rc = judge_platform(j, svn, platform);
 
@@ -416,29 +420,29 @@ static int judge_svn(struct judge *j, const uint8_t svn[16], struct tcb_level *p
 
 /* A TD that was started under an old module keeps that module's version in its report; the second
  * version is that of the module as it runs. If that one is current, a new start is all it needs. */
-static void consider_relaunch(struct judge *j, enum tcb_status *status)
+static void consider_relaunch(struct judge *j, enum tdx_tcb_status *status)
 {
-	struct collateral_verdict kept = *j->out;
-	struct tcb_level platform = {0}, module = {0};
-	struct attest_error err = *j->err;
-	enum tcb_status now;
+	struct tdx_collateral_verdict kept = *j->out;
+	struct tdx_tcb_level platform = {0}, module = {0};
+	struct tdx_attest_error err = *j->err;
+	enum tdx_tcb_status now;
 
-	if (j->q->body_type != QUOTE_BODY_TDX_15 || !out_of_date(*status))
+	if (j->q->body_type != TDX_QUOTE_BODY_TDX_15 || !out_of_date(*status))
 		return;
 	if (judge_svn(j, j->q->tee_tcb_svn2, &platform, &module, &now))
-		now = TCB_UNKNOWN;
+		now = TDX_TCB_UNKNOWN;
 	*j->out = kept;
 	*j->err = err;
-	if (now == TCB_UP_TO_DATE || now == TCB_SW_HARDENING_NEEDED)
-		*status = TCB_RELAUNCH_ADVISED;
-	else if (now == TCB_CONFIGURATION_NEEDED ||
-		 now == TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED)
-		*status = TCB_RELAUNCH_ADVISED_CONFIGURATION_NEEDED;
+	if (now == TDX_TCB_UP_TO_DATE || now == TDX_TCB_SW_HARDENING_NEEDED)
+		*status = TDX_TCB_RELAUNCH_ADVISED;
+	else if (now == TDX_TCB_CONFIGURATION_NEEDED ||
+		 now == TDX_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED)
+		*status = TDX_TCB_RELAUNCH_ADVISED_CONFIGURATION_NEEDED;
 }
 
 static int judge_all(struct judge *j)
 {
-	enum tcb_status status;
+	enum tdx_tcb_status status;
 	int rc = check_lists(j);
 
 	if (!rc)
@@ -459,7 +463,7 @@ static int judge_all(struct judge *j)
 	return 0;
 }
 
-/* The chain is the one that quote_verify() has seen. */
+/* The chain is the one that tdx_quote_verify() has seen. */
 static int read_chain(struct judge *j, const char *root_pem, size_t root_len)
 {
 	BIO *chain = BIO_new_mem_buf(j->q->chain, (int)j->q->chain_len);
@@ -472,20 +476,20 @@ static int read_chain(struct judge *j, const char *root_pem, size_t root_len)
 	BIO_free(root);
 	return j->leaf && j->middle && j->root
 		       ? 0
-		       : refuse(j, COLLATERAL_FORM, "the quote's certificate chain");
+		       : refuse(j, TDX_ATTEST_COLLATERAL_FORM, "the quote's certificate chain");
 }
 
-int collateral_verify(const struct collateral *c, const struct tdx_quote *q, const char *root_pem,
-		      size_t root_len, int64_t now, struct collateral_verdict *out,
-		      struct attest_error *err)
+int tdx_collateral_verify(const struct tdx_collateral *c, const struct tdx_quote *q,
+			  const char *root_pem, size_t root_len, int64_t now,
+			  struct tdx_collateral_verdict *out, struct tdx_attest_error *err)
 {
 	struct judge j = {.c = c, .q = q, .now = now, .out = out, .err = err};
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	*err = (struct attest_error){0};
+	*err = (struct tdx_attest_error){0};
 	if (!q->chain || q->chain_len > INT_MAX)
-		return refuse(&j, COLLATERAL_MISSING, "the PCK certificate chain");
+		return refuse(&j, TDX_ATTEST_COLLATERAL_MISSING, "the PCK certificate chain");
 	ERR_set_mark();
 	rc = read_chain(&j, root_pem, root_len);
 	if (!rc)

@@ -10,23 +10,23 @@
 #define MOST 4096
 
 struct side {
-	const struct eventlog *log;
+	const struct tdx_eventlog *log;
 	size_t *index;
 	size_t n;
 };
 
-static int side_open(const struct eventlog *log, uint32_t reg, struct side *s)
+static int side_open(const struct tdx_eventlog *log, uint32_t reg, struct side *s)
 {
 	*s = (struct side){.log = log, .index = calloc(log->nevents + 1, sizeof(size_t))};
 	if (!s->index)
 		return -ENOMEM;
 	for (size_t i = 0; i < log->nevents; i++)
-		if (log->event[i].reg == reg && eventlog_extends(log, &log->event[i]))
+		if (log->event[i].reg == reg && tdx_eventlog_extends(log, &log->event[i]))
 			s->index[s->n++] = i;
 	return s->n > MOST ? -E2BIG : 0;
 }
 
-static const struct eventlog_event *at(const struct side *s, size_t i)
+static const struct tdx_eventlog_event *at(const struct side *s, size_t i)
 {
 	return &s->log->event[s->index[i]];
 }
@@ -34,15 +34,15 @@ static const struct eventlog_event *at(const struct side *s, size_t i)
 static bool same(const struct side *a, size_t i, const struct side *b, size_t k)
 {
 	return at(a, i)->type == at(b, k)->type &&
-	       !memcmp(at(a, i)->hash, at(b, k)->hash, eventlog_alg_size(a->log->bank));
+	       !memcmp(at(a, i)->hash, at(b, k)->hash, tdx_eventlog_alg_size(a->log->bank));
 }
 
 static bool same_subject(const struct side *a, size_t i, const struct side *b, size_t k)
 {
-	char x[EVENTLOG_TEXT], y[EVENTLOG_TEXT];
+	char x[TDX_EVENTLOG_TEXT], y[TDX_EVENTLOG_TEXT];
 
-	return !strcmp(eventlog_subject(at(a, i), x, sizeof(x)),
-		       eventlog_subject(at(b, k), y, sizeof(y)));
+	return !strcmp(tdx_eventlog_subject(at(a, i), x, sizeof(x)),
+		       tdx_eventlog_subject(at(b, k), y, sizeof(y)));
 }
 
 /* length[i * (bn + 1) + k]: of the longest common sequence of a from i and b from k on. */
@@ -66,7 +66,7 @@ static uint16_t *lengths(const struct side *a, const struct side *b)
 
 /* Pairs the events of a gap that have one subject; the order of both sides is kept. */
 static size_t close_gap(const struct side *a, size_t i, size_t iend, const struct side *b, size_t k,
-			size_t kend, struct eventlog_step *out)
+			size_t kend, struct tdx_eventlog_step *out)
 {
 	size_t n = 0;
 
@@ -76,22 +76,24 @@ static size_t close_gap(const struct side *a, size_t i, size_t iend, const struc
 		while (m < kend && !same_subject(a, i, b, m))
 			m++;
 		if (m == kend) {
-			out[n++] = (struct eventlog_step){EVENTLOG_REMOVED, a->index[i],
-							  EVENTLOG_NONE};
+			out[n++] = (struct tdx_eventlog_step){TDX_EVENTLOG_REMOVED, a->index[i],
+							      TDX_EVENTLOG_NONE};
 			continue;
 		}
 		while (k < m)
-			out[n++] = (struct eventlog_step){EVENTLOG_ADDED, EVENTLOG_NONE,
-							  b->index[k++]};
-		out[n++] = (struct eventlog_step){EVENTLOG_CHANGED, a->index[i], b->index[k++]};
+			out[n++] = (struct tdx_eventlog_step){TDX_EVENTLOG_ADDED, TDX_EVENTLOG_NONE,
+							      b->index[k++]};
+		out[n++] = (struct tdx_eventlog_step){TDX_EVENTLOG_CHANGED, a->index[i],
+						      b->index[k++]};
 	}
 	while (k < kend)
-		out[n++] = (struct eventlog_step){EVENTLOG_ADDED, EVENTLOG_NONE, b->index[k++]};
+		out[n++] = (struct tdx_eventlog_step){TDX_EVENTLOG_ADDED, TDX_EVENTLOG_NONE,
+						      b->index[k++]};
 	return n;
 }
 
 static size_t walk(const struct side *a, const struct side *b, const uint16_t *t,
-		   struct eventlog_step *out)
+		   struct tdx_eventlog_step *out)
 {
 	size_t w = b->n + 1, n = 0, i = 0, k = 0;
 
@@ -110,7 +112,8 @@ static size_t walk(const struct side *a, const struct side *b, const uint16_t *t
 		}
 		n += close_gap(a, i0, i, b, k0, k, out + n);
 		if (i < a->n && k < b->n) {
-			out[n++] = (struct eventlog_step){EVENTLOG_SAME, a->index[i], b->index[k]};
+			out[n++] = (struct tdx_eventlog_step){TDX_EVENTLOG_SAME, a->index[i],
+							      b->index[k]};
 			i++;
 			k++;
 		}
@@ -118,8 +121,8 @@ static size_t walk(const struct side *a, const struct side *b, const uint16_t *t
 	return n;
 }
 
-int eventlog_compare(const struct eventlog *a, const struct eventlog *b, uint32_t reg,
-		     struct eventlog_step **steps, size_t *nsteps)
+int tdx_eventlog_compare(const struct tdx_eventlog *a, const struct tdx_eventlog *b, uint32_t reg,
+			 struct tdx_eventlog_step **steps, size_t *nsteps)
 {
 	struct side x, y = {0};
 	uint16_t *t = NULL;

@@ -16,12 +16,13 @@
 
 bool efi_variable_event(uint32_t type)
 {
-	return type == (uint32_t)EV_EFI_VARIABLE_DRIVER_CONFIG ||
-	       type == (uint32_t)EV_EFI_VARIABLE_BOOT || type == (uint32_t)EV_EFI_VARIABLE_BOOT2 ||
-	       type == (uint32_t)EV_EFI_VARIABLE_AUTHORITY;
+	return type == (uint32_t)TDX_EV_EFI_VARIABLE_DRIVER_CONFIG ||
+	       type == (uint32_t)TDX_EV_EFI_VARIABLE_BOOT ||
+	       type == (uint32_t)TDX_EV_EFI_VARIABLE_BOOT2 ||
+	       type == (uint32_t)TDX_EV_EFI_VARIABLE_AUTHORITY;
 }
 
-bool efi_variable_read(const struct eventlog_event *e, struct efi_variable *v)
+bool efi_variable_read(const struct tdx_eventlog_event *e, struct efi_variable *v)
 {
 	uint64_t chars, size;
 
@@ -120,7 +121,7 @@ static void add_variable_name(struct line *l, const struct efi_variable *v)
 	line_add(l, ")");
 }
 
-static void add_image(struct line *l, const struct eventlog_event *e)
+static void add_image(struct line *l, const struct tdx_eventlog_event *e)
 {
 	uint64_t path;
 
@@ -133,7 +134,7 @@ static void add_image(struct line *l, const struct eventlog_event *e)
 	line_device_path(l, e->data + IMAGE_HEADER, (size_t)path);
 }
 
-static void add_gpt(struct line *l, const struct eventlog_event *e)
+static void add_gpt(struct line *l, const struct tdx_eventlog_event *e)
 {
 	uint64_t n;
 
@@ -153,14 +154,14 @@ static void add_gpt(struct line *l, const struct eventlog_event *e)
 }
 
 /* A length, that many characters, and what follows. */
-static bool counted(const struct eventlog_event *e, size_t after)
+static bool counted(const struct tdx_eventlog_event *e, size_t after)
 {
 	return e->size >= 1 && (size_t)e->data[0] + 1 + after <= e->size;
 }
 
-static void add_blob(struct line *l, const struct eventlog_event *e)
+static void add_blob(struct line *l, const struct tdx_eventlog_event *e)
 {
-	bool second = e->type == (uint32_t)EV_EFI_PLATFORM_FIRMWARE_BLOB2;
+	bool second = e->type == (uint32_t)TDX_EV_EFI_PLATFORM_FIRMWARE_BLOB2;
 	const uint8_t *p = e->data;
 
 	if (second && !counted(e, 16)) {
@@ -182,10 +183,10 @@ static void add_blob(struct line *l, const struct eventlog_event *e)
 		 (unsigned long long)le64(p + 8));
 }
 
-static void add_tables(struct line *l, const struct eventlog_event *e)
+static void add_tables(struct line *l, const struct tdx_eventlog_event *e)
 {
 	line_add(l, "table");
-	if (e->type == (uint32_t)EV_EFI_HANDOFF_TABLES2 && counted(e, 0)) {
+	if (e->type == (uint32_t)TDX_EV_EFI_HANDOFF_TABLES2 && counted(e, 0)) {
 		line_add(l, " ");
 		line_ascii(l, e->data + 1, e->data[0]);
 	}
@@ -231,7 +232,7 @@ static const char *whose(const char *text)
 }
 
 /* The event's data as text, in whichever of the two encodings it is. */
-static bool text_of(const struct eventlog_event *e, char *buf, size_t len)
+static bool text_of(const struct tdx_eventlog_event *e, char *buf, size_t len)
 {
 	struct line l;
 
@@ -245,9 +246,9 @@ static bool text_of(const struct eventlog_event *e, char *buf, size_t len)
 	return true;
 }
 
-static void add_text(struct line *l, const struct eventlog_event *e)
+static void add_text(struct line *l, const struct tdx_eventlog_event *e)
 {
-	char text[EVENTLOG_TEXT];
+	char text[TDX_EVENTLOG_TEXT];
 	bool wide = e->size >= 2 && utf16_text(e->data, e->size);
 	const char *who;
 
@@ -257,9 +258,9 @@ static void add_text(struct line *l, const struct eventlog_event *e)
 			line_add(l, "... (%u bytes)", (unsigned)e->size);
 		return;
 	}
-	who = e->type == EV_IPL ? whose(text) : NULL;
+	who = e->type == TDX_EV_IPL ? whose(text) : NULL;
 	/* systemd writes UTF-16, and a command line without any prefix. */
-	if (!who && wide && e->type == EV_IPL)
+	if (!who && wide && e->type == TDX_EV_IPL)
 		who = "kernel command line (systemd-stub or loader)";
 	if (who)
 		line_add(l, "%s: ", who);
@@ -287,10 +288,10 @@ static const char *tag_name(uint32_t id)
 	return NULL;
 }
 
-static void add_tag(struct line *l, const struct eventlog_event *e)
+static void add_tag(struct line *l, const struct tdx_eventlog_event *e)
 {
 	const char *name;
-	struct eventlog_event inner = *e;
+	struct tdx_eventlog_event inner = *e;
 
 	if (e->size < 8) {
 		add_text(l, e);
@@ -306,7 +307,7 @@ static void add_tag(struct line *l, const struct eventlog_event *e)
 	add_text(l, &inner);
 }
 
-static void add_separator(struct line *l, const struct eventlog_event *e)
+static void add_separator(struct line *l, const struct tdx_eventlog_event *e)
 {
 	if (e->size == 4 && le32(e->data) == 1)
 		line_add(l, "separator of an error");
@@ -319,11 +320,11 @@ static void add_separator(struct line *l, const struct eventlog_event *e)
 }
 
 /* dstack's own: type, name and payload with colons between, as its digest is taken. */
-static void add_dstack(struct line *l, const struct eventlog_event *e)
+static void add_dstack(struct line *l, const struct tdx_eventlog_event *e)
 {
 	const uint8_t *name = e->size > 5 ? e->data + 5 : NULL;
 	const uint8_t *colon = name ? memchr(name, ':', e->size - 5) : NULL;
-	struct eventlog_event payload = *e;
+	struct tdx_eventlog_event payload = *e;
 
 	if (!colon || e->data[4] != ':') {
 		add_text(l, e);
@@ -333,19 +334,19 @@ static void add_dstack(struct line *l, const struct eventlog_event *e)
 	line_ascii(l, name, (size_t)(colon - name));
 	payload.data = colon + 1;
 	payload.size = (uint32_t)(e->data + e->size - colon - 1);
-	payload.type = EV_POST_CODE; /* text without an author */
+	payload.type = TDX_EV_POST_CODE; /* text without an author */
 	line_add(l, ": ");
 	add_text(l, &payload);
 }
 
-bool eventlog_named(const struct eventlog_event *e)
+bool eventlog_named(const struct tdx_eventlog_event *e)
 {
-	return e->type == EV_PLATFORM_CONFIG_FLAGS && e->size >= NAMED_HEADER &&
+	return e->type == TDX_EV_PLATFORM_CONFIG_FLAGS && e->size >= NAMED_HEADER &&
 	       ascii_text(e->data, 16) && memchr(e->data, 0, 16) &&
 	       le32(e->data + 16) == e->size - NAMED_HEADER;
 }
 
-static void add_flags(struct line *l, const struct eventlog_event *e)
+static void add_flags(struct line *l, const struct tdx_eventlog_event *e)
 {
 	line_add(l, "platform configuration ");
 	if (!eventlog_named(e)) {
@@ -356,14 +357,14 @@ static void add_flags(struct line *l, const struct eventlog_event *e)
 	line_add(l, ", %u bytes", (unsigned)e->size - NAMED_HEADER);
 }
 
-static void add_no_action(struct line *l, const struct eventlog_event *e)
+static void add_no_action(struct line *l, const struct tdx_eventlog_event *e)
 {
 	line_ascii(l, e->data, e->size < 16 ? e->size : 16);
 	if (e->size >= 17 && !memcmp(e->data, "StartupLocality", 16))
 		line_add(l, " %u", e->data[16]);
 }
 
-const char *eventlog_describe(const struct eventlog_event *e, char *buf, size_t len)
+const char *tdx_eventlog_describe(const struct tdx_eventlog_event *e, char *buf, size_t len)
 {
 	struct efi_variable v;
 	struct line l;
@@ -375,57 +376,57 @@ const char *eventlog_describe(const struct eventlog_event *e, char *buf, size_t 
 		add_variable_value(&l, &v);
 		return buf;
 	}
-	switch ((enum eventlog_type)e->type) {
-	case EV_NO_ACTION:
+	switch ((enum tdx_eventlog_type)e->type) {
+	case TDX_EV_NO_ACTION:
 		add_no_action(&l, e);
 		break;
-	case EV_SEPARATOR:
+	case TDX_EV_SEPARATOR:
 		add_separator(&l, e);
 		break;
-	case EV_EVENT_TAG:
+	case TDX_EV_EVENT_TAG:
 		add_tag(&l, e);
 		break;
-	case EV_PLATFORM_CONFIG_FLAGS:
+	case TDX_EV_PLATFORM_CONFIG_FLAGS:
 		add_flags(&l, e);
 		break;
-	case EV_DSTACK_RUNTIME:
+	case TDX_EV_DSTACK_RUNTIME:
 		add_dstack(&l, e);
 		break;
-	case EV_EFI_BOOT_SERVICES_APPLICATION:
-	case EV_EFI_BOOT_SERVICES_DRIVER:
-	case EV_EFI_RUNTIME_SERVICES_DRIVER:
+	case TDX_EV_EFI_BOOT_SERVICES_APPLICATION:
+	case TDX_EV_EFI_BOOT_SERVICES_DRIVER:
+	case TDX_EV_EFI_RUNTIME_SERVICES_DRIVER:
 		add_image(&l, e);
 		break;
-	case EV_EFI_GPT_EVENT:
-	case EV_EFI_GPT_EVENT2:
+	case TDX_EV_EFI_GPT_EVENT:
+	case TDX_EV_EFI_GPT_EVENT2:
 		add_gpt(&l, e);
 		break;
-	case EV_EFI_PLATFORM_FIRMWARE_BLOB:
-	case EV_EFI_PLATFORM_FIRMWARE_BLOB2:
+	case TDX_EV_EFI_PLATFORM_FIRMWARE_BLOB:
+	case TDX_EV_EFI_PLATFORM_FIRMWARE_BLOB2:
 		add_blob(&l, e);
 		break;
-	case EV_EFI_HANDOFF_TABLES:
-	case EV_EFI_HANDOFF_TABLES2:
+	case TDX_EV_EFI_HANDOFF_TABLES:
+	case TDX_EV_EFI_HANDOFF_TABLES2:
 		add_tables(&l, e);
 		break;
-	case EV_S_CRTM_VERSION:
+	case TDX_EV_S_CRTM_VERSION:
 		line_add(&l, "firmware version ");
 		add_text(&l, e);
 		break;
-	case EV_POST_CODE:
-	case EV_POST_CODE2:
-	case EV_ACTION:
-	case EV_S_CRTM_CONTENTS:
-	case EV_COMPACT_HASH:
-	case EV_IPL:
-	case EV_IPL_PARTITION_DATA:
-	case EV_OMIT_BOOT_DEVICE_EVENTS:
-	case EV_EFI_VARIABLE_DRIVER_CONFIG:
-	case EV_EFI_VARIABLE_BOOT:
-	case EV_EFI_VARIABLE_BOOT2:
-	case EV_EFI_VARIABLE_AUTHORITY:
-	case EV_EFI_ACTION:
-	case EV_EFI_HCRTM_EVENT:
+	case TDX_EV_POST_CODE:
+	case TDX_EV_POST_CODE2:
+	case TDX_EV_ACTION:
+	case TDX_EV_S_CRTM_CONTENTS:
+	case TDX_EV_COMPACT_HASH:
+	case TDX_EV_IPL:
+	case TDX_EV_IPL_PARTITION_DATA:
+	case TDX_EV_OMIT_BOOT_DEVICE_EVENTS:
+	case TDX_EV_EFI_VARIABLE_DRIVER_CONFIG:
+	case TDX_EV_EFI_VARIABLE_BOOT:
+	case TDX_EV_EFI_VARIABLE_BOOT2:
+	case TDX_EV_EFI_VARIABLE_AUTHORITY:
+	case TDX_EV_EFI_ACTION:
+	case TDX_EV_EFI_HCRTM_EVENT:
 		add_text(&l, e);
 		break;
 	default: /* the type is the log's word */
@@ -435,11 +436,11 @@ const char *eventlog_describe(const struct eventlog_event *e, char *buf, size_t 
 	return buf;
 }
 
-const char *eventlog_subject(const struct eventlog_event *e, char *buf, size_t len)
+const char *tdx_eventlog_subject(const struct tdx_eventlog_event *e, char *buf, size_t len)
 {
-	const char *type = eventlog_type_name(e->type);
+	const char *type = tdx_eventlog_type_name(e->type);
 	struct efi_variable v;
-	char text[EVENTLOG_TEXT];
+	char text[TDX_EVENTLOG_TEXT];
 	struct line l;
 	size_t n;
 
@@ -452,25 +453,25 @@ const char *eventlog_subject(const struct eventlog_event *e, char *buf, size_t l
 		add_variable_name(&l, &v);
 		return buf;
 	}
-	eventlog_describe(e, text, sizeof(text));
+	tdx_eventlog_describe(e, text, sizeof(text));
 	switch (e->type) {
-	case EV_IPL:
-	case EV_EVENT_TAG:
-	case EV_DSTACK_RUNTIME:
+	case TDX_EV_IPL:
+	case TDX_EV_EVENT_TAG:
+	case TDX_EV_DSTACK_RUNTIME:
 		/* "whose: what": of what has a value after it only whose it is. */
 		n = strcspn(text, ":");
 		line_add(&l, "%.*s", (int)n, text);
 		break;
-	case (uint32_t)EV_EFI_GPT_EVENT:
-	case (uint32_t)EV_EFI_GPT_EVENT2:
-	case EV_S_CRTM_VERSION:
+	case (uint32_t)TDX_EV_EFI_GPT_EVENT:
+	case (uint32_t)TDX_EV_EFI_GPT_EVENT2:
+	case TDX_EV_S_CRTM_VERSION:
 		break;
-	case EV_PLATFORM_CONFIG_FLAGS:
+	case TDX_EV_PLATFORM_CONFIG_FLAGS:
 		line_add(&l, "%.*s", (int)strcspn(text, ","), text);
 		break;
-	case (uint32_t)EV_EFI_PLATFORM_FIRMWARE_BLOB:
-	case (uint32_t)EV_EFI_PLATFORM_FIRMWARE_BLOB2:
-	case (uint32_t)EV_EFI_HANDOFF_TABLES2:
+	case (uint32_t)TDX_EV_EFI_PLATFORM_FIRMWARE_BLOB:
+	case (uint32_t)TDX_EV_EFI_PLATFORM_FIRMWARE_BLOB2:
+	case (uint32_t)TDX_EV_EFI_HANDOFF_TABLES2:
 		if (counted(e, 0))
 			line_ascii(&l, e->data + 1, e->data[0]);
 		break;

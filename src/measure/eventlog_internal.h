@@ -10,7 +10,7 @@
 #include "measure/internal.h"
 
 /* NULL for a bank the crypto library does not have. */
-const EVP_MD *eventlog_md(enum eventlog_alg bank);
+const EVP_MD *eventlog_md(enum tdx_eventlog_alg bank);
 
 /* UEFI_VARIABLE_DATA: which variable, and what was in it. */
 struct efi_variable {
@@ -20,10 +20,10 @@ struct efi_variable {
 	const uint8_t *data;
 	size_t size;
 };
-bool efi_variable_read(const struct eventlog_event *e, struct efi_variable *v);
+bool efi_variable_read(const struct tdx_eventlog_event *e, struct efi_variable *v);
 /* td-shim's form of EV_PLATFORM_CONFIG_FLAGS: a name of 16 bytes, a length, what was measured. */
 #define NAMED_HEADER 20
-bool eventlog_named(const struct eventlog_event *e);
+bool eventlog_named(const struct tdx_eventlog_event *e);
 bool efi_variable_event(uint32_t type);
 
 /* A line of printable ASCII under way; what does not fit ends in "...". */

@@ -5,7 +5,7 @@
 
 #include "measure/eventlog_internal.h"
 
-const char *eventlog_type_name(uint32_t type)
+const char *tdx_eventlog_type_name(uint32_t type)
 {
 	static const struct {
 		uint32_t type;
@@ -60,14 +60,16 @@ const char *eventlog_type_name(uint32_t type)
 }
 
 static const struct alg {
-	enum eventlog_alg id;
+	enum tdx_eventlog_alg id;
 	unsigned size;
 	const char *name;
 	const EVP_MD *(*md)(void);
 } algs[] = {
-	{EVENTLOG_SHA1, 20, "sha1", EVP_sha1},	     {EVENTLOG_SHA256, 32, "sha256", EVP_sha256},
-	{EVENTLOG_SHA384, 48, "sha384", EVP_sha384}, {EVENTLOG_SHA512, 64, "sha512", EVP_sha512},
-	{EVENTLOG_SM3, 32, "sm3", EVP_sm3},
+	{TDX_EVENTLOG_SHA1, 20, "sha1", EVP_sha1},
+	{TDX_EVENTLOG_SHA256, 32, "sha256", EVP_sha256},
+	{TDX_EVENTLOG_SHA384, 48, "sha384", EVP_sha384},
+	{TDX_EVENTLOG_SHA512, 64, "sha512", EVP_sha512},
+	{TDX_EVENTLOG_SM3, 32, "sm3", EVP_sm3},
 };
 
 static const struct alg *find_alg(unsigned id)
@@ -78,37 +80,38 @@ static const struct alg *find_alg(unsigned id)
 	return NULL;
 }
 
-const char *eventlog_alg_name(unsigned alg)
+const char *tdx_eventlog_alg_name(unsigned alg)
 {
 	const struct alg *a = find_alg(alg);
 
 	return a ? a->name : "unknown";
 }
 
-unsigned eventlog_alg_size(unsigned alg)
+unsigned tdx_eventlog_alg_size(unsigned alg)
 {
 	const struct alg *a = find_alg(alg);
 
 	return a ? a->size : 0;
 }
 
-const EVP_MD *eventlog_md(enum eventlog_alg bank)
+const EVP_MD *eventlog_md(enum tdx_eventlog_alg bank)
 {
 	const struct alg *a = find_alg(bank);
 
 	return a ? a->md() : NULL;
 }
 
-const char *eventlog_register_name(enum eventlog_kind kind, uint32_t reg, char *buf, size_t len)
+const char *tdx_eventlog_register_name(enum tdx_eventlog_kind kind, uint32_t reg, char *buf,
+				       size_t len)
 {
-	if (reg == EVENTLOG_NO_REGISTER)
+	if (reg == TDX_EVENTLOG_NO_REGISTER)
 		snprintf(buf, len, "none");
-	else if (kind == EVENTLOG_TPM)
+	else if (kind == TDX_EVENTLOG_TPM)
 		snprintf(buf, len, "pcr%" PRIu32, reg);
-	else if (reg == EVENTLOG_MRTD)
+	else if (reg == TDX_EVENTLOG_MRTD)
 		snprintf(buf, len, "mrtd");
 	else
-		snprintf(buf, len, "rtmr%" PRIu32, reg - EVENTLOG_RTMR0);
+		snprintf(buf, len, "rtmr%" PRIu32, reg - TDX_EVENTLOG_RTMR0);
 	return buf;
 }
 
@@ -117,43 +120,43 @@ struct text {
 	const char *than; /* NULL: nothing follows */
 };
 
-static struct text text_of(enum eventlog_fault fault)
+static struct text text_of(enum tdx_eventlog_fault fault)
 {
 	switch (fault) {
-	case EVENTLOG_OK:
+	case TDX_EVENTLOG_OK:
 		return (struct text){"no error", NULL};
-	case EVENTLOG_TOO_SHORT:
+	case TDX_EVENTLOG_TOO_SHORT:
 		return (struct text){"a log that ends within its first event: number of bytes",
 				     "less than"};
-	case EVENTLOG_TOO_LONG:
+	case TDX_EVENTLOG_TOO_LONG:
 		return (struct text){"number of bytes", "more than"};
-	case EVENTLOG_IS_TABLE:
+	case TDX_EVENTLOG_IS_TABLE:
 		return (struct text){"this is the ACPI table CCEL, which says where the log lies; "
 				     "the log is /sys/firmware/acpi/tables/data/CCEL",
 				     NULL};
-	case EVENTLOG_HEADER:
+	case TDX_EVENTLOG_HEADER:
 		return (struct text){"not a crypto-agile log (no \"Spec ID Event03\" first): type",
 				     "not"};
-	case EVENTLOG_ALGS:
+	case TDX_EVENTLOG_ALGS:
 		return (struct text){"number of digest algorithms", "not 1 to"};
-	case EVENTLOG_ALG_SIZE:
+	case TDX_EVENTLOG_ALG_SIZE:
 		return (struct text){"size of a digest", "not"};
-	case EVENTLOG_NO_BANK:
+	case TDX_EVENTLOG_NO_BANK:
 		return (struct text){"no digest algorithm that is known, the first", NULL};
-	case EVENTLOG_REGISTER:
+	case TDX_EVENTLOG_REGISTER:
 		return (struct text){"register", "more than"};
-	case EVENTLOG_DIGESTS:
+	case TDX_EVENTLOG_DIGESTS:
 		return (struct text){"number of digests", "more than"};
-	case EVENTLOG_ALG_UNKNOWN:
+	case TDX_EVENTLOG_ALG_UNKNOWN:
 		return (struct text){"digest of an algorithm that the first event does not name",
 				     ""};
-	case EVENTLOG_CUT:
+	case TDX_EVENTLOG_CUT:
 		return (struct text){"the log ends within the event: bytes needed", "there are"};
 	}
 	return (struct text){"unknown fault", NULL};
 }
 
-const char *eventlog_error_text(const struct eventlog_error *e, char *buf, size_t len)
+const char *tdx_eventlog_error_text(const struct tdx_eventlog_error *e, char *buf, size_t len)
 {
 	struct text t = text_of(e->fault);
 

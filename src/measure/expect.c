@@ -24,24 +24,25 @@ static const uint8_t enable_guid[16] = {0xc7, 0x0b, 0xa3, 0xf0, 0x08, 0xaf, 0x56
 					0x99, 0xc4, 0x00, 0x10, 0x09, 0xc9, 0x3a, 0x44};
 
 struct maker {
-	const struct expect_inputs *in;
-	struct expect *out;
-	struct tdvf tdvf;
+	const struct tdx_expect_inputs *in;
+	struct tdx_expect *out;
+	struct tdx_tdvf tdvf;
 	char *err;
 };
 
 static int refuse(struct maker *m, const char *why)
 {
-	snprintf(m->err, EXPECT_ERROR_TEXT, "%s", why);
+	snprintf(m->err, TDX_EXPECT_ERROR_TEXT, "%s", why);
 	return -EINVAL;
 }
 
-static struct expect_event *add(struct maker *m, unsigned rtmr, const char *type, const char *what)
+static struct tdx_expect_event *add(struct maker *m, unsigned rtmr, const char *type,
+				    const char *what)
 {
-	struct expect_event *e = &m->out->event[m->out->nevents];
+	struct tdx_expect_event *e = &m->out->event[m->out->nevents];
 
 	/* The lists below are shorter than the table. */
-	if (m->out->nevents == EXPECT_EVENTS)
+	if (m->out->nevents == TDX_EXPECT_EVENTS)
 		abort();
 	m->out->nevents++;
 	e->rtmr = rtmr;
@@ -53,7 +54,7 @@ static struct expect_event *add(struct maker *m, unsigned rtmr, const char *type
 static int add_of(struct maker *m, unsigned rtmr, const char *type, const char *what,
 		  const void *data, size_t len, const char *from)
 {
-	struct expect_event *e = add(m, rtmr, type, what);
+	struct tdx_expect_event *e = add(m, rtmr, type, what);
 
 	e->known = true;
 	e->from = from;
@@ -62,7 +63,7 @@ static int add_of(struct maker *m, unsigned rtmr, const char *type, const char *
 
 /* An input that was given, or a word on what is missing. */
 static int add_input(struct maker *m, unsigned rtmr, const char *type, const char *what,
-		     const struct expect_bytes *b, const char *from, const char *missing)
+		     const struct tdx_expect_bytes *b, const char *from, const char *missing)
 {
 	if (b->p)
 		return add_of(m, rtmr, type, what, b->p, b->len, from);
@@ -84,10 +85,10 @@ static int add_action(struct maker *m, const char *text)
 
 /* --- RTMR 0: the platform --- */
 
-static const struct tdvf_section *volume(const struct maker *m)
+static const struct tdx_tdvf_section *volume(const struct maker *m)
 {
 	for (unsigned i = 0; i < m->tdvf.nr_sections; i++)
-		if (m->tdvf.section[i].type == TDVF_CFV)
+		if (m->tdvf.section[i].type == TDX_TDVF_CFV)
 			return &m->tdvf.section[i];
 	return NULL;
 }
@@ -101,7 +102,7 @@ static int add_hob(struct maker *m)
 		add(m, 0, "EV_EFI_HANDOFF_TABLES2", "TD HOB")->from = "missing: the size of memory";
 		return 0;
 	}
-	if (qemu_hob(&m->tdvf, m->in->memory, hob, sizeof(hob), &len))
+	if (tdx_qemu_hob(&m->tdvf, m->in->memory, hob, sizeof(hob), &len))
 		return refuse(m, "no TD HOB can be built for this firmware and memory");
 	return add_of(m, 0, "EV_EFI_HANDOFF_TABLES2", "TD HOB", hob, len,
 		      "the list QEMU builds for this firmware and memory");
@@ -148,13 +149,13 @@ static int add_secure_boot(struct maker *m, const uint8_t *cfv, size_t len)
 
 	/* SecureBoot itself is made at boot: of a platform with a key, unless that is switched off.
 	 */
-	varstore_find(cfv, len, global_guid, "PK", &pk);
-	on = varstore_find(cfv, len, enable_guid, "SecureBootEnable", &enable);
+	tdx_varstore_find(cfv, len, global_guid, "PK", &pk);
+	on = tdx_varstore_find(cfv, len, enable_guid, "SecureBootEnable", &enable);
 	one = (uint8_t)(pk && (!enable || on[0]));
 	rc = add_variable(m, global_guid, "SecureBoot", &one, pk ? 1 : 0, from);
 	for (unsigned i = 0; i < 4 && !rc; i++) {
 		size_t size;
-		const void *p = varstore_find(cfv, len, keys[i].guid, keys[i].name, &size);
+		const void *p = tdx_varstore_find(cfv, len, keys[i].guid, keys[i].name, &size);
 
 		rc = add_variable(m, keys[i].guid, keys[i].name, p, size, from);
 	}
@@ -173,7 +174,7 @@ static const uint8_t ui_app[] = {0x09, 0x01, 0x00, 0x00, 0x2c, 0x00, 'U',  0x00,
 static int add_platform(struct maker *m)
 {
 	static const char *const acpi[] = {"etc/table-loader", "etc/acpi/rsdp", "etc/acpi/tables"};
-	const struct tdvf_section *s = volume(m);
+	const struct tdx_tdvf_section *s = volume(m);
 	const uint8_t *cfv;
 	int rc;
 
@@ -197,7 +198,7 @@ static int add_platform(struct maker *m)
 			       "missing: the fw_cfg file, which QEMU makes of "
 			       "its devices");
 	}
-	if (!rc && m->in->ovmf == EXPECT_OVMF_NEW)
+	if (!rc && m->in->ovmf == TDX_EXPECT_OVMF_NEW)
 		add(m, 0, "EV_PLATFORM_CONFIG_FLAGS", "other fw_cfg files")->from =
 			"missing: which of them this firmware measures differs by build";
 	return rc;
@@ -209,7 +210,7 @@ static int add_boot_options(struct maker *m)
 	static const uint8_t order[2];
 	int rc;
 
-	if (m->in->boot != EXPECT_DIRECT || m->in->ovmf == EXPECT_OVMF_NEW) {
+	if (m->in->boot != TDX_EXPECT_DIRECT || m->in->ovmf == TDX_EXPECT_OVMF_NEW) {
 		add(m, 0, "EV_EFI_VARIABLE_BOOT", "BootOrder and boot options")->from =
 			"missing: the options that the firmware makes of its devices";
 		return 0;
@@ -259,36 +260,37 @@ static int patch_header(struct maker *m, uint8_t *k, size_t len)
 	return 0;
 }
 
-static int add_pe(struct maker *m, const char *what, const struct expect_bytes *b, const char *from,
-		  const char *missing)
+static int add_pe(struct maker *m, const char *what, const struct tdx_expect_bytes *b,
+		  const char *from, const char *missing)
 {
-	struct expect_event *e = add(m, 1, "EV_EFI_BOOT_SERVICES_APPLICATION", what);
+	struct tdx_expect_event *e = add(m, 1, "EV_EFI_BOOT_SERVICES_APPLICATION", what);
 	int rc;
 
 	e->from = missing;
 	if (!b->p)
 		return 0;
-	rc = pe_authenticode(b->p, b->len, &e->digest);
+	rc = tdx_pe_authenticode(b->p, b->len, &e->digest);
 	e->known = !rc;
 	e->from = from;
 	if (rc != -EINVAL)
 		return rc;
-	snprintf(m->err, EXPECT_ERROR_TEXT, "%s: the file is not a PE image (one for EFI)", what);
+	snprintf(m->err, TDX_EXPECT_ERROR_TEXT, "%s: the file is not a PE image (one for EFI)",
+		 what);
 	return rc;
 }
 
 static int add_image(struct maker *m, const uint8_t *p, size_t len, const char *from)
 {
-	return add_pe(m, "PE image: kernel", &(struct expect_bytes){p, len}, from, NULL);
+	return add_pe(m, "PE image: kernel", &(struct tdx_expect_bytes){p, len}, from, NULL);
 }
 
 static int add_kernel(struct maker *m)
 {
-	const struct expect_bytes *k = &m->in->kernel;
+	const struct tdx_expect_bytes *k = &m->in->kernel;
 	uint8_t *copy;
 	int rc;
 
-	if (m->in->boot != EXPECT_DIRECT || m->in->ovmf == EXPECT_OVMF_NEW)
+	if (m->in->boot != TDX_EXPECT_DIRECT || m->in->ovmf == TDX_EXPECT_OVMF_NEW)
 		return add_image(m, k->p, k->len, "Authenticode of the file");
 	if (!m->in->memory && m->in->initrd.p) {
 		add(m, 1, "EV_EFI_BOOT_SERVICES_APPLICATION", "PE image: kernel")->from =
@@ -383,7 +385,7 @@ static int add_sections(struct maker *m)
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]) && !rc; i++) {
 		size_t size;
-		const void *p = pe_section(m->in->kernel.p, m->in->kernel.len, names[i], &size);
+		const void *p = tdx_pe_section(m->in->kernel.p, m->in->kernel.len, names[i], &size);
 
 		if (!p)
 			continue;
@@ -417,7 +419,7 @@ static int add_stub(struct maker *m, const char *cmdline, const char *from)
 
 static int add_direct_options(struct maker *m)
 {
-	const bool initrd = m->in->initrd.p, before = m->in->ovmf == EXPECT_OVMF_NEW;
+	const bool initrd = m->in->initrd.p, before = m->in->ovmf == TDX_EXPECT_OVMF_NEW;
 	const char *cmdline = m->in->append ? m->in->append : "";
 	char *text;
 	int n = asprintf(&text, "%s%s%s", initrd && before ? "initrd=initrd " : "", cmdline,
@@ -501,15 +503,15 @@ static int uki(struct maker *m)
 	if (!rc)
 		rc = add_sections(m);
 	if (!rc) {
-		struct expect_event *e = add(m, 1, "EV_EFI_BOOT_SERVICES_APPLICATION",
-					     "PE image: the kernel within");
+		struct tdx_expect_event *e = add(m, 1, "EV_EFI_BOOT_SERVICES_APPLICATION",
+						 "PE image: the kernel within");
 		size_t size;
-		const void *p = pe_section(m->in->kernel.p, m->in->kernel.len, ".linux", &size);
+		const void *p = tdx_pe_section(m->in->kernel.p, m->in->kernel.len, ".linux", &size);
 
 		if (!p)
 			return refuse(m,
 				      "the image has no section .linux: no unified kernel image");
-		rc = pe_authenticode(p, size, &e->digest);
+		rc = tdx_pe_authenticode(p, size, &e->digest);
 		e->known = !rc;
 		e->from = rc ? "missing: the section .linux is not a PE image of its own"
 			     : "Authenticode of the section .linux";
@@ -525,11 +527,11 @@ static int sum_up(struct maker *m)
 	for (unsigned r = 0; r < 3; r++)
 		m->out->known[r] = true;
 	for (size_t i = 0; i < m->out->nevents && !rc; i++) {
-		const struct expect_event *e = &m->out->event[i];
+		const struct tdx_expect_event *e = &m->out->event[i];
 
 		m->out->known[e->rtmr] &= e->known;
 		if (e->known)
-			rc = rtmr_extend(&m->out->rtmr[e->rtmr], &e->digest);
+			rc = tdx_rtmr_extend(&m->out->rtmr[e->rtmr], &e->digest);
 	}
 	/* Half a register is no register. */
 	for (unsigned r = 0; r < 3; r++)
@@ -538,32 +540,33 @@ static int sum_up(struct maker *m)
 	return rc;
 }
 
-int expect_boot(const struct expect_inputs *in, struct expect *out, char err[EXPECT_ERROR_TEXT])
+int tdx_expect_boot(const struct tdx_expect_inputs *in, struct tdx_expect *out,
+		    char err[TDX_EXPECT_ERROR_TEXT])
 {
 	struct maker m = {.in = in, .out = out, .err = err};
-	struct tdvf_measurement mr;
-	struct tdvf_error terr;
+	struct tdx_tdvf_measurement mr;
+	struct tdx_tdvf_error terr;
 	int rc;
 
 	memset(out, 0, sizeof(*out));
 	err[0] = 0;
 	if (!in->firmware.p || !in->kernel.p)
 		return refuse(&m, "a firmware and a kernel are needed");
-	rc = tdvf_mrtd(in->firmware.p, in->firmware.len, TDVF_ORDER_PAGE, &mr, &terr);
+	rc = tdx_tdvf_mrtd(in->firmware.p, in->firmware.len, TDX_TDVF_ORDER_PAGE, &mr, &terr);
 	if (rc == -EINVAL)
-		tdvf_error_text(&terr, err, EXPECT_ERROR_TEXT);
+		tdx_tdvf_error_text(&terr, err, TDX_EXPECT_ERROR_TEXT);
 	if (rc)
 		return rc;
 	m.tdvf = mr.tdvf;
 	out->mrtd = mr.mrtd;
 	switch (in->boot) {
-	case EXPECT_DIRECT:
+	case TDX_EXPECT_DIRECT:
 		rc = direct(&m);
 		break;
-	case EXPECT_UKI:
+	case TDX_EXPECT_UKI:
 		rc = uki(&m);
 		break;
-	case EXPECT_GRUB:
+	case TDX_EXPECT_GRUB:
 		rc = grub(&m);
 		break;
 	}

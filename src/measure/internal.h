@@ -50,8 +50,8 @@ static inline bool inside(uint64_t start, uint64_t size, uint64_t limit)
 #define TDVF_SECTION_SIZE    32
 
 /* Offset of the descriptor; on error fills *err and returns -EINVAL. */
-int tdvf_find(const uint8_t *image, size_t len, uint32_t *offset, struct tdvf_error *err);
+int tdvf_find(const uint8_t *image, size_t len, uint32_t *offset, struct tdx_tdvf_error *err);
 
-int tdvf_fail(struct tdvf_error *err, struct tdvf_error e);
+int tdvf_fail(struct tdx_tdvf_error *err, struct tdx_tdvf_error e);
 
 #endif

@@ -14,14 +14,14 @@
 #define BLOCK	   128
 #define GPA_OFFSET 16
 
-static void flush(struct mrtd *m)
+static void flush(struct tdx_mrtd *m)
 {
 	if (!m->error && m->used && EVP_DigestUpdate(m->md, m->stream, m->used) != 1)
 		m->error = -EIO;
 	m->used = 0;
 }
 
-static uint8_t *reserve(struct mrtd *m, size_t len)
+static uint8_t *reserve(struct tdx_mrtd *m, size_t len)
 {
 	uint8_t *p;
 
@@ -39,7 +39,7 @@ static void put_block(uint8_t *p, const char *name, size_t name_len, gpa_t at)
 	put_le64(p + GPA_OFFSET, at.v);
 }
 
-void mrtd_init(struct mrtd *m)
+void tdx_mrtd_init(struct tdx_mrtd *m)
 {
 	m->error = 0;
 	m->used = 0;
@@ -52,22 +52,22 @@ void mrtd_init(struct mrtd *m)
 		m->error = -EIO;
 }
 
-void mrtd_page_add(struct mrtd *m, gpa_t page)
+void tdx_mrtd_page_add(struct tdx_mrtd *m, gpa_t page)
 {
 	put_block(reserve(m, BLOCK), "MEM.PAGE.ADD", 12, page);
 	m->pages++;
 }
 
-void mrtd_extend(struct mrtd *m, gpa_t chunk, const void *data)
+void tdx_mrtd_extend(struct tdx_mrtd *m, gpa_t chunk, const void *data)
 {
-	uint8_t *p = reserve(m, BLOCK + MRTD_EXTEND_SIZE);
+	uint8_t *p = reserve(m, BLOCK + TDX_MRTD_EXTEND_SIZE);
 
 	put_block(p, "MR.EXTEND", 9, chunk);
-	memcpy(p + BLOCK, data, MRTD_EXTEND_SIZE);
+	memcpy(p + BLOCK, data, TDX_MRTD_EXTEND_SIZE);
 	m->extends++;
 }
 
-int mrtd_final(struct mrtd *m, struct tdx_digest *out)
+int tdx_mrtd_final(struct tdx_mrtd *m, struct tdx_digest *out)
 {
 	unsigned len = 0;
 

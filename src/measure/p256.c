@@ -13,7 +13,7 @@
 #define HALF	32
 #define DER_MAX 80
 
-int p256_sign(EVP_PKEY *key, const void *data, size_t len, uint8_t sig[QUOTE_SIGNATURE_SIZE])
+int p256_sign(EVP_PKEY *key, const void *data, size_t len, uint8_t sig[TDX_QUOTE_SIGNATURE_SIZE])
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	uint8_t der[DER_MAX];
@@ -48,7 +48,7 @@ static ECDSA_SIG *from_raw(const uint8_t *sig)
 }
 
 int p256_verify(EVP_PKEY *key, const void *data, size_t len,
-		const uint8_t sig[QUOTE_SIGNATURE_SIZE])
+		const uint8_t sig[TDX_QUOTE_SIGNATURE_SIZE])
 {
 	ECDSA_SIG *rs = from_raw(sig);
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -64,16 +64,16 @@ int p256_verify(EVP_PKEY *key, const void *data, size_t len,
 	return rc;
 }
 
-EVP_PKEY *p256_from_raw(const uint8_t raw[QUOTE_KEY_SIZE])
+EVP_PKEY *p256_from_raw(const uint8_t raw[TDX_QUOTE_KEY_SIZE])
 {
 	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
 	char group[] = "prime256v1";
-	uint8_t point[1 + QUOTE_KEY_SIZE];
+	uint8_t point[1 + TDX_QUOTE_KEY_SIZE];
 	OSSL_PARAM params[3];
 	EVP_PKEY *key = NULL;
 
 	point[0] = POINT_CONVERSION_UNCOMPRESSED;
-	memcpy(point + 1, raw, QUOTE_KEY_SIZE);
+	memcpy(point + 1, raw, TDX_QUOTE_KEY_SIZE);
 	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0);
 	params[1] =
 		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point));
@@ -85,7 +85,7 @@ EVP_PKEY *p256_from_raw(const uint8_t raw[QUOTE_KEY_SIZE])
 	return key;
 }
 
-int p256_to_raw(EVP_PKEY *key, uint8_t raw[QUOTE_KEY_SIZE])
+int p256_to_raw(EVP_PKEY *key, uint8_t raw[TDX_QUOTE_KEY_SIZE])
 {
 	BIGNUM *x = NULL, *y = NULL;
 	int rc = -EIO;
@@ -114,7 +114,7 @@ int qe_binding(const uint8_t *key, const void *auth, size_t auth_len, uint8_t ou
 	int rc = -EIO;
 
 	if (ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1 &&
-	    EVP_DigestUpdate(ctx, key, QUOTE_KEY_SIZE) == 1 &&
+	    EVP_DigestUpdate(ctx, key, TDX_QUOTE_KEY_SIZE) == 1 &&
 	    EVP_DigestUpdate(ctx, auth, auth_len) == 1 && EVP_DigestFinal_ex(ctx, out, NULL) == 1)
 		rc = 0;
 	EVP_MD_CTX_free(ctx);

@@ -119,7 +119,7 @@ static bool hash_rest(const struct pe *pe, EVP_MD_CTX *ctx, uint64_t hashed)
 	return pe->len % 8 == 0 || EVP_DigestUpdate(ctx, zero, 8 - pe->len % 8) == 1;
 }
 
-int pe_authenticode(const void *image, size_t len, struct tdx_digest *out)
+int tdx_pe_authenticode(const void *image, size_t len, struct tdx_digest *out)
 {
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	uint64_t hashed = 0;
@@ -138,7 +138,7 @@ int pe_authenticode(const void *image, size_t len, struct tdx_digest *out)
 	return rc;
 }
 
-const void *pe_section(const void *image, size_t len, const char *name, size_t *size)
+const void *tdx_pe_section(const void *image, size_t len, const char *name, size_t *size)
 {
 	struct pe pe;
 

@@ -50,33 +50,35 @@ static bool put_range(struct writer *w, unsigned type, uint64_t start, uint64_t 
 }
 
 /* The section in RAM that comes next. */
-static const struct tdvf_section *next(const struct tdvf *t, uint64_t from, uint64_t end)
+static const struct tdx_tdvf_section *next(const struct tdx_tdvf *t, uint64_t from, uint64_t end)
 {
-	const struct tdvf_section *best = NULL;
+	const struct tdx_tdvf_section *best = NULL;
 
 	for (unsigned i = 0; i < t->nr_sections; i++) {
-		const struct tdvf_section *s = &t->section[i];
+		const struct tdx_tdvf_section *s = &t->section[i];
 
-		if ((s->type == TDVF_TD_HOB || s->type == TDVF_TEMP_MEM) && s->memory.v >= from &&
-		    s->memory.v + s->memory_size <= end && (!best || s->memory.v < best->memory.v))
+		if ((s->type == TDX_TDVF_TD_HOB || s->type == TDX_TDVF_TEMP_MEM) &&
+		    s->memory.v >= from && s->memory.v + s->memory_size <= end &&
+		    (!best || s->memory.v < best->memory.v))
 			best = s;
 	}
 	return best;
 }
 
-int qemu_hob(const struct tdvf *tdvf, uint64_t memory, uint8_t *out, size_t cap, size_t *len)
+int tdx_qemu_hob(const struct tdx_tdvf *tdvf, uint64_t memory, uint8_t *out, size_t cap,
+		 size_t *len)
 {
 	const uint64_t low = memory >= SPLIT_FROM ? SPLIT_AT : memory;
 	struct writer w = {out, HANDOFF_SIZE, cap};
-	const struct tdvf_section *s;
+	const struct tdx_tdvf_section *s;
 	uint64_t at = 0, where = 0;
 	bool ok = cap >= HANDOFF_SIZE;
 
 	*len = 0;
 	for (unsigned i = 0; i < tdvf->nr_sections; i++)
-		if (tdvf->section[i].type == TDVF_TD_HOB)
+		if (tdvf->section[i].type == TDX_TDVF_TD_HOB)
 			where = tdvf->section[i].memory.v;
-	if (!ok || !where || memory > TDVF_MAX_GPA)
+	if (!ok || !where || memory > TDX_TDVF_MAX_GPA)
 		return -EINVAL;
 	while (ok && (s = next(tdvf, at, low))) {
 		ok = put_range(&w, RESOURCE_UNACCEPTED, at, s->memory.v) &&

@@ -57,12 +57,12 @@ static unsigned answer_type(const uint8_t *msg, size_t len)
 	return type % 2 == 0 && type < GET_PLATFORM_INFO_RESP ? type + 1 : GET_QUOTE_RESP;
 }
 
-int quote_service_answer(const struct quote_service *s, unsigned version, const void *key,
-			 size_t key_len, const uint8_t *msg, size_t len, uint8_t *out, size_t cap,
-			 size_t *out_len)
+int tdx_quote_service_answer(const struct tdx_quote_service *s, unsigned version, const void *key,
+			     size_t key_len, const uint8_t *msg, size_t len, uint8_t *out,
+			     size_t cap, size_t *out_len)
 {
 	unsigned error = check(msg, len);
-	struct attest_error err;
+	struct tdx_attest_error err;
 	struct tdx_report report;
 	size_t quote = 0;
 	int rc;
@@ -71,11 +71,12 @@ int quote_service_answer(const struct quote_service *s, unsigned version, const 
 	if (cap < RESP_QUOTE)
 		return -ENOSPC;
 	memset(out, 0, RESP_QUOTE);
-	if (!error && tdreport_parse(msg + REQ_REPORT, le32(msg + REQ_REPORT_SIZE), &report, &err))
+	if (!error &&
+	    tdx_report_parse(msg + REQ_REPORT, le32(msg + REQ_REPORT_SIZE), &report, &err))
 		error = QGS_INVALID_PARAMETER;
 	if (!error) {
-		rc = quote_service_sign_as(s, version, &report, key, key_len, out + RESP_QUOTE,
-					   cap - RESP_QUOTE, &quote, &err);
+		rc = tdx_quote_service_sign_as(s, version, &report, key, key_len, out + RESP_QUOTE,
+					       cap - RESP_QUOTE, &quote, &err);
 		if (rc == -ENOSPC)
 			return rc;
 		error = rc == -EBADMSG ? QGS_INVALID_PARAMETER : rc ? QGS_UNEXPECTED : QGS_SUCCESS;

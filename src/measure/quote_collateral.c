@@ -17,37 +17,37 @@
 #define ZERO_48	   "000000000000000000000000000000000000000000000000"
 #define EVALUATION 17
 
-static const char *const fault_names[QUOTE_FAULTS] = {
-	[QUOTE_FAULT_NONE] = "none",
-	[QUOTE_FAULT_REVOKED] = "revoked",
-	[QUOTE_FAULT_REVOKED_CA] = "revoked-ca",
-	[QUOTE_FAULT_EXPIRED] = "expired",
-	[QUOTE_FAULT_EXPIRED_PCK] = "expired-pck",
-	[QUOTE_FAULT_OUT_OF_DATE] = "out-of-date",
-	[QUOTE_FAULT_OLD_MODULE] = "old-module",
-	[QUOTE_FAULT_WRONG_FMSPC] = "wrong-fmspc",
-	[QUOTE_FAULT_WRONG_IDENTITY] = "wrong-identity",
-	[QUOTE_FAULT_BAD_SIGNATURE] = "bad-signature",
+static const char *const fault_names[TDX_QUOTE_FAULTS] = {
+	[TDX_QUOTE_FAULT_NONE] = "none",
+	[TDX_QUOTE_FAULT_REVOKED] = "revoked",
+	[TDX_QUOTE_FAULT_REVOKED_CA] = "revoked-ca",
+	[TDX_QUOTE_FAULT_EXPIRED] = "expired",
+	[TDX_QUOTE_FAULT_EXPIRED_PCK] = "expired-pck",
+	[TDX_QUOTE_FAULT_OUT_OF_DATE] = "out-of-date",
+	[TDX_QUOTE_FAULT_OLD_MODULE] = "old-module",
+	[TDX_QUOTE_FAULT_WRONG_FMSPC] = "wrong-fmspc",
+	[TDX_QUOTE_FAULT_WRONG_IDENTITY] = "wrong-identity",
+	[TDX_QUOTE_FAULT_BAD_SIGNATURE] = "bad-signature",
 };
 
-const char *quote_fault_name(unsigned fault)
+const char *tdx_quote_fault_name(unsigned fault)
 {
-	return fault < QUOTE_FAULTS ? fault_names[fault] : NULL;
+	return fault < TDX_QUOTE_FAULTS ? fault_names[fault] : NULL;
 }
 
 /* What is being made, and what is to be wrong with it. */
 struct maker {
-	const struct quote_service *s;
-	enum quote_fault fault;
+	const struct tdx_quote_service *s;
+	enum tdx_quote_fault fault;
 	int64_t from, to;
-	struct quote_files *out;
+	struct tdx_quote_files *out;
 };
 
 static int add_file(struct maker *m, const char *name, const void *data, size_t len)
 {
 	char *copy = malloc(len + 1);
 
-	if (!copy || m->out->n == QUOTE_FILES) {
+	if (!copy || m->out->n == TDX_QUOTE_FILES) {
 		free(copy);
 		return copy ? -ENOSPC : -ENOMEM;
 	}
@@ -59,7 +59,7 @@ static int add_file(struct maker *m, const char *name, const void *data, size_t 
 	return 0;
 }
 
-static const char *file_text(const struct quote_files *f, const char *name)
+static const char *file_text(const struct tdx_quote_files *f, const char *name)
 {
 	for (unsigned i = 0; i < f->n; i++)
 		if (!strcmp(f->file[i].name, name))
@@ -67,7 +67,7 @@ static const char *file_text(const struct quote_files *f, const char *name)
 	return "";
 }
 
-void quote_files_free(struct quote_files *f)
+void tdx_quote_files_free(struct tdx_quote_files *f)
 {
 	for (unsigned i = 0; i < f->n; i++)
 		free(f->file[i].data);
@@ -116,7 +116,7 @@ static json_t *module_level(unsigned svn, const char *status, int64_t date)
 /* An old module has a version below that of the only good level. */
 static json_t *module_identity(const struct maker *m, unsigned generation)
 {
-	const bool old = m->fault == QUOTE_FAULT_OLD_MODULE;
+	const bool old = m->fault == TDX_QUOTE_FAULT_OLD_MODULE;
 	json_t *levels = json_array();
 	char name[8];
 
@@ -132,10 +132,10 @@ static json_t *module_identity(const struct maker *m, unsigned generation)
 /* Out of date is a platform whose first component is behind: it cannot reach the level before. */
 static json_t *tcb_info(const struct maker *m)
 {
-	const bool wrong = m->fault == QUOTE_FAULT_WRONG_FMSPC;
+	const bool wrong = m->fault == TDX_QUOTE_FAULT_WRONG_FMSPC;
 	json_t *levels = json_array(), *modules = json_array();
 
-	if (m->fault == QUOTE_FAULT_OUT_OF_DATE) {
+	if (m->fault == TDX_QUOTE_FAULT_OUT_OF_DATE) {
 		json_array_append_new(levels, platform_level(255, "UpToDate", m->from));
 		json_array_append_new(levels, platform_level(0, "OutOfDate", m->from - 365 * DAY));
 	} else {
@@ -158,7 +158,7 @@ static json_t *qe_identity(const struct maker *m)
 	for (unsigned i = 0; i < 32; i++)
 		snprintf(signer + 2 * i, 3, "%02X",
 			 i < 16 ? (unsigned)(uint8_t)SWTDX_QE_VENDOR[i] : 0);
-	if (m->fault == QUOTE_FAULT_WRONG_IDENTITY)
+	if (m->fault == TDX_QUOTE_FAULT_WRONG_IDENTITY)
 		memset(signer, 'A', 64);
 	return json_pack("{s:s,s:i,s:o,s:o,s:i,s:s,s:s,s:s,s:s,s:s,s:i,s:[{s:{s:i},s:o,s:s}]}",
 			 "id", "TD_QE", "version", 2, "issueDate", iso(m->from), "nextUpdate",
@@ -173,7 +173,7 @@ static json_t *qe_identity(const struct maker *m)
 /* A statement's text, and the signature of it in hexadecimal. */
 static int sign_text(const struct maker *m, const char *text, char hex[129])
 {
-	uint8_t sig[QUOTE_SIGNATURE_SIZE];
+	uint8_t sig[TDX_QUOTE_SIGNATURE_SIZE];
 	int rc = p256_sign(m->s->ca.key[TEST_TCB], text, strlen(text), sig);
 
 	for (unsigned i = 0; i < sizeof(sig); i++)
@@ -190,7 +190,7 @@ static int add_statement(struct maker *m, json_t *what, const char *file, const 
 
 	json_decref(what);
 	/* Something that no other check looks at. */
-	if (!rc && m->fault == QUOTE_FAULT_BAD_SIGNATURE && strstr(text, "DataNumber"))
+	if (!rc && m->fault == TDX_QUOTE_FAULT_BAD_SIGNATURE && strstr(text, "DataNumber"))
 		strstr(text, "DataNumber")[strlen("DataNumber\":")]++;
 	if (!rc) {
 		n = asprintf(&whole, "{\"%s\":%s,\"signature\":\"%s\"}", member, text, hex);
@@ -252,8 +252,8 @@ static int add_root(struct maker *m)
 
 static int make(struct maker *m, json_t *all)
 {
-	X509 *leaf = m->fault == QUOTE_FAULT_REVOKED ? m->s->ca.cert[TEST_LEAF] : NULL;
-	X509 *ca = m->fault == QUOTE_FAULT_REVOKED_CA ? m->s->ca.cert[TEST_CA] : NULL;
+	X509 *leaf = m->fault == TDX_QUOTE_FAULT_REVOKED ? m->s->ca.cert[TEST_LEAF] : NULL;
+	X509 *ca = m->fault == TDX_QUOTE_FAULT_REVOKED_CA ? m->s->ca.cert[TEST_CA] : NULL;
 	char *text;
 	int rc = add_statement(m, tcb_info(m), "tcbInfo.json", "tcbInfo", all, "tcb_info",
 			       "tcb_info_signature");
@@ -287,10 +287,10 @@ static int make(struct maker *m, json_t *all)
 	return rc;
 }
 
-int quote_service_collateral(const struct quote_service *s, enum quote_fault fault, int64_t now,
-			     struct quote_files *out)
+int tdx_quote_service_collateral(const struct tdx_quote_service *s, enum tdx_quote_fault fault,
+				 int64_t now, struct tdx_quote_files *out)
 {
-	const int64_t from = now - (fault == QUOTE_FAULT_EXPIRED ? 2 * GOOD_FOR : DAY);
+	const int64_t from = now - (fault == TDX_QUOTE_FAULT_EXPIRED ? 2 * GOOD_FOR : DAY);
 	struct maker m = {s, fault, from, from + GOOD_FOR + DAY, out};
 	json_t *all = json_object();
 	int rc;
@@ -302,25 +302,25 @@ int quote_service_collateral(const struct quote_service *s, enum quote_fault fau
 		rc = all ? make(&m, all) : -ENOMEM;
 	json_decref(all);
 	if (rc)
-		quote_files_free(out);
+		tdx_quote_files_free(out);
 	return rc;
 }
 
-int quote_service_with(const struct quote_service *s, enum quote_fault fault, int64_t now,
-		       struct quote_service **out)
+int tdx_quote_service_with(const struct tdx_quote_service *s, enum tdx_quote_fault fault,
+			   int64_t now, struct tdx_quote_service **out)
 {
 	X509 *expired, *certs[CHAIN_CERTS];
 	size_t len;
 	char *text;
-	int rc = quote_service_save(s, &text, &len);
+	int rc = tdx_quote_service_save(s, &text, &len);
 
 	*out = NULL;
 	if (!rc)
-		rc = quote_service_load(text, len, out);
+		rc = tdx_quote_service_load(text, len, out);
 	if (text)
 		OPENSSL_cleanse(text, len);
 	free(text);
-	if (rc || fault != QUOTE_FAULT_EXPIRED_PCK)
+	if (rc || fault != TDX_QUOTE_FAULT_EXPIRED_PCK)
 		return rc;
 	expired = !s->ca.cert[TEST_TCB] ? NULL : test_leaf_expired(&(*out)->ca, now);
 	if (expired) {
@@ -332,7 +332,7 @@ int quote_service_with(const struct quote_service *s, enum quote_fault fault, in
 	}
 	X509_free(expired);
 	if (!expired || rc) {
-		quote_service_free(*out);
+		tdx_quote_service_free(*out);
 		*out = NULL;
 		return rc ? rc : -EIO;
 	}

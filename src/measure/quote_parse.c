@@ -10,31 +10,31 @@
 
 #include "measure/attest.h"
 
-static int wrong(struct attest_error *err, enum attest_fault fault, uint64_t at, uint64_t value,
-		 uint64_t limit)
+static int wrong(struct tdx_attest_error *err, enum tdx_attest_fault fault, uint64_t at,
+		 uint64_t value, uint64_t limit)
 {
 	return attest_fail(err, -EINVAL, fault, at, value, limit);
 }
 
-static int too_short(struct attest_error *err, size_t len, size_t need)
+static int too_short(struct tdx_attest_error *err, size_t len, size_t need)
 {
-	return wrong(err, QUOTE_TOO_SHORT, len, len, need);
+	return wrong(err, TDX_ATTEST_QUOTE_TOO_SHORT, len, len, need);
 }
 
-static int check_header(const uint8_t *p, struct tdx_quote *q, struct attest_error *err)
+static int check_header(const uint8_t *p, struct tdx_quote *q, struct tdx_attest_error *err)
 {
 	unsigned version = le16(p + QH_VERSION), tee = le32(p + QH_TEE_TYPE);
 
 	if (version < QUOTE_V3 || version > QUOTE_V5)
-		return wrong(err, QUOTE_VERSION, QH_VERSION, version, QUOTE_V4);
+		return wrong(err, TDX_ATTEST_QUOTE_VERSION, QH_VERSION, version, QUOTE_V4);
 	if (le16(p + QH_KEY_TYPE) != KEY_ECDSA_P256)
-		return wrong(err, QUOTE_KEY_TYPE, QH_KEY_TYPE, le16(p + QH_KEY_TYPE),
+		return wrong(err, TDX_ATTEST_QUOTE_KEY_TYPE, QH_KEY_TYPE, le16(p + QH_KEY_TYPE),
 			     KEY_ECDSA_P256);
 	if (tee != TEE_TDX && tee != TEE_SGX)
-		return wrong(err, QUOTE_TEE_TYPE, QH_TEE_TYPE, tee, TEE_TDX);
+		return wrong(err, TDX_ATTEST_QUOTE_TEE_TYPE, QH_TEE_TYPE, tee, TEE_TDX);
 	/* There are no TDs in version 3: the word was reserved. */
 	if (version == QUOTE_V3 && tee != TEE_SGX)
-		return wrong(err, QUOTE_TEE_TYPE, QH_TEE_TYPE, tee, TEE_SGX);
+		return wrong(err, TDX_ATTEST_QUOTE_TEE_TYPE, QH_TEE_TYPE, tee, TEE_SGX);
 	q->version = version;
 	q->sgx = tee == TEE_SGX;
 	return 0;
@@ -42,22 +42,22 @@ static int check_header(const uint8_t *p, struct tdx_quote *q, struct attest_err
 
 static size_t known_size(unsigned type)
 {
-	switch ((enum quote_body_type)type) {
-	case QUOTE_BODY_SGX:
-		return QUOTE_SGX_SIZE;
-	case QUOTE_BODY_TDX_10:
-		return QUOTE_BODY_SIZE;
-	case QUOTE_BODY_TDX_15:
-		return QUOTE_BODY_15_SIZE;
+	switch ((enum tdx_quote_body_type)type) {
+	case TDX_QUOTE_BODY_SGX:
+		return TDX_QUOTE_SGX_SIZE;
+	case TDX_QUOTE_BODY_TDX_10:
+		return TDX_QUOTE_BODY_SIZE;
+	case TDX_QUOTE_BODY_TDX_15:
+		return TDX_QUOTE_BODY_15_SIZE;
 	}
 	return 0;
 }
 
 /* A type that nobody knows yet brings its size. */
 static int check_descriptor(const uint8_t *p, size_t len, struct tdx_quote *q,
-			    struct attest_error *err)
+			    struct tdx_attest_error *err)
 {
-	const size_t at = QUOTE_HEADER_SIZE;
+	const size_t at = TDX_QUOTE_HEADER_SIZE;
 	size_t known;
 
 	if (len < at + Q_DESCRIPTOR)
@@ -65,27 +65,27 @@ static int check_descriptor(const uint8_t *p, size_t len, struct tdx_quote *q,
 	q->body_type = le16(p + at);
 	q->body_size = le32(p + at + 2);
 	known = known_size(q->body_type);
-	if (!q->body_type || (q->body_type == QUOTE_BODY_SGX) != q->sgx)
-		return wrong(err, QUOTE_BODY_TYPE, at, q->body_type,
-			     q->sgx ? QUOTE_BODY_SGX : QUOTE_BODY_TDX_10);
-	if ((known && q->body_size != known) || q->body_size > QUOTE_LIMIT)
-		return wrong(err, QUOTE_BODY_LENGTH, at + 2, q->body_size,
-			     known ? known : QUOTE_LIMIT);
+	if (!q->body_type || (q->body_type == TDX_QUOTE_BODY_SGX) != q->sgx)
+		return wrong(err, TDX_ATTEST_QUOTE_BODY_TYPE, at, q->body_type,
+			     q->sgx ? TDX_QUOTE_BODY_SGX : TDX_QUOTE_BODY_TDX_10);
+	if ((known && q->body_size != known) || q->body_size > TDX_QUOTE_LIMIT)
+		return wrong(err, TDX_ATTEST_QUOTE_BODY_LENGTH, at + 2, q->body_size,
+			     known ? known : TDX_QUOTE_LIMIT);
 	return 0;
 }
 
-static int frame(const uint8_t *p, size_t len, struct tdx_quote *q, struct attest_error *err)
+static int frame(const uint8_t *p, size_t len, struct tdx_quote *q, struct tdx_attest_error *err)
 {
-	size_t body = QUOTE_HEADER_SIZE;
+	size_t body = TDX_QUOTE_HEADER_SIZE;
 	int rc;
 
-	if (len < QUOTE_HEADER_SIZE)
-		return too_short(err, len, QUOTE_HEADER_SIZE);
+	if (len < TDX_QUOTE_HEADER_SIZE)
+		return too_short(err, len, TDX_QUOTE_HEADER_SIZE);
 	/* First of all, so that what is no quote at all is told so. */
 	rc = check_header(p, q, err);
 	if (rc)
 		return rc;
-	q->body_type = q->sgx ? QUOTE_BODY_SGX : QUOTE_BODY_TDX_10;
+	q->body_type = q->sgx ? TDX_QUOTE_BODY_SGX : TDX_QUOTE_BODY_TDX_10;
 	q->body_size = known_size(q->body_type);
 	if (q->version == QUOTE_V5) {
 		rc = check_descriptor(p, len, q, err);
@@ -98,22 +98,23 @@ static int frame(const uint8_t *p, size_t len, struct tdx_quote *q, struct attes
 	q->bytes = p;
 	q->len = len;
 	q->body_bytes = p + body;
-	if (q->body_type == QUOTE_BODY_TDX_10 || q->body_type == QUOTE_BODY_TDX_15)
+	if (q->body_type == TDX_QUOTE_BODY_TDX_10 || q->body_type == TDX_QUOTE_BODY_TDX_15)
 		memcpy(&q->body, p + body, sizeof(q->body));
-	if (q->body_type == QUOTE_BODY_TDX_15) {
-		memcpy(q->tee_tcb_svn2, p + body + QUOTE_BODY_SIZE, 16);
-		memcpy(&q->mrservicetd, p + body + QUOTE_BODY_SIZE + 16, 48);
+	if (q->body_type == TDX_QUOTE_BODY_TDX_15) {
+		memcpy(q->tee_tcb_svn2, p + body + TDX_QUOTE_BODY_SIZE, 16);
+		memcpy(&q->mrservicetd, p + body + TDX_QUOTE_BODY_SIZE + 16, 48);
 	}
 	q->simulated = !memcmp(p + QH_VENDOR, SWTDX_QE_VENDOR, 16);
 	return 0;
 }
 
-int quote_frame(const void *bytes, size_t len, struct tdx_quote *out, struct attest_error *err)
+int tdx_quote_frame(const void *bytes, size_t len, struct tdx_quote *out,
+		    struct tdx_attest_error *err)
 {
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	*err = (struct attest_error){0};
+	*err = (struct tdx_attest_error){0};
 	rc = frame(bytes, len, out, err);
 	if (rc)
 		memset(out, 0, sizeof(*out));
@@ -121,20 +122,22 @@ int quote_frame(const void *bytes, size_t len, struct tdx_quote *out, struct att
 }
 
 /* The certification data that are at the end, from their type on. */
-static int parse_cert(size_t at, struct tdx_quote *q, struct attest_error *err)
+static int parse_cert(size_t at, struct tdx_quote *q, struct tdx_attest_error *err)
 {
 	const uint8_t *p = q->bytes + at;
 
 	q->cert_type = le16(p);
-	if (q->cert_type < QUOTE_CERT_PPID_PLAIN || q->cert_type > QUOTE_CERT_PLATFORM_MANIFEST ||
-	    q->cert_type == QUOTE_CERT_QE_REPORT)
-		return wrong(err, QUOTE_CHAIN_TYPE, at, q->cert_type, QUOTE_CERT_PCK_CHAIN);
+	if (q->cert_type < TDX_QUOTE_CERT_PPID_PLAIN ||
+	    q->cert_type > TDX_QUOTE_CERT_PLATFORM_MANIFEST ||
+	    q->cert_type == TDX_QUOTE_CERT_QE_REPORT)
+		return wrong(err, TDX_ATTEST_QUOTE_CHAIN_TYPE, at, q->cert_type,
+			     TDX_QUOTE_CERT_PCK_CHAIN);
 	if (le32(p + 2) != q->len - at - CERT_FRAME)
-		return wrong(err, QUOTE_CHAIN_LENGTH, at + 2, le32(p + 2),
+		return wrong(err, TDX_ATTEST_QUOTE_CHAIN_LENGTH, at + 2, le32(p + 2),
 			     q->len - at - CERT_FRAME);
 	q->cert = p + CERT_FRAME;
 	q->cert_len = q->len - at - CERT_FRAME;
-	if (q->cert_type == QUOTE_CERT_PCK_CHAIN) {
+	if (q->cert_type == TDX_QUOTE_CERT_PCK_CHAIN) {
 		q->chain = (const char *)q->cert;
 		q->chain_len = q->cert_len;
 	}
@@ -142,13 +145,13 @@ static int parse_cert(size_t at, struct tdx_quote *q, struct attest_error *err)
 }
 
 /* The QE's part, from its report on. */
-static int parse_qe(size_t at, struct tdx_quote *q, struct attest_error *err)
+static int parse_qe(size_t at, struct tdx_quote *q, struct tdx_attest_error *err)
 {
 	const uint8_t *p = q->bytes + at;
 	size_t auth = le16(p + QE_AUTH_SIZE), cert = at + QE_AUTH + auth;
 
 	if (cert > q->len || q->len - cert < CERT_FRAME)
-		return wrong(err, QUOTE_AUTH_LENGTH, at + QE_AUTH_SIZE, auth,
+		return wrong(err, TDX_ATTEST_QUOTE_AUTH_LENGTH, at + QE_AUTH_SIZE, auth,
 			     q->len < at + QE_AUTH + CERT_FRAME
 				     ? 0
 				     : q->len - at - QE_AUTH - CERT_FRAME);
@@ -160,7 +163,7 @@ static int parse_qe(size_t at, struct tdx_quote *q, struct attest_error *err)
 }
 
 /* From the signature data's length on. */
-static int parse_signature(size_t at, struct tdx_quote *q, struct attest_error *err)
+static int parse_signature(size_t at, struct tdx_quote *q, struct tdx_attest_error *err)
 {
 	bool framed = q->version != QUOTE_V3;
 	size_t signature = at + QS_LENGTH, cert = signature + QS_CERT_TYPE;
@@ -169,22 +172,25 @@ static int parse_signature(size_t at, struct tdx_quote *q, struct attest_error *
 
 	if (q->len < qe + QE_AUTH + CERT_FRAME)
 		return too_short(err, q->len, qe + QE_AUTH + CERT_FRAME);
-	if (q->len > QUOTE_LIMIT)
-		return wrong(err, QUOTE_TOO_LONG, 0, q->len, QUOTE_LIMIT);
+	if (q->len > TDX_QUOTE_LIMIT)
+		return wrong(err, TDX_ATTEST_QUOTE_TOO_LONG, 0, q->len, TDX_QUOTE_LIMIT);
 	if (le32(p + at) != q->len - signature)
-		return wrong(err, QUOTE_LENGTH, at, le32(p + at), q->len - signature);
-	if (framed && le16(p + cert) != QUOTE_CERT_QE_REPORT)
-		return wrong(err, QUOTE_CERT_TYPE, cert, le16(p + cert), QUOTE_CERT_QE_REPORT);
+		return wrong(err, TDX_ATTEST_QUOTE_LENGTH, at, le32(p + at), q->len - signature);
+	if (framed && le16(p + cert) != TDX_QUOTE_CERT_QE_REPORT)
+		return wrong(err, TDX_ATTEST_QUOTE_CERT_TYPE, cert, le16(p + cert),
+			     TDX_QUOTE_CERT_QE_REPORT);
 	if (framed && le32(p + cert + 2) != q->len - qe)
-		return wrong(err, QUOTE_CERT_LENGTH, cert + 2, le32(p + cert + 2), q->len - qe);
+		return wrong(err, TDX_ATTEST_QUOTE_CERT_LENGTH, cert + 2, le32(p + cert + 2),
+			     q->len - qe);
 	q->signature = p + signature;
 	q->key = p + signature + QS_KEY;
 	return parse_qe(qe, q, err);
 }
 
-int quote_parse(const void *bytes, size_t len, struct tdx_quote *out, struct attest_error *err)
+int tdx_quote_parse(const void *bytes, size_t len, struct tdx_quote *out,
+		    struct tdx_attest_error *err)
 {
-	int rc = quote_frame(bytes, len, out, err);
+	int rc = tdx_quote_frame(bytes, len, out, err);
 
 	if (!rc)
 		rc = parse_signature((size_t)quote_at(out, out->body_bytes) + out->body_size, out,
@@ -194,13 +200,13 @@ int quote_parse(const void *bytes, size_t len, struct tdx_quote *out, struct att
 	return rc;
 }
 
-size_t quote_length(const void *bytes, size_t len)
+size_t tdx_quote_length(const void *bytes, size_t len)
 {
-	struct attest_error err;
+	struct tdx_attest_error err;
 	struct tdx_quote q;
 	size_t at;
 
-	if (quote_frame(bytes, len, &q, &err))
+	if (tdx_quote_frame(bytes, len, &q, &err))
 		return 0;
 	at = (size_t)quote_at(&q, q.body_bytes) + q.body_size;
 	return inside(at, QS_LENGTH, len) ? at + QS_LENGTH + (size_t)le32(q.bytes + at) : 0;

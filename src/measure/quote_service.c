@@ -15,7 +15,7 @@
 
 #include "measure/attest.h"
 
-void quote_service_free(struct quote_service *s)
+void tdx_quote_service_free(struct tdx_quote_service *s)
 {
 	if (!s)
 		return;
@@ -26,32 +26,32 @@ void quote_service_free(struct quote_service *s)
 	free(s);
 }
 
-const char *quote_service_root(const struct quote_service *s, size_t *len)
+const char *tdx_quote_service_root(const struct tdx_quote_service *s, size_t *len)
 {
 	*len = s->root_len;
 	return s->root;
 }
 
-static int set_chain(struct quote_service *s, X509 *const certs[])
+static int set_chain(struct tdx_quote_service *s, X509 *const certs[])
 {
 	int rc = chain_to_pem(certs, CHAIN_CERTS, &s->chain, &s->chain_len);
 
 	return rc ? rc : chain_to_pem(certs + CHAIN_CERTS - 1, 1, &s->root, &s->root_len);
 }
 
-static int finish(struct quote_service *s, int rc, struct quote_service **out)
+static int finish(struct tdx_quote_service *s, int rc, struct tdx_quote_service **out)
 {
 	if (rc) {
-		quote_service_free(s);
+		tdx_quote_service_free(s);
 		s = NULL;
 	}
 	*out = s;
 	return rc;
 }
 
-int quote_service_create(int64_t now, struct quote_service **out)
+int tdx_quote_service_create(int64_t now, struct tdx_quote_service **out)
 {
-	struct quote_service *s = calloc(1, sizeof(*s));
+	struct tdx_quote_service *s = calloc(1, sizeof(*s));
 	int rc;
 
 	if (!s)
@@ -71,7 +71,7 @@ static bool write_key(BIO *bio, EVP_PKEY *key)
 	return PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1;
 }
 
-static bool write_all(BIO *bio, const struct quote_service *s)
+static bool write_all(BIO *bio, const struct tdx_quote_service *s)
 {
 	if (!write_key(bio, s->ca.key[TEST_LEAF]) || !write_key(bio, s->attestation) ||
 	    BIO_write(bio, s->chain, (int)s->chain_len) != (int)s->chain_len)
@@ -82,7 +82,7 @@ static bool write_all(BIO *bio, const struct quote_service *s)
 		write_key(bio, s->ca.key[TEST_ROOT]));
 }
 
-int quote_service_save(const struct quote_service *s, char **text, size_t *len)
+int tdx_quote_service_save(const struct tdx_quote_service *s, char **text, size_t *len)
 {
 	BIO *bio = BIO_new(BIO_s_secmem());
 	char *data;
@@ -123,7 +123,7 @@ static bool fits(const struct test_chain *c, unsigned i)
 
 /* Every key must be P-256, and every certificate for the key beside it. A service of an earlier
  * version ends after its chain: it signs, and has no collateral. */
-static int load(struct quote_service *s, BIO *bio)
+static int load(struct tdx_quote_service *s, BIO *bio)
 {
 	struct test_chain *c = &s->ca;
 
@@ -148,9 +148,9 @@ static int load(struct quote_service *s, BIO *bio)
 	return set_chain(s, c->cert);
 }
 
-int quote_service_load(const char *text, size_t len, struct quote_service **out)
+int tdx_quote_service_load(const char *text, size_t len, struct tdx_quote_service **out)
 {
-	struct quote_service *s = calloc(1, sizeof(*s));
+	struct tdx_quote_service *s = calloc(1, sizeof(*s));
 	BIO *bio = len <= INT_MAX ? BIO_new_mem_buf(text, (int)len) : NULL;
 	int rc = s && bio ? load(s, bio) : -ENOMEM;
 
@@ -178,15 +178,15 @@ static void put_body(uint8_t *p, const struct tdx_report *r, bool tdx_15)
 	memcpy(p, &b, sizeof(b));
 	if (!tdx_15)
 		return;
-	memcpy(p + QUOTE_BODY_SIZE, r->tee_tcb_info.tee_tcb_svn2, 16);
-	memcpy(p + QUOTE_BODY_SIZE + 16, &r->td_info.servtd_hash, 48);
+	memcpy(p + TDX_QUOTE_BODY_SIZE, r->tee_tcb_info.tee_tcb_svn2, 16);
+	memcpy(p + TDX_QUOTE_BODY_SIZE + 16, &r->td_info.servtd_hash, 48);
 }
 
 /* An enclave of a vendor that no real verifier knows. It has no debug bit: a verifier that is told
  * to trust our root and our QE identity must find nothing else to complain of. */
 static void put_qe_report(uint8_t *p, const struct tdx_report *r, const uint8_t binding[32])
 {
-	memset(p, 0, QUOTE_QE_REPORT_SIZE);
+	memset(p, 0, TDX_QUOTE_QE_REPORT_SIZE);
 	memcpy(p, r->mac.cpusvn, sizeof(r->mac.cpusvn));
 	put_le64(p + QE_ATTRIBUTES, QE_ATTR_INIT | QE_ATTR_64BIT);
 	memcpy(p + QE_MRENCLAVE, SWTDX_QE_VENDOR, 16);
@@ -202,14 +202,15 @@ struct plan {
 	size_t body, body_size, length, qe, auth_len, chain, len;
 };
 
-static struct plan plan_of(const struct quote_service *s, unsigned version)
+static struct plan plan_of(const struct tdx_quote_service *s, unsigned version)
 {
-	struct plan l = {
-		.version = version, .body = QUOTE_HEADER_SIZE, .body_size = QUOTE_BODY_SIZE};
+	struct plan l = {.version = version,
+			 .body = TDX_QUOTE_HEADER_SIZE,
+			 .body_size = TDX_QUOTE_BODY_SIZE};
 
 	if (version == QUOTE_V5) {
 		l.body += Q_DESCRIPTOR;
-		l.body_size = QUOTE_BODY_15_SIZE;
+		l.body_size = TDX_QUOTE_BODY_15_SIZE;
 	}
 	l.auth_len = sizeof(SWTDX_QE_AUTH_DATA) - 1;
 	l.length = l.body + l.body_size;
@@ -227,13 +228,13 @@ static void put_frame(uint8_t *p, const struct plan *l, const struct tdx_report 
 	memcpy(p + QH_VENDOR, SWTDX_QE_VENDOR, 16);
 	memcpy(p + QH_USER_DATA, SWTDX_QE_USER_DATA, 20);
 	if (l->version == QUOTE_V5) {
-		put_le16(p + QUOTE_HEADER_SIZE, QUOTE_BODY_TDX_15);
-		put_le32(p + QUOTE_HEADER_SIZE + 2, QUOTE_BODY_15_SIZE);
+		put_le16(p + TDX_QUOTE_HEADER_SIZE, TDX_QUOTE_BODY_TDX_15);
+		put_le32(p + TDX_QUOTE_HEADER_SIZE + 2, TDX_QUOTE_BODY_15_SIZE);
 	}
 	put_body(p + l->body, r, l->version == QUOTE_V5);
 }
 
-static int put_quote(const struct quote_service *s, const struct tdx_report *r,
+static int put_quote(const struct tdx_quote_service *s, const struct tdx_report *r,
 		     const struct plan *l, uint8_t *p)
 {
 	uint8_t *signature = p + l->length + QS_LENGTH, *qe = p + l->qe, *cert = p + l->chain;
@@ -243,11 +244,11 @@ static int put_quote(const struct quote_service *s, const struct tdx_report *r,
 	memset(p, 0, l->len);
 	put_frame(p, l, r);
 	put_le32(p + l->length, (uint32_t)(l->len - l->length - QS_LENGTH));
-	put_le16(qe - CERT_FRAME, QUOTE_CERT_QE_REPORT);
+	put_le16(qe - CERT_FRAME, TDX_QUOTE_CERT_QE_REPORT);
 	put_le32(qe - CERT_FRAME + 2, (uint32_t)(l->len - l->qe));
 	put_le16(qe + QE_AUTH_SIZE, (uint16_t)l->auth_len);
 	memcpy(qe + QE_AUTH, SWTDX_QE_AUTH_DATA, l->auth_len);
-	put_le16(cert - CERT_FRAME, QUOTE_CERT_PCK_CHAIN);
+	put_le16(cert - CERT_FRAME, TDX_QUOTE_CERT_PCK_CHAIN);
 	put_le32(cert - CERT_FRAME + 2, (uint32_t)s->chain_len);
 	memcpy(cert, s->chain, s->chain_len);
 
@@ -259,21 +260,21 @@ static int put_quote(const struct quote_service *s, const struct tdx_report *r,
 	if (rc)
 		return rc;
 	put_qe_report(qe, r, binding);
-	return p256_sign(s->ca.key[TEST_LEAF], qe, QUOTE_QE_REPORT_SIZE, qe + QE_SIG);
+	return p256_sign(s->ca.key[TEST_LEAF], qe, TDX_QUOTE_QE_REPORT_SIZE, qe + QE_SIG);
 }
 
-int quote_service_sign_as(const struct quote_service *s, unsigned version,
-			  const struct tdx_report *r, const void *key, size_t key_len, uint8_t *out,
-			  size_t cap, size_t *len, struct attest_error *err)
+int tdx_quote_service_sign_as(const struct tdx_quote_service *s, unsigned version,
+			      const struct tdx_report *r, const void *key, size_t key_len,
+			      uint8_t *out, size_t cap, size_t *len, struct tdx_attest_error *err)
 {
 	struct plan l = plan_of(s, version);
 	int rc;
 
 	*len = 0;
-	*err = (struct attest_error){0};
+	*err = (struct tdx_attest_error){0};
 	if (version != QUOTE_V4 && version != QUOTE_V5)
 		return -ENOTSUP;
-	rc = tdreport_verify(r, key, key_len, err);
+	rc = tdx_report_verify(r, key, key_len, err);
 	if (rc)
 		return rc;
 	if (l.len > cap)
@@ -286,9 +287,9 @@ int quote_service_sign_as(const struct quote_service *s, unsigned version,
 	return rc;
 }
 
-int quote_service_sign(const struct quote_service *s, const struct tdx_report *r, const void *key,
-		       size_t key_len, uint8_t *out, size_t cap, size_t *len,
-		       struct attest_error *err)
+int tdx_quote_service_sign(const struct tdx_quote_service *s, const struct tdx_report *r,
+			   const void *key, size_t key_len, uint8_t *out, size_t cap, size_t *len,
+			   struct tdx_attest_error *err)
 {
-	return quote_service_sign_as(s, QUOTE_V4, r, key, key_len, out, cap, len, err);
+	return tdx_quote_service_sign_as(s, QUOTE_V4, r, key, key_len, out, cap, len, err);
 }

@@ -18,15 +18,15 @@ int tdx_sha384(const void *data, size_t len, struct tdx_digest *out)
 	return 0;
 }
 
-int rtmr_extend(struct tdx_digest *rtmr, const struct tdx_digest *digest)
+int tdx_rtmr_extend(struct tdx_digest *rtmr, const struct tdx_digest *digest)
 {
 	struct tdx_digest both[2] = {*rtmr, *digest};
 
 	return tdx_sha384(both, sizeof(both), rtmr);
 }
 
-int rtmr_replay(const struct rtmr_event *events, size_t n, struct tdx_digest rtmr[TDX_RTMRS],
-		size_t *bad)
+int tdx_rtmr_replay(const struct tdx_rtmr_event *events, size_t n,
+		    struct tdx_digest rtmr[TDX_RTMRS], size_t *bad)
 {
 	int rc;
 
@@ -36,14 +36,14 @@ int rtmr_replay(const struct rtmr_event *events, size_t n, struct tdx_digest rtm
 			*bad = i;
 			return -ERANGE;
 		}
-		rc = rtmr_extend(&rtmr[events[i].rtmr], &events[i].digest);
+		rc = tdx_rtmr_extend(&rtmr[events[i].rtmr], &events[i].digest);
 		if (rc)
 			return rc;
 	}
 	return 0;
 }
 
-int rtmr_separator(struct rtmr_event *out, unsigned rtmr)
+int tdx_rtmr_separator(struct tdx_rtmr_event *out, unsigned rtmr)
 {
 	static const uint8_t zero[4];
 
@@ -52,7 +52,7 @@ int rtmr_separator(struct rtmr_event *out, unsigned rtmr)
 	return tdx_sha384(zero, sizeof(zero), &out->digest);
 }
 
-static int put_event(struct rtmr_event *out, size_t max, size_t n, const void *data, size_t len,
+static int put_event(struct tdx_rtmr_event *out, size_t max, size_t n, const void *data, size_t len,
 		     const char *what)
 {
 	if (n >= max)
@@ -62,8 +62,8 @@ static int put_event(struct rtmr_event *out, size_t max, size_t n, const void *d
 	return tdx_sha384(data, len, &out[n].digest);
 }
 
-int tdvf_events(const struct tdvf *tdvf, const void *image, size_t len, const void *hob,
-		size_t hob_len, struct rtmr_event *out, size_t max)
+int tdx_tdvf_events(const struct tdx_tdvf *tdvf, const void *image, size_t len, const void *hob,
+		    size_t hob_len, struct tdx_rtmr_event *out, size_t max)
 {
 	size_t n = 0;
 	int rc;
@@ -74,9 +74,9 @@ int tdvf_events(const struct tdvf *tdvf, const void *image, size_t len, const vo
 			return rc;
 	}
 	for (unsigned i = 0; i < tdvf->nr_sections; i++) {
-		const struct tdvf_section *s = &tdvf->section[i];
+		const struct tdx_tdvf_section *s = &tdvf->section[i];
 
-		if (s->type != TDVF_CFV)
+		if (s->type != TDX_TDVF_CFV)
 			continue;
 		if (!inside(s->data_offset, s->raw_size, len))
 			return -EINVAL;

@@ -21,7 +21,8 @@ static bool all_zero(const uint8_t *p, size_t len)
 	return !any;
 }
 
-int tdreport_parse(const void *bytes, size_t len, struct tdx_report *out, struct attest_error *err)
+int tdx_report_parse(const void *bytes, size_t len, struct tdx_report *out,
+		     struct tdx_attest_error *err)
 {
 	static const struct {
 		uint16_t at, size;
@@ -35,19 +36,21 @@ int tdreport_parse(const void *bytes, size_t len, struct tdx_report *out, struct
 	const uint8_t *p = bytes;
 
 	memset(out, 0, sizeof(*out));
-	*err = (struct attest_error){0};
+	*err = (struct tdx_attest_error){0};
 	if (len != sizeof(*out))
-		return attest_fail(err, -EINVAL, REPORT_LENGTH, 0, len, sizeof(*out));
+		return attest_fail(err, -EINVAL, TDX_ATTEST_REPORT_LENGTH, 0, len, sizeof(*out));
 	if (p[0] != TDX_REPORT_TYPE_TDX)
-		return attest_fail(err, -EINVAL, REPORT_TYPE, 0, p[0], TDX_REPORT_TYPE_TDX);
+		return attest_fail(err, -EINVAL, TDX_ATTEST_REPORT_TYPE, 0, p[0],
+				   TDX_REPORT_TYPE_TDX);
 	if (p[1])
-		return attest_fail(err, -EINVAL, REPORT_SUBTYPE, 1, p[1], 0);
+		return attest_fail(err, -EINVAL, TDX_ATTEST_REPORT_SUBTYPE, 1, p[1], 0);
 	if (p[2] > TDX_REPORT_VERSION_BOUND)
-		return attest_fail(err, -EINVAL, REPORT_VERSION, 2, p[2], TDX_REPORT_VERSION_BOUND);
+		return attest_fail(err, -EINVAL, TDX_ATTEST_REPORT_VERSION, 2, p[2],
+				   TDX_REPORT_VERSION_BOUND);
 	for (unsigned i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
 		if (!all_zero(p + reserved[i].at, reserved[i].size))
-			return attest_fail(err, -EINVAL, REPORT_RESERVED, reserved[i].at, 0,
-					   reserved[i].size);
+			return attest_fail(err, -EINVAL, TDX_ATTEST_REPORT_RESERVED, reserved[i].at,
+					   0, reserved[i].size);
 	memcpy(out, bytes, sizeof(*out));
 	return 0;
 }
@@ -68,29 +71,29 @@ static int compute(const struct tdx_report *r, const void *key, size_t key_len,
 	return 0;
 }
 
-int tdreport_verify(const struct tdx_report *r, const void *key, size_t key_len,
-		    struct attest_error *err)
+int tdx_report_verify(const struct tdx_report *r, const void *key, size_t key_len,
+		      struct tdx_attest_error *err)
 {
 	uint8_t mac[TDX_REPORT_MAC_SIZE];
 	struct tdx_digest tcb, td;
 	int rc;
 
-	*err = (struct attest_error){0};
+	*err = (struct tdx_attest_error){0};
 	rc = compute(r, key, key_len, &tcb, &td, mac);
 	if (rc)
 		return rc;
 	if (memcmp(&tcb, &r->mac.tee_tcb_info_hash, sizeof(tcb)))
-		return attest_fail(err, -EBADMSG, REPORT_TCB_INFO_HASH,
+		return attest_fail(err, -EBADMSG, TDX_ATTEST_REPORT_TCB_INFO_HASH,
 				   offsetof(struct tdx_report_mac, tee_tcb_info_hash), 0, 0);
 	if (memcmp(&td, &r->mac.tee_info_hash, sizeof(td)))
-		return attest_fail(err, -EBADMSG, REPORT_TD_INFO_HASH,
+		return attest_fail(err, -EBADMSG, TDX_ATTEST_REPORT_TD_INFO_HASH,
 				   offsetof(struct tdx_report_mac, tee_info_hash), 0, 0);
 	if (key && CRYPTO_memcmp(mac, r->mac.mac, sizeof(mac)))
-		return attest_fail(err, -EBADMSG, REPORT_MAC, MACED, 0, 0);
+		return attest_fail(err, -EBADMSG, TDX_ATTEST_REPORT_MAC, MACED, 0, 0);
 	return 0;
 }
 
-int tdreport_seal(struct tdx_report *r, const void *key, size_t key_len)
+int tdx_report_seal(struct tdx_report *r, const void *key, size_t key_len)
 {
 	int rc;
 

@@ -10,83 +10,83 @@
 
 #include "measure/internal.h"
 
-static const char *text_of(enum tdvf_fault fault)
+static const char *text_of(enum tdx_tdvf_fault fault)
 {
 	switch (fault) {
-	case TDVF_OK:
+	case TDX_TDVF_OK:
 		return "no error";
-	case TDVF_IMAGE_TOO_SMALL:
+	case TDX_TDVF_IMAGE_TOO_SMALL:
 		return "%V bytes are too few for a firmware image, which needs %L";
-	case TDVF_IMAGE_TOO_LARGE:
+	case TDX_TDVF_IMAGE_TOO_LARGE:
 		return "image of %v bytes, at most %l are believable";
-	case TDVF_NO_METADATA:
+	case TDX_TDVF_NO_METADATA:
 		return "no TDX metadata: no entry in a GUID table at the end of the image, and the "
 		       "word here (%v) does not point to a descriptor";
-	case TDVF_TABLE_LENGTH:
+	case TDX_TDVF_TABLE_LENGTH:
 		return "GUID table of %v bytes, between 0x12 and %l are possible";
-	case TDVF_TABLE_ENTRY:
+	case TDX_TDVF_TABLE_ENTRY:
 		return "GUID table entry of %v bytes where %l are due or left";
-	case TDVF_DESCRIPTOR_OUTSIDE:
+	case TDX_TDVF_DESCRIPTOR_OUTSIDE:
 		return "descriptor said to be %v bytes before the end of an image of %l";
-	case TDVF_SIGNATURE:
+	case TDX_TDVF_SIGNATURE:
 		return "descriptor signature %v is not \"TDVF\" (%l)";
-	case TDVF_VERSION:
+	case TDX_TDVF_VERSION:
 		return "descriptor version %V, only %L is known";
-	case TDVF_SECTION_COUNT:
+	case TDX_TDVF_SECTION_COUNT:
 		return "%V sections, between 1 and %L are believable";
-	case TDVF_LENGTH:
+	case TDX_TDVF_LENGTH:
 		return "descriptor length %v does not match the section count, which makes it %l";
-	case TDVF_SECTIONS_OUTSIDE:
+	case TDX_TDVF_SECTIONS_OUTSIDE:
 		return "%V sections end at %t, beyond the image's end %l";
-	case TDVF_NO_BFV:
+	case TDX_TDVF_NO_BFV:
 		return "none of %V sections is a BFV";
-	case TDVF_NO_RESET_VECTOR:
+	case TDX_TDVF_NO_RESET_VECTOR:
 		return "no BFV has data at the reset vector %l";
-	case TDVF_TYPE_UNKNOWN:
+	case TDX_TDVF_TYPE_UNKNOWN:
 		return "type %v, the last known is %l";
-	case TDVF_DUPLICATE:
+	case TDX_TDVF_DUPLICATE:
 		return "only one such section may exist, section %o is one";
-	case TDVF_ATTRIBUTES_UNKNOWN:
+	case TDX_TDVF_ATTRIBUTES_UNKNOWN:
 		return "attributes %v, known bits are %l";
-	case TDVF_ATTRIBUTES_WRONG:
+	case TDX_TDVF_ATTRIBUTES_WRONG:
 		return "attributes %v, this type may have %l";
-	case TDVF_DATA_OUTSIDE:
+	case TDX_TDVF_DATA_OUTSIDE:
 		return "data %v+%s ends at %e, beyond the image's end %l";
-	case TDVF_DATA_MISSING:
+	case TDX_TDVF_DATA_MISSING:
 		return "no data in the image, this type must have some";
-	case TDVF_DATA_UNEXPECTED:
+	case TDX_TDVF_DATA_UNEXPECTED:
 		return "data of %v bytes, this type must have none";
-	case TDVF_DATA_OFFSET_STRAY:
+	case TDX_TDVF_DATA_OFFSET_STRAY:
 		return "data offset %v but no data";
-	case TDVF_DATA_LARGER:
+	case TDX_TDVF_DATA_LARGER:
 		return "data of %v bytes for memory of %l";
-	case TDVF_DATA_OVERLAP:
+	case TDX_TDVF_DATA_OVERLAP:
 		return "data %v+%s overlaps that of section %o at %l";
-	case TDVF_MEMORY_EMPTY:
+	case TDX_TDVF_MEMORY_EMPTY:
 		return "memory of 0 bytes";
-	case TDVF_MEMORY_UNEXPECTED:
+	case TDX_TDVF_MEMORY_UNEXPECTED:
 		return "memory %v+%s, this type must have none";
-	case TDVF_MEMORY_UNALIGNED:
+	case TDX_TDVF_MEMORY_UNALIGNED:
 		return "memory address %v is not a multiple of %l";
-	case TDVF_MEMORY_SIZE_UNALIGNED:
+	case TDX_TDVF_MEMORY_SIZE_UNALIGNED:
 		return "memory size %v is not a multiple of %l";
-	case TDVF_MEMORY_WRAPS:
+	case TDX_TDVF_MEMORY_WRAPS:
 		return "memory %v+%s wraps around";
-	case TDVF_MEMORY_OUTSIDE:
+	case TDX_TDVF_MEMORY_OUTSIDE:
 		return "memory %v+%s ends at %e, beyond the private addresses' end %l";
-	case TDVF_MEMORY_ABSURD:
+	case TDX_TDVF_MEMORY_ABSURD:
 		return "memory of %v bytes makes %s to add, at most %l are believable";
-	case TDVF_MEASURED_ABSURD:
+	case TDX_TDVF_MEASURED_ABSURD:
 		return "memory of %v bytes makes %s to measure, at most %l are believable";
-	case TDVF_MEMORY_OVERLAP:
+	case TDX_TDVF_MEMORY_OVERLAP:
 		return "memory %v+%s overlaps that of section %o at %l";
-	case TDVF_MEASURED_NOT_IN_IMAGE:
+	case TDX_TDVF_MEASURED_NOT_IN_IMAGE:
 		return "contents are measured but not in the image (memory %v+%s)";
 	}
 	return "unknown fault";
 }
 
-static int number(const struct tdvf_error *e, char letter, char *buf, size_t len)
+static int number(const struct tdx_tdvf_error *e, char letter, char *buf, size_t len)
 {
 	switch (letter) {
 	case 'v':
@@ -108,7 +108,7 @@ static int number(const struct tdvf_error *e, char letter, char *buf, size_t len
 	}
 }
 
-const char *tdvf_error_text(const struct tdvf_error *e, char *buf, size_t len)
+const char *tdx_tdvf_error_text(const struct tdx_tdvf_error *e, char *buf, size_t len)
 {
 	size_t n = 0;
 	int k = 0;
@@ -118,8 +118,8 @@ const char *tdvf_error_text(const struct tdvf_error *e, char *buf, size_t len)
 	buf[0] = 0;
 	if (e->section >= 0)
 		k = snprintf(buf, len, "section %d (%s) at offset 0x%" PRIx64 ": ", e->section,
-			     tdvf_type_name(e->type), e->at);
-	else if (e->fault != TDVF_OK)
+			     tdx_tdvf_type_name(e->type), e->at);
+	else if (e->fault != TDX_TDVF_OK)
 		k = snprintf(buf, len, "offset 0x%" PRIx64 ": ", e->at);
 	n = k > 0 ? (size_t)k : 0;
 	for (const char *t = text_of(e->fault); *t && n + 1 < len; t++) {

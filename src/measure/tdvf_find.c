@@ -32,7 +32,7 @@ static bool has_table(const uint8_t *image, size_t len)
 /* Walks the table from its footer towards lower addresses. *found stays false if it is sound but
  * has no TDX entry. */
 static int search_table(const uint8_t *image, size_t len, bool *found, uint32_t *back,
-			struct tdvf_error *err)
+			struct tdx_tdvf_error *err)
 {
 	size_t end = len - TAIL - ENTRY_FRAME; /* end of the entry before the footer */
 	size_t table = le16(image + end);
@@ -40,27 +40,28 @@ static int search_table(const uint8_t *image, size_t len, bool *found, uint32_t 
 
 	*found = false;
 	if (table < ENTRY_FRAME || table > len - TAIL)
-		return tdvf_fail(err, (struct tdvf_error){.fault = TDVF_TABLE_LENGTH,
-							  .at = end,
-							  .value = table,
-							  .limit = len - TAIL});
+		return tdvf_fail(err, (struct tdx_tdvf_error){.fault = TDX_TDVF_TABLE_LENGTH,
+							      .at = end,
+							      .value = table,
+							      .limit = len - TAIL});
 	start = len - TAIL - table;
 	while (end > start) {
 		size_t room = end - start;
 		size_t size = room < ENTRY_FRAME ? 0 : le16(image + end - ENTRY_FRAME);
 
 		if (size < ENTRY_FRAME || size > room)
-			return tdvf_fail(err, (struct tdvf_error){.fault = TDVF_TABLE_ENTRY,
-								  .at = end,
-								  .value = size,
-								  .limit = room});
+			return tdvf_fail(err, (struct tdx_tdvf_error){.fault = TDX_TDVF_TABLE_ENTRY,
+								      .at = end,
+								      .value = size,
+								      .limit = room});
 		if (!memcmp(image + end - GUID_SIZE, metadata_guid, GUID_SIZE)) {
 			if (size != ENTRY_FRAME + sizeof(*back))
-				return tdvf_fail(err, (struct tdvf_error){.fault = TDVF_TABLE_ENTRY,
-									  .at = end - size,
-									  .value = size,
-									  .limit = ENTRY_FRAME +
-										   sizeof(*back)});
+				return tdvf_fail(err,
+						 (struct tdx_tdvf_error){
+							 .fault = TDX_TDVF_TABLE_ENTRY,
+							 .at = end - size,
+							 .value = size,
+							 .limit = ENTRY_FRAME + sizeof(*back)});
 			*found = true;
 			*back = le32(image + end - size);
 			return 0;
@@ -70,41 +71,41 @@ static int search_table(const uint8_t *image, size_t len, bool *found, uint32_t 
 	return 0;
 }
 
-int tdvf_find(const uint8_t *image, size_t len, uint32_t *offset, struct tdvf_error *err)
+int tdvf_find(const uint8_t *image, size_t len, uint32_t *offset, struct tdx_tdvf_error *err)
 {
 	uint32_t word;
 	bool found;
 	int rc;
 
 	if (len < TAIL + ENTRY_FRAME)
-		return tdvf_fail(err, (struct tdvf_error){.fault = TDVF_IMAGE_TOO_SMALL,
-							  .value = len,
-							  .limit = TAIL + ENTRY_FRAME});
-	if (len > TDVF_MAX_IMAGE)
-		return tdvf_fail(err, (struct tdvf_error){.fault = TDVF_IMAGE_TOO_LARGE,
-							  .value = len,
-							  .limit = TDVF_MAX_IMAGE});
+		return tdvf_fail(err, (struct tdx_tdvf_error){.fault = TDX_TDVF_IMAGE_TOO_SMALL,
+							      .value = len,
+							      .limit = TAIL + ENTRY_FRAME});
+	if (len > TDX_TDVF_MAX_IMAGE)
+		return tdvf_fail(err, (struct tdx_tdvf_error){.fault = TDX_TDVF_IMAGE_TOO_LARGE,
+							      .value = len,
+							      .limit = TDX_TDVF_MAX_IMAGE});
 	if (has_table(image, len)) {
 		rc = search_table(image, len, &found, &word, err);
 		if (rc)
 			return rc;
 		if (found) {
 			if (word > len || word < TDVF_DESCRIPTOR_SIZE)
-				return tdvf_fail(
-					err, (struct tdvf_error){.fault = TDVF_DESCRIPTOR_OUTSIDE,
-								 .at = len,
-								 .value = word,
-								 .limit = len});
+				return tdvf_fail(err, (struct tdx_tdvf_error){
+							      .fault = TDX_TDVF_DESCRIPTOR_OUTSIDE,
+							      .at = len,
+							      .value = word,
+							      .limit = len});
 			*offset = (uint32_t)(len - word);
 			return 0;
 		}
 	}
 	word = le32(image + len - POINTER_BACK);
 	if (!inside(word, TDVF_DESCRIPTOR_SIZE, len) || memcmp(image + word, "TDVF", 4))
-		return tdvf_fail(err, (struct tdvf_error){.fault = TDVF_NO_METADATA,
-							  .at = len - POINTER_BACK,
-							  .value = word,
-							  .limit = len});
+		return tdvf_fail(err, (struct tdx_tdvf_error){.fault = TDX_TDVF_NO_METADATA,
+							      .at = len - POINTER_BACK,
+							      .value = word,
+							      .limit = len});
 	*offset = word;
 	return 0;
 }

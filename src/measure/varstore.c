@@ -42,8 +42,8 @@ static bool named(const uint8_t *name, size_t size, const char *want)
 	return true;
 }
 
-const void *varstore_find(const void *volume, size_t len, const uint8_t guid[16], const char *name,
-			  size_t *size)
+const void *tdx_varstore_find(const void *volume, size_t len, const uint8_t guid[16],
+			      const char *name, size_t *size)
 {
 	const uint8_t *p = volume;
 	uint64_t at, end;

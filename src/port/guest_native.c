@@ -11,17 +11,17 @@ static struct guest_native *native_of(const struct tdg_port *port)
 
 static void tdcall(const struct tdg_port *port, struct tdx_regs *regs)
 {
-	native_tdcall(native_of(port)->cpu, regs);
+	tdx_native_tdcall(native_of(port)->cpu, regs);
 }
 
 static bool port_read(const struct tdg_port *port, gpa_t g, void *buf, size_t len)
 {
-	return native_read(native_of(port)->cpu, g, buf, len);
+	return tdx_native_read(native_of(port)->cpu, g, buf, len);
 }
 
 static bool port_write(const struct tdg_port *port, gpa_t g, const void *buf, size_t len)
 {
-	return native_write(native_of(port)->cpu, g, buf, len);
+	return tdx_native_write(native_of(port)->cpu, g, buf, len);
 }
 
 static bool gpa_of(const struct tdg_port *port, uint64_t gla, gpa_t *g)
@@ -46,7 +46,7 @@ static size_t fetch(const struct tdg_port *port, uint64_t gla, void *buf, size_t
 
 static void relax(const struct tdg_port *port)
 {
-	native_poll(native_of(port)->cpu);
+	tdx_native_poll(native_of(port)->cpu);
 	sched_yield();
 }
 
@@ -56,7 +56,7 @@ static bool port_sleep(const struct tdg_port *port, unsigned milliseconds)
 	return tdvmcall_is_success(tdvmcall_hlt(port, false));
 }
 
-void guest_native_init(struct guest_native *g, struct native_cpu *cpu)
+void guest_native_init(struct guest_native *g, struct tdx_native_cpu *cpu)
 {
 	static const struct tdg_port_ops ops = {
 		.tdcall = tdcall,

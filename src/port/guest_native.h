@@ -12,12 +12,12 @@
 
 struct guest_native {
 	struct tdg_port port; /* first: pass &g.port to the library */
-	struct native_cpu *cpu;
+	struct tdx_native_cpu *cpu;
 	bool (*map)(void *arg, uint64_t gla, gpa_t *g); /* NULL: identity */
 	void *arg;
 };
 
-void guest_native_init(struct guest_native *g, struct native_cpu *cpu);
+void guest_native_init(struct guest_native *g, struct tdx_native_cpu *cpu);
 
 /* A struct tdg_port_ops::decode made of Zydis; accepts what tdg_decode_mmio() accepts. */
 bool guest_decode_zydis(const uint8_t *bytes, size_t len, struct tdg_insn *insn);

@@ -228,7 +228,7 @@ void tdx_model_free(struct tdx_model *model)
 	free(model);
 }
 
-void tdx_model_set_engine(struct tdx_model *model, struct engine *engine)
+void tdx_model_set_engine(struct tdx_model *model, struct tdx_engine *engine)
 {
 	system_set_engine(model->sys, engine);
 }

@@ -120,7 +120,7 @@ static int bring_up(struct preload *p)
 static int power_on(void *arg, struct tdx_vmm **vmm)
 {
 	struct preload *p = arg;
-	struct engine *engine;
+	struct tdx_engine *engine;
 	char err[256];
 	int e;
 
@@ -131,7 +131,7 @@ static int power_on(void *arg, struct tdx_vmm **vmm)
 		say("%s", err);
 		return -ENOMEM;
 	}
-	engine = x86_engine_new(log_line, p);
+	engine = tdx_x86_engine_new(log_line, p);
 	if (!engine || tdx_model_watch(p->model, MAX_REPORTS))
 		return -ENOMEM;
 	tdx_model_set_real_time(p->model);

@@ -27,12 +27,13 @@ static void say(void *arg, const char *line)
 static int power_on(struct tdx_sim *sim, char *err, size_t errlen)
 {
 	const struct tdx_sim_config *c = &sim->config;
-	struct engine *engine;
+	struct tdx_engine *engine;
 
 	sim->model = tdx_model_new(c->memory, c->cpus, c->packages, c->seed, err, errlen);
 	if (!sim->model)
 		return -EINVAL;
-	engine = c->guest ? native_engine_new(c->guest, c->guest_arg) : x86_engine_new(say, sim);
+	engine = c->guest ? tdx_native_engine_new(c->guest, c->guest_arg)
+			  : tdx_x86_engine_new(say, sim);
 	if (!engine) {
 		snprintf(err, errlen, "out of memory");
 		return -ENOMEM;

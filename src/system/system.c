@@ -50,19 +50,19 @@ void system_free(struct system *sys)
 
 static void guest_written(void *arg, const void *page)
 {
-	struct engine *engine = arg;
+	struct tdx_engine *engine = arg;
 
 	engine->ops->written(engine, page);
 }
 
 static void vcpu_gone(void *arg, hpa_t tdvpr_pa)
 {
-	struct engine *engine = arg;
+	struct tdx_engine *engine = arg;
 
 	engine->ops->forget(engine, tdvpr_pa.v);
 }
 
-void system_set_engine(struct system *sys, struct engine *engine)
+void system_set_engine(struct system *sys, struct tdx_engine *engine)
 {
 	if (sys->engine)
 		sys->engine->ops->free(sys->engine);

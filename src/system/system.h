@@ -40,7 +40,7 @@ struct system_stats {
 struct system {
 	struct machine *m;
 	struct module *mod;
-	struct engine *engine; /* NULL: an entered vCPU stands still until it is interrupted */
+	struct tdx_engine *engine; /* NULL: an entered vCPU stands still until it is interrupted */
 	bool timed;
 	uint64_t start_ns, start_ticks; /* of the statistics' clock */
 	struct system_faults faults;
@@ -54,7 +54,7 @@ struct system {
 struct system *system_new(const struct machine_config *cfg, char *err, size_t errlen);
 void system_free(struct system *sys);
 /* What executes the TDs' code; owned by the system from now on. No call is in progress. */
-void system_set_engine(struct system *sys, struct engine *engine);
+void system_set_engine(struct system *sys, struct tdx_engine *engine);
 /* The time stamp counters run with the host's clock from now on. Before anything runs. */
 void system_set_real_time(struct system *sys);
 

@@ -40,7 +40,7 @@ static uint64_t page_up(uint64_t v)
 	return (v + TDX_PAGE_SIZE - 1) & ~(TDX_PAGE_SIZE - 1);
 }
 
-static void put_section(uint8_t *p, const struct tdvf_section *s)
+static void put_section(uint8_t *p, const struct tdx_tdvf_section *s)
 {
 	put(p, s->data_offset, 4);
 	put(p + 4, s->raw_size, 4);
@@ -50,7 +50,7 @@ static void put_section(uint8_t *p, const struct tdvf_section *s)
 	put(p + 28, s->attributes, 4);
 }
 
-static void put_metadata(uint8_t *end, const struct tdvf_section section[SECTIONS])
+static void put_metadata(uint8_t *end, const struct tdx_tdvf_section section[SECTIONS])
 {
 	uint8_t *descriptor = end - DESCRIPTOR_FROM_END;
 	uint8_t *footer = end - POINTER_FROM_END - FOOTER_SIZE, *entry = footer - ENTRY_SIZE;
@@ -104,11 +104,11 @@ int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char 
 	if (cmdline > TDX_BOOT_CMDLINE_MAX + 1)
 		return refuse(err, errlen, "the command line is too long");
 	initrd_at = page_up(k.size);
-	if (boot->initrd_size > TDVF_MAX_EXTENDED)
+	if (boot->initrd_size > TDX_TDVF_MAX_EXTENDED)
 		return refuse(err, errlen, "the initrd is too large");
 	payload = initrd_at + boot->initrd_size;
 	total = page_up(payload) + page_up(cmdline) + FW_SIZE;
-	if (total > TDVF_MAX_IMAGE)
+	if (total > TDX_TDVF_MAX_IMAGE)
 		return refuse(err, errlen, "kernel and initrd are too large");
 	p = calloc(1, total);
 	if (!p)
@@ -135,17 +135,18 @@ int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char 
 		memcpy(b.setup_header, k.setup_header, sizeof(b.setup_header));
 		memcpy(info, &b, sizeof(b));
 	}
-	put_metadata(p + total,
-		     (struct tdvf_section[SECTIONS]){
-			     {(uint32_t)(total - FW_SIZE), FW_SIZE, gpa(FW_BASE), FW_SIZE, TDVF_BFV,
-			      TDVF_ATTR_MR_EXTEND},
-			     {0, 0, gpa(FW_HOB), FW_HOB_SIZE, TDVF_TD_HOB, 0},
-			     {0, 0, gpa(FW_MAILBOX), FW_STACK_TOP - FW_MAILBOX, TDVF_TEMP_MEM, 0},
-			     {(uint32_t)page_up(payload), (uint32_t)cmdline, gpa(FW_CMDLINE),
-			      FW_CMDLINE_SIZE, TDVF_PAYLOAD_PARAM, 0},
-			     {0, (uint32_t)payload, gpa(k.load), page_up(payload), TDVF_PAYLOAD,
-			      TDVF_ATTR_MR_EXTEND},
-		     });
+	put_metadata(
+		p + total,
+		(struct tdx_tdvf_section[SECTIONS]){
+			{(uint32_t)(total - FW_SIZE), FW_SIZE, gpa(FW_BASE), FW_SIZE, TDX_TDVF_BFV,
+			 TDX_TDVF_ATTR_MR_EXTEND},
+			{0, 0, gpa(FW_HOB), FW_HOB_SIZE, TDX_TDVF_TD_HOB, 0},
+			{0, 0, gpa(FW_MAILBOX), FW_STACK_TOP - FW_MAILBOX, TDX_TDVF_TEMP_MEM, 0},
+			{(uint32_t)page_up(payload), (uint32_t)cmdline, gpa(FW_CMDLINE),
+			 FW_CMDLINE_SIZE, TDX_TDVF_PAYLOAD_PARAM, 0},
+			{0, (uint32_t)payload, gpa(k.load), page_up(payload), TDX_TDVF_PAYLOAD,
+			 TDX_TDVF_ATTR_MR_EXTEND},
+		});
 	*image = p;
 	*len = total;
 	return info ? 0 : -EINVAL;
@@ -180,29 +181,29 @@ int tdx_boot_memory(const void *image, size_t len, uint64_t *bytes)
 	return 0;
 }
 
-static int event(struct rtmr_event *e, unsigned rtmr, const char *what, const void *data,
+static int event(struct tdx_rtmr_event *e, unsigned rtmr, const char *what, const void *data,
 		 size_t len)
 {
 	e[0].rtmr = rtmr;
 	e[0].what = what;
-	return tdx_sha384(data, len, &e[0].digest) || rtmr_separator(&e[1], rtmr) ? -EIO : 0;
+	return tdx_sha384(data, len, &e[0].digest) || tdx_rtmr_separator(&e[1], rtmr) ? -EIO : 0;
 }
 
 int tdx_boot_events(const void *image, size_t len, uint64_t memory,
-		    struct rtmr_event events[TDX_BOOT_EVENTS])
+		    struct tdx_rtmr_event events[TDX_BOOT_EVENTS])
 {
 	uint8_t hob[FW_HOB_SIZE];
-	const struct tdvf_section *param = NULL;
-	struct tdvf_error terr;
-	struct tdvf tdvf;
+	const struct tdx_tdvf_section *param = NULL;
+	struct tdx_tdvf_error terr;
+	struct tdx_tdvf tdvf;
 	struct fw_boot_info b;
 	struct vm_ram ram[2];
 	int err;
 
-	if (!read_info(image, len, &b) || tdvf_parse(image, len, &tdvf, &terr))
+	if (!read_info(image, len, &b) || tdx_tdvf_parse(image, len, &tdvf, &terr))
 		return -EINVAL;
 	for (unsigned i = 0; i < tdvf.nr_sections; i++)
-		if (tdvf.section[i].type == TDVF_PAYLOAD_PARAM)
+		if (tdvf.section[i].type == TDX_TDVF_PAYLOAD_PARAM)
 			param = &tdvf.section[i];
 	if (!param)
 		return -EINVAL;

@@ -62,21 +62,22 @@ static int resource(struct writer *w, uint32_t type, uint64_t start, uint64_t en
 
 /* The added section with memory at or after `at` that comes first; NULL when there is none below
  * end. */
-static const struct tdvf_section *next_added(const struct tdvf *t, uint64_t at, uint64_t end)
+static const struct tdx_tdvf_section *next_added(const struct tdx_tdvf *t, uint64_t at,
+						 uint64_t end)
 {
-	const struct tdvf_section *best = NULL;
+	const struct tdx_tdvf_section *best = NULL;
 
 	for (unsigned i = 0; i < t->nr_sections; i++) {
-		const struct tdvf_section *s = &t->section[i];
+		const struct tdx_tdvf_section *s = &t->section[i];
 
-		if (tdvf_is_added(s) && s->memory.v >= at && s->memory.v < end &&
+		if (tdx_tdvf_is_added(s) && s->memory.v >= at && s->memory.v < end &&
 		    (!best || s->memory.v < best->memory.v))
 			best = s;
 	}
 	return best;
 }
 
-int vm_build_hob(const struct tdvf *t, const struct vm_ram *ram, unsigned nram, gpa_t where,
+int vm_build_hob(const struct tdx_tdvf *t, const struct vm_ram *ram, unsigned nram, gpa_t where,
 		 void *buf, size_t len)
 {
 	struct hob_handoff *handoff = buf;
@@ -91,7 +92,7 @@ int vm_build_hob(const struct tdvf *t, const struct vm_ram *ram, unsigned nram, 
 		uint64_t at = ram[i].base, stop = ram[i].base + ram[i].size;
 
 		while (at < stop && !err) {
-			const struct tdvf_section *s = next_added(t, at, stop);
+			const struct tdx_tdvf_section *s = next_added(t, at, stop);
 			uint64_t gap_end = s ? s->memory.v : stop;
 
 			err = resource(&w, RESOURCE_UNACCEPTED, at, gap_end);

@@ -18,7 +18,7 @@ size_t vm_hob_length(const void *hob);
 
 /* The list for this memory, of which the image's added sections are accepted already, at GPA
  * `where`, into buf. 0 or -ENOSPC. */
-int vm_build_hob(const struct tdvf *t, const struct vm_ram *ram, unsigned nram, gpa_t where,
+int vm_build_hob(const struct tdx_tdvf *t, const struct vm_ram *ram, unsigned nram, gpa_t where,
 		 void *buf, size_t len);
 
 #endif

@@ -58,11 +58,11 @@ static int finish(struct tdx_vm *vm, const struct tdx_quote_job *job, uint64_t s
 }
 
 int tdx_vm_quote_give(struct tdx_vm *vm, const struct tdx_quote_job *job,
-		      const struct quote_service *service)
+		      const struct tdx_quote_service *service)
 {
 	const size_t room = (size_t)job->size - sizeof(struct tdx_quote_header);
-	struct attest_error why;
-	uint8_t quote[QUOTE_MAX];
+	struct tdx_attest_error why;
+	uint8_t quote[TDX_QUOTE_MAX];
 	size_t len = 0;
 	int err, told;
 
@@ -70,8 +70,8 @@ int tdx_vm_quote_give(struct tdx_vm *vm, const struct tdx_quote_job *job,
 		told = finish(vm, job, TDX_QUOTE_SERVICE_UNAVAILABLE, 0);
 		return told ? told : -ENODEV;
 	}
-	err = quote_service_sign(service, &job->report, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE,
-				 quote, sizeof(quote), &len, &why);
+	err = tdx_quote_service_sign(service, &job->report, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE,
+				     quote, sizeof(quote), &len, &why);
 	if (!err && len > room)
 		err = -ENOSPC;
 	if (!err)

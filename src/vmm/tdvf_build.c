@@ -18,36 +18,36 @@ enum { SLOT_LOW_RAM, SLOT_HIGH_RAM, SLOT_FIRMWARE };
 struct build {
 	struct tdx_vm *vm;
 	const uint8_t *image;
-	const struct tdvf *tdvf;
+	const struct tdx_tdvf *tdvf;
 	uint8_t *hob;
-	enum tdvf_order order;
+	enum tdx_tdvf_order order;
 	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t all);
 	void *arg;
 	uint64_t done, all;
 };
 
 /* The bytes of a page of a section, zero where the image has none. */
-static void page_of(const struct build *b, const struct tdvf_section *s, uint64_t offset,
+static void page_of(const struct build *b, const struct tdx_tdvf_section *s, uint64_t offset,
 		    uint8_t page[TDX_PAGE_SIZE])
 {
 	uint64_t n = s->raw_size > offset ? s->raw_size - offset : 0;
 
 	memset(page, 0, TDX_PAGE_SIZE);
-	if (s->type == TDVF_TD_HOB)
+	if (s->type == TDX_TDVF_TD_HOB)
 		memcpy(page, b->hob + offset, TDX_PAGE_SIZE);
 	else
 		memcpy(page, b->image + s->data_offset + offset,
 		       n < TDX_PAGE_SIZE ? n : TDX_PAGE_SIZE);
 }
 
-static bool extended(const struct build *b, const struct tdvf_section *s)
+static bool extended(const struct build *b, const struct tdx_tdvf_section *s)
 {
-	return s->attributes & TDVF_ATTR_MR_EXTEND || b->order == TDVF_ORDER_ALL;
+	return s->attributes & TDX_TDVF_ATTR_MR_EXTEND || b->order == TDX_TDVF_ORDER_ALL;
 }
 
-static int add_section(struct build *b, const struct tdvf_section *s)
+static int add_section(struct build *b, const struct tdx_tdvf_section *s)
 {
-	bool measure = extended(b, s) && b->order != TDVF_ORDER_SECTION;
+	bool measure = extended(b, s) && b->order != TDX_TDVF_ORDER_SECTION;
 	uint8_t page[TDX_PAGE_SIZE];
 	int err = 0;
 
@@ -58,9 +58,9 @@ static int add_section(struct build *b, const struct tdvf_section *s)
 		if (b->progress)
 			b->progress(b->arg, "adding and measuring", b->done, b->all);
 	}
-	if (b->order != TDVF_ORDER_SECTION || !extended(b, s))
+	if (b->order != TDX_TDVF_ORDER_SECTION || !extended(b, s))
 		return err;
-	for (uint64_t off = 0; off < s->memory_size && !err; off += MRTD_EXTEND_SIZE)
+	for (uint64_t off = 0; off < s->memory_size && !err; off += TDX_MRTD_EXTEND_SIZE)
 		err = tdx_vm_measure(b->vm, gpa(s->memory.v + off));
 	return err;
 }
@@ -76,7 +76,7 @@ unsigned vm_ram_layout(uint64_t memory, struct vm_ram ram[2])
 
 /* How many bytes below 4 GiB are firmware: down to the lowest section there. An image may be
  * longer, as payloads lie in RAM. */
-static uint64_t firmware_size(const struct tdvf *t)
+static uint64_t firmware_size(const struct tdx_tdvf *t)
 {
 	uint64_t lowest = FOUR_GIB - TDX_PAGE_SIZE;
 
@@ -89,8 +89,8 @@ static uint64_t firmware_size(const struct tdvf *t)
 	return FOUR_GIB - (lowest & ~(TDX_PAGE_SIZE - 1));
 }
 
-static int add_slots(struct tdx_vm *vm, uint64_t memory, const struct tdvf *t, struct vm_ram ram[2],
-		     unsigned *nram)
+static int add_slots(struct tdx_vm *vm, uint64_t memory, const struct tdx_tdvf *t,
+		     struct vm_ram ram[2], unsigned *nram)
 {
 	const uint64_t firmware = firmware_size(t);
 	int err = 0;
@@ -103,20 +103,20 @@ static int add_slots(struct tdx_vm *vm, uint64_t memory, const struct tdvf *t, s
 	return err;
 }
 
-static const struct tdvf_section *hob_section(const struct tdvf *t)
+static const struct tdx_tdvf_section *hob_section(const struct tdx_tdvf *t)
 {
 	for (unsigned i = 0; i < t->nr_sections; i++)
-		if (t->section[i].type == TDVF_TD_HOB)
+		if (t->section[i].type == TDX_TDVF_TD_HOB)
 			return &t->section[i];
 	return NULL;
 }
 
-int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const struct tdvf *tdvf,
-		     enum tdvf_order order, uint64_t memory, gpa_t *hob,
+int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const struct tdx_tdvf *tdvf,
+		     enum tdx_tdvf_order order, uint64_t memory, gpa_t *hob,
 		     void (*progress)(void *arg, const char *what, uint64_t done, uint64_t all),
 		     void *arg)
 {
-	const struct tdvf_section *h = hob_section(tdvf);
+	const struct tdx_tdvf_section *h = hob_section(tdvf);
 	struct build b = {.vm = vm,
 			  .image = image,
 			  .tdvf = tdvf,
@@ -131,7 +131,7 @@ int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const str
 	if (!memory || (memory & (TDX_PAGE_SIZE - 1)))
 		return -EINVAL;
 	for (unsigned i = 0; i < tdvf->nr_sections; i++) {
-		const struct tdvf_section *s = &tdvf->section[i];
+		const struct tdx_tdvf_section *s = &tdvf->section[i];
 
 		if (s->data_offset > len || s->raw_size > len - s->data_offset)
 			return -EINVAL;
@@ -144,9 +144,9 @@ int tdx_vm_load_tdvf(struct tdx_vm *vm, const void *image, size_t len, const str
 			    : -ENOMEM;
 	}
 	for (unsigned i = 0; i < tdvf->nr_sections; i++)
-		b.all += tdvf_is_added(&tdvf->section[i]) ? tdvf->section[i].memory_size : 0;
+		b.all += tdx_tdvf_is_added(&tdvf->section[i]) ? tdvf->section[i].memory_size : 0;
 	for (unsigned i = 0; i < tdvf->nr_sections && !err; i++)
-		if (tdvf_is_added(&tdvf->section[i]))
+		if (tdx_tdvf_is_added(&tdvf->section[i]))
 			err = add_section(&b, &tdvf->section[i]);
 	free(b.hob);
 	return err;

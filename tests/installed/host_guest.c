@@ -5,7 +5,7 @@
 #include <swtdx/host.h>
 #include <swtdx/seamcall.h>
 
-int kernel_is_td(const struct tdg_port *vcpu, struct tdg *td);
+int kernel_is_td(const struct tdg_port *vcpu, struct tdg_td *td);
 int kernel_start(struct tdx_host *host, const struct tdx_kernel *kernel);
 const char *kernel_says(struct tdx_status s, char *buf, size_t len);
 int kernel_td(const struct tdx_host *host, const struct tdx_td *td);
@@ -13,7 +13,7 @@ int kernel_td(const struct tdx_host *host, const struct tdx_td *td);
 static struct tdx_seamcall_port port;
 static const struct tdx_port *cpus[1];
 
-int kernel_is_td(const struct tdg_port *vcpu, struct tdg *td)
+int kernel_is_td(const struct tdg_port *vcpu, struct tdg_td *td)
 {
 	return tdg_init(vcpu, td);
 }

@@ -35,14 +35,14 @@ enum {
 struct native_vcpu;
 
 /* The code of one VM of a vCPU: the L1 VMM (or whole TD), or an L2 VM. */
-struct native_cpu {
+struct tdx_native_cpu {
 	struct native_vcpu *v;
 	unsigned vm;
 	struct fiber fiber; /* its stack */
 	bool made;	    /* there is one */
-	native_fn *fn;
+	tdx_native_fn *fn;
 	void *arg;
-	native_event_fn *on_event;
+	tdx_native_event_fn *on_event;
 	void *event_arg;
 	unsigned nevents; /* delivered so far */
 };
@@ -54,24 +54,24 @@ struct native_vcpu {
 	unsigned lp;
 	struct module_entered in;
 	enum module_next next;
-	struct native_cpu vm[TD_MAX_VMS];
+	struct tdx_native_cpu vm[TD_MAX_VMS];
 };
 
 struct native {
-	struct engine engine;
-	native_fn *fn;
+	struct tdx_engine engine;
+	tdx_native_fn *fn;
 	void *arg;
 	struct vcpus vcpus;
 };
 
-static void event(struct native_cpu *cpu, unsigned vector, uint32_t error)
+static void event(struct tdx_native_cpu *cpu, unsigned vector, uint32_t error)
 {
 	cpu->nevents++;
 	if (cpu->on_event)
 		cpu->on_event(cpu, vector, error, cpu->event_arg);
 }
 
-static void deliver(struct native_cpu *cpu)
+static void deliver(struct tdx_native_cpu *cpu)
 {
 	struct module_entry e = module_entry(cpu->v->mod, cpu->v->lp);
 
@@ -92,7 +92,7 @@ static void start(const struct native_vcpu *v)
 /* The stack of the VM that is current; NULL: no memory for it. */
 static struct fiber *current(struct native_vcpu *v)
 {
-	struct native_cpu *cpu = &v->vm[v->in.vm];
+	struct tdx_native_cpu *cpu = &v->vm[v->in.vm];
 
 	if (!cpu->made) {
 		cpu->v = v;
@@ -105,7 +105,7 @@ static struct fiber *current(struct native_vcpu *v)
 }
 
 /* Until this VM is to run again: the host has the processor, or another VM of the vCPU. */
-static void wait_for_turn(struct native_cpu *cpu, enum module_next n)
+static void wait_for_turn(struct tdx_native_cpu *cpu, enum module_next n)
 {
 	struct native_vcpu *v = cpu->v;
 
@@ -126,7 +126,7 @@ static void wait_for_turn(struct native_cpu *cpu, enum module_next n)
 
 /* One VM exit. Comes back when the guest runs again, on whatever processor; true when nothing was
  * injected. */
-static bool vmexit(struct native_cpu *cpu, const struct vmexit *x, struct tdx_regs *regs)
+static bool vmexit(struct tdx_native_cpu *cpu, const struct vmexit *x, struct tdx_regs *regs)
 {
 	unsigned before = cpu->nevents;
 
@@ -136,29 +136,29 @@ static bool vmexit(struct native_cpu *cpu, const struct vmexit *x, struct tdx_re
 	return cpu->nevents == before;
 }
 
-static struct vmcs *vmcs_of(const struct native_cpu *cpu)
+static struct vmcs *vmcs_of(const struct tdx_native_cpu *cpu)
 {
 	return module_vmcs(cpu->v->mod, cpu->v->lp);
 }
 
-static uint64_t rip(const struct native_cpu *cpu)
+static uint64_t rip(const struct tdx_native_cpu *cpu)
 {
 	return vmcs_read(vmcs_of(cpu), VMCS_GUEST_RIP);
 }
 
-static void execute(struct native_cpu *cpu, unsigned instructions)
+static void execute(struct tdx_native_cpu *cpu, unsigned instructions)
 {
 	vmcs_write(vmcs_of(cpu), VMCS_GUEST_RIP, rip(cpu) + instructions);
 	cpu->v->in.hw->retired += instructions;
 }
 
-static void advance(struct native_cpu *cpu)
+static void advance(struct tdx_native_cpu *cpu)
 {
 	execute(cpu, OP_LENGTH);
 }
 
 /* Before an operation, the module may want instructions one by one. */
-static void step(struct native_cpu *cpu)
+static void step(struct tdx_native_cpu *cpu)
 {
 	const struct vmexit x = {.reason = VMX_EXIT_MTF};
 
@@ -181,7 +181,7 @@ static bool interrupted(struct machine_lp *lp)
 	       atomic_compare_exchange_strong(&lp->irq_countdown, &due, -1);
 }
 
-void native_poll(struct native_cpu *cpu)
+void tdx_native_poll(struct tdx_native_cpu *cpu)
 {
 	struct tdx_regs regs = {0};
 	struct vmexit x;
@@ -195,14 +195,14 @@ void native_poll(struct native_cpu *cpu)
 	}
 }
 
-bool native_exit(struct native_cpu *cpu, uint32_t reason, uint64_t qualification, unsigned length,
-		 struct tdx_regs *regs)
+bool tdx_native_exit(struct tdx_native_cpu *cpu, uint32_t reason, uint64_t qualification,
+		     unsigned length, struct tdx_regs *regs)
 {
 	struct vmexit x = {.reason = reason, .qualification = qualification, .instr_len = length};
 	const struct tdx_regs in = *regs;
 	uint64_t at;
 
-	native_poll(cpu);
+	tdx_native_poll(cpu);
 	advance(cpu);
 	for (;;) {
 		at = rip(cpu);
@@ -211,18 +211,18 @@ bool native_exit(struct native_cpu *cpu, uint32_t reason, uint64_t qualification
 		/* an L1 VMM that leaves RIP there wants it once more */
 		if (cpu->vm == 0 || rip(cpu) != at)
 			return true;
-		native_poll(cpu);
+		tdx_native_poll(cpu);
 		*regs = in;
 	}
 }
 
-void native_tdcall(struct native_cpu *cpu, struct tdx_regs *regs)
+void tdx_native_tdcall(struct tdx_native_cpu *cpu, struct tdx_regs *regs)
 {
 	const struct tdx_regs in = *regs;
 	struct vmexit x = {.reason = VMX_EXIT_TDCALL, .instr_len = TDCALL_LENGTH};
 	uint64_t at;
 
-	native_poll(cpu);
+	tdx_native_poll(cpu);
 	advance(cpu);
 	at = rip(cpu);
 	for (;;) {
@@ -230,7 +230,7 @@ void native_tdcall(struct native_cpu *cpu, struct tdx_regs *regs)
 		 * interrupt for it has come in the middle of a long call: again. */
 		if (!vmexit(cpu, &x, regs) || rip(cpu) != at)
 			return;
-		native_poll(cpu);
+		tdx_native_poll(cpu);
 		at = rip(cpu);
 		*regs = in;
 		x.stall = true;
@@ -238,10 +238,10 @@ void native_tdcall(struct native_cpu *cpu, struct tdx_regs *regs)
 }
 
 /* The host pointer of a GPA for an access, through as many EPT violations as it takes. */
-static void *translate(struct native_cpu *cpu, uint64_t gpa, enum ept_access access,
+static void *translate(struct tdx_native_cpu *cpu, uint64_t gpa, enum ept_access access,
 		       unsigned *hkid_)
 {
-	native_poll(cpu);
+	tdx_native_poll(cpu);
 	advance(cpu);
 	for (bool stall = false;; stall = true) {
 		const struct module_entered *in = &cpu->v->in;
@@ -305,7 +305,7 @@ static void copy(void *to, const void *from, size_t n)
 		memcpy(to, from, n);
 }
 
-static bool access_memory(struct native_cpu *cpu, gpa_t g, void *buf, size_t len, bool write)
+static bool access_memory(struct tdx_native_cpu *cpu, gpa_t g, void *buf, size_t len, bool write)
 {
 	uint8_t *b = buf;
 
@@ -331,17 +331,17 @@ static bool access_memory(struct native_cpu *cpu, gpa_t g, void *buf, size_t len
 	return true;
 }
 
-bool native_read(struct native_cpu *cpu, gpa_t g, void *buf, size_t len)
+bool tdx_native_read(struct tdx_native_cpu *cpu, gpa_t g, void *buf, size_t len)
 {
 	return access_memory(cpu, g, buf, len, false);
 }
 
-bool native_write(struct native_cpu *cpu, gpa_t g, const void *buf, size_t len)
+bool tdx_native_write(struct tdx_native_cpu *cpu, gpa_t g, const void *buf, size_t len)
 {
 	return access_memory(cpu, g, (void *)(uintptr_t)buf, len, true);
 }
 
-void native_on_event(struct native_cpu *cpu, native_event_fn *fn, void *arg)
+void tdx_native_on_event(struct tdx_native_cpu *cpu, tdx_native_event_fn *fn, void *arg)
 {
 	cpu->on_event = fn;
 	cpu->event_arg = arg;
@@ -349,14 +349,14 @@ void native_on_event(struct native_cpu *cpu, native_event_fn *fn, void *arg)
 
 static void vm_main(void *p)
 {
-	struct native_cpu *cpu = p;
+	struct tdx_native_cpu *cpu = p;
 
 	if (cpu->fn)
 		cpu->fn(cpu, cpu->arg);
 	while (cpu->vm != 0) { /* its L1 VMM goes on, if it likes */
 		struct tdx_regs none = {0};
 
-		native_exit(cpu, VMX_EXIT_HLT, 0, 1, &none);
+		tdx_native_exit(cpu, VMX_EXIT_HLT, 0, 1, &none);
 	}
 	for (;;) { /* TDG.VP.VMCALL<HLT>, interrupts blocked */
 		struct tdx_regs r = {.rax = TDG_VP_VMCALL,
@@ -365,11 +365,11 @@ static void vm_main(void *p)
 				     .r11 = VMX_EXIT_HLT,
 				     .r12 = 1};
 
-		native_tdcall(cpu, &r);
+		tdx_native_tdcall(cpu, &r);
 	}
 }
 
-void native_l2(struct native_cpu *cpu, unsigned vm, native_fn *fn, void *arg)
+void tdx_native_l2(struct tdx_native_cpu *cpu, unsigned vm, tdx_native_fn *fn, void *arg)
 {
 	if (vm == 0 || vm >= TD_MAX_VMS || cpu->v->vm[vm].made)
 		return;
@@ -416,7 +416,7 @@ static enum module_next notify(struct native_vcpu *v)
 	return n;
 }
 
-static enum module_next native_run(struct engine *e, struct module *mod, unsigned lp)
+static enum module_next native_run(struct tdx_engine *e, struct module *mod, unsigned lp)
 {
 	struct native *n = (struct native *)e;
 	struct module_entered in = module_entered(mod, lp);
@@ -441,12 +441,12 @@ static enum module_next native_run(struct engine *e, struct module *mod, unsigne
 	return v->next;
 }
 
-static void native_forget(struct engine *e, uint64_t tdvpr_pa)
+static void native_forget(struct tdx_engine *e, uint64_t tdvpr_pa)
 {
 	vcpus_forget(&((struct native *)e)->vcpus, tdvpr_pa);
 }
 
-static void native_free(struct engine *e)
+static void native_free(struct tdx_engine *e)
 {
 	struct native *n = (struct native *)e;
 
@@ -454,7 +454,7 @@ static void native_free(struct engine *e)
 	free(n);
 }
 
-struct engine *native_engine_new(native_fn *fn, void *arg)
+struct tdx_engine *tdx_native_engine_new(tdx_native_fn *fn, void *arg)
 {
 	static const struct engine_ops ops = {
 		.run = native_run, .forget = native_forget, .free = native_free};

@@ -388,7 +388,7 @@ static void cpu_free(void *vcpu)
 	free(t);
 }
 
-static enum module_next run(struct engine *engine, struct module *mod, unsigned lp)
+static enum module_next run(struct tdx_engine *engine, struct module *mod, unsigned lp)
 {
 	struct td_engine *e = (struct td_engine *)engine;
 	struct module_entered in = module_entered(mod, lp);
@@ -418,22 +418,22 @@ static void kick_vcpu(void *vcpu)
 	}
 }
 
-static void kick(struct engine *engine, unsigned lp)
+static void kick(struct tdx_engine *engine, unsigned lp)
 {
 	vcpus_kick(&((struct td_engine *)engine)->vcpus, lp, kick_vcpu);
 }
 
-static void written(struct engine *engine, const void *page)
+static void written(struct tdx_engine *engine, const void *page)
 {
 	x86_code_written(((struct td_engine *)engine)->code, page);
 }
 
-static void forget(struct engine *engine, uint64_t tdvpr_pa)
+static void forget(struct tdx_engine *engine, uint64_t tdvpr_pa)
 {
 	vcpus_forget(&((struct td_engine *)engine)->vcpus, tdvpr_pa);
 }
 
-static void engine_free(struct engine *engine)
+static void engine_free(struct tdx_engine *engine)
 {
 	struct td_engine *e = (struct td_engine *)engine;
 
@@ -442,7 +442,7 @@ static void engine_free(struct engine *engine)
 	free(e);
 }
 
-struct engine *x86_engine_new(void (*log)(void *arg, const char *line), void *arg)
+struct tdx_engine *tdx_x86_engine_new(void (*log)(void *arg, const char *line), void *arg)
 {
 	static const struct engine_ops engine_ops = {.run = run,
 						     .kick = kick,
@@ -466,21 +466,22 @@ struct engine *x86_engine_new(void (*log)(void *arg, const char *line), void *ar
 	return &e->engine;
 }
 
-int x86_engine_translate(struct engine *engine, unsigned after)
+int tdx_x86_engine_translate(struct tdx_engine *engine, unsigned after)
 {
 	struct td_engine *e = (struct td_engine *)engine;
 
 	return x86_code_translate(e->code, after ? after : X86_TRANSLATE_AFTER);
 }
 
-int x86_engine_check(struct engine *engine, unsigned after)
+int tdx_x86_engine_check(struct tdx_engine *engine, unsigned after)
 {
 	struct td_engine *e = (struct td_engine *)engine;
 
 	return x86_code_check(e->code, after ? after : X86_TRANSLATE_AFTER);
 }
 
-uint64_t x86_engine_differences(const struct engine *engine, uint64_t *compared, const char **first)
+uint64_t tdx_x86_engine_differences(const struct tdx_engine *engine, uint64_t *compared,
+				    const char **first)
 {
 	const struct x86_check_result *r =
 		x86_code_result(((const struct td_engine *)engine)->code);
@@ -491,12 +492,12 @@ uint64_t x86_engine_differences(const struct engine *engine, uint64_t *compared,
 	return r->differences;
 }
 
-uint64_t x86_engine_instructions(const struct engine *engine)
+uint64_t tdx_x86_engine_instructions(const struct tdx_engine *engine)
 {
 	return atomic_load(&((const struct td_engine *)engine)->instructions);
 }
 
-uint64_t x86_engine_naps(const struct engine *engine)
+uint64_t tdx_x86_engine_naps(const struct tdx_engine *engine)
 {
 	return atomic_load(&((const struct td_engine *)engine)->naps);
 }

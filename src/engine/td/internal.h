@@ -52,7 +52,7 @@ struct td_cpu {
 #define TD_NO_TIMER (~0ull)
 
 struct td_engine {
-	struct engine engine;
+	struct tdx_engine engine;
 	struct x86_code *code;
 	void (*log)(void *arg, const char *line);
 	void *arg;
