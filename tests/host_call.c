@@ -101,6 +101,56 @@ static void S0_21_only_pages_handed_over_are_flushed(void **state)
 	}
 }
 
+/* The pages that an import makes the TD's are in a list: each is written back, from the one at
+ * which the call begins, and nothing where there is none. */
+static void S0_21_listed_pages_are_flushed_too(void **state)
+{
+	static const uint64_t list[] = {0x9000, 0xa000, 1ull << 63, 0xb000};
+	static const tdx_hpa_t at = {FAKE_NEW_PAGES};
+	struct tdx_mig_memory m = FAKE_MEMORY(false);
+	struct fake f;
+	const struct tdx_port *port = fake_new(&f);
+
+	(void)state;
+	FAKE_ANSWER(&f, TDX_SUCCESS);
+	f.list = list;
+	m.gpas.first = 1;
+	m.gpas.n = 4;
+	assert_true(tdx_is_success(tdh_import_mem(tdx_cpu_of(port), FAKE_TD, &m, &at, NULL)));
+	assert_string_equal(f.order, "ffic");
+	assert_int_equal(f.flushed.v, 0xb000);
+	m.buffers = at;
+	FAKE_ANSWER(&f, TDX_SUCCESS);
+	assert_true(tdx_is_success(tdh_import_mem(tdx_cpu_of(port), FAKE_TD, &m, NULL, NULL)));
+	assert_string_equal(f.order, "ffic");
+}
+
+static void S0_03_results_of_migration_are_whole(void **state)
+{
+	struct tdx_servtd_binding b;
+	struct tdx_mig_result r;
+	struct fake f;
+	const struct tdx_port *port = fake_new(&f);
+
+	(void)state;
+	f.answer[0] = (struct tdx_regs){.rax = 3,
+					.rcx = 0x7ull << 55 | 0x1000 | 6 << 3,
+					.rdx = 4,
+					.r10 = 1,
+					.r11 = 2,
+					.r12 = 3,
+					.r13 = 5};
+	assert_int_equal(tdh_export_mem(tdx_cpu_of(port), FAKE_TD, &FAKE_MEMORY(false), &r).raw, 3);
+	assert_int_equal(r.next, 6);
+	assert_int_equal(r.pages, 4);
+	assert_memory_equal(&r.raw, &f.answer[0], sizeof(r.raw));
+	f.ncalls = 0;
+	(void)!tdh_servtd_bind(tdx_cpu_of(port), FAKE_TD, FAKE_TD, 0, &b).raw;
+	assert_int_equal(b.handle, f.answer[0].rcx);
+	assert_int_equal(b.target_uuid[3], 5);
+	assert_memory_equal(&b.raw, &f.answer[0], sizeof(b.raw));
+}
+
 static void S0_28_versions_are_in_bits_23_16_and_nothing_above(void **state)
 {
 	struct tdx_host host;
@@ -465,6 +515,8 @@ int main(void)
 		cmocka_unit_test(S0_16_keyid_sits_above_the_physical_address),
 		cmocka_unit_test(S0_18_pages_are_cleared_only_where_the_platform_needs_it),
 		cmocka_unit_test(S0_21_only_pages_handed_over_are_flushed),
+		cmocka_unit_test(S0_21_listed_pages_are_flushed_too),
+		cmocka_unit_test(S0_03_results_of_migration_are_whole),
 		cmocka_unit_test(S0_28_versions_are_in_bits_23_16_and_nothing_above),
 		cmocka_unit_test(S1_01_registers_that_are_no_outputs_keep_their_inputs),
 		cmocka_unit_test(S1_03_extended_errors_and_values_are_returned),

@@ -29,7 +29,10 @@ struct fake {
 	unsigned norder;
 	bool incoherent;
 	unsigned phys_bits, keyid_bits;
+	const uint64_t *list; /* what is read at FAKE_NEW_PAGES; NULL: zero, as everywhere */
 };
+
+enum { FAKE_NEW_PAGES = 0x55000 };
 
 static inline struct fake *fake_of(const struct tdx_port *port)
 {
@@ -85,9 +88,11 @@ static inline void fake_wbinvd(const struct tdx_port *port)
 
 static inline void fake_read(const struct tdx_port *port, hpa_t pa, void *buf, size_t len)
 {
-	(void)port;
-	(void)pa;
+	const struct fake *f = fake_of(port);
+
 	memset(buf, 0, len);
+	if (f->list && pa.v >= FAKE_NEW_PAGES)
+		memcpy(buf, (const uint8_t *)f->list + (pa.v - FAKE_NEW_PAGES), len);
 }
 
 static inline void fake_write(const struct tdx_port *port, hpa_t pa, const void *buf, size_t len)
@@ -214,6 +219,17 @@ struct fake_call {
 
 #define FAKE_TD (&(const struct tdx_td){hpa(FAKE_TDR), hkid(33)})
 #define FAKE_VP (&(const struct tdx_vp){hpa(FAKE_VPR)})
+/* Of migration: a list of pages, a stream, a list of GPAs begun at the sixth, and all of them. */
+#define FAKE_LIST	       ((const struct tdx_page_list){hpa(FAKE_SRC), 12})
+#define FAKE_STREAM(i, resume) ((const struct tdx_mig_stream){i, resume})
+#define FAKE_GPAS(attributes)  ((const struct tdx_gpa_list){hpa(FAKE_SRC), 5, 300, attributes})
+#define FAKE_MEMORY(attributes)                                                                    \
+	((const struct tdx_mig_memory){FAKE_GPAS(attributes),                                      \
+				       hpa(FAKE_PAGE),                                             \
+				       hpa(0x51000),                                               \
+				       {hpa(0x52000), hpa(0x53000)},                               \
+				       hpa(0x54000),                                               \
+				       {7, false}})
 #define FAKE(name_, expr, pages, len, ...)                                                         \
 	static inline struct tdx_status fake_##name_(const struct tdx_cpu *p,                      \
 						     const struct tdx_host *host)                  \

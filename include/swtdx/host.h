@@ -390,6 +390,128 @@ struct tdx_status tdh_mem_wr(const struct tdx_cpu *cpu, const struct tdx_td *td,
 			     uint64_t value, uint64_t *old,
 			     struct tdx_mem_result *out) TDX_MUST_CHECK;
 
+/* --- migration ---
+ *
+ * Lists, bundles and buffers are pages of the host's own, which the module reads and writes under
+ * KeyID 0 and does not keep. Busy, interruption and a problem of single entries are statuses like
+ * any other; a call that was interrupted is made again with .resume (and a list with .first as
+ * .next says), all else as it was. A status of TDX_STATUS_FATAL ends the import. */
+
+/* The first n words of the page `list`: addresses of host pages, or bit 63: none there. */
+struct tdx_page_list {
+	tdx_hpa_t list;
+	unsigned n; /* 1..512 */
+};
+
+/* The first n words of the page `list`, as the ABI has the entries of a GPA list. */
+struct tdx_gpa_list {
+	tdx_hpa_t list;
+	unsigned first, n;    /* the call begins at .first; n 1..512 */
+	bool with_attributes; /* of L2 VMs: a second list */
+};
+
+/* A forward stream, by the order of their creation after the first of all, which is the backward
+ * one. */
+struct tdx_mig_stream {
+	uint16_t index;
+	bool resume;
+};
+
+/* What TDH.EXPORT.MEM writes and TDH.IMPORT.MEM reads; MBMDs are 128-aligned, all else pages. */
+struct tdx_mig_memory {
+	struct tdx_gpa_list gpas;
+	tdx_hpa_t mbmd;
+	tdx_hpa_t buffers;    /* a page list as long as gpas */
+	tdx_hpa_t macs[2];    /* of entries 0..255, and of the others */
+	tdx_hpa_t attributes; /* with gpas.with_attributes */
+	struct tdx_mig_stream stream;
+};
+
+/* Each value where the call has it; the others are meaningless. */
+struct tdx_mig_result {
+	unsigned next;	  /* of a list: the entry to go on with; 0 after the last of 512 */
+	uint64_t pages;	  /* of an export: pages written so far */
+	uint64_t refused; /* of an import of state: the field that was refused */
+	struct tdx_regs raw;
+};
+
+/* TDH.SERVTD.BIND: what the service TD needs to reach its target. */
+struct tdx_servtd_binding {
+	uint64_t handle;
+	uint64_t target_uuid[4];
+	struct tdx_regs raw;
+};
+
+struct tdx_status tdh_mig_stream_create(const struct tdx_cpu *cpu, const struct tdx_td *td,
+					tdx_hpa_t page) TDX_MUST_CHECK;
+struct tdx_status tdh_export_state_immutable(const struct tdx_cpu *cpu, const struct tdx_td *td,
+					     tdx_hpa_t mbmd, const struct tdx_page_list *pages,
+					     const struct tdx_mig_stream *stream,
+					     struct tdx_mig_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_export_state_td(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				      tdx_hpa_t mbmd, const struct tdx_page_list *pages,
+				      const struct tdx_mig_stream *stream,
+				      struct tdx_mig_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_export_state_vp(const struct tdx_cpu *cpu, const struct tdx_vp *vp,
+				      tdx_hpa_t mbmd, const struct tdx_page_list *pages,
+				      const struct tdx_mig_stream *stream,
+				      struct tdx_mig_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_import_state_immutable(const struct tdx_cpu *cpu, const struct tdx_td *td,
+					     tdx_hpa_t mbmd, const struct tdx_page_list *pages,
+					     const struct tdx_mig_stream *stream,
+					     struct tdx_mig_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_import_state_td(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				      tdx_hpa_t mbmd, const struct tdx_page_list *pages,
+				      const struct tdx_mig_stream *stream,
+				      struct tdx_mig_result *out) TDX_MUST_CHECK;
+/* The vCPU is associated with the calling processor afterwards. */
+struct tdx_status tdh_import_state_vp(const struct tdx_cpu *cpu, const struct tdx_vp *vp,
+				      tdx_hpa_t mbmd, const struct tdx_page_list *pages,
+				      const struct tdx_mig_stream *stream,
+				      struct tdx_mig_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_export_blockw(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				    const struct tdx_gpa_list *gpas,
+				    struct tdx_mig_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_export_unblockw(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				      tdx_gpa_t gpa_, enum tdx_level level,
+				      struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_export_mem(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				 const struct tdx_mig_memory *memory,
+				 struct tdx_mig_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_export_restore(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				     const struct tdx_gpa_list *gpas,
+				     struct tdx_mig_result *out) TDX_MUST_CHECK;
+/* No vCPU is in the TD, and none comes in until the export is aborted. */
+struct tdx_status tdh_export_pause(const struct tdx_cpu *cpu,
+				   const struct tdx_td *td) TDX_MUST_CHECK;
+/* A token into `mbmd`: the next epoch, or the last of the in-order phase. */
+struct tdx_status tdh_export_track(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				   tdx_hpa_t mbmd, bool last) TDX_MUST_CHECK;
+/* After the last token only with the importer's abort token, else NULL. */
+struct tdx_status tdh_export_abort(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				   const tdx_hpa_t *abort_token) TDX_MUST_CHECK;
+/* new_pages: a page list as long as the GPAs', of pages that become the TD's and are written back
+ * here; NULL: the buffers do. */
+struct tdx_status tdh_import_mem(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				 const struct tdx_mig_memory *memory, const tdx_hpa_t *new_pages,
+				 struct tdx_mig_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_import_track(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				   tdx_hpa_t mbmd) TDX_MUST_CHECK;
+struct tdx_status tdh_import_commit(const struct tdx_cpu *cpu,
+				    const struct tdx_td *td) TDX_MUST_CHECK;
+struct tdx_status tdh_import_end(const struct tdx_cpu *cpu, const struct tdx_td *td) TDX_MUST_CHECK;
+/* The abort token goes into `mbmd`. The status of success is a fatal one: the import is over. */
+struct tdx_status tdh_import_abort(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				   tdx_hpa_t mbmd) TDX_MUST_CHECK;
+/* The migration TD of a target: slot 0, type 0, the only ones there are. `attributes` say which
+ * fields of its TDINFO do not matter. */
+struct tdx_status tdh_servtd_bind(const struct tdx_cpu *cpu, const struct tdx_td *target,
+				  const struct tdx_td *service, uint64_t attributes,
+				  struct tdx_servtd_binding *out) TDX_MUST_CHECK;
+/* The same for one that is not there yet, by the hash of its TDINFO: 48 bytes, 64-aligned. */
+struct tdx_status tdh_servtd_prebind(const struct tdx_cpu *cpu, const struct tdx_td *target,
+				     tdx_hpa_t info_hash, uint64_t attributes) TDX_MUST_CHECK;
+
 /* --- physical memory --- */
 struct tdx_status tdh_phymem_page_rdmd(const struct tdx_cpu *cpu, tdx_hpa_t page,
 				       struct tdx_page_metadata *out) TDX_MUST_CHECK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* TDH.MEM.* and TDH.MR.EXTEND: private memory and its page tables. */
+/* TDH.MEM.*, TDH.MR.EXTEND and TDH.EXPORT.UNBLOCKW: private memory and its page tables. */
 #include "abi/sept.h"
 #include "host/call.h"
 
@@ -105,6 +105,7 @@ ON_GPA(tdh_mem_page_remove, TDH_MEM_PAGE_REMOVE)
 ON_GPA(tdh_mem_page_promote, TDH_MEM_PAGE_PROMOTE)
 ON_GPA(tdh_mem_range_block, TDH_MEM_RANGE_BLOCK)
 ON_GPA(tdh_mem_range_unblock, TDH_MEM_RANGE_UNBLOCK)
+ON_GPA(tdh_export_unblockw, TDH_EXPORT_UNBLOCKW)
 
 struct tdx_status tdh_mem_sept_rd(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 				  enum tdx_level level, struct tdx_mem_result *out)

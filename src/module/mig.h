@@ -9,8 +9,7 @@
 #ifndef MODULE_MIG_H
 #define MODULE_MIG_H
 
-#include <assert.h>
-
+#include "abi/migration.h"
 #include "abi/operand.h"
 #include "module/gcm.h"
 #include "module/td.h"
@@ -18,52 +17,19 @@
 /* The only version of bundles that this module writes and reads. */
 enum { MIG_VERSION = 0 };
 
-enum { MIGS_MIN = 2, MIGS_MAX = 512, MIG_PAGE_WORDS = 512, MIG_LIST_ENTRIES = 512 };
+enum { MIGS_MIN = 2, MIGS_MAX = 512 };
 
 /* Table index of streams: R10 counts the forward ones. */
 enum { MIGS_BACKWARD = 0, MIGS_FORWARD = 1 };
 
-#define MIG_EPOCH_OUT_OF_ORDER 0xffffffffu
-#define MIG_EPOCH_LAST	       0xfffffffeu
-#define MIG_EXPORT_COUNT_MAX   0x7fffffffu
-#define MIG_LINK_INITIALIZED   (1ull << 1)
+#define MIG_EXPORT_COUNT_MAX 0x7fffffffu
+#define MIG_LINK_INITIALIZED (1ull << 1)
 
 /* Bit 63 of R10: resume; of TDH.EXPORT.TRACK: the in-order phase is done. */
 #define MIG_R10_COMMAND		 (1ull << 63)
 #define MIG_R10_RESERVED	 0x7fffffffffff0000ull
 #define MIG_PAGE_LIST_RESERVED	 0x0070000000000fffull
 #define MIG_PAGE_LIST_LAST_SHIFT 55
-
-/* Bits of an entry of a page list. */
-#define MIG_PAGE_REMOVED (1ull << 61)
-#define MIG_PAGE_INVALID (1ull << 63)
-
-enum mbmd_type {
-	MBMD_IMMUTABLE = 0,
-	MBMD_TD = 1,
-	MBMD_VP = 2,
-	MBMD_MEM = 16,
-	MBMD_EPOCH_TOKEN = 32,
-	MBMD_ABORT_TOKEN = 33,
-};
-
-/* What a bundle says of itself; `specific` is by type. All but stream, iv_counter and mac is
- * authenticated. */
-struct mbmd {
-	uint16_t size, version, stream;
-	uint8_t type, reserved;
-	uint32_t counter, epoch;
-	uint64_t iv_counter;
-	uint64_t specific;
-	uint8_t mac[GCM_TAG_SIZE];
-};
-static_assert(sizeof(struct mbmd) == 48, "MBMD");
-enum { MBMD_AAD_SIZE = 32, MBMD_ALIGN = 128 };
-
-/* Of the immutable state's `specific`. */
-#define MBMD_IMM_STREAMS(s)   ((uint16_t)(s))
-#define MBMD_IMM_SYS_PAGES(s) ((uint8_t)((s) >> 32))
-#define MBMD_IMM_RESERVED     0xffffff00ffff0000ull
 
 /* One that an interrupt stopped: what it must be resumed with, and where it was. */
 struct mig_interrupted {

@@ -6,8 +6,6 @@
 
 #include "module/gpa_list.h"
 
-enum { MIG_MACS_IN_PAGE = 256 };
-
 struct mig_mem_operands {
 	uint64_t rax, gpas, mbmd, buffers, stream, new_pages;
 	hpa_t tdr, macs[2], attributes;
