@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* An interrupt for the host around SEAMCALLs: who takes it, and with which vector. */
+#include <pthread.h>
+#include <sched.h>
+
 #include <swtdx/model.h>
 #include <swtdx/native.h>
 #include <swtdx/x86.h>
@@ -94,21 +97,27 @@ static void a_port_takes_the_interrupt(void **state)
 	tdx_model_free(model);
 }
 
-static struct system *power_on_with_td(struct tdx_engine *engine)
+static const uint8_t spin[4] = {0xeb, 0xfe};		  /* jmp . */
+static const uint8_t count[4] = {0xff, 0xc0, 0xeb, 0xfc}; /* 1: inc eax; jmp 1b */
+
+static struct system *power_on_with_code(struct tdx_engine *engine, const uint8_t code[4])
 {
 	struct system *sys = power_on();
 	struct setup s = {sys->m, sys->mod, {0}};
-
-	static const uint8_t spin[] = {0xeb, 0xfe}; /* jmp . */
 	struct tdvps *vps = machine_ptr(sys->m, TDR + SETUP_TDVPR);
 
 	setup_ready(&s, SETUP_GLOBAL_HKID);
-	memcpy(machine_ptr(sys->m, SETUP_SOURCE), spin, sizeof(spin));
+	memcpy(machine_ptr(sys->m, SETUP_SOURCE), code, sizeof(spin));
 	setup_td(&s, TDR, TD_HKID);
 	vmcs_write(machine_ptr(sys->m, machine_strip(sys->m, vps->page_pa[TDVPS_PAGE_VMCS])),
 		   VMCS_GUEST_RIP, 0);
 	system_set_engine(sys, engine);
 	return sys;
+}
+
+static struct system *power_on_with_td(struct tdx_engine *engine)
+{
+	return power_on_with_code(engine, spin);
 }
 
 static struct tdx_regs enter(struct system *sys)
@@ -180,6 +189,52 @@ static void guest_goes_on_when_nothing_can_be_delivered(void **state)
 	system_free(sys);
 }
 
+/* --- loops without PAUSE --- */
+
+static void a_guest_that_waits_in_a_loop_gives_way(void **state)
+{
+	struct tdx_engine *engine = tdx_x86_engine_new(NULL, NULL);
+	struct system *sys = power_on_with_td(engine);
+	const uint8_t nothing = 0;
+
+	(void)state;
+	sys->m->lp[0].watched = &nothing;
+	for (unsigned i = 1; i < 4; i++) {
+		assert_int_equal(enter(sys).rax, VMX_EXIT_EXTERNAL_INTERRUPT);
+		assert_int_equal(tdx_x86_engine_naps(engine), i);
+	}
+	assert_in_range(tdx_x86_engine_instructions(engine), 200000, 410000);
+	system_free(sys);
+}
+
+static void *set_byte(void *arg)
+{
+	const struct tdx_engine *engine = ((void **)arg)[0];
+	volatile uint8_t *byte = ((void **)arg)[1];
+
+	while (tdx_x86_engine_instructions(engine) < 2000000)
+		sched_yield();
+	*byte = 1;
+	return NULL;
+}
+
+static void a_guest_that_counts_does_not_wait(void **state)
+{
+	struct tdx_engine *engine = tdx_x86_engine_new(NULL, NULL);
+	struct system *sys = power_on_with_code(engine, count);
+	uint8_t byte = 0;
+	void *arg[] = {engine, &byte};
+	pthread_t thread;
+
+	(void)state;
+	sys->m->lp[0].watched = &byte;
+	assert_int_equal(pthread_create(&thread, NULL, set_byte, arg), 0);
+	assert_int_equal(enter(sys).rax, VMX_EXIT_EXTERNAL_INTERRUPT);
+	pthread_join(thread, NULL);
+	assert_int_equal(tdx_x86_engine_naps(engine), 0);
+	system_free(sys);
+}
+
 /* --- posted interrupts --- */
 
 enum { NOTIFICATION = 0xf2, ON = 1, PI_CONTROL = 4 };
@@ -247,6 +302,8 @@ int main(void)
 		cmocka_unit_test(a_port_takes_the_interrupt),
 		cmocka_unit_test(exit_carries_the_vector_the_controller_gave),
 		cmocka_unit_test(guest_goes_on_when_nothing_can_be_delivered),
+		cmocka_unit_test(a_guest_that_waits_in_a_loop_gives_way),
+		cmocka_unit_test(a_guest_that_counts_does_not_wait),
 		cmocka_unit_test(a_notification_of_posted_interrupts_does_not_exit),
 	};
 

@@ -222,9 +222,13 @@ static int init_tdmrs(struct host_state *h, void (*progress)(void *, uint64_t, u
 
 			if (err)
 				return err;
-			if (c.regs.rdx != next && progress)
-				progress(arg, before + (c.regs.rdx - t->base.v), all);
+			if (c.regs.rdx == next)
+				continue;
+			/* Not after each of the many calls of it: nobody is waited for, and a
+			 * processor given away on a busy host is away for long. */
 			next = c.regs.rdx;
+			if (progress)
+				progress(arg, before + (next - t->base.v), all);
 			c.port->ops->relax(c.port);
 		}
 		before += t->size;

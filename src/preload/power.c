@@ -134,6 +134,8 @@ static int power_on(void *arg, struct tdx_vmm **vmm)
 	engine = tdx_x86_engine_new(log_line, p);
 	if (!engine || tdx_model_watch(p->model, MAX_REPORTS))
 		return -ENOMEM;
+	if (getenv(PRELOAD_TRANSLATE) && tdx_x86_engine_translate(engine, 0))
+		say("no memory may be made executable: interpreting");
 	tdx_model_set_real_time(p->model);
 	tdx_model_set_engine(p->model, engine);
 	e = start_trace(p);

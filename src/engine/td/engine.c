@@ -16,6 +16,7 @@
 #define BUDGET_WATCHED 200000ull /* a byte of the host's, too: half a millisecond */
 #define ALL_VMX_EXITS  0x1000
 #define TIMER_BUDGET   20000ull
+#define WAIT_BUDGET    64ull /* of a guest that waits: is it over? */
 
 static void td_cpuid(struct x86_cpu *x86, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
@@ -300,6 +301,8 @@ static uint64_t budget(const struct td_cpu *t)
 
 	if (ctls & PROCBASED_MONITOR_TRAP)
 		return 1;
+	if (t->wait_ns)
+		return WAIT_BUDGET;
 	if (t->timer != TD_NO_TIMER || ctls & PROCBASED_INTERRUPT_WINDOW)
 		return TIMER_BUDGET;
 	return t->in.hw->watched ? BUDGET_WATCHED : BUDGET;
@@ -359,6 +362,10 @@ static enum module_next guest(struct td_cpu *t)
 		x86_run(t->x86, &e, budget(t));
 		/* In its place a processor has the host's clock, which comes so often. */
 		slept = t->x86->naps != t->now->counted_naps && e.reason == X86_EXIT_KICK;
+		if (e.reason == X86_EXIT_BUDGET && !monitor_trap(t))
+			slept = td_waits(t, &e);
+		else
+			t->wait_ns = 0;
 		count(t);
 		next = slept && !t->x86->inj.valid ? external_interrupt(t) : handle(t, &e);
 	}

@@ -44,6 +44,9 @@ struct td_cpu {
 	bool took_ve; /* more than one, so that there is a handler */
 	bool had_ve;
 	uint64_t timer; /* TSC at which an L2 VM's VMX-preemption timer expires; TD_NO_TIMER */
+	/* a loop in which the guest waits: where it was at the last look, the last nap (0: none) */
+	uint64_t looked_rip;
+	long wait_ns;
 	/* what the last refused translation was */
 	enum ept_result refused;
 	bool poison;
@@ -80,6 +83,11 @@ unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **h
 bool td_is_ram(struct x86_cpu *x86, const void *host, size_t len);
 /* The TLB must not survive a change of epoch, a move, or the host's INVEPT. */
 void td_tlb_at_entry(struct td_cpu *t);
+
+/* --- wait.c --- */
+/* After a run of instructions, ended by their number: does the guest wait in a loop? Then its
+ * thread has slept a moment. *e: how what was executed to find out has ended. */
+bool td_waits(struct td_cpu *t, struct x86_exit *e);
 
 /* --- msr.c --- */
 enum x86_msr_answer td_rdmsr(struct x86_cpu *x86, uint32_t msr, uint64_t *value);
