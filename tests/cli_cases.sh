@@ -24,6 +24,16 @@ while IFS='|' read -r name status count part; do
 	esac
 done <rows
 
+# Single lines, of which doctor says that one failed, or not.
+for kind in failed:1 harmless:0; do
+	grep -v '^#' "$cases/lines-${kind%:*}.txt" >lines
+	while IFS= read -r line; do
+		printf '%s\n' "$line" | "$swtdx" doctor --dmesg - >out
+		got=$?
+		[ "$got" = "${kind#*:}" ] || fail "doctor of a ${kind%:*} line: exit status $got: $line"
+	done <lines
+done
+
 # Each has a row, and decode leaves each as it is and takes it as a file and as a filter.
 for log in "$cases"/*.log; do
 	name=$(basename "$log" .log)

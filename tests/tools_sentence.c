@@ -149,7 +149,7 @@ static bool is_failure(const char *raw)
 	char line[LINE_ROOM];
 	size_t n = line_clean(raw, strlen(raw), line, sizeof(line));
 
-	return line_speaks_of_tdx(line, n) && line_tells_failure(line, n);
+	return line_is_failure_of_tdx(raw, strlen(raw), line, n);
 }
 
 static void failures_about_tdx_are_seen_as_such(void **state)
@@ -221,8 +221,7 @@ static void a_line_cut_anywhere_is_read_to_its_end_only(void **state)
 		if (sentence_find(exact, len, &m))
 			assert_true(m.at + m.len <= len);
 		line_clean(exact, len, clean, sizeof(clean));
-		line_speaks_of_tdx(exact, len);
-		line_tells_failure(exact, len);
+		line_is_failure_of_tdx(exact, len, exact, len);
 		free(exact);
 	}
 }

@@ -211,9 +211,8 @@ static enum says read_line(struct filter *f, const struct line *l, struct tdx_lo
 		return A_SENTENCE;
 	if (call)
 		return A_CALL;
-	return line_speaks_of_tdx(l->text, l->len) && line_tells_failure(l->text, l->len)
-		       ? SOMETHING_UNKNOWN
-		       : NOTHING;
+	return line_is_failure_of_tdx(l->raw, l->raw_len, l->text, l->len) ? SOMETHING_UNKNOWN
+									   : NOTHING;
 }
 
 static void print_text(struct filter *f, enum says says, const struct tdx_log_note *note,

@@ -229,7 +229,7 @@ static void one_line(struct reader *r, const char *raw, size_t len)
 		sentence_line(r, line, &m);
 	else if (call && note.leaf && !note.belongs && !note.has_status)
 		leaf_line(r, shown, &note);
-	else if (line_speaks_of_tdx(line, n) && line_tells_failure(line, n))
+	else if (line_is_failure_of_tdx(raw, len, line, n))
 		unknown_line(r, line);
 }
 

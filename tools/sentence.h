@@ -76,11 +76,16 @@ const char *sentence_number(const struct sentence_match *m, char *buf, size_t le
 /* The row, by index from 0; NULL past the last. */
 const struct sentence *sentence_at(size_t index);
 
-/* The line speaks of TDX: names it, a SEAMCALL, a vm-type, a KVM_TDX_ command. */
+/* The line speaks of TDX: names it, a SEAMCALL, a vm-type, a TDVF. */
 bool line_speaks_of_tdx(const char *line, size_t len);
 
-/* The line says that something failed. */
-bool line_tells_failure(const char *line, size_t len);
+/* The line speaks of TDX, and says that something failed or has the level of an error. raw is the
+ * line as it came, line the clean one. */
+bool line_is_failure_of_tdx(const char *raw, size_t raw_len, const char *line, size_t len);
+
+/* The message of a line in JSON (journalctl -o json, containers) or of fields (time= level= msg=),
+ * with its error, in place; any other line stays as it is. Returns the new length. */
+size_t line_open(char *line, size_t len);
 
 /* The line as its printer wrote it: without what terminals, dmesg, syslog, the journal and mail put
  * before it and into it. Cuts what does not fit. Returns the length; out ends with a zero. */

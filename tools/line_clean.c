@@ -1,104 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* A line of a log: what others put around it, and whether it tells a failure of TDX; see
- * sentence.h. */
+/* A line of a log without what others put around it; see sentence.h. */
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
 #include "tools/sentence.h"
-
-/* A word of the list stands in the line by itself: no letter, digit or sign of a name beside it. */
-static bool part_of_name(char c)
-{
-	return isalnum((unsigned char)c) || c == '_' || c == '/' || c == '=' || c == '-';
-}
-
-static bool word_at(const char *line, size_t len, size_t i, const char *word)
-{
-	size_t n = strlen(word);
-
-	return i + n <= len && !strncasecmp(line + i, word, n) &&
-	       (i == 0 || !part_of_name(line[i - 1])) &&
-	       (i + n == len || !part_of_name(line[i + n]));
-}
-
-static bool part_at(const char *line, size_t len, size_t i, const char *part)
-{
-	size_t n = strlen(part);
-
-	return i + n <= len && !strncasecmp(line + i, part, n);
-}
-
-/* What the kernel repeats of others, and lists of names: no report. */
-static bool is_quotation(const char *line, size_t len)
-{
-	static const char *const parts[] = {"command line:", "modules linked in", "call trace",
-					    "unknown kernel command line parameters"};
-
-	for (size_t i = 0; i < len; i++)
-		for (size_t k = 0; k < sizeof(parts) / sizeof(parts[0]); k++)
-			if (part_at(line, len, i, parts[k]))
-				return true;
-	return false;
-}
-
-bool line_speaks_of_tdx(const char *line, size_t len)
-{
-	static const char *const parts[] = {"tdx",     "seamcall", "seamldr",	  "tdcall",
-					    "vm-type", "tdvmcall", "trust domain"};
-
-	for (size_t i = 0; i < len; i++)
-		for (size_t k = 0; k < sizeof(parts) / sizeof(parts[0]); k++)
-			if (part_at(line, len, i, parts[k]))
-				return true;
-	return false;
-}
-
-/* "no errors", "0 failed" tell of none. */
-static bool denied(const char *line, size_t i)
-{
-	size_t end, n;
-
-	while (i && isspace((unsigned char)line[i - 1]))
-		i--;
-	end = i;
-	while (i && !isspace((unsigned char)line[i - 1]))
-		i--;
-	n = end - i;
-	return (n == 2 && !strncasecmp(line + i, "no", n)) || (n == 1 && line[i] == '0') ||
-	       (n == 7 && !strncasecmp(line + i, "without", n));
-}
-
-bool line_tells_failure(const char *line, size_t len)
-{
-	static const char *const words[] = {
-		"fail",		 "failed",	"fails",	"failure",	 "failing",
-		"error",	 "errors",	"cannot",	"can't",	 "couldn't",
-		"could not",	 "unable",	"unsupported",	"not supported", "invalid",
-		"denied",	 "refused",	"rejected",	"not enabled",	 "missing",
-		"exhausted",	 "bug",		"panic",	"unexpected",	 "unknown",
-		"not found",	 "no such",	"does not",	"doesn't",	 "timeout",
-		"timed out",	 "timedout",	"corrupted",	"mismatch",	 "aborted",
-		"killed",	 "broken",	"unavailable",	"not available", "not ready",
-		"not loaded",	 "not present", "inaccessible", "incompatible",	 "oops",
-		"unrecoverable", "overflow",	"leaked",	"not allowed",	 "bad",
-		"requires",	 "is required", "violation",	"emerg",	 "fatal",
-		"illegal",	 "denying",	"giving up",	"gave up",	 "disabled",
-		"not enough",	 "no enough",	"insufficient", "unhandled",	 "misconfiguration",
-		"out of memory", "too large",	"too small",	"too many",	 "conflicts",
-	};
-
-	if (is_quotation(line, len))
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (i && part_of_name(line[i - 1]))
-			continue;
-		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
-			if (word_at(line, len, i, words[k]) && !denied(line, i))
-				return true;
-	}
-	return false;
-}
 
 /* A terminal's sequence at p, after its ESC: how long it is. */
 static size_t sequence(const char *p, const char *end)
@@ -147,8 +53,7 @@ static const char *skip_blanks(const char *p)
 }
 
 /* "<6>", "[    1.234567]", "[  +0.000012]", "[Nov28 16:00]", "[Sat Nov 28 16:00:00 2026]",
- * "[T123]",
- * "[    C0]": a bracket with a digit and none of what sentences put into theirs. */
+ * "[T123]", "[    C0]": a bracket with a digit and none of what sentences put into theirs. */
 static const char *skip_bracket(const char *p)
 {
 	const char *close;
@@ -231,6 +136,14 @@ static const char *skip_date(const char *p)
 	return p;
 }
 
+/* "stderr F " of a container's log, after its date. */
+static const char *skip_stream(const char *p)
+{
+	if (strncmp(p, "stdout ", 7) && strncmp(p, "stderr ", 7))
+		return NULL;
+	return (p[7] == 'F' || p[7] == 'P') && p[8] == ' ' ? p + 9 : NULL;
+}
+
 static const char *skip_prompt(const char *p)
 {
 	const char *at = strchr(p, '@'), *end = at ? strpbrk(at, "#$") : NULL;
@@ -242,10 +155,18 @@ static const char *skip_prompt(const char *p)
 	return p + strlen(p);
 }
 
-size_t line_clean(const char *line, size_t len, char *out, size_t room)
+static const char *after_date(const char *p)
+{
+	const char *next = skip_stream(p);
+
+	next = next ? next : skip_host(p);
+	return next ? next : p;
+}
+
+/* Moves the line itself to the front of its room. */
+static size_t without_front(char *out, size_t n)
 {
 	const char *p, *next;
-	size_t n = without_terminal(line, len, out, room);
 
 	for (p = skip_blanks(out);; p = skip_blanks(next)) {
 		if (*p == '>' || *p == '|')
@@ -254,11 +175,20 @@ size_t line_clean(const char *line, size_t len, char *out, size_t room)
 			 (next = skip_prompt(p)))
 			continue;
 		else if ((next = skip_date(p)))
-			next = skip_host(skip_blanks(next)) ? skip_host(skip_blanks(next)) : next;
+			next = after_date(skip_blanks(next));
 		else
 			break;
 	}
 	n -= (size_t)(p - out);
 	memmove(out, p, n + 1);
 	return n;
+}
+
+size_t line_clean(const char *line, size_t len, char *out, size_t room)
+{
+	size_t n = without_front(out, without_terminal(line, len, out, room)), inner;
+
+	/* What a logger of structured lines holds has a front of its own. */
+	inner = line_open(out, n);
+	return inner == n ? n : without_front(out, inner);
 }
