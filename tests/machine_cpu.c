@@ -193,6 +193,20 @@ static void enumeration_follows_the_configuration(void **state)
 	machine_free(m);
 }
 
+static void every_msr_of_the_platform_is_found(void **state)
+{
+	const struct machine_platform *p = &machine_platform_spr;
+	struct machine *m = make(NULL);
+	uint64_t v;
+
+	for (size_t i = 0; i < p->nmsr; i++) {
+		assert_true(i == 0 || p->msr[i - 1].addr < p->msr[i].addr);
+		assert_true(machine_rdmsr(&m->lp[0], p->msr[i].addr, &v));
+		assert_false(machine_rdmsr(&m->lp[0], p->msr[i].addr + 0x40000000, &v));
+	}
+	machine_free(m);
+}
+
 static void overrides_are_of_one_processor_or_all(void **state)
 {
 	struct machine *m = make(NULL);
@@ -266,6 +280,7 @@ int main(void)
 		cmocka_unit_test(interrupt_comes_after_so_many_polls_unless_masked),
 		cmocka_unit_test(processors_are_spread_over_packages),
 		cmocka_unit_test(enumeration_follows_the_configuration),
+		cmocka_unit_test(every_msr_of_the_platform_is_found),
 		cmocka_unit_test(overrides_are_of_one_processor_or_all),
 		cmocka_unit_test(impossible_configurations_are_refused_with_a_sentence),
 		cmocka_unit_test(report_mac_is_hmac_sha256_under_the_public_key),

@@ -75,25 +75,37 @@ static bool config_msr(const struct machine_config *c, uint32_t addr, uint64_t *
 	}
 }
 
+/* The platform's row for an MSR. */
+static const struct msr_row *platform_msr(const struct machine_platform *p, uint32_t addr)
+{
+	size_t low = 0, high = p->nmsr;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (p->msr[mid].addr == addr)
+			return &p->msr[mid];
+		if (p->msr[mid].addr < addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
+}
+
 bool machine_rdmsr(const struct machine_lp *lp, uint32_t addr, uint64_t *value)
 {
-	const struct machine_platform *p = lp->m->cfg.platform;
-	bool found = false;
+	const struct msr_row *row;
 
-	*value = 0;
 	for (unsigned i = 0; i < lp->nmsr_override; i++) {
 		if (lp->msr_override[i].addr == addr) {
 			*value = lp->msr_override[i].value;
 			return true;
 		}
 	}
-	for (size_t i = 0; i < p->nmsr && !found; i++) {
-		if (p->msr[i].addr == addr) {
-			*value = p->msr[i].value;
-			found = true;
-		}
-	}
-	return config_msr(&lp->m->cfg, addr, value) || found;
+	row = platform_msr(lp->m->cfg.platform, addr);
+	*value = row ? row->value : 0;
+	return config_msr(&lp->m->cfg, addr, value) || row;
 }
 
 static bool override_on(struct machine_lp *lp, uint32_t addr, uint64_t value)

@@ -51,7 +51,7 @@ struct msr_row {
 struct machine_platform {
 	const struct cpuid_row *cpuid;
 	size_t ncpuid;
-	const struct msr_row *msr;
+	const struct msr_row *msr; /* in ascending order */
 	size_t nmsr;
 	struct machine_range seamrr;
 	uint64_t seamops_capabilities;

@@ -53,14 +53,12 @@ static inline struct pamt_entry *pamt_entry_4k(struct module *mod, const struct 
 	return (struct pamt_entry *)machine_ptr(mod->m, page) + (i & 255u);
 }
 
-/* The entry of a size without locking; NULL as pamt_4k() says. */
-PAMT_INLINE struct pamt_entry *pamt_find(struct module *mod, uint64_t pa, enum tdx_level size)
+/* The entry of a size in an initialised block, without locking; NULL as pamt_4k() says. */
+PAMT_INLINE struct pamt_entry *pamt_below(struct module *mod, const struct tdmr *t, uint64_t pa,
+					  enum tdx_level size)
 {
-	const struct tdmr *t = pamt_block(mod, pa);
 	const struct pamt_entry *node;
 
-	if (!t)
-		return NULL;
 	if (size == TDX_LEVEL_1G)
 		return pamt_entry_1g(mod, t, pa);
 	if (size == TDX_LEVEL_2M)
@@ -69,6 +67,14 @@ PAMT_INLINE struct pamt_entry *pamt_find(struct module *mod, uint64_t pa, enum t
 	if (mod->dynamic_pamt && pamt_type(node) != TDX_PT_PAMT)
 		return NULL;
 	return pamt_entry_4k(mod, t, pa, node);
+}
+
+/* The same wherever the page is. */
+PAMT_INLINE struct pamt_entry *pamt_find(struct module *mod, uint64_t pa, enum tdx_level size)
+{
+	const struct tdmr *t = pamt_block(mod, pa);
+
+	return t ? pamt_below(mod, t, pa, size) : NULL;
 }
 
 /* The leaf of the walk: exclusive entries are taken shared on the way, then promoted. */
@@ -162,11 +168,13 @@ PAMT_INLINE struct tdx_status pamt_implicit(struct tx *tx, hpa_t pa, enum tdx_op
 					    struct pamt_ref *ref)
 {
 	static const enum lock_resource res[] = {LOCK_PAMT_4K, LOCK_PAMT_2M, LOCK_PAMT_1G};
+	const struct tdmr *t = pamt_block(tx->mod, pa.v);
 
-	ref->pa = pa;
-	ref->level = size;
-	ref->entry = pamt_find(tx->mod, pa.v, size);
-	ref->node = size == TDX_LEVEL_4K ? pamt_find(tx->mod, pa.v, TDX_LEVEL_2M) : NULL;
+	*ref = (struct pamt_ref){.pa = pa, .level = size};
+	if (t && size == TDX_LEVEL_4K)
+		ref->node = pamt_entry_2m(tx->mod, t, pa.v);
+	if (t)
+		ref->entry = pamt_below(tx->mod, t, pa.v, size);
 	if (!ref->entry) {
 		module_fatal(tx->lp);
 		return tdx_error_op(TDX_OPERAND_INVALID, op);

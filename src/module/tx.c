@@ -120,7 +120,8 @@ void tx_unwind(struct tx *tx, unsigned mark)
 		give_back(tx, &tx->held[--tx->nheld]);
 }
 
-void tx_forget(struct tx *tx, void *word)
+/* Stop tracking a lock without releasing it. */
+static void forget(struct tx *tx, void *word)
 {
 	struct tx_held *held = find(tx, word), *end = tx->held + --tx->nheld;
 
@@ -137,11 +138,11 @@ void tx_released(struct tx *tx, void *word)
 
 		h->released(tx->mod->hooks_arg, tx->lp, held->res, held->key, held->mode);
 	}
-	tx_forget(tx, word);
+	forget(tx, word);
 }
 
 void tx_unlock(struct tx *tx, void *word)
 {
 	give_back(tx, find(tx, word));
-	tx_forget(tx, word);
+	forget(tx, word);
 }

@@ -130,8 +130,6 @@ TX_INLINE struct tdx_status tx_lock(struct tx *tx, enum lock_resource res, uint6
 enum lock_result tx_promote(struct tx *tx, void *word);
 /* Release one lock early (VP.ENTER, LP.INIT and few others do). */
 void tx_unlock(struct tx *tx, void *word);
-/* Stop tracking a lock without releasing it (VP.ENTER hands PAMT locks to the running guest). */
-void tx_forget(struct tx *tx, void *word);
 /* The lock at `word` was released by a store of the caller's own. */
 void tx_released(struct tx *tx, void *word);
 

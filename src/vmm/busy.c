@@ -43,6 +43,8 @@ enum busy vm_busy(enum tdx_seamcall leaf, struct tdx_status s)
 {
 	enum busy b;
 
+	if (__builtin_expect(tdx_is_success(s), 1))
+		return BUSY_NOT;
 	/* PROMOTE and DEMOTE make way for a VP.ENTER that met their lock; they start anew. */
 	if (!tdx_is_busy(s) && !tdx_is(s, TDX_HOST_PRIORITY_BUSY_TIMEOUT) &&
 	    !tdx_is(s, TDX_INTERRUPTED_BUSY))

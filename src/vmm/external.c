@@ -166,6 +166,8 @@ static int no_vcpus(struct tdx_vm *vm, const struct vmm_cpu *c, enum tdx_seamcal
 	struct vmm_contention *n = &vm->vmm->contention;
 	struct tdx_status s = whole(c, fn, a);
 
+	if (__builtin_expect(tdx_is_success(s), 1))
+		return 0;
 	for (unsigned again = 0; again < p->remove_again && vm_busy(leaf, s) == BUSY_NO_VCPUS;
 	     again++) {
 		vmm_count(&n->remove_busy);

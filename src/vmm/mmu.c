@@ -190,10 +190,12 @@ static uint64_t backing(struct tdx_vm *vm, uint64_t gfn)
 static uint64_t get_private(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
 			    enum tdx_level level)
 {
+	uint64_t users = level == TDX_LEVEL_2M ? 0 : backing(vm, gfn);
+
 	if (level == TDX_LEVEL_2M)
 		return pages_get_block(&vm->vmm->pages);
-	if (backing(vm, gfn))
-		return backing(vm, gfn);
+	if (users)
+		return users;
 	return page_cache_fill(&vm->vmm->pages, cache, 1) ? page_cache_get(cache) : 0;
 }
 

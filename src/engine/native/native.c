@@ -124,21 +124,25 @@ static void wait_for_turn(struct tdx_native_cpu *cpu, enum module_next n)
 	}
 }
 
+static struct vmcs *vmcs_of(const struct tdx_native_cpu *cpu)
+{
+	return module_vmcs(cpu->v->mod, cpu->v->lp);
+}
+
 /* One VM exit. Comes back when the guest runs again, on whatever processor; true when nothing was
  * injected. */
 static bool vmexit(struct tdx_native_cpu *cpu, const struct vmexit *x, struct tdx_regs *regs)
 {
 	unsigned before = cpu->nevents;
+	enum module_next n = module_vmexit(cpu->v->mod, cpu->v->lp, x, regs);
 
-	wait_for_turn(cpu, module_vmexit(cpu->v->mod, cpu->v->lp, x, regs));
-	*regs = *module_guest_regs(cpu->v->mod, cpu->v->lp);
+	/* most exits lead straight back, with the registers in place */
+	if (n != MODULE_TO_GUEST || vmcs_of(cpu) != cpu->v->in.vmcs) {
+		wait_for_turn(cpu, n);
+		*regs = *module_guest_regs(cpu->v->mod, cpu->v->lp);
+	}
 	deliver(cpu);
 	return cpu->nevents == before;
-}
-
-static struct vmcs *vmcs_of(const struct tdx_native_cpu *cpu)
-{
-	return module_vmcs(cpu->v->mod, cpu->v->lp);
 }
 
 static uint64_t rip(const struct tdx_native_cpu *cpu)

@@ -7,8 +7,9 @@ struct tdx_status mem_td(struct tx *tx, hpa_t tdr, struct td *td)
 	return tx_td(tx, tdr, TDX_OPERAND_ID_RDX, LOCK_SHARED, LOCK_SHARED, td);
 }
 
-struct tdx_status mem_entry(struct tx *tx, gpa_level_t at, const struct mem_reach *reach,
-			    struct mem *m, struct sept_shown *shown)
+/* As mem_entry(); every leaf on a private page goes through it. */
+TX_INLINE struct tdx_status entry(struct tx *tx, gpa_level_t at, const struct mem_reach *reach,
+				  struct mem *m, struct sept_shown *shown)
 {
 	enum tdx_level max = reach->max == MEM_TO_ROOT ? td_sept_top(m->td.tdcs) : reach->max;
 	struct tdx_status s;
@@ -27,6 +28,12 @@ struct tdx_status mem_entry(struct tx *tx, gpa_level_t at, const struct mem_reac
 	return s;
 }
 
+struct tdx_status mem_entry(struct tx *tx, gpa_level_t at, const struct mem_reach *reach,
+			    struct mem *m, struct sept_shown *shown)
+{
+	return entry(tx, at, reach, m, shown);
+}
+
 struct tdx_status mem_locate(struct tx *tx, hpa_t tdr, gpa_level_t at,
 			     const struct mem_reach *reach, struct mem *m, struct sept_shown *shown)
 {
@@ -34,7 +41,7 @@ struct tdx_status mem_locate(struct tx *tx, hpa_t tdr, gpa_level_t at,
 
 	if (!tdx_is_success(s))
 		return s;
-	s = mem_entry(tx, at, reach, m, shown);
+	s = entry(tx, at, reach, m, shown);
 	if (!tdx_is_success(s))
 		return s;
 	if (!sept_allows(tx->leaf, m->ref.value))

@@ -229,19 +229,19 @@ static void set_vmcs(const struct tx *tx, const struct plan *plan)
 static void keep_page_locks(struct tx *tx)
 {
 	struct lp *lp = tx->lp;
+	unsigned rest = 0;
 
 	lp->nguest_locks = 0;
-	for (unsigned i = 0; i < tx->nheld;) {
+	for (unsigned i = 0; i < tx->nheld; i++) {
 		const struct tx_held *held = &tx->held[i];
 
-		if (held->res != LOCK_PAMT_1G && held->res != LOCK_PAMT_2M &&
-		    held->res != LOCK_PAMT_4K) {
-			i++;
-			continue;
-		}
-		lp->guest_locks[lp->nguest_locks++] = *held;
-		tx_forget(tx, held->word);
+		if (held->res == LOCK_PAMT_1G || held->res == LOCK_PAMT_2M ||
+		    held->res == LOCK_PAMT_4K)
+			lp->guest_locks[lp->nguest_locks++] = *held;
+		else
+			tx->held[rest++] = *held;
 	}
+	tx->nheld = rest;
 }
 
 /* Cannot fail: what goes wrong from here on is a TD exit. The registers are the host's, of which a
