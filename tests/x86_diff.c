@@ -16,7 +16,12 @@
 #define PAGES  (2u + NATIVE_DATA_PAGES)
 #define RAM    (64u * PAGE)
 #define TABLES 0x20000u /* guest-physical place of the page tables; the mapped pages begin at 0 */
-#define X87_ES 0x80u	/* of FSW: an unmasked exception is pending */
+#define GDT    0x10000u /* and of descriptors like the host kernel's */
+#define GDT_VA 0xffffffffffff0000u
+#define FLAGS_SEEN                                                                                 \
+	(RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_DF | RFLAGS_OF |       \
+	 RFLAGS_NT | RFLAGS_AC | RFLAGS_ID)
+#define X87_ES 0x80u /* of FSW: an unmasked exception is pending */
 
 struct world {
 	bool translate;
@@ -59,35 +64,75 @@ static uint64_t tsc(struct x86_cpu *cpu)
 
 static const struct x86_ops ops = {.gpa_map = gpa_map, .tsc = tsc};
 
-/* Map the host's linear addresses of the pages to guest-physical 0 and up, user, writable. */
+static void map_page(struct world *w, uint64_t *next, uint64_t va, uint64_t entry)
+{
+	uint64_t table = TABLES;
+
+	for (unsigned level = 3; level >= 1; level--) {
+		uint64_t *e = (uint64_t *)(void *)(w->ram + table) + (va >> (12 + 9 * level) & 511);
+
+		if (!*e) {
+			*e = *next | 0x67;
+			*next += PAGE;
+		}
+		table = *e & ~0xfffull;
+	}
+	((uint64_t *)(void *)(w->ram + table))[va >> 12 & 511] = entry;
+}
+
+/* Map the host's linear addresses of the pages to guest-physical 0 and up, user, writable; and the
+ * descriptors, for the supervisor. */
 static void map_pages(struct world *w)
 {
 	uint64_t next = TABLES + PAGE;
-	unsigned i, level;
 
-	for (i = 0; i < PAGES - 1; i++) {
-		const uint64_t va = (uintptr_t)w->native.code + i * PAGE;
-		uint64_t table = TABLES;
+	for (unsigned i = 0; i < PAGES - 1; i++)
+		map_page(w, &next, (uintptr_t)w->native.code + i * PAGE, i * PAGE | 0x67);
+	map_page(w, &next, GDT_VA, GDT | 0x63);
+}
 
-		for (level = 3; level >= 1; level--) {
-			uint64_t *e = (uint64_t *)(void *)(w->ram + table) +
-				      (va >> (12 + 9 * level) & 511);
+/* The selectors a program of Linux can load: code and data of 32 bits, code of 64. */
+enum { SEL_CODE32 = 0x23, SEL_DATA = 0x2b, SEL_CODE64 = 0x33, GDT_LIMIT = 127 };
 
-			if (!*e) {
-				*e = next | 0x67;
-				next += PAGE;
-			}
-			table = *e & ~0xfffull;
-		}
-		((uint64_t *)(void *)(w->ram + table))[va >> 12 & 511] = i * PAGE | 0x67;
+static void set_descriptors(struct world *w)
+{
+	uint64_t *gdt = (uint64_t *)(void *)(w->ram + GDT);
+
+	gdt[SEL_CODE32 >> 3] = 0x00cffb000000ffff;
+	gdt[SEL_DATA >> 3] = 0x00cff3000000ffff;
+	gdt[SEL_CODE64 >> 3] = 0x00affb000000ffff;
+	/* the kernel's own, which nobody in ring 3 may load */
+	gdt[1] = 0x00cf9b000000ffff;
+	gdt[2] = 0x00af9b000000ffff;
+	gdt[3] = 0x00cf93000000ffff;
+	w->cpu->gdtr.base = GDT_VA;
+	w->cpu->gdtr.limit = GDT_LIMIT;
+}
+
+/* What the host has in its segment registers, and what they stand for. */
+static void set_segments(struct world *w)
+{
+	struct x86_cpu *cpu = w->cpu;
+	const struct x86_seg null = {.ar = 0x10000};
+	const struct x86_seg flat = {.limit = UINT32_MAX, .ar = 0xc0f3, .sel = SEL_DATA};
+
+	for (unsigned i = 0; i < X86_NOSEG; i++)
+		cpu->seg[i] = w->native.compat && i != X86_FS ? flat : null;
+	cpu->seg[X86_SS] = flat;
+	cpu->seg[X86_CS] = flat;
+	cpu->seg[X86_CS].ar = w->native.compat ? 0xc0fb : 0xa0fb;
+	cpu->seg[X86_CS].sel = w->native.compat ? SEL_CODE32 : SEL_CODE64;
+	if (!w->native.compat) {
+		cpu->seg[X86_FS].base = w->native.fs;
+		cpu->seg[X86_GS].base = NATIVE_GS;
 	}
+	x86_state_changed(cpu);
 }
 
 static int setup(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 	struct x86_cpu *cpu;
-	unsigned i;
 
 	w->rng = 0x123456789abcdefull;
 	w->ram = aligned_alloc(PAGE, RAM);
@@ -107,13 +152,9 @@ static int setup(void **state)
 	cpu->cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE;
 	cpu->efer = EFER_LME | EFER_LMA | EFER_NXE | EFER_SCE;
 	cpu->xcr0 = 3;
-	for (i = 0; i < X86_NOSEG; i++)
-		cpu->seg[i] = (struct x86_seg){.limit = UINT32_MAX, .ar = 0xc0f3, .sel = 0x2b};
-	cpu->seg[X86_CS].ar = 0xa0fb;
-	cpu->seg[X86_FS].base = w->native.fs;
-	cpu->seg[X86_GS].base = NATIVE_GS;
 	cpu->exception_bitmap = UINT32_MAX;
-	x86_state_changed(cpu);
+	set_descriptors(w);
+	set_segments(w);
 	ZydisDecoderInit(&w->dec, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	*state = w;
 	return 0;
@@ -137,15 +178,6 @@ enum { X87 = 1, SSE = 2, INT = 4, BMI = 8, COMPAT = 16 };
 
 /* Not compared, and why. */
 static const ZydisMnemonic excluded[] = {
-	/* They take flags and selectors, and those are the host kernel's. */
-	ZYDIS_MNEMONIC_POPF,
-	ZYDIS_MNEMONIC_POPFD,
-	ZYDIS_MNEMONIC_POPFQ,
-	ZYDIS_MNEMONIC_LDS,
-	ZYDIS_MNEMONIC_LES,
-	ZYDIS_MNEMONIC_LSS,
-	ZYDIS_MNEMONIC_LFS,
-	ZYDIS_MNEMONIC_LGS,
 	/* Their results are the host's own. */
 	ZYDIS_MNEMONIC_CPUID,
 	ZYDIS_MNEMONIC_XGETBV,
@@ -197,15 +229,9 @@ static bool wanted(const ZydisDecodedInstruction *in, const ZydisDecodedOperand 
 	for (i = 0; i < sizeof(excluded) / sizeof(excluded[0]); i++)
 		if (in->mnemonic == excluded[i])
 			return false;
-	for (i = 0; i < in->operand_count; i++) {
+	for (i = 0; i < in->operand_count; i++)
 		if (o[i].type == ZYDIS_OPERAND_TYPE_POINTER)
 			return false;
-		if (o[i].type != ZYDIS_OPERAND_TYPE_REGISTER)
-			continue;
-		if (o[i].visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN &&
-		    o[i].reg.value >= ZYDIS_REGISTER_ES && o[i].reg.value <= ZYDIS_REGISTER_GS)
-			return false;
-	}
 	if (in->meta.branch_type != ZYDIS_BRANCH_TYPE_NONE)
 		return false;
 	if (in->mnemonic == ZYDIS_MNEMONIC_PAUSE && in->raw.rex.B)
@@ -228,6 +254,7 @@ static bool wanted(const ZydisDecodedInstruction *in, const ZydisDecodedOperand 
 	case ZYDIS_CATEGORY_POP:
 	case ZYDIS_CATEGORY_PUSH:
 	case ZYDIS_CATEGORY_ROTATE:
+	case ZYDIS_CATEGORY_SEGOP:
 	case ZYDIS_CATEGORY_SEMAPHORE:
 	case ZYDIS_CATEGORY_SETCC:
 	case ZYDIS_CATEGORY_SHIFT:
@@ -288,6 +315,17 @@ static unsigned generate(struct world *w, uint8_t *b, unsigned set)
 	}
 	for (i = n; i < 15; i++)
 		b[i] = (uint8_t)rnd(w);
+	/* So are loads of a far pointer and of flags. */
+	if ((set == INT || set == COMPAT) && (r >> 48 & 63) == 0) {
+		static const uint8_t far[] = {0xb2, 0xb4, 0xb5};
+
+		if (n > 1 && (b[n - 2] == 0x38 || b[n - 2] == 0x3a))
+			n--;
+		if (n > 1 && b[n - 2] == 0x0f)
+			b[n - 1] = far[(r >> 54 & 0xff) % 3];
+		else
+			b[n - 1] = r >> 54 & 1 ? 0x9d : 0x8e;
+	}
 	/* The 512-byte image is one form in thousands: more often, FXSAVE and FXRSTOR. */
 	if (set == SSE && (r >> 48 & 63) == 0) {
 		b[n - 1] = 0xae;
@@ -469,6 +507,70 @@ static bool aim(struct world *w, const ZydisDecodedInstruction *in, const ZydisD
 	return true;
 }
 
+/* The segment register it loads, X86_NOSEG if none. */
+static unsigned loaded(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o)
+{
+	switch (in->mnemonic) {
+	case ZYDIS_MNEMONIC_LDS:
+		return X86_DS;
+	case ZYDIS_MNEMONIC_LES:
+		return X86_ES;
+	case ZYDIS_MNEMONIC_LSS:
+		return X86_SS;
+	case ZYDIS_MNEMONIC_LFS:
+		return X86_FS;
+	case ZYDIS_MNEMONIC_LGS:
+		return X86_GS;
+	default:
+		break;
+	}
+	for (unsigned i = 0; i < in->operand_count; i++)
+		if (o[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    o[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
+		    o[i].reg.value >= ZYDIS_REGISTER_ES && o[i].reg.value <= ZYDIS_REGISTER_GS)
+			return o[i].reg.value - ZYDIS_REGISTER_ES;
+	return X86_NOSEG;
+}
+
+/* What the instruction takes from the data pages at a linear address becomes v. */
+static void put_word(struct world *w, uint64_t place, uint64_t v, unsigned bytes)
+{
+	const uint64_t at = place - (uintptr_t)w->native.data;
+
+	if (at <= NATIVE_DATA_PAGES * PAGE - bytes)
+		memcpy(w->native.data + at, &v, bytes);
+}
+
+/* Selectors that mean something, mostly; flags without TF, which would trap only after the
+ * instruction behind. */
+static void aim_system(struct world *w, const ZydisDecodedInstruction *in,
+		       const ZydisDecodedOperand *o, struct native_state *st)
+{
+	static const uint16_t selectors[] = {0,		 SEL_CODE32, SEL_DATA, SEL_CODE64,
+					     SEL_DATA,	 3,	     0x28,     0x18,
+					     SEL_CODE32, 0x2a,	     4,	       0xf000};
+	const uint16_t sel = rnd(w) % 8 ? selectors[rnd(w) % 12] : (uint16_t)(rnd(w) | 0x100);
+	const unsigned width = in->operand_width / 8;
+
+	if (in->mnemonic == ZYDIS_MNEMONIC_POPF || in->mnemonic == ZYDIS_MNEMONIC_POPFD ||
+	    in->mnemonic == ZYDIS_MNEMONIC_POPFQ)
+		put_word(w, st->regs.rsp, rnd(w) & ~(uint64_t)RFLAGS_TF, width);
+	if ((in->meta.category == ZYDIS_CATEGORY_POP || in->meta.category == ZYDIS_CATEGORY_PUSH) &&
+	    !w->native.compat && rnd(w) % 32 == 0)
+		st->regs.rsp ^= 1ull << 52; /* not canonical */
+	w->native.loads_segments = loaded(in, o) != X86_NOSEG;
+	if (!w->native.loads_segments)
+		return;
+	if (in->meta.category == ZYDIS_CATEGORY_SEGOP)
+		put_word(w, w->place + width, sel, 2);
+	else if (in->meta.category == ZYDIS_CATEGORY_POP)
+		put_word(w, st->regs.rsp, sel, 2);
+	else if (o[1].type == ZYDIS_OPERAND_TYPE_MEMORY)
+		put_word(w, w->place, sel, 2);
+	else if (o[1].type == ZYDIS_OPERAND_TYPE_REGISTER && number(o[1].reg.value) != 4)
+		*tdx_reg(&st->regs, number(o[1].reg.value)) = sel;
+}
+
 static void fail_insn(struct world *w, const uint8_t *b, const ZydisDecodedInstruction *in,
 		      const ZydisDecodedOperand *o, const char *what, uint64_t host, uint64_t ours)
 {
@@ -591,6 +693,12 @@ static bool image_stored(const struct seen *s)
 					s->in->mnemonic == ZYDIS_MNEMONIC_FXSAVE64);
 }
 
+static bool far_pointer_of_64_bits(const struct seen *s)
+{
+	return s->in->meta.category == ZYDIS_CATEGORY_SEGOP && s->in->operand_width == 64 &&
+	       !__builtin_cpu_is("intel");
+}
+
 /* What a difference excuses. */
 enum {
 	D_ALL = 1,	/* everything, the outcome too */
@@ -613,6 +721,8 @@ static const struct difference {
 	{"an x87 store whose result an unmasked exception holds back writes nothing (SDM), and "
 	 "Intel's do not touch the destination; AMD's look at it and may fault there",
 	 D_ALL, x87_store_held_back},
+	{"REX.W makes the offset of a far pointer 64 bits wide on Intel's processors, not on AMD's",
+	 D_ALL, far_pointer_of_64_bits},
 	{"the flags of a string instruction that faults are those from before it on Intel's; "
 	 "AMD's may keep those of its last whole step",
 	 D_FLAGS, string_fault},
@@ -675,6 +785,15 @@ static void compare_x87(struct world *w, const uint8_t *bytes, const ZydisDecode
 	}
 }
 
+static void compare_segments(struct world *w, const uint8_t *bytes,
+			     const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o,
+			     const struct native_state *st)
+{
+	for (unsigned i = 0; i < X86_NOSEG; i++)
+		if (i != X86_CS && st->sel[i] != w->cpu->seg[i].sel)
+			fail_insn(w, bytes, in, o, "selector", st->sel[i], w->cpu->seg[i].sel);
+}
+
 /* Can it stand in the middle of a block? */
 static bool may_go_on(const ZydisDecodedInstruction *in)
 {
@@ -709,6 +828,7 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 		memcpy(w->ram + NATIVE_INSN + in->length, "\xeb", 2);
 	x86_code_written(w->code, w->ram);
 	cpu->regs = st->regs;
+	set_segments(w);
 	x86_set_rflags(cpu, st->rflags);
 	next_mask = cpu->fx.mxcsr_mask;
 	memcpy(&cpu->fx, st->fx, sizeof(cpu->fx));
@@ -745,6 +865,8 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 			fault.cr2 = cpu->cr2;
 		if (fault.vector == 14 && (exit.intr_error != fault.error || cpu->cr2 != fault.cr2))
 			fail_insn(w, bytes, in, o, "page fault", fault.cr2, cpu->cr2);
+		if (fault.vector == 13 && exit.intr_error != fault.error)
+			fail_insn(w, bytes, in, o, "error code", fault.error, exit.intr_error);
 		if (cpu->rip != rip)
 			fail_insn(w, bytes, in, o, "rip of a fault", rip, cpu->rip);
 	} else {
@@ -765,12 +887,14 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 		if (left != right)
 			fail_insn(w, bytes, in, o, names[i], left, right);
 	}
+	if (fault.vector < 0)
+		compare_segments(w, bytes, in, o, st);
 	if (in->cpu_flags && fault.vector < 0)
 		undefined = in->cpu_flags->undefined;
 	if (same & D_FLAGS)
 		undefined = 0x8d5;
-	left = st->rflags & 0xcd5 & ~undefined;
-	right = x86_rflags(cpu) & 0xcd5 & ~undefined;
+	left = st->rflags & FLAGS_SEEN & ~undefined;
+	right = x86_rflags(cpu) & FLAGS_SEEN & ~undefined;
 	if (left != right)
 		fail_insn(w, bytes, in, o, "flags", left, right);
 	for (i = 0; i < 32; i++) {
@@ -846,6 +970,7 @@ static void many(struct world *w, unsigned set, unsigned long count)
 
 			memcpy(w->native.data + rnd(w) % (NATIVE_DATA_PAGES * PAGE - 8), &v, 8);
 		}
+		aim_system(w, &in, o, &st);
 		compare_one(w, bytes, &in, o, &st);
 	}
 	print_message("%lu compared, %lu not known to the host\n", w->tried, w->skipped);
@@ -878,10 +1003,7 @@ static void instructions_of_32_bit_code_do_what_the_host_does(void **state)
 	native_run(&w->native, (const uint8_t *)"\x90", 1, &st, &fault);
 	if (fault.vector >= 0)
 		skip(); /* a kernel without 32-bit code */
-	w->cpu->seg[X86_CS].ar = 0xc0fb;
-	w->cpu->seg[X86_FS] = (struct x86_seg){.ar = 0x10000}; /* null */
-	w->cpu->seg[X86_GS].base = 0;
-	x86_state_changed(w->cpu);
+	set_segments(w);
 	ZydisDecoderInit(&w->dec, ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
 	many(w, COMPAT, 30000);
 }

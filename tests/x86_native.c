@@ -95,6 +95,26 @@ static uint8_t *out_of_compat(uint8_t *p)
 	return put(put(put(p, "\xea", 1), &to, 4), &cs, 2);
 }
 
+/* MOV from a segment register to [RIP + state offset]. */
+static uint8_t *mov_seg(uint8_t *p, const uint8_t *page, unsigned seg, unsigned at)
+{
+	const int32_t disp = (int32_t)(at - (unsigned)(p + 6 - page));
+	const uint8_t op[2] = {0x8c, (uint8_t)(5 | seg << 3)};
+
+	return put(put(p, op, 2), &disp, 4);
+}
+
+/* arch_prctl(code, base): C needs its FS before it can call anything. */
+static uint8_t *set_base(uint8_t *p, uint32_t code, uint64_t base)
+{
+	const uint32_t call = SYS_arch_prctl;
+
+	p = put(put(p, "\xb8", 1), &call, 4);
+	p = put(put(p, "\xbf", 1), &code, 4);
+	p = put(put(p, "\x48\xbe", 2), &base, 8);
+	return put(p, "\x0f\x05", 2);
+}
+
 static const uint8_t prologue[] = {0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57};
 static const uint8_t epilogue[] = {0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d,
 				   0x41, 0x5c, 0x5d, 0x5b, 0xc3};
@@ -170,10 +190,18 @@ void native_run(struct native *n, const uint8_t *insn, unsigned len, struct nati
 	for (i = 0; i < 16; i++)
 		p = mov(p, n->code, i, STATE + i * 8, true);
 	p = mov(p, n->code, 4, SAVED, false);
+	for (i = 0; i < 6; i++)
+		p = mov_seg(p, n->code, i,
+			    STATE + __builtin_offsetof(struct native_state, sel) + 2 * i);
 	p = put(p, "\x9c\x58", 2); /* pushfq; pop rax */
 	p = mov(p, n->code, 0, STATE + __builtin_offsetof(struct native_state, rflags), true);
 	p = fx(p, n->code, STATE + __builtin_offsetof(struct native_state, fx), 0);
-	p = put(p, "\xfc\xdb\xe3", 3); /* cld; fninit */
+	p = put(p, "\x6a\x02\x9d\xdb\xe3", 5); /* push 2; popfq; fninit: neither AC nor NT nor DF */
+	if (n->loads_segments || n->compat) {
+		p = put(p, "\x31\xc0\x8e\xd8\x8e\xc0", 6); /* xor eax,eax; mov ds,eax; mov es,eax */
+		p = set_base(p, ARCH_SET_FS, n->fs);
+		p = set_base(p, ARCH_SET_GS, NATIVE_GS);
+	}
 	put(p, epilogue, sizeof(epilogue));
 	*inside = *st;
 	fault->vector = -1;

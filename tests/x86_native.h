@@ -14,6 +14,7 @@
 struct native_state {
 	struct tdx_regs regs;
 	uint64_t rflags;
+	uint16_t sel[6]; /* after the instruction: ES, CS, SS, DS, FS, GS */
 	uint8_t fx[512] __attribute__((aligned(16)));
 };
 
@@ -28,9 +29,10 @@ struct native_fault {
 struct native {
 	uint8_t *code; /* the instruction is at its start plus NATIVE_INSN; below 4 GiB */
 	uint8_t *data;
-	bool compat;	/* run it as 32-bit code */
-	uint8_t *enter; /* where the state is loaded */
-	uint64_t fs;	/* base of FS, the thread's own: of the thread that opened it */
+	bool compat;	     /* run it as 32-bit code */
+	bool loads_segments; /* the next instruction may change FS and GS */
+	uint8_t *enter;	     /* where the state is loaded */
+	uint64_t fs;	     /* base of FS, the thread's own: of the thread that opened it */
 };
 #define NATIVE_INSN 0x400u
 /* The base of GS: near 0, so that an operand named by RIP reaches the data with it too. 32-bit code

@@ -255,7 +255,7 @@ OP(x86_jmp_rel)
 OP(x86_near_ind)
 {
 	const uint64_t ea = x86_at_ea(cpu, op);
-	const uint64_t to = op->fl & OPF_MEM ? x86_ld(cpu, ea, op->d, 0) : R64(op->s);
+	const uint64_t to = op->fl & OPF_MEM ? x86_ld(cpu, ea, op->d, x86_op_acc(op)) : R64(op->s);
 
 	return near_to(cpu, op, to, op->imm);
 }

@@ -112,6 +112,7 @@ struct x86_tlbe {
 #define ACC_X	4u
 #define ACC_SUP 8u  /* implicit supervisor access: tables, frames of events */
 #define ACC_SYS 16u /* such a frame of a program at CPL 3 */
+#define ACC_SS	32u /* through SS: an address that is not canonical is #SS, as OPF_SS has it */
 
 /* A linear address as wide as its mode has it. Nothing else cuts one: every address of an access
  * comes through here before it meets a tag of the TLB or is added to one's addend. */
@@ -313,6 +314,12 @@ static inline uint64_t x86_at_ea(struct x86_cpu *cpu, const struct x86_op *op)
 
 	x86_at(cpu, op);
 	return ea;
+}
+
+/* How the operand of an operation that x86_at() was done for is accessed. */
+static inline unsigned x86_op_acc(const struct x86_op *op)
+{
+	return op->fl & OPF_SS ? ACC_SS : 0;
 }
 
 /* What is executed on trial would ask a device. */

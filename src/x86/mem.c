@@ -13,7 +13,9 @@ static uint64_t linear(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned
 
 	if (!x86_canonical(cpu, la) || !x86_canonical(cpu, la + size - 1))
 		x86_raise_err(cpu, cpu->cur,
-			      cpu->cur && (cpu->cur->fl & OPF_SS) ? VECTOR_SS : VECTOR_GP, 0);
+			      acc & ACC_SS || (cpu->cur && cpu->cur->fl & OPF_SS) ? VECTOR_SS
+										  : VECTOR_GP,
+			      0);
 	return la;
 }
 
@@ -33,7 +35,7 @@ static unsigned to_page_end(uint64_t va)
 /* The bytes of an access on one page, which may take place. */
 static struct x86_part part_at(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 {
-	struct x86_part part = {.host = x86_fill(cpu, va, acc)};
+	struct x86_part part = {.host = x86_fill(cpu, va, acc & ~ACC_SS)};
 
 	if (unlikely(!part.host))
 		part.gpa = cpu->mmio_gpa;

@@ -119,7 +119,7 @@ uint16_t x86_selector(struct x86_cpu *cpu, const struct x86_op *op)
 {
 	const uint64_t ea = x86_at_ea(cpu, op);
 
-	return (uint16_t)(op->fl & OPF_MEM ? x86_ld(cpu, ea, 2, 0) : R16(op->s));
+	return (uint16_t)(op->fl & OPF_MEM ? x86_ld(cpu, ea, 2, x86_op_acc(op)) : R16(op->s));
 }
 
 /* d: segment number; s or memory: the selector. */
@@ -177,8 +177,8 @@ OP(x86_pop_seg)
 /* LDS and friends. d: register, sc: offset size, imm: segment. */
 OP(x86_load_far_ptr)
 {
-	const uint64_t ea = x86_at_ea(cpu, op), off = x86_ld(cpu, ea, op->s, 0);
-	const uint16_t sel = (uint16_t)x86_ld(cpu, ea + op->s, 2, 0);
+	const uint64_t ea = x86_at_ea(cpu, op), off = x86_ld(cpu, ea, op->s, x86_op_acc(op));
+	const uint16_t sel = (uint16_t)x86_ld(cpu, ea + op->s, 2, x86_op_acc(op));
 
 	x86_seg_load(cpu, (unsigned)op->imm, sel);
 	if (op->s == 2)

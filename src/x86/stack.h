@@ -35,13 +35,13 @@ static inline void push(struct x86_cpu *cpu, uint64_t v, unsigned size)
 {
 	const uint64_t sp = cpu->regs.rsp - size;
 
-	x86_st(cpu, sp_ea(cpu, sp, size, true), v, size, 0);
+	x86_st(cpu, sp_ea(cpu, sp, size, true), v, size, ACC_SS);
 	sp_set(cpu, sp);
 }
 
 static inline uint64_t peek(struct x86_cpu *cpu, unsigned offset, unsigned size)
 {
-	return x86_ld(cpu, sp_ea(cpu, cpu->regs.rsp + offset, size, false), size, 0);
+	return x86_ld(cpu, sp_ea(cpu, cpu->regs.rsp + offset, size, false), size, ACC_SS);
 }
 
 #endif

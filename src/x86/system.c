@@ -268,8 +268,9 @@ OP(x86_load_dt)
 	if (cpu->cpl)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	ea = x86_at_ea(cpu, op);
-	limit = (uint16_t)x86_ld(cpu, ea, 2, 0);
-	base = is64(cpu) ? x86_ld(cpu, ea + 2, 8, 0) : (uint32_t)x86_ld(cpu, ea + 2, 4, 0);
+	limit = (uint16_t)x86_ld(cpu, ea, 2, x86_op_acc(op));
+	base = is64(cpu) ? x86_ld(cpu, ea + 2, 8, x86_op_acc(op))
+			 : (uint32_t)x86_ld(cpu, ea + 2, 4, x86_op_acc(op));
 	if (is64(cpu) && !x86_canonical(cpu, base))
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	if (op->s == 2)
@@ -314,7 +315,7 @@ OP(x86_invpcid)
 
 	if (cpu->cpl)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
-	x86_read(cpu, x86_at_ea(cpu, op), d, 16, 0);
+	x86_read(cpu, x86_at_ea(cpu, op), d, 16, x86_op_acc(op));
 	type = is64(cpu) ? R64(op->d) : R32(op->d);
 	if (type > 3 || d[0] >> 12 || (type == 0 && !x86_canonical(cpu, d[1])))
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);

@@ -66,8 +66,8 @@ static void far_operand(struct x86_cpu *cpu, const struct x86_op *op, uint64_t *
 	const uint64_t ea = x86_at_ea(cpu, op);
 
 	if (op->fl & OPF_MEM) {
-		*ip = x86_ld(cpu, ea, op->s, 0);
-		*sel = (uint16_t)x86_ld(cpu, ea + op->s, 2, 0);
+		*ip = x86_ld(cpu, ea, op->s, x86_op_acc(op));
+		*sel = (uint16_t)x86_ld(cpu, ea + op->s, 2, x86_op_acc(op));
 	} else {
 		*ip = op->imm;
 		*sel = (uint16_t)op->disp;
