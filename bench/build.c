@@ -99,7 +99,7 @@ int main(void)
 		ratio[i] = limit_s[i] / build_s[i];
 		bulk[i] = bulk_s[i] / build_s[i];
 	}
-	mb = PAGES * (BLOCK + 16.0 * EXTEND) / 1e6;
+	mb = (double)(PAGES * (BLOCK + 16 * EXTEND)) / 1e6;
 	printf("measured TD build: %.0f MB/s of hashed bytes\n"
 	       "SHA-384 in the calls' pieces: %.0f MB/s; the build reaches %.2f of it\n"
 	       "SHA-384 in one go a page:     %.0f MB/s; the build reaches %.2f of it\n",

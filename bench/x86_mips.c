@@ -90,7 +90,7 @@ static double best(struct guest *g)
 		if (t < least)
 			least = t;
 	}
-	return INSNS / least / 1e6;
+	return (double)INSNS / least / 1e6;
 }
 
 int main(void)

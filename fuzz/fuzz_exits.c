@@ -396,7 +396,7 @@ static void run(struct tdx_vm *vm)
 		} else if (r->exit == TDX_EXIT_INTR && w.stream[i].waits &&
 			   ++idle[i] == IDLE_TURNS) {
 			live[i] = false;
-		} else if (cpu_seconds() - since > CPU_LIMIT_S) {
+		} else if (cpu_seconds() - since > (double)CPU_LIMIT_S) {
 			found("a vCPU is entered again and again and comes to nothing");
 		}
 	}

@@ -85,7 +85,7 @@ static void play(struct player *p, struct trace *t, const char *lines)
 }
 
 /* The small TD's whole life so far and a guest's, recorded from the platform line on. */
-static struct bytes recorded(struct trace_options opt)
+static struct bytes recorded_life(struct trace_options opt, const char *life)
 {
 	char *path = temporary(), *lines = stage_lines(STAGE_FINALIZED), *rest;
 	struct player p;
@@ -100,11 +100,16 @@ static struct bytes recorded(struct trace_options opt)
 	t = trace_open(path, p.mod, &opt, &err);
 	assert_int_equal(err, 0);
 	play(&p, t, rest);
-	play(&p, t, guest_life);
+	play(&p, t, life);
 	assert_int_equal(trace_close(t), 0);
 	player_free(&p);
 	free(lines);
 	return slurp(path);
+}
+
+static struct bytes recorded(struct trace_options opt)
+{
+	return recorded_life(opt, guest_life);
 }
 
 static const struct trace_record *last_of(const struct trace_file *f, const char *name)
@@ -209,6 +214,54 @@ static void trace_played_again_answers_the_same(void **state)
 	assert_false(res.damaged);
 	assert_int_equal(res.differing, 0);
 	assert_true(res.steps > 500);
+	free(text);
+	trace_free(&f);
+	free(b.data);
+}
+
+/* Of calls that look for interrupts, one each is found at another look. */
+static void calls_that_were_interrupted_are_interrupted_again(void **state)
+{
+	static const char life[] =
+		"seamcall 0 TDH.MEM.SEPT.ADD rcx=0x40000002 rdx=0x100000000 r8=0x130000000\n"
+		"seamcall 0 TDH.MEM.PAGE.AUG rcx=0x40000001 rdx=0x100000000 r8=0x120000000\n"
+		"enter 0 0x100007000\n"
+		"guest mode64 lp=0\n"
+		"env intr_after 0 5\n"
+		"tdcall 0x100007000 TDG.MEM.PAGE.ACCEPT rcx=0x40000001\n"
+		"guest external_interrupt lp=0 reason=1 intr=0x80000020\n"
+		"env intr_after 0 -1\n"
+		"seamcall 0 TDH.VP.FLUSH rcx=0x100007000\n"
+		"seamcall 0 TDH.MNG.VPFLUSHDONE rcx=0x100000000\n"
+		"env intr_after 0 1\n"
+		"seamcall 0 TDH.PHYMEM.CACHE.WB\n"
+		"env intr_after 0 0\n"
+		"seamcall 0 TDH.PHYMEM.CACHE.WB rcx=1\n"
+		"env intr_after 0 -1\n"
+		"seamcall 0 TDH.PHYMEM.CACHE.WB rcx=1\n";
+	struct bytes b = recorded_life((struct trace_options){.contents = true}, life);
+	uint64_t polled[3] = {0};
+	struct vecrun_options opt = {.keep_going = true};
+	struct vecrun_result res;
+	unsigned n = 0;
+	struct trace_file f;
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
+	for (size_t i = 0; i < f.nrecords; i++)
+		if (f.record[i].polled && n < 3)
+			polled[n++] = f.record[i].polled;
+	assert_int_equal(n, 3);
+	assert_int_equal(polled[0], 6);
+	assert_int_equal(polled[1], 2);
+	assert_int_equal(polled[2], 1);
+	trace_vectors(out, &f);
+	fclose(out);
+	vecrun_text(text, &opt, &res);
+	assert_false(res.damaged);
+	assert_int_equal(res.differing, 0);
 	free(text);
 	trace_free(&f);
 	free(b.data);
@@ -427,6 +480,7 @@ int main(void)
 		cmocka_unit_test(busy_lock_is_in_the_trace),
 		cmocka_unit_test(equal_runs_give_equal_bytes_but_for_times),
 		cmocka_unit_test(trace_played_again_answers_the_same),
+		cmocka_unit_test(calls_that_were_interrupted_are_interrupted_again),
 		cmocka_unit_test(difference_is_named),
 		cmocka_unit_test(cut_trace_is_used_up_to_the_cut),
 		cmocka_unit_test(trace_cut_at_any_byte_is_told_from_a_whole_one),

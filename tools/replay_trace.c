@@ -121,6 +121,8 @@ static json_t *record_json(const struct trace_record *r, bool locks)
 		      trace_outcome(r, outcome, sizeof(outcome)), "begin_ns",
 		      (json_int_t)r->begin_ns, "duration_ns", (json_int_t)r->duration_ns, "in",
 		      regs_json(&r->in), "out", regs_json(&r->out));
+	if (r->polled)
+		json_object_set_new(o, "interrupted_at_poll", json_integer((json_int_t)r->polled));
 	if (locks)
 		json_object_set_new(o, "locks", locks_json(r));
 	return o;

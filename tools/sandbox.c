@@ -136,10 +136,10 @@ static int partly(scmp_filter_ctx f)
 				       SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	for (size_t i = 0; i < sizeof(signal) / sizeof(signal[0]) && !err; i++)
 		err = seccomp_rule_add(f, SCMP_ACT_ALLOW, signal[i], 1,
-				       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+				       SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0));
 	for (size_t i = 0; i < sizeof(terminals) / sizeof(terminals[0]) && !err; i++)
 		err = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				       SCMP_A1(SCMP_CMP_EQ, terminals[i]));
+				       SCMP_A1(SCMP_CMP_EQ, terminals[i], 0));
 	/* Threads, no processes. The flags of clone3() are out of a filter's sight: without it the
 	 * library takes clone(). */
 	if (!err)

@@ -242,7 +242,7 @@ bool machine_irq_pending(struct machine_lp *lp)
 	return lp->rflags_if && machine_irq_pending_guest(lp);
 }
 
-bool machine_irq_pending_guest(struct machine_lp *lp)
+static bool pending(struct machine_lp *lp)
 {
 	int64_t left;
 
@@ -252,6 +252,16 @@ bool machine_irq_pending_guest(struct machine_lp *lp)
 	if (left > 0)
 		atomic_store_explicit(&lp->irq_countdown, left - 1, memory_order_relaxed);
 	return left == 0;
+}
+
+bool machine_irq_pending_guest(struct machine_lp *lp)
+{
+	bool is = pending(lp);
+
+	lp->polls++;
+	if (is && !lp->poll_hit)
+		lp->poll_hit = lp->polls;
+	return is;
 }
 
 void machine_mask_interrupts(struct machine_lp *lp)

@@ -97,9 +97,13 @@ struct machine_lp {
 	bool rflags_if;		       /* host RFLAGS.IF at the SEAMCALL */
 	_Atomic int64_t irq_countdown; /* host-interrupt polls until one reads true; -1 never */
 	_Atomic bool irq;	       /* a host interrupt is pending now */
-	bool intr_masked;	       /* SEAM has raised CR8: NMIs only; the thread's own */
-	uint8_t sent_back;	       /* without a controller: which vector it was; 0: none */
-	bool irq_held;		       /* one came meanwhile, or was sent back; the thread's own */
+	/* Polls since whoever listens set it to 0, and which of them was the first that read true
+	 * (from 1; 0: none): to let a recorded call be interrupted again where it was. The thread's
+	 * own. */
+	uint64_t polls, poll_hit;
+	bool intr_masked;  /* SEAM has raised CR8: NMIs only; the thread's own */
+	uint8_t sent_back; /* without a controller: which vector it was; 0: none */
+	bool irq_held;	   /* one came meanwhile, or was sent back; the thread's own */
 	/* IA32_FIXED_CTR0 while a TD without PERFMON runs: instructions retired in the guest since
 	 * SEAM cleared it. The processor's thread. */
 	uint64_t retired;

@@ -25,6 +25,7 @@ enum {
 	TRACE_BLOCK_HEADER = 16, /* magic, checksum of the rest, processor, length */
 	TRACE_BLOCK_SIZE = 1 << 16,
 	TRACE_MAX_PLATFORM = 4096,
+	TRACE_POLLED = 4, /* beside enum module_next: which poll found an interrupt follows */
 };
 #define TRACE_BLOCK_MAGIC 0x4b4c4254u
 
@@ -55,6 +56,8 @@ struct trace_record {
 	struct module_entry event; /* delivered to the guest, when next is MODULE_TO_GUEST */
 	struct vmexit exit;	   /* of TRACE_EXIT */
 	uint8_t retired; /* instructions since the last TD entry; at most TRACE_RETIRED_MANY */
+	uint64_t polled; /* which look for a pending interrupt was the first to find one, from 1; 0:
+			    none */
 	bool mode64;	 /* the guest is in 64-bit mode */
 	uint64_t tdvpr;	 /* whose guest it is */
 	const struct trace_lock *lock;
@@ -71,7 +74,7 @@ struct trace;
 struct trace_options {
 	bool timeless; /* all times 0: equal runs give equal bytes */
 	bool no_locks;
-	bool no_memory; /* what calls read is written as lines by whoever opened it */
+	bool no_memory; /* what calls read, and interrupts, are lines of whoever opened it */
 	bool contents; /* also keep the pages TDH.MEM.PAGE.ADD reads, to be able to play it again */
 	uint64_t max_bytes; /* about: what comes after so many is not in it; 0: no limit */
 };

@@ -140,17 +140,25 @@ static int get_locks(struct trace_file *f, struct input *in, struct trace_record
 	return 1;
 }
 
+/* Where it went, and which poll found an interrupt. */
+static bool get_next(struct input *in, struct trace_record *r)
+{
+	uint8_t b = 0;
+
+	if (!get_byte(in, 2 * TRACE_POLLED, &b) || (b & (TRACE_POLLED - 1)) > MODULE_SHUTDOWN)
+		return false;
+	r->next = (enum module_next)(b & (TRACE_POLLED - 1));
+	return !(b & TRACE_POLLED) || (get_below(in, (uint64_t)INT64_MAX, &r->polled) && r->polled);
+}
+
 static int get_call(struct trace_file *f, struct input *in, struct trace_record *r)
 {
-	uint8_t next = 0;
-
-	if (!get(in, &r->begin_ns) || !get(in, &r->duration_ns) ||
-	    !get_byte(in, MODULE_SHUTDOWN + 1, &next) || !get_bool(in, &r->mode64) ||
-	    !get(in, &r->tdvpr) || !get_u32(in, &r->event.info) || !get_u32(in, &r->event.error) ||
+	if (!get(in, &r->begin_ns) || !get(in, &r->duration_ns) || !get_next(in, r) ||
+	    !get_bool(in, &r->mode64) || !get(in, &r->tdvpr) || !get_u32(in, &r->event.info) ||
+	    !get_u32(in, &r->event.error) ||
 	    (r->type == TRACE_EXIT && !(get_exit(in, &r->exit) && get_progress(in, r))) ||
 	    !get_regs(in, &r->in))
 		return 0;
-	r->next = next;
 	r->out = r->in;
 	return get_regs(in, &r->out) ? get_locks(f, in, r) : 0;
 }

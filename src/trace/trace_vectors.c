@@ -273,6 +273,8 @@ static void call(FILE *out, struct holders *h, bool *long_mode, const struct tra
 	uint32_t any = unsettled(h, r);
 
 	agents(out, h, r, true);
+	if (r->polled)
+		fprintf(out, "env intr_after %u %llu\n", r->lp, (unsigned long long)r->polled - 1);
 	if (r->type == TRACE_SEAMCALL) {
 		host_call(out, r, any);
 		if (r->next == MODULE_TO_GUEST)
@@ -284,6 +286,8 @@ static void call(FILE *out, struct holders *h, bool *long_mode, const struct tra
 		}
 		guest_exit(out, r, any);
 	}
+	if (r->polled)
+		fprintf(out, "env intr_after %u -1\n", r->lp);
 	agents(out, h, r, false);
 	if (r->next != MODULE_TO_GUEST)
 		*entered = NULL;

@@ -163,7 +163,9 @@ static void put_call(struct trace *t, unsigned lp)
 	put(l, r->seq);
 	put(l, r->begin_ns);
 	put(l, r->duration_ns);
-	put_byte(l, (uint8_t)r->next);
+	put_byte(l, (uint8_t)(r->next | (r->polled ? TRACE_POLLED : 0)));
+	if (r->polled)
+		put(l, r->polled);
 	put_byte(l, r->mode64);
 	put(l, r->tdvpr);
 	put(l, r->event.info);
@@ -378,6 +380,7 @@ static void begin(struct trace *t, struct lp *lp, enum trace_type type, const st
 		.seq = atomic_fetch_add_explicit(&t->seq, 1, memory_order_relaxed),
 		.begin_ns = now(t),
 	};
+	lp->hw->polls = lp->hw->poll_hit = 0;
 	l->open = true;
 }
 
@@ -389,6 +392,8 @@ static void end(struct trace *t, struct lp *lp, enum module_next next, const str
 		return; /* full before it began */
 	l->r.duration_ns = now(t) - l->r.begin_ns;
 	l->r.next = next;
+	if (!t->opt.no_memory)
+		l->r.polled = lp->hw->poll_hit;
 	l->r.out = next == MODULE_SHUTDOWN ? l->r.in : *out;
 	if (next == MODULE_TO_GUEST) {
 		l->r.event = module_entry(t->mod, lp->id);
