@@ -228,6 +228,10 @@ static void describes(uint32_t type, const void *data, size_t len, const char *t
 
 static void known_events_are_described(void **state)
 {
+	static const uint8_t fw_cfg[12 + 56] = "QEMU FW CFG\0bootorder";
+	static const uint8_t smbios[32] = {1,	 0,    0,    0,	   0,	 0,    0,    0,
+					   0x31, 0x2d, 0x9d, 0xeb, 0x88, 0x2d, 0xd3, 0x11,
+					   0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d};
 	static const uint8_t path[] = {2,   1, 12,  0, 0xd0, 0x41, 0x03, 0x0a, 0,    0,	   0,	 0,
 				       1,   1, 6,   0, 0,    2,	   4,	 4,    14,   0,	   '\\', 0,
 				       'B', 0, '.', 0, 'E',  0,	   0,	 0,    0x7f, 0xff, 4,	 0};
@@ -236,6 +240,10 @@ static void known_events_are_described(void **state)
 
 	(void)state;
 	n = log_variable(buf, global, "SecureBoot", "\1", 1);
+	/* As edk2 since 202505 writes them: a name of fixed length, and a table by its GUID. */
+	describes(TDX_EV_PLATFORM_CONFIG_FLAGS, fw_cfg, sizeof(fw_cfg),
+		  "platform configuration QEMU FW CFG bootorder");
+	describes((uint32_t)TDX_EV_EFI_HANDOFF_TABLES, smbios, sizeof(smbios), "table SMBIOS");
 	describes((uint32_t)TDX_EV_EFI_VARIABLE_DRIVER_CONFIG, buf, n,
 		  "variable SecureBoot (EFI_GLOBAL_VARIABLE): 01");
 	n = log_variable(buf, global, "BootOrder", "\1\0\x0a", 4);

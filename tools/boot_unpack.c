@@ -63,27 +63,35 @@ static const char *gunzip(const uint8_t *file, size_t size, struct sink *s)
 	return why ? why : rc == Z_STREAM_END ? NULL : damaged;
 }
 
-static const char *unxz(const uint8_t *file, size_t size, struct sink *s)
-{
-	enum { MEMORY = 256 << 20 };
-	lzma_stream z = LZMA_STREAM_INIT;
-	const char *why = NULL;
-	lzma_ret rc = lzma_stream_decoder(&z, MEMORY, 0);
+enum { LZMA_MEMORY = 256 << 20 };
 
-	if (rc != LZMA_OK)
-		return no_memory;
-	z.next_in = file;
-	z.avail_in = size;
+/* Whatever the decoder is for; it ends here. */
+static const char *run_lzma(lzma_stream *z, const uint8_t *file, size_t size, struct sink *s)
+{
+	const char *why = NULL;
+	lzma_ret rc = LZMA_OK;
+
+	z->next_in = file;
+	z->avail_in = size;
 	while (rc == LZMA_OK && !why) {
 		if (s->len == s->room && (why = grow(s)))
 			break;
-		z.next_out = s->p + s->len;
-		z.avail_out = s->room - s->len;
-		rc = lzma_code(&z, z.avail_in ? LZMA_RUN : LZMA_FINISH);
-		s->len = s->room - z.avail_out;
+		z->next_out = s->p + s->len;
+		z->avail_out = s->room - s->len;
+		rc = lzma_code(z, z->avail_in ? LZMA_RUN : LZMA_FINISH);
+		s->len = s->room - z->avail_out;
 	}
-	lzma_end(&z);
+	lzma_end(z);
 	return why ? why : rc == LZMA_STREAM_END ? NULL : damaged;
+}
+
+static const char *unxz(const uint8_t *file, size_t size, struct sink *s)
+{
+	lzma_stream z = LZMA_STREAM_INIT;
+
+	if (lzma_stream_decoder(&z, LZMA_MEMORY, 0) != LZMA_OK)
+		return no_memory;
+	return run_lzma(&z, file, size, s);
 }
 
 static const char *unzstd(const uint8_t *file, size_t size, struct sink *s)
@@ -148,6 +156,45 @@ const char *boot_unpack(const uint8_t *file, size_t size, size_t max, uint8_t **
 	struct sink s = {.max = max};
 	const char *why = p ? p->unpack(file, size, &s) : "it is not packed";
 
+	if (why) {
+		free(s.p);
+		return why;
+	}
+	*out = s.p;
+	*len = s.len;
+	return NULL;
+}
+
+/* A section that a GUID defines says how long it is, where its data begins, and by what they are
+ * packed; what else carries that GUID is no section. */
+const char *boot_unpack_firmware(const uint8_t *image, size_t size, size_t max, uint8_t **out,
+				 size_t *len)
+{
+	/* ee4e5898-3914-4259-9d6e-dc7bd79403cf: LZMA. */
+	static const uint8_t packed[16] = {0x98, 0x58, 0x4e, 0xee, 0x14, 0x39, 0x59, 0x42,
+					   0x9d, 0x6e, 0xdc, 0x7b, 0xd7, 0x94, 0x03, 0xcf};
+	enum { GUID_DEFINED = 2, DATA_AT = 16, BEFORE = 4 };
+	const uint8_t *p = image, *end = image + size;
+	struct sink s = {.max = max};
+	const char *why = NULL;
+
+	while (!why && (p = memmem(p, (size_t)(end - p), packed, sizeof(packed)))) {
+		const uint8_t *section = p - BEFORE;
+		lzma_stream z = LZMA_STREAM_INIT;
+		size_t n, data;
+
+		p++;
+		if (section < image || end - section < BEFORE + DATA_AT + 4 ||
+		    section[3] != GUID_DEFINED)
+			continue;
+		n = (size_t)(section[0] | section[1] << 8 | section[2] << 16);
+		data = (size_t)(section[BEFORE + DATA_AT] | section[BEFORE + DATA_AT + 1] << 8);
+		if (n > (size_t)(end - section) || data >= n)
+			continue;
+		why = lzma_alone_decoder(&z, LZMA_MEMORY) == LZMA_OK
+			      ? run_lzma(&z, section + data, n - data, &s)
+			      : no_memory;
+	}
 	if (why) {
 		free(s.p);
 		return why;

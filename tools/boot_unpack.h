@@ -28,6 +28,11 @@ const char *boot_packing(const uint8_t *file, size_t size);
 /* Unpacks them. *out is the caller's to free(). NULL, or what is wrong. */
 const char *boot_unpack(const uint8_t *file, size_t size, size_t max, uint8_t **out, size_t *len);
 
+/* The compressed volumes (LZMA) of an OVMF image, one after the other. *out is the caller's to
+ * free(), NULL where there are none. NULL, or what is wrong. */
+const char *boot_unpack_firmware(const uint8_t *image, size_t size, size_t max, uint8_t **out,
+				 size_t *len);
+
 /* Whether a Linux kernel, bzImage or vmlinux, was built to be a TD. UNKNOWN: it is no Linux, or
  * packed in a way that is not read here. */
 enum boot_td { BOOT_TD_UNKNOWN, BOOT_TD_YES, BOOT_TD_NO };

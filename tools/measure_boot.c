@@ -3,21 +3,24 @@
 #include "tools/measure_boot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <swtdx/expect.h>
 
+#include "tools/boot_unpack.h"
 #include "tools/file.h"
 #include "tools/hex.h"
+#include "tools/platform_dir.h"
 #include "tools/verbs.h"
 
-#define TABLE_MAX (16u << 20)
-/* Of a disk only its partition table counts. */
-#define DISK_MAX  (1u << 20)
-#define HASH_TEXT (2 * TDX_SHA384_SIZE + 1)
+#define UNPACKED_MAX ((size_t)256 << 20)
+#define IMAGE_MAX    ((size_t)1 << 30)
+#define HASH_TEXT    (2 * TDX_SHA384_SIZE + 1)
 
 static int complain(const char *what, const char *why, int status)
 {
@@ -39,45 +42,118 @@ static int read_into(struct tdx_expect_bytes *to, const char *path, size_t max)
 	return 0;
 }
 
-/* Under QEMU's own names, without their folders; what is not there is not given. */
-static int read_acpi(struct tdx_expect_inputs *in, const char *dir)
-{
-	static const char *const names[] = {"table-loader", "rsdp", "tables"};
-	char path[4096];
-	int rc = 0;
+/* --- the disk, which may be larger than memory --- */
 
-	for (unsigned i = 0; dir && i < 3 && !rc; i++) {
-		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
-		rc = read_into(&in->acpi[i], path, TABLE_MAX);
+static int read_disk(void *ctx, uint64_t at, void *to, size_t len)
+{
+	const int *fd = ctx;
+	uint8_t *p = to;
+
+	while (len) {
+		ssize_t n = pread(*fd, p, len, (off_t)at);
+
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		p += n;
+		at += (uint64_t)n;
+		len -= (size_t)n;
 	}
-	return rc;
+	return 0;
 }
 
-static int read_all(struct tdx_expect_inputs *in, const struct measure_boot *b)
+/* Formats that wrap a disk, by what they begin with. */
+static const char *wrapped(const uint8_t head[8])
 {
+	static const struct {
+		const char *magic, *name;
+	} formats[] = {{"QFI\xfb", "qcow2"}, {"KDMV", "VMDK"}, {"vhdxfile", "VHDX"}};
+
+	for (unsigned i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (!memcmp(head, formats[i].magic, strlen(formats[i].magic)))
+			return formats[i].name;
+	return NULL;
+}
+
+static int open_disk(const char *path, int *fd, struct tdx_disk *disk)
+{
+	uint8_t head[8] = {0};
+	const char *format;
+	char why[128];
+	off_t size;
+
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	size = *fd < 0 ? -1 : lseek(*fd, 0, SEEK_END);
+	if (size < 0 || pread(*fd, head, sizeof(head), 0) < 0)
+		return complain(path, strerror(errno), VERB_ENVIRONMENT);
+	*disk = (struct tdx_disk){read_disk, fd, (uint64_t)size};
+	format = wrapped(head);
+	if (!format)
+		return 0;
+	snprintf(why, sizeof(why),
+		 "a disk in the format %s: raw ones are read (qemu-img convert -O raw)", format);
+	return complain(path, why, VERB_DIFFERENCE);
+}
+
+/* --- all that is given --- */
+
+struct inputs {
+	struct tdx_expect_inputs in;
+	struct platform_dir platform;
+	struct tdx_disk disk;
+	int fd; /* the disk's, or -1 */
+};
+
+static int read_platform(struct inputs *i, const char *dir)
+{
+	int rc = dir ? platform_dir_read(dir, &i->platform) : 0;
+
+	i->in.platform = i->platform.file;
+	i->in.nplatform = i->platform.n;
+	return rc ? complain(dir, strerror(-rc), VERB_ENVIRONMENT) : 0;
+}
+
+static int unpack(struct tdx_expect_inputs *in, const char *path)
+{
+	uint8_t *p = NULL;
+	const char *why = boot_unpack_firmware(in->firmware.p, in->firmware.len, UNPACKED_MAX, &p,
+					       &in->unpacked.len);
+
+	in->unpacked.p = p;
+	return why ? complain(path, why, VERB_DIFFERENCE) : 0;
+}
+
+static int read_all(struct inputs *i, const struct measure_boot *b)
+{
+	struct tdx_expect_inputs *in = &i->in;
 	int rc = read_into(&in->firmware, b->firmware, TDX_TDVF_MAX_IMAGE + 1);
 
 	if (!rc)
-		rc = read_into(&in->kernel, b->files.kernel, TDX_TDVF_MAX_IMAGE);
+		rc = unpack(in, b->firmware);
 	if (!rc)
-		rc = read_into(&in->initrd, b->files.initrd, TDX_TDVF_MAX_IMAGE);
+		rc = read_into(&in->kernel, b->files.kernel, IMAGE_MAX);
 	if (!rc)
-		rc = read_into(&in->disk, b->disk, DISK_MAX);
+		rc = read_into(&in->initrd, b->files.initrd, IMAGE_MAX);
+	if (!rc && b->disk)
+		rc = open_disk(b->disk, &i->fd, &i->disk);
+	if (!rc && b->disk)
+		in->disk = &i->disk;
 	if (!rc)
-		rc = read_into(&in->shim, b->shim, TDX_TDVF_MAX_IMAGE);
+		rc = read_into(&in->shim, b->shim, IMAGE_MAX);
 	if (!rc)
-		rc = read_into(&in->grub, b->grub, TDX_TDVF_MAX_IMAGE);
-	return rc ? rc : read_acpi(in, b->acpi);
+		rc = read_into(&in->grub, b->grub, IMAGE_MAX);
+	return rc ? rc : read_platform(i, b->platform);
 }
 
-static void free_all(struct tdx_expect_inputs *in)
+static void free_all(struct inputs *i)
 {
-	struct tdx_expect_bytes *all[] = {&in->firmware, &in->kernel,  &in->initrd,
-					  &in->disk,	 &in->shim,    &in->grub,
-					  &in->acpi[0],	 &in->acpi[1], &in->acpi[2]};
+	const struct tdx_expect_bytes all[] = {i->in.firmware, i->in.unpacked, i->in.kernel,
+					       i->in.initrd,   i->in.shim,     i->in.grub};
 
-	for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		free((void *)all[i]->p);
+	for (unsigned n = 0; n < sizeof(all) / sizeof(all[0]); n++)
+		free((void *)all[n].p);
+	platform_dir_free(&i->platform);
+	if (i->fd >= 0)
+		close(i->fd);
 }
 
 static void print_text(const struct tdx_expect *e)
@@ -91,6 +167,11 @@ static void print_text(const struct tdx_expect *e)
 		printf("rtmr%u      %s\n", r,
 		       e->known[r] ? text : "not known: not every event below is");
 	}
+	hex_text(text, e->retried.b, TDX_SHA384_SIZE);
+	if (e->known[1])
+		printf("or rtmr1   %s\n           where the memory map changed while Linux left "
+		       "the firmware\n",
+		       text);
 	for (size_t i = 0; i < e->nevents; i++) {
 		const struct tdx_expect_event *v = &e->event[i];
 
@@ -124,6 +205,9 @@ static int print_json(const struct tdx_expect *e)
 	hex_text(text, e->mrtd.b, TDX_SHA384_SIZE);
 	root = json_pack("{s:s,s:b,s:s,s:o,s:o}", "schema", "swtdx.measure-boot/1", "simulated", 0,
 			 "mrtd", text, "rtmr", rtmrs, "events", events);
+	hex_text(text, e->retried.b, TDX_SHA384_SIZE);
+	if (root && e->known[1])
+		json_object_set_new(root, "rtmr1_retried", json_string(text));
 	rc = root ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : -1;
 	putchar('\n');
 	json_decref(root);
@@ -134,12 +218,13 @@ static int show(const struct measure_boot *b, const struct tdx_expect_inputs *in
 {
 	char err[TDX_EXPECT_ERROR_TEXT];
 	struct tdx_expect *e = calloc(1, sizeof(*e));
+	const char *name = b->files.kernel ? b->files.kernel : b->disk;
 	int rc = e ? tdx_expect_boot(in, e, err) : -ENOMEM;
 
 	if (rc == -EINVAL)
-		rc = complain(b->files.kernel, err, VERB_DIFFERENCE);
+		rc = complain(name, err, VERB_DIFFERENCE);
 	else if (rc)
-		rc = complain(b->files.kernel, strerror(-rc), VERB_ENVIRONMENT);
+		rc = complain(name, strerror(-rc), VERB_ENVIRONMENT);
 	else if (b->json)
 		rc = print_json(e);
 	else
@@ -150,16 +235,21 @@ static int show(const struct measure_boot *b, const struct tdx_expect_inputs *in
 
 int measure_boot(const struct measure_boot *b)
 {
-	struct tdx_expect_inputs in = {
-		.boot = (enum tdx_expect_boot)b->boot,
-		.ovmf = (enum tdx_expect_ovmf)b->ovmf,
-		.append = b->files.append,
-		.memory = b->memory,
-	};
-	int rc = read_all(&in, b);
+	struct inputs *i = calloc(1, sizeof(*i));
+	int rc;
 
+	if (!i)
+		return complain(b->firmware, strerror(ENOMEM), VERB_ENVIRONMENT);
+	i->fd = -1;
+	i->in.boot = (enum tdx_expect_boot)b->boot;
+	i->in.ovmf = (enum tdx_expect_ovmf)b->ovmf;
+	i->in.append = b->files.append;
+	i->in.memory = b->memory;
+	i->in.disk_at = b->disk_at;
+	rc = read_all(i, b);
 	if (!rc)
-		rc = show(b, &in);
-	free_all(&in);
+		rc = show(b, &i->in);
+	free_all(i);
+	free(i);
 	return rc;
 }

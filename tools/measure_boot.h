@@ -10,7 +10,7 @@
 
 struct measure_boot {
 	unsigned boot, ovmf; /* enum tdx_expect_boot, enum tdx_expect_ovmf */
-	const char *firmware, *disk, *acpi, *shim, *grub;
+	const char *firmware, *disk, *disk_at, *platform, *shim, *grub;
 	struct boot_files files;
 	uint64_t memory; /* 0: not given */
 	bool json;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <swtdx/boot.h>
+#include <swtdx/expect.h>
 
 #include "tools/boot_files.h"
 #include "tools/file.h"
@@ -259,11 +260,17 @@ int verb_measure(int argc, char **argv)
 		OPTION_CHOICE("ovmf", "new|old", &b.ovmf,
 			      "with --boot: new: edk2 202505 under QEMU 10.1 and later (default); "
 			      "old: before"),
-		OPTION_TEXT("acpi", "DIR", &b.acpi,
-			    "with --boot: QEMU's fw_cfg files table-loader, rsdp and tables"),
+		OPTION_TEXT("platform", "DIR", &b.platform,
+			    "with --boot: what a guest of this configuration shows: copies of its "
+			    "/sys/firmware/qemu_fw_cfg/by_name (ACPI tables and others), "
+			    "/sys/firmware/dmi/tables/DMI, and of BootOrder and Boot* in "
+			    "/sys/firmware/efi/efivars"),
 		OPTION_TEXT("disk", "IMAGE", &b.disk,
-			    "with --boot uki or grub: the disk, of which the partition table is "
-			    "measured"),
+			    "with --boot uki or grub: the disk (raw), of which the partition table "
+			    "is measured, and the loader of its EFI system partition started"),
+		OPTION_TEXT("disk-at", "DEV.FN", &b.disk_at,
+			    "with --boot uki or grub: the disk's PCI device and function, those of "
+			    "bridges before it (1.0, 2.0/0.0), for the firmware's boot option"),
 		OPTION_TEXT("shim", "FILE", &b.shim, "with --boot grub: shim, as on the disk"),
 		OPTION_TEXT("grub", "FILE", &b.grub, "with --boot grub: GRUB, as on the disk"),
 		OPTION_FLAG("json", &s.json, "the same content as JSON"),
@@ -272,7 +279,8 @@ int verb_measure(int argc, char **argv)
 		"measure",
 		"[--order page|section|all] [--json] IMAGE\n"
 		"[OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]\n"
-		"--boot direct|uki|grub --firmware FILE --kernel FILE [OPTION]...",
+		"--boot direct|uki|grub --firmware FILE --kernel FILE [OPTION]...\n"
+		"--boot uki --firmware FILE --disk IMAGE [OPTION]...",
 		"Prints the MRTD of a TD built from the firmware IMAGE (- is standard input), or "
 		"MRTD and "
 		"RTMRs of a TD that swtdx run boots from the same kernel, initrd and command line, "
@@ -286,12 +294,13 @@ int verb_measure(int argc, char **argv)
 		return options_wrong(&usage, "--initrd and --append go with --kernel");
 	if (s.save && (!s.boot.kernel || boot))
 		return options_wrong(&usage, "--image goes with --kernel, without --boot");
-	if (!boot && (b.firmware || b.acpi || b.disk || b.shim || b.grub))
-		return options_wrong(
-			&usage, "--firmware, --acpi, --disk, --shim and --grub go with --boot");
-	if (boot && (!b.firmware || !s.boot.kernel))
-		return options_wrong(&usage, "--boot needs --firmware and --kernel");
-	if (argc != (s.boot.kernel ? 0 : 1))
+	if (!boot && (b.firmware || b.platform || b.disk || b.disk_at || b.shim || b.grub))
+		return options_wrong(&usage, "--firmware, --platform, --disk, --disk-at, --shim "
+					     "and --grub go with --boot");
+	if (boot && (!b.firmware || (!s.boot.kernel && !(b.disk && boot == 1 + TDX_EXPECT_UKI))))
+		return options_wrong(&usage, "--boot needs --firmware and --kernel, or a --disk "
+					     "that has the unified kernel image");
+	if (argc != (s.boot.kernel || boot ? 0 : 1))
 		return options_wrong(&usage, s.boot.kernel
 						     ? "an IMAGE and --kernel exclude each other"
 						     : "one IMAGE is needed");

@@ -12,6 +12,9 @@
 #define GPT_HEADER	92
 #define GPT_ENTRY	128
 #define GPT_ENTRY_NAME	56
+#define TABLES_ONE	32 /* how many, GUID and place of one */
+#define FW_CFG_WHOSE	12
+#define FW_CFG_NAME	56
 #define LOAD_OPTION	6 /* attributes, length of the device path */
 
 bool efi_variable_event(uint32_t type)
@@ -190,6 +193,10 @@ static void add_tables(struct line *l, const struct tdx_eventlog_event *e)
 		line_add(l, " ");
 		line_ascii(l, e->data + 1, e->data[0]);
 	}
+	/* Of one alone, whose GUID is known. */
+	if (e->type == (uint32_t)TDX_EV_EFI_HANDOFF_TABLES && e->size == TABLES_ONE &&
+	    le64(e->data) == 1 && efi_guid_name(e->data + 8))
+		line_add(l, " %s", efi_guid_name(e->data + 8));
 }
 
 /* What texts in EV_IPL begin with, and whose they are. */
@@ -346,9 +353,23 @@ bool eventlog_named(const struct tdx_eventlog_event *e)
 	       le32(e->data + 16) == e->size - NAMED_HEADER;
 }
 
+/* What QEMU gave, as edk2 since 202505 names it: whose it is, then the file. */
+static bool fw_cfg_file(const struct tdx_eventlog_event *e)
+{
+	return e->size == FW_CFG_WHOSE + FW_CFG_NAME &&
+	       !memcmp(e->data, "QEMU FW CFG", FW_CFG_WHOSE);
+}
+
 static void add_flags(struct line *l, const struct tdx_eventlog_event *e)
 {
 	line_add(l, "platform configuration ");
+	if (fw_cfg_file(e)) {
+		const char *name = (const char *)e->data + FW_CFG_WHOSE;
+
+		line_add(l, "QEMU FW CFG ");
+		line_ascii(l, e->data + FW_CFG_WHOSE, strnlen(name, FW_CFG_NAME));
+		return;
+	}
 	if (!eventlog_named(e)) {
 		add_text(l, e);
 		return;

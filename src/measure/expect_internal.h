@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by the files that list a boot's events: the list in the making, and its parts. */
+#ifndef MEASURE_EXPECT_INTERNAL_H
+#define MEASURE_EXPECT_INTERNAL_H
+
+#include <stdarg.h>
+
+#include <swtdx/expect.h>
+
+#include "measure/internal.h"
+
+#define EXPECT_OWNED 6
+
+struct maker {
+	const struct tdx_expect_inputs *in;
+	struct tdx_expect *out;
+	struct tdx_tdvf tdvf;
+	char *err;
+	/* What is started: as given, or as found on the disk. */
+	struct tdx_expect_bytes kernel, loader, loader_conf, shim, grub;
+	bool extras;		   /* files beside the image that systemd-stub hands on or heeds */
+	void *owned[EXPECT_OWNED]; /* read from the disk, freed at the end */
+	unsigned nowned;
+};
+
+int maker_refuse(struct maker *m, const char *why);
+
+/* One event, without a digest; `what` is printf's. */
+__attribute__((format(printf, 4, 5))) struct tdx_expect_event *
+maker_add(struct maker *m, unsigned rtmr, const char *type, const char *what, ...);
+
+/* One whose digest is that of these bytes. */
+int maker_of(struct maker *m, unsigned rtmr, const char *type, const char *what, const void *data,
+	     size_t len, const char *from);
+
+/* The same of an input that may not have been given: what is missing instead. */
+int maker_input(struct maker *m, unsigned rtmr, const char *type, const char *what,
+		const struct tdx_expect_bytes *b, const char *from, const char *missing);
+
+int maker_separator(struct maker *m, unsigned rtmr);
+int maker_action(struct maker *m, const char *text);
+/* The bytes of an image that is started, by what Authenticode signs. */
+int maker_pe(struct maker *m, const char *what, const struct tdx_expect_bytes *b, const char *from,
+	     const char *missing);
+/* Text as UTF-16 with its zero. */
+int maker_wide(struct maker *m, const char *type, const char *what, const char *text,
+	       const char *from);
+
+/* RTMR 0: TD HOB, configuration, Secure Boot's variables, fw_cfg. */
+int expect_platform(struct maker *m);
+/* BootOrder and the options in it. */
+int expect_boot_options(struct maker *m);
+
+/* RTMR 1: the kernel as QEMU gives it to the firmware. */
+int expect_direct_kernel(struct maker *m);
+/* The command line and the initrd, by Linux's stub; bytes without p: no initrd. */
+int expect_stub(struct maker *m, const char *cmdline, const struct tdx_expect_bytes *initrd,
+		const char *from);
+
+/* The disk's loader and what it starts, as far as they were not given. */
+int expect_find_on_disk(struct maker *m);
+/* The partition table's event. */
+int expect_partitions(struct maker *m);
+
+/* A unified kernel image: what systemd-stub measures and hands on. */
+int expect_uki(struct maker *m);
+/* systemd-boot's own events, when the loader is that. */
+int expect_systemd_boot(struct maker *m);
+/* The version in systemd's mark in an image, as "systemd-stub 257"; 0: it has none. */
+unsigned expect_systemd_version(const struct tdx_expect_bytes *image, const char *which);
+
+#endif
