@@ -101,6 +101,22 @@ a_td_lives() {
 	[ "$(sort -u "$tmp/mrtds" | wc -l)" = 1 ]
 }
 
+# A kernel's, a monitor's and a verifier's words beside ours, before and after them.
+words_of_its_own() {
+	for h in $headers; do echo "#include <swtdx/$h>"; done >"$tmp/all_headers.h"
+	cp own_words.c "$tmp/own_words.cc"
+	for after in '' -DAFTER; do
+		for s in $c_standards; do
+			$cc -std=$s -D_GNU_SOURCE $strict $after $cflags -I"$tmp" -I. -c own_words.c -o "$tmp/own.o" || return 1
+		done
+		$cxx -std=c++17 $strict $after $cflags -I"$tmp" -I. -c "$tmp/own_words.cc" -o "$tmp/own_cc.o" || return 1
+	done
+	for l in "$shared" "$static"; do
+		$cc "$tmp/own.o" $l -o "$tmp/own" && "$tmp/own" || { echo "linked with $l"; return 1; }
+		$cxx "$tmp/own_cc.o" $l -o "$tmp/own" && "$tmp/own" || { echo "C++, linked with $l"; return 1; }
+	done
+}
+
 # Must compile as it is, and must not with what it is not for.
 abuse_does_not_compile() {
 	for f in monitor_abuse kinds_abuse; do
@@ -151,7 +167,7 @@ for cc in gcc clang; do
 	command -v $cc >/dev/null || continue
 	cxx=g++ && [ $cc = gcc ] || cxx=clang++
 	command -v $cxx >/dev/null || continue
-	for t in headers_are_strict headers_go_together functions_are_all_there no_other_names a_td_lives \
+	for t in headers_are_strict headers_go_together functions_are_all_there no_other_names a_td_lives words_of_its_own \
 		abuse_does_not_compile a_consumer_links_its_own_calls a_kernel_links_both; do
 		if $t; then echo "ok $t ($cc)"; else echo "FAILED $t ($cc)"; failed=1; fi
 	done

@@ -167,6 +167,61 @@ static void shared_memory_is_the_clients_own(void **state)
 	assert_int_equal(said(c, 0), 0); /* private again: another page, and zero */
 }
 
+static uint64_t kvm_call(struct tdx_native_cpu *cpu, uint64_t nr, uint64_t a, uint64_t b,
+			 uint64_t c)
+{
+	struct tdx_regs r = {
+		.rax = TDG_VP_VMCALL, .rcx = 0xfc00, .r10 = nr, .r11 = a, .r12 = b, .r13 = c};
+
+	tdx_native_tdcall(cpu, &r);
+	return r.r10;
+}
+
+static void makes_hypercalls(struct tdx_native_cpu *cpu)
+{
+	uint32_t word = 0xfeed;
+
+	guest_say(cpu, (uint32_t)kvm_call(cpu, 1, 0, 0, 0));
+	guest_say(cpu, (uint32_t)-kvm_call(cpu, 2, 0, 0, 0));
+	guest_say(cpu, (uint32_t)kvm_call(cpu, 12, 0x400000, 3, 0));
+	tdx_native_write(cpu, gpa(0x402000 | CLIENT_SHARED), &word, sizeof(word));
+	guest_say(cpu, 1);
+	guest_say(cpu, (uint32_t)-kvm_call(cpu, 12, 0x400000, 3, 0x10));
+	guest_say(cpu, (uint32_t)kvm_call(cpu, 9, 0x402000, 0, 0));
+}
+
+/* KVM's own: those it answers itself, and the one that is its client's, in one piece. */
+static void hypercalls_are_kvms_and_its_clients(void **state)
+{
+	struct client *c = *state;
+	uint32_t word;
+	int64_t sec;
+
+	program = makes_hypercalls;
+	client_launch(c, 1);
+	assert_int_equal(said(c, 0), 0);
+	assert_int_equal(said(c, 0), 1000); /* KVM_ENOSYS */
+	assert_int_equal(client_run(c, 0), 0);
+	assert_int_equal(c->run[0]->exit_reason, KVM_EXIT_HYPERCALL);
+	assert_int_equal(c->run[0]->hypercall.nr, 12);
+	assert_int_equal(c->run[0]->hypercall.args[0], 0x400000);
+	assert_int_equal(c->run[0]->hypercall.args[1], 3);
+	assert_int_equal(c->run[0]->hypercall.args[2], 0);
+	assert_int_equal(c->run[0]->hypercall.flags, 1);
+	assert_int_equal(client_attributes(c, 0x400000, 0x3000, 0), 0);
+	assert_int_equal(said(c, 0), 0);
+	assert_int_equal(said(c, 0), 1);
+	memcpy(&word, c->ram + 0x402000, 4);
+	assert_int_equal(word, 0xfeed);
+	assert_int_equal(client_run(c, 0), 0);
+	assert_int_equal(c->run[0]->hypercall.args[2], 0x10);
+	c->run[0]->hypercall.ret = (uint64_t)-22; /* refused: R10 as it stands there */
+	assert_int_equal(said(c, 0), 22);
+	assert_int_equal(said(c, 0), 0);
+	memcpy(&sec, c->ram + 0x402000, 8);
+	assert_true(sec > 1000000000);
+}
+
 static void discards(struct tdx_native_cpu *cpu)
 {
 	const uint64_t at = CLIENT_SHARED | 0x400000;
@@ -346,8 +401,8 @@ static void asks_the_client(struct tdx_native_cpu *cpu)
 	guest_say(cpu, guest_call(cpu, TDVMCALL_SETUP_EVENT_NOTIFY_INTERRUPT, 31, 0, 0, 0, NULL) ==
 			       TDVMCALL_INVALID_OPERAND);
 	guest_say(cpu, guest_call(cpu, 0x4711, 0, 0, 0, 0, NULL) == TDVMCALL_SUBFUNC_UNSUPPORTED);
-	/* KVM's own calls: none is offered in CPUID, and each is one it does not know. */
-	r = (struct tdx_regs){.rax = TDG_VP_VMCALL, .rcx = 0xfc00, .r10 = 5};
+	/* None of KVM's own. */
+	r = (struct tdx_regs){.rax = TDG_VP_VMCALL, .rcx = 0xfc00, .r10 = 4};
 	tdx_native_tdcall(cpu, &r);
 	guest_say(cpu, r.r10 == (uint64_t)-1000);
 }
@@ -719,6 +774,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(a_port_is_read),
 		CASE(mmio_exits),
+		CASE(hypercalls_are_kvms_and_its_clients),
 		CASE(shared_memory_is_the_clients_own),
 		CASE(what_the_client_discards_the_guest_reads_as_zero),
 		CASE(private_pages_are_those_of_the_guest_memfd),

@@ -56,6 +56,7 @@ static inline int client_power(void *arg, struct tdx_vmm **vmm)
 				     .memory = memory,
 				     .ncpus = CLIENT_CPUS,
 				     .log = client_log,
+				     .wall_clock = true,
 				     .arg = c};
 	char err[256] = "";
 

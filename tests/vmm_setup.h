@@ -31,6 +31,7 @@ struct rig_options {
 	bool erratum, record, unwatched, huge;
 	bool sept_ve; /* touching a page not accepted is #VE, not the end */
 	bool irqchip; /* and time that passes */
+	bool kvm_calls, wall_clock;
 	bool dynamic_pamt;
 	const struct tdx_vmm_policy *policy;
 	tdx_native_fn *guest;
@@ -43,7 +44,7 @@ struct rig {
 	struct tdx_record *record;
 	const struct tdx_port *cpu[RIG_CPUS];
 	unsigned ncpus;
-	bool huge, sept_ve, irqchip;
+	bool huge, sept_ve, irqchip, kvm_calls;
 	char log[256]; /* the last line */
 	unsigned nlog;
 	struct tdx_vm *vm;
@@ -103,6 +104,8 @@ static inline void rig_on(struct rig *r, const struct rig_options *o)
 	r->huge = o->huge;
 	r->sept_ve = o->sept_ve;
 	r->irqchip = o->irqchip;
+	r->kvm_calls = o->kvm_calls;
+	cfg.wall_clock = o->wall_clock;
 	if (o->irqchip)
 		tdx_model_set_real_time(r->model);
 	if (tdx_vmm_new(&cfg, &r->vmm, err, sizeof(err)))
@@ -135,6 +138,8 @@ static inline struct tdx_vm_params rig_params(const struct rig *r)
 		.max_vcpus = RIG_VCPUS,
 		.huge_pages = r->huge,
 		.irqchip = r->irqchip,
+		.halt_waits = r->kvm_calls,
+		.kvm_hypercalls = r->kvm_calls,
 	};
 }
 

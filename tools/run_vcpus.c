@@ -131,6 +131,7 @@ static int handle(struct run_session *s, struct tdx_run *run)
 		run_hostile_map_gpa(&s->hostile, &run->map_gpa);
 		return 0;
 	case TDX_EXIT_TDVMCALL:
+	case TDX_EXIT_HYPERCALL:
 		return 0;
 	case TDX_EXIT_GET_QUOTE:
 		quote(s, run);

@@ -58,6 +58,7 @@ static int power_on(struct run_session *s)
 		.errata = s->o.erratum == RUN_PARTIAL_WRITE ? TDX_HOST_PARTIAL_WRITE_MCE : 0,
 		.progress = run_progress,
 		.log = run_log,
+		.wall_clock = !s->o.native, /* a seed's run is the same each time */
 		.arg = s};
 	char err[256];
 
@@ -150,6 +151,7 @@ static int build(struct run_session *s)
 		.max_vcpus = s->o.vcpus,
 		.huge_pages = s->o.huge,
 		.irqchip = !s->o.native,
+		.kvm_hypercalls = !s->o.native,
 		.gpaw52 = s->o.la57,
 		.rbp_mod = !s->o.kernel && !s->o.native,
 	};

@@ -43,9 +43,7 @@ enum tdx_tdvf_type {
 };
 
 #define TDX_TDVF_ATTR_MR_EXTEND (1u << 0) /* contents are measured by TDH.MR.EXTEND */
-#define TDX_TDVF_ATTR_PAGE_AUG                                                                     \
-	(1u << 1) /* added by TDH.MEM.PAGE.AUG after FINALIZE: not in MRTD                         \
-		   */
+#define TDX_TDVF_ATTR_PAGE_AUG	(1u << 1) /* added by TDH.MEM.PAGE.AUG after FINALIZE */
 
 /* Limits beyond which an image is refused; real ones have about ten sections and 16 MiB. */
 #define TDX_TDVF_MAX_SECTIONS 64

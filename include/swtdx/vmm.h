@@ -70,6 +70,7 @@ struct tdx_vmm_config {
 	const struct tdx_vmm_policy *policy; /* copied; NULL: the default */
 	void (*progress)(void *arg, const char *what, uint64_t done, uint64_t all);
 	void (*log)(void *arg, const char *line); /* one line, no newline */
+	bool wall_clock; /* guests may pair their TSC with the time of day, CLOCK_REALTIME */
 	void *arg;
 };
 
@@ -138,8 +139,9 @@ struct tdx_vm_params {
 	bool rbp_mod;	 /* the guest may hand its host RBP in a TDVMCALL, as firmware of 2022 does;
 			    else CONFIG_FLAGS.NO_RBP_MOD, as KVM wants it */
 	bool huge_pages; /* 2M private pages where the guest accepts 2M */
-	/* R10 after a vendor's own call (R10 not 0); 0: SUBFUNC_UNSUPPORTED. */
-	uint64_t vendor_answer;
+	/* With irqchip: a vendor's calls (R10 not 0) are KVM's hypercalls, answered as KVM does;
+	 * else SUBFUNC_UNSUPPORTED. */
+	bool kvm_hypercalls;
 	/* Of the APIC timer in its counting modes; 0: 25 MHz, TDX's crystal. */
 	unsigned apic_bus_hz;
 	unsigned tsc_khz; /* a multiple of 25000; 0: the host's */
@@ -266,6 +268,7 @@ enum tdx_exit {
 	TDX_EXIT_MAP_GPA,      /* a chunk of a conversion the user may refuse (ret) */
 	TDX_EXIT_GET_QUOTE,    /* tdvmcall */
 	TDX_EXIT_TDVMCALL,     /* another one that is the user's: set ret, r11.. */
+	TDX_EXIT_HYPERCALL,    /* one of KVM's that is the user's: hypercall */
 	TDX_EXIT_SYSTEM_EVENT, /* the guest reports a fatal error: data */
 	TDX_EXIT_MEMORY_FAULT, /* access of a kind the attributes do not say; memory_fault */
 	TDX_EXIT_DEBUG,	       /* debug TDs: an exception or a step the user asked to see; debug */
@@ -316,6 +319,14 @@ struct tdx_run_tdvmcall {
 	uint64_t in[4];	 /* R12..R15 */
 	uint64_t out[4]; /* R11..R14 */
 };
+/* KVM_HC_MAP_GPA_RANGE (12), while MapGPA is offered: GPA, pages, attributes (bit 4: private).
+ * Unless the user says that it is done it is converted when the vCPU runs again. */
+struct tdx_run_hypercall {
+	uint64_t nr;
+	uint64_t arg[3];
+	bool done;
+	uint64_t ret; /* R10: 0, or an error, negative */
+};
 struct tdx_run_memory_fault {
 	tdx_gpa_t gpa;
 	uint64_t size;
@@ -340,6 +351,7 @@ struct tdx_run {
 		struct tdx_run_map_gpa map_gpa;
 		struct tdx_run_get_quote get_quote;
 		struct tdx_run_tdvmcall tdvmcall;
+		struct tdx_run_hypercall hypercall;
 		struct tdx_run_memory_fault memory_fault;
 		struct tdx_run_debug debug;
 		struct tdx_run_system_event system_event;

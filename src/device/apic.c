@@ -218,18 +218,23 @@ void apic_deliver(struct apic *a, const struct apic_message *m)
 	}
 }
 
-static bool write_icr(struct apic *a, uint64_t icr)
+struct apic_message apic_ipi(uint32_t icr)
 {
-	const struct apic_message m = {
-		.dest = (uint32_t)(icr >> 32),
+	return (struct apic_message){
 		.vector = (uint8_t)icr,
 		.mode = (enum apic_mode)(icr >> 8 & 7),
 		.shorthand = (enum apic_shorthand)(icr >> 18 & 3),
 		.logical = icr & ICR_LOGICAL,
 		.level = icr & ICR_LEVEL,
-		.assert = icr & ICR_ASSERT,
+		.assert = icr &ICR_ASSERT,
 	};
+}
 
+static bool write_icr(struct apic *a, uint64_t icr)
+{
+	struct apic_message m = apic_ipi((uint32_t)icr);
+
+	m.dest = (uint32_t)(icr >> 32);
 	if (icr & ICR_RESERVED)
 		return false;
 	a->icr = icr & ~(1ull << 12);

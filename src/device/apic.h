@@ -112,6 +112,9 @@ static inline void apic_set_cr8(struct apic *a, uint64_t cr8)
 /* What an MSI, or an I/O APIC, says. Its 8 bits of destination, all set, are everybody. */
 struct apic_message apic_msi(uint64_t address, uint32_t data);
 
+/* What the low word of an ICR says; the destination is the caller's. */
+struct apic_message apic_ipi(uint32_t icr);
+
 /* Is a message from the APIC with this id for `a`? Any thread. */
 bool apic_accepts(const struct apic *a, uint32_t from, const struct apic_message *m);
 /* It is: take it. LOWEST is FIXED here; to whom it goes is the bus's choice. */

@@ -201,8 +201,7 @@ enum kvm_exit {
 enum { KVM_IO_IN, KVM_IO_OUT };
 enum { KVM_INTERNAL_UNEXPECTED_EXIT = 4 };
 enum { KVM_EVENT_TDX_FATAL = 7 };
-enum { KVM_HYPERCALL_MAP_GPA_RANGE = 12, KVM_MAP_GPA_ENCRYPTED = 1 << 4, KVM_HYPERCALL_LONG = 1 };
-enum { KVM_HYPERCALL_ENOSYS = 1000 }; /* to the guest, negative */
+enum { KVM_HYPERCALL_LONG = 1 }; /* of the exit's flags; its numbers: abi/kvm_call.h */
 #define KVM_FAULT_PRIVATE (1ull << 3)
 
 struct kvm_run {

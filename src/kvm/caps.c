@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* KVM's capabilities: the number, the name, what is answered, and why. What is in no row is 0 as
  * well, and is remembered as asked for in vain. */
+#include "abi/kvm_call.h"
 #include "kvm/internal.h"
 
 enum value {
@@ -75,7 +76,7 @@ static const struct row rows[] = {
 	ROW(MANUAL_DIRTY_LOG_PROTECT2, ALWAYS, 0, "no dirty log of private memory"),
 	ROW(X86_USER_SPACE_MSR, ALWAYS, 0, ""),
 	ROW(SREGS2, ALWAYS, 0, "a TD's are its own"),
-	ROW(EXIT_HYPERCALL, ALWAYS, 1 << KVM_HYPERCALL_MAP_GPA_RANGE, "MapGPA"),
+	ROW(EXIT_HYPERCALL, ALWAYS, 1 << KVM_CALL_MAP_GPA_RANGE, "MapGPA"),
 	ROW(BINARY_STATS_FD, ALWAYS, 0, ""),
 	ROW(XSAVE2, ALWAYS, 0, "a TD's is its own"),
 	ROW(SYS_ATTRIBUTES, ALWAYS, 0, ""),

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "abi/ghci.h"
+#include "abi/kvm_call.h"
 #include "kvm/internal.h"
 
 static uint8_t *pio(struct kvm_vcpu *v)
@@ -27,6 +28,9 @@ static void complete(struct kvm_vcpu *v)
 	} else if (what == KVM_EXIT_MMIO && !x->mmio.write) {
 		x->mmio.data = 0;
 		memcpy(&x->mmio.data, page->mmio.data, x->mmio.size);
+	} else if (what == KVM_EXIT_HYPERCALL && x->exit == TDX_EXIT_HYPERCALL) {
+		x->hypercall.done = true;
+		x->hypercall.ret = page->hypercall.ret;
 	} else if (what == KVM_EXIT_HYPERCALL) {
 		const uint64_t ret = page->hypercall.ret;
 
@@ -88,16 +92,16 @@ static long mmio(struct kvm_vcpu *v)
 	return leave(v, KVM_EXIT_MMIO, true);
 }
 
-static long map_gpa(struct kvm_vcpu *v)
+/* MapGPA is told in the words of the hypercall, a piece at a time. */
+static long map_gpa_range(struct kvm_vcpu *v, uint64_t gpa_, uint64_t npages, uint64_t attributes)
 {
-	const struct tdx_run *x = &v->exit;
 	struct kvm_run *page = v->run;
 
 	memset(&page->hypercall, 0, sizeof(page->hypercall));
-	page->hypercall.nr = KVM_HYPERCALL_MAP_GPA_RANGE;
-	page->hypercall.args[0] = x->map_gpa.gpa.v;
-	page->hypercall.args[1] = x->map_gpa.size / KVM_PAGE_SIZE;
-	page->hypercall.args[2] = x->map_gpa.private_ ? KVM_MAP_GPA_ENCRYPTED : 0;
+	page->hypercall.nr = KVM_CALL_MAP_GPA_RANGE;
+	page->hypercall.args[0] = gpa_;
+	page->hypercall.args[1] = npages;
+	page->hypercall.args[2] = attributes;
 	page->hypercall.flags = KVM_HYPERCALL_LONG;
 	return leave(v, KVM_EXIT_HYPERCALL, true);
 }
@@ -174,7 +178,11 @@ static long handle(struct kvm_vcpu *v)
 	case TDX_EXIT_MMIO:
 		return mmio(v);
 	case TDX_EXIT_MAP_GPA:
-		return map_gpa(v);
+		return map_gpa_range(v, x->map_gpa.gpa.v, x->map_gpa.size / KVM_PAGE_SIZE,
+				     x->map_gpa.private_ ? KVM_CALL_MAP_ENCRYPTED : 0);
+	case TDX_EXIT_HYPERCALL:
+		return map_gpa_range(v, x->hypercall.arg[0], x->hypercall.arg[1],
+				     x->hypercall.arg[2]);
 	case TDX_EXIT_GET_QUOTE:
 		return get_quote(v);
 	case TDX_EXIT_TDVMCALL:

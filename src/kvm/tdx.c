@@ -203,7 +203,7 @@ static int set_params(struct kvm_vm *vm, const struct kvm_tdx_init_vm *p, struct
 		.max_vcpus = vm->host->cfg.vcpus,
 		.irqchip = true,
 		.halt_waits = true,
-		.vendor_answer = (uint64_t)-KVM_HYPERCALL_ENOSYS,
+		.kvm_hypercalls = true,
 		.tsc_khz = vm->tsc_khz - vm->tsc_khz % TSC_STEP_KHZ,
 		.apic_bus_hz = (unsigned)(1000000000ull / vm->apic_bus_ns),
 	};

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "abi/kvm_call.h"
 #include "kvm/internal.h"
 
 enum { TSC_DEFAULT_STEP = 25000 };
@@ -326,7 +327,7 @@ static long bus_cycles(struct kvm_vm *vm, uint64_t ns)
 
 static long exit_hypercall(struct kvm_vm *vm, uint64_t mask)
 {
-	if (mask & ~(1ull << KVM_HYPERCALL_MAP_GPA_RANGE))
+	if (mask & ~(1ull << KVM_CALL_MAP_GPA_RANGE))
 		return -EINVAL;
 	vm->hypercalls = mask;
 	if (vm->td)

@@ -101,7 +101,8 @@ static int bring_up(struct preload *p)
 	const struct tdx_port *cpus[MACHINE_MAX_LPS];
 	struct tdx_range map[TDX_MAX_CMRS];
 	struct tdx_range memory[TDX_MAX_CMRS];
-	struct tdx_vmm_config cfg = {.cpus = cpus, .memory = memory, .log = log_line, .arg = p};
+	struct tdx_vmm_config cfg = {
+		.cpus = cpus, .memory = memory, .log = log_line, .wall_clock = true, .arg = p};
 	char err[256];
 	int e;
 

@@ -52,6 +52,7 @@ static int start_monitor(struct tdx_sim *sim, char *err, size_t errlen)
 				     .memory = memory,
 				     .dynamic_pamt = sim->config.dynamic_pamt,
 				     .log = say,
+				     .wall_clock = sim->config.real_time,
 				     .arg = sim};
 
 	sim->cpu = calloc(ncpus, sizeof(const struct tdx_port *));

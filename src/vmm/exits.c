@@ -15,6 +15,7 @@
 #include "abi/metadata.h"
 #include "abi/eeq.h"
 #include "arch/vmx.h"
+#include "vmm/hypercall.h"
 #include "vmm/lapic.h"
 
 #define VCPU_DETAILS_INTERRUPT (1ull << 0)
@@ -318,12 +319,14 @@ static bool interrupt_pending(struct tdx_vcpu *v)
 static int vcpu_halt(struct tdx_vcpu *v, struct tdx_run *run)
 {
 	run->hlt.irq_blocked = v->regs.r12 != 0;
-	if (!v->lapic || (run->hlt.irq_blocked && !v->vm->halt_waits && !lapic_pending(v->lapic)))
+	if (!v->lapic || (run->hlt.irq_blocked && !v->vm->halt_waits && !lapic_pending(v->lapic) &&
+			  !atomic_load(&v->unhalted)))
 		return ask(v, run, TDX_EXIT_HLT);
 	if (run->hlt.irq_blocked || !interrupt_pending(v)) {
 		vmm_end_turn(&v->vm->vmm->cpu[atomic_load(&v->cpu)], v, true);
 		lapic_wait(v->lapic);
 	}
+	atomic_store(&v->unhalted, false);
 	return vcpu_answer(v, TDVMCALL_SUCCESS, 0);
 }
 
@@ -351,8 +354,9 @@ static int tdvmcall(struct tdx_vcpu *v, struct tdx_run *run)
 {
 	const struct tdx_regs *r = &v->regs;
 
-	if (r->r10 != 0) /* a vendor's call: none is offered */
-		return vcpu_answer(v, v->vm->vendor_answer, 0);
+	if (r->r10 != 0) /* a vendor's call */
+		return v->vm->kvm_calls ? vcpu_hypercall(v, run)
+					: vcpu_answer(v, TDVMCALL_SUBFUNC_UNSUPPORTED, 0);
 	switch (r->r11) {
 	case TDVMCALL_CPUID:
 		return call_cpuid(v);
@@ -399,6 +403,8 @@ int vcpu_complete(struct tdx_vcpu *v, struct tdx_run *run)
 		return vcpu_answer(v, TDVMCALL_SUCCESS, run->mmio.write ? 0 : run->mmio.data);
 	case TDX_EXIT_HLT:
 		return vcpu_answer(v, TDVMCALL_SUCCESS, 0);
+	case TDX_EXIT_HYPERCALL:
+		return vcpu_hypercall_done(v, run);
 	case TDX_EXIT_GET_QUOTE:
 		return vcpu_answer(v, run->get_quote.ret, 0);
 	case TDX_EXIT_TDVMCALL:

@@ -119,9 +119,8 @@ struct tdx_vm {
 	unsigned ntdcs;
 	bool tdr_created;
 	bool hkid_leaked; /* with every control page */
-	bool gpaw52, huge_pages, irqchip, halt_waits;
+	bool gpaw52, huge_pages, irqchip, halt_waits, kvm_calls;
 	_Atomic bool no_map_gpa;
-	uint64_t vendor_answer;
 	unsigned apic_bus_hz; /* 0: TDX's crystal */
 	uint64_t attributes;
 	struct memslot slot[VM_MAX_SLOTS];
@@ -155,6 +154,7 @@ struct tdx_vcpu {
 	uint64_t mmio_gpa;		 /* of the last violation where there is no memory ... */
 	unsigned mmio_met;		 /* ... and how often it came again in a row */
 	_Atomic bool pend_nmi;		 /* to be given at the next entry */
+	_Atomic bool unhalted;		 /* the next HLT is over at once: KVM_HC_KICK_CPU */
 	const volatile uint8_t *watched; /* the user's byte that ends a run; NULL: none */
 	uint64_t msr[VCPU_MSRS];	 /* by row, see msr.c */
 	struct tdx_vm_cpuid *cpuid;	 /* for TDG.VP.VMCALL<CPUID> */
@@ -274,6 +274,9 @@ int vcpu_msr(struct tdx_vcpu *vcpu, bool write, uint32_t msr, uint64_t value);
 /* --- memslot.c --- */
 struct memslot *vm_slot_of(struct tdx_vm *vm, uint64_t gfn);
 void vm_free_slots(struct tdx_vm *vm);
+/* Into the memory the host has at a GPA without the shared bit, be the guest's private or not.
+ * -EFAULT: it has none there; -ENOMEM. */
+int vm_write_host_side(struct tdx_vm *vm, uint64_t gpa_, const void *buf, size_t len);
 /* The host page behind a shared page, made (zero) if there is none; 0: no memory. */
 uint64_t vm_shared_page(struct tdx_vm *vm, struct memslot *s, uint64_t gfn);
 

@@ -15,7 +15,6 @@
 #include "abi/metadata.h"
 #include "arch/vmcs.h"
 #include "arch/x86.h"
-#include "device/apic.h"
 #include "device/timers.h"
 #include "vmm/fields.h"
 
@@ -77,6 +76,13 @@ static uint64_t tick_of_tsc(void *arg, uint64_t guest)
 	return ticks >> 64 ? ~0ull : (uint64_t)ticks | !(uint64_t)ticks;
 }
 
+uint64_t lapic_tsc(const struct lapic *a)
+{
+	const uint64_t multiplier = a->tsc_multiplier ? a->tsc_multiplier : 1ull << 48;
+
+	return (uint64_t)((unsigned __int128)vm_now(a->v->vm) * multiplier >> 48) + a->tsc_offset;
+}
+
 static bool set_timer(void *arg, uint64_t due)
 {
 	struct lapic *a = arg;
@@ -102,6 +108,11 @@ static void event(void *arg, enum apic_mode mode, uint8_t vector)
 	(void)vector;
 	if (mode == APIC_NMI)
 		tdx_vcpu_nmi(((struct lapic *)arg)->v);
+}
+
+void lapic_send(struct lapic *a, const struct apic_message *m)
+{
+	apic_deliver(&a->apic, m);
 }
 
 /* To how many. */
@@ -274,7 +285,7 @@ void lapic_post(struct lapic *a, uint8_t vector)
 static bool over(const struct lapic *a)
 {
 	return lapic_pending(a) || vcpu_wanted(a->v) || atomic_load(&a->v->pend_nmi) ||
-	       vm_is_dead(a->v->vm);
+	       atomic_load(&a->v->unhalted) || vm_is_dead(a->v->vm);
 }
 
 bool lapic_wakes_by_signal(struct lapic *a)

@@ -8,6 +8,7 @@
 #ifndef VMM_LAPIC_H
 #define VMM_LAPIC_H
 
+#include "device/apic.h"
 #include "vmm/internal.h"
 
 struct lapic;
@@ -23,6 +24,11 @@ struct tdx_status lapic_connect(struct lapic *a, const struct tdx_cpu *cpu);
 bool lapic_read(struct lapic *a, uint32_t msr, uint64_t *value);
 bool lapic_write(struct lapic *a, uint32_t msr, uint64_t value);
 
+/* The guest's TSC now. */
+uint64_t lapic_tsc(const struct lapic *a);
+
+/* A message that is for this vCPU. Any thread. */
+void lapic_send(struct lapic *a, const struct apic_message *m);
 /* An interrupt for the vCPU; wakes it, or makes it look. Any thread. */
 void lapic_post(struct lapic *a, uint8_t vector);
 /* Whatever it waits for, it should look again. Any thread. */

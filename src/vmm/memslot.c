@@ -207,9 +207,10 @@ uint64_t vm_shared_page(struct tdx_vm *vm, struct memslot *s, uint64_t gfn)
 	return none;
 }
 
-static int shared_access(struct tdx_vm *vm, gpa_t g, uint8_t *buf, size_t len, bool write)
+enum access { READ_SHARED, WRITE_SHARED, WRITE_ANY };
+
+static int shared_access(struct tdx_vm *vm, uint64_t a, uint8_t *buf, size_t len, enum access how)
 {
-	uint64_t a = g.v & ~vm_shared_mask(vm);
 	int err = 0;
 
 	mmu_read_lock(vm, NULL);
@@ -220,7 +221,7 @@ static int shared_access(struct tdx_vm *vm, gpa_t g, uint8_t *buf, size_t len, b
 		uint64_t pa;
 		uint8_t *p;
 
-		if (!s || s->private_[(a >> 12) - s->gfn]) {
+		if (!s || (how != WRITE_ANY && s->private_[(a >> 12) - s->gfn])) {
 			err = -EFAULT;
 			break;
 		}
@@ -231,7 +232,7 @@ static int shared_access(struct tdx_vm *vm, gpa_t g, uint8_t *buf, size_t len, b
 		}
 		n = n < len ? n : len;
 		p = (uint8_t *)port->ops->va(port, hpa(pa)) + (a & (TDX_PAGE_SIZE - 1));
-		if (write)
+		if (how != READ_SHARED)
 			memcpy(p, buf, n);
 		else
 			memcpy(buf, p, n);
@@ -245,10 +246,16 @@ static int shared_access(struct tdx_vm *vm, gpa_t g, uint8_t *buf, size_t len, b
 
 int tdx_vm_read_shared(struct tdx_vm *vm, gpa_t g, void *buf, size_t len)
 {
-	return shared_access(vm, g, buf, len, false);
+	return shared_access(vm, g.v & ~vm_shared_mask(vm), buf, len, READ_SHARED);
 }
 
 int tdx_vm_write_shared(struct tdx_vm *vm, gpa_t g, const void *buf, size_t len)
 {
-	return shared_access(vm, g, (uint8_t *)(uintptr_t)buf, len, true);
+	return shared_access(vm, g.v & ~vm_shared_mask(vm), (uint8_t *)(uintptr_t)buf, len,
+			     WRITE_SHARED);
+}
+
+int vm_write_host_side(struct tdx_vm *vm, uint64_t gpa_, const void *buf, size_t len)
+{
+	return shared_access(vm, gpa_, (uint8_t *)(uintptr_t)buf, len, WRITE_ANY);
 }

@@ -277,6 +277,8 @@ int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
 	err = vm_is_dead(vm) ? -EIO : -EINVAL;
 	if (atomic_load(&vm->state) == TDX_VM_UNINITIALIZED)
 		err = fill_params(vm, p, &params); /* there are no vCPUs before */
+	if (!err && p->kvm_hypercalls && !p->irqchip)
+		err = -EINVAL;
 	if (err)
 		goto out;
 	vm->gpaw52 = p->gpaw52;
@@ -284,7 +286,7 @@ int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
 	vm->irqchip = p->irqchip;
 	vm->halt_waits = p->halt_waits;
 	vm->apic_bus_hz = p->apic_bus_hz;
-	vm->vendor_answer = p->vendor_answer ? p->vendor_answer : TDVMCALL_SUBFUNC_UNSUPPORTED;
+	vm->kvm_calls = p->kvm_hypercalls;
 	vm->attributes = p->attributes;
 	pthread_mutex_lock(&vm->vmm->tdx_lock);
 	err = create(vm);
