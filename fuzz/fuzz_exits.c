@@ -361,6 +361,7 @@ static bool answer(struct tdx_vm *vm, struct tdx_run *run)
 	case TDX_EXIT_MMIO:
 	case TDX_EXIT_MAP_GPA:
 	case TDX_EXIT_TDVMCALL:
+	case TDX_EXIT_HYPERCALL:
 		return true;
 	case TDX_EXIT_HLT:
 	case TDX_EXIT_SYSTEM_EVENT:

@@ -104,6 +104,7 @@ static void run(struct tdx_vm *vm, struct tdx_vcpu *vcpu)
 			break;
 		case TDX_EXIT_GET_QUOTE: /* their ret says "unsupported" as it is */
 		case TDX_EXIT_TDVMCALL:
+		case TDX_EXIT_HYPERCALL: /* none is offered */
 		case TDX_EXIT_INTR:
 			break;
 		case TDX_EXIT_HLT:
