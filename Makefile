@@ -4,7 +4,7 @@ BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 OVMF    ?= /usr/share/ovmf/OVMF.fd
 
-.PHONY: all help setup run host-kernel test lint cover bench stress fuzz prove mutants reproducible compilers fidelity locks explore install deb clean
+.PHONY: all help setup run host-kernel test lint cover bench stress fuzz prove mutants reproducible compilers fidelity locks explore kvm-requests install deb clean
 
 # The library and the tools, in $(BUILD).
 all: $(BUILD)/build.ninja
@@ -83,6 +83,10 @@ compilers:
 # docs/fidelity.md from the code and its vectors.
 fidelity: all
 	@$(BUILD)/tools/fidelity tests/vectors > docs/fidelity.md
+
+# docs/kvm-requests.md from the tables.
+kvm-requests: all
+	@$(SWTDX) kvm --list > docs/kvm-requests.md
 
 # docs/locks.md and .svg from executed code.
 locks: all

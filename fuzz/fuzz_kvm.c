@@ -152,6 +152,9 @@ static const unsigned long requests[] = {
 	KVM_CREATE_GUEST_MEMFD,
 	KVM_SET_BOOT_CPU_ID,
 	KVM_CREATE_IRQCHIP,
+	KVM_SET_SIGNAL_MASK,
+	KVM_GET_STATS_FD,
+	KVM_PRE_FAULT_MEMORY,
 };
 
 static struct kvm_run *map_run(int fd)
@@ -188,6 +191,8 @@ static void fill(unsigned long request, uint64_t *arg, size_t n)
 	}
 	if (request == KVM_ENABLE_CAP && byte() & 1)
 		memcpy(arg, (uint64_t[]){KVM_CAP_SPLIT_IRQCHIP, 24}, 16);
+	if (request == KVM_SET_SIGNAL_MASK && byte() & 1)
+		arg[0] = 8 | (arg[0] << 32);
 	if (request == KVM_CREATE_GUEST_MEMFD && byte() & 1)
 		arg[0] = (byte() & 15) * 0x1000ull;
 }
@@ -195,6 +200,8 @@ static void fill(unsigned long request, uint64_t *arg, size_t n)
 static void keep(struct kvm_host *h, unsigned long request, long r)
 {
 	(void)h;
+	if (request == KVM_GET_STATS_FD && r >= 0)
+		close((int)r);
 	if (r < 0 || (request != KVM_CREATE_VM && request != KVM_CREATE_VCPU &&
 		      request != KVM_CREATE_GUEST_MEMFD))
 		return;
@@ -225,7 +232,11 @@ static void step(struct kvm_host *h)
 	/* A wild pointer to our own memory is the client's own fault. */
 	if (value != (unsigned long)(uintptr_t)arg && value > 1u << 20)
 		value |= 1ul << 63;
-	keep(h, request, kvm_ioctl(h, fd, request, value, &ours));
+	if (byte() % 16)
+		keep(h, request, kvm_ioctl(h, fd, request, value, &ours));
+	else
+		kvm_fallocate(h, fd, byte() & 1 ? 3 : byte(), (int64_t)number(), (int64_t)number(),
+			      &ours);
 	if (run)
 		munmap(run, 4096);
 }
@@ -233,14 +244,20 @@ static void step(struct kvm_host *h)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct tdx_vmm_memory m;
+	struct kvm_cap_answer lacks;
 	struct kvm_host *h;
 
 	if (!w.model)
 		make_world();
 	alarm(LIMIT_S);
-	h = kvm_host_new(&(struct kvm_host_config){.power_on = power_on, .vcpus = 4, .xfam = 3});
 	w.at = data;
 	w.end = data + size;
+	lacks = (struct kvm_cap_answer){byte(), 0};
+	h = kvm_host_new(&(struct kvm_host_config){.power_on = power_on,
+						   .vcpus = 4,
+						   .xfam = 3,
+						   .answers = &lacks,
+						   .nanswers = byte() & 1});
 	w.nfds = 0;
 	for (unsigned i = 0; i < FDS; i++)
 		w.fd[i] = -1;

@@ -20,7 +20,7 @@ silent() { ! grep -q -- "$1" "$dir/err" || fail "says \"$1\""; }
 
 expect 0 "$swtdx" kvm --missing -- "$client"
 says simulated
-says 'missing: request 0xaece (KVM_GET_STATS_FD) on a vCPU'
+says 'missing: request 0xaead (KVM_KVMCLOCK_CTRL) on a vCPU'
 silent 'not come back'
 says 'triple fault: #UD'
 expect 0 "$swtdx" kvm --quiet -- "$client" fork
@@ -42,6 +42,9 @@ says 'a CLIENT is needed'
 expect 2 "$swtdx" kvm --fault 'TDH.NO.SUCH#1=TDX_OPERAND_BUSY' -- "$client"
 says 'LEAF#N=STATUS'
 expect 2 "$swtdx" kvm --fault 'TDH.MNG.CREATE=' -- "$client"
+expect 2 "$swtdx" kvm --cap KVM_CAP_NONE_SUCH=0 -- "$client"
+says 'NAME=ANSWER'
+expect 1 "$swtdx" kvm --cap KVM_CAP_USER_MEMORY=0,GUEST_MEMFD=0 -- "$client"
 if [ "$(id -u)" != 0 ]; then
 	cp "$client" "$dir/setgid" && chmod 2755 "$dir/setgid"
 fi

@@ -191,8 +191,8 @@ static struct outcome expected(const struct a_life *l, unsigned k, struct tdx_st
 		o.err = tdx_is(s, TDX_OPERAND_INVALID) ? -EINVAL : -EIO;
 		break;
 	case TDH_MR_FINALIZE:
-		o.dead = !tdx_is_busy(s) && !tdx_is(s, TDX_NO_VCPUS);
-		o.err = tdx_is_busy(s) ? -EBUSY : o.dead ? -EIO : -EINVAL;
+		o.dead = !tdx_is_busy(s);
+		o.err = o.dead ? -EIO : -EBUSY;
 		break;
 	case TDH_MR_EXTEND:
 		o.dead = !tdx_is_busy(s);

@@ -15,6 +15,7 @@
 #include <swtdx/leaf.h>
 #include <swtdx/status.h>
 
+#include "kvm/kvm.h"
 #include "preload/preload.h"
 #include "tools/options.h"
 #include "tools/text.h"
@@ -163,6 +164,66 @@ static bool add_faults(const char *text, char *to, size_t len)
 	return true;
 }
 
+/* NAME=ANSWER, with or without KVM_CAP_ in front, or a number, behind what is in `to`. */
+static bool add_cap(const char *text, char *to, size_t len)
+{
+	const size_t used = strlen(to);
+	struct kvm_cap_row row;
+	char name[64], *end;
+	unsigned long cap;
+	long value;
+	int n = 0;
+
+	if (sscanf(text, "%63[^=]=%n", name, &n) != 1 || !n)
+		return false;
+	value = strtol(text + n, &end, 0);
+	if (end == text + n || (*end && *end != ','))
+		return false;
+	cap = strtoul(name, &end, 0);
+	if (*end) {
+		unsigned i = 0;
+
+		while (kvm_cap_row(i, &row) && strcmp(row.name, name) && strcmp(row.name + 8, name))
+			i++;
+		if (!kvm_cap_row(i, &row))
+			return false;
+		cap = row.number;
+	}
+	n = snprintf(to + used, len - used, "%s%lu=%ld", used ? "," : "", cap, value);
+	return n > 0 && (size_t)n < len - used;
+}
+
+static bool add_caps(const char *text, char *to, size_t len)
+{
+	unsigned n = 0;
+
+	while (text && *text) {
+		if (n++ == KVM_ANSWERS || !add_cap(text, to, len))
+			return false;
+		text += strcspn(text, ",");
+		text += *text == ',';
+	}
+	return true;
+}
+
+/* What is asked, and what is answered: docs/kvm.md has it. */
+static int list(void)
+{
+	struct kvm_request_row request;
+	struct kvm_cap_row cap;
+
+	printf("# Requests and capabilities of the simulated /dev/kvm\n\n"
+	       "`swtdx kvm --list` prints this.\n\n");
+	printf("| request | of | here | |\n|---|---|---|---|\n");
+	for (unsigned i = 0; kvm_request_row(i, &request); i++)
+		printf("| %s | %s | %s | %s |\n", request.name, request.of,
+		       request.answered ? "yes" : "no", request.why);
+	printf("\n| capability | number | answer | |\n|---|---|---|---|\n");
+	for (unsigned i = 0; kvm_cap_row(i, &cap); i++)
+		printf("| %s | %u | %s | %s |\n", cap.name, cap.number, cap.answer, cap.why);
+	return VERB_OK;
+}
+
 static void set_number(const char *name, uint64_t value)
 {
 	char text[24];
@@ -185,9 +246,9 @@ static void preload(const char *shim)
 
 int verb_kvm(int argc, char **argv)
 {
-	const char *trace = NULL, *fault = NULL;
+	const char *trace = NULL, *fault = NULL, *cap = NULL;
 	uint64_t memory = 0, cpus = 0, seed = 0;
-	bool missing = false, quiet = false;
+	bool missing = false, quiet = false, listed = false;
 	unsigned engine = 0;
 	const struct verb_option options[] = {
 		OPTION_NUMBER("memory", "MIB", &memory, 2048, 1u << 20,
@@ -203,8 +264,14 @@ int verb_kvm(int argc, char **argv)
 		OPTION_TEXT("fault", "LEAF#N=STATUS[,...]", &fault,
 			    "the N-th call of a leaf is refused with this status, as "
 			    "TDH.MNG.INIT#1=TDX_OPERAND_BUSY"),
+		OPTION_TEXT("cap", "NAME=ANSWER[,...]", &cap,
+			    "answer a capability so; of one that is answered 0 its requests are "
+			    "missing, too"),
 		OPTION_FLAG("missing", &missing,
 			    "say in the end what the client has asked for that is not there"),
+		OPTION_FLAG(
+			"list", &listed,
+			"print which requests and capabilities are answered, and why; no CLIENT"),
 		OPTION_FLAG("quiet", &quiet, "do not say that it is simulated"),
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
@@ -213,12 +280,14 @@ int verb_kvm(int argc, char **argv)
 		"launched, where there is no TDX, no VMX and no /dev/kvm. The client is not "
 		"changed: a library is preloaded into it. Exit status: the client's.",
 		NULL, options);
-	char shim[PATH_MAX], client[PATH_MAX], faults[FAULT_TEXT] = "";
+	char shim[PATH_MAX], client[PATH_MAX], faults[FAULT_TEXT] = "", caps[FAULT_TEXT] = "";
 	const char *why;
 	int end;
 
 	if (!options_parse(&usage, &argc, &argv, &end))
 		return end;
+	if (listed)
+		return list();
 	if (argc < 1)
 		return options_wrong(&usage, "a CLIENT is needed, after --");
 	if (!add_faults(fault, faults, sizeof(faults)))
@@ -226,6 +295,9 @@ int verb_kvm(int argc, char **argv)
 				     "--fault takes LEAF#N=STATUS, as "
 				     "TDH.MNG.INIT#1=TDX_OPERAND_BUSY, not \"%s\"",
 				     fault);
+	if (!add_caps(cap, caps, sizeof(caps)))
+		return options_wrong(
+			&usage, "--cap takes NAME=ANSWER, as KVM_CAP_IRQFD=0, not \"%s\"", cap);
 	if (!find_client(argv[0], client, sizeof(client)))
 		return complain(argv[0], "there is no such program");
 	why = obstacle(client);
@@ -243,6 +315,8 @@ int verb_kvm(int argc, char **argv)
 		setenv(PRELOAD_TRACE, trace, 1);
 	if (*faults)
 		setenv(PRELOAD_FAULT, faults, 1);
+	if (*caps)
+		setenv(PRELOAD_CAPS, caps, 1);
 	if (missing)
 		setenv(PRELOAD_MISSING, "1", 1);
 	if (quiet)

@@ -191,7 +191,7 @@ int tdx_vm_add_region(struct tdx_vm *vm, struct tdx_vm_region *region, bool meas
 int tdx_vm_add_page(struct tdx_vm *vm, tdx_gpa_t gpa_, const void *data, bool measure);
 /* TDH.MR.EXTEND of 256 bytes already added; for other measuring orders. */
 int tdx_vm_measure(struct tdx_vm *vm, tdx_gpa_t gpa_);
-/* KVM_TDX_FINALIZE_VM. -EINVAL: state, no vCPUs; -EBUSY; -EIO. */
+/* KVM_TDX_FINALIZE_VM. -EINVAL: state; -EBUSY; -EIO: without vCPUs, too, and the VM is bugged. */
 int tdx_vm_finalize(struct tdx_vm *vm);
 /* Tears the TD down in the order the hardware demands, frees everything. No other thread may be in
  * a function of the VM or its vCPUs. */
@@ -375,6 +375,13 @@ int tdx_vm_msi_ext(struct tdx_vm *vm, uint64_t address, uint32_t data);
  * while the vCPU halts, and before it is entered. A signal handler of the thread that runs the vCPU
  * may set it (kvm_run.immediate_exit). Before the vCPU first runs. -ENOMEM; -EOPNOTSUPP. */
 int tdx_vcpu_watch(struct tdx_vcpu *vcpu, const volatile uint8_t *byte);
+/* KVM_PRE_FAULT_MEMORY, one page: mapped as if the guest had touched it, private or shared as the
+ * attribute says; the guest still has to accept a private one. Not while the vCPU runs.
+ * -EOPNOTSUPP: not runnable yet; -EINVAL: the shared bit is set; -ENOENT: no slot; -EFAULT:
+ * private, and the slot can have no such pages; -ENOMEM; -EIO. */
+int tdx_vcpu_prefault(struct tdx_vcpu *vcpu, tdx_gpa_t gpa_);
+/* TD exits so far; any thread. */
+uint64_t tdx_vcpu_exits(const struct tdx_vcpu *vcpu);
 /* What TDG.VP.VMCALL<CPUID> answers from now on, for leaves that are not there all zero. Copied;
  * sub-leaf ~0: whatever the guest asks. -ENOMEM. */
 int tdx_vcpu_set_cpuid(struct tdx_vcpu *vcpu, const struct tdx_vm_cpuid *cpuid, unsigned n);

@@ -146,7 +146,39 @@ struct kvm_tpr_access {
 	uint32_t enabled, flags, reserved[8];
 };
 
-enum { KVM_MP_RUNNABLE = 0, KVM_MP_UNINITIALIZED = 1, KVM_MP_HALTED = 3 };
+enum {
+	KVM_MP_RUNNABLE = 0,
+	KVM_MP_UNINITIALIZED = 1,
+	KVM_MP_INIT_RECEIVED = 2,
+	KVM_MP_HALTED = 3,
+	KVM_MP_SIPI_RECEIVED = 4,
+	KVM_MP_AP_RESET_HOLD = 9,
+};
+
+struct kvm_signal_mask {
+	uint32_t len; /* of the kernel's set of signals */
+	uint8_t sigset[];
+};
+
+struct kvm_prefault {
+	uint64_t gpa, size, flags, padding[5];
+};
+
+/* --- the file behind KVM_GET_STATS_FD: header, id, descriptors, data --- */
+
+enum { KVM_STATS_NAME_SIZE = 48 };
+
+struct kvm_stats_header {
+	uint32_t flags, name_size, num_desc, id_offset, desc_offset, data_offset;
+};
+struct kvm_stats_desc {
+	uint32_t flags; /* type, unit, base */
+	int16_t exponent;
+	uint16_t size;	 /* in words of 64 bits */
+	uint32_t offset; /* in the data, in bytes */
+	uint32_t bucket_size;
+	char name[KVM_STATS_NAME_SIZE];
+};
 
 /* --- KVM_MEMORY_ENCRYPT_OP --- */
 
@@ -277,6 +309,8 @@ static_assert(sizeof(struct kvm_clock) == 48, "uapi");
 static_assert(sizeof(struct kvm_tdx_cmd) == 24, "uapi");
 static_assert(sizeof(struct kvm_tdx_capabilities) == 2056, "uapi");
 static_assert(sizeof(struct kvm_tdx_init_vm) == 264, "uapi");
+static_assert(sizeof(struct kvm_prefault) == 64, "uapi");
+static_assert(sizeof(struct kvm_stats_desc) == 64, "uapi");
 static_assert(sizeof(struct kvm_run) == 2352, "uapi");
 static_assert(offsetof(struct kvm_run, exit_reason) == 8, "uapi");
 static_assert(offsetof(struct kvm_run, io) == 32, "uapi");
@@ -400,5 +434,8 @@ enum kvm_cap {
 #define KVM_MEMORY_ENCRYPT_OP	       KVM_IOWR(0xba, unsigned long)
 #define KVM_SET_MEMORY_ATTRIBUTES      KVM_IOW(0xd2, struct kvm_attributes)
 #define KVM_CREATE_GUEST_MEMFD	       KVM_IOWR(0xd4, struct kvm_guest_memfd)
+#define KVM_SET_SIGNAL_MASK	       KVM_IOW(0x8b, struct kvm_signal_mask)
+#define KVM_GET_STATS_FD	       KVM_IO(0xce)
+#define KVM_PRE_FAULT_MEMORY	       KVM_IOWR(0xd5, struct kvm_prefault)
 
 #endif

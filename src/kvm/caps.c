@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* KVM's capabilities: the number, the name, what is answered, and why. What is in no row is 0 as
  * well, and is remembered as asked for in vain. */
+#include <stdio.h>
+
 #include "abi/kvm_call.h"
 #include "kvm/internal.h"
 
@@ -9,6 +11,7 @@ enum value {
 	VCPUS,	    /* processors of the host */
 	TDX_ONLY,   /* .number for a TD and for the system, 0 for an ordinary VM */
 	PLAIN_ONLY, /* 0 for a TD */
+	BUS_CYCLE,  /* of the VM; .number of the system */
 };
 
 struct row {
@@ -32,21 +35,21 @@ static const struct row rows[] = {
 	ROW(EXT_CPUID, ALWAYS, 1, "KVM_SET_CPUID2"),
 	ROW(NR_VCPUS, VCPUS, 0, "as many as processors"),
 	ROW(NR_MEMSLOTS, ALWAYS, KVM_SLOTS, "slots"),
-	ROW(MP_STATE, ALWAYS, 1, ""),
+	ROW(MP_STATE, ALWAYS, 1, "kept, and of no effect on a TD"),
 	ROW(COALESCED_MMIO, ALWAYS, 0, "each write exits"),
 	ROW(SYNC_MMU, ALWAYS, 1, "what the client does to its memory is seen at once"),
-	ROW(DESTROY_MEMORY_REGION_WORKS, ALWAYS, 1, ""),
+	ROW(DESTROY_MEMORY_REGION_WORKS, ALWAYS, 1, "slots go"),
 	ROW(SET_GUEST_DEBUG, ALWAYS, 0, "a TD's state is its own; see --gdb"),
 	ROW(IRQ_ROUTING, ALWAYS, KVM_LIMIT_ROUTES, "routes"),
 	ROW(IRQ_INJECT_STATUS, ALWAYS, 1, "KVM_IRQ_LINE_STATUS"),
-	ROW(JOIN_MEMORY_REGIONS_WORKS, ALWAYS, 1, ""),
+	ROW(JOIN_MEMORY_REGIONS_WORKS, ALWAYS, 1, "slots of every size"),
 	ROW(MCE, ALWAYS, KVM_LIMIT_MCE_BANKS, "banks"),
-	ROW(IRQFD, ALWAYS, 1, ""),
-	ROW(IOEVENTFD, ALWAYS, 1, ""),
+	ROW(IRQFD, ALWAYS, 1, "KVM_IRQFD"),
+	ROW(IOEVENTFD, ALWAYS, 1, "KVM_IOEVENTFD"),
 	ROW(SET_IDENTITY_MAP_ADDR, ALWAYS, 1, "taken, and of no use to a TD"),
 	ROW(ADJUST_CLOCK, ALWAYS, KVM_CLOCK_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC,
 	    "flags of KVM_GET_CLOCK"),
-	ROW(INTERNAL_ERROR_DATA, ALWAYS, 1, ""),
+	ROW(INTERNAL_ERROR_DATA, ALWAYS, 1, "the status of TDH.VP.ENTER"),
 	ROW(VCPU_EVENTS, ALWAYS, 1, "clients insist on it, and ask no TD for them"),
 	ROW(HYPERV, ALWAYS, 0, "no Hyper-V for TDs"),
 	ROW(DEBUGREGS, ALWAYS, 1, "clients insist on it; a TD's are refused"),
@@ -54,50 +57,57 @@ static const struct row rows[] = {
 	ROW(XSAVE, ALWAYS, 1, "clients insist on it; a TD's is refused"),
 	ROW(XCRS, ALWAYS, 0, "a TD's are its own"),
 	ROW(TSC_CONTROL, ALWAYS, 1, "of a VM, before it has vCPUs"),
-	ROW(GET_TSC_KHZ, ALWAYS, 1, ""),
+	ROW(GET_TSC_KHZ, ALWAYS, 1, "of the VM"),
 	ROW(MAX_VCPUS, VCPUS, 0, "as many as processors, which is KVM's limit for a TD"),
-	ROW(TSC_DEADLINE_TIMER, ALWAYS, 1, ""),
-	ROW(SIGNAL_MSI, ALWAYS, 1, ""),
+	ROW(TSC_DEADLINE_TIMER, ALWAYS, 1, "of the local APICs"),
+	ROW(SIGNAL_MSI, ALWAYS, 1, "KVM_SIGNAL_MSI"),
 	ROW(READONLY_MEM, PLAIN_ONLY, 1, "KVM has it not for TDs"),
 	ROW(IRQFD_RESAMPLE, ALWAYS, 0, "for an I/O APIC in the kernel, which a TD cannot have"),
-	ROW(VM_ATTRIBUTES, ALWAYS, 0, ""),
-	ROW(CHECK_EXTENSION_VM, ALWAYS, 1, ""),
+	ROW(VM_ATTRIBUTES, ALWAYS, 0, "none"),
+	ROW(CHECK_EXTENSION_VM, ALWAYS, 1, "capabilities of a VM"),
 	ROW(X86_SMM, ALWAYS, 0, "no SMM in a TD"),
 	ROW(MULTI_ADDRESS_SPACE, ALWAYS, 1, "one address space: no SMM"),
 	ROW(SPLIT_IRQCHIP, ALWAYS, 1, "the I/O APIC is the client's"),
-	ROW(IOEVENTFD_ANY_LENGTH, ALWAYS, 1, ""),
+	ROW(IOEVENTFD_ANY_LENGTH, ALWAYS, 1, "a write of any length"),
 	ROW(MAX_VCPU_ID, ALWAYS, KVM_LIMIT_VCPU_ID, "ids"),
 	ROW(X2APIC_API, ALWAYS, 3, "32-bit ids, no broadcast by 0xff"),
-	ROW(IMMEDIATE_EXIT, ALWAYS, 1, "the only way out of KVM_RUN for a signal"),
-	ROW(GET_MSR_FEATURES, ALWAYS, 1, ""),
+	ROW(IMMEDIATE_EXIT, ALWAYS, 1, "how a signal handler ends KVM_RUN"),
+	ROW(GET_MSR_FEATURES, ALWAYS, 1, "MSRs that describe the processor"),
 	ROW(NESTED_STATE, ALWAYS, 0, "no VMX in a TD"),
 	ROW(COALESCED_PIO, ALWAYS, 0, "each write exits"),
 	ROW(EXCEPTION_PAYLOAD, ALWAYS, 0, "no exceptions are injected into a TD"),
 	ROW(MANUAL_DIRTY_LOG_PROTECT2, ALWAYS, 0, "no dirty log of private memory"),
-	ROW(X86_USER_SPACE_MSR, ALWAYS, 0, ""),
+	ROW(X86_USER_SPACE_MSR, ALWAYS, 0, "MSR exits are for ordinary VMs"),
 	ROW(SREGS2, ALWAYS, 0, "a TD's are its own"),
 	ROW(EXIT_HYPERCALL, ALWAYS, 1 << KVM_CALL_MAP_GPA_RANGE, "MapGPA"),
-	ROW(BINARY_STATS_FD, ALWAYS, 0, ""),
+	ROW(BINARY_STATS_FD, ALWAYS, 1, "what is counted here"),
 	ROW(XSAVE2, ALWAYS, 0, "a TD's is its own"),
-	ROW(SYS_ATTRIBUTES, ALWAYS, 0, ""),
+	ROW(SYS_ATTRIBUTES, ALWAYS, 0, "none"),
 	ROW(PMU_CAPABILITY, ALWAYS, 0, "no PMU"),
 	ROW(X86_TRIPLE_FAULT_EVENT, ALWAYS, 0, "none is injected into a TD"),
-	ROW(X86_NOTIFY_VMEXIT, ALWAYS, 0, ""),
+	ROW(X86_NOTIFY_VMEXIT, ALWAYS, 0, "no notify exits"),
 	ROW(USER_MEMORY2, ALWAYS, 1, "slots with a guest_memfd"),
-	ROW(MEMORY_FAULT_INFO, ALWAYS, 1, ""),
+	ROW(MEMORY_FAULT_INFO, ALWAYS, 1, "KVM_EXIT_MEMORY_FAULT"),
 	ROW(MEMORY_ATTRIBUTES, TDX_ONLY, (long)KVM_ATTRIBUTE_PRIVATE, "private"),
-	ROW(GUEST_MEMFD, TDX_ONLY, 1, ""),
+	ROW(GUEST_MEMFD, TDX_ONLY, 1, "KVM_CREATE_GUEST_MEMFD"),
 	ROW(VM_TYPES, ALWAYS, 1 << KVM_VM_DEFAULT | 1 << KVM_VM_TDX,
 	    "TDs, and ordinary VMs that cannot be entered"),
-	ROW(PRE_FAULT_MEMORY, ALWAYS, 0, ""),
-	ROW(X86_APIC_BUS_CYCLES_NS, ALWAYS, 1, "nanoseconds at first"),
+	ROW(PRE_FAULT_MEMORY, TDX_ONLY, 1, "ordinary VMs have no page tables here"),
+	ROW(X86_APIC_BUS_CYCLES_NS, BUS_CYCLE, 1, "nanoseconds, of a VM as it set them"),
 };
 
 bool kvm_cap_row(unsigned i, struct kvm_cap_row *row)
 {
+	static const char *const text[] = {[ALWAYS] = "%ld",
+					   [VCPUS] = "--cpus",
+					   [TDX_ONLY] = "%ld, 0 of ordinary VMs",
+					   [PLAIN_ONLY] = "%ld, 0 of TDs",
+					   [BUS_CYCLE] = "%ld, or the VM's"};
+
 	if (i >= sizeof(rows) / sizeof(rows[0]))
 		return false;
-	*row = (struct kvm_cap_row){rows[i].cap, rows[i].name, rows[i].why};
+	*row = (struct kvm_cap_row){rows[i].cap, rows[i].name, rows[i].why, ""};
+	snprintf(row->answer, sizeof(row->answer), text[rows[i].value], rows[i].number);
 	return true;
 }
 
@@ -112,12 +122,33 @@ static long value_of(const struct kvm_host *h, const struct kvm_vm *vm, const st
 		return !vm || vm->type == KVM_VM_TDX ? r->number : 0;
 	case PLAIN_ONLY:
 		return !vm || vm->type != KVM_VM_TDX ? r->number : 0;
+	case BUS_CYCLE:
+		return vm ? (long)vm->apic_bus_ns : r->number;
 	}
 	return 0;
 }
 
+static const struct kvm_cap_answer *answer_of(const struct kvm_host *h, unsigned cap)
+{
+	for (unsigned i = 0; i < h->cfg.nanswers; i++)
+		if (h->answer[i].cap == cap)
+			return &h->answer[i];
+	return NULL;
+}
+
+bool kvm_cap_is_off(const struct kvm_host *h, unsigned cap)
+{
+	const struct kvm_cap_answer *a = answer_of(h, cap);
+
+	return a && !a->value;
+}
+
 long kvm_cap_value(struct kvm_host *h, const struct kvm_vm *vm, unsigned cap)
 {
+	const struct kvm_cap_answer *a = answer_of(h, cap);
+
+	if (a)
+		return a->value;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].cap == cap)
 			return value_of(h, vm, &rows[i]);

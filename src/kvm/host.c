@@ -18,6 +18,10 @@ struct kvm_host *kvm_host_new(const struct kvm_host_config *cfg)
 	if (!h)
 		return NULL;
 	h->cfg = *cfg;
+	if (h->cfg.nanswers > KVM_ANSWERS)
+		h->cfg.nanswers = KVM_ANSWERS;
+	for (unsigned i = 0; i < h->cfg.nanswers; i++)
+		h->answer[i] = cfg->answers[i];
 	if (!h->cfg.vcpus || h->cfg.vcpus > KVM_MAX_VCPUS)
 		h->cfg.vcpus = KVM_MAX_VCPUS;
 	pthread_mutex_init(&h->power, NULL);

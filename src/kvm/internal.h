@@ -78,6 +78,16 @@ struct kvm_routes {
 	struct kvm_route entry[];
 };
 
+enum kvm_stat {
+	KVM_STAT_EXITS,
+	KVM_STAT_IO_EXITS,
+	KVM_STAT_MMIO_EXITS,
+	KVM_STAT_SIGNAL_EXITS,
+	KVM_STAT_HYPERCALLS,
+	KVM_STAT_NMI_INJECTIONS,
+	KVM_STATS
+};
+
 struct kvm_vcpu {
 	struct kvm_object object;
 	struct kvm_vm *vm;
@@ -90,6 +100,11 @@ struct kvm_vcpu {
 	uint64_t mcg_cap;
 	enum kvm_exit pending; /* its answer is awaited in the page; 0: none */
 	struct tdx_run exit;
+	bool masked; /* KVM_SET_SIGNAL_MASK: of these signals the others end KVM_RUN */
+	uint64_t sigset;
+	_Atomic bool looks; /* it is in KVM_RUN, and has to look for signals */
+	uint64_t stat[KVM_STATS];
+	int stats_fd; /* -1: nobody has asked */
 };
 
 struct kvm_vm {
@@ -126,11 +141,15 @@ struct kvm_vm {
 	_Atomic unsigned nioeventfds;
 	int epoll, stop; /* of the thread that waits for irqfds; -1: none yet */
 	pthread_t irq_thread;
+	bool looker; /* there is a thread that has vCPUs look for signals */
+	_Atomic bool look_ends;
+	pthread_t look_thread;
 	struct kvm_reaper *reaper; /* NULL: it is not torn down before the host is */
 };
 
 struct kvm_host {
 	struct kvm_host_config cfg;
+	struct kvm_cap_answer answer[KVM_ANSWERS];
 	pthread_mutex_t power;
 	struct tdx_vmm *vmm;
 	struct kvm_pool *pool; /* under `power` */
@@ -173,6 +192,8 @@ void kvm_host_note(struct kvm_host *h, enum kvm_kind kind, unsigned long what, b
 
 /* --- caps.c --- */
 long kvm_cap_value(struct kvm_host *h, const struct kvm_vm *vm, unsigned cap);
+/* Answered 0 although the table has it. */
+bool kvm_cap_is_off(const struct kvm_host *h, unsigned cap);
 
 /* --- ioctl.c --- */
 const char *kvm_request_name(enum kvm_kind kind, unsigned long request);
@@ -190,13 +211,13 @@ kvm_vm_fn kvm_vm_check_extension, kvm_vm_create_vcpu, kvm_vm_set_region, kvm_vm_
 	kvm_vm_irq_line_status, kvm_vm_set_gsi_routing, kvm_vm_irqfd, kvm_vm_ioeventfd,
 	kvm_vm_set_boot_cpu_id, kvm_vm_get_clock, kvm_vm_set_clock, kvm_vm_set_tsc_khz,
 	kvm_vm_get_tsc_khz, kvm_vm_enable_cap, kvm_vm_signal_msi, kvm_vm_encrypt_op,
-	kvm_vm_set_attributes, kvm_vm_create_memory;
+	kvm_vm_set_attributes, kvm_vm_create_memory, kvm_vm_get_stats;
 
 typedef long kvm_vcpu_fn(struct kvm_vcpu *v, unsigned long arg);
 kvm_vcpu_fn kvm_vcpu_run, kvm_vcpu_get_msrs, kvm_vcpu_set_msrs, kvm_vcpu_set_cpuid2,
 	kvm_vcpu_tpr_access, kvm_vcpu_set_vapic_addr, kvm_vcpu_get_mp_state, kvm_vcpu_set_mp_state,
 	kvm_vcpu_nmi, kvm_vcpu_setup_mce, kvm_vcpu_get_tsc_khz, kvm_vcpu_encrypt_op,
-	kvm_vcpu_protected;
+	kvm_vcpu_protected, kvm_vcpu_set_signal_mask, kvm_vcpu_get_stats, kvm_vcpu_pre_fault;
 
 /* --- pool.c: the machine's memory for guest_memfds --- */
 
@@ -226,6 +247,11 @@ bool kvm_memory_is_private(struct kvm_vm *vm, uint64_t gpa);
 int kvm_irq_set(struct kvm_vm *vm, uint32_t gsi, bool level);
 int kvm_irq_msi(struct kvm_vm *vm, uint32_t lo, uint32_t hi, uint32_t data);
 void kvm_irq_end(struct kvm_vm *vm);
+/* Is a signal pending that is to end KVM_RUN? The vCPU's thread. */
+bool kvm_signal_waits(const struct kvm_vcpu *v);
+void kvm_signal_end(struct kvm_vm *vm);
+/* Into the file that the client reads, if it has one. */
+void kvm_stats_show(struct kvm_vcpu *v);
 /* A write that somebody waits for on an eventfd is done with it: true. */
 bool kvm_ioeventfd_write(struct kvm_vm *vm, bool pio, uint64_t addr, unsigned len, uint64_t data);
 

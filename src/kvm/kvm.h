@@ -16,6 +16,12 @@
 
 struct kvm_host;
 
+enum { KVM_ANSWERS = 64 };
+struct kvm_cap_answer {
+	unsigned cap;
+	long value;
+};
+
 struct kvm_host_config {
 	/* Called once, when the first VM, or what depends on the processor, is asked for: the
 	 * monitor, which stays the caller's. 0 or a negative errno. */
@@ -25,6 +31,10 @@ struct kvm_host_config {
 	void *arg;
 	unsigned vcpus; /* of a VM at most; so many processors there are */
 	uint64_t xfam;	/* what the engine executes */
+	/* In place of what the table of capabilities says, as another KVM would. What is answered 0
+	 * is not there: neither are the requests that belong to it. Copied. */
+	const struct kvm_cap_answer *answers;
+	unsigned nanswers; /* KVM_ANSWERS at most; the rest does not count */
 };
 
 /* NULL: no memory. */
@@ -41,6 +51,10 @@ int kvm_open(struct kvm_host *h, int flags);
 /* *ours false: the descriptor is none of these, and nothing was done. */
 long kvm_ioctl(struct kvm_host *h, int fd, unsigned long request, unsigned long arg, bool *ours);
 
+/* fallocate(), of a guest_memfd as KVM has it; what a hole takes is gone from the guest when this
+ * returns. *ours as above. */
+long kvm_fallocate(struct kvm_host *h, int fd, int mode, int64_t offset, int64_t len, bool *ours);
+
 /* VMs that are there; those without descriptors are torn down soon after the last is closed. */
 unsigned kvm_host_vms(struct kvm_host *h);
 
@@ -51,7 +65,16 @@ void kvm_host_missing(struct kvm_host *h, unsigned i, char *text, size_t len);
 struct kvm_cap_row {
 	unsigned number;
 	const char *name, *why;
+	char answer[32];
 };
 bool kvm_cap_row(unsigned i, struct kvm_cap_row *row);
+
+/* The table of requests, likewise. Not answered: as KVM answers what it does not know. */
+struct kvm_request_row {
+	const char *of, *name;
+	bool answered;
+	const char *why; /* or what the answer is, where it is the same for all */
+};
+bool kvm_request_row(unsigned i, struct kvm_request_row *row);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -265,6 +266,62 @@ void kvm_memory_holes(struct kvm_vm *vm)
 	if (vm->look_for_holes)
 		look_for_holes(vm);
 	pthread_mutex_unlock(&vm->lock);
+}
+
+/* The client says so itself: nothing is to be looked for. */
+static void punched(struct kvm_vm *vm, const struct kvm_memory *m, uint64_t first, uint64_t end)
+{
+	bool known = false;
+
+	for (unsigned i = 0; i < KVM_SLOTS && initialised(vm); i++) {
+		const struct kvm_slot *s = &vm->slot[i];
+		const uint64_t from = first > s->offset ? first : s->offset;
+		const uint64_t to = end < s->offset + s->size ? end : s->offset + s->size;
+
+		if (s->size && s->memory == m && from < to)
+			(void)tdx_vm_zap_private(vm->td, gpa(s->gpa + from - s->offset), to - from);
+	}
+	for (unsigned i = 0; i < vm->nleft && !known; i++)
+		known = vm->left[i].memory == m && vm->left[i].first == first &&
+			vm->left[i].end == end;
+	if (!known && m->pa && vm->nleft < KVM_LEFT)
+		vm->left[vm->nleft++] = (struct kvm_left){m, first, end};
+}
+
+static long allocate(struct kvm_memory *m, int fd, int mode, uint64_t offset, uint64_t len)
+{
+	struct kvm_vm *vm = m->vm;
+	const bool punch = mode & FALLOC_FL_PUNCH_HOLE;
+
+	if (!(mode & FALLOC_FL_KEEP_SIZE) || mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
+		return -EOPNOTSUPP;
+	if (!is_page(offset) || !is_page(len))
+		return -EINVAL;
+	if (!punch && (offset > m->size || len > m->size - offset))
+		return -EINVAL;
+	if (syscall(SYS_fallocate, fd, mode, offset, len))
+		return -errno;
+	if (!punch || vm->pid != getpid() || kvm_vm_is_dead(vm))
+		return 0;
+	pthread_mutex_lock(&vm->lock);
+	punched(vm, m, offset, offset + len);
+	pthread_mutex_unlock(&vm->lock);
+	return 0;
+}
+
+long kvm_fallocate(struct kvm_host *h, int fd, int mode, int64_t offset, int64_t len, bool *ours)
+{
+	struct kvm_object *o = kvm_object_get(h, fd);
+	long r = -EBADF;
+
+	*ours = o && o->kind == KVM_MEMORY;
+	if (*ours && (offset < 0 || len <= 0 || offset > INT64_MAX - len))
+		r = -EINVAL;
+	else if (*ours)
+		r = allocate((struct kvm_memory *)o, fd, mode, (uint64_t)offset, (uint64_t)len);
+	if (o)
+		kvm_object_put(h, o);
+	return r;
 }
 
 long kvm_vm_create_memory(struct kvm_vm *vm, unsigned long arg)

@@ -224,6 +224,42 @@ static long not_ready(const struct kvm_vcpu *v)
 	return 0;
 }
 
+static void count(struct kvm_vcpu *v, long r)
+{
+	static const struct {
+		enum kvm_exit exit;
+		enum kvm_stat stat;
+	} counted[] = {{KVM_EXIT_IO, KVM_STAT_IO_EXITS},
+		       {KVM_EXIT_MMIO, KVM_STAT_MMIO_EXITS},
+		       {KVM_EXIT_HYPERCALL, KVM_STAT_HYPERCALLS},
+		       {KVM_EXIT_INTR, KVM_STAT_SIGNAL_EXITS}};
+
+	for (unsigned i = 0; i < sizeof(counted) / sizeof(counted[0]); i++)
+		if ((!r || r == -EINTR) && v->run->exit_reason == counted[i].exit)
+			v->stat[counted[i].stat]++;
+	kvm_stats_show(v);
+}
+
+/* 1: the guest is entered again. */
+static long once(struct kvm_vcpu *v)
+{
+	long r;
+
+	if (atomic_load(&v->vm->host->ending))
+		return -EINTR;
+	if (kvm_signal_waits(v)) {
+		leave(v, KVM_EXIT_INTR, false);
+		return -EINTR;
+	}
+	r = tdx_vcpu_run(v->td, -1, &v->exit);
+	if (r == -EPERM)
+		return -EINVAL; /* an answer to MapGPA that KVM does not know */
+	if (!r)
+		r = handle(v);
+	/* It may have been taken out only to look for signals. */
+	return r == -EINTR && v->masked && !v->run->immediate_exit ? 1 : r;
+}
+
 long kvm_vcpu_run(struct kvm_vcpu *v, unsigned long arg)
 {
 	long r = arg ? -EINVAL : not_ready(v);
@@ -232,14 +268,11 @@ long kvm_vcpu_run(struct kvm_vcpu *v, unsigned long arg)
 		return r;
 	kvm_memory_holes(v->vm);
 	complete(v);
+	atomic_store(&v->looks, v->masked);
 	do {
-		if (atomic_load(&v->vm->host->ending))
-			return -EINTR;
-		r = tdx_vcpu_run(v->td, -1, &v->exit);
-		if (r == -EPERM)
-			return -EINVAL; /* an answer to MapGPA that KVM does not know */
-		if (!r)
-			r = handle(v);
+		r = once(v);
 	} while (r == 1);
+	atomic_store(&v->looks, false);
+	count(v, r);
 	return r;
 }

@@ -282,8 +282,7 @@ static long finalize(struct kvm_vm *vm, struct kvm_tdx_cmd *cmd)
 		cmd->hw_error = e.status.raw;
 		kvm_host_log(vm->host, "KVM_TDX_FINALIZE_VM: %s", e.text);
 	}
-	/* Without vCPUs the module refuses, and KVM does not expect that it does. */
-	return err == -EINVAL ? -EIO : err;
+	return err;
 }
 
 long kvm_vm_encrypt_op(struct kvm_vm *vm, unsigned long arg)

@@ -10,6 +10,8 @@ void kvm_vcpu_free(struct kvm_vcpu *v)
 {
 	if (v->run)
 		munmap(v->run, KVM_RUN_PAGES * KVM_PAGE_SIZE);
+	if (v->stats_fd >= 0)
+		close(v->stats_fd);
 	pthread_mutex_destroy(&v->lock);
 	free(v);
 }
@@ -66,6 +68,7 @@ long kvm_vm_create_vcpu(struct kvm_vm *vm, unsigned long id)
 	if (v) {
 		v->vm = vm;
 		v->id = (unsigned)id;
+		v->stats_fd = -1;
 		v->mp_state = id == vm->boot_id ? KVM_MP_RUNNABLE : KVM_MP_UNINITIALIZED;
 		pthread_mutex_init(&v->lock, NULL);
 		fd = create(vm, v);
@@ -121,8 +124,21 @@ long kvm_vcpu_set_mp_state(struct kvm_vcpu *v, unsigned long arg)
 
 	if (kvm_from_user(&state, arg, sizeof(state)))
 		return -EFAULT;
-	if (state != KVM_MP_RUNNABLE && state != KVM_MP_UNINITIALIZED && state != KVM_MP_HALTED)
+	switch (state) {
+	case KVM_MP_SIPI_RECEIVED: /* KVM's word for it since: it waits for one that is there */
+		state = KVM_MP_INIT_RECEIVED;
+		break;
+	case KVM_MP_UNINITIALIZED:
+	case KVM_MP_INIT_RECEIVED:
+	case KVM_MP_HALTED:
+	case KVM_MP_AP_RESET_HOLD:
+	case KVM_MP_RUNNABLE:
+		break;
+	default:
 		return -EINVAL;
+	}
+	if (state != KVM_MP_RUNNABLE && !v->vm->split)
+		return -EINVAL; /* no local APIC in the kernel */
 	v->mp_state = state;
 	return 0;
 }
@@ -130,9 +146,37 @@ long kvm_vcpu_set_mp_state(struct kvm_vcpu *v, unsigned long arg)
 long kvm_vcpu_nmi(struct kvm_vcpu *v, unsigned long arg)
 {
 	(void)arg;
-	if (v->td)
+	if (v->td) {
 		tdx_vcpu_nmi(v->td);
+		v->stat[KVM_STAT_NMI_INJECTIONS]++;
+	}
 	return 0;
+}
+
+/* As many pages as can be; success if one could. */
+long kvm_vcpu_pre_fault(struct kvm_vcpu *v, unsigned long arg)
+{
+	struct kvm_prefault p;
+	long err = 0;
+	bool some = false;
+
+	if (kvm_from_user(&p, arg, sizeof(p)))
+		return -EFAULT;
+	if (p.flags || (p.gpa | p.size) & (KVM_PAGE_SIZE - 1) || p.gpa + p.size <= p.gpa)
+		err = -EINVAL;
+	else if (!v->td)
+		err = -EOPNOTSUPP;
+	while (!err && p.size) {
+		err = kvm_signal_waits(v) ? -EINTR : tdx_vcpu_prefault(v->td, gpa(p.gpa));
+		if (err)
+			break;
+		some = true;
+		p.gpa += KVM_PAGE_SIZE;
+		p.size -= KVM_PAGE_SIZE;
+	}
+	if (kvm_to_user(arg, &p, sizeof(p)))
+		return -EFAULT;
+	return some ? 0 : err;
 }
 
 long kvm_vcpu_get_tsc_khz(struct kvm_vcpu *v, unsigned long arg)

@@ -49,6 +49,7 @@ void kvm_vm_free(struct kvm_vm *vm)
 	for (struct kvm_memory *m = vm->memories; m; m = m->next)
 		kvm_object_close(h, &m->object);
 	kvm_irq_end(vm);
+	kvm_signal_end(vm);
 	clean = destroy(vm);
 	for (unsigned i = 0; i < vm->nvcpus; i++)
 		kvm_vcpu_free(vm->vcpu[i]);
@@ -147,7 +148,8 @@ long kvm_create_vm(struct kvm_host *h, unsigned long type)
 	struct kvm_vm *vm;
 	int err, fd;
 
-	if (type != KVM_VM_DEFAULT && type != KVM_VM_TDX)
+	if (type > 31 || !(kvm_cap_value(h, NULL, KVM_CAP_VM_TYPES) >> type & 1) ||
+	    (type != KVM_VM_DEFAULT && type != KVM_VM_TDX))
 		return -EINVAL;
 	err = kvm_host_power(h, &vmm);
 	if (err)
@@ -211,6 +213,8 @@ long kvm_vm_set_boot_cpu_id(struct kvm_vm *vm, unsigned long arg)
 	pthread_mutex_lock(&vm->lock);
 	if (vm->nvcpus)
 		r = -EBUSY;
+	else if (arg > KVM_LIMIT_VCPU_ID || (vm->max_vcpu_ids && arg > vm->max_vcpu_ids))
+		r = -EINVAL;
 	else
 		vm->boot_id = (unsigned)arg;
 	pthread_mutex_unlock(&vm->lock);
@@ -345,6 +349,8 @@ long kvm_vm_enable_cap(struct kvm_vm *vm, unsigned long arg)
 	if (c.flags)
 		return -EINVAL;
 	pthread_mutex_lock(&vm->lock);
+	if (kvm_cap_is_off(vm->host, c.cap))
+		c.cap = ~0u;
 	switch (c.cap) {
 	case KVM_CAP_SPLIT_IRQCHIP:
 		r = split_irqchip(vm, c.args[0]);
@@ -377,7 +383,7 @@ long kvm_vm_create_irqchip(struct kvm_vm *vm, unsigned long arg)
 
 	(void)arg;
 	pthread_mutex_lock(&vm->lock);
-	r = vm->split ? -EEXIST : -EINVAL;
+	r = vm->split ? -EEXIST : vm->td ? -ENOTTY : -EINVAL;
 	pthread_mutex_unlock(&vm->lock);
 	if (r == -EINVAL && !vm->td)
 		kvm_host_note(vm->host, KVM_VM, KVM_CREATE_IRQCHIP, false);

@@ -149,9 +149,26 @@ static int power_on(void *arg, struct tdx_vmm **vmm)
 	return 0;
 }
 
+/* CAPABILITY=ANSWER[,...], by numbers; the verb has looked at them. */
+static unsigned answers(const char *text, struct kvm_cap_answer a[KVM_ANSWERS])
+{
+	unsigned n = 0;
+
+	while (text && *text && n < KVM_ANSWERS) {
+		char *end;
+
+		a[n].cap = (unsigned)strtoul(text, &end, 0);
+		a[n++].value = *end == '=' ? strtol(end + 1, &end, 0) : 0;
+		text = *end == ',' ? end + 1 : NULL;
+	}
+	return n;
+}
+
 struct preload *preload_new(void)
 {
 	struct preload *p = calloc(1, sizeof(*p));
+	struct kvm_cap_answer a[KVM_ANSWERS];
+	const unsigned n = answers(getenv(PRELOAD_CAPS), a);
 
 	if (!p)
 		return NULL;
@@ -161,7 +178,9 @@ struct preload *preload_new(void)
 					  .log = log_line,
 					  .arg = p,
 					  .vcpus = (unsigned)number(PRELOAD_CPUS, DEFAULT_CPUS),
-					  .xfam = XFAM_X87 | XFAM_SSE});
+					  .xfam = XFAM_X87 | XFAM_SSE,
+					  .answers = a,
+					  .nanswers = n});
 	if (p->kvm && !p->quiet)
 		say("a simulated /dev/kvm: every TD, report and quote of it is simulated");
 	return p->kvm ? p : NULL;

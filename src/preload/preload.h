@@ -19,6 +19,7 @@ struct kvm_host;
 #define PRELOAD_SEED	  "SWTDX_KVM_SEED"
 #define PRELOAD_MISSING	  "SWTDX_KVM_MISSING"	/* set: what was asked in vain is told in the end */
 #define PRELOAD_TRANSLATE "SWTDX_KVM_TRANSLATE" /* set: guests' code becomes the host's */
+#define PRELOAD_CAPS	  "SWTDX_KVM_CAPS"	/* CAPABILITY=ANSWER[,...] in numbers */
 #define PRELOAD_QUIET	  "SWTDX_KVM_QUIET"
 
 /* Nothing is powered on before a VM is asked for. NULL: no memory. */

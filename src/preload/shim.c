@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The preloaded library: open() of /dev/kvm and ioctl() on what came of it. Nothing else is hooked:
- * the descriptors are the kernel's own memfds.
+/* The preloaded library: open() of /dev/kvm, ioctl() and fallocate() on what came of it. Nothing
+ * else is hooked: the descriptors are the kernel's own memfds.
  *
  * What is not ours goes to the kernel as it came, by system call: the hooks work before the C
  * library does, and whatever it has loaded. The pointer below is the one global state of the
@@ -143,6 +143,32 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 			return (int)r;
 	}
 	return (int)syscall(SYS_ioctl, fd, request, arg);
+}
+
+static int allocate(int fd, int mode, off64_t offset, off64_t len)
+{
+	struct preload *p = the;
+	bool ours = false;
+	long r;
+
+	if (p) {
+		r = kvm_fallocate(preload_kvm(p), fd, mode, offset, len, &ours);
+		if (ours && r < 0)
+			errno = (int)-r;
+		if (ours)
+			return r < 0 ? -1 : 0;
+	}
+	return (int)syscall(SYS_fallocate, fd, mode, offset, len);
+}
+
+EXPORT int fallocate(int fd, int mode, off_t offset, off_t len)
+{
+	return allocate(fd, mode, offset, len);
+}
+
+EXPORT int fallocate64(int fd, int mode, off64_t offset, off64_t len)
+{
+	return allocate(fd, mode, offset, len);
 }
 
 /* The client leaves: what there is to say is said. */

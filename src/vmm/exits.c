@@ -87,6 +87,46 @@ static enum mmu_result shared_fault(struct tdx_vcpu *v, uint64_t gfn, bool *is_s
 			      pa | SPTE_PRESENT | SPTE_LEAF | SPTE_WB | SPTE_RWX);
 }
 
+static int prefault_once(struct tdx_vcpu *v, uint64_t gfn, enum mmu_result *r)
+{
+	const struct memslot *s = vm_slot_of(v->vm, gfn);
+	bool right;
+
+	if (!s)
+		return -ENOENT;
+	if (s->private_[gfn - s->gfn])
+		*r = private_fault(v, gfn, 0, &right);
+	else
+		*r = shared_fault(v, gfn, &right);
+	return right ? 0 : -EFAULT;
+}
+
+int tdx_vcpu_prefault(struct tdx_vcpu *v, gpa_t gpa_)
+{
+	struct tdx_vm *vm = v->vm;
+	enum mmu_result r = MMU_RETRY;
+	int err = 0;
+
+	if (vm_is_dead(vm))
+		return -EIO;
+	if (!v->initialized || vm_state(vm) != TDX_VM_RUNNABLE)
+		return -EOPNOTSUPP;
+	if (gpa_.v & vm_shared_mask(vm))
+		return -EINVAL;
+	while (!err && r == MMU_RETRY) {
+		mmu_read_lock(vm, v);
+		err = prefault_once(v, gpa_.v >> 12, &r);
+		mmu_read_unlock(vm, v);
+		if (vm_is_dead(vm))
+			return -EIO;
+		if (!err && r == MMU_RETRY)
+			sched_yield();
+	}
+	if (err || r == MMU_OK || r == MMU_EXISTS)
+		return err;
+	return r == MMU_NO_MEMORY ? -ENOMEM : -EIO;
+}
+
 /* The guest cannot take the #VE it is given for a GPA without memory: an exception is on its way
  * and would be pushed there, or read its handler from there, or it is in the handler of another
  * #VE. It would come here for ever. KVM ends a VM whose vectoring meets MMIO (DELIVERY_EV); the

@@ -317,6 +317,11 @@ void tdx_vcpu_kick(struct tdx_vcpu *v)
 		vmm->port[cpu]->ops->interrupt(vmm->port[cpu]);
 }
 
+uint64_t tdx_vcpu_exits(const struct tdx_vcpu *v)
+{
+	return atomic_load(&((struct tdx_vcpu *)(uintptr_t)v)->exits);
+}
+
 int tdx_vcpu_watch(struct tdx_vcpu *v, const volatile uint8_t *byte)
 {
 	if (!v->vm->vmm->port[0]->ops->watch)

@@ -330,8 +330,6 @@ int tdx_vm_finalize(struct tdx_vm *vm)
 			atomic_compare_exchange_strong(&vm->state, &was, TDX_VM_RUNNABLE);
 		else if (vm_busy(TDH_MR_FINALIZE, s) == BUSY_TELL_USER)
 			err = vm_fail(vm, TDH_MR_FINALIZE, s, -EBUSY);
-		else if (tdx_is(s, TDX_NO_VCPUS))
-			err = vm_fail(vm, TDH_MR_FINALIZE, s, -EINVAL);
 		else
 			err = vm_bug(vm, TDH_MR_FINALIZE, s, NULL, "finalize");
 		mmu_write_unlock(vm);
