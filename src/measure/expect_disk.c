@@ -89,11 +89,8 @@ static int find_entry(struct esp *e)
 {
 	struct entries images = {.suffix = ".efi"}, others = {.suffix = ".conf"};
 	char path[320];
-	int rc = take(e, "loader/loader.conf", &e->m->loader_conf);
+	int rc = entries_in(e, "EFI/Linux", &images);
 
-	rc = rc == -ENOENT ? 0 : rc;
-	if (!rc)
-		rc = entries_in(e, "EFI/Linux", &images);
 	if (!rc)
 		rc = entries_in(e, "loader/entries", &others);
 	if (rc || e->m->kernel.p)

@@ -17,7 +17,7 @@ struct maker {
 	struct tdx_tdvf tdvf;
 	char *err;
 	/* What is started: as given, or as found on the disk. */
-	struct tdx_expect_bytes kernel, loader, loader_conf, shim, grub;
+	struct tdx_expect_bytes kernel, loader, shim, grub;
 	bool extras;		   /* files beside the image that systemd-stub hands on or heeds */
 	void *owned[EXPECT_OWNED]; /* read from the disk, freed at the end */
 	unsigned nowned;
