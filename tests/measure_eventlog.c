@@ -240,6 +240,7 @@ static void known_events_are_described(void **state)
 
 	(void)state;
 	n = log_variable(buf, global, "SecureBoot", "\1", 1);
+	describes(TDX_EV_IPL, "l\0o\0a\0d\0e\0r\0.\0c\0o\0n\0f\0\0", 24, "systemd: loader.conf");
 	/* As edk2 since 202505 writes them: a name of fixed length, and a table by its GUID. */
 	describes(TDX_EV_PLATFORM_CONFIG_FLAGS, fw_cfg, sizeof(fw_cfg),
 		  "platform configuration QEMU FW CFG bootorder");

@@ -536,6 +536,11 @@ static bool lists(const struct tdx_expect *e, const char *what)
 
 static void the_image_that_a_disk_starts_makes_rtmr_2(void **state)
 {
+	/* A system that was woken in some way, its board, the owner's texts, the end. */
+	static const uint8_t dmi[] = "\1\33\0\1\0\0\0\0UUIDUUIDUUIDUUID\6\0\0\0\0"
+				     "\3\4\1\1\0\0"
+				     "\13\5\2\1\1text\0\0"
+				     "\177\4\3\1\0\0";
 	struct tdx_expect_inputs in = {0};
 	uint8_t image[UKI_SIZE], other[UKI_SIZE];
 	char err[TDX_EXPECT_ERROR_TEXT];
@@ -566,12 +571,32 @@ static void the_image_that_a_disk_starts_makes_rtmr_2(void **state)
 	tdx_sha384("initrd", 6, &d);
 	assert_memory_not_equal(&find(e, "initrd (Linux initrd)")->digest, &d, sizeof(d));
 	expect_free(&in, e);
+	/* The newest measures SMBIOS, and starts the kernel itself. */
+	uki(image, "262.1-1", true);
+	in.platform = &(const struct tdx_expect_file){"DMI", {dmi, sizeof(dmi) - 1}};
+	in.nplatform = 1;
+	e = expect_uki(&in, image, err, 0);
+	assert_true(e->known[1] && e->known[2]);
+	assert_false(lists(e, "PE image: the kernel within"));
+	tdx_sha384("\1\33\0\1\0\0\0\0UUIDUUIDUUIDUUID\0\0\0\0\0", 29, &d);
+	assert_memory_equal(&find(e, "smbios:type1")->digest, &d, sizeof(d));
+	tdx_sha384("\13\5\2\1\1text\0\0", 11, &d);
+	assert_memory_equal(&find(e, "smbios:type11")->digest, &d, sizeof(d));
+	expect_free(&in, e);
+	in.platform = &(const struct tdx_expect_file){"DMI", {dmi, 40}};
+	e = expect_uki(&in, image, err, -EINVAL);
+	assert_non_null(strstr(err, "SMBIOS"));
+	expect_free(&in, e);
+	in.nplatform = 0;
+	e = expect_uki(&in, image, err, 0);
+	assert_false(e->known[0]);
+	assert_non_null(strstr(find(e, "smbios:type1 and others")->from, "missing: DMI"));
+	expect_free(&in, e);
 	/* One that was not compared, and one with profiles. */
 	uki(image, "300", true);
 	e = expect_uki(&in, image, err, 0);
 	assert_false(e->known[2]);
-	assert_non_null(
-		strstr(find(e, "command line and initrd")->from, "version of systemd-stub"));
+	assert_non_null(strstr(find(e, "command line and initrd")->from, "version of systemd"));
 	expect_free(&in, e);
 	uki(image, "257", true);
 	memcpy(image + 0x148 + 80, ".profile", 8);

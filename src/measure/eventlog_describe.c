@@ -266,9 +266,11 @@ static void add_text(struct line *l, const struct tdx_eventlog_event *e)
 		return;
 	}
 	who = e->type == TDX_EV_IPL ? whose(text) : NULL;
-	/* systemd writes UTF-16, and a command line without any prefix. */
+	/* systemd writes UTF-16: what it is of, or a command line without any prefix. */
 	if (!who && wide && e->type == TDX_EV_IPL)
-		who = "kernel command line (systemd-stub or loader)";
+		who = !strcmp(text, "loader.conf") || !strncmp(text, "smbios:type", 11)
+			      ? "systemd"
+			      : "kernel command line (systemd-stub or loader)";
 	if (who)
 		line_add(l, "%s: ", who);
 	line_add(l, "%s", text);

@@ -89,8 +89,11 @@ static int find_entry(struct esp *e)
 {
 	struct entries images = {.suffix = ".efi"}, others = {.suffix = ".conf"};
 	char path[320];
-	int rc = entries_in(e, "EFI/Linux", &images);
+	int rc = take(e, "loader/loader.conf", &e->m->loader_conf);
 
+	rc = rc == -ENOENT ? 0 : rc;
+	if (!rc)
+		rc = entries_in(e, "EFI/Linux", &images);
 	if (!rc)
 		rc = entries_in(e, "loader/entries", &others);
 	if (rc || e->m->kernel.p)

@@ -17,7 +17,7 @@ struct maker {
 	struct tdx_tdvf tdvf;
 	char *err;
 	/* What is started: as given, or as found on the disk. */
-	struct tdx_expect_bytes kernel, loader, shim, grub;
+	struct tdx_expect_bytes kernel, loader, loader_conf, shim, grub;
 	bool extras;		   /* files beside the image that systemd-stub hands on or heeds */
 	void *owned[EXPECT_OWNED]; /* read from the disk, freed at the end */
 	unsigned nowned;
@@ -61,6 +61,11 @@ int expect_stub(struct maker *m, const char *cmdline, const struct tdx_expect_by
 int expect_find_on_disk(struct maker *m);
 /* The partition table's event. */
 int expect_partitions(struct maker *m);
+
+/* A structure's length with its texts, which two zeros end; 0: it is cut. */
+size_t smbios_structure(const uint8_t *p, size_t left);
+/* A file of the platform's, without bytes if it was not given. */
+const struct tdx_expect_bytes *expect_file(const struct maker *m, const char *name);
 
 /* A unified kernel image: what systemd-stub measures and hands on. */
 int expect_uki(struct maker *m);

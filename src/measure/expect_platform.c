@@ -70,7 +70,7 @@ static bool has_file(const struct maker *m, const uint8_t guid[16], unsigned typ
 	return false;
 }
 
-static const struct tdx_expect_bytes *platform_file(const struct maker *m, const char *name)
+const struct tdx_expect_bytes *expect_file(const struct maker *m, const char *name)
 {
 	static const struct tdx_expect_bytes none;
 
@@ -114,7 +114,7 @@ static int add_cached(struct maker *m)
 	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(cached) / sizeof(cached[0]) && !rc; i++) {
-		struct tdx_expect_bytes b = *platform_file(m, cached[i].name);
+		struct tdx_expect_bytes b = *expect_file(m, cached[i].name);
 		const char *from = "the fw_cfg file";
 		char what[64];
 
@@ -125,7 +125,7 @@ static int add_cached(struct maker *m)
 			from = "two zero bytes: QEMU's -boot has no menu=on";
 		} else if (!b.p && !strcmp(cached[i].name, "bootorder") &&
 			   m->in->boot == TDX_EXPECT_DIRECT &&
-			   !platform_file(m, "etc/table-loader")->p) {
+			   !expect_file(m, "etc/table-loader")->p) {
 			b = (struct tdx_expect_bytes){kernel_rom, sizeof(kernel_rom)};
 			from = "the entry that QEMU makes of -kernel: no device has a bootindex";
 		}
@@ -217,7 +217,7 @@ static int add_table(struct maker *m, const char *name)
 	char what[80];
 
 	snprintf(what, sizeof(what), "ACPI DATA: %s", name);
-	return maker_input(m, 0, "EV_PLATFORM_CONFIG_FLAGS", what, platform_file(m, name),
+	return maker_input(m, 0, "EV_PLATFORM_CONFIG_FLAGS", what, expect_file(m, name),
 			   "the fw_cfg file",
 			   "missing: the fw_cfg file, which QEMU makes of its devices");
 }
@@ -225,7 +225,7 @@ static int add_table(struct maker *m, const char *name)
 /* The loader's script is measured, then each file that it allocates, in its order. */
 static int add_acpi(struct maker *m)
 {
-	const struct tdx_expect_bytes *script = platform_file(m, "etc/table-loader");
+	const struct tdx_expect_bytes *script = expect_file(m, "etc/table-loader");
 	const uint8_t *p = script->p;
 	unsigned files = 0;
 	int rc = add_table(m, "etc/table-loader");
@@ -277,7 +277,7 @@ int expect_platform(struct maker *m)
 static int add_smbios(struct maker *m)
 {
 	static const char type[] = "EV_EFI_HANDOFF_TABLES", what[] = "SMBIOS tables";
-	const struct tdx_expect_bytes *dmi = platform_file(m, "DMI");
+	const struct tdx_expect_bytes *dmi = expect_file(m, "DMI");
 	size_t len;
 	uint8_t *p;
 	int rc;
@@ -415,7 +415,7 @@ static int add_given_options(struct maker *m, const struct tdx_expect_bytes *ord
 		const struct tdx_expect_bytes *b;
 
 		snprintf(name, sizeof(name), "Boot%04X", le16(p + i));
-		b = platform_file(m, name);
+		b = expect_file(m, name);
 		if (b->p && b->len >= ATTRIBUTES)
 			rc = add_boot_variable(m, name, "", (const uint8_t *)b->p + ATTRIBUTES,
 					       b->len - ATTRIBUTES, from);
@@ -450,7 +450,7 @@ static int add_made_options(struct maker *m)
 
 int expect_boot_options(struct maker *m)
 {
-	const struct tdx_expect_bytes *order = platform_file(m, "BootOrder");
+	const struct tdx_expect_bytes *order = expect_file(m, "BootOrder");
 	int rc = add_smbios(m);
 
 	if (rc)

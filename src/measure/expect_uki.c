@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* systemd-boot and systemd-stub: what they measure, and what the stub hands to the kernel. Versions
  * before 254 do not know the registers of a TD and measure nothing; whether an image does, the
- * protocol's identifier in its code says. */
+ * protocol's identifier in its code says. Version 262 measures SMBIOS and loader.conf as well, and
+ * starts the kernel itself, so that the firmware does not see it. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,10 @@
 
 enum {
 	OSREL_SINCE = 257, /* the version that packs .osrel for the initrd */
-	KNOWN_UNTIL = 257, /* the last whose ways were compared with a boot */
+	OLD_UNTIL = 257,   /* the last of the older ways that was compared with a boot */
+	NEW = 262,	   /* the one of the newer ways that was */
+	SMBIOS_MAX = 16,
+	WAKE_UP = 24, /* in a structure of type 1: differs from boot to boot */
 	CPIO_HEADER = 110,
 	PROTOCOL_SPAN = 256, /* both halves of the identifier, in code that loads them */
 };
@@ -56,13 +60,90 @@ unsigned expect_systemd_version(const struct tdx_expect_bytes *image, const char
 	return version;
 }
 
-/* What it reads (loader.conf, entries) it does not measure into the registers of a TD; what it
- * starts the firmware does. */
+static bool compared(unsigned version)
+{
+	return version && (version <= OLD_UNTIL || version == NEW);
+}
+
+static const char not_compared[] =
+	"missing: what this version of systemd's measures and hands on was not compared";
+
+/* One structure of SMBIOS, as it is but for how the machine was woken. */
+static int add_structure(struct maker *m, const uint8_t *p, size_t size)
+{
+	uint8_t *copy = malloc(size);
+	char what[32];
+	int rc;
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, p, size);
+	if (p[0] == 1 && p[1] > WAKE_UP)
+		copy[WAKE_UP] = 0;
+	snprintf(what, sizeof(what), "smbios:type%u", p[0]);
+	rc = maker_of(m, 0, "EV_EVENT_TAG", what, copy, size, "the structure in DMI");
+	free(copy);
+	return rc;
+}
+
+/* What describes the system, the board and the owner's texts. */
+static int add_structures(struct maker *m)
+{
+	const struct tdx_expect_bytes *dmi = expect_file(m, "DMI");
+	const uint8_t *p = dmi->p;
+	unsigned n = 0;
+	size_t size;
+	int rc = 0;
+
+	if (!p) {
+		maker_add(m, 0, "EV_EVENT_TAG", "smbios:type1 and others")->from = "missing: DMI";
+		return 0;
+	}
+	for (size_t at = 0; at < dmi->len && !rc; at += size) {
+		size = smbios_structure(p + at, dmi->len - at);
+		if (!size)
+			return maker_refuse(m, "DMI has no SMBIOS structures, or is cut");
+		if (p[at] == 127)
+			break;
+		if (p[at] != 1 && p[at] != 2 && p[at] != 11)
+			continue;
+		if (n++ == SMBIOS_MAX)
+			return maker_refuse(m, "DMI has more than 16 structures of types 1, 2, 11");
+		rc = add_structure(m, p + at, size);
+	}
+	return rc;
+}
+
+/* By the first of loader and image, which tells the other. */
+static int add_smbios(struct maker *m, const struct tdx_expect_bytes *image, unsigned version)
+{
+	if (!measures(image) || version <= OLD_UNTIL)
+		return 0;
+	if (compared(version))
+		return add_structures(m);
+	maker_add(m, 0, "EV_EVENT_TAG", "smbios:type1 and others")->from = not_compared;
+	return 0;
+}
+
 int expect_systemd_boot(struct maker *m)
 {
+	const unsigned version =
+		m->loader.p ? expect_systemd_version(&m->loader, "systemd-boot") : 0;
+	int rc;
+
 	if (!m->loader.p)
 		return 0;
-	return maker_pe(m, "PE image: systemd-boot", &m->loader, "Authenticode of the file", NULL);
+	rc = maker_pe(m, "PE image: systemd-boot", &m->loader, "Authenticode of the file", NULL);
+	if (!rc)
+		rc = add_smbios(m, &m->loader, version);
+	if (rc || version <= OLD_UNTIL || !measures(&m->loader))
+		return rc;
+	if (!compared(version))
+		maker_add(m, 1, "EV_EVENT_TAG", "loader.conf")->from = not_compared;
+	else if (m->loader_conf.p)
+		rc = maker_of(m, 1, "EV_EVENT_TAG", "loader.conf", m->loader_conf.p,
+			      m->loader_conf.len, "the file");
+	return rc;
 }
 
 static const void *section(const struct maker *m, const char *name, size_t *size)
@@ -246,14 +327,30 @@ static const char *unknown(const struct maker *m, unsigned version)
 		return "missing: addons, credentials or extensions lie beside the image";
 	if (!version)
 		return "missing: the image's stub has no mark of systemd's";
-	if (version > KNOWN_UNTIL)
-		return "missing: what this version of systemd-stub hands on was not compared";
-	return NULL;
+	return compared(version) ? NULL : not_compared;
+}
+
+/* The firmware sees the kernel in an image only if the stub lets it start it. */
+static int add_within(struct maker *m, const struct tdx_expect_bytes *kernel, unsigned version)
+{
+	static const char type[] = "EV_EFI_BOOT_SERVICES_APPLICATION",
+			  what[] = "PE image: the kernel within";
+	struct tdx_digest d;
+
+	if (version == NEW)
+		return 0;
+	if (version && !compared(version))
+		maker_add(m, 1, type, "%s", what)->from = not_compared;
+	else if (tdx_pe_authenticode(kernel->p, kernel->len, &d) == -EINVAL)
+		maker_add(m, 1, type, "%s", what)->from =
+			"missing: the section .linux is not a PE image of its own";
+	else
+		return maker_pe(m, what, kernel, "Authenticode of the section .linux", NULL);
+	return 0;
 }
 
 int expect_uki(struct maker *m)
 {
-	static const char within[] = "PE image: the kernel within";
 	const unsigned version = expect_systemd_version(&m->kernel, "systemd-stub");
 	const char *why = unknown(m, version);
 	struct tdx_expect_bytes kernel;
@@ -264,11 +361,10 @@ int expect_uki(struct maker *m)
 		return maker_refuse(m, "the image has no section .linux: no unified kernel image");
 	if (!version || measures(&m->kernel))
 		rc = add_sections(m);
-	if (!rc && tdx_pe_authenticode(kernel.p, kernel.len, &(struct tdx_digest){0}) == -EINVAL)
-		maker_add(m, 1, "EV_EFI_BOOT_SERVICES_APPLICATION", within)->from =
-			"missing: the section .linux is not a PE image of its own";
-	else if (!rc)
-		rc = maker_pe(m, within, &kernel, "Authenticode of the section .linux", NULL);
+	if (!rc && !m->loader.p)
+		rc = add_smbios(m, &m->kernel, version);
+	if (!rc)
+		rc = add_within(m, &kernel, version);
 	if (rc || !why)
 		return rc ? rc : add_handed_on(m, version);
 	maker_add(m, 2, "EV_EVENT_TAG", "command line and initrd by the kernel's stub")->from = why;

@@ -3,9 +3,7 @@
  * headers, and some fields of others, are blanked. */
 #include <string.h>
 
-#include <swtdx/expect.h>
-
-#include "measure/internal.h"
+#include "measure/expect_internal.h"
 
 enum {
 	HEADER = 4, /* type, length, handle */
@@ -51,8 +49,7 @@ static const struct filter {
 	{39, 3, {{8, TEXT | 1}, {9, TEXT | 1}, {10, TEXT | 1}}},
 };
 
-/* A structure's length with its texts, which two zeros end; 0: it is cut. */
-static size_t whole(const uint8_t *p, size_t left)
+size_t smbios_structure(const uint8_t *p, size_t left)
 {
 	if (left < HEADER + 2 || p[1] < HEADER || p[1] > left - 2)
 		return 0;
@@ -104,7 +101,7 @@ size_t tdx_smbios_filter(void *tables, size_t len)
 	size_t at = 0;
 
 	while (at < len) {
-		const size_t size = whole(p + at, len - at);
+		const size_t size = smbios_structure(p + at, len - at);
 		const bool end = size && p[at] == TYPE_END;
 
 		if (!size)
