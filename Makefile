@@ -2,7 +2,6 @@
 # A front for people who want to type one word; the build is Meson's.
 BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
-OVMF    ?= /usr/share/ovmf/OVMF.fd
 
 .PHONY: all help setup run host-kernel test lint cover bench stress fuzz prove mutants reproducible compilers fidelity locks explore kvm-requests install deb clean
 

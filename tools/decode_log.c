@@ -205,9 +205,13 @@ static enum says read_line(struct filter *f, const struct line *l, struct tdx_lo
 {
 	bool call = tdx_log_line(&f->log, l->text, l->len, note);
 
-	if (call && (note->has_status || note->belongs))
+	bool sentence = sentence_find(l->text, l->len, m);
+
+	/* What the table takes for no failure is told as that, with its status. */
+	if (call && (note->has_status || note->belongs) &&
+	    !(sentence && m->sentence->kind == SENTENCE_INFO))
 		return A_CALL;
-	if (sentence_find(l->text, l->len, m))
+	if (sentence)
 		return A_SENTENCE;
 	if (call)
 		return A_CALL;

@@ -222,10 +222,13 @@ static void one_line(struct reader *r, const char *raw, size_t len)
 	size_t n = line_clean(raw, len, line, sizeof(line));
 	bool call = tdx_log_line(&r->log, line, n, &note);
 
+	bool sentence = sentence_find(line, n, &m);
+
 	show(shown, sizeof(shown), line);
-	if (call && call_line(r, shown, &note))
+	/* A status in a sentence that is no failure is none either. */
+	if (!(sentence && m.sentence->kind == SENTENCE_INFO) && call && call_line(r, shown, &note))
 		return;
-	if (sentence_find(line, n, &m))
+	if (sentence)
 		sentence_line(r, line, &m);
 	else if (call && note.leaf && !note.belongs && !note.has_status)
 		leaf_line(r, shown, &note);
