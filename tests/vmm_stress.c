@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Eight vCPUs fault, accept, convert and are zapped at random, and move between processors; from
  * time to time all stand still and the module's invariants are checked. No VM may be bugged. At the
- * end: how often which call met a lock that was taken, by operand. With --policies the same under
- * each of the policies that the threads proposed: contention, what was made again, time. Usage:
- * vmm_stress [--seconds N] [--policies] */
+ * end: how often which call met a lock that was taken, by operand. Usage: vmm_stress [--seconds N]
+ */
 #include "vmm_setup.h"
 
 #include <pthread.h>
@@ -299,74 +298,11 @@ static void eight_vcpus_at_random(void **state)
 	free(s);
 }
 
-/* --- the alternatives of the threads, one after the other --- */
-
-static const struct alternative {
-	const char *name;
-	struct tdx_vmm_policy policy;
-} alternatives[] = {
-	{"one kick (KVM)", TDX_VMM_POLICY_DEFAULT}, {"16 in the wrapper", {16, 0, 1, 0, 1000}},
-	{"16, removals too", {16, 16, 1, 0, 1000}}, {"10,000 reclaims", {0, 0, 1, 10000, 1000}},
-	{"two kicks", {0, 0, 2, 0, 1000}},
-};
-
-static void compare(const struct alternative *a, unsigned share)
-{
-	struct stress *s = calloc(1, sizeof(*s));
-	struct rig_options o = {.guest = guest,
-				.arg = s,
-				.cpus = VCPUS,
-				.packages = 2,
-				.huge = true,
-				.sept_ve = true,
-				.policy = &a->policy};
-	uint64_t begin = now_ms(), end = begin + 1000ull * share, ops, ms;
-	struct tdx_vmm_contention c;
-
-	assert_non_null(s);
-	rig_on(&s->rig, &o);
-	while (now_ms() < end)
-		life(s, end);
-	ms = now_ms() - begin;
-	ops = s->accepts + s->converts + s->zaps;
-	tdx_vmm_contention(s->rig.vmm, &c);
-	printf("%-18s %8llu %8llu %8llu | %7llu %7llu %6llu | %7llu %7llu | %9llu %8.1f\n", a->name,
-	       (unsigned long long)c.install_busy, (unsigned long long)c.install_again,
-	       (unsigned long long)c.install_later, (unsigned long long)c.remove_busy,
-	       (unsigned long long)c.remove_again, (unsigned long long)c.kicks,
-	       (unsigned long long)c.reclaim_busy, (unsigned long long)c.reclaim_again,
-	       (unsigned long long)ops, (double)ms * 1000 / (double)(ops ? ops : 1));
-	/* What is made again follows from what was busy, whatever the policy. */
-	assert_int_equal(c.install_busy, c.install_again + c.install_later);
-	assert_int_equal(c.remove_busy, c.remove_again + c.kicks);
-	assert_true(a->policy.install_again || !c.install_again);
-	assert_true(a->policy.remove_again || !c.remove_again);
-	assert_true(ops > 0);
-	rig_off(&s->rig);
-	free(s);
-}
-
-static void policies_side_by_side(void **state)
-{
-	enum { N = sizeof(alternatives) / sizeof(alternatives[0]) };
-	unsigned share = seconds / N ? seconds / N : 1;
-
-	(void)state;
-	printf("%-18s %26s | %22s | %15s |\n", "", "installs", "removals", "reclaims");
-	printf("%-18s %8s %8s %8s | %7s %7s %6s | %7s %7s | %9s %8s\n", "policy", "busy", "again",
-	       "later", "busy", "again", "kicks", "busy", "again", "done", "us each");
-	for (unsigned i = 0; i < N; i++)
-		compare(&alternatives[i], share);
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(eight_vcpus_at_random)};
-	const struct CMUnitTest policies[] = {cmocka_unit_test(policies_side_by_side)};
-	bool compares = argc > 1 && strcmp(argv[argc - 1], "--policies") == 0;
 
 	if (argc >= 3 && strcmp(argv[1], "--seconds") == 0)
 		seconds = (unsigned)strtoul(argv[2], NULL, 0);
-	return compares ? cmocka_run_group_tests(policies, NULL, NULL)
-			: cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

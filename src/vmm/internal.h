@@ -215,7 +215,10 @@ void vmm_log(struct tdx_vmm *vmm, const char *fmt, ...) __attribute__((format(pr
 
 /* --- reclaim.c --- */
 
-/* TDH.PHYMEM.PAGE.RECLAIM a control page, clear it, free it; quarantined when that fails. */
+/* TDH.PHYMEM.PAGE.RECLAIM, again while it is busy as policy has it. The processor is held. */
+struct tdx_status vmm_reclaim(struct tdx_vmm *vmm, const struct vmm_cpu *c, uint64_t pa,
+			      struct tdx_page_metadata *md);
+/* The same for a control page, clear it, free it; quarantined when that fails. */
 int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa);
 /* The same for private pages that wait; the KeyID must be free, or leaked. */
 void vm_free_waiting(struct tdx_vm *vm);

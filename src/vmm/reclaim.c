@@ -9,8 +9,8 @@
 
 enum { CACHE_WB_ROUNDS = 10000 };
 
-static struct tdx_status reclaim(struct tdx_vmm *vmm, const struct vmm_cpu *c, uint64_t pa,
-				 struct tdx_page_metadata *md)
+struct tdx_status vmm_reclaim(struct tdx_vmm *vmm, const struct vmm_cpu *c, uint64_t pa,
+			      struct tdx_page_metadata *md)
 {
 	struct tdx_status s = tdh_phymem_page_reclaim(c->cpu, hpa(pa), md);
 
@@ -30,7 +30,7 @@ int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa)
 	struct tdx_vmm *vmm = vm->vmm;
 	struct tdx_page_metadata md;
 	struct vmm_cpu *c = vmm_get_cpu(vmm, -1);
-	struct tdx_status s = reclaim(vmm, c, pa, &md);
+	struct tdx_status s = vmm_reclaim(vmm, c, pa, &md);
 
 	/* No flush: the write-back before the KeyID was freed covered the TD's KeyID. */
 	if (tdx_is_success(s)) {
@@ -68,8 +68,7 @@ static bool is_free(struct tdx_vm *vm, struct vmm_cpu *c, const struct waiting_p
 {
 	if (p->removed)
 		return !vm->hkid_leaked || !vm_clean_private_page(vm, c, p->pa, p->level);
-	return !vm->hkid_leaked &&
-	       tdx_is_success(tdh_phymem_page_reclaim(c->cpu, hpa(p->pa), NULL));
+	return !vm->hkid_leaked && tdx_is_success(vmm_reclaim(vm->vmm, c, p->pa, NULL));
 }
 
 /* Pages one after the other in memory that are free alike, as many as follow the first. */

@@ -238,7 +238,7 @@ static void reclaim_control_pages(struct tdx_vm *vm)
 		if (vm_reclaim_page(vm, vm->tdcs[--vm->ntdcs]))
 			whole = false;
 	c = vmm_get_cpu(vmm, -1);
-	s = tdh_phymem_page_reclaim(c->cpu, vm->td.tdr, &md);
+	s = vmm_reclaim(vmm, c, vm->td.tdr.v, &md);
 	/* The module touched the TDR under the global KeyID until now. */
 	if (tdx_is_success(s)) {
 		leaf = TDH_PHYMEM_PAGE_WBINVD;
