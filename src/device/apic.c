@@ -483,3 +483,56 @@ bool apic_write(struct apic *a, uint32_t msr, uint64_t value)
 		return write_virtual(a, msr, (uint32_t)value);
 	}
 }
+
+/* --- to another machine --- */
+
+enum { NSEC = 1000000000 };
+
+static const uint32_t lvts[APIC_LVTS] = {
+	MSR_X2APIC_LVT_CMCI,  MSR_X2APIC_LVT_TIMER, MSR_X2APIC_LVT_THERMAL, MSR_X2APIC_LVT_PMI,
+	MSR_X2APIC_LVT_LINT0, MSR_X2APIC_LVT_LINT1, MSR_X2APIC_LVT_ERROR};
+
+static uint64_t left_ns(struct apic *a)
+{
+	const uint64_t due = a->due, now = a->ops->now(a->arg);
+
+	if (timer_mode(a) == TIMER_DEADLINE || !due)
+		return 0;
+	return due <= now
+		       ? 1
+		       : (uint64_t)((unsigned __int128)(due - now) * NSEC / a->config.clock_hz) + 1;
+}
+
+void apic_save(struct apic *a, struct apic_state *s)
+{
+	*s = (struct apic_state){.icr = a->icr,
+				 .deadline = a->deadline,
+				 .left_ns = left_ns(a),
+				 .sivr = *reg(a, MSR_X2APIC_SIVR),
+				 .esr = *reg(a, MSR_X2APIC_ESR),
+				 .errors = a->errors,
+				 .div_conf = *reg(a, MSR_X2APIC_DIV_CONF),
+				 .init_count = *reg(a, MSR_X2APIC_INIT_COUNT)};
+	for (unsigned i = 0; i < APIC_LVTS; i++)
+		s->lvt[i] = *reg(a, lvts[i]);
+}
+
+void apic_load(struct apic *a, const struct apic_state *s)
+{
+	const uint64_t ticks =
+		(uint64_t)((unsigned __int128)s->left_ns * a->config.clock_hz / NSEC);
+
+	/* The guest's own way in, which takes no bits that are not there; nothing here sends. */
+	apic_write(a, MSR_X2APIC_SIVR, s->sivr);
+	for (unsigned i = 0; i < APIC_LVTS; i++)
+		apic_write(a, lvts[i], s->lvt[i]);
+	apic_write(a, MSR_X2APIC_DIV_CONF, s->div_conf);
+	*reg(a, MSR_X2APIC_ESR) = s->esr;
+	a->errors = s->errors;
+	a->icr = s->icr & ~ICR_RESERVED;
+	set_count(a, s->init_count);
+	if (timer_mode(a) == TIMER_DEADLINE)
+		set_deadline(a, s->deadline);
+	else
+		(void)arm(a, s->left_ns ? a->ops->now(a->arg) + ticks : 0);
+}

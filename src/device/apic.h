@@ -87,6 +87,16 @@ struct apic {
 	_Atomic uint64_t period;   /* ticks */
 };
 
+enum { APIC_LVTS = 7 };
+
+/* The registers that a virtualizing processor leaves to its owner (APIC_VIRTUALIZED), and its timer
+ * as time to go: plain data, of this machine's byte order. */
+struct apic_state {
+	uint64_t icr, deadline; /* a TSC */
+	uint64_t left_ns;	/* of a timer that counts; 0: it does not */
+	uint32_t lvt[APIC_LVTS], sivr, esr, errors, div_conf, init_count;
+};
+
 /* State after power-on. `a` and what `arg` points to outlive each other's use. */
 void apic_init(struct apic *a, const struct apic_config *config, const struct apic_ops *ops,
 	       void *arg);
@@ -108,6 +118,12 @@ static inline void apic_set_cr8(struct apic *a, uint64_t cr8)
 {
 	a->reg[MSR_X2APIC_TPR - MSR_X2APIC_FIRST] = (uint32_t)(cr8 & 0xf) << 4;
 }
+
+/* Its processor is stopped. */
+void apic_save(struct apic *a, struct apic_state *s);
+/* After apic_init(), with ops->tick_of_tsc() right already: any bytes make some state that a guest
+ * could have made. */
+void apic_load(struct apic *a, const struct apic_state *s);
 
 /* What an MSI, or an I/O APIC, says. Its 8 bits of destination, all set, are everybody. */
 struct apic_message apic_msi(uint64_t address, uint32_t data);

@@ -99,3 +99,15 @@ void clock_write(struct clock *c, unsigned port, uint8_t value)
 	else if (c->index >= FIRST_BYTE && c->index != CENTURY)
 		c->ram[c->index] = value;
 }
+
+void clock_save(const struct clock *c, struct clock_state *s)
+{
+	s->index = c->index;
+	memcpy(s->ram, c->ram, sizeof(s->ram));
+}
+
+void clock_load(struct clock *c, const struct clock_state *s)
+{
+	c->index = s->index % CLOCK_BYTES;
+	memcpy(c->ram, s->ram, sizeof(c->ram));
+}

@@ -152,3 +152,18 @@ void ioapic_write(struct ioapic *io, uint64_t offset, uint32_t value)
 		break;
 	}
 }
+
+void ioapic_save(const struct ioapic *io, struct ioapic_state *s)
+{
+	*s = (struct ioapic_state){.lines = io->lines, .select = io->select, .id = io->id};
+	memcpy(s->entry, io->entry, sizeof(s->entry));
+}
+
+void ioapic_load(struct ioapic *io, const struct ioapic_state *s)
+{
+	for (unsigned pin = 0; pin < IOAPIC_PINS; pin++)
+		io->entry[pin] = s->entry[pin] & (ENTRY_BITS | ENTRY_REMOTE_IRR);
+	io->lines = s->lines & ((1u << IOAPIC_PINS) - 1);
+	io->select = s->select;
+	io->id = s->id & ID_MASK;
+}

@@ -25,11 +25,21 @@ struct ioapic {
 	uint8_t select, id;
 };
 
+/* Plain data, of this machine's byte order. */
+struct ioapic_state {
+	uint64_t entry[IOAPIC_PINS];
+	uint32_t lines;
+	uint8_t select, id, pad[2];
+};
+
 /* State after power-on: everything is masked. */
 void ioapic_init(struct ioapic *io, const struct ioapic_ops *ops, void *arg);
 /* Its registers, by offset in IOAPIC_SIZE bytes; of 32 bits each. */
 uint32_t ioapic_read(const struct ioapic *io, uint64_t offset);
 void ioapic_write(struct ioapic *io, uint64_t offset, uint32_t value);
+void ioapic_save(const struct ioapic *io, struct ioapic_state *s);
+/* After ioapic_init(): any bytes make some state that a guest could have made. Nothing is sent. */
+void ioapic_load(struct ioapic *io, const struct ioapic_state *s);
 /* The level of an interrupt line, pin below IOAPIC_PINS. */
 void ioapic_line(struct ioapic *io, unsigned pin, bool high);
 /* A local APIC is done with a level-triggered interrupt (struct apic_ops' eoi). */

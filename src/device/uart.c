@@ -186,3 +186,33 @@ void uart_write(struct uart *u, unsigned reg, uint8_t v)
 	}
 	uart_poll(u);
 }
+
+void uart_save(const struct uart *u, struct uart_state *s)
+{
+	*s = (struct uart_state){.divisor = u->divisor,
+				 .ier = u->ier,
+				 .lcr = u->lcr,
+				 .mcr = u->mcr,
+				 .scr = u->scr,
+				 .fcr = u->fcr,
+				 .emptied = u->emptied,
+				 .looped = u->looped,
+				 .loop = u->loop};
+}
+
+void uart_load(struct uart *u, const struct uart_state *s)
+{
+	/* Interrupt last: it goes by the others. */
+	u->divisor = s->divisor;
+	u->scr = s->scr;
+	u->emptied = s->emptied != 0;
+	uart_write(u, LCR, s->lcr & (uint8_t)~LCR_DLAB);
+	uart_write(u, IIR, s->fcr);
+	uart_write(u, MCR, s->mcr);
+	u->looped = s->looped != 0;
+	u->loop = s->loop;
+	uart_write(u, IER, s->ier);
+	u->emptied = s->emptied != 0;
+	u->lcr = s->lcr;
+	uart_poll(u);
+}

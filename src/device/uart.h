@@ -31,12 +31,22 @@ struct uart {
 	bool line;
 };
 
+/* What a port is besides its wires: plain data, of this machine's byte order. */
+struct uart_state {
+	uint16_t divisor;
+	uint8_t ier, lcr, mcr, scr, fcr, emptied, looped, loop;
+};
+
 void uart_init(struct uart *u, const struct uart_ops *ops, void *arg);
 /* reg below UART_PORTS; higher bits are ignored. */
 uint8_t uart_read(struct uart *u, unsigned reg);
 void uart_write(struct uart *u, unsigned reg, uint8_t value);
 /* Would a byte that comes be received? */
 bool uart_listens(const struct uart *u);
+void uart_save(const struct uart *u, struct uart_state *s);
+/* After uart_init(): any bytes make some state that a guest could have made. The line is as that
+ * says. */
+void uart_load(struct uart *u, const struct uart_state *s);
 /* ops->ready() may have changed: raises the line if the guest wants to know. */
 void uart_poll(struct uart *u);
 
