@@ -29,6 +29,7 @@
 #define SWTDX_GUEST_H
 
 #include <swtdx/leaf.h>
+#include <swtdx/migtd.h>
 #include <swtdx/status.h>
 #include <swtdx/structs.h>
 
@@ -549,6 +550,71 @@ int tdg_quote_wait(const struct tdg_port *vcpu, const struct tdg_td *td, struct 
 /* Converts the buffer back. -EBUSY: in flight, the host would write to it. -EIO: lost. */
 int tdg_quote_close(const struct tdg_port *vcpu, const struct tdg_td *td,
 		    const struct tdg_memory *mm, struct tdg_quote *q) TDG_MUST_CHECK;
+
+/* --- service TDs --- */
+
+/* Another TD that this one serves: as its host has told, who may have told anything. */
+struct tdg_servtd_target {
+	uint64_t handle;
+	uint64_t uuid[4];
+};
+
+/* A field of the target (its context is of the TD), as a service TD sees it. */
+struct tdx_status tdg_servtd_rd(const struct tdg_port *vcpu, const struct tdg_servtd_target *target,
+				uint64_t field, struct tdg_field_value *out) TDG_MUST_CHECK;
+struct tdx_status tdg_servtd_wr(const struct tdg_port *vcpu, const struct tdg_servtd_target *target,
+				uint64_t field, uint64_t value, uint64_t mask,
+				struct tdg_field_value *old) TDG_MUST_CHECK;
+
+/* --- a migration TD ---
+ *
+ * It gives its target's key for the next session to the migration TD on the other side, and its
+ * target the other's, if the other proves that it is what it is itself: a quote with the same
+ * measurements, over the key it agrees with. What is exchanged is sealed with keys that exist for
+ * one session. Protocol: docs/migration.md; between it and its host: <swtdx/migtd.h>. */
+
+enum { TDG_MIGTD_PUBLIC_SIZE = 32, TDG_MIGTD_TAG_SIZE = 16 };
+
+/* The cryptography, which the library does not have. 0 or a negative errno; -EACCES: does not
+ * verify. */
+struct tdg_migtd_crypto {
+	/* A key pair for this session, and what a quote is to say of it. */
+	int (*begin)(void *arg, bool source, uint8_t public_[TDG_MIGTD_PUBLIC_SIZE],
+		     uint8_t reportdata[TDX_REPORTDATA_SIZE]);
+	/* Is this a quote of a TD like this one (whose TDREPORT is `own`), over that public key of
+	 * that role? */
+	int (*check)(void *arg, const struct tdx_report *own, bool source,
+		     const uint8_t public_[TDG_MIGTD_PUBLIC_SIZE], const void *quote, size_t len);
+	/* The session's keys, of both hellos whole. */
+	int (*agree)(void *arg, const uint8_t other[TDG_MIGTD_PUBLIC_SIZE], const void *own_hello,
+		     size_t own_len, const void *other_hello, size_t other_len);
+	/* One message each way: len bytes in place, the tag behind them. */
+	int (*seal)(void *arg, void *bytes, size_t len);
+	int (*open)(void *arg, void *bytes, size_t len);
+	/* Nothing of the session is left. */
+	void (*end)(void *arg);
+	void *arg;
+};
+
+struct tdg_migtd {
+	const struct tdg_port *vcpu;
+	const struct tdg_td *td;
+	const struct tdg_memory *mm;
+	const struct tdg_migtd_crypto *crypto;
+	struct tdg_scratch scratch;
+	struct tdg_quote quote; /* opened */
+	/* The library's: */
+	struct tdx_migtd_page page;
+	size_t own_len, other_len;
+	uint8_t own[TDX_MIGTD_MESSAGE_MAX], other[TDX_MIGTD_MESSAGE_MAX];
+};
+
+/* Makes the buffer shared, once. -EIO. */
+int tdg_migtd_open(struct tdg_migtd *m) TDG_MUST_CHECK;
+/* One session, from the wait for it to its end, which the host is told too: 0; -EACCES: the other
+ * side is not to be trusted; -EPROTO: it does not speak this; -EIO: module or host do not answer as
+ * they must, -ENODEV: there are no quotes. */
+int tdg_migtd_serve(struct tdg_migtd *m);
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

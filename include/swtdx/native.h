@@ -43,6 +43,12 @@ typedef void tdx_native_event_fn(struct tdx_native_cpu *cpu, unsigned vector, ui
 /* For tdx_model_set_engine(), which takes it over. NULL: out of memory. */
 struct tdx_engine *tdx_native_engine_new(tdx_native_fn *fn, void *arg);
 
+/* The same beside another engine, which is taken over too, and by which TDs are executed unless
+ * they are said to be native: by KeyID, before they are entered, and no more when the KeyID is
+ * another's. NULL: out of memory, and `other` is still the caller's. */
+struct tdx_engine *tdx_native_beside_new(struct tdx_engine *other, tdx_native_fn *fn, void *arg);
+void tdx_native_beside_set(struct tdx_engine *engine, tdx_hkid_t hkid_, bool native);
+
 /* --- called by the guest function --- */
 
 /* The TDCALL instruction. */

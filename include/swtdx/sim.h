@@ -47,6 +47,23 @@ int tdx_sim_new(const struct tdx_sim_config *config, struct tdx_sim **sim, char 
 /* All VMs must be gone. */
 void tdx_sim_free(struct tdx_sim *sim);
 
+/* --- a migration TD ---
+ *
+ * The guest library's, as a native guest: of a whole machine, or beside another engine
+ * (tdx_native_beside_new()). Its code is this process's, so its MRTD says who it is and not what it
+ * does; whose quotes it believes is in its MRCONFIGID. */
+struct tdx_sim_migtd {
+	const char *root; /* PEM of the certificate that quotes must lead to; outlives it */
+	size_t root_len;
+	void *memory; /* the guest's own, of malloc(); to be freed when it is gone */
+};
+
+/* The guest; arg is a struct tdx_sim_migtd, zero but for the root. */
+void tdx_sim_migtd_guest(struct tdx_native_cpu *cpu, void *arg);
+/* The TD, ready to serve: tdx_migtd_exchange(). 0 or a negative errno with nothing left. */
+int tdx_sim_migtd_new(struct tdx_vmm *vmm, const struct tdx_sim_migtd *config, struct tdx_vm **vm,
+		      struct tdx_vcpu **vcpu);
+
 struct tdx_model *tdx_sim_model(struct tdx_sim *sim);
 struct tdx_vmm *tdx_sim_vmm(struct tdx_sim *sim);
 

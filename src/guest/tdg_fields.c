@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* TDG.VM.*, TDG.VP.* and TDG.SYS.RD, WR and RDALL: fields of the calling TD, of the calling vCPU
- * and of the module. */
+/* TDG.VM.*, TDG.VP.*, TDG.SERVTD.* and TDG.SYS.RD, WR and RDALL: fields of the calling TD, of the
+ * calling vCPU, of a TD that is served, and of the module. */
 #include "guest/call.h"
 
 static struct tdx_status field_call(const struct tdg_port *vcpu, enum tdx_tdcall leaf,
@@ -61,4 +61,33 @@ struct tdx_status tdg_sys_rdall(const struct tdg_port *vcpu, gpa_t page, uint64_
 	if (next)
 		*next = r.r8;
 	return s;
+}
+
+static struct tdx_regs on_target(const struct tdg_servtd_target *t, uint64_t id)
+{
+	return (struct tdx_regs){.rcx = t->handle,
+				 .rdx = id,
+				 .r10 = t->uuid[0],
+				 .r11 = t->uuid[1],
+				 .r12 = t->uuid[2],
+				 .r13 = t->uuid[3]};
+}
+
+struct tdx_status tdg_servtd_rd(const struct tdg_port *vcpu, const struct tdg_servtd_target *target,
+				uint64_t id, struct tdg_field_value *out)
+{
+	struct tdx_regs r = on_target(target, id);
+
+	return field_call(vcpu, TDG_SERVTD_RD, 0, &r, true, out);
+}
+
+struct tdx_status tdg_servtd_wr(const struct tdg_port *vcpu, const struct tdg_servtd_target *target,
+				uint64_t id, uint64_t value, uint64_t mask,
+				struct tdg_field_value *old)
+{
+	struct tdx_regs r = on_target(target, id);
+
+	r.r8 = value;
+	r.r9 = mask;
+	return field_call(vcpu, TDG_SERVTD_WR, 0, &r, false, old);
 }
