@@ -102,7 +102,7 @@ static int memory_fault(struct run_session *s, const struct tdx_run *run)
 	int err = tdx_vm_set_private(s->vm, run->memory_fault.gpa, run->memory_fault.size,
 				     run->memory_fault.private_);
 
-	if (!err)
+	if (!err || err == -EAGAIN) /* it comes again */
 		return 0;
 	snprintf(what, sizeof(what), "the guest's access to %s memory at GPA 0x%llx",
 		 run->memory_fault.private_ ? "private" : "shared", (unsigned long long)at);

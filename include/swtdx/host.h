@@ -421,7 +421,7 @@ struct tdx_mig_stream {
 struct tdx_mig_memory {
 	struct tdx_gpa_list gpas;
 	tdx_hpa_t mbmd;
-	tdx_hpa_t buffers;    /* a page list as long as gpas */
+	tdx_hpa_t buffers;    /* a page like that of a page list, as long as gpas */
 	tdx_hpa_t macs[2];    /* of entries 0..255, and of the others */
 	tdx_hpa_t attributes; /* with gpas.with_attributes */
 	struct tdx_mig_stream stream;

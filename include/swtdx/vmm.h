@@ -125,7 +125,15 @@ void tdx_vmm_fail_alloc(struct tdx_vmm *vmm, uint64_t nth);
 
 /* --- VMs (KVM_CREATE_VM, KVM_TDX_*) --- */
 
-enum tdx_vm_state { TDX_VM_UNINITIALIZED, TDX_VM_INITIALIZED, TDX_VM_RUNNABLE, TDX_VM_DEAD };
+/* The last two: of <swtdx/migrate.h>. */
+enum tdx_vm_state {
+	TDX_VM_UNINITIALIZED,
+	TDX_VM_INITIALIZED,
+	TDX_VM_RUNNABLE,
+	TDX_VM_DEAD,
+	TDX_VM_IMPORTING, /* it comes */
+	TDX_VM_EXPORTED,  /* it stands still, or is gone */
+};
 
 /* KVM_TDX_INIT_VM. */
 struct tdx_vm_params {
@@ -222,7 +230,8 @@ int tdx_vm_back_memslot(struct tdx_vm *vm, unsigned slot, tdx_hpa_t pa);
 /* Private pages of the range go, and come back on demand, as after a hole was made in a
  * guest_memfd: the guest has not accepted those. -EINVAL, -EIO. */
 int tdx_vm_zap_private(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t size);
-/* KVM_SET_MEMORY_ATTRIBUTES. What is left behind is zapped. -EINVAL: no slot everywhere; -EIO. */
+/* KVM_SET_MEMORY_ATTRIBUTES. What is left behind is zapped. -EINVAL: no slot everywhere; -EAGAIN: a
+ * page of it was exported, and the export is not over; -EIO. */
 int tdx_vm_set_private(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t size, bool private_);
 /* Shared memory as the host sees it. -EFAULT where nothing shared is. */
 int tdx_vm_read_shared(struct tdx_vm *vm, tdx_gpa_t gpa_, void *buf, size_t len);

@@ -165,7 +165,7 @@ static void memory_operands(const struct tdx_td *td, const struct tdx_mig_memory
 		.rcx = gpas_operand(&m->gpas),
 		.rdx = td->tdr.v,
 		.r8 = mbmd_operand(m->mbmd),
-		.r9 = list_operand(&(struct tdx_page_list){m->buffers, m->gpas.n}),
+		.r9 = m->buffers.v,
 		.r10 = stream_operand(&m->stream),
 		.r11 = m->macs[0].v,
 		.r12 = m->macs[1].v,
@@ -204,7 +204,7 @@ struct tdx_status tdh_import_mem(const struct tdx_cpu *cpu, const struct tdx_td 
 
 	hand_over_listed(cpu, new_pages ? *new_pages : m->buffers, &m->gpas);
 	memory_operands(td, m, &r);
-	r.r13 = new_pages ? list_operand(&(struct tdx_page_list){*new_pages, m->gpas.n}) : ~0ull;
+	r.r13 = new_pages ? new_pages->v : ~0ull;
 	return call(cpu, TDH_IMPORT_MEM, &r, out);
 }
 

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "abi/ghci.h"
 #include "abi/metadata.h"
@@ -20,7 +21,7 @@
 
 #define VCPU_DETAILS_INTERRUPT (1ull << 0)
 
-enum { NONE = -1, MAP_CHUNK = 2 << 20, MMIO_PATIENCE = 64 };
+enum { NONE = -1, MAP_CHUNK = 2 << 20, MMIO_PATIENCE = 64, EXPORT_PAUSE_NS = 1000000 };
 
 /* --- faults --- */
 
@@ -59,7 +60,7 @@ static enum mmu_result private_fault(struct tdx_vcpu *v, uint64_t gfn, uint64_t 
 	*is_private = s && !s->no_private && s->private_[gfn - s->gfn];
 	if (!*is_private)
 		return MMU_OK;
-	if (huge && vm->huge_pages && fits_2m(s, gfn)) {
+	if (huge && vm->huge_pages && !atomic_load(&vm->exporting) && fits_2m(s, gfn)) {
 		enum mmu_result r = mmu_map_private(vm, &v->cache, gfn & ~511ull, TDX_LEVEL_2M,
 						    NULL, atomic_load(&v->cpu));
 
@@ -280,18 +281,32 @@ static int retry(struct tdx_vcpu *v, const struct tdx_run *run, uint64_t mask)
 	return vcpu_answer(v, TDVMCALL_RETRY, run->map_gpa.claim ? run->map_gpa.r11 : truth);
 }
 
+/* A page that was exported is the exporter's until it is over, or until this vCPU is wanted: that
+ * may be long, and a guest gives up after a few answers without progress. */
+static int convert(struct tdx_vcpu *v, uint64_t size)
+{
+	const struct timespec pause = {0, EXPORT_PAUSE_NS};
+	int err;
+
+	for (;;) {
+		err = tdx_vm_set_private(v->vm, gpa(v->pending.gpa), size, v->pending.to_private);
+		if (err != -EAGAIN || vcpu_wanted(v))
+			return err;
+		nanosleep(&pause, NULL);
+	}
+}
+
 /* The user has had its say about a chunk: convert it, then the next or the answer. */
 static int map_gpa_done(struct tdx_vcpu *v, struct tdx_run *run)
 {
 	uint64_t mask = v->pending.to_private ? 0 : vm_shared_mask(v->vm);
-	uint64_t convert = run->map_gpa.convert & ~(TDX_PAGE_SIZE - 1);
+	uint64_t size = run->map_gpa.convert & ~(TDX_PAGE_SIZE - 1);
 	int err = run->map_gpa.ret;
 
-	if (convert > v->pending.chunk)
-		convert = v->pending.chunk;
-	if (!err && convert && !run->map_gpa.done)
-		err = tdx_vm_set_private(v->vm, gpa(v->pending.gpa), convert,
-					 v->pending.to_private);
+	if (size > v->pending.chunk)
+		size = v->pending.chunk;
+	if (!err && size && !run->map_gpa.done)
+		err = convert(v, size);
 	v->pending.kind = NONE;
 	if (err == -EAGAIN)
 		return retry(v, run, mask);
@@ -299,8 +314,8 @@ static int map_gpa_done(struct tdx_vcpu *v, struct tdx_run *run)
 		return vcpu_answer(v, TDVMCALL_INVALID_OPERAND, v->pending.gpa | mask);
 	if (err)
 		return err;
-	v->pending.gpa += convert;
-	if (convert < v->pending.chunk || run->map_gpa.stop)
+	v->pending.gpa += size;
+	if (size < v->pending.chunk || run->map_gpa.stop)
 		return retry(v, run, mask);
 	if (v->pending.gpa >= v->pending.end)
 		return vcpu_answer(v, TDVMCALL_SUCCESS, 0);

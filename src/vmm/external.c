@@ -19,6 +19,8 @@ static enum tdx_seamcall leaf_of(enum mirror_install what)
 		return TDH_MEM_PAGE_ADD;
 	case MIRROR_AUG:
 		return TDH_MEM_PAGE_AUG;
+	case MIRROR_UNBLOCKW:
+		return TDH_EXPORT_UNBLOCKW;
 	case MIRROR_SPLIT:
 		break;
 	}
@@ -32,6 +34,8 @@ static struct tdx_status install(const struct tdx_cpu *cpu, const struct tdx_vm 
 
 	if (e->what == MIRROR_LINK)
 		return tdh_mem_sept_add(cpu, &vm->td, g, e->level, hpa(e->pa), r);
+	if (e->what == MIRROR_UNBLOCKW)
+		return tdh_export_unblockw(cpu, &vm->td, g, e->level, r);
 	if (e->what == MIRROR_ADD)
 		return tdh_mem_page_add(cpu, &vm->td, g, hpa(e->pa), *e->source, r);
 	return tdh_mem_page_aug(cpu, &vm->td, g, e->level, hpa(e->pa), r);
@@ -71,7 +75,8 @@ static enum mmu_result no_pamt(struct tdx_vm *vm, int err)
 static enum mmu_result install_entry(struct tdx_vm *vm, const struct mirror_new *e)
 {
 	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, e->cpu_hint);
-	bool small = e->what == MIRROR_LINK || e->level == TDX_LEVEL_4K;
+	bool small =
+		e->what != MIRROR_UNBLOCKW && (e->what == MIRROR_LINK || e->level == TDX_LEVEL_4K);
 	int err = small ? vm_pamt_get(vm, c, e->pa) : 0;
 	struct tdx_mem_result r;
 	struct tdx_status s;
@@ -219,6 +224,15 @@ static int external_track(struct tdx_vm *vm, struct vmm_cpu *c)
 	return err;
 }
 
+int mirror_track(struct tdx_vm *vm)
+{
+	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
+	int err = external_track(vm, c);
+
+	vmm_put_cpu(c);
+	return err;
+}
+
 static int external_remove(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf)
 {
 	struct removal a;
@@ -321,8 +335,9 @@ static struct vmm_cpu *let_waiters_on(struct tdx_vm *vm, struct vmm_cpu *c)
 
 static int remove_leaves(struct tdx_vm *vm, struct mirror_gone *g)
 {
-	/* Of a dead VM nothing is removed: its pages are reclaimed once the KeyID is free. */
-	int err = vm_is_dead(vm) ? -EIO : 0;
+	/* Of a dead VM nothing is removed, nor of one in the middle of a migration: its pages are
+	 * reclaimed once the KeyID is free. */
+	int err = vm_is_dead(vm) || vm->sealed ? -EIO : 0;
 	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
 
 	for (unsigned i = 0; i < g->n && !err; i++) {

@@ -11,10 +11,11 @@ struct external_leaf {
 };
 
 enum mirror_install {
-	MIRROR_LINK,  /* non-present -> table: TDH.MEM.SEPT.ADD */
-	MIRROR_ADD,   /* non-present -> leaf before the TD runs: TDH.MEM.PAGE.ADD */
-	MIRROR_AUG,   /* non-present -> leaf: TDH.MEM.PAGE.AUG */
-	MIRROR_SPLIT, /* leaf -> table of smaller ones: TDH.MEM.PAGE.DEMOTE */
+	MIRROR_LINK,	 /* non-present -> table: TDH.MEM.SEPT.ADD */
+	MIRROR_ADD,	 /* non-present -> leaf before the TD runs: TDH.MEM.PAGE.ADD */
+	MIRROR_AUG,	 /* non-present -> leaf: TDH.MEM.PAGE.AUG */
+	MIRROR_UNBLOCKW, /* leaf the guest may write again: TDH.EXPORT.UNBLOCKW */
+	MIRROR_SPLIT,	 /* leaf -> table of smaller ones: TDH.MEM.PAGE.DEMOTE */
 };
 
 /* An entry gets something. The page at pa is given: a table's, or the memory itself. */
@@ -59,6 +60,9 @@ struct mirror_ops {
 
 /* The module. */
 extern const struct mirror_ops tdx_mirror;
+
+/* No TLB has what was blocked before, for writing too. mmu_lock held for writing. 0 or -EIO. */
+int mirror_track(struct tdx_vm *vm);
 
 struct mmu_page *mmu_mirror_page_new(uint64_t gfn, enum tdx_level level); /* NULL: no memory */
 void mmu_page_free(struct mmu_page *p);

@@ -22,7 +22,7 @@ enum { VMM_MAX_CPUS = 256 };
 enum {
 	VM_MAX_SLOTS = 512,
 	VM_MAX_VCPUS = 576,
-	VM_MAX_TDCS = 16,
+	VM_MAX_TDCS = 32,
 	VCPU_MAX_TDCX = 16,
 	VCPU_MSRS = 16
 };
@@ -115,7 +115,7 @@ struct tdx_vm {
 	pthread_mutex_t error_lock;
 	struct tdx_vm_error error;
 
-	uint64_t tdcs[VM_MAX_TDCS];
+	uint64_t tdcs[VM_MAX_TDCS]; /* migration streams behind the others */
 	unsigned ntdcs;
 	bool tdr_created;
 	bool hkid_leaked; /* with every control page */
@@ -127,9 +127,12 @@ struct tdx_vm {
 	unsigned nslots;		 /* none is used from here on */
 	const struct mirror_ops *mirror; /* what is behind the first: vmm/external.h */
 	struct mmu_page *mirror_root, *direct_root;
-	uint64_t add_source; /* where TDH.MEM.PAGE.ADD copies from, while the TD is built */
-	struct zap *zap;     /* a batch of removals; under mmu_lock for writing */
-	bool ending;	     /* no vCPU will run again */
+	uint64_t add_source;	/* where TDH.MEM.PAGE.ADD copies from, while the TD is built */
+	struct zap *zap;	/* a batch of removals; under mmu_lock for writing */
+	bool ending;		/* no vCPU will run again */
+	bool sealed;		/* the module removes none of its pages: it moves, or has */
+	_Atomic bool exporting; /* pages stay where they are, and of 4K */
+	_Atomic bool importing; /* private pages come by import alone */
 	struct waiting_page *waiting;
 	size_t nwaiting, maxwaiting;
 	struct page_cache cache;	    /* for callers that are no vCPU; under vm->lock */
@@ -249,7 +252,18 @@ void vm_end_build(struct tdx_vm *vm);
 /* Off the processor it is associated with. 0; -EIO: it still is, and the VM is dead. */
 int vcpu_flush(struct tdx_vcpu *vcpu);
 
+/* --- vm.c --- */
+
+/* A page of the TD's control structures, or of a migration stream: kept in vm->tdcs. 0 or a
+ * negative errno. */
+int vm_add_control_page(struct tdx_vm *vm, enum tdx_seamcall leaf);
+
 /* --- vcpu.c --- */
+
+/* A vCPU that will be imported, with its pages and no state. Under vm->lock. */
+int vcpu_new_import(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **vcpu);
+/* Its state is there, and it is associated with this processor: what the host adds to it. */
+int vcpu_imported(struct tdx_vcpu *v, struct vmm_cpu *c);
 void vcpu_free(struct tdx_vcpu *vcpu);
 
 /* --- exits.c --- */

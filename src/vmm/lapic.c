@@ -343,3 +343,18 @@ bool lapic_write(struct lapic *a, uint32_t msr, uint64_t value)
 {
 	return apic_has_msr(msr) && apic_write(&a->apic, msr, value);
 }
+
+void lapic_save(struct lapic *a, struct apic_state *s, uint64_t requests[4])
+{
+	apic_save(&a->apic, s);
+	for (unsigned i = 0; i < 4; i++)
+		requests[i] = atomic_load(&a->pi->requests[i]);
+}
+
+void lapic_load(struct lapic *a, const struct apic_state *s, const uint64_t requests[4])
+{
+	for (unsigned v = 0; v < 256; v++)
+		if (requests[v / 64] >> v % 64 & 1)
+			lapic_post(a, (uint8_t)v);
+	apic_load(&a->apic, s);
+}

@@ -20,6 +20,12 @@ void lapic_free(struct lapic *a);
 /* Tells the module where this vCPU's descriptor is; on the processor it is associated with. */
 struct tdx_status lapic_connect(struct lapic *a, const struct tdx_cpu *cpu);
 
+/* To another monitor's: its registers, and what is posted and not taken. Its vCPU is stopped; to
+ * load, connected. */
+struct apic_state;
+void lapic_save(struct lapic *a, struct apic_state *s, uint64_t requests[4]);
+void lapic_load(struct lapic *a, const struct apic_state *s, const uint64_t requests[4]);
+
 /* x2APIC MSRs and IA32_TSC_DEADLINE. False: not one of them, or not so. */
 bool lapic_read(struct lapic *a, uint32_t msr, uint64_t *value);
 bool lapic_write(struct lapic *a, uint32_t msr, uint64_t value);

@@ -129,6 +129,8 @@ static int set_memslot(struct tdx_vm *vm, unsigned slot, gpa_t g, uint64_t size,
 	mmu_write_lock(vm);
 	if (vm_is_dead(vm))
 		err = -EIO;
+	else if (atomic_load(&vm->exporting))
+		err = -EBUSY;
 	else if (!size)
 		err = delete_slot(vm, s);
 	else
@@ -162,6 +164,11 @@ int tdx_vm_set_private(struct tdx_vm *vm, gpa_t g, uint64_t size, bool private_)
 		err = -EIO;
 	for (uint64_t f = gfn; f < end && !err; f++)
 		err = vm_slot_of(vm, f) ? 0 : -EINVAL;
+	/* The other side has such a page already, or it has not come yet. */
+	if (!err && atomic_load(&vm->exporting) && mmu_any_exported(vm, gfn, end - gfn))
+		err = -EAGAIN;
+	if (!err && atomic_load(&vm->importing))
+		err = -EAGAIN;
 	/* Runs of pages that change leave the tree they were in. */
 	while (gfn < end && !err) {
 		uint64_t first;

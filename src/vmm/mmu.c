@@ -208,6 +208,20 @@ static void put_private(struct tdx_vm *vm, struct page_cache *cache, uint64_t gf
 		page_cache_put(&vm->vmm->pages, cache, pa);
 }
 
+/* The guest writes to a page that the exporter has blocked for that: it may, and the page is dirty
+ * if it was exported. */
+static enum mmu_result unblock_writing(struct tdx_vm *vm, _Atomic uint64_t *sptep, uint64_t old,
+				       const struct mirror_new *e)
+{
+	enum mmu_result r;
+
+	if (!freeze(sptep, old))
+		return MMU_RETRY;
+	r = vm->mirror->install(vm, e);
+	store(sptep, r == MMU_OK ? old & ~SPTE_BLOCKEDW : old);
+	return r;
+}
+
 enum mmu_result mmu_map_private(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
 				enum tdx_level level, const hpa_t *source, int cpu_hint)
 {
@@ -224,8 +238,16 @@ enum mmu_result mmu_map_private(struct tdx_vm *vm, struct page_cache *cache, uin
 	old = load(&p->spt[i]);
 	if (old == SPTE_FROZEN)
 		return MMU_RETRY;
+	if (old & SPTE_PRESENT && old & SPTE_BLOCKEDW)
+		return unblock_writing(vm, &p->spt[i], old,
+				       &(struct mirror_new){.what = MIRROR_UNBLOCKW,
+							    .gfn = gfn,
+							    .level = level,
+							    .cpu_hint = cpu_hint});
 	if (old & SPTE_PRESENT)
 		return source ? MMU_EXISTS : MMU_OK;
+	if (vm->importing)
+		return MMU_RETRY; /* it is on its way */
 	pa = get_private(vm, cache, gfn, level);
 	if (!pa)
 		return MMU_NO_MEMORY;
@@ -300,4 +322,23 @@ enum mmu_result mmu_map_shared(struct tdx_vm *vm, struct page_cache *cache, uint
 	if (r == MMU_OK && p)
 		store(&p->spt[index_of(p, direct_gfn)], spte);
 	return r;
+}
+
+enum mmu_result mmu_import_entry(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)
+{
+	struct mmu_page *p;
+	enum mmu_result r = walk(vm, cache, vm->mirror_root, gfn, TDX_LEVEL_4K, -1, &p);
+
+	if (r != MMU_OK)
+		return r;
+	return !p || load(&p->spt[index_of(p, gfn)]) & SPTE_PRESENT ? MMU_EXISTS : MMU_OK;
+}
+
+void mmu_imported(struct tdx_vm *vm, uint64_t gfn, uint64_t pa)
+{
+	struct mmu_page *p = vm->mirror_root;
+
+	while (p->level > TDX_LEVEL_4K)
+		p = p->child[index_of(p, gfn)];
+	store(&p->spt[index_of(p, gfn)], pa | SPTE_PRESENT | SPTE_LEAF | SPTE_RWX);
 }

@@ -20,6 +20,9 @@
 #define SPTE_RWX	7ull
 #define SPTE_WB		(6ull << 3)
 #define SPTE_ADDR	0x000ffffffffff000ull
+/* Of the mirror, while the TD is exported: see mmu_migrate.c. */
+#define SPTE_BLOCKEDW (1ull << 52)
+#define SPTE_EXPORTED (1ull << 53)
 
 struct mmu_page {
 	_Atomic uint64_t *spt; /* 512 entries */
@@ -65,5 +68,25 @@ hpa_t mmu_shared_root(const struct tdx_vm *vm);
 /* Promote 512 4K leaves to one 2M, or demote; mmu_lock held for writing. */
 int mmu_promote(struct tdx_vm *vm, uint64_t gfn);
 int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn);
+
+/* --- a migration --- */
+
+struct mmu_pages {
+	uint64_t *gfn; /* free()d by the caller */
+	size_t n, max;
+};
+
+/* Leaves of this level that are wanted, ascending. mmu_lock held for reading. 0 or -ENOMEM. */
+int mmu_collect(struct tdx_vm *vm, enum tdx_level level, bool (*want)(uint64_t spte),
+		struct mmu_pages *out);
+/* Bits of the leaf at gfn, if there is one. mmu_lock held for reading. */
+void mmu_mark(struct tdx_vm *vm, uint64_t gfn, uint64_t set, uint64_t clear);
+/* Does the range have a page that was exported? mmu_lock held for reading. */
+bool mmu_any_exported(struct tdx_vm *vm, uint64_t gfn, uint64_t n);
+/* The entry for a 4K page that is to be imported, with the tables to it; MMU_EXISTS: a page is
+ * there. mmu_lock held for reading. */
+enum mmu_result mmu_import_entry(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn);
+/* It is there: `pa`. */
+void mmu_imported(struct tdx_vm *vm, uint64_t gfn, uint64_t pa);
 
 #endif

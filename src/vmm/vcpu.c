@@ -27,17 +27,13 @@ static void turn_init(pthread_cond_t *cond)
 	pthread_condattr_destroy(&attr);
 }
 
-int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **out)
+static int vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **out)
 {
+	unsigned n = atomic_load(&vm->nvcpus);
 	struct tdx_vcpu *v;
-	unsigned n;
 	int err = 0;
 
 	*out = NULL;
-	pthread_mutex_lock(&vm->lock);
-	n = atomic_load(&vm->nvcpus);
-	if (atomic_load(&vm->state) != TDX_VM_INITIALIZED)
-		err = -EIO; /* KVM's answer to a vCPU too early or too late */
 	for (unsigned i = 0; i < n && !err; i++)
 		if (vm->vcpu[i]->id == id)
 			err = -EEXIST;
@@ -56,6 +52,17 @@ int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **out)
 		atomic_store(&vm->nvcpus, n + 1);
 		*out = v;
 	}
+	return err;
+}
+
+int tdx_vcpu_new(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **out)
+{
+	int err = -EIO; /* KVM's answer to a vCPU too early or too late */
+
+	*out = NULL;
+	pthread_mutex_lock(&vm->lock);
+	if (atomic_load(&vm->state) == TDX_VM_INITIALIZED)
+		err = vcpu_new(vm, id, out);
 	pthread_mutex_unlock(&vm->lock);
 	return err;
 }
@@ -116,30 +123,56 @@ static int create(struct tdx_vcpu *v)
 	return 0;
 }
 
+/* What the host has to say of a vCPU that is there, on the processor it is associated with. */
+static int connect(struct tdx_vcpu *v, struct vmm_cpu *c)
+{
+	struct tdx_status s = write_field(c->cpu, &v->vp, VP_FIELD_VMCS_64(VMCS_SHARED_EPT_POINTER),
+					  mmu_shared_root(v->vm).v);
+
+	atomic_store(&v->cpu, (int)c->index);
+	if (!tdx_is_success(s))
+		return vm_bug(v->vm, TDH_VP_WR, s, NULL, "setting the shared EPT");
+	if (v->lapic)
+		s = lapic_connect(v->lapic, c->cpu);
+	if (!tdx_is_success(s))
+		return vm_bug(v->vm, TDH_VP_WR, s, NULL, "setting up posted interrupts");
+	return 0;
+}
+
+int vcpu_imported(struct tdx_vcpu *v, struct vmm_cpu *c)
+{
+	int err = connect(v, c);
+
+	v->initialized = !err;
+	return err;
+}
+
+int vcpu_new_import(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **out)
+{
+	struct tdx_vcpu *v;
+	int err = vcpu_new(vm, id, out);
+
+	if (err)
+		return err;
+	v = *out;
+	if (vm->irqchip)
+		v->lapic = lapic_new(v);
+	return vm->irqchip && !v->lapic ? -ENOMEM : create(v);
+}
+
 static int init(struct tdx_vcpu *v, uint64_t initial_rcx)
 {
 	struct tdx_vm *vm = v->vm;
 	struct vmm_cpu *c;
 	struct tdx_status s;
-	int err = 0;
+	int err;
 
 	/* Version 1 takes the TDR exclusively: nothing else may be calling. */
 	mmu_write_lock(vm);
 	c = vmm_get_cpu(vm->vmm,
 			(int)(v->id % vm->vmm->ncpus)); /* is associated with it from now on */
 	s = tdh_vp_init(c->cpu, &v->vp, initial_rcx, v->id);
-	if (tdx_is_success(s)) {
-		atomic_store(&v->cpu, (int)c->index);
-		s = write_field(c->cpu, &v->vp, VP_FIELD_VMCS_64(VMCS_SHARED_EPT_POINTER),
-				mmu_shared_root(vm).v);
-		if (!tdx_is_success(s))
-			err = vm_bug(vm, TDH_VP_WR, s, NULL, "setting the shared EPT");
-		else if (v->lapic)
-			s = lapic_connect(v->lapic, c->cpu);
-		if (!err && !tdx_is_success(s))
-			err = vm_bug(vm, TDH_VP_WR, s, NULL, "setting up posted interrupts");
-	} else
-		err = vm_fail(vm, TDH_VP_INIT, s, -EIO);
+	err = tdx_is_success(s) ? connect(v, c) : vm_fail(vm, TDH_VP_INIT, s, -EIO);
 	vmm_put_cpu(c);
 	mmu_write_unlock(vm);
 	return err;

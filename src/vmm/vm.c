@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <swtdx/migrate.h>
+
 int tdx_vm_new(struct tdx_vmm *vmm, struct tdx_vm **out)
 {
 	struct tdx_vm *vm = calloc(1, sizeof(*vm));
@@ -108,42 +110,54 @@ static int configure_keys(struct tdx_vm *vm)
 	return 0;
 }
 
-static int add_tdcx(struct tdx_vm *vm, uint64_t pa)
+static struct tdx_status give_control_page(struct tdx_vm *vm, const struct vmm_cpu *c,
+					   enum tdx_seamcall leaf, hpa_t page)
 {
-	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
-	int err = vm_pamt_get(vm, c, pa);
+	struct tdx_status s;
+	unsigned tries = 0;
 
+	do {
+		s = leaf == TDH_MNG_ADDCX ? tdh_mng_addcx(c->cpu, &vm->td, page)
+					  : tdh_mig_stream_create(c->cpu, &vm->td, page);
+	} while (vm_again(vm, leaf, s, &tries));
+	return s;
+}
+
+int vm_add_control_page(struct tdx_vm *vm, enum tdx_seamcall leaf)
+{
+	struct tdx_vmm *vmm = vm->vmm;
+	uint64_t pa = vm->ntdcs < VM_MAX_TDCS ? pages_get(&vmm->pages) : 0;
+	struct vmm_cpu *c;
+	int err;
+
+	if (!pa)
+		return -ENOMEM;
+	c = vmm_get_cpu(vmm, -1);
+	err = vm_pamt_get(vm, c, pa);
 	if (!err) {
-		struct tdx_status s = tdh_mng_addcx(c->cpu, &vm->td, hpa(pa));
+		struct tdx_status s = give_control_page(vm, c, leaf, hpa(pa));
 
 		if (!tdx_is_success(s)) {
 			vm_pamt_put(vm, c, pa);
-			err = vm_fail(vm, TDH_MNG_ADDCX, s, no_entropy_or_io(s));
+			err = vm_fail(vm, leaf, s, no_entropy_or_io(s));
 		}
 	}
 	vmm_put_cpu(c);
+	if (err)
+		pages_put(&vmm->pages, pa);
+	else
+		vm->tdcs[vm->ntdcs++] = pa;
 	return err;
 }
 
 static int add_tdcs(struct tdx_vm *vm)
 {
-	struct tdx_vmm *vmm = vm->vmm;
-	unsigned n = vmm->info.tdcs_base_size / (unsigned)TDX_PAGE_SIZE;
+	unsigned n = vm->vmm->info.tdcs_base_size / (unsigned)TDX_PAGE_SIZE;
+	int err = 0;
 
-	while (vm->ntdcs < n) {
-		uint64_t pa = pages_get(&vmm->pages);
-		int err;
-
-		if (!pa)
-			return -ENOMEM;
-		err = add_tdcx(vm, pa);
-		if (err) {
-			pages_put(&vmm->pages, pa);
-			return err;
-		}
-		vm->tdcs[vm->ntdcs++] = pa;
-	}
-	return 0;
+	while (vm->ntdcs < n && !err)
+		err = vm_add_control_page(vm, TDH_MNG_ADDCX);
+	return err;
 }
 
 static const struct tdx_vm_cpuid *wanted(const struct tdx_vm_params *p, uint32_t leaf,
@@ -268,7 +282,8 @@ static void unwind(struct tdx_vm *vm)
 	vm->td = (struct tdx_td){0};
 }
 
-int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
+/* import: the TD's own parameters come with it. */
+static int init_vm(struct tdx_vm *vm, const struct tdx_vm_params *p, bool import)
 {
 	struct tdx_td_params params;
 	int err;
@@ -276,7 +291,7 @@ int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
 	pthread_mutex_lock(&vm->lock);
 	err = vm_is_dead(vm) ? -EIO : -EINVAL;
 	if (atomic_load(&vm->state) == TDX_VM_UNINITIALIZED)
-		err = fill_params(vm, p, &params); /* there are no vCPUs before */
+		err = import ? 0 : fill_params(vm, p, &params); /* there are no vCPUs before */
 	if (!err && p->kvm_hypercalls && !p->irqchip)
 		err = -EINVAL;
 	if (err)
@@ -295,19 +310,31 @@ int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
 		err = configure_keys(vm);
 	if (!err)
 		err = add_tdcs(vm);
-	if (!err)
+	if (!err && !import)
 		err = init(vm, &params);
 	if (!err)
 		err = mmu_init(vm);
 	if (!err)
 		err = (vm->zap = mmu_zap_new()) ? 0 : -ENOMEM;
-	if (err)
+	if (err) {
 		unwind(vm);
-	else
-		atomic_store(&vm->state, TDX_VM_INITIALIZED);
+	} else {
+		vm->sealed = vm->importing = import;
+		atomic_store(&vm->state, import ? TDX_VM_IMPORTING : TDX_VM_INITIALIZED);
+	}
 out:
 	pthread_mutex_unlock(&vm->lock);
 	return err;
+}
+
+int tdx_vm_init(struct tdx_vm *vm, const struct tdx_vm_params *p)
+{
+	return init_vm(vm, p, false);
+}
+
+int tdx_vm_init_import(struct tdx_vm *vm, const struct tdx_vm_params *p)
+{
+	return init_vm(vm, p, true);
 }
 
 int tdx_vm_finalize(struct tdx_vm *vm)

@@ -19,6 +19,8 @@ static int resize(struct tdx_vm *vm, gpa_t g, bool promote)
 		err = -EIO;
 	else if (!vm->mirror_root)
 		err = -EINVAL;
+	else if (atomic_load(&vm->exporting))
+		err = -EBUSY;
 	else
 		err = promote ? mmu_promote(vm, g.v >> 12) : mmu_demote(vm, &vm->cache, g.v >> 12);
 	mmu_write_unlock(vm);
@@ -56,7 +58,9 @@ int tdx_vm_zap_private(struct tdx_vm *vm, gpa_t g, uint64_t size)
 	    g.v + size > vm_shared_mask(vm))
 		return -EINVAL;
 	mmu_write_lock(vm);
-	err = vm_is_dead(vm) ? -EIO : mmu_zap(vm, g.v >> 12, size >> 12, MMU_PRIVATE);
+	err = vm_is_dead(vm)		    ? -EIO
+	      : atomic_load(&vm->exporting) ? -EBUSY
+					    : mmu_zap(vm, g.v >> 12, size >> 12, MMU_PRIVATE);
 	mmu_write_unlock(vm);
 	return err;
 }
