@@ -65,6 +65,8 @@ static const char *const fidelity_general[] = {
 	"A vCPU entered in an L2 VM with an interrupt posted to its L1 VMM gets the notification: "
 	"a "
 	"host sends it to its own processor then.",
+	"The migration TD of swtdx migrate is a C function beside the processor: its MRTD names it "
+	"and does not measure its code.",
 	"How far an interrupted bundle of state has come is kept in the stream's page in a form of "
 	"our own: another module could not go on with it.",
 };

@@ -27,6 +27,7 @@ static const struct verb verbs[] = {
 	{"kvm", verb_kvm, "run QEMU, or another client of KVM, with a simulated /dev/kvm"},
 	{"locks", verb_locks, "the locks each call takes, from executed code"},
 	{"measure", verb_measure, "compute the MRTD of a TDVF image, without a machine"},
+	{"migrate", verb_migrate, "move a running TD between two machines"},
 	{"quote", verb_quote, "sign a TDREPORT with the test quote service, or show its root"},
 	{"record", verb_record, "run calls and write a trace of them"},
 	{"replay", verb_replay, "show and compare traces, play recorded calls against the model"},

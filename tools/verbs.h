@@ -19,6 +19,7 @@ int verb_host(int argc, char **argv);
 int verb_kvm(int argc, char **argv);
 int verb_locks(int argc, char **argv);
 int verb_measure(int argc, char **argv);
+int verb_migrate(int argc, char **argv);
 int verb_quote(int argc, char **argv);
 int verb_record(int argc, char **argv);
 int verb_replay(int argc, char **argv);

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* One move of swtdx migrate: keys, stream, and what it took. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "tools/migrate.h"
+#include "tools/verbs.h"
+
+/* What one of the two does meanwhile. */
+struct other {
+	struct migrate_place *p;
+	struct tdx_mig_channel channel;
+	struct tdx_mig_stats stats;
+	unsigned abort_at;
+	int err;
+};
+
+static int complain(const struct migrate_place *p, const char *what, int err)
+{
+	struct tdx_vm_error e = {.text = ""};
+
+	tdx_vm_error(p->vm, &e);
+	fprintf(stderr, "swtdx migrate: machine %u: %s: %s%s%s\n", p->number + 1, what,
+		strerror(-err), e.text[0] ? ": " : "", e.text);
+	return VERB_DIFFERENCE;
+}
+
+/* --- keys --- */
+
+static int exchange(struct migrate_place *p, bool source, const struct tdx_mig_channel *c)
+{
+	return tdx_migtd_exchange(p->vm, source, p->service, p->service_vcpu, p->all->quotes, c);
+}
+
+static void *exchange_there(void *arg)
+{
+	struct other *o = arg;
+
+	o->err = exchange(o->p, false, &o->channel);
+	return NULL;
+}
+
+static int keys(struct migrate_place *from, struct migrate_place *to)
+{
+	const struct tdx_mig_fds fds[2] = {{from->all->keys[0], from->all->keys[0]},
+					   {from->all->keys[1], from->all->keys[1]}};
+	struct tdx_mig_channel here;
+	struct other o = {.p = to};
+	pthread_t t;
+	int err;
+
+	tdx_mig_channel_of(&fds[0], &here);
+	tdx_mig_channel_of(&fds[1], &o.channel);
+	if (pthread_create(&t, NULL, exchange_there, &o))
+		return complain(to, "the exchange of keys", -EAGAIN);
+	err = exchange(from, true, &here);
+	pthread_join(t, NULL);
+	if (err)
+		return complain(from, "the exchange of keys", err);
+	return o.err ? complain(to, "the exchange of keys", o.err) : VERB_OK;
+}
+
+/* --- the stream --- */
+
+static int wanted(void *arg, const struct tdx_mig_stats *so_far)
+{
+	const struct migrate_place *p = arg;
+
+	(void)so_far;
+	return p->all->outcome >= 0 ? -ECANCELED : 0;
+}
+
+/* Half way: in the middle of that round. */
+static int wanted_until(void *arg, const struct tdx_mig_stats *so_far)
+{
+	struct migrate_place *p = arg;
+
+	if (so_far->rounds + 1 >= p->all->o.abort_at &&
+	    so_far->round_pages[p->all->o.abort_at - 1] > 0)
+		return -ECANCELED;
+	return wanted(arg, so_far);
+}
+
+static int export(struct migrate_place *p, const struct tdx_mig_channel *c, unsigned abort_at,
+		  struct tdx_mig_stats *stats)
+{
+	const struct migrate_options *o = &p->all->o;
+	const struct tdx_export_config config = {
+		.streams = (unsigned)o->streams,
+		.max_rounds = (unsigned)o->rounds,
+		.enough = o->enough,
+		.post_copy = o->post_copy,
+		.stop = migrate_stop,
+		.save = migrate_save_devices,
+		.go = migrate_go,
+		.wanted = abort_at ? wanted_until : wanted,
+		.arg = p,
+	};
+
+	return tdx_vm_export(p->vm, c, &config, stats);
+}
+
+static int import(struct migrate_place *p, const struct tdx_mig_channel *c,
+		  struct tdx_mig_stats *stats)
+{
+	const struct tdx_import_config config = {
+		.max_memory = p->all->o.memory + (64ull << 20), /* the firmware's, too */
+		.max_vcpus = (unsigned)p->all->o.vcpus,
+		.load = migrate_load_devices,
+		.go = migrate_go,
+		.arg = p,
+	};
+
+	return tdx_vm_import(p->vm, c, &config, stats);
+}
+
+static void *import_there(void *arg)
+{
+	struct other *o = arg;
+
+	o->err = import(o->p, &o->channel, &o->stats);
+	return NULL;
+}
+
+/* Both at work. */
+static int by_socket(struct migrate_place *from, struct migrate_place *to, unsigned abort_at,
+		     struct tdx_mig_stats *stats, int *import_err)
+{
+	const struct tdx_mig_fds fds[2] = {{from->all->wire[0], from->all->wire[0]},
+					   {from->all->wire[1], from->all->wire[1]}};
+	struct tdx_mig_channel here;
+	struct other o = {.p = to};
+	pthread_t t;
+	int err;
+
+	tdx_mig_channel_of(&fds[0], &here);
+	tdx_mig_channel_of(&fds[1], &o.channel);
+	if (pthread_create(&t, NULL, import_there, &o))
+		return -EAGAIN;
+	err = export(from, &here, abort_at, stats);
+	pthread_join(t, NULL);
+	*import_err = o.err;
+	return err;
+}
+
+/* One after the other: the TD is nowhere meanwhile. */
+static int by_file(struct migrate_place *from, struct migrate_place *to, unsigned abort_at,
+		   struct tdx_mig_stats *stats, int *import_err)
+{
+	const int fd = from->all->file;
+	const struct tdx_mig_fds out = {-1, fd}, in = {fd, -1};
+	struct tdx_mig_channel channel;
+	struct tdx_mig_stats there;
+	int err;
+
+	if (ftruncate(fd, 0) || lseek(fd, 0, SEEK_SET))
+		return -errno;
+	tdx_mig_channel_of(&out, &channel);
+	err = export(from, &channel, abort_at, stats);
+	if (lseek(fd, 0, SEEK_SET))
+		return -errno;
+	tdx_mig_channel_of(&in, &channel);
+	*import_err = import(to, &channel, &there);
+	stats->down += there.seconds;
+	stats->seconds += there.seconds;
+	return err;
+}
+
+/* --- what it took --- */
+
+static void tell(const struct migration *m, unsigned from, const struct tdx_mig_stats *s,
+		 bool given_up)
+{
+	char rounds[TDX_MIG_ROUNDS_MAX * 12] = "";
+	size_t n = 0;
+
+	for (unsigned i = 0; i < s->rounds && n < sizeof(rounds) - 12; i++)
+		n += (size_t)snprintf(rounds + n, sizeof(rounds) - n, "%s%" PRIu64, i ? " " : "",
+				      s->round_pages[i]);
+	migrate_say(m,
+		    "move %u to machine %u%s: pages in rounds: %s; while it stood %" PRIu64
+		    ", after it %" PRIu64 ", shared %" PRIu64 "; %.1f MiB in %.2f s; down %.3f s",
+		    m->moves + m->aborted + 1, 2 - from, given_up ? ", given up" : "",
+		    n ? rounds : "none", s->stopped_pages, s->post_pages, s->shared,
+		    (double)s->bytes / (1 << 20), s->seconds, s->down);
+}
+
+static void tell_json(const struct migration *m, unsigned from, const struct tdx_mig_stats *s,
+		      bool given_up)
+{
+	json_t *rounds = json_array(), *o;
+	char *text;
+
+	for (unsigned i = 0; i < s->rounds; i++)
+		json_array_append_new(rounds, json_integer((json_int_t)s->round_pages[i]));
+	o = json_pack("{s:i,s:i,s:b,s:o,s:I,s:I,s:I,s:I,s:f,s:f,s:b}", "move",
+		      (int)(m->moves + m->aborted + 1), "from", (int)from + 1, "given_up", given_up,
+		      "round_pages", rounds, "stopped_pages", (json_int_t)s->stopped_pages,
+		      "post_pages", (json_int_t)s->post_pages, "shared_pages",
+		      (json_int_t)s->shared, "bytes", (json_int_t)s->bytes, "seconds", s->seconds,
+		      "down_seconds", s->down, "simulated", 1);
+	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	if (text)
+		printf("%s\n", text);
+	fflush(stdout);
+	free(text);
+	json_decref(o);
+}
+
+static bool same_measurement(struct migrate_place *p)
+{
+	struct tdx_digest now;
+
+	return !tdx_vm_mrtd(p->vm, &now) && !memcmp(&now, &p->all->mrtd, sizeof(now));
+}
+
+int migrate_move(struct migration *m, unsigned abort_at, bool *given_up)
+{
+	struct migrate_place *from = &m->place[m->here], *to = &m->place[1 - m->here];
+	struct tdx_mig_stats stats = {0};
+	int status = migrate_expect(to), err, import_err = 0;
+
+	*given_up = false;
+	if (status == VERB_OK)
+		status = keys(from, to);
+	if (status != VERB_OK)
+		return status;
+	err = m->file >= 0 ? by_file(from, to, abort_at, &stats, &import_err)
+			   : by_socket(from, to, abort_at, &stats, &import_err);
+	*given_up = err == -ECANCELED && !stats.moved;
+	if (!*given_up && err)
+		return complain(from, "the export", err);
+	if (!*given_up && import_err)
+		return complain(to, "the import", import_err);
+	(m->o.json ? tell_json : tell)(m, from->number, &stats, *given_up);
+	status = migrate_end(*given_up ? to : from);
+	if (status == VERB_OK && !same_measurement(&m->place[m->here])) {
+		fprintf(stderr, "swtdx migrate: MRTD is another one\n");
+		status = VERB_DIFFERENCE;
+	}
+	return status;
+}
