@@ -139,6 +139,7 @@ static void pe(uint8_t *p)
 	put(p + 0x58, 2, 0x20b);
 	put(p + 0x58 + 60, 4, 0x200);
 	put(p + 0x58 + 64, 4, 0xdeadbeef);
+	put(p + 0x58 + 108, 4, 16);
 	put(p + 0x58 + 112 + 32, 4, PE_SIZE - 24);
 	put(p + 0x58 + 112 + 36, 4, 24);
 	memcpy(p + 0x148, ".second", 7);
@@ -157,7 +158,6 @@ static void pe(uint8_t *p)
 
 static void authenticode_leaves_out_checksum_and_certificates(void **state)
 {
-	static const uint8_t zero[8];
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	struct tdx_digest expected, d;
 	uint8_t p[PE_SIZE];
@@ -169,7 +169,6 @@ static void authenticode_leaves_out_checksum_and_certificates(void **state)
 	EVP_DigestUpdate(ctx, p, 0x58 + 64);
 	EVP_DigestUpdate(ctx, p + 0x58 + 68, 112 + 32 - 68);
 	EVP_DigestUpdate(ctx, p + 0x58 + 112 + 40, PE_SIZE - 24 - 0x58 - 112 - 40);
-	EVP_DigestUpdate(ctx, zero, 8 - PE_SIZE % 8);
 	EVP_DigestFinal_ex(ctx, expected.b, NULL);
 	EVP_MD_CTX_free(ctx);
 	assert_int_equal(tdx_pe_authenticode(p, sizeof(p), &d), 0);
@@ -182,6 +181,11 @@ static void authenticode_leaves_out_checksum_and_certificates(void **state)
 	assert_int_equal(tdx_pe_authenticode(p, sizeof(p), &d), 0);
 	assert_memory_not_equal(&d, &expected, sizeof(d));
 	p[0x500] ^= 1;
+	/* Without the entry of the certificates they are bytes like others. */
+	put(p + 0x58 + 108, 4, 4);
+	assert_int_equal(tdx_pe_authenticode(p, sizeof(p), &d), 0);
+	assert_memory_not_equal(&d, &expected, sizeof(d));
+	put(p + 0x58 + 108, 4, 16);
 	/* Sections as they are in memory: padding of the file is no part of them. */
 	assert_ptr_equal(tdx_pe_section(p, sizeof(p), ".second", &size), p + 0x500);
 	assert_int_equal(size, 0x80);
@@ -485,7 +489,7 @@ static void uki_section(uint8_t *p, unsigned i, const char *name, const char *te
 	memcpy(p + at, text, len);
 }
 
-static void uki(uint8_t p[UKI_SIZE], const char *version, bool knows)
+static void uki_of(uint8_t p[UKI_SIZE], const char *version, bool knows, const char *cmdline)
 {
 	static const uint8_t protocol[16] = {0x3d, 0x1a, 0x75, 0x96, 0xf4, 0x72, 0xa6, 0x41,
 					     0xa7, 0x94, 0xed, 0x5d, 0x0e, 0x67, 0xae, 0x6b};
@@ -503,9 +507,14 @@ static void uki(uint8_t p[UKI_SIZE], const char *version, bool knows)
 	uki_section(p, 0, ".text", knows ? (const char *)protocol : "", knows ? 16 : 1);
 	uki_section(p, 1, ".sdmagic", mark, (size_t)n);
 	uki_section(p, 2, ".osrel", "ID=x", 4);
-	uki_section(p, 3, ".cmdline", " ro\tquiet\n", 10);
+	uki_section(p, 3, ".cmdline", cmdline, strlen(cmdline));
 	uki_section(p, 4, ".initrd", "initrd", 6);
 	uki_section(p, 5, ".linux", "MZ", 2);
+}
+
+static void uki(uint8_t p[UKI_SIZE], const char *version, bool knows)
+{
+	uki_of(p, version, knows, "ro\tquiet\n");
 }
 
 static struct tdx_expect *expect_uki(struct tdx_expect_inputs *in, const uint8_t image[UKI_SIZE],
@@ -560,16 +569,37 @@ static void the_image_that_a_disk_starts_makes_rtmr_2(void **state)
 	/* It has no partition table, and none is measured. */
 	assert_false(lists(e, "partition table"));
 	expect_free(&in, e);
+	/* The kernel that it carries has the protocol's identifier, which is not its own. */
+	uki(image, "252.39-1", true);
+	memcpy(image + 0x148, ".other", 6);
+	e = expect_uki(&in, image, err, 0);
+	assert_false(lists(e, "UKI section"));
+	expect_free(&in, e);
 	/* One that does: its sections, and since 257 .osrel goes with the initrd. */
 	uki(image, "257.13-1", true);
 	e = expect_uki(&in, image, err, 0);
 	assert_true(e->known[2]);
 	tdx_sha384(".cmdline", 9, &d);
 	assert_memory_equal(&find(e, "UKI section .cmdline: name")->digest, &d, sizeof(d));
-	tdx_sha384(" ro\tquiet\n", 10, &d);
+	tdx_sha384("ro\tquiet\n", 9, &d);
 	assert_memory_equal(&find(e, "UKI section .cmdline: contents")->digest, &d, sizeof(d));
 	tdx_sha384("initrd", 6, &d);
 	assert_memory_not_equal(&find(e, "initrd (Linux initrd)")->digest, &d, sizeof(d));
+	expect_free(&in, e);
+	/* Blanks that begin the command line: kept once, left out now, not compared between. */
+	uki_of(image, "252", false, " ro\tquiet\n");
+	e = expect_uki(&in, image, err, 0);
+	tdx_sha384(" \0r\0o\0 \0q\0u\0i\0e\0t\0\0", 20, &d);
+	assert_memory_equal(&find(e, "kernel command line")->digest, &d, sizeof(d));
+	expect_free(&in, e);
+	uki_of(image, "262", true, " ro\tquiet\n");
+	e = expect_uki(&in, image, err, 0);
+	tdx_sha384("r\0o\0 \0q\0u\0i\0e\0t\0\0", 18, &d);
+	assert_memory_equal(&find(e, "kernel command line")->digest, &d, sizeof(d));
+	expect_free(&in, e);
+	uki_of(image, "257", true, " ro");
+	e = expect_uki(&in, image, err, 0);
+	assert_non_null(strstr(find(e, "command line and initrd")->from, "blanks that begin"));
 	expect_free(&in, e);
 	/* The newest measures SMBIOS, and starts the kernel itself. */
 	uki(image, "262.1-1", true);

@@ -182,6 +182,11 @@ static void each_part_is_named_when_it_is_wrong(void **state)
 		quote[at] = (uint8_t)(i % 2 ? was + 1 : was - 1);
 		assert_true(judge(quote, quote_len) < 0);
 		quote[at] = was;
+		/* One that says more than there is ends too early. */
+		if (at == 0x278 && i % 2) {
+			assert_int_equal(err.fault, TDX_ATTEST_QUOTE_TOO_SHORT);
+			continue;
+		}
 		if (err.fault != part[i / 2].fault)
 			fail_msg("byte 0x%x: %s", at,
 				 tdx_attest_error_text(&err, line, sizeof(line)));

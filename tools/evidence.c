@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +14,11 @@
 #include <swtdx/eventlog.h>
 
 #include "tools/evidence_log.h"
+#include "tools/evidence_text.h"
 #include "tools/file.h"
 
 #define FILE_MAX   (32u << 20)
 #define MAX_DEPTH  8
-#define TEXT_MIN   32 /* shorter strings are no evidence */
 #define HCL_HEADER 32
 #define HCL_REPORT 1184
 #define REPORT	   ((size_t)1024)
@@ -71,6 +70,9 @@ static bool quote_header(const uint8_t *p, size_t len)
 {
 	bool version, key, tee;
 
+	/* One that ends in its header: version and kind of key. */
+	if (len >= 4 && len < 8)
+		return word(p) >= 3 && word(p) <= 5 && (word(p + 2) == 2 || word(p + 2) == 3);
 	if (len < 8 || p[1] || p[3] || p[5] || p[6] || p[7])
 		return false;
 	version = word(p) >= 3 && word(p) <= 5;
@@ -100,92 +102,45 @@ static int unwrap_hcl(struct wrap w, const uint8_t *p, size_t len)
 	return 0;
 }
 
-static int digit(int c)
+static int unwrap_encoded(struct wrap w, const char *s, size_t len)
 {
-	return isdigit(c) ? c - '0' : isxdigit(c) ? tolower(c) - 'a' + 10 : -1;
-}
-
-/* Hexadecimal with or without 0x, blanks between. NULL if it is not, or is too short. */
-static uint8_t *from_hex(const char *s, size_t len, size_t *out_len)
-{
-	uint8_t *out = malloc(len / 2 + 1);
-	size_t n = 0;
-	int high = -1;
-
-	if (out && len > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
-		s += 2;
-		len -= 2;
-	}
-	for (size_t i = 0; out && i < len; i++) {
-		int d = digit((unsigned char)s[i]);
-
-		if (isspace((unsigned char)s[i]))
-			continue;
-		if (d < 0)
-			goto fail;
-		if (high < 0) {
-			high = d;
-			continue;
-		}
-		out[n++] = (uint8_t)(high << 4 | d);
-		high = -1;
-	}
-	*out_len = n;
-	if (out && n >= TEXT_MIN / 2)
-		return out;
-fail:
-	free(out);
-	return NULL;
-}
-
-/* Base64 in either alphabet, padded or not, lines broken or not. */
-static uint8_t *from_base64(const char *s, size_t len, size_t *out_len)
-{
-	char *plain = malloc(len + 5);
-	uint8_t *out = malloc(len + 8);
-	size_t n = 0, pad = 0;
-	int got = -1;
-
-	for (size_t i = 0; plain && out && i < len; i++) {
-		char c = s[i] == '-' ? '+' : s[i] == '_' ? '/' : s[i];
-
-		if (isspace((unsigned char)c) || c == '=')
-			continue;
-		if (!isalnum((unsigned char)c) && c != '+' && c != '/') {
-			n = 0;
-			break;
-		}
-		plain[n++] = c;
-	}
-	while (n && plain && n % 4)
-		plain[n++] = '=', pad++;
-	if (plain && out && n >= TEXT_MIN && pad < 3 && n < 0x7fffffff)
-		got = EVP_DecodeBlock(out, (const uint8_t *)plain, (int)n);
-	free(plain);
-	if (got < (int)pad) {
-		free(out);
-		return NULL;
-	}
-	*out_len = (size_t)got - pad;
-	return out;
-}
-
-static int unwrap_text(struct wrap w, const char *s, size_t len)
-{
+	const char *what;
 	size_t n;
-	uint8_t *bytes = from_hex(s, len, &n);
-	const char *what = "hexadecimal";
+	uint8_t *bytes = evidence_text_decode(s, len, &n, &what);
 	int rc;
 
-	if (!bytes) {
-		bytes = from_base64(s, len, &n);
-		what = "base64";
-	}
 	if (!bytes)
 		return 0;
 	rc = unwrap(inside(&w, what, NULL), bytes, n);
 	free(bytes);
 	return rc;
+}
+
+/* Three words of base64 with dots between, the first a JSON object. */
+static bool token(const char *s, size_t len)
+{
+	const char *dot = len > 3 && !memcmp(s, "eyJ", 3) ? memchr(s, '.', len) : NULL;
+
+	return dot && memchr(dot + 1, '.', len - (size_t)(dot + 1 - s));
+}
+
+/* All of a text, or the longest word in it that is bytes. */
+static int unwrap_text(struct wrap w, const char *s, size_t len)
+{
+	const unsigned before = w.out->n;
+	const char *word;
+	size_t n;
+	int rc = unwrap_encoded(w, s, len);
+
+	if (rc || w.out->n > before || w.depth)
+		return rc;
+	if (token(s, len)) {
+		snprintf(w.out->note, sizeof(w.out->note),
+			 "an attestation token (JWT): it has a service's claims, and no quote");
+		return 0;
+	}
+	word = evidence_text_word(s, len, &n);
+	return word ? unwrap_encoded(inside(&w, "a word in other text", NULL), word, n) : 0;
 }
 
 /* Bytes as an array of numbers, as some serializers have them. */
@@ -221,7 +176,7 @@ static int unwrap_json(struct wrap w, const json_t *j)
 
 	if (w.depth > MAX_DEPTH)
 		return 0;
-	if (json_is_string(j) && json_string_length(j) >= TEXT_MIN)
+	if (json_is_string(j) && json_string_length(j) >= EVIDENCE_TEXT_MIN)
 		return unwrap(w, (const uint8_t *)json_string_value(j), json_string_length(j));
 	if (json_is_array(j)) {
 		rc = evidence_log_from_json(j, &log, &n);
@@ -264,10 +219,13 @@ static int unwrap(struct wrap w, const uint8_t *p, size_t len)
 	while (len && isspace(*p))
 		p++, len--;
 	if (len && (*p == '{' || *p == '[')) {
+		const unsigned before = w.out->n;
+
 		j = json_loadb((const char *)p, len, JSON_DISABLE_EOF_CHECK, NULL);
 		rc = j ? unwrap_json(w, j) : 0;
 		json_decref(j);
-		return rc;
+		if (rc || w.out->n > before)
+			return rc;
 	}
 	return unwrap_text(w, (const char *)p, len);
 }
@@ -278,6 +236,9 @@ int evidence_unwrap(const uint8_t *bytes, size_t len, struct evidence *out)
 	int rc;
 
 	memset(out, 0, sizeof(*out));
+	if (len < 4)
+		snprintf(out->note, sizeof(out->note),
+			 "%zu bytes, which are too few to be evidence of any kind", len);
 	rc = unwrap(w, bytes, len);
 	if (rc)
 		evidence_free(out);
@@ -311,9 +272,16 @@ static int read_directory(const char *path, struct evidence *out)
 			evidence_free(out);
 			return rc;
 		}
+		if (!len && !i)
+			snprintf(out->note, sizeof(out->note),
+				 "a configfs-tsm request whose outblob is empty");
 		first = 0;
 	}
-	return first;
+	if (first != -ENOENT)
+		return first;
+	snprintf(out->note, sizeof(out->note),
+		 "a directory without outblob: no request of configfs-tsm");
+	return 0;
 }
 
 int evidence_read(const char *path, struct evidence *out)

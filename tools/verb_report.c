@@ -362,7 +362,7 @@ static int choose(const struct evidence *e, const char *name, const struct evide
 	else
 		fprintf(stderr,
 			"swtdx report: %s: neither a TDREPORT nor a quote in any form known "
-			"(binary, hexadecimal, base64, JSON, Azure HCL report)\n",
+			"(binary, hexadecimal or a dump, base64, JSON, Azure HCL report)\n",
 			name);
 	return VERB_DIFFERENCE;
 }

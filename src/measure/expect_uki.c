@@ -11,9 +11,10 @@
 #include "measure/expect_internal.h"
 
 enum {
-	OSREL_SINCE = 257, /* the version that packs .osrel for the initrd */
-	OLD_UNTIL = 257,   /* the last of the older ways that was compared with a boot */
-	NEW = 262,	   /* the one of the newer ways that was */
+	OSREL_SINCE = 257,  /* the version that packs .osrel for the initrd */
+	OLD_UNTIL = 257,    /* the last of the older ways that was compared with a boot */
+	NEW = 262,	    /* the one of the newer ways that was */
+	KEEPS_BLANKS = 252, /* that begin .cmdline; the newer one leaves them out */
 	SMBIOS_MAX = 16,
 	WAKE_UP = 24, /* in a structure of type 1: differs from boot to boot */
 	CPIO_HEADER = 110,
@@ -26,12 +27,12 @@ static const char *const measured[] = {".linux",  ".osrel", ".cmdline", ".initrd
 /* Of images with these, which sections count is chosen at boot. */
 static const char *const chosen[] = {".profile", ".dtbauto", ".hwids", ".efifw"};
 
-/* EFI_CC_MEASUREMENT_PROTOCOL, 96751a3d-72f4-41a6-a794-ed5d0e67ae6b. */
-static bool measures(const struct tdx_expect_bytes *image)
+/* EFI_CC_MEASUREMENT_PROTOCOL, 96751a3d-72f4-41a6-a794-ed5d0e67ae6b, as it is or in halves. */
+static bool has_protocol(const uint8_t *p, size_t len)
 {
 	static const uint8_t guid[16] = {0x3d, 0x1a, 0x75, 0x96, 0xf4, 0x72, 0xa6, 0x41,
 					 0xa7, 0x94, 0xed, 0x5d, 0x0e, 0x67, 0xae, 0x6b};
-	const uint8_t *p = image->p, *end = p + image->len;
+	const uint8_t *end = p + len;
 
 	while ((p = memmem(p, (size_t)(end - p), guid, 8))) {
 		const size_t left = (size_t)(end - p);
@@ -39,6 +40,21 @@ static bool measures(const struct tdx_expect_bytes *image)
 		if (memmem(p, left < PROTOCOL_SPAN ? left : PROTOCOL_SPAN, guid + 8, 8))
 			return true;
 		p++;
+	}
+	return false;
+}
+
+/* In its own code: the kernel that it carries has it too. */
+static bool measures(const struct tdx_expect_bytes *image)
+{
+	static const char *const own[] = {".text", ".rodata", ".data"};
+
+	for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+		size_t size;
+		const void *p = tdx_pe_section(image->p, image->len, own[i], &size);
+
+		if (p && has_protocol(p, size))
+			return true;
 	}
 	return false;
 }
@@ -282,15 +298,16 @@ static int make_initrd(const struct maker *m, unsigned version, struct initrd *r
 	return rc;
 }
 
-/* The command line: blanks at its ends are left out, control characters become blanks. */
-static char *make_cmdline(const struct maker *m)
+/* The command line: blanks at its end are left out, and those that begin it by newer versions;
+ * control characters become blanks. */
+static char *make_cmdline(const struct maker *m, unsigned version)
 {
 	size_t size, from = 0;
 	const char *p = section(m, ".cmdline", &size);
 	char *line;
 
 	size = p ? strnlen(p, size) : 0;
-	while (from < size && strchr(" \t\n\r", p[from]))
+	while (version != KEEPS_BLANKS && from < size && strchr(" \t\n\r", p[from]))
 		from++;
 	while (size > from && strchr(" \t\n\r", p[size - 1]))
 		size--;
@@ -303,7 +320,7 @@ static char *make_cmdline(const struct maker *m)
 static int add_handed_on(struct maker *m, unsigned version)
 {
 	struct initrd r = {0};
-	char *cmdline = make_cmdline(m);
+	char *cmdline = make_cmdline(m, version);
 	int rc = cmdline ? make_initrd(m, version, &r) : -ENOMEM;
 
 	if (!rc)
@@ -315,6 +332,14 @@ static int add_handed_on(struct maker *m, unsigned version)
 	return rc;
 }
 
+static bool begins_blank(const struct maker *m)
+{
+	size_t size;
+	const char *p = section(m, ".cmdline", &size);
+
+	return p && size && *p && strchr(" \t\n\r", *p);
+}
+
 /* Why what is handed on is not known; NULL: it is. */
 static const char *unknown(const struct maker *m, unsigned version)
 {
@@ -323,6 +348,8 @@ static const char *unknown(const struct maker *m, unsigned version)
 	for (unsigned i = 0; i < sizeof(chosen) / sizeof(chosen[0]); i++)
 		if (section(m, chosen[i], &size))
 			return "missing: the image has profiles or choices, which are made at boot";
+	if (version != NEW && version != KEEPS_BLANKS && begins_blank(m))
+		return "missing: whether this version leaves out blanks that begin .cmdline";
 	if (m->extras)
 		return "missing: addons, credentials or extensions lie beside the image";
 	if (!version)

@@ -2,8 +2,8 @@
 /* PE images: the digest that Authenticode signs and firmware measures, and sections by name.
  *
  * The digest leaves out the checksum, the certificate table and where that lies; sections come in
- * the order they lie in the file, then what is behind them but the certificates, padded to eight
- * bytes. */
+ * the order they lie in the file, then what is behind them but the certificates. Tools that sign
+ * fill an image up to eight bytes first; firmware takes it as it is. */
 #include <errno.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -20,6 +20,8 @@ enum {
 	COFF_SIZE = 20,
 	OPT_HEADERS_SIZE = 60,
 	OPT_CHECKSUM = 64,
+	OPT_COUNT_BEFORE = 4, /* of directories, before them */
+	DIRECTORY = 8,
 	OPT_PE32_DIRECTORIES = 96,
 	OPT_PE32PLUS_DIRECTORIES = 112,
 	OPT_PE32PLUS = 0x20b,
@@ -36,6 +38,7 @@ struct pe {
 	const uint8_t *p;
 	size_t len;
 	size_t checksum, security, headers; /* offsets, and the size of the headers */
+	size_t security_size;		    /* of that entry, 0: there is none */
 	size_t table;			    /* of the sections */
 	unsigned nsections;
 	uint64_t cert_size;
@@ -60,12 +63,17 @@ static bool open_pe(const void *image, size_t len, struct pe *pe)
 	dirs = opt +
 	       (le16(p + opt) == OPT_PE32PLUS ? OPT_PE32PLUS_DIRECTORIES : OPT_PE32_DIRECTORIES);
 	pe->checksum = (size_t)opt + OPT_CHECKSUM;
-	pe->security = (size_t)dirs + 8 * DIRECTORY_SECURITY;
+	if (le32(p + dirs - OPT_COUNT_BEFORE) > DIRECTORY_SECURITY) {
+		pe->security = (size_t)dirs + DIRECTORY * DIRECTORY_SECURITY;
+		pe->security_size = DIRECTORY;
+		pe->cert_size = le32(p + pe->security + 4);
+	} else {
+		pe->security = pe->checksum + 4;
+	}
 	pe->headers = le32(p + opt + OPT_HEADERS_SIZE);
 	pe->table = (size_t)opt + le16(p + coff + COFF_OPTIONAL_SIZE);
 	pe->nsections = le16(p + coff + COFF_SECTIONS);
-	pe->cert_size = le32(p + pe->security) ? le32(p + pe->security + 4) : 0;
-	return pe->nsections <= SECTIONS_MAX && pe->headers >= pe->security + 8 &&
+	return pe->nsections <= SECTIONS_MAX && pe->headers >= pe->security + pe->security_size &&
 	       pe->headers <= len && inside(pe->table, (uint64_t)pe->nsections * SECTION_SIZE, len);
 }
 
@@ -108,15 +116,15 @@ static bool hash_sections(const struct pe *pe, EVP_MD_CTX *ctx, uint64_t *hashed
 /* What lies behind the sections, but the certificates. */
 static bool hash_rest(const struct pe *pe, EVP_MD_CTX *ctx, uint64_t hashed)
 {
-	static const uint8_t zero[8];
 	uint64_t rest = pe->len > hashed ? pe->len - hashed : 0;
 
+	/* Nothing behind them: no certificates either, whatever the directory says. */
+	if (!rest)
+		return true;
 	if (pe->cert_size > rest)
-		return pe->cert_size == 0;
-	if (rest > pe->cert_size &&
-	    EVP_DigestUpdate(ctx, pe->p + hashed, rest - pe->cert_size) != 1)
 		return false;
-	return pe->len % 8 == 0 || EVP_DigestUpdate(ctx, zero, 8 - pe->len % 8) == 1;
+	return rest == pe->cert_size ||
+	       EVP_DigestUpdate(ctx, pe->p + hashed, rest - pe->cert_size) == 1;
 }
 
 int tdx_pe_authenticode(const void *image, size_t len, struct tdx_digest *out)
@@ -130,7 +138,8 @@ int tdx_pe_authenticode(const void *image, size_t len, struct tdx_digest *out)
 	if (ctx && open_pe(image, len, &pe) && EVP_DigestInit_ex(ctx, EVP_sha384(), NULL) == 1 &&
 	    EVP_DigestUpdate(ctx, pe.p, pe.checksum) == 1 &&
 	    EVP_DigestUpdate(ctx, pe.p + pe.checksum + 4, pe.security - pe.checksum - 4) == 1 &&
-	    EVP_DigestUpdate(ctx, pe.p + pe.security + 8, pe.headers - pe.security - 8) == 1 &&
+	    EVP_DigestUpdate(ctx, pe.p + pe.security + pe.security_size,
+			     pe.headers - pe.security - pe.security_size) == 1 &&
 	    hash_sections(&pe, ctx, &hashed) && hash_rest(&pe, ctx, hashed) &&
 	    EVP_DigestFinal_ex(ctx, out->b, NULL) == 1)
 		rc = 0;

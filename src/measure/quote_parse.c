@@ -174,6 +174,8 @@ static int parse_signature(size_t at, struct tdx_quote *q, struct tdx_attest_err
 		return too_short(err, q->len, qe + QE_AUTH + CERT_FRAME);
 	if (q->len > TDX_QUOTE_LIMIT)
 		return wrong(err, TDX_ATTEST_QUOTE_TOO_LONG, 0, q->len, TDX_QUOTE_LIMIT);
+	if (le32(p + at) > q->len - signature && le32(p + at) <= TDX_QUOTE_LIMIT - signature)
+		return too_short(err, q->len, signature + le32(p + at));
 	if (le32(p + at) != q->len - signature)
 		return wrong(err, TDX_ATTEST_QUOTE_LENGTH, at, le32(p + at), q->len - signature);
 	if (framed && le16(p + cert) != TDX_QUOTE_CERT_QE_REPORT)
