@@ -20,8 +20,8 @@ enum severity { DONE, SKIPPED, PASSED_OVER_OUT_OF_ORDER, FATAL };
 struct item {
 	struct sept_ref ref;
 	uint64_t entry, buffer, new_page, attributes;
-	void *from; /* ciphertext; NULL: no RAM */
-	struct mig_buffer copy;
+	void *from;		 /* ciphertext; NULL: no RAM */
+	struct mig_buffer *copy; /* room for one page, where it has to be elsewhere */
 	struct pamt_ref page;
 	uint64_t *alias[TD_MAX_VMS];
 	enum severity severity;
@@ -93,7 +93,7 @@ static bool check_mac(struct mig_mem *m, struct item *it, unsigned i)
 
 static void open_page(struct mig_mem *m, const struct item *it, hpa_t to)
 {
-	gcm_text(&m->gcm, it->from ? it->from : &it->copy, machine_ptr(m->tx->m, to.v),
+	gcm_text(&m->gcm, it->from ? it->from : it->copy, machine_ptr(m->tx->m, to.v),
 		 TDX_PAGE_SIZE);
 	machine_wrote_guest(m->tx->lp->hw, to.v, m->td.tdr->hkid);
 }
@@ -113,7 +113,7 @@ static bool take_buffer(struct mig_mem *m, struct item *it)
 	if (!tdx_is_success(s))
 		return refuse(it, FATAL, GPA_NO_BUFFER, s);
 	if (!it->from)
-		memset(&it->copy, 0xff, sizeof(it->copy));
+		memset(it->copy, 0xff, sizeof(*it->copy));
 	return true;
 }
 
@@ -131,7 +131,7 @@ static bool take_new_page(struct mig_mem *m, struct item *it)
 						   TDX_OPERAND_ID_MIG_BUFF_LIST_ENTRY));
 		pa = hpa(it->buffer & ~m->tx->mod->hkid_mask);
 		if (!pending(it) && it->from) {
-			memcpy(&it->copy, it->from, sizeof(it->copy));
+			memcpy(it->copy, it->from, sizeof(*it->copy));
 			it->from = NULL;
 		}
 	} else if (!tx_hpa_valid(m->tx, pa, TDX_PAGE_SIZE)) {
@@ -371,7 +371,9 @@ static struct tdx_status give_up(const struct mig_mem *m, struct tdx_status why)
 static struct tdx_status one(struct mig_mem *m, unsigned i)
 {
 	const unsigned mark = m->tx->nheld;
+	struct mig_buffer copy; /* not cleared for each page */
 	struct item it = {
+		.copy = &copy,
 		.entry = mig_word(m->gpas.entry, i),
 		.buffer = mig_word(m->buffers, i),
 		.new_page = m->has_new_pages ? mig_word(m->new_pages, i) : MIG_PAGE_INVALID,
