@@ -390,6 +390,48 @@ struct tdx_status tdh_mem_wr(const struct tdx_cpu *cpu, const struct tdx_td *td,
 			     uint64_t value, uint64_t *old,
 			     struct tdx_mem_result *out) TDX_MUST_CHECK;
 
+/* --- memory of a TD with L2 VMs ---
+ *
+ * Their TDCS and TDVPS pages are of tdh_mng_addcx() and tdh_vp_addcx(), as the TD's own. Each has a
+ * Secure EPT beside the TD's, whose tables come and go with the TD's. */
+
+/* A table for the TD's own tree and those of its L2 VMs 1 to 3, at the same place. A page that is
+ * given is written back here. */
+struct tdx_l2_tables {
+	struct {
+		tdx_hpa_t page;
+		bool there;
+	} of[4];
+};
+
+/* The tables that are there are added, of which afterwards those are not any more that the TD has;
+ * the others are the host's still: not needed, or, after TDX_INTERRUPTED_RESUMABLE, for the same
+ * call made again. may_exist: a table that there is already is none that is needed. */
+struct tdx_status tdh_mem_sept_add_l2(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				      tdx_gpa_t gpa_, enum tdx_level level, bool may_exist,
+				      struct tdx_l2_tables *tables,
+				      struct tdx_mem_result *out) TDX_MUST_CHECK;
+/* The tables that came out, which are the host's; none unless it succeeds. */
+struct tdx_status tdh_mem_sept_remove_l2(const struct tdx_cpu *cpu, const struct tdx_td *td,
+					 tdx_gpa_t gpa_, enum tdx_level level,
+					 struct tdx_l2_tables *tables,
+					 struct tdx_mem_result *out) TDX_MUST_CHECK;
+struct tdx_status tdh_mem_page_promote_l2(const struct tdx_cpu *cpu, const struct tdx_td *td,
+					  tdx_gpa_t gpa_, enum tdx_level level,
+					  struct tdx_l2_tables *tables,
+					  struct tdx_mem_result *out) TDX_MUST_CHECK;
+/* Tables for the TD and each of its VMs, no more; sparse: those of VMs that do not have the page
+ * are not needed. After a success those that are still there are the host's. */
+struct tdx_status tdh_mem_page_demote_l2(const struct tdx_cpu *cpu, const struct tdx_td *td,
+					 tdx_gpa_t gpa_, enum tdx_level level, bool sparse,
+					 struct tdx_l2_tables *tables,
+					 const struct tdx_pamt_pair *pair,
+					 struct tdx_mem_result *out) TDX_MUST_CHECK;
+/* Of a TD under debug: what each VM may do with the page, by its number; 0 of the TD itself. */
+struct tdx_status tdh_mem_sept_rd_l2(const struct tdx_cpu *cpu, const struct tdx_td *td,
+				     tdx_gpa_t gpa_, enum tdx_level level, uint16_t attributes[4],
+				     struct tdx_mem_result *out) TDX_MUST_CHECK;
+
 /* --- migration ---
  *
  * Lists, bundles and buffers are pages of the host's own, which the module reads and writes under

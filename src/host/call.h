@@ -33,6 +33,11 @@ static inline void host_hand_over(const struct tdx_cpu *cpu, hpa_t page, enum td
 	port->ops->flush(port, page, (size_t)tdx_level_size(level));
 }
 
+/* mem.c: RCX and RDX as the extended error of a memory leaf; the same, and of a success that shows
+ * an entry, the entry. */
+void host_mem_result(struct tdx_status s, struct tdx_mem_result *out);
+void host_mem_entry(struct tdx_status s, struct tdx_mem_result *out);
+
 static inline uint64_t host_gpa_level(gpa_t g, enum tdx_level level)
 {
 	return g.v | (unsigned)level;

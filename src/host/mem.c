@@ -10,7 +10,7 @@ static struct tdx_regs *regs_of(struct tdx_mem_result *out, struct tdx_regs *uns
 }
 
 /* RCX and RDX as the extended error of a memory leaf. */
-static void result(struct tdx_status s, struct tdx_mem_result *out)
+void host_mem_result(struct tdx_status s, struct tdx_mem_result *out)
 {
 	if (!out)
 		return;
@@ -27,6 +27,16 @@ static void result(struct tdx_status s, struct tdx_mem_result *out)
 	out->state = sept_state_by_public((unsigned)(out->raw.rdx >> 8) & 0xff);
 }
 
+void host_mem_entry(struct tdx_status s, struct tdx_mem_result *out)
+{
+	host_mem_result(s, out);
+	if (out && tdx_is_success(s)) {
+		out->entry = out->raw.rcx;
+		out->level = (enum tdx_level)(out->raw.rdx & 7);
+		out->state = sept_state_by_public((unsigned)(out->raw.rdx >> 8) & 0xff);
+	}
+}
+
 static struct tdx_status on_gpa(const struct tdx_cpu *cpu, unsigned leaf, const struct tdx_td *td,
 				gpa_t g, enum tdx_level level, hpa_t page,
 				struct tdx_mem_result *out)
@@ -35,7 +45,7 @@ static struct tdx_status on_gpa(const struct tdx_cpu *cpu, unsigned leaf, const 
 	struct tdx_status s = host_call3(cpu, leaf, host_gpa_level(g, level), td->tdr.v, page.v,
 					 regs_of(out, &unseen));
 
-	result(s, out);
+	host_mem_result(s, out);
 	return s;
 }
 
@@ -75,7 +85,7 @@ struct tdx_status tdh_mem_page_demote(const struct tdx_cpu *cpu, const struct td
 		*tdx_reg(r, 12 + i) = pair->page[i].v;
 	}
 	s = host_call(cpu, TDH_MEM_PAGE_DEMOTE, 0, r);
-	result(s, out);
+	host_mem_result(s, out);
 	return s;
 }
 
@@ -88,7 +98,7 @@ struct tdx_status tdh_mem_page_add(const struct tdx_cpu *cpu, const struct tdx_t
 	*r = (struct tdx_regs){.rcx = g.v, .rdx = td->tdr.v, .r8 = page.v, .r9 = source.v};
 	host_hand_over(cpu, page, TDX_LEVEL_4K);
 	s = host_call(cpu, TDH_MEM_PAGE_ADD, 0, r);
-	result(s, out);
+	host_mem_result(s, out);
 	return s;
 }
 
@@ -112,11 +122,7 @@ struct tdx_status tdh_mem_sept_rd(const struct tdx_cpu *cpu, const struct tdx_td
 {
 	struct tdx_status s = on_gpa(cpu, TDH_MEM_SEPT_RD, td, g, level, hpa(0), out);
 
-	if (out && tdx_is_success(s)) { /* here the entry is the answer */
-		out->entry = out->raw.rcx;
-		out->level = (enum tdx_level)(out->raw.rdx & 7);
-		out->state = sept_state_by_public((unsigned)(out->raw.rdx >> 8) & 0xff);
-	}
+	host_mem_entry(s, out);
 	return s;
 }
 
@@ -134,7 +140,7 @@ struct tdx_status tdh_mem_rd(const struct tdx_cpu *cpu, const struct tdx_td *td,
 
 	if (value)
 		*value = tdx_is_success(s) ? r->r8 : 0;
-	result(s, out);
+	host_mem_result(s, out);
 	return s;
 }
 
@@ -146,6 +152,6 @@ struct tdx_status tdh_mem_wr(const struct tdx_cpu *cpu, const struct tdx_td *td,
 
 	if (old)
 		*old = tdx_is_success(s) ? r->r8 : 0;
-	result(s, out);
+	host_mem_result(s, out);
 	return s;
 }
