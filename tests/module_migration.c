@@ -31,10 +31,14 @@ enum {
 	CHECK_EVERY = 509
 };
 
-/* Where the vector has the importing TD, the first page of a state bundle, the first of memory. */
+/* Where the vector has the importing TD, the first page of a state bundle, the first of memory, and
+ * what goes with that. */
 #define TDR	    0x100028000ull
 #define STATE_PAGE  0x2010000ull
 #define MEMORY_PAGE 0x2040000ull
+#define GPA_LIST    0x2002000ull
+#define MAC_LIST    0x2004000ull
+enum { MEMORY_ENTRIES = 4 };
 
 /* The vectors have their buffers where the first TDMR's PAMT is, which nobody uses there; here it
  * must stay whole. */
@@ -50,9 +54,9 @@ static void move_pamt(char *text)
 			p[7] = '4';
 }
 
-static char *script(void)
+static char *script(const char *path)
 {
-	FILE *f = fopen(VECTORS "/14-mig-good.vec", "r");
+	FILE *f = fopen(path, "r");
 	char *text = calloc(1, 1 << 20);
 
 	assert_non_null(f);
@@ -65,7 +69,8 @@ static char *script(void)
 
 /* Play until the n-th call of the leaf by its name; the call itself is left in `step`. The line it
  * points into belongs to the caller. */
-static void play_until(struct player *p, char *text, const char *leaf, struct vec_step *step)
+static void play_until(struct player *p, char *text, const char *leaf, unsigned nth,
+		       struct vec_step *step)
 {
 	player_init(p);
 	for (char *l = text, *next; *l; l = next) {
@@ -77,7 +82,7 @@ static void play_until(struct player *p, char *text, const char *leaf, struct ve
 			*next++ = '\0';
 		if (!vec_parse(l, step, err, sizeof(err)))
 			fail_msg("%s", err);
-		if (step->kind == VEC_SEAMCALL && strcmp(step->label, leaf) == 0)
+		if (step->kind == VEC_SEAMCALL && strcmp(step->label, leaf) == 0 && nth-- == 0)
 			return;
 		for (unsigned i = 0; i < step->repeat; i++)
 			if (!player_step(p, step, &d))
@@ -146,11 +151,23 @@ static void close_td(struct player *p)
 	tear_down(p);
 }
 
+/* More of a bundle, of which some bits are tried. */
+struct part {
+	uint64_t pa;
+	unsigned bits, step; /* bits 0: none */
+};
+enum { MAX_PARTS = 6, STEP = 911 };
+
 /* A bundle of the vector, and what becomes of the TD when it is refused. */
 struct bundle {
 	const char *leaf;
 	uint64_t page; /* of its ciphertext; 0: it has none */
 	bool mbmd_is_fatal;
+	struct part more[MAX_PARTS];
+	/* Of another vector, where it is the nth call of the leaf, and of the exporting TD: refused
+	 * it changes nothing. */
+	const char *script;
+	unsigned nth;
 };
 
 static void flip(struct player *p, uint64_t pa, unsigned bit)
@@ -177,10 +194,12 @@ static void refused(struct player *p, const struct vec_step *import, bool fatal,
 
 static unsigned stride = 1;
 
-static void every_bit(struct player *p, struct snapshot *snap, const struct vec_step *import,
-		      uint64_t pa, unsigned bits, bool fatal, const char *what)
+static void some_bits(struct player *p, struct snapshot *snap, const struct vec_step *import,
+		      const struct part *part, bool fatal, const char *what)
 {
-	for (unsigned bit = 0; bit < bits; bit += bits == MBMD_BITS ? 1 : stride) {
+	const uint64_t pa = part->pa;
+
+	for (unsigned bit = 0; bit < part->bits; bit += part->step) {
 		if (bit % CHECK_EVERY == 0 && snapshot_surprised(snap) == 1)
 			assert_int_equal(snapshot_learn(snap), 0);
 		snapshot_rewind(snap);
@@ -189,20 +208,30 @@ static void every_bit(struct player *p, struct snapshot *snap, const struct vec_
 	}
 }
 
+static void every_bit(struct player *p, struct snapshot *snap, const struct vec_step *import,
+		      uint64_t pa, unsigned bits, bool fatal, const char *what)
+{
+	const struct part all = {pa, bits, bits == MBMD_BITS ? 1 : stride};
+
+	some_bits(p, snap, import, &all, fatal, what);
+}
+
 static void no_changed_bundle_imports(const struct bundle *b)
 {
-	char *text = script();
+	char *text = script(b->script ? b->script : VECTORS "/14-mig-good.vec");
 	struct vec_step import;
 	struct snapshot *snap;
 	struct player p;
 	struct played d;
 
-	play_until(&p, text, b->leaf, &import);
+	play_until(&p, text, b->leaf, b->nth, &import);
 	assert_int_equal(snapshot_take(&p, &snap), 0);
 	/* what calls and this test write: known after a call that goes through */
 	for (unsigned i = 0; i < 2; i++) {
 		flip(&p, MBMD_PA, 0);
 		flip(&p, b->page ? b->page : MBMD_PA, 0);
+		for (unsigned k = 0; k < MAX_PARTS && b->more[k].bits; k++)
+			flip(&p, b->more[k].pa, 0);
 	}
 	assert_true(player_step(&p, &import, &d));
 	must(tdx_status(d.regs.rax), b->leaf);
@@ -210,7 +239,15 @@ static void no_changed_bundle_imports(const struct bundle *b)
 	every_bit(&p, snap, &import, MBMD_PA, MBMD_BITS, b->mbmd_is_fatal, b->leaf);
 	if (b->page)
 		every_bit(&p, snap, &import, b->page, PAGE_BITS, true, "page");
+	for (unsigned k = 0; k < MAX_PARTS && b->more[k].bits; k++)
+		some_bits(&p, snap, &import, &b->more[k], true, "more of it");
 	snapshot_restore(snap);
+	if (b->script) {
+		snapshot_free(snap);
+		player_free(&p);
+		free(text);
+		return;
+	}
 	flip(&p, b->page ? b->page : MBMD_PA, 0);
 	refused(&p, &import, true, b->leaf, 0);
 	close_td(&p);
@@ -221,27 +258,58 @@ static void no_changed_bundle_imports(const struct bundle *b)
 
 static void no_changed_immutable_state_imports(void **state)
 {
-	no_changed_bundle_imports(&(struct bundle){"TDH.IMPORT.STATE.IMMUTABLE", STATE_PAGE, true});
+	no_changed_bundle_imports(
+		&(struct bundle){.leaf = "TDH.IMPORT.STATE.IMMUTABLE",
+				 .page = STATE_PAGE,
+				 .mbmd_is_fatal = true,
+				 .more = {{STATE_PAGE + 0x1000, PAGE_BITS, STEP},
+					  {STATE_PAGE + 0x2000, PAGE_BITS, STEP}}});
 }
 
 static void no_changed_td_state_imports(void **state)
 {
-	no_changed_bundle_imports(&(struct bundle){"TDH.IMPORT.STATE.TD", STATE_PAGE, true});
+	no_changed_bundle_imports(&(struct bundle){
+		.leaf = "TDH.IMPORT.STATE.TD", .page = STATE_PAGE, .mbmd_is_fatal = true});
 }
 
 static void no_changed_vcpu_state_imports(void **state)
 {
-	no_changed_bundle_imports(&(struct bundle){"TDH.IMPORT.STATE.VP", STATE_PAGE, true});
+	no_changed_bundle_imports(
+		&(struct bundle){.leaf = "TDH.IMPORT.STATE.VP",
+				 .page = STATE_PAGE,
+				 .mbmd_is_fatal = true,
+				 .more = {{STATE_PAGE + 0x1000, PAGE_BITS, STEP},
+					  {STATE_PAGE + 0x2000, PAGE_BITS, STEP},
+					  {STATE_PAGE + 0x3000, PAGE_BITS, STEP},
+					  {STATE_PAGE + 0x4000, PAGE_BITS, STEP}}});
 }
 
 static void no_changed_memory_imports(void **state)
 {
-	no_changed_bundle_imports(&(struct bundle){"TDH.IMPORT.MEM", MEMORY_PAGE, false});
+	/* Entries and MACs are few: every bit of them. */
+	no_changed_bundle_imports(
+		&(struct bundle){.leaf = "TDH.IMPORT.MEM",
+				 .page = MEMORY_PAGE,
+				 .mbmd_is_fatal = false,
+				 .more = {{GPA_LIST, MEMORY_ENTRIES * 64, 1},
+					  {MAC_LIST, MEMORY_ENTRIES * 128, 1},
+					  {MEMORY_PAGE + 0x1000, PAGE_BITS, STEP},
+					  {MEMORY_PAGE + 0x2000, PAGE_BITS, STEP},
+					  {MEMORY_PAGE + 0x3000, PAGE_BITS, STEP}}});
 }
 
 static void no_changed_token_is_taken(void **state)
 {
-	no_changed_bundle_imports(&(struct bundle){"TDH.IMPORT.TRACK", 0, true});
+	no_changed_bundle_imports(
+		&(struct bundle){.leaf = "TDH.IMPORT.TRACK", .mbmd_is_fatal = true});
+}
+
+/* The importer's word that it has not taken the TD: with any other the exporter's does not run. */
+static void no_changed_abort_token_is_taken(void **state)
+{
+	no_changed_bundle_imports(&(struct bundle){.leaf = "TDH.EXPORT.ABORT",
+						   .script = VECTORS "/14-mig-abort-token.vec",
+						   .nth = 19});
 }
 
 int main(int argc, char **argv)
@@ -252,6 +320,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(no_changed_vcpu_state_imports),
 		cmocka_unit_test(no_changed_memory_imports),
 		cmocka_unit_test(no_changed_token_is_taken),
+		cmocka_unit_test(no_changed_abort_token_is_taken),
 	};
 
 	if (argc > 1)
