@@ -3,7 +3,7 @@
 BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 
-.PHONY: all help setup run host-kernel test lint cover bench stress fuzz prove mutants reproducible compilers fidelity locks explore kvm-requests install deb clean
+.PHONY: all help setup run host-kernel test lint cover bench bench-workloads stress fuzz prove mutants reproducible compilers fidelity locks explore kvm-requests install deb clean
 
 # The library and the tools, in $(BUILD).
 all: $(BUILD)/build.ninja
@@ -50,6 +50,9 @@ cover:
 bench:
 	@scripts/setup build run bench
 	@scripts/bench
+bench-workloads:
+	@scripts/setup build run bench
+	@scripts/bench workloads
 
 # Eight vCPUs at random for a minute, under TSan.
 stress:
