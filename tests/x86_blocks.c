@@ -272,6 +272,51 @@ static void a_block_in_use_survives_those_that_are_used_once(void **state)
 	assert_in_range(again, 1, 24);
 }
 
+/* A program that is independent of its place, and one of a library that all of them call. */
+GUEST_CODE(pie_program, "mov %cr3, %rdx; mov %rdx, %cr3; mov $20, %ecx; 1: call *%rbp;"
+			"add 2f(%rip), %rax; dec %ecx; jnz 1b; hlt; .balign 8; 2: .quad 1");
+GUEST_CODE(pie_library, "push %rbx; mov $3, %ebx; 1: dec %ebx; jnz 1b; cmp $0, 3f(%rip); je 2f;"
+			"add $100, %rax; 2: pop %rbx; ret; .balign 4; 3: .long 1");
+
+/* An exec: other pages for the program, other addresses for all, a new address space. */
+static uint64_t exec_program(struct guest *g, unsigned i)
+{
+	enum { SLOTS = 8 };
+	const uint64_t page = 5 * PAGE_2M + i * 0x1000ull, library = OTHER + 0x3000;
+	const uint64_t at = ALIAS + i % SLOTS * PAGE_2M, lib_at = ALIAS + (SLOTS + i % 7) * PAGE_2M;
+	const uint64_t before = g->cpu->translations;
+
+	*g_pde(g, at) = MAP_2M | (page & ~(PAGE_2M - 1));
+	*g_pde(g, lib_at) = MAP_2M | (library & ~(PAGE_2M - 1));
+	x86_state_changed(g->cpu);
+	g->cpu->regs.rbp = lib_at + library % PAGE_2M;
+	assert_int_equal(run_at(g, at + page % PAGE_2M), 20 * 101);
+	return g->cpu->translations - before;
+}
+
+/* Each exec costs what is the program's own, for ever: the library's blocks are there. */
+static void a_thousand_programs_share_their_library(void **state)
+{
+	enum { PROGRAMS = 1000, OWN = 5 };
+	struct guest *g = *state;
+	unsigned i;
+
+	load(g, OTHER + 0x3000, pie_library);
+	for (i = 0; i < PROGRAMS; i++)
+		load(g, 5 * PAGE_2M + i * 0x1000ull, pie_program);
+	exec_program(g, 0);
+	for (i = 1; i < PROGRAMS; i++)
+		assert_in_range(exec_program(g, i), 1, OWN);
+	/* And once more costs nothing. */
+	for (i = 1; i < PROGRAMS; i++)
+		assert_int_equal(exec_program(g, i), 0);
+	/* Other programs in the pages of those that are gone. */
+	for (i = 0; i < PROGRAMS; i++) {
+		load(g, 5 * PAGE_2M + i * 0x1000ull, pie_program);
+		assert_in_range(exec_program(g, i), 1, OWN);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_guest, close_guest)
@@ -287,6 +332,7 @@ int main(void)
 		T(a_write_drops_the_blocks_it_touches_and_no_others),
 		T(more_blocks_than_there_is_room_for_make_way_for_each_other),
 		T(a_block_in_use_survives_those_that_are_used_once),
+		T(a_thousand_programs_share_their_library),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ struct program {
 	uint8_t bytes[INSNS * 16];
 	unsigned len, at[INSNS + 1], n;
 	unsigned pointer; /* a register that stays in the data */
-	bool vectors;
+	bool vectors, x87;
 };
 
 static void put(struct program *p, unsigned v)
@@ -148,6 +148,33 @@ static void vector(struct program *p)
 		put(p, (unsigned)rnd() & 0xff);
 }
 
+/* An x87 instruction: those of each opcode, of which some are not emitted, and some none. */
+static void x87(struct program *p)
+{
+	const unsigned op = 0xd8 + below(8), reg = below(8);
+	unsigned rm = below(8);
+
+	if (below(30) == 0) {
+		put(p, 0x9b);
+		return;
+	}
+	/* Environments, of which FLDENV and FRSTOR would mostly unmask an exception. */
+	if (below(3) && !((op == 0xd9 && (reg == 4 || (reg == 5 && below(8)))) ||
+			  (op == 0xdd && (reg == 4 || reg == 5)) || (op == 0xdb && reg == 4))) {
+		rm = p->pointer;
+		if (rm & 8)
+			put(p, 0x41);
+		put(p, op);
+		put(p, 1u << 6 | reg << 3 | ((rm & 7) == 4 ? 4 : rm & 7));
+		if ((rm & 7) == 4)
+			put(p, 0x24);
+		put(p, (unsigned)rnd() & 0x78);
+		return;
+	}
+	put(p, op);
+	put(p, 0xc0 | reg << 3 | rm);
+}
+
 static void instruction(struct program *p)
 {
 	static const uint8_t two[] = {0x00, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x38};
@@ -156,6 +183,10 @@ static void instruction(struct program *p)
 	static const uint8_t shifts[] = {0, 1, 2, 3, 4, 5, 7};
 	const unsigned what = below(p->vectors ? 34 : 24), w = below(2);
 
+	if (p->x87 && below(2)) {
+		x87(p);
+		return;
+	}
 	switch (what) {
 	case 0 ... 5:
 		with_modrm(p, 0, two[below(8)] + below(4), -1, false);
@@ -231,6 +262,7 @@ static void make(struct program *p)
 	memset(p, 0, sizeof(*p));
 	p->pointer = below(16);
 	p->vectors = below(2);
+	p->x87 = below(3) == 0;
 	if (p->pointer == 4)
 		p->pointer = 3;
 	for (p->n = 0; p->n < INSNS; p->n++) {
@@ -258,6 +290,21 @@ static void prepare(struct guest *g, const struct program *p, uint64_t s)
 	*tdx_reg(&g->cpu->regs, p->pointer) = G_DATA + 0x800 + (below(2) ? 0 : below(8));
 	for (i = 0; i < 32; i++)
 		g->cpu->xmm[i / 2].q[i % 2] = below(2) ? rnd() : (uint64_t)below(1000) << 52;
+	for (i = 0; i < 8; i++) {
+		const uint16_t exponent = (uint16_t)(below(2) << 15 | (0x3ff0 + below(40)));
+		const uint64_t mantissa = rnd() | 1ull << 63;
+
+		memset(g->cpu->fx.st[i], 0, 16);
+		memcpy(g->cpu->fx.st[i], &mantissa, 8);
+		memcpy(g->cpu->fx.st[i] + 8, &exponent, 2);
+	}
+	g->cpu->fx.ftw = (uint8_t)rnd();
+	g->cpu->fx.fsw = (uint16_t)(below(8) << 11 | below(8) << 8);
+	g->cpu->fx.fcw = (uint16_t)(0x7f | below(4) << 10 | below(4) << 8);
+	g->cpu->fx.fop = 0;
+	g->cpu->fx.fip = g->cpu->fx.fdp = 0;
+	if (below(8) == 0)
+		g->cpu->fx.fcw &= (uint16_t) ~(1u << below(6));
 	g->cpu->fx.mxcsr = 0x1f80 | below(4) << 13;
 	if (below(6) == 0) /* an exception that is not masked */
 		g->cpu->fx.mxcsr &= ~(0x80u << below(6));
@@ -305,6 +352,8 @@ static void compare(const struct program *p, struct guest *g, const struct x86_e
 		tell(p, "a flag", g);
 	if (memcmp(a->xmm, b->xmm, sizeof(a->xmm)) != 0 || a->fx.mxcsr != b->fx.mxcsr)
 		tell(p, "a vector, or MXCSR,", g);
+	if (memcmp(&a->fx, &b->fx, sizeof(a->fx)) != 0)
+		tell(p, "the x87 unit", g);
 	if (memcmp(g[0].ram + G_DATA - 0x1000, g[1].ram + G_DATA - 0x1000, 0x6000) != 0 ||
 	    memcmp(g[0].ram + G_CODE, g[1].ram + G_CODE, 0x4000) != 0)
 		tell(p, "memory", g);
@@ -355,7 +404,8 @@ static void run_random_programs(unsigned programs, bool check)
 		}
 	}
 	if (check) {
-		assert_int_equal(x86_code_result(g[1].code)->differences, 0);
+		if (x86_code_result(g[1].code)->differences)
+			fail_msg("%s", x86_code_result(g[1].code)->first);
 		assert_in_range(x86_code_result(g[1].code)->compared, programs * 10, UINT64_MAX);
 	}
 	g_close(&g[0]);
@@ -502,11 +552,54 @@ static void code_begins_again_when_there_is_no_more_room(void **state)
 	g_close(&g);
 }
 
+/* The embedder kicks while a block is executed: no other one begins. */
+static enum x86_msr_answer kicks(struct x86_cpu *cpu, uint32_t msr, uint64_t value)
+{
+	(void)msr;
+	(void)value;
+	x86_kick(cpu);
+	return X86_MSR_DONE;
+}
+
+static void a_kick_ends_the_block_in_which_it_comes(void **state)
+{
+	/* A loop of three blocks that are executed thousands of times before one kicks. */
+	static const uint8_t loop[] = {
+		0x48, 0xff, 0xc3,		    /* inc rbx */
+		0x48, 0x81, 0xfb, 0x00, 0x20, 0, 0, /* cmp rbx, 0x2000 */
+		0x75, 0x0a,			    /* jne over */
+		0xb9, 0x00, 0x01, 0x00, 0x00,	    /* mov ecx, 0x100 */
+		0x31, 0xc0,			    /* xor eax, eax */
+		0x99,				    /* cdq */
+		0x0f, 0x30,			    /* wrmsr */
+		0x48, 0xff, 0xc6,		    /* over: inc rsi */
+		0xeb, 0xe5,			    /* jmp */
+	};
+	struct x86_ops ops;
+	struct x86_exit x;
+	struct guest g;
+
+	(void)state;
+	assert_int_equal(g_open_with(&g, 1, false), 0);
+	ops = *g.cpu->ops;
+	ops.wrmsr = kicks;
+	g.cpu->ops = &ops;
+	g_put(&g, G_CODE, loop, sizeof(loop));
+	g.cpu->regs.rbx = g.cpu->regs.rsi = 0;
+	g.cpu->rip = G_CODE;
+	assert_int_equal(x86_run(g.cpu, &x, 10000000), 0);
+	assert_int_equal(x.reason, X86_EXIT_KICK);
+	assert_int_equal(g.cpu->regs.rbx, 0x2000);
+	assert_in_range(g.cpu->regs.rsi, 0x1fff, 0x2000);
+	g_close(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_programs_run_as_the_interpreter_runs_them),
 		cmocka_unit_test(a_check_of_random_programs_finds_no_difference),
+		cmocka_unit_test(a_kick_ends_the_block_in_which_it_comes),
 		cmocka_unit_test(what_is_emitted_is_what_was_meant),
 		cmocka_unit_test(constants_are_moved_whole),
 		cmocka_unit_test(nothing_is_written_past_the_end),

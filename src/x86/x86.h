@@ -189,9 +189,13 @@ struct x86_cpu {
 	 */
 	uint64_t jc_key, jc_key_global;
 	struct jc_entry *jumps;
-	uint64_t spill; /* of emitted code */
+	uint64_t spill;	     /* of emitted code */
+	uint64_t spilled[2]; /* of its calls */
 	uint32_t host_mxcsr;
 	uint8_t vectors; /* the host's registers have the guest's, and MXCSR, for now */
+	uint8_t x87;	 /* its x87 unit has the guest's state, but for the last instruction: */
+	uint16_t x87_fop;
+	uint64_t x87_fip, x87_fdp;
 	uint8_t rmw_pending;
 	uint8_t shadow; /* interrupts blocked: 1 by STI, 2 by MOV SS or POP SS; 0x80 while it lasts
 			 */
@@ -200,7 +204,11 @@ struct x86_cpu {
 	uint64_t sysflags; /* RFLAGS without the six of fl */
 	struct x86_seg seg[X86_SEGS];
 	struct x86_xmm xmm[16];
-	struct x86_fxregs fx; /* MXCSR is here too */
+	struct {		      /* as XSAVE has it */
+		struct x86_fxregs fx; /* MXCSR is here too */
+		uint8_t fx_unused[512 - sizeof(struct x86_fxregs)];
+		uint64_t fx_header[8];
+	} __attribute__((aligned(64)));
 
 	struct x86_seg ldtr, tr;
 	struct x86_dtr gdtr, idtr;
@@ -281,6 +289,8 @@ int x86_code_translate(struct x86_code *code, unsigned after);
 /* The same to find differences: translated blocks are executed by both, now and then, and the guest
  * goes on from what was interpreted. With one processor. */
 int x86_code_check(struct x86_code *code, unsigned after);
+/* Neither, which is so from the start. Before a processor is made. */
+void x86_code_interpret(struct x86_code *code);
 struct x86_check_result {
 	uint64_t compared, differences; /* executions of blocks */
 	char first[160];		/* of the differences, in words */

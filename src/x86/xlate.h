@@ -12,6 +12,7 @@
  * xlate_unit.c   one block: memory accesses, exits, call-outs
  * xlate_int.c    its integer instructions
  * xlate_sse.c    its vector instructions
+ * xlate_x87.c    its x87 instructions
  * xlate_check.c  both executed and compared
  * xlate.c        when blocks are translated, linked and forgotten */
 #ifndef X86_XLATE_H
@@ -36,8 +37,9 @@ struct xl_stubs {
 	const uint8_t *tailout; /* RAX: the operation, after which the block is left */
 	const uint8_t *load[4], *store[4], *rmw[4]; /* by log2 of the size */
 	const uint8_t *rmw_done;
-	const uint8_t *vectors;	    /* load them; flags kept */
-	const uint8_t *try_vectors; /* ZF: done; else an exception is not masked */
+	const uint8_t *vectors;	      /* load them; flags kept */
+	const uint8_t *try_vectors;   /* ZF: done; else an exception is not masked */
+	const uint8_t *x87, *try_x87; /* the same of the x87 unit */
 };
 
 /* What the processors of a guest share of it. */
@@ -98,7 +100,15 @@ enum xl_cold_kind {
 	COLD_EXIT,
 	COLD_TAILOUT,
 	COLD_GOTO,
-	COLD_VECTORS
+	COLD_VECTORS,
+	COLD_X87
+};
+
+/* The last x87 instruction, as long as nobody was told. */
+struct xl_last {
+	bool is;
+	uint16_t fop;
+	unsigned off; /* from the block */
 };
 
 /* What is out of the way: a place jumped from, and where to go on. */
@@ -108,8 +118,9 @@ struct xl_cold {
 	const uint8_t *back;
 	const struct x86_op *op;
 	unsigned size, count;
-	bool vectors; /* the host has the guest's when it goes on */
-	bool global;  /* the entry at R11 may be good for all address spaces */
+	bool vectors, x87; /* the host has the guest's when it goes on */
+	struct xl_last last;
+	bool global; /* the entry at R11 may be good for all address spaces */
 	struct xl_value value;
 	struct xl_change change;
 	struct x86_link *link;
@@ -127,7 +138,8 @@ struct xl_unit {
 	bool failed, check;
 	/* Where the guest's flags are; both may be true. */
 	bool flags_host, flags_mem;
-	bool vectors; /* the host has the guest's for certain */
+	bool vectors, x87; /* the host has the guest's for certain */
+	struct xl_last last;
 	struct xl_cold colds[XL_COLDS];
 
 	/* the instruction in hand */
@@ -176,12 +188,17 @@ void xl_callout(struct xl_unit *u);
  * interpreter goes on with the operation. */
 void xl_direct(struct xl_unit *u, unsigned size, bool write);
 void xl_tailout_at(struct xl_unit *u, uint8_t *from);
-/* The host's vector registers and MXCSR become the guest's, there and back. */
+/* The host's vector registers and MXCSR, or its x87 unit, become the guest's, there and back. */
 void xl_vectors_later(struct xl_unit *u, uint8_t *from);
+void xl_x87_later(struct xl_unit *u, uint8_t *from);
+/* Tell cpu of the last x87 instruction, which must be so on all ways out. */
+void xl_last_put(struct xl_unit *u, const struct xl_last *last, unsigned scratch);
+void xl_last_tell(struct xl_unit *u, unsigned scratch);
 
 /* One instruction; false: not of those that are emitted. */
 bool xl_int(struct xl_unit *u);
 bool xl_sse(struct xl_unit *u);
+bool xl_x87(struct xl_unit *u);
 void xl_vectors(struct xl_unit *u);
 
 /* The whole block. false: it stays with the interpreter. */

@@ -104,7 +104,8 @@ static void note(struct x86_cpu *cpu, uint8_t *host, unsigned len)
 {
 	struct x86_check *c = cpu->check;
 
-	if (c->stores == JOURNAL)
+	/* One by one, instructions would see code that was just changed; a block does not. */
+	if (c->stores == JOURNAL || x86_code_at(cpu->code, host, len))
 		longjmp(cpu->jb, JMP_CANNOT);
 	c->journal[c->stores].host = host;
 	c->journal[c->stores].len = len;

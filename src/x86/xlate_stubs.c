@@ -4,6 +4,7 @@
  * Emitted code runs on the stack that C had when it called `enter`, 16-byte aligned, with nothing
  * of its own on it; it never calls emitted code. All that it calls may leave by longjmp(): so the
  * guest's registers are in struct x86_cpu before C is called. */
+#include "x86/x87.h"
 #include "x86/xlate.h"
 
 #define FIELD(name) rm_at(H_R15, (int32_t)offsetof(struct x86_cpu, name))
@@ -60,11 +61,81 @@ static void fetch_vectors(struct emit *e)
 	emit1(e, 1);
 }
 
+/* XSAVE or XRSTOR of the x87 state alone. Changes RAX, which is in spilled[0] as RDX is in
+ * spilled[1], and comes back with them as they were; flags stay. */
+static void x87_component(struct emit *e, unsigned ext)
+{
+	emit_mov_imm(e, H_RAX, 1);
+	emit_mov_imm(e, H_RDX, 0);
+	emit_op(e, 8, OPC_0F | 0xae, ext, FIELD(fx));
+}
+
+static void copy(struct emit *e, unsigned size, struct host_rm to, struct host_rm from)
+{
+	emit_load(e, size, H_RAX, from);
+	emit_store(e, size, to, H_RAX);
+}
+
+/* The pointers, between the image and where emitted code has them. */
+static void copy_last(struct emit *e, bool to_image)
+{
+	const struct host_rm mine[] = {FIELD(x87_fip), FIELD(x87_fdp), FIELD(x87_fop)},
+			     image[] = {FIELD(fx.fip), FIELD(fx.fdp), FIELD(fx.fop)};
+	unsigned i;
+
+	for (i = 0; i < 3; i++)
+		copy(e, i == 2 ? 2 : 8, to_image ? image[i] : mine[i],
+		     to_image ? mine[i] : image[i]);
+}
+
+static void keep_rax_rdx(struct emit *e, bool back)
+{
+	if (back) {
+		emit_load(e, 8, H_RAX, FIELD(spilled[0]));
+		emit_load(e, 8, H_RDX, FIELD(spilled[1]));
+	} else {
+		emit_store(e, 8, FIELD(spilled[0]), H_RAX);
+		emit_store(e, 8, FIELD(spilled[1]), H_RDX);
+	}
+}
+
+/* Like the vectors. */
+static void put_x87_away(struct emit *e)
+{
+	uint8_t *none;
+
+	emit_op(e, 1, 0x80, 7, FIELD(x87)); /* cmpb $0 */
+	emit1(e, 0);
+	none = emit_jcc_later(e, CC_E);
+	keep_rax_rdx(e, false);
+	x87_component(e, 4); /* xsave64 */
+	emit1(e, 0xdb);	     /* fninit */
+	emit1(e, 0xe3);
+	copy_last(e, true);
+	emit_op(e, 1, 0xc6, 0, FIELD(x87)); /* movb $0 */
+	emit1(e, 0);
+	keep_rax_rdx(e, true);
+	emit_lands(e, none);
+}
+
+static void fetch_x87(struct emit *e)
+{
+	keep_rax_rdx(e, false);
+	copy_last(e, false);
+	emit_op(e, 8, 0xc7, 0, FIELD(fx_header[0])); /* movq $1: it is there */
+	emit_imm(e, 4, 1);
+	x87_component(e, 5); /* xrstor64 */
+	emit_op(e, 1, 0xc6, 0, FIELD(x87));
+	emit1(e, 1);
+	keep_rax_rdx(e, true);
+}
+
 static void put_away(struct emit *e)
 {
 	unsigned g;
 
 	put_vectors_away(e);
+	put_x87_away(e);
 	for (g = 0; g < 16; g++)
 		if (xl_home[g] != H_NONE)
 			emit_store(e, 8, xl_slot(g), xl_home[g]);
@@ -269,6 +340,25 @@ static void make_vectors(struct emit *e, struct xl_stubs *s)
 	ret(e);
 }
 
+static void make_x87(struct emit *e, struct xl_stubs *s)
+{
+	uint8_t *unmasked;
+
+	s->x87 = start(e);
+	fetch_x87(e);
+	ret(e);
+
+	s->try_x87 = start(e);
+	emit_op(e, 4, OPC_0F | 0xb7, H_R11, FIELD(fx.fcw)); /* movzwl */
+	emit_op(e, 4, 0xf7, 2, rm_reg(H_R11));		    /* not */
+	emit_op(e, 4, 0xf7, 0, rm_reg(H_R11));		    /* test */
+	emit4(e, FCW_MASKS);
+	unmasked = emit_jcc_later(e, CC_NE);
+	fetch_x87(e);
+	emit_lands(e, unmasked);
+	ret(e);
+}
+
 void xl_make_stubs(struct emit *e, struct xl_stubs *s, bool check)
 {
 	unsigned i;
@@ -288,4 +378,5 @@ void xl_make_stubs(struct emit *e, struct xl_stubs *s, bool check)
 	}
 	make_rmw_done(e, s);
 	make_vectors(e, s);
+	make_x87(e, s);
 }

@@ -122,6 +122,8 @@ static struct xl_cold *cold(struct xl_unit *u, enum xl_cold_kind kind, uint8_t *
 	c->from = from;
 	c->op = u->op;
 	c->vectors = u->vectors;
+	c->x87 = u->x87;
+	c->last = u->last;
 	return c;
 }
 
@@ -219,6 +221,11 @@ void xl_tailout_at(struct xl_unit *u, uint8_t *from)
 void xl_vectors_later(struct xl_unit *u, uint8_t *from)
 {
 	cold(u, COLD_VECTORS, from)->back = emit_here(&u->e);
+}
+
+void xl_x87_later(struct xl_unit *u, uint8_t *from)
+{
+	cold(u, COLD_X87, from)->back = emit_here(&u->e);
 }
 
 void xl_load(struct xl_unit *u, unsigned size)
@@ -338,6 +345,7 @@ void xl_exit(struct xl_unit *u, struct x86_link *link, unsigned count)
 {
 	struct emit *e = &u->e;
 
+	xl_last_tell(u, H_R11);
 	count_down(u, count);
 	if (link->delta == 0) {
 		emit_jmp(e, u->entry);
@@ -406,6 +414,7 @@ void xl_find(struct xl_unit *u, bool keep)
 
 void xl_go(struct xl_unit *u, unsigned count)
 {
+	xl_last_tell(u, H_R14);
 	count_down(u, count);
 	emit_store(&u->e, 8, FIELD(blkrip), H_RAX);
 	emit_op(&u->e, 4, 0xff, 4, rm_at(H_R11, offsetof(struct x86_block, code)));
@@ -417,13 +426,14 @@ void xl_callout(struct xl_unit *u)
 	struct x86_op *ops;
 
 	xl_flags_clobber(u);
+	xl_last_tell(u, H_R11);
 	if (u->ended || u->check) {
 		emit_mov_imm(&u->e, H_RAX, (uint64_t)(uintptr_t)u->op);
 		emit_jmp(&u->e, u->stubs->tailout);
 		return;
 	}
 	u->callouts++;
-	u->vectors = false;
+	u->vectors = u->x87 = false;
 	ops = xl_callout_ops(u->cpu, u->nops + 1);
 	if (!ops) {
 		u->failed = true;
@@ -452,6 +462,8 @@ static void emit_cold(struct xl_unit *u, const struct xl_cold *c)
 		emit_op(e, 8, 0x3b, H_R14, rm_at(H_R11, offsetof(struct jc_entry, key)));
 		emit_jcc(e, CC_E, c->back);
 	}
+	if (c->kind != COLD_EXIT)
+		xl_last_put(u, &c->last, H_R11);
 	switch (c->kind) {
 	case COLD_LOAD:
 		emit_mov_imm(e, H_R11, op);
@@ -471,6 +483,7 @@ static void emit_cold(struct xl_unit *u, const struct xl_cold *c)
 		emit_call(e, s->rmw_done);
 		break;
 	case COLD_EXIT:
+		u->last = c->last;
 		xl_exit(u, c->link, c->count);
 		return;
 	case COLD_TAILOUT:
@@ -483,6 +496,12 @@ static void emit_cold(struct xl_unit *u, const struct xl_cold *c)
 		emit_mov_imm(e, H_RAX, op);
 		emit_jmp(e, s->tailout);
 		return;
+	case COLD_X87:
+		emit_call(e, s->try_x87);
+		emit_jcc(e, CC_E, c->back);
+		emit_mov_imm(e, H_RAX, op);
+		emit_jmp(e, s->tailout);
+		return;
 	case COLD_GOTO:
 		emit_alu_imm(e, 8, 5, FIELD(left), c->op->n + 1);
 		emit_jmp(e, s->goes);
@@ -490,6 +509,8 @@ static void emit_cold(struct xl_unit *u, const struct xl_cold *c)
 	}
 	if (c->vectors) /* put away by what was called */
 		emit_call(e, s->vectors);
+	if (c->x87)
+		emit_call(e, s->x87);
 	emit_jmp(e, c->back);
 }
 
@@ -503,7 +524,7 @@ static void one(struct xl_unit *u, const ZydisDecoder *d)
 	    u->in.length != u->op->len || u->op->fn == x86_ud ||
 	    !ZYAN_SUCCESS(ZydisDecoderDecodeOperands(d, &ctx, &u->in, u->o,
 						     u->in.operand_count_visible)) ||
-	    (!xl_int(u) && !xl_sse(u)))
+	    (!xl_int(u) && !xl_sse(u) && !xl_x87(u)))
 		xl_callout(u);
 }
 
@@ -520,7 +541,8 @@ bool xl_unit(struct xl_unit *u)
 	u->entry = emit_here(&u->e);
 	u->flags_host = false;
 	u->flags_mem = true;
-	u->vectors = false;
+	u->vectors = u->x87 = false;
+	u->last.is = false;
 	emit_alu_imm(&u->e, 8, 7, FIELD(left), ninsns);
 	emit_jcc(&u->e, CC_L, u->stubs->attend);
 	emit_alu_imm(&u->e, 4, 7, FIELD(attn), 0);
