@@ -17,7 +17,7 @@ fail() {
 
 start() { # options of swtdx run
 	: >"$dir/err"
-	"$swtdx" run --quiet --engine x86 --gdb :0 --memory 128 "$@" --kernel "$guest" >"$dir/out" 2>"$dir/err" &
+	"$swtdx" run --quiet --gdb :0 --memory 128 "$@" --kernel "$guest" >"$dir/out" 2>"$dir/err" &
 	td=$!
 	port=
 	while [ -z "$port" ]; do

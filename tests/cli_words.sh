@@ -30,7 +30,7 @@ grep -q 'did you mean --perfetto?' err || fail "no option suggested"
 "$swtdx" run --vcpus 65 x 2>err
 [ $? -eq 2 ] && grep -q -- '--vcpus takes a number from 1 to 64, not "65"' err || fail "the limit is not named"
 "$swtdx" run --engine arm x 2>err
-grep -q -- '--engine takes x86|native|translate|check, not "arm"' err || fail "the choices are not named"
+grep -q -- '--engine takes translate|interpret|check|native, not "arm"' err || fail "the choices are not named"
 "$swtdx" run --gdb nowhere x 2>err
 [ $? -eq 2 ] || fail "an address for gdb that is none is found out late"
 

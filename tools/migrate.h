@@ -11,6 +11,7 @@
 #include <swtdx/migrate.h>
 #include <swtdx/model.h>
 #include <swtdx/sim.h>
+#include <swtdx/x86.h>
 
 #include "tools/run_console.h"
 #include "tools/run_ports.h"
@@ -21,7 +22,8 @@ enum { MIGRATE_MAX_VCPUS = 16, MIGRATE_PLACES = 2 };
 struct migrate_options {
 	const char *kernel, *initrd, *append, *to, *when;
 	uint64_t memory, vcpus, times, after, streams, rounds, enough, abort_at, timeout;
-	bool post_copy, huge, dynamic_pamt, interpret, quiet, json;
+	enum tdx_x86_execution execution;
+	bool post_copy, huge, dynamic_pamt, quiet, json;
 	enum sandbox_mode sandbox;
 };
 

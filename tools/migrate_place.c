@@ -48,7 +48,7 @@ static int set_engine(struct migrate_place *p)
 
 	if (!x86)
 		return complain(p, "the processor", strerror(ENOMEM));
-	if (!p->all->o.interpret && tdx_x86_engine_translate(x86, 0))
+	if (tdx_x86_engine_execute(x86, p->all->o.execution))
 		migrate_say(p->all, "no memory may be made executable: interpreting");
 	p->engine = tdx_native_beside_new(x86, tdx_sim_migtd_guest, &p->migtd);
 	if (!p->engine) {

@@ -12,6 +12,7 @@
 #include <swtdx/measure.h>
 #include <swtdx/model.h>
 #include <swtdx/vmm.h>
+#include <swtdx/x86.h>
 
 #include "tools/gdb/target_td.h"
 #include "tools/run_attend.h"
@@ -38,7 +39,8 @@ struct run_options {
 	enum tdx_tdvf_order order;
 	const char *host, *fault;
 	bool dynamic_pamt;
-	bool huge, debug, quiet, json, native, translate, check, unfiltered, la57;
+	bool huge, debug, quiet, json, native, unfiltered, la57;
+	enum tdx_x86_execution execution;
 	enum sandbox_mode sandbox;
 	uint64_t timeout; /* seconds; 0: none */
 	uint64_t seed;

@@ -16,6 +16,7 @@
 #include "board/board.h"
 #include "tools/gdb/gdb.h"
 #include "tools/gdb/target_host.h"
+#include "tools/execution.h"
 #include "tools/file.h"
 #include "tools/host_boot.h"
 #include "tools/host_calls.h"
@@ -29,6 +30,7 @@ struct host {
 	const char *kernel, *initrd, *append, *symbols_file, *fault_text, *trace_file, *gdb_where;
 	uint64_t cpus, packages, memory, seed, trace_mib;
 	bool missing, unwatched;
+	unsigned engine;
 	struct board *board;
 	struct host_names names;
 	struct host_calls calls;
@@ -106,6 +108,21 @@ static void close_terminal(struct host *h)
 }
 
 /* --- what it tells in the end --- */
+
+/* Of --engine check. False: something differed. */
+static bool show_compared(struct host *h)
+{
+	const char *first;
+	uint64_t compared;
+	const uint64_t n = board_differences(h->board, &compared, &first);
+
+	if (execution_of(h->engine) != TDX_X86_EXECUTE_CHECK)
+		return true;
+	fprintf(stderr,
+		"host: %" PRIu64 " of %" PRIu64 " executions of translated blocks differed%s%s\n",
+		n, compared, n ? ": " : "", n ? first : "");
+	return n == 0;
+}
 
 static void show_end(struct host *h, enum board_end end)
 {
@@ -222,6 +239,7 @@ static int run(struct host *h)
 		.packages = (unsigned)h->packages,
 		.memory = h->memory * MIB,
 		.seed = h->seed,
+		.execution = execution_of(h->engine),
 		.console = &console,
 		.console_arg = h,
 		.report = h->unwatched ? NULL : host_report,
@@ -261,6 +279,8 @@ static int run(struct host *h)
 		show_end(h, end);
 		host_show_failures(&h->calls);
 		status = board_reports(h->board) ? VERB_DIFFERENCE : ends[end].status;
+		if (!show_compared(h))
+			status = VERB_DIFFERENCE;
 		if (!end_calls(h))
 			status = VERB_ENVIRONMENT;
 	}
@@ -274,6 +294,7 @@ int verb_host(int argc, char **argv)
 			 .packages = 1,
 			 .memory = 6144,
 			 .append = "console=ttyS0",
+			 .engine = EXECUTION_NOT_SAID,
 			 .input = -1,
 			 .trace_mib = 1024};
 	const struct verb_option options[] = {
@@ -286,6 +307,7 @@ int verb_host(int argc, char **argv)
 		OPTION_NUMBER("memory", "MIB", &h.memory, 3072, 65536,
 			      "memory in MiB; without it, 6144"),
 		OPTION_NUMBER("seed", "N", &h.seed, 1, UINT64_MAX, "of the simulated entropy"),
+		OPTION_CHOICE("engine", EXECUTION_WORDS, &h.engine, EXECUTION_HELP),
 		OPTION_TEXT("symbols", "FILE", &h.symbols_file,
 			    "the kernel's vmlinux, for the names of its functions; without it, "
 			    "--kernel if that is one, or the kernel's own table"),
@@ -324,6 +346,8 @@ int verb_host(int argc, char **argv)
 		return options_wrong(&usage, "--kernel is missing");
 	if (h.packages > h.cpus)
 		return options_wrong(&usage, "more packages than processors");
+	if (execution_of(h.engine) == TDX_X86_EXECUTE_CHECK && h.cpus > 1)
+		return options_wrong(&usage, "--engine check takes one processor: --cpus 1");
 	if (h.gdb_where && !gdb_is_address(h.gdb_where))
 		return options_wrong(&usage, "--gdb takes [ADDRESS]:PORT, not \"%s\"", h.gdb_where);
 	why = host_faults_parse(h.fault_text, h.fault, TDX_MODEL_FAULTS, &h.nfaults);

@@ -17,6 +17,7 @@
 
 #include "kvm/kvm.h"
 #include "preload/preload.h"
+#include "tools/execution.h"
 #include "tools/options.h"
 #include "tools/text.h"
 #include "tools/verbs.h"
@@ -249,16 +250,14 @@ int verb_kvm(int argc, char **argv)
 	const char *trace = NULL, *fault = NULL, *cap = NULL;
 	uint64_t memory = 0, cpus = 0, seed = 0;
 	bool missing = false, quiet = false, listed = false;
-	unsigned engine = 0;
+	unsigned engine = EXECUTION_NOT_SAID;
 	const struct verb_option options[] = {
 		OPTION_NUMBER("memory", "MIB", &memory, 2048, 1u << 20,
 			      "memory of the simulated machine; costs what is used (16384)"),
 		OPTION_NUMBER("cpus", "N", &cpus, 1, 256,
 			      "its logical processors, and vCPUs of a TD at most (16)"),
 		OPTION_NUMBER("seed", "N", &seed, 0, UINT64_MAX, "seed of the machine's entropy"),
-		OPTION_CHOICE("engine", "x86|translate", &engine,
-			      "what runs guests: x86, an interpreter (the default), or translate, "
-			      "with a translator for code that is executed often"),
+		OPTION_CHOICE("engine", EXECUTION_TWO_WORDS, &engine, EXECUTION_TWO_HELP),
 		OPTION_TEXT("trace", "FILE", &trace,
 			    "record every call of the module, see swtdx replay"),
 		OPTION_TEXT("fault", "LEAF#N=STATUS[,...]", &fault,
@@ -309,8 +308,7 @@ int verb_kvm(int argc, char **argv)
 	set_number(PRELOAD_MEMORY, memory);
 	set_number(PRELOAD_CPUS, cpus);
 	set_number(PRELOAD_SEED, seed);
-	if (engine)
-		setenv(PRELOAD_TRANSLATE, "1", 1);
+	set_number(PRELOAD_ENGINE, execution_of(engine));
 	if (trace)
 		setenv(PRELOAD_TRACE, trace, 1);
 	if (*faults)

@@ -14,6 +14,7 @@
 #include <swtdx/attest.h>
 
 #include "tools/boot_files.h"
+#include "tools/execution.h"
 #include "tools/file.h"
 #include "tools/migrate.h"
 #include "tools/options.h"
@@ -269,7 +270,7 @@ int verb_migrate(int argc, char **argv)
 {
 	struct migrate_options o = {.to = "machine", .vcpus = 1, .times = 1, .after = 5};
 	uint64_t mib = DEFAULT_MEMORY_MIB;
-	unsigned engine = 0, sandbox = SANDBOX_ON;
+	unsigned engine = EXECUTION_NOT_SAID, sandbox = SANDBOX_ON;
 	struct migration *m;
 	const struct verb_option options[] = {
 		OPTION_TEXT("kernel", "FILE", &o.kernel,
@@ -296,9 +297,7 @@ int verb_migrate(int argc, char **argv)
 			    "move the TD first, and then its memory, while it runs there"),
 		OPTION_NUMBER("abort-at", "ROUND", &o.abort_at, 1, TDX_MIG_ROUNDS_MAX,
 			      "give the first move up in that round; it does not count"),
-		OPTION_CHOICE("engine", "translate|x86", &engine,
-			      "what executes the guest: with a translator for code that is "
-			      "executed often (the default), or an interpreter"),
+		OPTION_CHOICE("engine", EXECUTION_TWO_WORDS, &engine, EXECUTION_TWO_HELP),
 		OPTION_FLAG("huge-pages", &o.huge,
 			    "map 2M private pages where the guest accepts 2M"),
 		OPTION_FLAG("dynamic-pamt", &o.dynamic_pamt,
@@ -335,7 +334,7 @@ int verb_migrate(int argc, char **argv)
 	if (!m)
 		return complain("memory", ENOMEM);
 	o.memory = mib << 20;
-	o.interpret = engine == 1;
+	o.execution = execution_of(engine);
 	o.sandbox = (enum sandbox_mode)sandbox;
 	m->o = o;
 	m->file = -1;

@@ -14,6 +14,7 @@
 
 #include "port/model.h"
 #include "tools/boot_files.h"
+#include "tools/execution.h"
 #include "tools/file.h"
 #include "tools/gdb/gdb.h"
 #include "tools/options.h"
@@ -212,7 +213,7 @@ static bool differences(struct run_session *s)
 	const char *first;
 	uint64_t n, compared;
 
-	if (!s->o.check || !s->engine)
+	if (s->o.execution != TDX_X86_EXECUTE_CHECK || !s->engine)
 		return false;
 	n = tdx_x86_engine_differences(s->engine, &compared, &first);
 	snprintf(line, sizeof(line), "%llu of %llu executions of translated blocks differed%s%s",
@@ -373,8 +374,7 @@ static int set_engine(struct run_session *s)
 	}
 	if (!engine)
 		return run_complain(s, "the processor", strerror(ENOMEM));
-	if ((s->o.translate && tdx_x86_engine_translate(engine, 0)) ||
-	    (s->o.check && tdx_x86_engine_check(engine, 0)))
+	if (s->engine && tdx_x86_engine_execute(engine, s->o.execution))
 		run_log(s, "no memory may be made executable: interpreting");
 	tdx_model_set_engine(s->model, engine);
 	return VERB_OK;
@@ -459,12 +459,15 @@ static int load_and_go(struct run_session *s)
 	return status == VERB_OK ? go(s) : status;
 }
 
+/* Behind those of EXECUTION_WORDS. */
+enum { ENGINE_NATIVE = 3 };
+
 int verb_run(int argc, char **argv)
 {
 	struct run_options o = {.serial = {"stdio", "none"}};
 	uint64_t mib = DEFAULT_MEMORY_MIB, trace_mib = DEFAULT_TRACE_MIB, vcpus = 1, cpus = 2,
 		 packages = 1, dies = 1;
-	unsigned engine = 0, order = 0, sandbox = SANDBOX_ON, cpu = 0, erratum = 0;
+	unsigned engine = EXECUTION_NOT_SAID, order = 0, sandbox = SANDBOX_ON, cpu = 0, erratum = 0;
 	const struct verb_option options[] = {
 		OPTION_NUMBER("memory", "MIB", &mib, 128, 1u << 20, "memory of the TD (512)"),
 		OPTION_NUMBER("vcpus", "N", &vcpus, 1, RUN_MAX_VCPUS, "vCPUs of the TD (1)"),
@@ -496,11 +499,9 @@ int verb_run(int argc, char **argv)
 			"own in place of IMAGE"),
 		OPTION_TEXT("initrd", "FILE", &o.initrd, "its initial file system"),
 		OPTION_TEXT("append", "CMDLINE", &o.append, "its command line"),
-		OPTION_CHOICE(
-			"engine", "x86|native|translate|check", &engine,
-			"what runs the guest: x86, an interpreter (the default); translate, with a "
-			"translator for code that is executed often; check, both, compared; or "
-			"native, a C function in place of the guest's code"),
+		OPTION_CHOICE("engine", EXECUTION_WORDS "|native", &engine,
+			      EXECUTION_HELP
+			      "; or native, a C function in place of the guest's code"),
 		OPTION_CHOICE("order", "page|section|all", &order,
 			      "order of PAGE.ADD and MR.EXTEND (page), see swtdx measure"),
 		OPTION_FLAG("huge-pages", &o.huge,
@@ -561,7 +562,7 @@ int verb_run(int argc, char **argv)
 	if (argc != (o.kernel ? 0 : 1))
 		return options_wrong(&usage, o.kernel ? "an IMAGE and --kernel exclude each other"
 						      : "one IMAGE is needed, or --kernel");
-	if (o.report && engine != 1)
+	if (o.report && engine != ENGINE_NATIVE)
 		return options_wrong(&usage, "--report goes with --engine native");
 	for (unsigned i = 0; i < RUN_SERIALS; i++)
 		if (!run_serial_kind(o.serial[i], &kind[i]))
@@ -571,7 +572,7 @@ int verb_run(int argc, char **argv)
 					     o.serial[i]);
 	if (kind[0] == RUN_CONSOLE_STDIO && kind[1] == RUN_CONSOLE_STDIO)
 		return options_wrong(&usage, "there is one standard input for two serial ports");
-	if (engine == 3 && vcpus > 1)
+	if (execution_of(engine) == TDX_X86_EXECUTE_CHECK && vcpus > 1)
 		return options_wrong(&usage, "--engine check takes one vCPU");
 	if (o.trace && !strcmp(o.trace, "-") &&
 	    ((o.summary && !strcmp(o.summary, "-")) || (o.report && !strcmp(o.report, "-"))))
@@ -590,9 +591,8 @@ int verb_run(int argc, char **argv)
 	o.cpu = cpu;
 	o.erratum = (enum run_erratum)erratum;
 	o.sandbox = (enum sandbox_mode)sandbox;
-	o.native = engine == 1;
-	o.translate = engine == 2;
-	o.check = engine == 3;
+	o.native = engine == ENGINE_NATIVE;
+	o.execution = execution_of(engine);
 	o.order = (enum tdx_tdvf_order)order;
 	o.image = o.kernel ? o.kernel : argv[0];
 	s = calloc(1, sizeof(*s));

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The x86 engine: a vCPU runs real guest code, in the world the module makes for it.
  *
- * It interprets: private memory through the Secure EPT, shared memory through the host's tables,
- * TDCALLs, #VE and VM exits as a processor would. Several vCPUs run as threads, in x86 memory
- *order.
+ * Private memory is found through the Secure EPT, shared memory through the host's tables; TDCALLs,
+ * #VE and VM exits are as a processor has them. Several vCPUs run as threads, in x86 memory order.
  *
  *	tdx_model_set_real_time(model);
  *	tdx_model_set_engine(model, tdx_x86_engine_new(NULL, NULL)); */
@@ -19,20 +18,28 @@ extern "C" {
 
 struct tdx_engine;
 
-/* For tdx_model_set_engine(), which takes it over. `log` (may be NULL; any thread) is told why a
- * vCPU stopped: a triple fault, or an instruction or mode the interpreter does not know, which
- * looks to the module like one. NULL: out of memory. */
+/* How code is executed. The guest cannot tell, but by the time it takes. */
+enum tdx_x86_execution {
+	TDX_X86_EXECUTE_DEFAULT,   /* translate; interpret in builds that check every pointer */
+	TDX_X86_EXECUTE_TRANSLATE, /* what is executed often becomes the host's code */
+	TDX_X86_EXECUTE_INTERPRET,
+	/* To test the translator: now and then a block is executed by both, and TDs go on from what
+	 * was interpreted. For TDs of one vCPU. */
+	TDX_X86_EXECUTE_CHECK,
+};
+
+/* For tdx_model_set_engine(), which takes it over; executes as TDX_X86_EXECUTE_DEFAULT has it.
+ * `log` (may be NULL; any thread) is told why a vCPU stopped: a triple fault, or an instruction or
+ * mode the processor does not know, which looks to the module like one. NULL: out of memory. */
 struct tdx_engine *tdx_x86_engine_new(void (*log)(void *arg, const char *line), void *arg);
 
-/* Code that was executed `after` times (0: a good number) becomes the host's. Before a vCPU is
- * made; takes 256 MiB of address space, of which one mapping is executable, and makes no system
- * call later. 0; -EPERM or -ENOMEM where that cannot be had: all is interpreted. */
-int tdx_x86_engine_translate(struct tdx_engine *engine, unsigned after);
+/* Before a vCPU is made. The translator takes twice 256 MiB of address space, one half of it
+ * executable, and makes no system call later. 0; -EPERM or -ENOMEM where that cannot be had: all is
+ * interpreted. */
+int tdx_x86_engine_execute(struct tdx_engine *engine, enum tdx_x86_execution how);
 
-/* The same to test it: now and then a block is executed by both, and TDs go on from what was
- * interpreted. For TDs of one vCPU. Afterwards: executions that differed, of how many, and the
- * first in words (NULL: not wanted; owned by the engine). */
-int tdx_x86_engine_check(struct tdx_engine *engine, unsigned after);
+/* Of TDX_X86_EXECUTE_CHECK, afterwards: executions that differed, of how many, and the first in
+ * words (NULL: not wanted; owned by the engine). */
 uint64_t tdx_x86_engine_differences(const struct tdx_engine *engine, uint64_t *compared,
 				    const char **first);
 

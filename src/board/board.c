@@ -9,6 +9,8 @@
 
 #include <swtdx/x86.h>
 
+#include "engine/execution.h"
+
 #define LOW_END	     0x7b000000ull /* of RAM below 4 GiB; what follows is reserved to 2 GiB */
 #define RESERVED_END 0x80000000ull
 #define HIGH	     0x100000000ull
@@ -93,7 +95,11 @@ static bool start(struct board *b, char *err, size_t errlen)
 			engine->ops->free(engine);
 		return false;
 	}
+	/* Where memory cannot be had for it, all is interpreted. */
+	tdx_x86_engine_execute(engine, b->cfg.execution);
+	execution_set(b->code, b->cfg.execution);
 	system_set_engine(b->sys, engine);
+	b->engine = engine;
 	b->m->acknowledge = board_acknowledge;
 	b->m->eoi = board_eoi;
 	b->m->self_ipi = board_self_ipi;
@@ -273,6 +279,17 @@ uint64_t board_pages(const struct board *b)
 	uint64_t count[16];
 
 	return system_pages(b->sys, count);
+}
+
+uint64_t board_differences(const struct board *b, uint64_t *compared, const char **first)
+{
+	const struct x86_check_result *host = x86_code_result(b->code);
+	const uint64_t differ = tdx_x86_engine_differences(b->engine, compared, first);
+
+	*compared += host->compared;
+	if (host->differences)
+		*first = host->first;
+	return differ + host->differences;
 }
 
 uint64_t board_instructions(const struct board *b)

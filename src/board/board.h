@@ -16,6 +16,7 @@
 
 #include <swtdx/system.h>
 #include <swtdx/types.h>
+#include <swtdx/x86.h>
 
 #include "device/uart.h"
 
@@ -75,7 +76,8 @@ struct board_config {
 	unsigned cpus, packages;
 	uint64_t memory; /* bytes of RAM; 0: the default machine's */
 	uint64_t seed;
-	const struct uart_ops *console; /* called under the board's lock; no irq */
+	enum tdx_x86_execution execution; /* of the host's code and of TDs' */
+	const struct uart_ops *console;	  /* called under the board's lock; no irq */
 	void *console_arg;
 	/* NULL: caches are not watched. Called under a lock, of the processors' threads. */
 	void (*report)(void *arg, const struct board_report *report);
@@ -133,6 +135,10 @@ void board_where(struct board *b, unsigned cpu, struct board_chain *chain);
 uint64_t board_pages(const struct board *b);
 /* By all processors as hosts. */
 uint64_t board_instructions(const struct board *b);
+/* With TDX_X86_EXECUTE_CHECK: executions of blocks that differed, of how many, and the first in
+ * words.
+ */
+uint64_t board_differences(const struct board *b, uint64_t *compared, const char **first);
 
 /* The kernel's code: what a return address is. Without this, the range where Linux has it. */
 void board_set_text(struct board *b, uint64_t start, uint64_t end);

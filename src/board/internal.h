@@ -86,6 +86,7 @@ struct board_cpu {
 struct board {
 	struct board_config cfg;
 	struct system *sys;
+	const struct tdx_engine *engine; /* of TDs; the system's */
 	struct machine *m;
 	struct x86_code *code;
 	struct timers *timers;

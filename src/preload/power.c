@@ -135,7 +135,7 @@ static int power_on(void *arg, struct tdx_vmm **vmm)
 	engine = tdx_x86_engine_new(log_line, p);
 	if (!engine || tdx_model_watch(p->model, MAX_REPORTS))
 		return -ENOMEM;
-	if (getenv(PRELOAD_TRANSLATE) && tdx_x86_engine_translate(engine, 0))
+	if (tdx_x86_engine_execute(engine, (enum tdx_x86_execution)number(PRELOAD_ENGINE, 0)))
 		say("no memory may be made executable: interpreting");
 	tdx_model_set_real_time(p->model);
 	tdx_model_set_engine(p->model, engine);

@@ -12,15 +12,15 @@ struct preload;
 struct kvm_host;
 
 /* Names of the environment's variables; what they hold is the verb's to check. */
-#define PRELOAD_TRACE	  "SWTDX_KVM_TRACE"  /* FILE: every call of the module is recorded there */
-#define PRELOAD_FAULT	  "SWTDX_KVM_FAULT"  /* LEAF#N=STATUS[,...] in numbers */
-#define PRELOAD_MEMORY	  "SWTDX_KVM_MEMORY" /* MiB of the machine */
-#define PRELOAD_CPUS	  "SWTDX_KVM_CPUS"   /* logical processors, and vCPUs of a VM at most */
-#define PRELOAD_SEED	  "SWTDX_KVM_SEED"
-#define PRELOAD_MISSING	  "SWTDX_KVM_MISSING"	/* set: what was asked in vain is told in the end */
-#define PRELOAD_TRANSLATE "SWTDX_KVM_TRANSLATE" /* set: guests' code becomes the host's */
-#define PRELOAD_CAPS	  "SWTDX_KVM_CAPS"	/* CAPABILITY=ANSWER[,...] in numbers */
-#define PRELOAD_QUIET	  "SWTDX_KVM_QUIET"
+#define PRELOAD_TRACE	"SWTDX_KVM_TRACE"  /* FILE: every call of the module is recorded there */
+#define PRELOAD_FAULT	"SWTDX_KVM_FAULT"  /* LEAF#N=STATUS[,...] in numbers */
+#define PRELOAD_MEMORY	"SWTDX_KVM_MEMORY" /* MiB of the machine */
+#define PRELOAD_CPUS	"SWTDX_KVM_CPUS"   /* logical processors, and vCPUs of a VM at most */
+#define PRELOAD_SEED	"SWTDX_KVM_SEED"
+#define PRELOAD_MISSING "SWTDX_KVM_MISSING" /* set: what was asked in vain is told in the end */
+#define PRELOAD_ENGINE	"SWTDX_KVM_ENGINE"  /* a number of enum tdx_x86_execution */
+#define PRELOAD_CAPS	"SWTDX_KVM_CAPS"    /* CAPABILITY=ANSWER[,...] in numbers */
+#define PRELOAD_QUIET	"SWTDX_KVM_QUIET"
 
 /* Nothing is powered on before a VM is asked for. NULL: no memory. */
 struct preload *preload_new(void);

@@ -98,8 +98,16 @@ void x86_code_free(struct x86_code *code)
 	free(code);
 }
 
+void x86_code_interpret(struct x86_code *code)
+{
+	xl_pool_free(code->pool);
+	code->pool = NULL;
+}
+
 static int with_translator(struct x86_code *code, unsigned after, bool check)
 {
+	if (code->pool && code->check != check)
+		x86_code_interpret(code);
 	if (!code->pool)
 		code->pool = xl_pool_new(check);
 	code->translate_after = after;

@@ -9,6 +9,7 @@
 #include <swtdx/x86.h>
 
 #include "arch/msr.h"
+#include "engine/execution.h"
 #include "engine/interrupt.h"
 
 /* Instructions between two looks at what nobody kicks for. */
@@ -466,6 +467,7 @@ struct tdx_engine *tdx_x86_engine_new(void (*log)(void *arg, const char *line), 
 		free(e);
 		return NULL;
 	}
+	execution_set(e->code, TDX_X86_EXECUTE_DEFAULT);
 	e->engine.ops = &engine_ops;
 	e->log = log;
 	e->arg = arg;
@@ -473,18 +475,9 @@ struct tdx_engine *tdx_x86_engine_new(void (*log)(void *arg, const char *line), 
 	return &e->engine;
 }
 
-int tdx_x86_engine_translate(struct tdx_engine *engine, unsigned after)
+int tdx_x86_engine_execute(struct tdx_engine *engine, enum tdx_x86_execution how)
 {
-	struct td_engine *e = (struct td_engine *)engine;
-
-	return x86_code_translate(e->code, after ? after : X86_TRANSLATE_AFTER);
-}
-
-int tdx_x86_engine_check(struct tdx_engine *engine, unsigned after)
-{
-	struct td_engine *e = (struct td_engine *)engine;
-
-	return x86_code_check(e->code, after ? after : X86_TRANSLATE_AFTER);
+	return execution_set(((struct td_engine *)engine)->code, how);
 }
 
 uint64_t tdx_x86_engine_differences(const struct tdx_engine *engine, uint64_t *compared,
