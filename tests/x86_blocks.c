@@ -275,7 +275,7 @@ static void a_block_in_use_survives_those_that_are_used_once(void **state)
 /* A program that is independent of its place, and one of a library that all of them call. */
 GUEST_CODE(pie_program, "mov %cr3, %rdx; mov %rdx, %cr3; mov $20, %ecx; 1: call *%rbp;"
 			"add 2f(%rip), %rax; dec %ecx; jnz 1b; hlt; .balign 8; 2: .quad 1");
-GUEST_CODE(pie_library, "push %rbx; mov $3, %ebx; 1: dec %ebx; jnz 1b; cmp $0, 3f(%rip); je 2f;"
+GUEST_CODE(pie_library, "push %rbx; mov $3, %ebx; 1: dec %ebx; jnz 1b; cmpl $0, 3f(%rip); je 2f;"
 			"add $100, %rax; 2: pop %rbx; ret; .balign 4; 3: .long 1");
 
 /* An exec: other pages for the program, other addresses for all, a new address space. */

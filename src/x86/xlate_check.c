@@ -276,10 +276,13 @@ const struct x86_op *xl_check_block(struct x86_cpu *cpu, struct x86_block *b, co
 		memcpy(&cpu->jb, &outer, sizeof(outer));
 		return next;
 	}
-	x86_code_result(cpu->code)->compared++;
 	c->steps = count;
 	other = interpret(cpu, b, how == O_STOPPED ? count : 0, &next);
 	memcpy(&cpu->jb, &outer, sizeof(outer));
+	/* An instruction that wants to begin again as a block of its own has no outcome yet. */
+	if (other == O_CANNOT)
+		longjmp(cpu->jb, JMP_AGAIN);
+	x86_code_result(cpu->code)->compared++;
 	what = difference(cpu, &emitted, how, other);
 	if (what)
 		tell(cpu, start.blkrip, &emitted, what);
@@ -287,7 +290,5 @@ const struct x86_op *xl_check_block(struct x86_cpu *cpu, struct x86_block *b, co
 		longjmp(cpu->jb, JMP_FAULT);
 	if (other == O_EXIT)
 		longjmp(cpu->jb, JMP_EXIT);
-	if (other == O_CANNOT)
-		longjmp(cpu->jb, JMP_AGAIN);
 	return next;
 }
