@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# Guests that mean no good (guest/hostile.c): each ends within 60 s, below 1 GiB of memory, with the
+# Guests that mean no good (guest/hostile.c, guest/hostile_machine.c): each ends within 60 s, below 1 GiB of memory, with the
 # status and the sentence it has earned, few words, and nothing left behind.
-# hostile_guests.py SWTDX GUEST [NAME]...
+# hostile_guests.py SWTDX GUEST MACHINE_GUEST [NAME]...
 import os
 import re
 import signal
@@ -71,6 +71,47 @@ GUESTS = {
     "all_8_at_timers": (0, None, "--vcpus", "8"),
 }
 
+GATE = r"cannot go on at 0x10[0-9a-f]{5}: a call gate"
+MACHINE = {
+    "gdt_in_a_device": (1, VECTORING),
+    "gdt_without_memory": (1, NO_MEMORY),
+    "tss_in_a_device": (1, VECTORING),
+    "tss_without_memory": (1, NO_MEMORY),
+    "tss_too_short": (1, r"triple fault: #UD at 0x10[0-9a-f]{5} could not be delivered"),
+    "ldt_in_a_device": (0, None),
+    "tables_change_themselves": (0, None),
+    "flushes": (0, None),
+    "call_gate_not_canonical": (1, GATE),
+    "call_gate_to_nothing": (1, GATE),
+    "call_gate_to_a_gate": (1, GATE),
+    "interrupt_gate_is_a_task": (1, r"triple fault: #UD at 0x10[0-9a-f]{5} could not be delivered"),
+    "return_not_canonical": (0, None),
+    "system_call_to_nowhere": (1, NO_MEMORY),
+    "string_over_a_segment": (1, NO_MEMORY),
+    "x87_over_a_limit": (0, None),
+    "enter_over_a_limit": (1, r"triple fault: #PF \(error 0x2\) on 0xfffffffffffffff8 "),
+    "far_base_in_32_bits": (0, None),
+    "far_base_unpaged": (0, None),
+    "paging_without_memory": (1, NO_MEMORY),
+    "leaves_long_mode": (1, r"triple fault: #VE at 0x500000c could not be delivered"),
+    "task_switch": (0, None),
+    "five_levels": (0, None),
+    "debug_registers": (0, None),
+    "control_registers": (0, None),
+    "msrs_written": (0, None),
+    "images": (0, None),
+    "identities": (0, None),
+    "ipis_taken": (0, None),
+    "inits_to_itself": (0, None),
+    "lines": (0, None),
+    "gives_all_away": (1, NOT_ACCEPTED),
+    "accepts_all": (1, NO_MEMORY),
+    "all_8_convert": (0, None, "--vcpus", "8"),
+    "all_8_interrupt": (0, None, "--vcpus", "8"),
+    "wakes_into_nothing": (1, r"vCPU 1: triple fault: #GP", "--vcpus", "2"),
+    "never_asks": (1, r"triple fault: #UD .*: it took a #VE and did not ask what for"),
+}
+
 
 # TSan's deadlock detector gives up where a thread holds 64 locks, as one does that ends 64 vCPUs.
 ENV = dict(os.environ)
@@ -107,8 +148,9 @@ def run(swtdx, guest, name, want):
 
 
 def main():
-    swtdx, guest, *names = sys.argv[1:]
-    bad = [n for n in names or GUESTS if not run(swtdx, guest, n, GUESTS[n])]
+    swtdx, guest, machine, *names = sys.argv[1:]
+    bad = [n for n in names or [*GUESTS, *MACHINE] if not
+           (run(swtdx, guest, n, GUESTS[n]) if n in GUESTS else run(swtdx, machine, n, MACHINE[n]))]
     sys.exit(1 if bad else 0)
 
 

@@ -10,11 +10,15 @@
 
 #include "decode.h"
 #include "tools/sentence.h"
+#include "tools/term_filter.h"
 #include "tools/text.h"
 
 /* A pair of leaf and status, and a sentence, is explained at length once; a host in trouble repeats
  * itself. */
 enum { MAX_SEEN = 256, MAX_SENTENCES = 512 };
+
+/* What is looked at of a line. A log is anybody's: the rest goes by, however much it is. */
+enum { LINE_PIECE = 64 * 1024 };
 
 #define SCHEMA "swtdx.decode-log/1"
 
@@ -29,6 +33,7 @@ struct filter {
 		const char *entry; /* what the Secure-EPT entry beside it said */
 	} seen_pair[MAX_SEEN];
 	bool seen_sentence[MAX_SENTENCES];
+	bool terminal; /* what the log would do to it is dropped */
 };
 
 /* One line: as it came, and without what others put around it. */
@@ -254,9 +259,35 @@ static void print_json(const struct filter *f, const struct line *l, enum says s
 	dump_line(sheet);
 }
 
-static void one_line(struct filter *f, const char *raw, size_t len)
+static void put_raw(const struct filter *f, struct term_filter *term, const char *raw, size_t len)
+{
+	uint8_t some[TERM_SEQUENCE_MAX];
+
+	if (!f->terminal)
+		fwrite(raw, 1, len, stdout);
+	else
+		for (size_t i = 0; i < len; i++)
+			fwrite(some, 1, term_filter(term, (uint8_t)raw[i], some), stdout);
+}
+
+/* Up to a newline or the room there is. False: there is no more. */
+static bool read_piece(FILE *in, char *piece, size_t *len, bool *ends)
+{
+	int c = EOF;
+
+	*len = 0;
+	while (*len < LINE_PIECE && (c = getc_unlocked(in)) != EOF && c != '\n')
+		piece[(*len)++] = (char)c;
+	*ends = *len < LINE_PIECE;
+	return c != EOF || *len;
+}
+
+/* Of a line whose first piece is in `raw`; the others are read here. */
+static void one_line(struct filter *f, FILE *in, char *raw, size_t len, bool ends)
 {
 	struct line l = {.raw = raw, .raw_len = len};
+	struct term_filter term = {.n = 0};
+	bool shown;
 	struct tdx_log_note note;
 	struct sentence_match m;
 	enum says says;
@@ -264,13 +295,16 @@ static void one_line(struct filter *f, const char *raw, size_t len)
 	f->line++;
 	l.len = line_clean(raw, len, l.text, sizeof(l.text));
 	says = read_line(f, &l, &note, &m);
-	if (f->json) {
+	shown = !f->json && (says != NOTHING || !f->only);
+	if (f->json)
 		print_json(f, &l, says, &note, &m);
+	if (shown)
+		put_raw(f, &term, raw, len);
+	while (!ends && !ferror(stdout) && read_piece(in, raw, &len, &ends))
+		if (shown)
+			put_raw(f, &term, raw, len);
+	if (!shown)
 		return;
-	}
-	if (says == NOTHING && f->only)
-		return;
-	fwrite(raw, 1, len, stdout);
 	printf("\n");
 	print_text(f, says, &note, &m);
 }
@@ -278,27 +312,27 @@ static void one_line(struct filter *f, const char *raw, size_t len)
 int decode_log(FILE *in, bool json, bool only)
 {
 	struct filter *f = calloc(1, sizeof(*f));
-	char *line = NULL;
-	size_t room = 0;
+	char *piece = malloc(LINE_PIECE);
 	struct stat st;
-	ssize_t len;
+	size_t len;
+	bool ends;
 	int rc;
 
-	if (!f)
+	if (!f || !piece) {
+		free(f);
+		free(piece);
 		return -ENOMEM;
+	}
+	f->terminal = isatty(STDOUT_FILENO);
 	f->json = json;
 	f->only = only;
 	/* A log may be followed as it grows: each line goes on at once. */
 	if (fstat(fileno(in), &st) || !S_ISREG(st.st_mode))
 		setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
-	errno = 0;
-	while (!ferror(stdout) && (len = getline(&line, &room, in)) >= 0) {
-		if (len && line[len - 1] == '\n')
-			len--;
-		one_line(f, line, (size_t)len);
-	}
-	rc = ferror(in) ? -EIO : errno == ENOMEM ? -ENOMEM : 0;
-	free(line);
+	while (!ferror(stdout) && read_piece(in, piece, &len, &ends))
+		one_line(f, in, piece, len, ends);
+	rc = ferror(in) ? -EIO : 0;
+	free(piece);
 	free(f);
 	return rc;
 }

@@ -66,8 +66,14 @@ int file_read(const char *path, size_t max, uint8_t **data, size_t *size)
 
 int file_read_whole(const char *path, size_t max, uint8_t **data, size_t *size)
 {
-	int err = file_read(path, max + 1, data, size);
+	struct stat st;
+	int err;
 
+	/* Its size is known before a gigabyte of it has been read. */
+	if (strcmp(path, "-") && !stat(path, &st) && S_ISREG(st.st_mode) &&
+	    (uintmax_t)st.st_size > max)
+		return -EFBIG;
+	err = file_read(path, max + 1, data, size);
 	if (err || *size <= max)
 		return err;
 	free(*data);

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/vm_sockets.h>
@@ -22,6 +23,7 @@
 #define MESSAGE_MAX 65536
 #define PATIENCE_MS 10000
 #define FRAME	    4
+#define SAID_MAX    16u
 
 /* A socket, or a negative errno. */
 static int listen_at(const struct sockaddr *a, socklen_t size)
@@ -71,20 +73,30 @@ static int listen_vsock(const char *port)
 	return listen_at((struct sockaddr *)&a, sizeof(a));
 }
 
-static bool ready(int fd, short what)
+static int64_t now_ms(void)
 {
-	struct pollfd p = {.fd = fd, .events = what};
+	struct timespec t;
 
-	return poll(&p, 1, PATIENCE_MS) == 1;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000ll + t.tv_nsec / 1000000;
 }
 
-/* All of it, in either direction. */
-static bool transfer(int fd, short what, uint8_t *p, size_t len)
+static bool ready(int fd, short what, int64_t until)
+{
+	struct pollfd p = {.fd = fd, .events = what};
+	const int64_t left = until - now_ms();
+
+	return left > 0 && poll(&p, 1, (int)left) == 1;
+}
+
+/* All of it, in either direction, and in time: others wait, however slowly a peer lets a message
+ * drip. */
+static bool transfer(int fd, short what, uint8_t *p, size_t len, int64_t until)
 {
 	while (len) {
 		ssize_t n = -1;
 
-		if (ready(fd, what))
+		if (ready(fd, what, until))
 			n = what == POLLIN ? recv(fd, p, len, 0) : send(fd, p, len, MSG_NOSIGNAL);
 		if (n <= 0)
 			return false;
@@ -105,32 +117,44 @@ static void frame_put(uint8_t p[FRAME], size_t len)
 		p[i] = (uint8_t)(len >> 8 * (FRAME - 1 - i));
 }
 
-/* One request and its answer; false at the end of the connection. */
-static bool serve_one(const struct tdx_quote_service *s, unsigned version, int fd)
+/* A peer can be refused as often as it likes, and not fill a log by it. */
+static void say_refused(size_t len, const char *why, unsigned *refused)
 {
-	static const char *const outcome[] = {"refused", "a quote"};
+	if (*refused < SAID_MAX)
+		fprintf(stderr, "swtdx quote: a message of %zu bytes: %s%s\n", len, why,
+			*refused + 1 == SAID_MAX ? "; of others it is not said" : "");
+	*refused += *refused < SAID_MAX;
+}
+
+/* One request and its answer; false at the end of the connection. */
+static bool serve_one(const struct tdx_quote_service *s, unsigned version, int fd,
+		      unsigned *refused)
+{
+	const int64_t until = now_ms() + PATIENCE_MS;
 	uint8_t frame[FRAME], out[FRAME + TDX_QUOTE_MAX + 64], *msg;
 	size_t len, n;
 	bool ok;
 
-	if (!transfer(fd, POLLIN, frame, FRAME))
+	if (!transfer(fd, POLLIN, frame, FRAME, until))
 		return false;
 	len = frame_get(frame);
 	if (!len || len > MESSAGE_MAX) {
-		fprintf(stderr, "swtdx quote: a message of %zu bytes, more than %u\n", len,
-			MESSAGE_MAX);
+		say_refused(len, "none, or more than 65536", refused);
 		return false;
 	}
 	msg = malloc(len);
-	ok = msg && transfer(fd, POLLIN, msg, len) &&
+	ok = msg && transfer(fd, POLLIN, msg, len, until) &&
 	     !tdx_quote_service_answer(s, version, SWTDX_REPORT_KEY, SWTDX_REPORT_KEY_SIZE, msg,
 				       len, out + FRAME, sizeof(out) - FRAME, &n);
 	free(msg);
 	if (!ok)
 		return false;
 	frame_put(out, n);
-	fprintf(stderr, "swtdx quote: a request of %zu bytes: %s\n", len, outcome[n > 24]);
-	return transfer(fd, POLLOUT, out, FRAME + n);
+	if (n > 24)
+		fprintf(stderr, "swtdx quote: a request of %zu bytes: a quote\n", len);
+	else
+		say_refused(len, "refused", refused);
+	return transfer(fd, POLLOUT, out, FRAME + n, now_ms() + PATIENCE_MS);
 }
 
 static volatile sig_atomic_t stopped;
@@ -154,6 +178,7 @@ int quote_serve(const struct tdx_quote_service *s, unsigned version, const char 
 		uint64_t count)
 {
 	bool vsock = !strncmp(where, "vsock:", 6);
+	unsigned refused = 0;
 	int fd = vsock ? listen_vsock(where + 6) : listen_unix(where), rc = 0;
 
 	if (fd < 0)
@@ -167,7 +192,7 @@ int quote_serve(const struct tdx_quote_service *s, unsigned version, const char 
 			rc = errno == EINTR ? 0 : -errno;
 			break;
 		}
-		while (!stopped && serve_one(s, version, peer))
+		while (!stopped && serve_one(s, version, peer, &refused))
 			;
 		close(peer);
 	}

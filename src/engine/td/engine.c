@@ -172,10 +172,15 @@ static void triple_fault(const struct td_cpu *t, const struct x86_exit *e, char 
 		      " at 0x%" PRIx64 " could not be delivered (IDT at 0x%" PRIx64
 		      ", stack at 0x%" PRIx64 ")",
 		      e->first_rip, t->x86->idtr.base, t->x86->regs.rsp);
-	/* What a kernel for any other machine comes to at its first CPUID or port. */
+	/* What a kernel for any other machine comes to at its first CPUID or port: it has no
+	 * handler, or one for all it does not know, which asks nothing. */
 	if (VMX_EVENT_VECTOR(e->first_info) == VECTOR_VE && !t->took_ve)
 		snprintf(line + n, len - (size_t)n,
 			 ": it has no #VE handler; a Linux kernel needs CONFIG_INTEL_TDX_GUEST");
+	else if (VMX_EVENT_VECTOR(e->first_info) != VECTOR_VE && t->in.vps->ve_info.valid)
+		snprintf(line + n, len - (size_t)n,
+			 ": it took a #VE and did not ask what for; a Linux kernel needs "
+			 "CONFIG_INTEL_TDX_GUEST");
 }
 
 static void stopped(struct td_cpu *t, const struct x86_exit *e)

@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# Peers that mean no good, at the sockets of the quote service and of gdb: what serves them goes on, in few words
+# and little memory, answers others in time, and ends when it is told to.
+# hostile_peers.py SWTDX ASK_QUOTE PUT_REPORT GUEST
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+LIMIT_KB, LIMIT_LINES, LIMIT_S = 1 << 20, 60, 60
+swtdx, ask_quote, put_report, guest = sys.argv[1:]
+chance = random.Random(7)
+bad = []
+
+
+def check(good, what):
+    if not good:
+        bad.append(what)
+        print("hostile_peers:", what, flush=True)
+
+
+def wait_for(what, true):
+    for _ in range(LIMIT_S * 20):
+        if true():
+            return True
+        time.sleep(0.05)
+    check(False, f"{what} never came")
+    return False
+
+
+def close_all(sockets):
+    for s in sockets:
+        s.close()
+
+
+def end(name, server, log, status=None):
+    """It is still there, ends when it is told to, and has said little."""
+    check(server.poll() is None, f"{name} has ended with {server.poll()}")
+    if server.poll() is None:
+        server.send_signal(signal.SIGTERM)
+    killer = signal.signal(signal.SIGALRM, lambda *_: server.kill())
+    signal.alarm(LIMIT_S)
+    _, code, usage = os.wait4(server.pid, 0)
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, killer)
+    code = os.waitstatus_to_exitcode(code)
+    server.returncode = code
+    check(code >= 0, f"{name}: signal {-code}")
+    if "asan" not in os.environ.get("SWTDX_TEST_BUILD", ""):
+        check(usage.ru_maxrss < LIMIT_KB, f"{name}: {usage.ru_maxrss} KiB")
+    lines = log.read_bytes()
+    check(lines.count(b"\n") < LIMIT_LINES, f"{name}: {lines.count(10)} lines")
+    check(b"\033" not in lines, f"{name}: a control sequence")
+
+
+def quote_service(folder):
+    at, log = str(folder / "quotes"), folder / "quotes.log"
+    server = subprocess.Popen([swtdx, "quote", "--state", folder / "state", "--serve", at], stderr=open(log, "wb"),
+                              stdin=subprocess.DEVNULL)
+
+    def peer(*messages):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(at)
+        s.settimeout(LIMIT_S)
+        try:
+            for m in messages:
+                s.sendall(m)
+        except OSError:  # it has heard enough
+            pass
+        return s
+
+    if not wait_for("the quote service", lambda: os.path.exists(at)):
+        return
+    close_all(peer() for _ in range(50))
+    close_all(peer(b"\xff" * 4) for _ in range(200))
+    close_all(peer(b"\0\0\0\0") for _ in range(200))
+    close_all(peer(b"\0\1\0\0" + b"x" * 1000) for _ in range(20))
+    close_all(peer(b"GET / HTTP/1.1\r\n\033]0;title\007\r\n") for _ in range(20))
+    for _ in range(50):
+        n = chance.randrange(1, 3000)
+        close_all([peer(n.to_bytes(4, "big") + chance.randbytes(n))])
+    # one that asks and never reads, one that says nothing, one that lets a message drip
+    held = [peer(), peer(b"\0\0"), peer(b"\0\0\0\x40" + b"x")]
+    report = subprocess.run([put_report], stdout=subprocess.PIPE, check=True).stdout
+    (folder / "report").write_bytes(report)
+    answer = subprocess.Popen([ask_quote, at, folder / "report"], stdout=subprocess.PIPE)
+    for _ in range(LIMIT_S):
+        if answer.poll() is not None:
+            break
+        try:
+            held[2].send(b"x")
+        except OSError:
+            pass
+        time.sleep(1)
+    answer.kill() if answer.poll() is None else None
+    out, _ = answer.communicate()
+    check(answer.returncode == 0 and len(out) > 1000, "no quote beside a peer that drips")
+    close_all(held)
+    end("the quote service", server, log)
+
+
+def gdb(folder):
+    log = folder / "gdb.log"
+    server = subprocess.Popen([swtdx, "run", "--quiet", "--debug", "--memory", "128", "--gdb", ":0", "--timeout",
+                               str(4 * LIMIT_S), "--kernel", guest, "--append", "spins"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=open(log, "wb"))
+    at = lambda: log.read_text(errors="replace").partition('target remote 127.0.0.1:')[2].partition('"')[0]
+    if not wait_for("gdb's port", at):
+        return
+
+    def packet(body):
+        return b"$" + body + b"#%02x" % (sum(body) & 0xff)
+
+    def peer(*messages):
+        s = socket.create_connection(("127.0.0.1", int(at())), timeout=LIMIT_S)
+        try:
+            for m in messages:
+                s.sendall(m)
+            s.settimeout(0.2)
+            while s.recv(65536):
+                pass
+        except OSError:  # nothing more to say
+            pass
+        return s
+
+    hostile = [
+        [b"POST / HTTP/1.1\r\nHost: x\r\n\r\n$c#63"],
+        [b"\x16\x03\x01\x02\0" + chance.randbytes(500)],
+        [b"$" + b"a" * (1 << 20)],
+        [b"$m0,4#00" * 100],
+        [packet(b"m0,ffffffffffffffff"), packet(b"m8000000000000000,1000"), packet(b"x0,7fffffffffffffff")],
+        [packet(b"Mffffffffffffffff,8:0011223344556677"), packet(b"M1000000,ffffffff:00")],
+        [packet(b"X1000000,ffffffff:" + bytes(100))],
+        [packet(b"Z0,%x,1" % (0x1000000 + i)) for i in range(3000)],
+        [packet(b"z0,%x,1" % i) for i in range(1000)],
+        [packet(b"qXfer:features:read:target.xml:ffffffffffffffff,ffffffffffffffff")],
+        [packet(b"G" + b"f" * 4000), packet(b"P" + b"f" * 300 + b"="), packet(b"p" + b"f" * 300)],
+        [packet(b"Hgffffffffffffffff"), packet(b"T" + b"f" * 40), packet(b"vCont;s:ffffffffffffffff")],
+        [packet(b"}" * 1000), packet(b"a*\xff" * 100)],
+        [b"+-" * 5000, b"\x03" * 100],
+        [packet(chance.randbytes(chance.randrange(200))) for _ in range(200)],
+    ]
+    for messages in hostile:
+        if server.poll() is not None:
+            break
+        # one after the other: where the first detached or was dropped, the TD goes on and none is heard
+        try:
+            close_all([peer(packet(b"?"), *messages)])
+            close_all([peer(*messages)])
+        except ConnectionRefusedError:
+            break
+    end("gdb's server", server, log)
+
+
+with tempfile.TemporaryDirectory() as name:
+    quote_service(pathlib.Path(name))
+    gdb(pathlib.Path(name))
+print(f"{len(bad)} bad")
+sys.exit(1 if bad else 0)
