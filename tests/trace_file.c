@@ -267,6 +267,54 @@ static void calls_that_were_interrupted_are_interrupted_again(void **state)
 	free(b.data);
 }
 
+/* The processor changes virtual interrupts without a call; the host reads what they were at the
+ * exit. */
+static void virtual_interrupts_at_an_exit_are_those_of_the_recorded_one(void **state)
+{
+	static const char life[] = "enter 0 0x100007000\n"
+				   "guest mode64 lp=0\n"
+				   "guest vapic lp=0 status=0x40 priority=0x20\n"
+				   "guest external_interrupt lp=0 reason=1 intr=0x80000020\n"
+				   "seamcall 0 TDH.VP.RD rcx=0x100007000 rdx=0x9120000300000100\n"
+				   "enter 0 0x100007000\n"
+				   "guest vapic lp=0 status=0x4000 priority=0x40\n"
+				   "guest external_interrupt lp=0 reason=1 intr=0x80000020\n"
+				   "seamcall 0 TDH.VP.RD rcx=0x100007000 rdx=0x9120000300000100\n"
+				   "enter 0 0x100007000\n"
+				   "guest vapic lp=0 status=0x0 priority=0x0\n"
+				   "guest external_interrupt lp=0 reason=1 intr=0x80000020\n"
+				   "seamcall 0 TDH.VP.RD rcx=0x100007000 rdx=0x9120000300000100\n";
+	static const uint64_t want[] = {1 << 0, 1 << 4, 0}; /* it waits, is in service, is gone */
+	struct bytes b = recorded_life((struct trace_options){.contents = true}, life);
+	struct vecrun_options opt = {.keep_going = true};
+	struct vecrun_result res;
+	struct trace_file f;
+	unsigned n = 0;
+	char *text, buf[64];
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
+	for (size_t i = 0; i < f.nrecords; i++) {
+		const struct trace_record *r = &f.record[i];
+
+		if (r->type != TRACE_SEAMCALL ||
+		    strcmp(trace_name(r, buf, sizeof(buf)), "TDH.VP.RD") != 0)
+			continue;
+		assert_true(n < 3);
+		assert_int_equal(r->out.r8, want[n++]);
+	}
+	assert_int_equal(n, 3);
+	trace_vectors(out, &f);
+	fclose(out);
+	vecrun_text(text, &opt, &res);
+	assert_false(res.damaged);
+	assert_int_equal(res.differing, 0);
+	free(text);
+	trace_free(&f);
+	free(b.data);
+}
+
 static void difference_is_named(void **state)
 {
 	struct bytes b = recorded((struct trace_options){.timeless = true});
@@ -481,6 +529,7 @@ int main(void)
 		cmocka_unit_test(equal_runs_give_equal_bytes_but_for_times),
 		cmocka_unit_test(trace_played_again_answers_the_same),
 		cmocka_unit_test(calls_that_were_interrupted_are_interrupted_again),
+		cmocka_unit_test(virtual_interrupts_at_an_exit_are_those_of_the_recorded_one),
 		cmocka_unit_test(difference_is_named),
 		cmocka_unit_test(cut_trace_is_used_up_to_the_cut),
 		cmocka_unit_test(trace_cut_at_any_byte_is_told_from_a_whole_one),

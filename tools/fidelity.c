@@ -46,6 +46,7 @@ static void count_step(struct counts *n, const struct vec_step *s)
 	case VEC_ENV:
 	case VEC_GUEST_MODE64:
 	case VEC_GUEST_VE:
+	case VEC_GUEST_VAPIC:
 	case VEC_HOLD:
 	case VEC_RELEASE:
 	case VEC_XOR:

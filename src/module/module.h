@@ -66,6 +66,9 @@ struct vmcs *module_vmcs(struct module *mod, unsigned lp);
  * it: the vCPU's information area is filled. False: it is still in use, and the violation exits. */
 bool module_processor_ve(struct module *mod, unsigned lp, uint64_t qualification, uint64_t gla,
 			 uint64_t gpa);
+/* The processor has made this of the virtual interrupts of the vCPU in LP lp: what its virtual APIC
+ * requests and has in service (GUEST_INTERRUPT_STATUS), and its priority. */
+void module_processor_vapic(struct module *mod, unsigned lp, uint16_t status, uint8_t priority);
 /* CPUID as the guest's values have it, without what only the moment decides and without #VE: which
  * features its processor has. EAX to EDX. */
 void module_guest_cpuid(struct module *mod, unsigned lp, uint32_t leaf, uint32_t subleaf,

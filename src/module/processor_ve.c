@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* EPT violations that the processor turns into #VE by itself: what it writes into the entered
- * vCPU's virtualization-exception information area (SDM vol. 3, 26.5.7.2). */
+/* What the processor does by itself to the entered vCPU, without an exit: an EPT violation that it
+ * turns into #VE fills the virtualization-exception information area (SDM vol. 3, 26.5.7.2), and
+ * virtual interrupts come and go in the virtual APIC (30.1). */
 #include "module/hooks.h"
+#include "module/l2.h"
 
 #include "arch/vmcs.h"
 #include "arch/vmx.h"
@@ -28,4 +30,12 @@ bool module_processor_ve(struct module *mod, unsigned id, uint64_t qualification
 	if (mod->hooks && mod->hooks->processor_ve)
 		mod->hooks->processor_ve(mod->hooks_arg, lp, qualification, gla, gpa);
 	return true;
+}
+
+void module_processor_vapic(struct module *mod, unsigned id, uint16_t status, uint8_t priority)
+{
+	struct lp *lp = &mod->lp[id];
+
+	vp_set_virtual_apic(mod->m, lp->vps, lp->vmcs, lp_vm(lp),
+			    (struct vp_virtual_apic){status, priority});
 }

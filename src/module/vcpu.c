@@ -65,6 +65,27 @@ bool vp_interrupt_pending(const struct machine *m, const struct tdvps *vps, cons
 	return vapic && requested > (vapic[VAPIC_PPR] & PRIORITY_CLASS);
 }
 
+struct vp_virtual_apic vp_virtual_apic(const struct machine *m, const struct tdvps *vps,
+				       const struct vmcs *vmcs, unsigned vm)
+{
+	const uint8_t *vapic = vp_vapic(m, vps, vm);
+
+	return (struct vp_virtual_apic){
+		.status = (uint16_t)vmcs_read(vmcs, VMCS_GUEST_INTERRUPT_STATUS),
+		.priority = vapic ? vapic[VAPIC_PPR] : 0,
+	};
+}
+
+void vp_set_virtual_apic(const struct machine *m, const struct tdvps *vps, struct vmcs *vmcs,
+			 unsigned vm, struct vp_virtual_apic v)
+{
+	uint8_t *vapic = vp_vapic(m, vps, vm);
+
+	vmcs_write(vmcs, VMCS_GUEST_INTERRUPT_STATUS, v.status);
+	if (vapic)
+		vapic[VAPIC_PPR] = v.priority;
+}
+
 static uint64_t with(uint64_t details, uint64_t bit, bool on)
 {
 	return on ? details | bit : details & ~bit;

@@ -25,6 +25,16 @@ struct vmcs *vp_vm_vmcs(const struct machine *m, const struct tdvps *vps, unsign
 /* The virtual-APIC page; of an L2 VM as far as its address is translated, else NULL. */
 uint8_t *vp_vapic(const struct machine *m, const struct tdvps *vps, unsigned vm);
 enum { VAPIC_PPR = 0xa0, VAPIC_IRR = 0x200 };
+/* What the processor made of the VM's virtual interrupts while it ran it: GUEST_INTERRUPT_STATUS,
+ * and the priority in its virtual-APIC page. */
+struct vp_virtual_apic {
+	uint16_t status;
+	uint8_t priority;
+};
+struct vp_virtual_apic vp_virtual_apic(const struct machine *m, const struct tdvps *vps,
+				       const struct vmcs *vmcs, unsigned vm);
+void vp_set_virtual_apic(const struct machine *m, const struct tdvps *vps, struct vmcs *vmcs,
+			 unsigned vm, struct vp_virtual_apic v);
 /* Does an interrupt wait that the virtual APIC would deliver? */
 bool vp_interrupt_pending(const struct machine *m, const struct tdvps *vps, const struct vmcs *vmcs,
 			  unsigned vm);

@@ -331,6 +331,10 @@ static bool guest(struct player *p, const struct vec_step *s, struct played *out
 	if (s->kind == VEC_GUEST_VE)
 		return module_processor_ve(p->mod, s->lp, s->qual, s->gla, s->gpa) ||
 		       cannot(out, "ve: LP %u: the last one has not been taken", s->lp);
+	if (s->kind == VEC_GUEST_VAPIC) {
+		module_processor_vapic(p->mod, s->lp, s->status, s->priority);
+		return true;
+	}
 	vmcs = module_vmcs(p->mod, s->lp);
 	vmcs_write(vmcs, VMCS_GUEST_EFER, EFER_64BIT);
 	vmcs_set_bits(vmcs, VMCS_GUEST_CR0, CR0_PG | CR0_PE);
@@ -423,6 +427,7 @@ static bool step(struct player *p, const struct vec_step *s, struct played *out)
 	case VEC_GUEST_MODE64:
 	case VEC_GUEST_REGS:
 	case VEC_GUEST_VE:
+	case VEC_GUEST_VAPIC:
 		return guest(p, s, out);
 	case VEC_TDCALL:
 		return tdcall(p, s, out);

@@ -15,6 +15,7 @@
 #include "arch/x86.h"
 #include "machine/machine.h"
 #include "module/hooks.h"
+#include "module/l2.h"
 #include "module/mig.h"
 #include "module/sha384.h"
 #include "module/tx.h"
@@ -34,6 +35,7 @@ struct lane {
 	struct trace_record r;
 	struct trace_lock lock[TRACE_MAX_LOCKS];
 	bool open;
+	uint32_t vapic; /* virtual_interrupts() when the guest was entered */
 	pthread_mutex_t mutex;
 	size_t used;
 	uint8_t block[TRACE_BLOCK_HEADER + TRACE_BLOCK_SIZE];
@@ -384,6 +386,30 @@ static void begin(struct trace *t, struct lp *lp, enum trace_type type, const st
 	l->open = true;
 }
 
+/* What module and host see of the virtual interrupts, 0 where they see none: the processor changes
+ * it without a call. */
+static uint32_t virtual_interrupts(const struct trace *t, const struct lp *lp)
+{
+	const struct vp_virtual_apic v = vp_virtual_apic(t->mod->m, lp->vps, lp->vmcs, lp_vm(lp));
+
+	return vp_interrupt_pending(t->mod->m, lp->vps, lp->vmcs, lp_vm(lp)) || v.status >> 8
+		       ? 1u << 24 | (uint32_t)v.priority << 16 | v.status
+		       : 0;
+}
+
+/* A line where it is not what it was when the guest was entered. */
+static void put_virtual_interrupts(struct trace *t, const struct lp *lp)
+{
+	const uint32_t v = virtual_interrupts(t, lp);
+	char line[80];
+
+	if (t->opt.no_memory || v == t->lane[lp->id].vapic)
+		return;
+	snprintf(line, sizeof(line), "guest vapic lp=%u status=0x%x priority=0x%x", lp->id,
+		 v & 0xffff, v >> 16 & 0xff);
+	trace_text(t, lp->id, line);
+}
+
 static void end(struct trace *t, struct lp *lp, enum module_next next, const struct tdx_regs *out)
 {
 	struct lane *l = &t->lane[lp->id];
@@ -400,6 +426,7 @@ static void end(struct trace *t, struct lp *lp, enum module_next next, const str
 		if (!(l->r.event.info >> 31))
 			l->r.event = (struct module_entry){0};
 		l->r.tdvpr = lp->tdvpr_pa.v;
+		l->vapic = virtual_interrupts(t, lp);
 	}
 	put_record(t, lp->id);
 	l->open = false;
@@ -456,6 +483,7 @@ static void on_exit_of_guest(void *arg, struct lp *lp, const struct vmexit *exit
 	struct trace *t = arg;
 	struct trace_record *r = &t->lane[lp->id].r;
 
+	put_virtual_interrupts(t, lp);
 	begin(t, lp, TRACE_EXIT, guest);
 	r->exit = *exit;
 	r->retired = (uint8_t)(lp->hw->retired < TRACE_RETIRED_MANY ? lp->hw->retired

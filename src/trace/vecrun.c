@@ -181,6 +181,7 @@ static void check(struct vecrun *r, const struct vec_step *s, const struct playe
 	case VEC_TDMR_INIT:
 	case VEC_GUEST_MODE64:
 	case VEC_GUEST_VE:
+	case VEC_GUEST_VAPIC:
 	case VEC_HOLD:
 	case VEC_RELEASE:
 	case VEC_XOR:

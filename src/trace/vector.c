@@ -314,6 +314,8 @@ static bool guest(struct cursor *c, struct vec_step *s)
 		s->kind = VEC_GUEST_REGS;
 	else if (strcmp(t, "ve") == 0)
 		s->kind = VEC_GUEST_VE;
+	else if (strcmp(t, "vapic") == 0)
+		s->kind = VEC_GUEST_VAPIC;
 	while ((t = next(c)) && strcmp(t, "->") != 0) {
 		eq = strchr(t, '=');
 		if (!eq)
@@ -351,6 +353,10 @@ static bool guest(struct cursor *c, struct vec_step *s)
 			s->iinfo = v;
 		else if (strcmp(t, "stall") == 0)
 			s->stall = v != 0;
+		else if (strcmp(t, "status") == 0)
+			s->status = (uint16_t)v;
+		else if (strcmp(t, "priority") == 0)
+			s->priority = (uint8_t)v;
 		else if (strcmp(t, "retired") == 0) {
 			s->retired = v;
 			retired = true;

@@ -39,6 +39,7 @@ enum vec_kind {
 	VEC_GUEST_MODE64,
 	VEC_GUEST_REGS,
 	VEC_GUEST_VE,
+	VEC_GUEST_VAPIC,
 	VEC_TDCALL,
 	VEC_EXIT,
 	VEC_HOLD,
@@ -77,6 +78,8 @@ struct vec_step {
 	uint32_t reason;
 	uint64_t qual, gpa, gla, intr, ilen, idt, ierr, iinfo;
 	bool stall;
+	uint16_t status; /* vapic */
+	uint8_t priority;
 	uint64_t retired; /* instructions since the last TD entry, as the module counts them */
 	/* env: numbers after the name; platform: none; locks: key, gpa, level */
 	int64_t num[8];
