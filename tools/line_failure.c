@@ -88,7 +88,8 @@ static bool is_word(const char *at, size_t n, const char *const *words, size_t c
 /* "no errors", "0 failed", "without any failure", "no fatal error", "not an error" tell of none. */
 static bool denied_before(const char *line, size_t i)
 {
-	static const char *const deny[] = {"no", "0", "without", "zero", "non", "never", "not"};
+	static const char *const deny[] = {"no",  "0",	   "without", "zero",	"non",
+					   "not", "never", "none",    "nothing"};
 
 	for (unsigned back = 0; back < 2; back++) {
 		size_t n = word_before(line, &i);
@@ -101,12 +102,26 @@ static bool denied_before(const char *line, size_t i)
 	return false;
 }
 
+static const char *alpha_end(const char *p, const char *end)
+{
+	while (p < end && isalpha((unsigned char)*p))
+		p++;
+	return p;
+}
+
 /* A 0 that is no part of a longer number, hexadecimal or not, behind what joins a name and its
- * value. */
+ * value; one more word may be of the name: "rejected: 0", "failed checks: 0", "error code 0". */
 static bool none_follows(const char *p, const char *end)
 {
-	if (end - p >= 6 && !strncasecmp(p, " count", 6))
-		p += 6;
+	static const char *const more[] = {"count", "code", "suppressed"};
+
+	if (p + 1 < end && *p == ' ') {
+		const char *q = alpha_end(p + 1, end);
+
+		if (q > p + 1 && (is_word(p + 1, (size_t)(q - p - 1), more, COUNT(more)) ||
+				  (q[-1] == 's' && q < end && *q == ':')))
+			p = q;
+	}
 	while (p < end && (*p == ' ' || *p == ':' || *p == '='))
 		p++;
 	return p < end && *p == '0' &&
@@ -117,15 +132,14 @@ static bool none_follows(const char *p, const char *end)
  */
 static bool denied_after(const char *line, size_t len, size_t i, size_t n)
 {
-	static const char *const counted[] = {"error", "errors", "failures", "failed", "timeouts"};
-	static const char *const things[] = {" handler",  " handling",	" injection", " reporting",
-					     " counter",  " counters",	" logging",   " recovery",
-					     " notifier", " detection", " #VE"};
+	/* What stands behind their colon is a status, and a failure whatever it is. */
+	static const char *const single[] = {"fail", "failed", "failure", "error"};
+	static const char *const things[] = {" handler",  " handling",	" injection",  " reporting",
+					     " counter",  " counters",	" logging",    " recovery",
+					     " notifier", " detection", " workaround", " #VE"};
 	const char *p = line + i + n, *end = line + len;
 
-	/* "failed: 0x0" and "failed: 0" are failures all the same; "failed 0" stands in a count. */
-	if (is_word(line + i, n, counted, COUNT(counted)) &&
-	    !(n == 6 && tolower((unsigned char)line[i]) == 'f' && p < end && *p == ':') &&
+	if (!(p < end && *p == ':' && is_word(line + i, n, single, COUNT(single))) &&
 	    none_follows(p, end))
 		return true;
 	for (size_t k = 0; k < COUNT(things); k++)
@@ -172,25 +186,27 @@ static bool kernel_warns(const char *line, size_t len, size_t i)
 static const char *const words_of_failure[] = {
 	"aborted", "aborting", "aren't", "assert", "bad", "broken", "bug", "can not", "can't",
 	"cannot", "conflicts", "corrupt", "corrupted", "corruption", "could not", "couldn't",
-	"crash", "crashed", "damaged", "denied", "denying", "did not", "didn't", "died",
+	"crash", "crashed", "damaged", "denied", "denying", "did not", "didn't", "died", "differs",
 	"disabled by", "disabled in", "disabling tdx", "does not", "doesn't", "double fault",
 	"emerg", "error", "errors", "exceeded", "exhausted", "expired", "fail", "failed",
 	"failing", "fails", "failure", "failures", "fatal", "forbidden", "gave up", "given up",
 	"giving up", "hasn't", "haven't", "hung", "illegal", "inaccessible", "inappropriate",
 	"incompatible", "inconsistent", "insufficient", "interrupted system call", "invalid",
 	"is off", "is required", "isn't", "killed", "killing", "lacking", "lacks", "leaked",
-	"leaking", "lockup", "lost", "misconfiguration", "misconfigured", "mismatch", "missing",
-	"module is disabled", "no enough", "no response", "no such", "no support", "no tdx module",
-	"no tdx support", "not enough", "not found", "not present", "not ready", "not responding",
-	"not valid", "oops", "out of memory", "out of range", "overflow", "overrun", "panic",
-	"panicked", "protection fault", "refused", "refuses", "refusing", "rejected", "rejecting",
-	"rejects", "requires", "reset by peer", "resource busy", "revoked", "stalled", "stuck",
-	"tdx disabled", "tdx has been disabled", "tdx is disabled", "tdx is now disabled",
+	"leaking", "lockup", "lost", "main process exited", "misconfiguration", "misconfigured",
+	"mismatch", "mismatched", "missing", "module is disabled", "no enough", "no response",
+	"no such", "no support", "no tdx module", "no tdx support", "not enough", "not found",
+	"not present", "not ready", "not responding", "not valid", "null pointer", "oops",
+	"out of date", "out of memory", "out of range", "overflow", "overrun", "panic", "panicked",
+	"protection fault", "refused", "refuses", "refusing", "rejected", "rejecting", "rejects",
+	"requires", "reset by peer", "resource busy", "revoked", "segfault", "stalled", "stalls",
+	"stuck", "tdx disabled", "tdx has been disabled", "tdx is disabled", "tdx is now disabled",
 	"tdx support disabled", "tdx support is disabled", "tdx: disabled", "timed out",
-	"timedout", "timeout", "too few", "too large", "too many", "too old", "too small",
-	"triple fault", "truncated", "turned off", "unable", "unavailable", "unexpected",
-	"unexpectedly", "unhandled", "unknown", "unreachable", "unrecoverable", "unsuccessful",
-	"unsuccessfully", "unsupported", "unverified", "violation", "wasn't", "won't", "wrong",
+	"timedout", "timeout", "timeouts", "too few", "too large", "too many", "too old",
+	"too small", "triple fault", "truncated", "turned off", "unable", "unavailable",
+	"unexpected", "unexpectedly", "unhandled", "unknown", "unreachable", "unrecoverable",
+	"unsuccessful", "unsuccessfully", "unsupported", "unverified", "violation", "wasn't",
+	"won't", "wrong",
 };
 /* clang-format on */
 
@@ -202,6 +218,36 @@ static bool word_of_failure(const char *line, size_t len, size_t i)
 		if ((n = word_at(line, len, i, words_of_failure[k])) && !denied_before(line, i) &&
 		    !denied_after(line, len, i, n))
 			return true;
+	return false;
+}
+
+/* "errors=3": no 0. */
+static bool counted(const char *line, size_t len, size_t i)
+{
+	static const char *const names[] = {"errors=", "failures=", "failed=", "timeouts="};
+
+	for (size_t k = 0; k < COUNT(names); k++) {
+		const size_t at = i + strlen(names[k]);
+
+		if (part_at(line, len, i, names[k]) && at < len && line[at] > '0' &&
+		    line[at] <= '9')
+			return true;
+	}
+	return false;
+}
+
+/* "RuntimeError: ...", "TdxError(...)": a kind of error, as programs name theirs. */
+static bool error_kind(const char *line, size_t len, size_t i)
+{
+	static const char *const ends[] = {"Error", "Exception"};
+
+	for (size_t k = 0; k < COUNT(ends); k++) {
+		const size_t n = strlen(ends[k]);
+
+		if (i && islower((unsigned char)line[i - 1]) && i + n < len &&
+		    !strncmp(line + i, ends[k], n) && (line[i + n] == ':' || line[i + n] == '('))
+			return true;
+	}
 	return false;
 }
 
@@ -286,13 +332,14 @@ static bool tells_failure(const char *line, size_t len)
 	if (is_quotation(line, len))
 		return false;
 	for (size_t i = 0; i < len; i++) {
-		if (errno_number(line, len, i))
+		if (errno_number(line, len, i) || error_kind(line, len, i))
 			return true;
 		if (i && part_of_name(line[i - 1]))
 			continue;
 		if (word_of_failure(line, len, i) || not_done(line, len, i) ||
-		    kernel_warns(line, len, i) || returned_status(line, len, i) ||
-		    errno_name(line, len, i) || cut_word(line, len, i))
+		    kernel_warns(line, len, i) || counted(line, len, i) ||
+		    returned_status(line, len, i) || errno_name(line, len, i) ||
+		    cut_word(line, len, i))
 			return true;
 	}
 	return false;
@@ -333,7 +380,12 @@ static bool is_of_level_error(const char *line, size_t len)
 	for (size_t k = 0; k < COUNT(kern); k++)
 		if (part_at(line, len, 0, kern[k]))
 			return true;
+	/* "E1128 16:00:00.123456 ...": of programs in Go. */
+	if (len > 8 && (line[0] == 'E' || line[0] == 'F') && isdigit((unsigned char)line[1]) &&
+	    isdigit((unsigned char)line[4]) && line[5] == ' ' && line[8] == ':')
+		return true;
 	return field_is(line, len, "\"PRIORITY\"", numbers, COUNT(numbers)) ||
+	       field_is(line, len, "severity", names, COUNT(names)) ||
 	       field_is(line, len, "level", names, COUNT(names));
 }
 
