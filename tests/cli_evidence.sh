@@ -106,6 +106,10 @@ ends 3 "collateral that is not there" "$swtdx" report --collateral "$dir/none" "
 mkdir "$dir/nothing"
 ends 1 "no collateral" "$swtdx" report --collateral "$dir/nothing" "$dir/quote.bin"
 says out "collateral: missing: " "no collateral"
+cp -r "$dir/good" "$dir/unsigned"
+rm "$dir/unsigned/collateral.json" "$dir/unsigned/tcbSignChain.pem"
+ends 1 "collateral without its signer" "$swtdx" report --collateral "$dir/unsigned" "$dir/quote.bin"
+says out "collateral: missing: the certificate that signs TCB info" "collateral without its signer"
 ends 2 "an unknown fault" "$swtdx" quote --fault any --collateral "$dir/any"
 # The service on a socket.
 "$swtdx" quote --version 5 --serve "$dir/socket" --count 2 2>"$dir/served" &
@@ -190,6 +194,10 @@ ends 0 "root of the service" "$swtdx" quote --root
 cp "$dir/out" "$dir/root.pem"
 says out "BEGIN CERTIFICATE" "root of the service"
 ends 0 "report under a named root" env SWTDX_STATE=/nonexistent "$swtdx" report --root "$dir/root.pem" "$dir/quote.bin"
+openssl x509 -in "$dir/root.pem" -outform DER -out "$dir/root.der" 2>/dev/null && {
+	ends 0 "report under a root in DER" env SWTDX_STATE=/nonexistent "$swtdx" report --root "$dir/root.der" "$dir/quote.bin"
+	ends 3 "report under what is no root" "$swtdx" report --root "$dir/report.bin" "$dir/quote.bin"
+}
 ends 0 "report as JSON" "$swtdx" report --json "$dir/quote.bin"
 says out '"verdict": "verified"' "report as JSON"
 says out '^    "SEPT_VE_DISABLE"' "report as JSON"

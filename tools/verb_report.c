@@ -17,6 +17,7 @@
 #include "tools/hex.h"
 #include "tools/options.h"
 #include "tools/quote_state.h"
+#include "tools/root_file.h"
 #include "tools/verbs.h"
 
 struct options {
@@ -248,7 +249,7 @@ static int get_root(const struct options *o, uint8_t **pem, size_t *len)
 	int rc;
 
 	if (o->root) {
-		rc = file_read(o->root, 65536, pem, len);
+		rc = root_file_read(o->root, pem, len);
 		return rc ? complain(o->root, rc) : VERB_OK;
 	}
 	rc = quote_state_path(o->state, path, sizeof(path));
@@ -292,7 +293,7 @@ static int verify_under(const struct options *o, struct subject *e, struct tdx_q
 		q->chain = tdx_collateral_pck_chain(c, &q->chain_len);
 	rc = tdx_quote_verify(q, root, root_len, now, &err);
 	if (rc == -EINVAL && err.fault == TDX_ATTEST_QUOTE_ROOT_FORMAT) {
-		fprintf(stderr, "swtdx report: %s: not a certificate in PEM\n", o->root);
+		fprintf(stderr, "swtdx report: %s: not a certificate in PEM or DER\n", o->root);
 		return VERB_ENVIRONMENT;
 	}
 	if (!rc && c) {
@@ -400,10 +401,10 @@ int verb_report(int argc, char **argv)
 	struct options o = {0};
 	bool no_verify = false;
 	const struct verb_option options[] = {
-		OPTION_TEXT("root", "FILE", &o.root,
-			    "the root certificate to trust for a quote, in PEM; without it, that "
-			    "of the "
-			    "test quote service"),
+		OPTION_TEXT(
+			"root", "FILE", &o.root,
+			"the root certificate to trust for a quote, PEM or DER; without it, that "
+			"of the test quote service"),
 		OPTION_TEXT("collateral", "DIR", &o.collateral,
 			    "hold a quote against this collateral: TCB info, QE identity, "
 			    "revocation lists and their chains, as files of any name"),

@@ -118,8 +118,11 @@ static int check_statement(struct judge *j, const struct statement *s, X509 *sig
 	const char *next = json_string_value(json_object_get(s->json, "nextUpdate"));
 	int rc;
 
-	if (!s->text || !signer)
+	if (!s->text)
 		return refuse(j, TDX_ATTEST_COLLATERAL_MISSING, what);
+	if (!signer)
+		return refuse(j, TDX_ATTEST_COLLATERAL_MISSING,
+			      "the certificate that signs TCB info");
 	if (!signed_by(signer, j->root) || !p256_is(X509_get0_pubkey(signer)))
 		return refuse(j, TDX_ATTEST_COLLATERAL_CHAIN, what);
 	if (!within(X509_get0_notBefore(signer), X509_get0_notAfter(signer), j->now))
