@@ -1,23 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-/* Asks a quote generation service for a quote, as QEMU does: ask_quote SOCKET TDREPORT. The quote
- * goes to standard output; 1 when there is none. */
+/* Asks a quote generation service for a quote, as QEMU does by a Unix socket and a TD by vsock:
+ * ask_quote SOCKET|vsock:PORT TDREPORT, the port on this machine (CID 1). The quote goes to
+ * standard output; 1 when there is none. */
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-static int connect_to(const char *path)
-{
-	struct sockaddr_un a = {.sun_family = AF_UNIX};
+#include <linux/vm_sockets.h>
 
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+static socklen_t address(const char *where, struct sockaddr_storage *a)
+{
+	struct sockaddr_vm vm = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_LOCAL};
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+
+	memset(a, 0, sizeof(*a));
+	if (!strncmp(where, "vsock:", 6)) {
+		vm.svm_port = (unsigned)strtoul(where + 6, NULL, 10);
+		memcpy(a, &vm, sizeof(vm));
+		return sizeof(vm);
+	}
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", where);
+	memcpy(a, &un, sizeof(un));
+	return sizeof(un);
+}
+
+static int connect_to(const char *where)
+{
+	struct sockaddr_storage a;
+	const socklen_t size = address(where, &a);
+
 	/* It may still be starting. */
 	for (int i = 0; i < 600; i++) {
-		int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+		int fd = socket(a.ss_family, SOCK_STREAM, 0);
 
-		if (!connect(fd, (struct sockaddr *)&a, sizeof(a)))
+		if (!connect(fd, (struct sockaddr *)&a, size))
 			return fd;
 		close(fd);
 		usleep(50000);

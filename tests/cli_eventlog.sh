@@ -29,7 +29,7 @@ says() { # says FILE PATTERN NAME
 ends 2 "no file" "$swtdx" eventlog
 ends 3 "a file that is not there" "$swtdx" eventlog "$dir/none"
 ends 1 "nothing" "$swtdx" eventlog /dev/null
-says err "not an event log" "nothing"
+says err "0 bytes, which are too few" "nothing"
 ends 0 "a log" "$swtdx" eventlog "$dir/boot"
 says out "^log  *CC event log, 8 events" "a log"
 says out "variable SecureBoot (EFI_GLOBAL_VARIABLE): 01" "a log"

@@ -230,6 +230,57 @@ static int unwrap(struct wrap w, const uint8_t *p, size_t len)
 	return unwrap_text(w, (const char *)p, len);
 }
 
+/* The form of a log before crypto-agile ones: SHA-1 alone, register, type, digest, size. */
+static bool sha1_log(const uint8_t *p, size_t len)
+{
+	enum { HEADER = 32, SIZE = 28, EVENTS = 3, PCRS = 24, SIZE_MAX_EVENT = 1 << 16 };
+	size_t at = 0;
+
+	for (unsigned i = 0; i < EVENTS; i++) {
+		size_t size;
+
+		if (len - at < HEADER || p[at] >= PCRS || p[at + 1] || p[at + 2] || p[at + 3])
+			return false;
+		size = word(p + at + SIZE) | (size_t)word(p + at + SIZE + 2) << 16;
+		if (size > SIZE_MAX_EVENT || size > len - at - HEADER)
+			return false;
+		at += HEADER + size;
+	}
+	return true;
+}
+
+/* What is no evidence by itself, but known. */
+static void note_other(struct evidence *out, const uint8_t *p, size_t len)
+{
+	static const struct {
+		const char *text, *note;
+	} known[] = {
+		{"\"tcbInfo\"",
+		 "collateral, which swtdx report --collateral holds a quote against"},
+		{"\"enclaveIdentity\"",
+		 "collateral, which swtdx report --collateral holds a quote against"},
+		{"tcb_info_issuer_chain",
+		 "collateral, which swtdx report --collateral holds a quote against"},
+		{"-----BEGIN CERTIFICATE-----",
+		 "certificates, which swtdx report --root or --collateral takes"},
+		{"-----BEGIN X509 CRL-----",
+		 "a revocation list, which swtdx report --collateral takes"},
+	};
+
+	if (out->n || out->note[0])
+		return;
+	/* A text: a damaged quote has certificates too. */
+	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]) && !memchr(p, 0, len); i++)
+		if (memmem(p, len, known[i].text, strlen(known[i].text))) {
+			snprintf(out->note, sizeof(out->note), "%s", known[i].note);
+			return;
+		}
+	if (sha1_log(p, len))
+		snprintf(out->note, sizeof(out->note),
+			 "a log of the form before crypto-agile ones, with SHA-1 alone, as TDs "
+			 "have none");
+}
+
 int evidence_unwrap(const uint8_t *bytes, size_t len, struct evidence *out)
 {
 	struct wrap w = {.out = out};
@@ -242,6 +293,8 @@ int evidence_unwrap(const uint8_t *bytes, size_t len, struct evidence *out)
 	rc = unwrap(w, bytes, len);
 	if (rc)
 		evidence_free(out);
+	else
+		note_other(out, bytes, len);
 	return rc;
 }
 

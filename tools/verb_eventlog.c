@@ -467,6 +467,8 @@ static int run(struct request *q, const struct evidence *e)
 	struct tdx_eventlog log;
 	int rc;
 
+	if (!item && e->note[0])
+		return complain(q->path, e->note, VERB_DIFFERENCE);
 	if (!item)
 		return complain(q->path,
 				e->n ? "it has evidence, but no event log"

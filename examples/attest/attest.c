@@ -4,11 +4,12 @@
  *	attest report [NONCE]	a TDREPORT, by /dev/tdx_guest
  *	attest quote [NONCE]	a quote, by configfs-tsm
  *	attest log		the event log, from the ACPI table CCEL
- *	attest extend N TEXT	extend RTMR N (2 or 3) with the SHA-384 of TEXT, by sysfs
+ *	attest extend N TEXT	extend RTMR N (2 or 3) with the SHA-384 of TEXT, by sysfs; or with
+ *				a digest, 0x and 96 digits
  *
  * NONCE is text of at most 64 bytes, what a verifier sent. Evidence is binary and goes to standard
  * output; hexadecimal with -x before the word, for a console. Exit status 3: the kernel does not
- *have that. Links with libcrypto for the digest of extend alone. */
+ * have that. Links with libcrypto for the SHA-384 of a text alone (WITH_LIBCRYPTO). */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -118,25 +119,43 @@ static int log_out(void)
 	return put(out, (size_t)n);
 }
 
+/* A digest in hexadecimal, or that of a text. */
+static int get_digest(const char *text, uint8_t digest[48])
+{
+	unsigned byte;
+
+	if (strlen(text) == 98 && !strncmp(text, "0x", 2)) {
+		for (int i = 0; i < 48; i++) {
+			if (sscanf(text + 2 + 2 * i, "%2x", &byte) != 1)
+				return 0;
+			digest[i] = (uint8_t)byte;
+		}
+		return 1;
+	}
+#ifdef WITH_LIBCRYPTO
+	SHA384((const uint8_t *)text, strlen(text), digest);
+	return 1;
+#else
+	return 0;
+#endif
+}
+
 static int extend(const char *rtmr, const char *text)
 {
-#ifdef WITH_LIBCRYPTO
 	uint8_t digest[48];
 	char path[80];
 	int fd;
 
+	if (!get_digest(text, digest)) {
+		fprintf(stderr, "attest: not a digest, and built without libcrypto\n");
+		return 3;
+	}
 	snprintf(path, sizeof(path), REGISTER, rtmr[0]);
-	SHA384((const uint8_t *)text, strlen(text), digest);
 	fd = open(path, O_WRONLY);
 	if (fd < 0 || write(fd, digest, sizeof(digest)) != sizeof(digest))
 		return complain(path);
 	close(fd);
 	return 0;
-#else
-	(void)rtmr, (void)text;
-	fprintf(stderr, "attest: built without libcrypto\n");
-	return 3;
-#endif
 }
 
 int main(int argc, char **argv)
@@ -160,6 +179,7 @@ int main(int argc, char **argv)
 	if (!strcmp(word, "extend") && argc == 4 && strlen(argv[2]) == 1 &&
 	    (argv[2][0] == '2' || argv[2][0] == '3'))
 		return extend(argv[2], argv[3]);
-	fprintf(stderr, "Usage: attest [-x] report|quote [NONCE] | [-x] log | extend 2|3 TEXT\n");
+	fprintf(stderr,
+		"Usage: attest [-x] report|quote [NONCE] | [-x] log | extend 2|3 TEXT|0xDIGEST\n");
 	return 2;
 }
