@@ -139,6 +139,7 @@ a_consumer_links_its_own_calls() {
 a_kernel_links_both() {
 	$cc -std=c11 $strict -ffreestanding -nostdinc -isystem "$($cc -print-file-name=include)" -mgeneral-regs-only -mno-red-zone \
 		-mcmodel=kernel -fno-pic -fno-stack-protector $cflags -c host_guest.c -o "$tmp/k.o" || return 1
+	$cc -std=gnu11 $strict -ffreestanding -nostdinc -DOWN_TYPES $cflags -fsyntax-only host_guest.c || { echo "types of its own"; return 1; }
 	for order in "swtdx-host swtdx-guest" "swtdx-guest swtdx-host"; do
 		libs=
 		for l in $order; do libs="$libs $(pkg-config --libs-only-l $l)"; done

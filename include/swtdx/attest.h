@@ -23,8 +23,6 @@
 #ifndef SWTDX_ATTEST_H
 #define SWTDX_ATTEST_H
 
-#include <stdbool.h>
-
 #include <swtdx/simulated.h>
 #include <swtdx/structs.h>
 

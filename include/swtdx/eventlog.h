@@ -27,9 +27,6 @@
 #ifndef SWTDX_EVENTLOG_H
 #define SWTDX_EVENTLOG_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include <swtdx/structs.h>
 #include <swtdx/types.h>
 

@@ -7,9 +7,6 @@
 #ifndef SWTDX_STRUCTS_H
 #define SWTDX_STRUCTS_H
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include <swtdx/types.h>
 
 #ifdef __cplusplus

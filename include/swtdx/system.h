@@ -5,8 +5,6 @@
 #ifndef SWTDX_SYSTEM_H
 #define SWTDX_SYSTEM_H
 
-#include <stdint.h>
-
 #include <swtdx/leaf.h>
 #include <swtdx/status.h>
 #include <swtdx/types.h>

@@ -6,13 +6,17 @@
  * any thread. Freestanding; usable from C++.
  *
  * A program without a gpa_t of its own may define SWTDX_SHORT_NAMES before the first header and
- * write gpa_t, hpa_t, hkid_t, gpa(), hpa() and hkid(). */
+ * write gpa_t, hpa_t, hkid_t, gpa(), hpa() and hkid().
+ * A kernel whose integers are not the compiler's (Linux: uint64_t is unsigned long long) defines
+ * SWTDX_OWN_TYPES and has bool, size_t, offsetof, uint8_t to uint64_t and int32_t before. */
 #ifndef SWTDX_TYPES_H
 #define SWTDX_TYPES_H
 
+#ifndef SWTDX_OWN_TYPES
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {

@@ -9,7 +9,7 @@
 #ifndef SWTDX_X86_H
 #define SWTDX_X86_H
 
-#include <stdint.h>
+#include <swtdx/types.h>
 
 #ifdef __cplusplus
 extern "C" {

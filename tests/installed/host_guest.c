@@ -1,6 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* A kernel that can be a host and a TD: both freestanding libraries in one object without a C
  * library. */
+#ifdef OWN_TYPES
+/* As Linux has them. */
+typedef _Bool bool;
+#define true 1
+#define false 0
+#define NULL	       ((void *)0)
+#define offsetof(t, m) __builtin_offsetof(t, m)
+typedef unsigned char uint8_t;
+typedef unsigned short uint16_t;
+typedef unsigned int uint32_t;
+typedef unsigned long long uint64_t;
+typedef int int32_t;
+typedef long long int64_t;
+typedef unsigned long size_t;
+#define SWTDX_OWN_TYPES
+#endif
 #include <swtdx/guest.h>
 #include <swtdx/host.h>
 #include <swtdx/seamcall.h>
