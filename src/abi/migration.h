@@ -8,8 +8,6 @@
 #ifndef ABI_MIGRATION_H
 #define ABI_MIGRATION_H
 
-#include <assert.h>
-
 #include <swtdx/types.h>
 
 enum { MIG_PAGE_WORDS = 512, MIG_LIST_ENTRIES = 512, MIG_MACS_IN_PAGE = 256, MIG_MAC_SIZE = 16 };
@@ -35,7 +33,7 @@ struct mbmd {
 	uint64_t specific;
 	uint8_t mac[MIG_MAC_SIZE];
 };
-static_assert(sizeof(struct mbmd) == 48, "MBMD");
+_Static_assert(sizeof(struct mbmd) == 48, "MBMD");
 enum { MBMD_AAD_SIZE = 32, MBMD_ALIGN = 128 };
 
 /* Of the immutable state's `specific`. */
