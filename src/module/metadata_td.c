@@ -41,7 +41,7 @@ enum {
 #define AT(type_, member_, bytes_)                                                                 \
 	offsetof(type_, member_) +                                                                 \
 		0 * sizeof(struct {                                                                \
-			static_assert(sizeof(((type_ *)0)->member_) >= bytes_, "room");            \
+			_Static_assert(sizeof(((type_ *)0)->member_) >= bytes_, "room");           \
 			char c;                                                                    \
 		})
 #define TDR(field_, member_) [MD_TD_##field_] = {IN_TDR, AT(struct tdr, member_, BYTES_##field_)}

@@ -55,7 +55,7 @@ struct mig_stream {
 	struct mbmd mbmd;
 	struct gcm_message message;
 };
-static_assert(sizeof(struct mig_stream) <= 4096, "a page");
+_Static_assert(sizeof(struct mig_stream) <= 4096, "a page");
 
 /* A stream taken by a call. */
 struct migs {

@@ -80,7 +80,7 @@ enum {
 	MIG_LIST_MAX = sizeof(struct mig_list) + MIG_LIST_ENTRIES * (8 + MIG_MAC_SIZE + 4096),
 	MIG_RECORD_MAX = MIG_LIST_MAX,
 };
-static_assert((int)TDX_MIG_USER_MAX <= (int)MIG_RECORD_MAX, "the user's bytes are a record");
+_Static_assert((int)TDX_MIG_USER_MAX <= (int)MIG_RECORD_MAX, "the user's bytes are a record");
 
 /* --- a session --- */
 

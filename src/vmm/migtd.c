@@ -11,8 +11,8 @@
 #include "vmm/busy.h"
 #include "vmm/mig.h"
 
-static_assert(sizeof(struct tdx_migtd_page) == TDX_PAGE_SIZE, "the message is behind it");
-static_assert(TDX_MIGTD_MESSAGE_MAX + TDX_PAGE_SIZE == TDX_MIGTD_BUFFER_SIZE, "and ends there");
+_Static_assert(sizeof(struct tdx_migtd_page) == TDX_PAGE_SIZE, "the message is behind it");
+_Static_assert(TDX_MIGTD_MESSAGE_MAX + TDX_PAGE_SIZE == TDX_MIGTD_BUFFER_SIZE, "and ends there");
 
 int tdx_vm_bind_migtd(struct tdx_vm *vm, struct tdx_vm *service, struct tdx_servtd_binding *out)
 {
