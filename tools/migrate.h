@@ -23,7 +23,7 @@ struct migrate_options {
 	const char *kernel, *initrd, *append, *to, *when;
 	uint64_t memory, vcpus, times, after, streams, rounds, enough, abort_at, timeout;
 	enum tdx_x86_execution execution;
-	bool post_copy, huge, dynamic_pamt, quiet, json;
+	bool post_copy, end, huge, dynamic_pamt, quiet, json;
 	enum sandbox_mode sandbox;
 };
 

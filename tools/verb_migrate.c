@@ -176,7 +176,10 @@ static int moves(struct migration *m)
 		m->moves += !given_up;
 		abort_at = 0;
 	}
-	/* It goes on until it ends by itself. */
+	/* It goes on until it ends by itself, or so long that one sees it. */
+	if (m->o.end)
+		return status == VERB_OK && !wait_for(m, (double)m->o.after, false) ? m->outcome
+										    : status;
 	while (status == VERB_OK && wait_for(m, 1, false))
 		;
 	return status == VERB_OK ? m->outcome : status;
@@ -295,6 +298,7 @@ int verb_migrate(int argc, char **argv)
 			      "stop the TD when so few pages are left (512)"),
 		OPTION_FLAG("post-copy", &o.post_copy,
 			    "move the TD first, and then its memory, while it runs there"),
+		OPTION_FLAG("end", &o.end, "end the TD --after the last move"),
 		OPTION_NUMBER("abort-at", "ROUND", &o.abort_at, 1, TDX_MIG_ROUNDS_MAX,
 			      "give the first move up in that round; it does not count"),
 		OPTION_CHOICE("engine", EXECUTION_TWO_WORDS, &engine, EXECUTION_TWO_HELP),

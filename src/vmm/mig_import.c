@@ -524,6 +524,7 @@ static void give_up(struct import *im, int why)
 {
 	struct tdx_vm *vm = im->m.vm;
 	struct tdx_status s = tdx_error(TDX_OP_STATE_INCORRECT);
+	struct tdx_vm_error e;
 	char text[128];
 
 	if (im->immutable && !im->running)
@@ -531,8 +532,9 @@ static void give_up(struct import *im, int why)
 	if (!im->running && im->m.channel->send && why != -ECONNABORTED && why != -EPIPE)
 		(void)mig_send_record(&im->m, MIG_ABORTED, im->m.mbmd,
 				      tdx_is_error(s) ? 0 : sizeof(struct mbmd));
+	tdx_vm_error(vm, &e);
 	snprintf(text, sizeof(text), "its import failed: %s", strerror(-why));
-	vm_kill(vm, vm->error.text[0] ? vm->error.text : text);
+	vm_kill(vm, e.text[0] ? e.text : text);
 }
 
 int tdx_vm_import(struct tdx_vm *vm, const struct tdx_mig_channel *channel,
