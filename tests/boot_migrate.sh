@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # A Linux TD that hashes files moves between two machines while it does: over a socket, given up on
-# the way, with its memory after it, through a file. No hash differs, and it counts on. Skipped
-# without a kernel, which scripts/guest-kernel fetches.
+# the way, with its memory after it, through a file, to another process. No hash differs, and it
+# counts on. Skipped without a kernel, which scripts/guest-kernel fetches.
 set -eu
 swtdx=$1 source=$2
 kernel=${GUEST_KERNEL:-$source/build/guest/vmlinuz}
@@ -46,4 +46,19 @@ moves --post-copy --dynamic-pamt
 grep -q '"round_pages":\[\]' "$dir/out" && ! grep -q '"post_pages":0,' "$dir/out" || fail "no memory came after it"
 moves --to "file:$dir/td"
 [ -s "$dir/td" ] || fail "there is no file"
+
+# To another process: both believe the user's quote service.
+export SWTDX_STATE="$dir/state"
+"$swtdx" quote --root >"$dir/root" || fail "no quote service"
+"$swtdx" migrate --timeout 20 --vcpus 2 --memory 256 --from "unix:$dir/there" >"$dir/there.out" 2>"$dir/there.err" &
+there=$!
+n=0
+while [ ! -S "$dir/there" ] && [ $n -lt 600 ]; do sleep 1; n=$((n + 1)); done
+moves --to "unix:$dir/there"
+code=0
+wait $there || code=$?
+[ $code = 1 ] || fail "the other process ended with $code"
+grep -q 'the TD has come' "$dir/there.err" || fail "it has not come there"
+grep -aq 'second' "$dir/there.out" || fail "it does not count there"
+! grep -aq 'HASH DIFFERS' "$dir/there.out" || fail "a hash differs there"
 echo "boot_migrate: ok"

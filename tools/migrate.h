@@ -20,7 +20,7 @@
 enum { MIGRATE_MAX_VCPUS = 16, MIGRATE_PLACES = 2 };
 
 struct migrate_options {
-	const char *kernel, *initrd, *append, *to, *when;
+	const char *kernel, *initrd, *append, *to, *from, *when;
 	uint64_t memory, vcpus, times, after, streams, rounds, enough, abort_at, timeout;
 	enum tdx_x86_execution execution;
 	bool post_copy, end, huge, dynamic_pamt, quiet, json;
@@ -54,6 +54,8 @@ struct migration {
 	struct run_console console[RUN_SERIALS];
 	int wire[2], keys[2]; /* socket pairs */
 	int file;	      /* -1: none */
+	int peer;	      /* a socket to another process; -1: both machines are here */
+	unsigned places;      /* machines in this process */
 	_Atomic int outcome;  /* -1: the guest goes on */
 	_Atomic bool seen;    /* what it was to write */
 	int console_pipe;     /* what it writes, for whoever looks at it */
@@ -92,5 +94,9 @@ int migrate_load_devices(void *arg, const void *state, size_t len);
 
 /* From where it is to the other place. An exit status, told of; given_up: it was, as asked. */
 int migrate_move(struct migration *m, unsigned abort_at, bool *given_up);
+
+/* To another process, or from there; then the TD runs here. */
+int migrate_send(struct migration *m);
+int migrate_receive(struct migration *m);
 
 #endif

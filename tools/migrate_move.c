@@ -246,3 +246,54 @@ int migrate_move(struct migration *m, unsigned abort_at, bool *given_up)
 	}
 	return status;
 }
+
+/* --- another process --- */
+
+static void peer_channel(const struct migration *m, struct tdx_mig_fds *fds,
+			 struct tdx_mig_channel *c)
+{
+	*fds = (struct tdx_mig_fds){m->peer, m->peer};
+	tdx_mig_channel_of(fds, c);
+}
+
+int migrate_send(struct migration *m)
+{
+	struct migrate_place *p = &m->place[0];
+	struct tdx_mig_stats stats = {0};
+	struct tdx_mig_channel c;
+	struct tdx_mig_fds fds;
+	int err;
+
+	peer_channel(m, &fds, &c);
+	err = exchange(p, true, &c);
+	if (err)
+		return complain(p, "the exchange of keys", err);
+	err = export(p, &c, 0, &stats);
+	if (err)
+		return complain(p, "the export", err);
+	(m->o.json ? tell_json : tell)(m, p->number, &stats, false);
+	m->moves++;
+	return migrate_end(p);
+}
+
+int migrate_receive(struct migration *m)
+{
+	struct migrate_place *p = &m->place[0];
+	struct tdx_mig_stats stats;
+	struct tdx_mig_channel c;
+	struct tdx_mig_fds fds;
+	int status = migrate_expect(p), err;
+
+	if (status != VERB_OK)
+		return status;
+	peer_channel(m, &fds, &c);
+	err = exchange(p, false, &c);
+	if (err)
+		return complain(p, "the exchange of keys", err);
+	err = import(p, &c, &stats);
+	if (err)
+		return complain(p, "the import", err);
+	migrate_say(m, "the TD has come: %.1f MiB in %.2f s", (double)stats.bytes / (1 << 20),
+		    stats.seconds);
+	return VERB_OK;
+}

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "tools/file.h"
 #include "tools/migrate.h"
 #include "tools/options.h"
+#include "tools/quote_state.h"
 #include "tools/verbs.h"
 
 enum { DEFAULT_MEMORY_MIB = 512, WHEN_MAX = 256, TICK_NS = 10000000 };
@@ -169,6 +171,8 @@ static int moves(struct migration *m)
 
 		if (!wait_for(m, (double)m->o.after, false))
 			return m->outcome;
+		if (m->peer >= 0)
+			return migrate_send(m);
 		status = migrate_move(m, abort_at, &given_up);
 		if (given_up && m->outcome >= 0)
 			return m->outcome;
@@ -193,15 +197,41 @@ static void give_up_rights(struct migration *m)
 		migrate_say(m, "no sandbox (%s)", got.why);
 }
 
-static int run(struct migration *m, const void *image, size_t len)
+/* The last of it: what is still here comes back. */
+static int finish(struct migration *m, int status)
 {
-	struct migrate_place *p;
-	int status = VERB_OK, ended;
+	if (m->outcome < 0)
+		m->outcome = status;
+	if (m->place[m->here].vm)
+		(void)migrate_stop(&m->place[m->here]);
+	migrate_say(m, "%u moves, %u given up", m->moves, m->aborted);
+	for (unsigned i = 0; i < m->places; i++) {
+		int ended = migrate_end(&m->place[i]);
 
-	for (unsigned i = 0; i < MIGRATE_PLACES && status == VERB_OK; i++) {
+		status = status == VERB_OK ? ended : status;
+	}
+	if (status == VERB_OK && !m->o.from && m->moves < m->o.times) {
+		fprintf(stderr, "swtdx migrate: the guest ended before it had moved so often\n");
+		status = VERB_DIFFERENCE;
+	}
+	return status;
+}
+
+static int power_on(struct migration *m)
+{
+	int status = VERB_OK;
+
+	for (unsigned i = 0; i < m->places && status == VERB_OK; i++) {
 		m->place[i] = (struct migrate_place){.all = m, .number = i};
 		status = migrate_place_on(&m->place[i]);
 	}
+	return status;
+}
+
+static int run(struct migration *m, const void *image, size_t len)
+{
+	int status = power_on(m);
+
 	if (status == VERB_OK)
 		status = migrate_build(&m->place[0], image, len);
 	if (status != VERB_OK)
@@ -209,32 +239,120 @@ static int run(struct migration *m, const void *image, size_t len)
 	give_up_rights(m);
 	migrate_say(m, "the TD runs on machine 1");
 	migrate_go(&m->place[0]);
-	status = moves(m);
-	p = &m->place[m->here];
-	if (m->outcome < 0)
-		m->outcome = status;
-	(void)migrate_stop(p);
-	migrate_say(m, "%u moves, %u given up", m->moves, m->aborted);
-	for (unsigned i = 0; i < MIGRATE_PLACES; i++) {
-		ended = migrate_end(&m->place[i]);
-		status = status == VERB_OK ? ended : status;
+	return finish(m, moves(m));
+}
+
+/* --- another process --- */
+
+static int socket_of(const char *where, struct sockaddr_un *at)
+{
+	const char *path = where + strlen("unix:");
+	int fd = -1;
+
+	*at = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(at->sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
 	}
-	if (status == VERB_OK && m->moves < m->o.times) {
-		fprintf(stderr, "swtdx migrate: the guest ended before it had moved so often\n");
-		status = VERB_DIFFERENCE;
+	strcpy(at->sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	return fd;
+}
+
+static int call(struct migration *m)
+{
+	struct sockaddr_un at;
+
+	m->peer = socket_of(m->o.to, &at);
+	if (m->peer < 0 || connect(m->peer, (const struct sockaddr *)&at, sizeof(at)))
+		return complain(m->o.to, errno);
+	return VERB_OK;
+}
+
+/* Until somebody calls; the name is gone then. */
+static int answer(struct migration *m)
+{
+	struct sockaddr_un at;
+	const int fd = socket_of(m->o.from, &at);
+	int status = VERB_OK;
+
+	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)) || listen(fd, 1)) {
+		status = complain(m->o.from, errno);
+	} else {
+		migrate_say(m, "waiting at %s", at.sun_path);
+		m->peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+		if (m->peer < 0)
+			status = complain(m->o.from, errno);
+		unlink(at.sun_path);
 	}
+	if (fd >= 0)
+		close(fd);
 	return status;
 }
+
+static int wait_and_run(struct migration *m)
+{
+	int status = power_on(m);
+
+	if (status == VERB_OK)
+		status = answer(m);
+	if (status != VERB_OK)
+		return status;
+	give_up_rights(m);
+	status = migrate_receive(m);
+	m->began = now(); /* its time begins when it comes */
+	while (status == VERB_OK && wait_for(m, 1, false))
+		;
+	return finish(m, status == VERB_OK ? m->outcome : status);
+}
+
+/* --- all of it --- */
 
 static int open_wires(struct migration *m)
 {
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, m->wire) ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, m->keys))
 		return complain("a socket", errno);
+	if (!strncmp(m->o.to, "unix:", 5))
+		return call(m);
 	if (!strcmp(m->o.to, "machine"))
 		return VERB_OK;
 	m->file = open(m->o.to + strlen("file:"), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	return m->file < 0 ? complain(m->o.to, errno) : VERB_OK;
+}
+
+/* Machines of one process believe a service that is gone with it; those of several the user's. */
+static int open_quotes(struct migration *m)
+{
+	char path[4096];
+	int err;
+
+	if (m->places > 1)
+		err = tdx_quote_service_create((int64_t)time(NULL), &m->quotes);
+	else
+		err = quote_state_path(NULL, path, sizeof(path));
+	if (!err && m->places == 1)
+		err = quote_state_open(path, true, &m->quotes);
+	return err ? complain("the quote service", -err) : VERB_OK;
+}
+
+static int with_console(struct migration *m, const void *image, size_t len)
+{
+	int status = open_quotes(m);
+
+	if (status == VERB_OK && !m->o.from)
+		status = open_wires(m);
+	if (status == VERB_OK)
+		status = open_console(m);
+	if (status == VERB_OK) {
+		status = m->o.from ? wait_and_run(m) : run(m, image, len);
+		for (unsigned i = 0; i < m->places; i++)
+			if (m->place[i].model)
+				migrate_place_off(&m->place[i]);
+		close_console(m);
+	}
+	tdx_quote_service_free(m->quotes);
+	return status;
 }
 
 static int compose_and_run(struct migration *m)
@@ -246,25 +364,12 @@ static int compose_and_run(struct migration *m)
 					 .to_run = true};
 	uint8_t *image = NULL;
 	size_t len = 0;
-	int status = boot_files_compose("swtdx migrate", &files, &image, &len), err;
+	int status = VERB_OK;
 
-	if (status != VERB_OK)
-		return status;
-	err = tdx_quote_service_create((int64_t)time(NULL), &m->quotes);
-	if (err)
-		status = complain("the quote service", -err);
+	if (!m->o.from)
+		status = boot_files_compose("swtdx migrate", &files, &image, &len);
 	if (status == VERB_OK)
-		status = open_wires(m);
-	if (status == VERB_OK)
-		status = open_console(m);
-	if (status == VERB_OK) {
-		status = run(m, image, len);
-		for (unsigned i = 0; i < MIGRATE_PLACES; i++)
-			if (m->place[i].model)
-				migrate_place_off(&m->place[i]);
-		close_console(m);
-	}
-	tdx_quote_service_free(m->quotes);
+		status = with_console(m, image, len);
 	free(image);
 	return status;
 }
@@ -289,7 +394,10 @@ int verb_migrate(int argc, char **argv)
 			    "do not begin before the guest has written this to its console"),
 		OPTION_TEXT("to", "WHERE", &o.to,
 			    "machine: the other one, over a socket, both at work (the default); "
-			    "file:PATH: into a file, and out of it there"),
+			    "file:PATH: into a file, and out of it there; unix:PATH: to the "
+			    "process that waits there with --from"),
+		OPTION_TEXT("from", "unix:PATH", &o.from,
+			    "wait there for a TD from another process, and run it"),
 		OPTION_NUMBER("streams", "N", &o.streams, 1, TDX_MIG_STREAMS_MAX,
 			      "forward streams (1)"),
 		OPTION_NUMBER("rounds", "N", &o.rounds, 1, TDX_MIG_ROUNDS_MAX,
@@ -315,7 +423,9 @@ int verb_migrate(int argc, char **argv)
 			    "a JSON object a move on standard output, the guest on standard error"),
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
-		"migrate", "[OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]",
+		"migrate",
+		"[OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]\n"
+		"[OPTION]... --from unix:PATH",
 		"Builds a TD on one of two simulated machines and moves it to the other and back "
 		"while it runs: the migration TDs of the two exchange keys, the module seals what "
 		"the monitor sends. Tells of each move the pages of every round and how long the "
@@ -327,10 +437,18 @@ int verb_migrate(int argc, char **argv)
 		return end;
 	if (argc)
 		return options_wrong(&usage, "it takes no operand");
-	if (!o.kernel)
-		return options_wrong(&usage, "--kernel is needed");
-	if (strcmp(o.to, "machine") != 0 && strncmp(o.to, "file:", 5) != 0)
-		return options_wrong(&usage, "--to takes machine or file:PATH, not \"%s\"", o.to);
+	if (!o.kernel == !o.from)
+		return options_wrong(&usage, o.kernel ? "--kernel and --from exclude each other"
+						      : "--kernel is needed, or --from");
+	if (o.from && strncmp(o.from, "unix:", 5) != 0)
+		return options_wrong(&usage, "--from takes unix:PATH, not \"%s\"", o.from);
+	if (strcmp(o.to, "machine") != 0 && strncmp(o.to, "file:", 5) != 0 &&
+	    strncmp(o.to, "unix:", 5) != 0)
+		return options_wrong(
+			&usage, "--to takes machine, file:PATH or unix:PATH, not \"%s\"", o.to);
+	if (!strncmp(o.to, "unix:", 5) && (o.times > 1 || o.abort_at))
+		return options_wrong(&usage, "to another process it moves once: no --times, no "
+					     "--abort-at");
 	if (o.when && (!*o.when || strlen(o.when) >= WHEN_MAX))
 		return options_wrong(&usage, "--when takes a text of less than %d bytes",
 				     (int)WHEN_MAX);
@@ -341,7 +459,8 @@ int verb_migrate(int argc, char **argv)
 	o.execution = execution_of(engine);
 	o.sandbox = (enum sandbox_mode)sandbox;
 	m->o = o;
-	m->file = -1;
+	m->file = m->peer = -1;
+	m->places = o.from || !strncmp(o.to, "unix:", 5) ? 1 : MIGRATE_PLACES;
 	m->outcome = -1;
 	m->began = now();
 	signal(SIGPIPE, SIG_IGN);
