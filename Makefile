@@ -3,7 +3,7 @@
 BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 
-.PHONY: all help setup run host-kernel test lint cover bench bench-workloads stress fuzz prove mutants reproducible compilers fidelity locks explore kvm-requests install deb clean
+.PHONY: all help setup run host-kernel test lint cover bench bench-workloads stress fuzz prove mutants reproducible compilers fidelity locks explore kvm-requests kvm-selftests install deb clean
 
 # The library and the tools, in $(BUILD).
 all: $(BUILD)/build.ninja
@@ -89,6 +89,10 @@ fidelity: all
 # docs/kvm-requests.md from the tables.
 kvm-requests: all
 	@$(SWTDX) kvm --list > docs/kvm-requests.md
+
+# Linux's own tests of KVM against the simulated one: LINUX=TREE.
+kvm-selftests: all
+	@scripts/kvm-selftests $(SWTDX) $(LINUX)
 
 # docs/locks.md and .svg from executed code.
 locks: all

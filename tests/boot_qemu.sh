@@ -32,7 +32,7 @@ launch() {
 	rm -f "$dir/ended"
 	(
 		ulimit -t "$limit"
-		exec timeout -k 10 $((limit * 4)) "$swtdx" kvm --engine translate -- "$qemu/qemu" -accel kvm \
+		exec timeout -k 10 $((limit * 4)) "$swtdx" kvm -- "$qemu/qemu" -accel kvm \
 			-object "$object" -machine q35,kernel-irqchip=split,confidential-guest-support=tdx0 -cpu host -m 1G \
 			-smp "$vcpus" -bios "$qemu/$firmware" -nodefaults -display none -serial "file:$dir/serial" \
 			-monitor stdio "$@" >"$dir/log" 2>&1
@@ -76,7 +76,7 @@ sum=$(md5sum <"$dir/www/file")
 (cd "$dir/www" && exec python3 -u -m http.server --bind 127.0.0.1 0 >"$dir/http" 2>&1) &
 server=$!
 i=0
-while [ $i -lt 100 ] && ! grep -q 'port' "$dir/http"; do
+while [ $i -lt 100 ] && ! grep -qs port "$dir/http"; do
 	sleep 0.1
 	i=$((i + 1))
 done
