@@ -5,9 +5,9 @@ SWTDX   := $(BUILD)/tools/swtdx
 
 .PHONY: all help setup run host-kernel test lint cover bench bench-workloads stress fuzz prove mutants reproducible compilers fidelity locks explore kvm-requests kvm-selftests install deb clean
 
-# The library and the tools, in $(BUILD).
+# The library and the tools, in $(BUILD). Who waits at a terminal sees how far it is.
 all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD) --quiet
+	@ninja -C $(BUILD) $$([ -t 1 ] || echo --quiet)
 
 # What can be typed here. The comment above a target is its help.
 help:
