@@ -3,7 +3,7 @@
 BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 
-.PHONY: all help setup run host-kernel test lint cover bench bench-workloads stress fuzz prove mutants reproducible compilers fidelity locks explore kvm-requests kvm-selftests install deb clean
+.PHONY: all help setup run host-kernel test lint cover bench bench-workloads stress fuzz prove mutants reproducible compilers fidelity locks explore kvm-requests kvm-selftests install deb clean threads linux
 
 # The library and the tools, in $(BUILD). Who waits at a terminal sees how far it is.
 all: $(BUILD)/build.ninja
@@ -30,6 +30,15 @@ run: all
 host-kernel:
 	@scripts/setup build kernel
 	@scripts/host-kernel "" $(LINUX)
+
+# The five mailing-list threads on a real kernel, before and after (docs/threads-live.md).
+threads: all
+	@scripts/setup build run kernel
+	@scripts/threads $(BUILD)
+
+# LINUX=TREE: that tree's TDX host code, compiled as a program and put to work on the module, without a boot.
+linux: all
+	@linux/check $(BUILD) $(or $(LINUX),$(error LINUX=TREE says which Linux tree))
 
 # Every test, with ASan and UBSan, the threaded ones again with TSan; lint first.
 test:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Takes a duty out of a kernel: plant.py VMLINUX OUTPUT FUNCTION[:CALLEE]
-The function returns 0 at once and does nothing, or does not call the other."""
+"""Takes a duty out of a kernel: plant.py VMLINUX OUTPUT FUNCTION[:CALLEE|=OTHER]
+The function returns 0 at once and does nothing, or does not call the other, or is another one."""
 import struct
 import sys
 
@@ -30,11 +30,15 @@ def find(elf, name):
 
 
 kernel, out, function = sys.argv[1:]
+function, _, other = function.partition("=")
 function, _, callee = function.partition(":")
 with open(kernel, "rb") as f:
     data = bytearray(f.read())
 place, address, size = find(data, function)
-if callee:
+if other:
+    distance = find(data, other)[1] - (address + 5)
+    data[place:place + 5] = b"\xe9" + struct.pack("<i", distance)  # jmp
+elif callee:
     target = find(data, callee)[1]
     calls = [i for i in range(size - 4) if data[place + i] == 0xE8 and
              address + i + 5 + struct.unpack_from("<i", data, place + i + 1)[0] == target]

@@ -103,8 +103,8 @@ gdtr:	.word	gdtr - gdt - 1
 metadata:
 	.ascii	"TDVF"
 	.long	16 + 2 * 32, 1, 2
-	.long	0, 0x4000			/* the image, as BFV, measured */
-	.quad	0xffffc000, 0x4000
+	.long	0, IMAGE_SIZE			/* the image, as BFV, measured */
+	.quad	0x100000000 - IMAGE_SIZE, IMAGE_SIZE
 	.long	0, 1
 	.long	0, 0				/* the stacks, as temporary memory */
 	.quad	STACKS, VCPUS * PAGE

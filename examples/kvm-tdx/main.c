@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A small VMM for TDs under Linux's KVM: a static program, for an initrd.
  *
- * kvm-tdx [-m MIB] [-c VCPUS] [-n TDS] [-p PAGES] [-w FILE] IMAGE
+ * kvm-tdx [-m MIB] [-c VCPUS] [-n TDS] [-p PAGES] [-w FILE] [-t MODE [-v] [-e N]] IMAGE
  *
  * IMAGE is a TDVF image: hello.bin from beside this file, what `swtdx measure --image` writes, or
- * a firmware. -w: when the TD is there, read FILE to its end before it runs. The exit status is the
+ * a firmware. -w: when the TD is there, read FILE to its end before it runs. -t: what
+ * threads.bin does (threads.c); -v: a page that is not accepted gives the TD a #VE; -e: the first N
+ * conversions it asks for are answered "go on" without any. The exit status is the
  * TD's, the greatest of several TDs', 125 for a TD that gave up, 126 for one that stopped, 127 when
  * it cannot be had. */
 #include "vmm.h"
@@ -44,60 +46,68 @@ static void wait_for(const char *path)
 	close(fd);
 }
 
-static int one(const char *path, const char *wait, unsigned memory, unsigned vcpus, unsigned pages)
+static int one(const char *path, const char *wait, struct td *td)
 {
-	static struct td td;
 	int status;
 
-	td.memory = (uint64_t)memory << 20;
-	td.nvcpus = vcpus;
-	td.pages = pages;
-	image_read(path, &td.image);
-	td_create(&td);
+	image_read(path, &td->image);
+	td_create(td);
 	if (wait)
 		wait_for(wait);
-	status = td_run(&td);
-	td_close(&td);
+	status = td_run(td);
+	td_close(td);
 	return status;
 }
 
 int main(int argc, char **argv)
 {
-	unsigned memory = 96, vcpus = 1, tds = 1, pages = 32, worst = 0;
+	static struct td td = {.nvcpus = 1, .pages = 32};
+	unsigned memory = 96, tds = 1, worst = 0;
 	const char *wait_path = NULL;
 	int c, status;
 
-	while ((c = getopt(argc, argv, "m:c:n:p:w:")) != -1) {
-		const unsigned v = c == '?' ? 0 : (unsigned)strtoul(optarg, NULL, 0);
+	while ((c = getopt(argc, argv, "m:c:n:p:w:t:ve:")) != -1) {
+		const unsigned v = c == '?' || c == 'v' ? 0 : (unsigned)strtoul(optarg, NULL, 0);
 
 		switch (c) {
 		case 'm':
 			memory = v;
 			break;
 		case 'c':
-			vcpus = v;
+			td.nvcpus = v;
 			break;
 		case 'n':
 			tds = v;
 			break;
 		case 'p':
-			pages = v;
+			td.pages = v;
 			break;
 		case 'w':
 			wait_path = optarg;
+			break;
+		case 't':
+			td.mode = v;
+			break;
+		case 'v':
+			td.with_ve = true;
+			break;
+		case 'e':
+			td.idle = v;
 			break;
 		default:
 			memory = 0;
 		}
 	}
-	if (optind != argc - 1 || !memory || memory > 2048 || !vcpus || vcpus > VCPUS || !tds ||
-	    tds > TDS)
-		die("usage: kvm-tdx [-m MIB] [-c VCPUS] [-n TDS] [-p PAGES] [-w FILE] IMAGE");
+	if (optind != argc - 1 || !memory || memory > 2048 || !td.nvcpus || td.nvcpus > VCPUS ||
+	    !tds || tds > TDS)
+		die("usage: kvm-tdx [-m MIB] [-c VCPUS] [-n TDS] [-p PAGES] [-w FILE] "
+		    "[-t MODE [-v] [-e N]] IMAGE");
+	td.memory = (uint64_t)memory << 20;
 	if (tds == 1)
-		return one(argv[optind], wait_path, memory, vcpus, pages);
+		return one(argv[optind], wait_path, &td);
 	for (unsigned i = 0; i < tds; i++)
 		if (fork() == 0)
-			exit(one(argv[optind], wait_path, memory, vcpus, pages));
+			exit(one(argv[optind], wait_path, &td));
 	while (wait(&status) > 0) {
 		const unsigned s = WIFEXITED(status) ? (unsigned)WEXITSTATUS(status) : STATUS_NONE;
 

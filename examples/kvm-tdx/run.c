@@ -29,6 +29,9 @@ enum {
 	COM_PRESENT = 0xb0,
 	PORT_CMOS_DATA = 0x71,
 	PORT_PAGES = 0x500,
+	PORT_MODE = 0x501,
+	PORT_SLOT = 0x502, /* 1: a slot more, 0: no more */
+	PORT_DMA = 0x503,
 	PORT_SLEEP = 0x600,
 	SLEEP_ENABLE = 0x20,
 	PORT_EXIT = 0xf4,
@@ -124,11 +127,22 @@ static uint32_t in(struct td *td, unsigned port)
 	switch (port) {
 	case PORT_PAGES:
 		return td->pages;
+	case PORT_MODE:
+		return td->mode;
 	case PORT_CMOS_DATA: /* the first day of the clock, and no update in progress */
 		return 0;
 	default:
 		return ~0u;
 	}
+}
+
+/* A call of KVM's that does nothing here; docs/threads-live.md has a kernel that begins
+ * non-coherent DMA in it, for which there is no device. */
+static void irq_line(const struct td *td)
+{
+	struct kvm_irq_level line = {.irq = IOAPIC_PINS - 1};
+
+	(void)!ioctl(td->vm, KVM_IRQ_LINE, &line);
 }
 
 static void out(struct td *td, unsigned port, uint32_t value)
@@ -137,6 +151,10 @@ static void out(struct td *td, unsigned port, uint32_t value)
 		com_out(td, port - PORT_COM1, (uint8_t)value);
 	else if (port == PORT_SLEEP && value & SLEEP_ENABLE)
 		end(td, 0);
+	else if (port == PORT_SLOT)
+		td_scratch(td, value & 1);
+	else if (port == PORT_DMA)
+		irq_line(td);
 	else if (port == PORT_EXIT)
 		end(td, (int)(value & 0xff));
 }
@@ -203,6 +221,11 @@ static int convert(struct td *td, uint64_t gpa, uint64_t size, bool private)
 	if (!s)
 		return -EINVAL;
 	pthread_mutex_lock(&td->lock);
+	if (td->idle) { /* KVM tells the TD to go on where it was */
+		td->idle--;
+		pthread_mutex_unlock(&td->lock);
+		return EAGAIN;
+	}
 	r = ioctl(td->vm, SET_MEMORY_ATTRIBUTES, &a) ? -errno : 0;
 	if (!r && private)
 		madvise(s->shared + (gpa - s->gpa), size, MADV_DONTNEED);

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #define FOUR_GIB	   (1ull << 32)
+#define SCRATCH		   0x20000000ull
+#define SCRATCH_SIZE	   0x200000ull
 #define SEPT_VE_DISABLE	   (1ull << 28) /* attribute: no #VE for pages that are not there */
 #define XFAM_X87_SSE	   3ull
 #define ADDRESS_LEAF	   0x80000008u
@@ -100,7 +102,7 @@ static void init_vm(const struct td *td)
 	caps->cpuid.nent = CPUID_ENTRIES;
 	must(td->vm, TDX_CAPABILITIES, 0, caps, "KVM_TDX_CAPABILITIES");
 	describe(td, caps, init);
-	init->attributes = SEPT_VE_DISABLE & caps->attributes;
+	init->attributes = td->with_ve ? 0 : SEPT_VE_DISABLE & caps->attributes;
 	init->xfam = XFAM_X87_SSE & caps->xfam;
 	must(td->vm, TDX_INIT_VM, 0, init, "KVM_TDX_INIT_VM");
 	free(caps);
@@ -134,6 +136,25 @@ static void add_slot(struct td *td, uint64_t gpa, uint64_t size)
 	if (ioctl(td->vm, SET_MEMORY_ATTRIBUTES, &a))
 		die("KVM_SET_MEMORY_ATTRIBUTES: %s", strerror(errno));
 	td->nslots++;
+}
+
+void td_scratch(struct td *td, bool there)
+{
+	const struct memslot gone = {.slot = td->nslots - 1, .gpa = SCRATCH};
+
+	if (there) {
+		if (td->nslots == SLOTS)
+			die("more slots than there can be");
+		add_slot(td, SCRATCH, SCRATCH_SIZE);
+		return;
+	}
+	if (td->slot[td->nslots - 1].gpa != SCRATCH)
+		die("there is no such slot");
+	if (ioctl(td->vm, SET_MEMSLOT, &gone))
+		die("KVM_SET_USER_MEMORY_REGION2 of no size: %s", strerror(errno));
+	td->nslots--;
+	close(td->slot[td->nslots].memfd);
+	munmap(td->slot[td->nslots].shared, SCRATCH_SIZE);
 }
 
 /* RAM from 0, and what of the image lies above it, which ends at 4 GiB. */

@@ -12,7 +12,7 @@
 
 #include "abi.h"
 
-enum { PAGE = 4096, SECTIONS = 16, VCPUS = 16, SLOTS = 2, IOAPIC_PINS = 24, COM1_PIN = 4 };
+enum { PAGE = 4096, SECTIONS = 16, VCPUS = 16, SLOTS = 3, IOAPIC_PINS = 24, COM1_PIN = 4 };
 
 /* TDX Virtual Firmware Design Guide, "TDVF metadata". */
 enum section_type { SECTION_BFV, SECTION_CFV, SECTION_HOB, SECTION_TEMP, SECTION_PERM };
@@ -51,6 +51,9 @@ struct vcpu {
 struct td {
 	int kvm, vm;
 	unsigned nvcpus, pages; /* what the hello TD asks for at PORT_PAGES */
+	unsigned mode;		/* and threads.bin at PORT_MODE */
+	bool with_ve;		/* pages that are not accepted are a #VE's */
+	unsigned idle;		/* conversions to answer without any; under td.lock */
 	uint64_t memory;
 	struct image image;
 	struct slot slot[SLOTS];
@@ -82,6 +85,8 @@ void image_hob(const struct image *image, uint64_t memory, const struct section 
 /* --- td.c --- */
 void td_create(struct td *td);
 void td_close(struct td *td);
+/* A slot of private memory at SCRATCH, behind all others, is there from now on, or no more. */
+void td_scratch(struct td *td, bool there);
 
 /* --- ioapic.c, under td.io --- */
 #define IOAPIC_ADDRESS 0xfec00000ull
