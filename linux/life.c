@@ -171,8 +171,9 @@ struct life {
 	bool tdr, vcpu, flushed, flush_done, freed;
 	struct page *given[PAGES]; /* to the module, the TDR not; NULL: came back */
 	unsigned ngiven;
-	struct page *mapped; /* and not yet in given[] */
-	u64 status;	     /* the first that was not success */
+	struct page *measured,
+		*removed; /* not in given[]: in the TD; taken out, not written back */
+	u64 status;	  /* the first that was not success */
 	unsigned leaf;
 };
 
@@ -299,7 +300,7 @@ static bool add_memory(struct life *l)
 		ok = step(l, TDH_MEM_PAGE_ADD,
 			  tdh_mem_page_add(&l->td, 0, ADD_PAGE(p), source, &e1, &e2));
 		if (ok)
-			given(l, p);
+			l->measured = p;
 		else
 			__free_page(p);
 	}
@@ -309,37 +310,46 @@ static bool add_memory(struct life *l)
 	return ok && step(l, TDH_MR_FINALIZE, tdh_mr_finalize(&l->td));
 }
 
-/* A page comes and goes while the TD lives. */
-static bool map_and_remove(struct life *l)
+/* Out of the TD while it lives; on failure the page is the module's still, or written back with all
+ * in the end. */
+static bool remove_page(struct life *l, u64 gpa, struct page *p)
 {
-	const u64 gpa = PAGE_SIZE;
-	struct page *p = shim_alloc(1);
 	u64 e1, e2, status;
-	bool removed;
 
-	if (!step(l, TDH_MEM_PAGE_AUG,
-		  tdh_mem_page_aug(&l->td, gpa, LEVEL(PG_LEVEL_4K), AUG_PAGE(p), &e1, &e2))) {
-		__free_page(p);
-		return false;
-	}
-	removed = step(l, TDH_MEM_RANGE_BLOCK,
-		       tdh_mem_range_block(&l->td, gpa, LEVEL(PG_LEVEL_4K), &e1, &e2)) &&
-		  step(l, TDH_MEM_TRACK, tdh_mem_track(&l->td)) &&
-		  step(l, TDH_MEM_PAGE_REMOVE,
-		       tdh_mem_page_remove(&l->td, gpa, LEVEL(PG_LEVEL_4K), &e1, &e2));
-	if (!removed) {
+	if (!step(l, TDH_MEM_RANGE_BLOCK,
+		  tdh_mem_range_block(&l->td, gpa, LEVEL(PG_LEVEL_4K), &e1, &e2)) ||
+	    !step(l, TDH_MEM_TRACK, tdh_mem_track(&l->td)) ||
+	    !step(l, TDH_MEM_PAGE_REMOVE,
+		  tdh_mem_page_remove(&l->td, gpa, LEVEL(PG_LEVEL_4K), &e1, &e2))) {
 		given(l, p);
 		return false;
 	}
 	status = tdh_phymem_page_wbinvd_hkid((u64)l->hkid, WBINVD_PAGE(p));
 	if (!step(l, TDH_PHYMEM_PAGE_WBINVD, status)) {
-		/* KVM would lose it; it is written back with all others in the end. */
-		l->mapped = p;
+		l->removed = p; /* KVM would lose it */
 		return false;
 	}
 	tdx_quirk_reset_paddr(page_to_phys(p), PAGE_SIZE);
 	__free_page(p);
 	return true;
+}
+
+/* The page that was measured, which the module has written, and one that comes and goes. */
+static bool map_and_remove(struct life *l)
+{
+	struct page *p = l->measured;
+	u64 e1, e2;
+
+	l->measured = NULL;
+	if (!remove_page(l, 0, p))
+		return false;
+	p = shim_alloc(1);
+	if (!step(l, TDH_MEM_PAGE_AUG,
+		  tdh_mem_page_aug(&l->td, PAGE_SIZE, LEVEL(PG_LEVEL_4K), AUG_PAGE(p), &e1, &e2))) {
+		__free_page(p);
+		return false;
+	}
+	return remove_page(l, PAGE_SIZE, p);
 }
 
 static bool release_keyid(struct life *l)
@@ -381,6 +391,9 @@ static bool tear_down(struct life *l)
 	bool ok;
 
 	if (l->tdr) {
+		if (l->measured)
+			given(l, l->measured);
+		l->measured = NULL;
 		if (!release_keyid(l))
 			return false;
 		ok = true;
@@ -395,10 +408,10 @@ static bool tear_down(struct life *l)
 			__free_page(l->given[i]);
 			l->given[i] = NULL;
 		}
-		if (l->mapped) {
-			tdx_quirk_reset_paddr(page_to_phys(l->mapped), PAGE_SIZE);
-			__free_page(l->mapped);
-			l->mapped = NULL;
+		if (l->removed) {
+			tdx_quirk_reset_paddr(page_to_phys(l->removed), PAGE_SIZE);
+			__free_page(l->removed);
+			l->removed = NULL;
 		}
 		if (!ok || (l->td.tdr_page->used == 1 && !reclaim(l, l->td.tdr_page)))
 			return false;

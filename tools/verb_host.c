@@ -27,7 +27,8 @@
 #define MIB (1ull << 20)
 
 struct host {
-	const char *kernel, *initrd, *append, *symbols_file, *fault_text, *trace_file, *gdb_where;
+	const char *kernel, *initrd, *append, *symbols_file, *fault_text, *trace_file, *gdb_where,
+		*clock;
 	uint64_t cpus, packages, memory, seed, trace_mib;
 	bool missing, unwatched;
 	unsigned engine;
@@ -191,10 +192,16 @@ static bool start_gdb(struct host *h)
 	return false;
 }
 
+static bool is_virtual(const struct host *h)
+{
+	return strcmp(h->clock, "virtual") == 0;
+}
+
 /* Faults and the trace begin with the first SEAMCALL. */
 static int start_calls(struct host *h)
 {
-	const struct trace_options opt = {.max_bytes = h->trace_mib * MIB};
+	const struct trace_options opt = {.max_bytes = h->trace_mib * MIB,
+					  .timeless = is_virtual(h)};
 	int e = 0;
 
 	h->calls.board = h->board;
@@ -240,6 +247,7 @@ static int run(struct host *h)
 		.memory = h->memory * MIB,
 		.seed = h->seed,
 		.execution = execution_of(h->engine),
+		.virtual_clock = is_virtual(h),
 		.console = &console,
 		.console_arg = h,
 		.report = h->unwatched ? NULL : host_report,
@@ -295,6 +303,7 @@ int verb_host(int argc, char **argv)
 			 .memory = 6144,
 			 .append = "console=ttyS0",
 			 .engine = EXECUTION_NOT_SAID,
+			 .clock = "host",
 			 .input = -1,
 			 .trace_mib = 1024};
 	const struct verb_option options[] = {
@@ -308,6 +317,9 @@ int verb_host(int argc, char **argv)
 			      "memory in MiB; without it, 6144"),
 		OPTION_NUMBER("seed", "N", &h.seed, 1, UINT64_MAX, "of the simulated entropy"),
 		OPTION_CHOICE("engine", EXECUTION_WORDS, &h.engine, EXECUTION_HELP),
+		OPTION_TEXT("clock", "host|virtual", &h.clock,
+			    "virtual: time is that of the instructions executed, processors take "
+			    "turns by --seed, and equal runs have equal traces"),
 		OPTION_TEXT("symbols", "FILE", &h.symbols_file,
 			    "the kernel's vmlinux, for the names of its functions; without it, "
 			    "--kernel if that is one, or the kernel's own table"),
@@ -348,6 +360,8 @@ int verb_host(int argc, char **argv)
 		return options_wrong(&usage, "more packages than processors");
 	if (execution_of(h.engine) == TDX_X86_EXECUTE_CHECK && h.cpus > 1)
 		return options_wrong(&usage, "--engine check takes one processor: --cpus 1");
+	if (strcmp(h.clock, "host") != 0 && !is_virtual(&h))
+		return options_wrong(&usage, "--clock is host or virtual, not \"%s\"", h.clock);
 	if (h.gdb_where && !gdb_is_address(h.gdb_where))
 		return options_wrong(&usage, "--gdb takes [ADDRESS]:PORT, not \"%s\"", h.gdb_where);
 	why = host_faults_parse(h.fault_text, h.fault, TDX_MODEL_FAULTS, &h.nfaults);

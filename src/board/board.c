@@ -22,6 +22,17 @@ static int64_t wall_clock(void *arg)
 	return (int64_t)time(NULL);
 }
 
+/* Without the host's clock it is always the same day. */
+#define VIRTUAL_EPOCH 1767225600 /* 2026-01-01 */
+
+static int64_t virtual_clock(void *arg)
+{
+	const struct board *b = arg;
+
+	return (int64_t)(VIRTUAL_EPOCH + atomic_load_explicit(&b->m->tsc, memory_order_relaxed) /
+						 b->m->cfg.platform->tsc_hz);
+}
+
 static uint64_t ticks_now(void *arg)
 {
 	struct board *b = arg;
@@ -64,6 +75,7 @@ static bool start_cpu(struct board *b, unsigned i)
 	c->vmcs_pa = ~0ull;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->wake, NULL);
+	pthread_cond_init(&c->turn, NULL);
 	pthread_mutex_init(&c->san.lock, NULL);
 	c->x86 = x86_cpu_new(b->code, &board_x86_ops, c);
 	if (!c->x86)
@@ -86,7 +98,8 @@ static bool start(struct board *b, char *err, size_t errlen)
 		return false;
 	snprintf(err, errlen, "out of memory");
 	b->m = b->sys->m;
-	system_set_real_time(b->sys);
+	if (!b->cfg.virtual_clock)
+		system_set_real_time(b->sys);
 	engine = tdx_x86_engine_new(NULL, NULL);
 	b->code = x86_code_new();
 	b->timers = timers_new(ticks_now, b, b->m->cfg.platform->tsc_hz);
@@ -107,11 +120,13 @@ static bool start(struct board *b, char *err, size_t errlen)
 	b->m->listener[MACHINE_TELL_HOST] = (struct machine_listener){module_wrote, b->code};
 	if (b->cfg.report && !board_sanitizer_start(b))
 		return false;
-	clock_init(&b->clock, wall_clock, b);
+	clock_init(&b->clock, b->cfg.virtual_clock ? virtual_clock : wall_clock, b);
 	uart_init(&b->uart, b->cfg.console, b->cfg.console_arg);
 	for (unsigned i = 0; i < b->ncpus; i++)
 		if (!start_cpu(b, i))
 			return false;
+	if (b->cfg.virtual_clock)
+		board_turns_start(b, mc.seed);
 	if (!board_firmware_build(b)) {
 		snprintf(err, errlen, "more processors than the ACPI tables have room for");
 		return false;
@@ -140,6 +155,7 @@ struct board *board_new(const struct board_config *cfg, char *err, size_t errlen
 	while (1u << b->core_shift < b->per_package)
 		b->core_shift++;
 	pthread_mutex_init(&b->io, NULL);
+	pthread_mutex_init(&b->turns.lock, NULL);
 	pthread_mutex_init(&b->mailbox_lock, NULL);
 	pthread_cond_init(&b->mailbox, NULL);
 	if (!start(b, err, errlen)) {
@@ -161,12 +177,14 @@ void board_free(struct board *b)
 		x86_cpu_free(b->cpu[i].x86);
 		pthread_mutex_destroy(&b->cpu[i].lock);
 		pthread_cond_destroy(&b->cpu[i].wake);
+		pthread_cond_destroy(&b->cpu[i].turn);
 		pthread_mutex_destroy(&b->cpu[i].san.lock);
 	}
 	board_sanitizer_free(b);
 	x86_code_free(b->code);
 	system_free(b->sys);
 	pthread_mutex_destroy(&b->io);
+	pthread_mutex_destroy(&b->turns.lock);
 	pthread_mutex_destroy(&b->mailbox_lock);
 	pthread_cond_destroy(&b->mailbox);
 	free(b);
@@ -218,6 +236,7 @@ void board_ends(struct board *b, enum board_end end, const char *fmt, ...)
 		b->cfg.debug->ending(b->cfg.debug_arg);
 	for (unsigned i = 0; i < b->ncpus; i++)
 		board_cpu_wake(&b->cpu[i]);
+	board_turns_end(b);
 	pthread_mutex_lock(&b->mailbox_lock);
 	pthread_cond_broadcast(&b->mailbox);
 	pthread_mutex_unlock(&b->mailbox_lock);
@@ -235,6 +254,7 @@ enum board_end board_run(struct board *b, uint64_t entry)
 		struct board_cpu *c = &b->cpu[i];
 
 		atomic_store(&c->halted, true);
+		c->ready = board_mailbox_ready;
 		c->started = pthread_create(&c->thread, NULL, board_firmware_wait, c) == 0;
 		if (!c->started)
 			board_ends(b, BOARD_STUCK, "no thread for processor %u", i);

@@ -77,7 +77,10 @@ struct board_config {
 	uint64_t memory; /* bytes of RAM; 0: the default machine's */
 	uint64_t seed;
 	enum tdx_x86_execution execution; /* of the host's code and of TDs' */
-	const struct uart_ops *console;	  /* called under the board's lock; no irq */
+	/* The clock is that of the instructions executed, processors take turns: equal seeds, and
+	 * equal input, are equal runs. */
+	bool virtual_clock;
+	const struct uart_ops *console; /* called under the board's lock; no irq */
 	void *console_arg;
 	/* NULL: caches are not watched. Called under a lock, of the processors' threads. */
 	void (*report)(void *arg, const struct board_report *report);

@@ -80,15 +80,19 @@ static bool awake(const struct board_cpu *c, bool interrupts)
 	       (interrupts && apic_pending(&c->apic));
 }
 
-static void hlt(struct board_cpu *c, const struct x86_exit *e)
+static bool wakes(const struct board_cpu *c)
 {
-	const bool interrupts = x86_rflags(c->x86) & RFLAGS_IF;
+	return awake(c, c->waits_with_if);
+}
 
-	x86_skip(c->x86, e->insn_len);
-	if (!interrupts) {
-		atomic_store(&c->halted, true);
-		if (all_halted(c->board))
-			board_ends(c->board, BOARD_HALTED, "every processor is halted");
+/* Until something wakes it. */
+static void sleep_of(struct board_cpu *c, bool interrupts)
+{
+	if (c->board->turns.on) {
+		c->waits_with_if = interrupts;
+		while (!awake(c, interrupts))
+			board_turn_until(c, wakes);
+		return;
 	}
 	pthread_mutex_lock(&c->lock);
 	while (!awake(c, interrupts)) {
@@ -101,6 +105,19 @@ static void hlt(struct board_cpu *c, const struct x86_exit *e)
 		}
 	}
 	pthread_mutex_unlock(&c->lock);
+}
+
+static void hlt(struct board_cpu *c, const struct x86_exit *e)
+{
+	const bool interrupts = x86_rflags(c->x86) & RFLAGS_IF;
+
+	x86_skip(c->x86, e->insn_len);
+	if (!interrupts) {
+		atomic_store(&c->halted, true);
+		if (all_halted(c->board))
+			board_ends(c->board, BOARD_HALTED, "every processor is halted");
+	}
+	sleep_of(c, interrupts);
 	atomic_store(&c->halted, false);
 	x86_raise_intr(c->x86);
 }
@@ -217,10 +234,18 @@ static void inject_nmi(struct board_cpu *c)
 	x86_inject(x, VECTOR_NMI, VMX_EVENT_NMI, false, 0, 0);
 }
 
+static uint64_t budget(const struct board_cpu *c)
+{
+	if (c->points.step)
+		return 1;
+	return c->board->turns.on ? board_turn_left(c->board) : BUDGET;
+}
+
 void board_cpu_loop(struct board_cpu *c)
 {
 	struct x86_exit e;
 	bool stays = true;
+	uint64_t before;
 
 	do {
 		if (atomic_load(&c->board->ended))
@@ -233,7 +258,9 @@ void board_cpu_loop(struct board_cpu *c)
 		board_sanitizer_catch_up(c);
 		board_debug_before(c);
 		inject_nmi(c);
-		x86_run(c->x86, &e, c->points.step ? 1 : BUDGET);
+		before = c->x86->insns;
+		x86_run(c->x86, &e, budget(c));
+		board_turn(c, c->x86->insns - before, e.reason == X86_EXIT_KICK);
 		if (board_debug_exit(c, &e))
 			continue;
 		stays = handle(c, &e);

@@ -120,6 +120,13 @@ bool board_mailbox_waits(struct board *b)
 	return waits;
 }
 
+bool board_mailbox_ready(const struct board_cpu *c)
+{
+	const struct mailbox *m = mailbox_of(c->board);
+
+	return m->command && m->apic_id == c->lp->x2apic_id;
+}
+
 /* The next command for this processor; its vector. 0: the machine ends. */
 static uint64_t wait_for_vector(struct board_cpu *c)
 {
@@ -129,12 +136,16 @@ static uint64_t wait_for_vector(struct board_cpu *c)
 
 	pthread_mutex_lock(&b->mailbox_lock);
 	while (!vector && !atomic_load(&b->ended)) {
-		if (m->command && m->apic_id == c->lp->x2apic_id) {
+		if (board_mailbox_ready(c)) {
 			if (m->command == COMMAND_WAKEUP)
 				vector = m->vector;
 			/* Before it is answered: who asked may halt next. */
 			atomic_store(&c->halted, vector == 0);
 			m->command = 0; /* a test is answered so, too */
+		} else if (b->turns.on) {
+			pthread_mutex_unlock(&b->mailbox_lock);
+			board_turn_until(c, board_mailbox_ready);
+			pthread_mutex_lock(&b->mailbox_lock);
 		} else if (atomic_load(&c->debug_kick)) {
 			pthread_mutex_unlock(&b->mailbox_lock);
 			board_debug_before(c);

@@ -58,6 +58,10 @@ struct board_cpu {
 	struct timer timer;
 	pthread_t thread;
 	bool started;
+	pthread_cond_t turn; /* its turn has come; with turns.lock */
+	/* What it waits for; NULL: nothing. Written by its thread, asked by who has the turn. */
+	bool (*ready)(const struct board_cpu *c);
+	bool waits_with_if; /* HLT with interrupts enabled */
 
 	pthread_mutex_t lock;	 /* of `wake` */
 	pthread_cond_t wake;	 /* an event, or the end */
@@ -83,6 +87,15 @@ struct board_cpu {
 	uint64_t vmxon_pa, vmcs_pa; /* ~0: none current */
 };
 
+/* Virtual time: see turns.c. Of who has the turn, but for the two that are under the lock. */
+struct turns {
+	bool on;
+	pthread_mutex_t lock;
+	unsigned holder; /* under it */
+	int64_t left;	 /* instructions of this turn */
+	uint64_t random;
+};
+
 struct board {
 	struct board_config cfg;
 	struct system *sys;
@@ -93,6 +106,8 @@ struct board {
 	uint64_t rsdp;
 	unsigned per_package, core_shift; /* processors, and bits for them in an APIC id */
 	uint64_t text_start, text_end;	  /* of the kernel; 0: not known */
+
+	struct turns turns;
 
 	pthread_mutex_t io; /* the devices behind ports, and the list of what is missing */
 	struct uart uart;
@@ -128,6 +143,16 @@ void board_cpu_loop(struct board_cpu *c);
 /* Something for the processor to look at. Any thread. */
 void board_cpu_wake(struct board_cpu *c);
 
+/* --- turns.c: virtual time; all but the first for boards that have it --- */
+/* So many instructions have been executed; true: another may have more use for the time. */
+void board_turn(struct board_cpu *c, uint64_t instructions, bool gives_way);
+void board_turns_start(struct board *b, uint64_t seed);
+void board_turns_end(struct board *b);
+/* Instructions that the processor whose turn it is may execute, at least 1. */
+uint64_t board_turn_left(const struct board *b);
+/* Waits for the condition, or for the end; then it is this processor's turn. */
+void board_turn_until(struct board_cpu *c, bool (*ready)(const struct board_cpu *c));
+
 /* --- firmware.c: what is in memory before the kernel, and the other processors' waiting --- */
 bool board_firmware_build(struct board *b);
 /* Long mode on the firmware's page tables. */
@@ -135,6 +160,8 @@ void board_firmware_enter(struct board_cpu *c, uint64_t rip);
 void *board_firmware_wait(void *cpu);
 /* A command is there that no processor has taken yet. */
 bool board_mailbox_waits(struct board *b);
+/* One is for this processor. Who has the turn. */
+bool board_mailbox_ready(const struct board_cpu *c);
 void board_mailbox_access(struct board *b, uint64_t offset, void *data, unsigned size, bool write);
 
 /* --- interrupts.c: the local APIC and its bus --- */

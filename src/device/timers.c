@@ -20,7 +20,7 @@ struct timers {
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool running, stop;
+	bool running, stop, by_hand;
 	uint64_t target; /* what the thread sleeps for; 0: for ever */
 	struct timer *first;
 };
@@ -123,7 +123,7 @@ int timers_set(struct timers *t, struct timer *timer, uint64_t due)
 	int err = 0;
 
 	pthread_mutex_lock(&t->lock);
-	if (due && !t->running)
+	if (due && !t->running && !t->by_hand)
 		err = start(t);
 	if (!err) {
 		if (!timer->listed) {
@@ -137,6 +137,28 @@ int timers_set(struct timers *t, struct timer *timer, uint64_t due)
 	}
 	pthread_mutex_unlock(&t->lock);
 	return err;
+}
+
+void timers_by_hand(struct timers *t)
+{
+	t->by_hand = true;
+}
+
+void timers_fire(struct timers *t, uint64_t now)
+{
+	pthread_mutex_lock(&t->lock);
+	fire(t, now);
+	pthread_mutex_unlock(&t->lock);
+}
+
+uint64_t timers_next(struct timers *t)
+{
+	uint64_t due;
+
+	pthread_mutex_lock(&t->lock);
+	due = earliest(t);
+	pthread_mutex_unlock(&t->lock);
+	return due;
 }
 
 void timers_free(struct timers *t)

@@ -23,6 +23,11 @@ struct timers;
 
 /* The thread starts with the first timer that is armed. NULL: no memory. */
 struct timers *timers_new(uint64_t (*now)(void *arg), void *arg, uint64_t hz);
+/* From now on there is no thread: they fire in timers_fire() alone. Before the first is armed. */
+void timers_by_hand(struct timers *t);
+void timers_fire(struct timers *t, uint64_t now);
+/* When the next is due; 0: none is armed. */
+uint64_t timers_next(struct timers *t);
 /* No timer fires after it; those that were armed may be freed. */
 void timers_free(struct timers *t);
 

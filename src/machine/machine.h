@@ -197,6 +197,11 @@ struct machine {
 	void (*eoi)(void *arg, struct machine_lp *lp);
 	void (*self_ipi)(void *arg, struct machine_lp *lp, enum machine_ipi kind, uint8_t vector);
 	void *acknowledge_arg; /* of all three */
+	/* A TD has executed so many instructions on this processor, and another may have more use
+	 * for the time: how many may it execute until it is called again? The processor's thread;
+	 * may block. NULL: as many as the engine likes. */
+	uint64_t (*ran)(void *arg, struct machine_lp *lp, uint64_t instructions, bool gives_way);
+	void *ran_arg;
 	void *seam_data;    /* MACHINE_SEAM_DATA bytes in SEAMRR, which outlive the module in it */
 	uint64_t hkid_mask; /* the KeyID bits of an HPA */
 	unsigned hkid_shift;

@@ -151,6 +151,10 @@ void x86_nap(struct x86_cpu *cpu)
 {
 	const struct timespec nap = {0, PAUSE_SLEEP_NS};
 
+	if (cpu->steady) {
+		x86_kick(cpu);
+		return;
+	}
 	if (atomic_load(&cpu->attn) || nanosleep(&nap, NULL))
 		return;
 	cpu->naps++;
@@ -166,7 +170,7 @@ OP(x86_pause)
 	cpu->pause_left = (uint64_t)cpu->left;
 	cpu->pauses = since >= 0 && since < PAUSE_NEAR ? cpu->pauses + 1 : 0;
 	if (cpu->pauses % PAUSE_YIELD == PAUSE_YIELD - 1) {
-		if (cpu->pauses < PAUSE_PATIENCE)
+		if (cpu->pauses < PAUSE_PATIENCE && !cpu->steady)
 			sched_yield();
 		else
 			x86_nap(cpu);

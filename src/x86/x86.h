@@ -271,6 +271,7 @@ struct x86_cpu {
 	unsigned nbreaks;
 	uint64_t pause_left;   /* `left` at the last PAUSE */
 	unsigned pauses;       /* one soon after the other */
+	bool steady;	       /* a loop of them leaves by a kick, and nothing looks at a clock */
 	uint64_t naps;	       /* times the thread slept in a loop of them */
 	uint64_t insns;	       /* executed since x86_cpu_new() */
 	uint64_t translations; /* of blocks, likewise */

@@ -307,6 +307,8 @@ static uint64_t budget(const struct td_cpu *t)
 
 	if (ctls & PROCBASED_MONITOR_TRAP)
 		return 1;
+	if (t->turn)
+		return t->turn;
 	if (t->wait_ns)
 		return WAIT_BUDGET;
 	if (t->timer != TD_NO_TIMER || ctls & PROCBASED_INTERRUPT_WINDOW)
@@ -340,12 +342,22 @@ static void count(struct td_cpu *t)
 	t->now->counted_naps = t->x86->naps;
 }
 
+/* Where the machine has the clock of its instructions. */
+static void take_turns(struct td_cpu *t, uint64_t instructions, bool gives_way)
+{
+	struct machine *m = t->in.hw->m;
+
+	t->x86->steady = m->ran != NULL;
+	t->turn = m->ran ? m->ran(m->ran_arg, t->in.hw, instructions, gives_way) : 0;
+}
+
 static enum module_next guest(struct td_cpu *t)
 {
 	enum module_next next = MODULE_TO_GUEST;
 	struct vmexit posted;
 	bool slept;
 
+	take_turns(t, 0, false);
 	if (t->in.vm != 0 && engine_posted_to_l1(&t->in, &posted))
 		next = vmexit(t, &posted);
 	while (next == MODULE_TO_GUEST) {
@@ -366,9 +378,10 @@ static enum module_next guest(struct td_cpu *t)
 		if (machine_irq_now(t->in.hw))
 			x86_kick(t->x86);
 		x86_run(t->x86, &e, budget(t));
+		take_turns(t, t->x86->insns - t->now->counted, e.reason == X86_EXIT_KICK);
 		/* In its place a processor has the host's clock, which comes so often. */
 		slept = t->x86->naps != t->now->counted_naps && e.reason == X86_EXIT_KICK;
-		if (e.reason == X86_EXIT_BUDGET && !monitor_trap(t))
+		if (e.reason == X86_EXIT_BUDGET && !t->turn && !monitor_trap(t))
 			slept = td_waits(t, &e);
 		else
 			t->wait_ns = 0;

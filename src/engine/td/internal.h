@@ -50,6 +50,7 @@ struct td_cpu {
 	/* what the last refused translation was */
 	enum ept_result refused;
 	bool poison;
+	uint64_t turn; /* instructions it may execute until machine.ran() is told; 0: no matter */
 };
 
 #define TD_NO_TIMER (~0ull)
