@@ -39,7 +39,7 @@ void *memset(void *to, int c, size_t n);
 void *memcpy(void *to, const void *from, size_t n);
 
 static struct gate idt[VECTOR_VE + 1];
-static struct tdg td;
+static struct tdg_td td;
 static unsigned accepted, failures, finished, stop; /* atomic */
 
 void *memset(void *to, int c, size_t n)
