@@ -146,10 +146,11 @@ static int handle(struct carrier *c, struct tdx_run *run)
 	return -EIO;
 }
 
-/* The request that ended the last session is open until this one's first entry. */
+/* The request that ended the last session, a write to the port, is open until this one's first
+ * entry. */
 static int run(struct carrier *c, struct tdx_vcpu *vcpu)
 {
-	struct tdx_run run;
+	struct tdx_run run = {.exit = TDX_EXIT_IO, .io = {.write = true}};
 	int err = 0;
 
 	while (!err) {
