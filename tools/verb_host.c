@@ -26,12 +26,16 @@
 
 #define MIB (1ull << 20)
 
+/* In the order of their options' words. */
+enum { CLOCK_HOST, CLOCK_VIRTUAL };
+enum { ERRATUM_NONE, ERRATUM_PARTIAL_WRITE };
+
 struct host {
-	const char *kernel, *initrd, *append, *symbols_file, *fault_text, *trace_file, *gdb_where,
-		*clock;
+	const char *kernel, *initrd, *append, *symbols_file, *fault_text, *trace_file, *gdb_where;
 	uint64_t cpus, packages, memory, seed, trace_mib;
-	bool missing, unwatched;
 	unsigned engine;
+	unsigned clock, erratum;
+	bool missing, unwatched, poison;
 	struct board *board;
 	struct host_names names;
 	struct host_calls calls;
@@ -192,16 +196,11 @@ static bool start_gdb(struct host *h)
 	return false;
 }
 
-static bool is_virtual(const struct host *h)
-{
-	return strcmp(h->clock, "virtual") == 0;
-}
-
 /* Faults and the trace begin with the first SEAMCALL. */
 static int start_calls(struct host *h)
 {
 	const struct trace_options opt = {.max_bytes = h->trace_mib * MIB,
-					  .timeless = is_virtual(h)};
+					  .timeless = h->clock == CLOCK_VIRTUAL};
 	int e = 0;
 
 	h->calls.board = h->board;
@@ -247,7 +246,9 @@ static int run(struct host *h)
 		.memory = h->memory * MIB,
 		.seed = h->seed,
 		.execution = execution_of(h->engine),
-		.virtual_clock = is_virtual(h),
+		.virtual_clock = h->clock == CLOCK_VIRTUAL,
+		.poison = h->poison,
+		.partial_write = h->erratum == ERRATUM_PARTIAL_WRITE,
 		.console = &console,
 		.console_arg = h,
 		.report = h->unwatched ? NULL : host_report,
@@ -303,7 +304,6 @@ int verb_host(int argc, char **argv)
 			 .memory = 6144,
 			 .append = "console=ttyS0",
 			 .engine = EXECUTION_NOT_SAID,
-			 .clock = "host",
 			 .input = -1,
 			 .trace_mib = 1024};
 	const struct verb_option options[] = {
@@ -317,14 +317,19 @@ int verb_host(int argc, char **argv)
 			      "memory in MiB; without it, 6144"),
 		OPTION_NUMBER("seed", "N", &h.seed, 1, UINT64_MAX, "of the simulated entropy"),
 		OPTION_CHOICE("engine", EXECUTION_WORDS, &h.engine, EXECUTION_HELP),
-		OPTION_TEXT("clock", "host|virtual", &h.clock,
-			    "virtual: time is that of the instructions executed, processors take "
-			    "turns by --seed, and equal runs have equal traces"),
+		OPTION_CHOICE("clock", "host|virtual", &h.clock,
+			      "virtual: time is that of the instructions executed, processors take "
+			      "turns by --seed, and equal runs have equal traces"),
 		OPTION_TEXT("symbols", "FILE", &h.symbols_file,
 			    "the kernel's vmlinux, for the names of its functions; without it, "
 			    "--kernel if that is one, or the kernel's own table"),
 		OPTION_FLAG("no-sanitizer", &h.unwatched,
 			    "do not watch what the kernel owes the caches"),
+		OPTION_CHOICE("erratum", "none|partial-write", &h.erratum,
+			      "of the machine: what is written to a page that was private and has "
+			      "not been cleared is poison (none)"),
+		OPTION_FLAG("poison", &h.poison,
+			    "poison that is read is a machine check, not only a report"),
 		OPTION_TEXT(
 			"fault", "LEAF[#N][xTIMES][@CPU]=STATUS[,...]", &h.fault_text,
 			"refuse SEAMCALLs: the Nth of the leaf and so many in all, on that "
@@ -360,8 +365,8 @@ int verb_host(int argc, char **argv)
 		return options_wrong(&usage, "more packages than processors");
 	if (execution_of(h.engine) == TDX_X86_EXECUTE_CHECK && h.cpus > 1)
 		return options_wrong(&usage, "--engine check takes one processor: --cpus 1");
-	if (strcmp(h.clock, "host") != 0 && !is_virtual(&h))
-		return options_wrong(&usage, "--clock is host or virtual, not \"%s\"", h.clock);
+	if ((h.erratum == ERRATUM_PARTIAL_WRITE || h.poison) && h.unwatched)
+		return options_wrong(&usage, "--no-sanitizer sees no poison");
 	if (h.gdb_where && !gdb_is_address(h.gdb_where))
 		return options_wrong(&usage, "--gdb takes [ADDRESS]:PORT, not \"%s\"", h.gdb_where);
 	why = host_faults_parse(h.fault_text, h.fault, TDX_MODEL_FAULTS, &h.nfaults);

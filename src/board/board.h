@@ -85,6 +85,9 @@ struct board_config {
 	/* NULL: caches are not watched. Called under a lock, of the processors' threads. */
 	void (*report)(void *arg, const struct board_report *report);
 	void *report_arg;
+	/* Knobs of machines with a report. A load of poison is a machine check; so it is what the
+	 * host writes to a page that was private and was not cleared by direct stores. */
+	bool poison, partial_write;
 	/* A SEAMCALL is about to be executed, out NULL, or has been. Of the processor's thread. */
 	void (*seamcall)(void *arg, unsigned cpu, const struct tdx_regs *in,
 			 const struct tdx_regs *out);

@@ -187,6 +187,12 @@ static bool handle(struct board_cpu *c, const struct x86_exit *e)
 		break;
 	case VMX_EXIT_IO:
 		return board_port(c, e);
+	case VMX_EXIT_EPT_VIOLATION:
+		if (machine_is_ram(c->board->m, e->gpa, 1))
+			board_machine_check(c, e->gpa);
+		else
+			stuck(c, e);
+		break;
 	case VMX_EXIT_XSETBV:
 		xsetbv(c, e);
 		break;

@@ -189,6 +189,7 @@ enum x86_msr_answer board_rdmsr(struct x86_cpu *x86, uint32_t msr, uint64_t *val
 enum x86_msr_answer board_wrmsr(struct x86_cpu *x86, uint32_t msr, uint64_t value);
 /* What else of it was set is lost. */
 void board_msr_keep(struct board_cpu *c, uint32_t msr, uint64_t bits);
+void board_msr_set(struct board_cpu *c, uint32_t msr, uint64_t value);
 /* The value of an MSR of the platform. */
 uint64_t board_msr(const struct board_cpu *c, uint32_t msr);
 
@@ -200,8 +201,9 @@ void board_chain(struct board_cpu *c, struct board_chain *chain);
 bool board_sanitizer_start(struct board *b);
 void board_sanitizer_free(struct board *b);
 /* Before the first load or store of a page since it last changed hands or was cleaned. */
-void board_sanitizer_load(struct board_cpu *c, uint64_t pa);
-void board_sanitizer_store(struct board_cpu *c, uint64_t pa);
+/* False: what is there is poisoned. */
+bool board_sanitizer_load(struct board_cpu *c, uint64_t pa);
+bool board_sanitizer_store(struct board_cpu *c, uint64_t pa, bool whole_line);
 void board_cache_line(struct x86_cpu *x86, uint64_t pa, enum x86_cache_op op);
 void board_direct_store(struct x86_cpu *x86, uint64_t pa, unsigned size);
 void board_fence(struct x86_cpu *x86);
@@ -230,6 +232,10 @@ void board_debug_after(const struct board_cpu *c, const struct x86_exit *e);
 /* False: the processor goes back to its firmware. */
 bool board_port(struct board_cpu *c, const struct x86_exit *e);
 void board_is_missing(struct board_cpu *c, enum board_missing_kind kind, uint64_t number);
+
+/* --- mce.c --- */
+/* A load of poison at this address; the instruction has not been executed. */
+void board_machine_check(struct board_cpu *c, uint64_t pa);
 
 /* --- vmx.c: VMX root operation --- */
 void board_vmx(struct board_cpu *c, const struct x86_exit *e);

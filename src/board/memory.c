@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "x86/line_store.h"
+
 #define HOLE	 0x80000000ull /* between RAM below and above 4 GiB */
 #define HOLE_END 0x100000000ull
 
@@ -13,6 +15,12 @@ static bool is_ram(const struct machine *m, uint64_t pa)
 
 	return machine_is_ram(m, pa, TDX_PAGE_SIZE) && (pa < HOLE || pa >= HOLE_END) &&
 	       pa - seam->base >= seam->size && pa != BOARD_MAILBOX;
+}
+
+/* Poison is a machine check, not only a report. */
+static bool checks(const struct board *b)
+{
+	return b->cfg.poison || b->cfg.partial_write;
 }
 
 unsigned board_gpa_map(struct x86_cpu *x86, uint64_t pa, unsigned access, void **host,
@@ -27,11 +35,11 @@ unsigned board_gpa_map(struct x86_cpu *x86, uint64_t pa, unsigned access, void *
 	*host = machine_ptr(b->m, pa);
 	if (!b->san)
 		return X86_MAP_R | X86_MAP_W | X86_MAP_X;
-	if (!(access & X86_MAP_W)) {
-		board_sanitizer_load(c, pa);
-		return X86_MAP_R | X86_MAP_X;
-	}
-	board_sanitizer_store(c, pa);
+	if (!(access & X86_MAP_W))
+		return board_sanitizer_load(c, pa) || !checks(b) ? X86_MAP_R | X86_MAP_X : 0;
+	/* It may be written, and is read through here. */
+	if (!board_sanitizer_store(c, pa, x86_stores_line(x86)) && checks(b))
+		return X86_MAP_W;
 	return X86_MAP_R | X86_MAP_W | X86_MAP_X;
 }
 

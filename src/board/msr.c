@@ -3,12 +3,13 @@
  * platform's, which are read only. A write to any other is #GP. */
 #include "board/internal.h"
 
+#include "arch/mce.h"
+
 enum {
 	MTRR_RANGES = 10, /* a base and a mask each */
 	MTRR_16K = 2,
 	MTRR_4K = 8,
 	BANKS = 4,
-	BANK_MSRS = 4,
 };
 
 #define APIC_BASE	(0xfee00000ull | APIC_BASE_ENABLE | APIC_BASE_X2APIC)
@@ -38,7 +39,7 @@ static const struct preset presets[] = {
 	{MSR_UMWAIT_CONTROL, true, 0},
 	{MSR_MTRRCAP, false, 0xdd0a},
 	{MSR_FEATURE_ENABLES, true, 0},
-	{MSR_MCG_CAP, false, BANKS},
+	{MSR_MCG_CAP, false, BANKS | MCG_CAP_SER_P},
 	{MSR_MCG_STATUS, true, 0},
 	{MSR_MISC_ENABLE, true,
 	 MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_BTS_UNAVAILABLE | MISC_ENABLE_PEBS_UNAVAILABLE},
@@ -82,7 +83,7 @@ void board_msrs_start(struct board_cpu *c)
 		preset(c, MSR_MTRR_FIX4K_C0000 + n, true, MTRR_WB);
 	for (uint32_t n = 0; n < BANKS; n++)
 		preset(c, MSR_MC0_CTL2 + n, true, 0);
-	for (uint32_t n = 0; n < BANKS * BANK_MSRS; n++)
+	for (uint32_t n = 0; n < BANKS * MC_BANK_MSRS; n++)
 		preset(c, MSR_MC0_CTL + n, true, 0);
 }
 
@@ -95,6 +96,14 @@ uint64_t board_msr(const struct board_cpu *c, uint32_t number)
 			return c->msr[i].value;
 	machine_rdmsr(c->lp, number, &value);
 	return value;
+}
+
+void board_msr_set(struct board_cpu *c, uint32_t number, uint64_t value)
+{
+	struct board_msr *p = find(c, number);
+
+	if (p)
+		p->value = value;
 }
 
 void board_msr_keep(struct board_cpu *c, uint32_t number, uint64_t bits)

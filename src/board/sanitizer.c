@@ -184,21 +184,23 @@ static void page_event(void *board, const struct machine_lp *lp, uint64_t pa,
 
 /* --- accesses --- */
 
-void board_sanitizer_load(struct board_cpu *c, uint64_t pa)
+bool board_sanitizer_load(struct board_cpu *c, uint64_t pa)
 {
 	atomic_fetch_or(&note_of(c->board, pa)->mapped, 1ull << c->id);
-	machine_host_load(c->lp, pa);
+	return machine_host_load(c->lp, pa);
 }
 
-void board_sanitizer_store(struct board_cpu *c, uint64_t pa)
+bool board_sanitizer_store(struct board_cpu *c, uint64_t pa, bool whole_line)
 {
+	bool sound;
 	struct note *n = note_of(c->board, pa);
 
 	atomic_fetch_or(&n->mapped, 1ull << c->id);
 	if (!machine_page_is_dirty(c->board->m, pa))
 		atomic_store(&n->told, false);
-	machine_host_store(c->lp, pa);
+	sound = machine_host_store(c->lp, pa, whole_line);
 	n->dirtied = number(c);
+	return sound;
 }
 
 void board_cache_line(struct x86_cpu *x86, uint64_t pa, enum x86_cache_op op)

@@ -319,9 +319,9 @@ int machine_write(struct machine_lp *lp, uint64_t pa, const void *buf, size_t le
 int machine_movdir64b_zero(struct machine_lp *lp, uint64_t pa, size_t len);
 /* For a host in binary, whose processors access RAM themselves, while tracking: what a load or
  * store of the page that is about to be made means; direct stores that have been made, on one page.
- */
-void machine_host_load(struct machine_lp *lp, uint64_t pa);
-void machine_host_store(struct machine_lp *lp, uint64_t pa);
+ * False: a load from there is a machine check. */
+bool machine_host_load(struct machine_lp *lp, uint64_t pa);
+bool machine_host_store(struct machine_lp *lp, uint64_t pa, bool whole_line);
 void machine_host_direct_store(struct machine_lp *lp, uint64_t pa, size_t len);
 /* Lines of the page are dirty in some cache, under whatever KeyID. */
 bool machine_page_is_dirty(const struct machine *m, uint64_t pa);

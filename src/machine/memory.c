@@ -216,14 +216,15 @@ void machine_clflush(struct machine_lp *lp, uint64_t raw, size_t len)
 
 /* --- a host in binary: the KeyID of its accesses is 0 --- */
 
-void machine_host_load(struct machine_lp *lp, uint64_t pa)
+bool machine_host_load(struct machine_lp *lp, uint64_t pa)
 {
-	read_check(lp, pa, 0);
+	return read_check(lp, pa, 0) >= 0;
 }
 
-void machine_host_store(struct machine_lp *lp, uint64_t pa)
+bool machine_host_store(struct machine_lp *lp, uint64_t pa, bool whole_line)
 {
-	write_track(lp, pa, LINE, 0);
+	write_track(lp, pa, whole_line ? LINE : LINE / 2, 0);
+	return !(page_load(lp->m, pa) & PAGE_POISON);
 }
 
 void machine_host_direct_store(struct machine_lp *lp, uint64_t pa, size_t len)

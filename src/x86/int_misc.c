@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Integer instructions which need no speed. sc or imm select size and variant, as each says. */
 #include "x86/flags.h"
+#include "x86/line_store.h"
 #include "x86/system.h"
 
 #define RAX 0u
@@ -161,6 +162,11 @@ OP(x86_movdir64b)
 	stored_directly(cpu, to, sizeof(line));
 	cpu->cur = NULL;
 	NEXT;
+}
+
+bool x86_stores_line(const struct x86_cpu *cpu)
+{
+	return cpu->cur && cpu->cur->fn == x86_movdir64b;
 }
 
 /* MOVDIRI, MOVNTI where somebody wants to know. imm: size. */
