@@ -24,22 +24,34 @@ fail() { echo "boot_qemu: $*"; cat -v "$dir/serial" 2>/dev/null | tail -30; tail
 start=$(date +%s)
 note() { echo "boot_qemu: $(($(date +%s) - start)) s: $*"; }
 
+# How far it is, while it takes long.
+watch() {
+	while sleep 30 >/dev/null 2>&1; do
+		note "... $(tail -c 300 "$dir/serial" 2>/dev/null | tr -d '\000-\011\013-\037' | tail -1 | cut -c1-100)"
+	done
+}
+
 # launch FIRMWARE VCPUS [QEMU-OPTION]...: the monitor's commands on standard input. It has so much CPU time, however busy
-# the machine is, and four times as much of anybody's.
+# the machine is, and eight times as much of the clock's.
 launch() {
 	firmware=$1 vcpus=$2
 	shift 2
 	rm -f "$dir/ended"
+	watch &
+	watcher=$!
 	(
 		ulimit -t "$limit"
-		exec timeout -k 10 $((limit * 4)) "$swtdx" kvm -- "$qemu/qemu" -accel kvm \
+		exec timeout -k 10 $((limit * 8)) "$swtdx" kvm -- "$qemu/qemu" -accel kvm \
 			-object "$object" -machine q35,kernel-irqchip=split,confidential-guest-support=tdx0 -cpu host -m 1G \
 			-smp "$vcpus" -bios "$qemu/$firmware" -nodefaults -display none -serial "file:$dir/serial" \
 			-monitor stdio "$@" >"$dir/log" 2>&1
 	)
 	rc=$?
 	: >"$dir/ended"
-	[ $rc != 124 ] && [ $rc != 137 ] || fail "it did not end in $((limit * 4)) s, or $limit s of CPU time"
+	kill $watcher
+	case $rc in
+	124 | 137 | 152) fail "it did not end in $((limit * 8)) s, or $limit s of CPU time" ;;
+	esac
 	return $rc
 }
 came_back() {
@@ -52,7 +64,7 @@ object=tdx-guest,id=tdx0
 # OVMF as Debian has it, with keys: to its boot manager, and off from outside.
 {
 	i=0
-	while [ $i -lt $((limit * 2)) ] && [ ! -e "$dir/ended" ] && ! grep -q 'No bootable option' "$dir/serial" 2>/dev/null; do
+	while [ $i -lt $((limit * 8)) ] && [ ! -e "$dir/ended" ] && ! grep -q 'No bootable option' "$dir/serial" 2>/dev/null; do
 		sleep 1
 		i=$((i + 1))
 	done
