@@ -4,6 +4,7 @@
 # manual page of each verb describes every option that its --help lists, and no other.
 # Usage: completion.sh SWTDX SCRIPT MAN_DIRECTORY
 set -u
+tests=$(realpath "$(dirname "$0")")
 swtdx=$(realpath "$1") script=$2 man=$3
 fail() { echo "FAIL: $*"; exit 1; }
 completions=$(sh "$script" "$swtdx") || fail "the script fails"
@@ -62,3 +63,26 @@ for shell in zsh fish; do
 	grep -q 'TDH.MEM.PAGE.AUG' <<<"$made" && grep -q 'TDX_OPERAND_BUSY' <<<"$made" || fail "$shell: no names to decode"
 	! command -v $shell >/dev/null || $shell -n <(echo "$made") || fail "$shell does not understand it"
 done
+
+# And the shells themselves complete.
+ln -s "$swtdx" swtdx
+export PATH="$PWD:$PATH"
+if command -v fish >/dev/null; then
+	sh "$here/fish-completion" "$swtdx" >swtdx.fish
+	fish_completes() { # WORD LINE
+		HOME=$PWD fish --no-config -c "source swtdx.fish; complete -C '$2'" | cut -f1 | grep -qx -e "$1" || fail "fish: no $1 after: $2"
+	}
+	fish_completes decode 'swtdx dec'
+	fish_completes TDX_OPERAND_BUSY 'swtdx decode TDX_OPERAND_B'
+	fish_completes --engine 'swtdx run --eng'
+	fish_completes native 'swtdx run --engine n'
+fi
+if command -v zsh >/dev/null; then
+	sh "$here/zsh-completion" "$swtdx" >_swtdx
+	zsh_completes() { HOME=$PWD zsh -f "$tests/complete.zsh" "$PWD" "$2" "$1" || fail "zsh: no $1 after: $2"; }
+	zsh_completes 'swtdx decode' 'swtdx dec'
+	zsh_completes TDX_OPERAND_BUSY_HOST_PRIORITY 'swtdx decode TDX_OPERAND_BUSY_H'
+	zsh_completes --engine 'swtdx run --eng'
+	zsh_completes native 'swtdx run --engine n'
+fi
+exit 0

@@ -319,7 +319,8 @@ static int init_vm(struct tdx_vm *vm, const struct tdx_vm_params *p, bool import
 	if (err) {
 		unwind(vm);
 	} else {
-		vm->sealed = vm->importing = import;
+		vm->importing = import;
+		vm->sealed = import;
 		atomic_store(&vm->state, import ? TDX_VM_IMPORTING : TDX_VM_INITIALIZED);
 	}
 out:
