@@ -64,6 +64,14 @@ if [ -r $ovmf ]; then
 	ends 1 "measure a boot of what is no kernel" "$swtdx" measure --boot direct --firmware $ovmf --kernel $ovmf
 	says err "not a PE image" "measure a boot of what is no kernel"
 	ends 3 "measure a boot of a kernel that is not there" "$swtdx" measure --boot uki --firmware $ovmf --kernel "$dir/none"
+	printf 'QFI\373rest' >"$dir/qcow2"
+	ends 1 "measure a boot from a qcow2 image" "$swtdx" measure --boot uki --firmware $ovmf --disk "$dir/qcow2"
+	says err "format qcow2: raw ones are read" "measure a boot from a qcow2 image"
+	head -c 100000 /dev/zero >"$dir/empty"
+	ends 1 "measure a boot from an empty disk" "$swtdx" measure --boot uki --firmware $ovmf --disk "$dir/empty"
+	says err "no EFI system partition" "measure a boot from an empty disk"
+	ends 2 "measure a boot by GRUB from a disk alone" "$swtdx" measure --boot grub --firmware $ovmf --disk "$dir/empty"
+	ends 3 "measure with a platform that is not there" "$swtdx" measure --boot uki --firmware $ovmf --disk "$dir/empty" --platform "$dir/none"
 	ends 3 "measure to a full disk" sh -c "'$swtdx' measure $ovmf >/dev/full"
 else
 	echo "skipped: $ovmf is not installed"

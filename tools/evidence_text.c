@@ -130,15 +130,26 @@ static bool from_base64(const char *s, size_t len, uint8_t *out, size_t *out_len
 	return true;
 }
 
+/* Where it is comes first, and the first line is at the beginning. */
+static bool begins_dump(const char *s, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && s[n] == '0')
+		n++;
+	return n >= 4 && n < len && (s[n] == ' ' || s[n] == ':');
+}
+
 uint8_t *evidence_text_decode(const char *s, size_t len, size_t *out_len, const char **what)
 {
 	static const struct {
 		bool (*decode)(const char *s, size_t len, uint8_t *out, size_t *n);
 		const char *what;
 	} ways[] = {{from_dump, "a dump"}, {from_hex, "hexadecimal"}, {from_base64, "base64"}};
-	uint8_t *out = malloc(len + DUMP_SPARED + 8);
+	const bool dump = begins_dump(s, len);
+	uint8_t *out = malloc(len + (dump ? DUMP_SPARED : 0) + 8);
 
-	for (unsigned i = 0; out && i < sizeof(ways) / sizeof(ways[0]); i++) {
+	for (unsigned i = !dump; out && i < sizeof(ways) / sizeof(ways[0]); i++) {
 		*out_len = 0;
 		*what = ways[i].what;
 		if (ways[i].decode(s, len, out, out_len))

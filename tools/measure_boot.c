@@ -109,6 +109,10 @@ static int read_platform(struct inputs *i, const char *dir)
 
 	i->in.platform = i->platform.file;
 	i->in.nplatform = i->platform.n;
+	if (rc == -E2BIG)
+		return complain(dir,
+				"more than 512 files, or one with a longer name than they have",
+				VERB_ENVIRONMENT);
 	return rc ? complain(dir, strerror(-rc), VERB_ENVIRONMENT) : 0;
 }
 

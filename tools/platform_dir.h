@@ -6,7 +6,7 @@
 
 #include <swtdx/expect.h>
 
-enum { PLATFORM_FILES_MAX = 128, PLATFORM_NAME_MAX = 128 };
+enum { PLATFORM_FILES_MAX = 512, PLATFORM_NAME_MAX = 128 };
 
 struct platform_dir {
 	struct tdx_expect_file file[PLATFORM_FILES_MAX];
@@ -15,7 +15,7 @@ struct platform_dir {
 };
 
 /* Every file below dir under the name that the library knows it by. Negative errno; -E2BIG: more
- * files than that, or larger ones. */
+ * files than that, or a longer name. */
 int platform_dir_read(const char *dir, struct platform_dir *out);
 void platform_dir_free(struct platform_dir *p);
 
