@@ -1,29 +1,46 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands around a SEAMCALL leaf's decode while scripts/prove proves of it that it writes to
- * nothing of the TD's, whatever it answers, and that no address is followed that did not pass a
- * check.
+/* What stands around a leaf while scripts/prove proves of it that a call it refuses has written to
+ * nothing of the TD's, that no address is followed that did not pass a check, and that every lock
+ * is undone on every way out.
  *
  * The leaf's own file is real, and with it module/seamcall/mem.c. What finds and locks things for
- * it answers anything: any status, and a TD, vCPU, entry or page of any content. That those write
- * nothing but locks is theirs to show; fuzz_module looks at whole calls. */
-#ifndef PROOFS_DECODE_H
-#define PROOFS_DECODE_H
+ * it answers anything: any status, and a TD, vCPU, entry or page of any content, with a lock taken
+ * or not, whatever the status. That those write nothing but locks is theirs to show; fuzz_module
+ * looks at whole calls. Functions without a body here answer anything too: proofs/answers has their
+ * names.
+ *
+ * A lock is a count here: what is taken must be what the transaction remembers whenever the leaf
+ * returns; that is what tx_end() gives back. That a release leaves a word as it was is proved in
+ * proofs/locks.c. */
+#ifndef PROOFS_LEAF_H
+#define PROOFS_LEAF_H
 
 #include "proofs/proof.h"
 
+#include "module/bundle.h"
 #include "module/internal.h"
+#include "module/mig.h"
 #include "module/pamt.h"
+#include "module/vmcs.h"
 
-/* What a leaf can be shown of a TD, of any content. */
-static struct world {
-	struct tdr tdr;
-	struct tdcs tdcs;
-	struct tdcs_ext ext;
-	uint64_t table[512];
-	struct pamt_entry pamt[8];
-} w;
-static uint8_t page[TDX_PAGE_SIZE];
-static _Alignas(64) uint8_t vps[TDX_PAGE_SIZE], vmcs[TDX_PAGE_SIZE];
+enum { PROOF_ENTRIES = 8 };
+
+/* What a leaf can be shown of a TD, of any content; any entries of its tables stand for all. */
+/* Each an object of its own: what a pointer may lead to is what a read costs. */
+static struct tdr the_tdr, tdr_before;
+static struct tdcs the_tdcs, tdcs_before;
+static struct tdcs_ext the_ext, ext_before;
+static uint64_t table[PROOF_ENTRIES], table_before[PROOF_ENTRIES];
+static struct pamt_entry pamt[PROOF_ENTRIES], pamt_before[PROOF_ENTRIES];
+static struct tdvps own_vps, own_before; /* of a guest that calls */
+static struct {
+	uint64_t word[512];
+} page;
+static struct tdvps vps; /* of a vCPU that the host names */
+static struct vmcs vmcs;
+static struct mig_stream stream;
+static bool past; /* the point from which on a call may change the TD and still fail */
+static struct tx tx_of_call;
 static uint64_t good[16]; /* pages that were found to be RAM */
 static unsigned ngood;
 
@@ -46,7 +63,7 @@ static bool is_good(uint64_t pa)
 static void *proved_ptr(const struct machine *m, uint64_t pa)
 {
 	prove(is_good(pa));
-	return page + (pa & (TDX_PAGE_SIZE - 1));
+	return &page; /* nor where in it */
 }
 #define machine_ptr proved_ptr
 
@@ -58,18 +75,15 @@ static uint64_t proved_strip(const struct machine *m, uint64_t pa)
 }
 #define machine_strip proved_strip
 
-#include "module/kot.h"
-#include "module/seamcall/mem.c"
+#include "module/tx.h"
 
-/* --- what a leaf calls --- */
-
-static unsigned npamt;
+/* --- locks --- */
 
 static struct tdx_status any_status(void)
 {
 	struct tdx_status s;
 
-	any(&s, sizeof(s));
+	any_of(s);
 	return s;
 }
 
@@ -77,18 +91,90 @@ static bool any_answer(void)
 {
 	bool b;
 
-	any(&b, sizeof(b));
+	any_of(b);
 	return b;
 }
+
+/* Taken by the leaf itself, by resource, and by what finds things for it. */
+static unsigned taken[LOCK_NUM_RESOURCES], taken_for_it;
+
+static struct tdx_status proved_lock(struct tx *tx, enum lock_resource res, enum tdx_operand op)
+{
+	if (any_answer())
+		return tdx_error_op(TDX_OPERAND_BUSY, op);
+	taken[res]++;
+	tx->nheld++;
+	return tdx_success();
+}
+#define tx_lock(tx, res, key, word, mode, op) ((void)(word), proved_lock(tx, res, op))
+#define tx_try(tx, res, key, word, mode)                                                           \
+	((void)(word), tdx_is_success(proved_lock(tx, res, 0)) ? LOCK_OK : LOCK_BUSY)
+
+/* Something was locked or not; what fails may have locked before it did. */
+static struct tdx_status locked(struct tx *tx)
+{
+	if (any_answer()) {
+		taken_for_it++;
+		tx->nheld++;
+	}
+	return any_status();
+}
+
+static enum lock_resource resource_of(const void *word)
+{
+	if (word == &the_tdcs.epoch_lock)
+		return LOCK_EPOCH;
+	if (word == &the_tdcs.rtmr_lock)
+		return LOCK_RTMR;
+	if (word == &the_tdcs.op_state_lock)
+		return LOCK_OP_STATE;
+	return LOCK_SEPT_ENTRY;
+}
+
+/* One lock less, and the transaction knows. */
+void tx_unlock(struct tx *tx, void *word)
+{
+	prove(taken[resource_of(word)] > 0);
+	taken[resource_of(word)]--;
+	tx->nheld--;
+}
+
+void tx_released(struct tx *tx, void *word)
+{
+	tx_unlock(tx, word);
+}
+
+/* Everything since the mark; only what a list's entry took can be that. */
+void tx_unwind(struct tx *tx, unsigned mark)
+{
+	prove(mark <= tx->nheld);
+	taken_for_it -= tx->nheld - mark - taken[LOCK_SEPT_ENTRY];
+	taken[LOCK_SEPT_ENTRY] = 0;
+	tx->nheld = mark;
+}
+
+#include "module/kot.h"
+/* Of a page that is filled it matters only that it may be. */
+#define mem_init_table mem_init_table_real
+#include "module/seamcall/mem.c"
+#undef mem_init_table
+#include "module/guest_memory.h"
+#include "module/pamt_split.h"
+#include "module/transition.h"
+#include "module/vcpu.h"
+
+/* --- what a leaf calls --- */
+
+static unsigned npamt;
 
 struct tdx_status tx_tdr(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
 			 struct td *td)
 {
 	td->pa = pa;
-	td->tdr = &w.tdr;
-	td->pamt = &w.pamt[0];
+	td->tdr = &the_tdr;
+	td->pamt = &pamt[0];
 	bless(pa.v);
-	return any_status();
+	return locked(tx);
 }
 
 struct tdx_status tx_tdr_implicit(struct tx *tx, hpa_t pa, enum lock_mode mode, struct td *td)
@@ -98,30 +184,27 @@ struct tdx_status tx_tdr_implicit(struct tx *tx, hpa_t pa, enum lock_mode mode, 
 
 void tx_map_tdcs(const struct tx *tx, struct td *td)
 {
-	td->tdcs = &w.tdcs;
-	td->ext = &w.ext;
+	td->tdcs = &the_tdcs;
+	td->ext = &the_ext;
 }
 
 struct tdx_status tx_tdcs(struct tx *tx, struct td *td, enum lock_mode mode)
 {
 	tx_map_tdcs(tx, td);
-	return any_status();
+	return locked(tx);
 }
 
-struct tdx_status tx_td_built(const struct td *td)
+void *tx_tdcs_page(const struct tx *tx, const struct td *td, unsigned index)
 {
-	return any_status();
+	return &page;
 }
 
 static bool map_vp(hpa_t pa, struct vp *vp)
 {
-	bool there;
-
 	vp->pa = pa;
-	vp->vps = (struct tdvps *)(void *)vps;
-	vp->vmcs = (struct vmcs *)(void *)vmcs;
-	any(&there, sizeof(there));
-	return there;
+	vp->vps = &vps;
+	vp->vmcs = &vmcs;
+	return any_answer();
 }
 
 bool tx_map_vp(const struct tx *tx, const struct td *td, struct vp *vp)
@@ -129,11 +212,17 @@ bool tx_map_vp(const struct tx *tx, const struct td *td, struct vp *vp)
 	return map_vp(vp->pa, vp);
 }
 
+struct vmcs *vp_vm_vmcs(const struct machine *m, const struct tdvps *vps_, unsigned vm)
+{
+	return &vmcs;
+}
+
 struct tdx_status tx_vp(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
 			enum lock_mode tdr_mode, struct vp *vp, struct td *td)
 {
 	bless(pa.v);
 	(void)map_vp(pa, vp);
+	(void)locked(tx);
 	return tx_tdr(tx, pa, op, tdr_mode, td);
 }
 
@@ -148,22 +237,21 @@ static void any_entry(struct sept_ref *ref)
 {
 	unsigned i;
 
-	any(&i, sizeof(i));
-	assume(i < 512);
-	ref->entry = &w.table[i];
-	ref->value = w.table[i];
+	any_of(i);
+	assume(i < PROOF_ENTRIES);
+	ref->entry = &table[i];
+	ref->value = table[i];
 }
 
 bool sept_walk_from(const struct tx *tx, uint64_t root, enum tdx_level top, gpa_t gpa_,
 		    uint64_t present, struct sept_ref *ref)
 {
-	bool reached_it;
+	bool reached_it = any_answer();
 	enum tdx_level stopped;
 
 	any_entry(ref);
 	ref->gpa = gpa_;
-	any(&reached_it, sizeof(reached_it));
-	any(&stopped, sizeof(stopped));
+	any_of(stopped);
 	if (!reached_it) {
 		assume(stopped >= ref->level && stopped <= TDX_LEVEL_256T);
 		ref->level = stopped;
@@ -179,8 +267,8 @@ bool sept_walk(const struct tx *tx, const struct tdcs *t, gpa_t gpa_, struct sep
 struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa_, enum tdx_operand op,
 			       enum lock_mode mode, struct sept_ref *ref)
 {
-	(void)sept_walk(tx, &w.tdcs, gpa_, ref);
-	return any_status();
+	(void)sept_walk(tx, &the_tdcs, gpa_, ref);
+	return locked(tx);
 }
 
 struct tdx_status sept_walk_to_leaf(const struct tx *tx, const struct tdcs *t, gpa_t gpa_,
@@ -190,17 +278,29 @@ struct tdx_status sept_walk_to_leaf(const struct tx *tx, const struct tdcs *t, g
 	return any_status();
 }
 
+/* As module/sept.c has them. */
 struct tdx_status tx_sept_lock(struct tx *tx, struct sept_ref *ref)
 {
 	ref->value = *ref->entry;
-	return any_status();
+	return proved_lock(tx, LOCK_SEPT_ENTRY, TDX_OPERAND_ID_RCX);
+}
+
+void tx_sept_store(struct tx *tx, const struct sept_ref *ref, uint64_t value)
+{
+	*ref->entry = value & ~SEPT_LOCK_BIT;
+	tx_released(tx, ref->entry);
+}
+
+void mem_init_table(const struct tx *tx, const struct td *td, hpa_t pa, uint64_t fill)
+{
+	prove(is_good(pa.v));
 }
 
 hpa_t sept_leaf_pa(const struct tx *tx, const struct sept_ref *ref)
 {
 	hpa_t pa;
 
-	any(&pa, sizeof(pa));
+	any_of(pa);
 	bless(pa.v);
 	return pa;
 }
@@ -220,12 +320,13 @@ uint64_t *l2_alias(const struct tx *tx, const struct tdr *t, const struct tdcs *
 	return ref.entry;
 }
 
-static struct tdx_status any_page(hpa_t pa, enum tdx_level level, struct pamt_ref *ref)
+static struct tdx_status any_page(struct tx *tx, hpa_t pa, enum tdx_level level,
+				  struct pamt_ref *ref)
 {
-	struct tdx_status s = any_status();
+	struct tdx_status s = locked(tx);
 
-	assume(npamt < 8);
-	ref->entry = &w.pamt[npamt++];
+	assume(npamt < PROOF_ENTRIES);
+	ref->entry = &pamt[npamt++];
 	ref->node = ref->entry;
 	ref->level = level;
 	ref->pa = pa;
@@ -237,50 +338,123 @@ static struct tdx_status any_page(hpa_t pa, enum tdx_level level, struct pamt_re
 struct tdx_status tx_free_page(struct tx *tx, hpa_t pa, enum tdx_operand op, enum tdx_level size,
 			       struct pamt_ref *ref)
 {
-	return any_page(pa, size, ref);
+	return any_page(tx, pa, size, ref);
 }
 
 struct tdx_status tx_page(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
 			  enum tdx_page_type type, enum tdx_level size, struct pamt_ref *ref)
 {
-	return any_page(pa, size, ref);
+	return any_page(tx, pa, size, ref);
 }
 
 struct tdx_status tx_pamt_walk(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
 			       enum tdx_level target, struct pamt_ref *ref)
 {
-	return any_page(pa, target, ref);
+	return any_page(tx, pa, target, ref);
 }
 
 struct tdx_status tx_pamt_implicit(struct tx *tx, hpa_t pa, enum tdx_operand op,
 				   enum lock_mode mode, enum tdx_level size, struct pamt_ref *ref)
 {
-	return any_page(pa, size, ref);
+	return any_page(tx, pa, size, ref);
+}
+
+struct tdx_status tx_pamt_take_pair(struct tx *tx, struct pamt_pair *pair, enum tdx_operand first)
+{
+	return locked(tx);
 }
 
 struct pamt_entry *pamt_of_size(struct module *mod, uint64_t pa, enum tdx_level size)
 {
-	return &w.pamt[7];
+	return &pamt[PROOF_ENTRIES - 1];
 }
 
+/* Where the host's memory begins and how much of it there is does not matter. */
 struct tdx_status tx_shared(const struct tx *tx, hpa_t pa, uint64_t size, enum tdx_operand op,
 			    void **ptr)
 {
 	static uint8_t host[TDX_PAGE_SIZE];
 
-	*ptr = host;
+	*ptr = any_answer() ? host : NULL;
 	return any_status();
 }
 
-/* The bodies that are left: what they change is only what they are given. */
-void sept_show(const struct tx *tx, const struct sept_ref *ref, struct sept_shown *shown)
+struct tdx_status mig_page_operand(const struct tx *tx, uint64_t pa, enum tdx_operand op, void **at)
 {
-	any(shown, sizeof(*shown));
+	return tx_shared(tx, hpa(pa), TDX_PAGE_SIZE, op, at);
 }
 
-void tx_sept_store(struct tx *tx, const struct sept_ref *ref, uint64_t value)
+struct tdx_status mig_mbmd_operand(const struct tx *tx, uint64_t r8, struct mbmd **mbmd)
 {
-	*ref->entry = value;
+	void *at;
+	struct tdx_status s = tx_shared(tx, hpa(r8), MBMD_ALIGN, TDX_OPERAND_ID_R8, &at);
+
+	*mbmd = at;
+	return s;
+}
+
+/* The guest's memory, or its fate decided. */
+void *guest_memory(struct tx *tx, gpa_t gpa_, bool write, enum gpa_kind kind, enum tdx_operand op,
+		   struct tdx_status *status)
+{
+	static uint8_t guest[TDX_PAGE_SIZE];
+
+	*status = any_status();
+	if (any_answer())
+		tx->lp->fate = FATE_TD_EXIT;
+	return tdx_is_success(*status) && tx->lp->fate == FATE_NONE
+		       ? guest + (gpa_.v & (TDX_PAGE_SIZE - 1))
+		       : NULL;
+}
+
+/* --- streams of a migration are not the TD's: a call that fails may have used one --- */
+
+struct tdx_status migs_take(struct tx *tx, const struct td *td, unsigned index, struct migs *s)
+{
+	static uint64_t link;
+
+	any_of(link);
+	*s = (struct migs){.page = &stream, .link = &link};
+	return locked(tx);
+}
+
+struct tdx_status migs_take_forward(struct tx *tx, const struct td *td, uint64_t r10,
+				    struct migs *s)
+{
+	return migs_take(tx, td, 0, s);
+}
+
+struct tdx_status mig_lock(struct tx *tx, const struct td *td, enum lock_mode mode)
+{
+	return tx_lock(tx, LOCK_MIG, td->pa.v, &td->tdcs->mig_lock, mode, TDX_OPERAND_ID_MIG);
+}
+
+/* From here on a session has begun, or is over for good. */
+struct tdx_status mig_new_keys(struct tx *tx, struct tdcs *tdcs)
+{
+	past = true;
+	return any_status();
+}
+
+struct tdx_status mig_fail_import(const struct td *td, struct tdx_status why)
+{
+	past = true;
+	mig_set_op_state(td, TDX_OP_STATE_FAILED_IMPORT);
+	return any_status();
+}
+
+/* The fields are written while the pages are opened. */
+struct tdx_status bundle_import(struct bundle *b, unsigned min)
+{
+	past = true;
+	return any_status();
+}
+
+/* --- the bodies that are left: what they change is only what they are given --- */
+
+void sept_show(const struct tx *tx, const struct sept_ref *ref, struct sept_shown *shown)
+{
+	any_of(*shown);
 }
 
 void pamt_count_inc(const struct tx *tx, const struct pamt_ref *ref)
@@ -294,62 +468,142 @@ bool sept_operand_valid(gpa_level_t at, enum tdx_level min, enum tdx_level max)
 	       gpa_level_level(at.v) <= max;
 }
 
-bool td_gpa_valid(const struct tdcs *t, gpa_t gpa_, bool must_be_private)
+void module_fatal(struct lp *lp)
 {
-	return any_answer();
+	lp->fate = FATE_SHUTDOWN;
 }
 
-enum lock_result tx_exclude_readers(struct tx *tx, enum lock_resource res, uint16_t *word,
-				    uint16_t from, unsigned slot)
+void td_exit_page_call(struct lp *lp, gpa_t gpa_, enum tdx_level asked, const struct sept_ref *ref,
+		       enum tdx_eeq type)
 {
-	return any_answer() ? LOCK_OK : LOCK_BUSY;
+	lp->fate = FATE_TD_EXIT;
 }
 
-struct tdx_status key_program(struct lp *lp, unsigned hkid_)
+void td_exit_ept_violation(struct lp *lp, gpa_t gpa_, uint32_t exit_reason, uint64_t qualification,
+			   uint64_t ext_qualification)
 {
-	return any_status();
+	lp->fate = FATE_TD_EXIT;
 }
 
-bool td_tlb_tracked(const struct td *td, uint64_t bepoch)
+void guest_repeat(struct lp *lp)
 {
-	return any_answer();
-}
-
-bool kot_written_back(const struct module *mod, unsigned hkid_)
-{
-	return any_answer();
+	lp->fate = FATE_REPEAT;
 }
 
 /* --- the proof --- */
 
-/* Nothing of what the leaf was shown has changed. */
-#define any_world()                                                                                \
-	struct world before;                                                                       \
-	any(&w, sizeof(w));                                                                        \
-	assume(w.tdcs.num_l2_vms < TD_MAX_VMS);                                                    \
-	before = w
-#define prove_unchanged()                                                                          \
-	prove(__CPROVER_equal(w.tdr, before.tdr));                                                 \
-	prove(__CPROVER_equal(w.tdcs, before.tdcs));                                               \
-	prove(__CPROVER_equal(w.ext, before.ext));                                                 \
-	prove(__CPROVER_equal(w.table, before.table));                                             \
-	prove(__CPROVER_equal(w.pamt, before.pamt))
-
-static void begin(struct tx *tx)
+bool machine_rdmsr(const struct machine_lp *lp, uint32_t addr, uint64_t *value)
 {
-	static struct module mod;
+	any_of(*value);
+	return any_answer();
+}
+
+static void any_entries(void)
+{
+	for (unsigned i = 0; i < PROOF_ENTRIES; i++) {
+		uint64_t entry;
+		struct pamt_entry page_of;
+
+		table[i] = table_before[i] = entry;
+		pamt[i] = pamt_before[i] = page_of;
+	}
+}
+
+/* A call on a processor of a module, of which all is possible that a leaf looks at. */
+static struct tx *any_call(bool guest)
+{
 	static struct machine m;
 	static struct tdx_leaf_info leaf;
 	static struct machine_lp hw;
-	static struct lp lp;
+	static struct machine_platform platform;
+	static struct module module;
+	static struct lp lp_of_call;
+	struct module *mod = &module;
+	struct lp *lp = &lp_of_call;
 
-	any(&leaf, sizeof(leaf));
-	any(&m.hkid_mask, sizeof(m.hkid_mask));
-	mod.m = &m;
-	lp.mod = &mod;
-	lp.hw = &hw;
+	any_of(leaf);
+	any_of(m.hkid_mask);
+	any_of(platform);
+	m.cfg.platform = &platform;
+	m.cfg.lps = 1;
+	any_of(mod->sys_state);
+	any_of(mod->global_lock);
+	any_of(mod->kot_lock);
+	any_of(mod->dynamic_pamt);
+	any_of(mod->num_tdmrs);
+	assume(mod->num_tdmrs <= 2);
+	any_of(mod->pkg_config_bitmap);
+	any_of(mod->num_init_lps);
+	any_of(mod->num_lps);
+	any_of(mod->fatal_info_config_hpa);
+	mod->num_cached_sub_blocks = 2;
+	mod->private_hkid_max = 3; /* KeyIDs 0 to 3 stand for all */
+	any_of(mod->kot[0]);
+	any_of(mod->kot[1]);
+	any_of(mod->kot[2]);
+	any_of(mod->kot[3]);
+	mod->m = &m;
+	mod->profile = NULL;
 	hw.m = &m;
-	tx_begin(tx, &lp, &leaf, false);
+	lp->mod = mod;
+	lp->hw = &hw;
+	any_of(lp->initialized);
+	any_of(lp->nguest_locks);
+	assume(lp->nguest_locks <= 4);
+	any_of(the_tdr);
+	any_of(the_tdcs);
+	any_of(the_ext);
+	any_of(page);
+	any_of(vps);
+	any_of(vmcs);
+	assume(the_tdcs.num_l2_vms < TD_MAX_VMS);
+	if (guest) {
+		any_of(lp->tdr_pa);
+		lp->tdr = &the_tdr;
+		lp->tdcs = &the_tdcs;
+		lp->ext = &the_ext;
+		lp->vps = &own_vps;
+		any_of(own_vps);
+		own_before = own_vps;
+		lp->vmcs = &vmcs;
+	}
+	any_entries();
+	tdr_before = the_tdr;
+	tdcs_before = the_tdcs;
+	ext_before = the_ext;
+	tx_begin(&tx_of_call, lp, &leaf, guest);
+	return &tx_of_call;
+}
+
+static void prove_locks_known(const struct tx *tx)
+{
+	unsigned n = taken_for_it;
+
+	for (unsigned i = 0; i < LOCK_NUM_RESOURCES; i++)
+		n += taken[i];
+	prove(n == tx->nheld);
+}
+
+/* Nothing of what the leaf was shown has changed. */
+static void prove_unchanged(void)
+{
+	unsigned vcpu;
+
+	/* any of them stands for all, which costs less */
+	assume(vcpu < TD_MAX_VCPUS);
+	prove(the_ext.x2apic_ids[vcpu] == ext_before.x2apic_ids[vcpu]);
+	__CPROVER_array_copy(the_ext.x2apic_ids, ext_before.x2apic_ids);
+	prove(__CPROVER_equal(the_tdr, tdr_before));
+	prove(__CPROVER_equal(the_tdcs, tdcs_before));
+	prove(__CPROVER_equal(the_ext, ext_before));
+	prove(__CPROVER_equal(table, table_before));
+	prove(__CPROVER_equal(pamt, pamt_before));
+}
+
+/* And a guest's own vCPU. */
+static void prove_vcpu_unchanged(void)
+{
+	prove(__CPROVER_equal(own_vps, own_before));
 }
 
 #endif

@@ -7,8 +7,14 @@
 
 /* Of any value: the checker chooses. */
 #define any(object, size) __CPROVER_havoc_slice(object, size)
-#define assume(what)	  __CPROVER_assume(what)
-#define prove(what)	  __CPROVER_assert(what, #what)
+/* The same of an object with a name, which costs less: what is not initialised is any value. */
+#define any_of(object)                                                                             \
+	do {                                                                                       \
+		__typeof__(object) fresh;                                                          \
+		(object) = fresh;                                                                  \
+	} while (0)
+#define assume(what) __CPROVER_assume(what)
+#define prove(what)  __CPROVER_assert(what, #what)
 /* Must be seen to fail: what stands before it can happen. */
 #define reached() __CPROVER_assert(0, "reached")
 /* No execution of interest goes on from here. */
