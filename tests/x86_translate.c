@@ -175,6 +175,49 @@ static void x87(struct program *p)
 	put(p, 0xc0 | reg << 3 | rm);
 }
 
+/* ModRM with this register field: a register, or the data. */
+static void modrm_of(struct program *p, unsigned reg, unsigned rm, bool mem)
+{
+	put(p, (mem ? 1u : 3u) << 6 | (reg & 7) << 3 | (mem && (rm & 7) == 4 ? 4 : rm & 7));
+	if (mem && (rm & 7) == 4)
+		put(p, 0x24);
+	if (mem)
+		put(p, (unsigned)rnd() & 0x78);
+}
+
+/* BMI and ADX, as many of them as are emitted. */
+static void bmi(struct program *p)
+{
+	static const struct {
+		uint8_t map, pp, opcode;
+		int8_t ext;
+	} of[] = {{2, 0, 0xf2, -1}, {2, 0, 0xf7, -1}, {2, 0, 0xf3, 1},	{2, 0, 0xf3, 2},
+		  {2, 0, 0xf3, 3},  {2, 0, 0xf5, -1}, {2, 3, 0xf5, -1}, {2, 2, 0xf5, -1},
+		  {3, 3, 0xf0, -1}, {2, 2, 0xf7, -1}, {2, 1, 0xf7, -1}, {2, 3, 0xf7, -1},
+		  {2, 3, 0xf6, -1}};
+	const unsigned k = below(sizeof(of) / sizeof(of[0])), w = below(2), vvvv = below(16);
+	const unsigned reg = of[k].ext >= 0 ? (unsigned)of[k].ext : below(16);
+	const bool mem = below(2);
+	const unsigned rm = mem ? p->pointer : below(16);
+
+	if (below(4) == 0) {
+		put(p, below(2) ? 0x66 : 0xf3);
+		put(p, 0x40 | w << 3 | (reg & 8) >> 1 | (rm & 8) >> 3);
+		put(p, 0x0f);
+		put(p, 0x38);
+		put(p, 0xf6);
+		modrm_of(p, reg, rm, mem);
+		return;
+	}
+	put(p, 0xc4);
+	put(p, (reg & 8 ? 0 : 0x80u) | 0x40u | (rm & 8 ? 0 : 0x20u) | of[k].map);
+	put(p, w << 7 | (of[k].map == 3 ? 15 : ~vvvv & 15) << 3 | of[k].pp);
+	put(p, of[k].opcode);
+	modrm_of(p, reg, rm, mem);
+	if (of[k].map == 3)
+		put(p, (unsigned)rnd() & 0xff);
+}
+
 static void instruction(struct program *p)
 {
 	static const uint8_t two[] = {0x00, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x38};
@@ -185,6 +228,10 @@ static void instruction(struct program *p)
 
 	if (p->x87 && below(2)) {
 		x87(p);
+		return;
+	}
+	if (below(12) == 0) {
+		bmi(p);
 		return;
 	}
 	switch (what) {

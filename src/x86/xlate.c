@@ -5,6 +5,7 @@
  * left to the interpreter for good. Emitted code is never changed: where a link leads, and where a
  * block begins, is a word of data. When a processor has all the room it may have, it forgets all
  * its code and begins again with what is in use. */
+#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include "x86/xlate.h"
@@ -24,6 +25,15 @@ struct x86_xlate {
 	struct xl_unit unit;
 };
 
+static void ask_host(struct xl_unit *u)
+{
+	unsigned a, b = 0, c = 0, d;
+
+	u->has_xsave = __get_cpuid(1, &a, &b, &c, &d) && (c >> 27 & 1); /* OSXSAVE */
+	b = 0;
+	u->has_adx = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 19 & 1);
+}
+
 int xl_open(struct x86_cpu *cpu)
 {
 	unsigned after;
@@ -39,6 +49,7 @@ int xl_open(struct x86_cpu *cpu)
 	x->pool = pool;
 	x->after = after;
 	x->stubs = xl_pool_stubs(pool);
+	ask_host(&x->unit);
 	cpu->xlate = x;
 	return check ? xl_check_open(cpu) : 0;
 }

@@ -13,6 +13,7 @@
  * xlate_int.c    its integer instructions
  * xlate_sse.c    its vector instructions
  * xlate_x87.c    its x87 instructions
+ * xlate_bmi.c    BMI and ADX
  * xlate_check.c  both executed and compared
  * xlate.c        when blocks are translated, linked and forgotten */
 #ifndef X86_XLATE_H
@@ -78,9 +79,10 @@ extern const uint8_t xl_home[16];
 
 /* How a value that is stored comes about. */
 struct xl_value {
-	enum { V_REG, V_IMM, V_RIP, V_SPILL } kind; /* the last: cpu->spill */
-	uint8_t reg;				    /* V_REG: the guest's */
-	uint64_t imm;				    /* V_RIP: from the block */
+	/* The last two, which only the stack gets: an address, cpu->spill. */
+	enum { V_REG, V_IMM, V_RIP, V_SPILL } kind;
+	uint8_t reg;  /* V_REG: the guest's */
+	uint64_t imm; /* V_RIP: from the block */
 };
 
 /* What is done to an operand in memory. */
@@ -136,6 +138,7 @@ struct xl_unit {
 	const uint8_t *entry;
 	unsigned ncolds, callouts;
 	bool failed, check;
+	bool has_xsave, has_adx; /* the host */
 	/* Where the guest's flags are; both may be true. */
 	bool flags_host, flags_mem;
 	bool vectors, x87; /* the host has the guest's for certain */
@@ -199,6 +202,7 @@ void xl_last_tell(struct xl_unit *u, unsigned scratch);
 bool xl_int(struct xl_unit *u);
 bool xl_sse(struct xl_unit *u);
 bool xl_x87(struct xl_unit *u);
+bool xl_bmi(struct xl_unit *u);
 void xl_vectors(struct xl_unit *u);
 
 /* The whole block. false: it stays with the interpreter. */

@@ -260,11 +260,30 @@ static unsigned value_in(struct xl_unit *u, const struct xl_value *v, unsigned s
 	return scratch;
 }
 
+/* The operation for a store to the stack, whose own operand in memory may be elsewhere. */
+static const struct x86_op *on_stack(struct xl_unit *u)
+{
+	struct x86_op *op;
+
+	if (u->op->fl & OPF_SS)
+		return u->op;
+	op = xl_callout_ops(u->cpu, 1);
+	if (!op) {
+		u->failed = true;
+		return u->op;
+	}
+	*op = *u->op;
+	op->fl |= OPF_SS;
+	return op;
+}
+
 void xl_store(struct xl_unit *u, unsigned size, struct xl_value v)
 {
 	struct xl_cold *c = cold(u, COLD_STORE, check(u, size, true));
 
 	c->size = size;
+	if (v.kind == V_RIP || v.kind == V_SPILL)
+		c->op = on_stack(u);
 	c->value = v;
 	emit_op(&u->e, size, size == 1 ? 0x88 : 0x89, value_in(u, &v, H_R11), rm_at(H_RAX, 0));
 	c->back = emit_here(&u->e);
@@ -524,7 +543,7 @@ static void one(struct xl_unit *u, const ZydisDecoder *d)
 	    u->in.length != u->op->len || u->op->fn == x86_ud ||
 	    !ZYAN_SUCCESS(ZydisDecoderDecodeOperands(d, &ctx, &u->in, u->o,
 						     u->in.operand_count_visible)) ||
-	    (!xl_int(u) && !xl_sse(u) && !xl_x87(u)))
+	    (!xl_int(u) && !xl_sse(u) && !xl_x87(u) && !xl_bmi(u)))
 		xl_callout(u);
 }
 

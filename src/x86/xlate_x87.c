@@ -7,7 +7,6 @@
  * there. The last instruction and operand are kept beside the state (cpu->x87_fip and so on), as
  * processors do not agree on when they store them, and the host's would be addresses of the host's:
  * FDP after each operand, FIP and FOP, which are constants of the unit, on its ways out only. */
-#include <cpuid.h>
 #include "x86/system.h"
 #include "x86/x87.h"
 #include "x86/xlate.h"
@@ -17,13 +16,6 @@
 enum { CC_E = 4, CC_NE = 5 };
 
 #define OPC_FWAIT 0x9bu
-
-static bool host_has_xsave(void)
-{
-	unsigned a, b, c = 0, d;
-
-	return __get_cpuid(1, &a, &b, &c, &d) && (c >> 27 & 1);
-}
 
 static const ZydisDecodedOperand *operand(const struct xl_unit *u)
 {
@@ -188,7 +180,7 @@ bool xl_x87(struct xl_unit *u)
 	const ZydisDecodedOperand *mem = operand(u);
 
 	if (in->encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY || !(u->block->mode & M_X87) ||
-	    in->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT || !host_has_xsave())
+	    in->opcode_map != ZYDIS_OPCODE_MAP_DEFAULT || !u->has_xsave)
 		return false;
 	if (in->opcode == OPC_FWAIT) {
 		loaded(u); /* so that there is nothing to wait for */
