@@ -133,7 +133,7 @@ struct tdx_status tdh_mem_sept_rd_l2(const struct tdx_cpu *cpu, const struct tdx
 			       .rdx = td->tdr.v | READ_L2_ATTRIBUTES};
 	s = host_call(cpu, TDH_MEM_SEPT_RD, 0, r);
 	for (unsigned i = 0; attributes && i < TREES; i++)
-		attributes[i] = tdx_is_success(s) ? (uint16_t)(r->r8 >> 16 * i) : 0;
+		attributes[i] = (uint16_t)(tdx_is_success(s) ? r->r8 >> 16 * i : 0);
 	host_mem_entry(s, out);
 	return s;
 }
