@@ -595,7 +595,7 @@ static const struct hostile guests[] = {
 __asm__(".text\n.globl to_32, to_32_end\n.code32\nto_32:\n"
 	"\tmov %cr0, %eax\n\tand $0x7fffffff, %eax\n\tmov %eax, %cr0\n"
 	"\tmov $0xfffffff0, %ebx\n\tmov $64, %ecx\n"
-	"1:\tmov $0x10, %al\n\txlat %fs:(%ebx)\n\tmov %fs:0x20(%ebx), %al\n\tmov %al, "
+	"1:\tmov $0x10, %al\n\tfs xlat\n\tmov %fs:0x20(%ebx), %al\n\tmov %al, "
 	"%fs:0x30(%ebx)\n"
 	"\tloop 1b\n\tmov 0x5000800, %eax\n\tmov %eax, %cr3\n"
 	"\tmov %cr0, %eax\n\tor $0x80000000, %eax\n\tmov %eax, %cr0\n"
