@@ -36,10 +36,9 @@ static void known_name(const char *path, char out[PLATFORM_NAME_MAX])
 	at = strstr(out, global);
 	if (at)
 		*at = 0;
-	if (!strncmp(out, "by_name/", 8))
-		memmove(out, out + 8, strlen(out + 8) + 1);
-	if (!strncmp(out, "efivars/", 8))
-		memmove(out, out + 8, strlen(out + 8) + 1);
+	n = strlen(out);
+	if (!strncmp(out, "by_name/", 8) || !strncmp(out, "efivars/", 8))
+		memmove(out, out + 8, n - 8 + 1);
 }
 
 static int add_file(const char *path, const char *name, struct platform_dir *out)
