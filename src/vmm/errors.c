@@ -44,8 +44,8 @@ static int die(struct tdx_vm *vm, enum tdx_seamcall leaf, struct tdx_status s, c
 	vm->error.leaf = leaf;
 	vm->error.status = s;
 	vm->error.bugged = true;
-	snprintf(vm->error.text, sizeof(vm->error.text), "%s", why);
-	memcpy(line, vm->error.text, sizeof(line));
+	snprintf(line, sizeof(line), "%s", why); /* which may be what the VM says already */
+	memcpy(vm->error.text, line, sizeof(line));
 	pthread_mutex_unlock(&vm->error_lock);
 	vmm_log(vm->vmm, "TD 0x%llx is dead: %s", (unsigned long long)vm->td.tdr.v, line);
 	return -EIO;
