@@ -11,15 +11,18 @@
 #include "tools/file.h"
 #include "tools/verbs.h"
 
-static int read_all(FILE *f, size_t max, size_t guess, uint8_t **data, size_t *size)
+static int read_all(FILE *f, size_t max, size_t guess, file_like *like, uint8_t **data,
+		    size_t *size)
 {
 	size_t room = guess < max ? guess : max;
 	uint8_t *buf = malloc(room + 1);
+	bool seen = false;
 	size_t n = 0;
 
 	while (buf) {
 		uint8_t *larger;
 		size_t got;
+		int no;
 
 		errno = 0;
 		got = fread(buf + n, 1, room - n, f);
@@ -27,6 +30,12 @@ static int read_all(FILE *f, size_t max, size_t guess, uint8_t **data, size_t *s
 		if (ferror(f)) {
 			free(buf);
 			return errno ? -errno : -EIO;
+		}
+		no = like && !seen ? like(buf, n) : 0;
+		seen = true;
+		if (no) {
+			free(buf);
+			return no;
 		}
 		if (n == max || feof(f)) {
 			*data = buf;
@@ -44,7 +53,7 @@ static int read_all(FILE *f, size_t max, size_t guess, uint8_t **data, size_t *s
 	return -ENOMEM;
 }
 
-int file_read(const char *path, size_t max, uint8_t **data, size_t *size)
+static int read_path(const char *path, size_t max, file_like *like, uint8_t **data, size_t *size)
 {
 	struct stat st;
 	size_t guess = 64 * 1024;
@@ -52,19 +61,24 @@ int file_read(const char *path, size_t max, uint8_t **data, size_t *size)
 	int rc;
 
 	if (!strcmp(path, "-"))
-		return read_all(stdin, max, guess, data, size);
+		return read_all(stdin, max, guess, like, data, size);
 	f = fopen(path, "rb");
 	if (!f)
 		return -errno;
 	/* One more than the file has, so that its end is met in the first read. */
 	if (!fstat(fileno(f), &st) && S_ISREG(st.st_mode) && (uintmax_t)st.st_size < max)
 		guess = (size_t)st.st_size + 1;
-	rc = read_all(f, max, guess, data, size);
+	rc = read_all(f, max, guess, like, data, size);
 	fclose(f);
 	return rc;
 }
 
-int file_read_whole(const char *path, size_t max, uint8_t **data, size_t *size)
+int file_read(const char *path, size_t max, uint8_t **data, size_t *size)
+{
+	return read_path(path, max, NULL, data, size);
+}
+
+int file_read_like(const char *path, size_t max, file_like *like, uint8_t **data, size_t *size)
 {
 	struct stat st;
 	int err;
@@ -73,22 +87,32 @@ int file_read_whole(const char *path, size_t max, uint8_t **data, size_t *size)
 	if (strcmp(path, "-") && !stat(path, &st) && S_ISREG(st.st_mode) &&
 	    (uintmax_t)st.st_size > max)
 		return -EFBIG;
-	err = file_read(path, max + 1, data, size);
+	err = read_path(path, max + 1, like, data, size);
 	if (err || *size <= max)
 		return err;
 	free(*data);
 	return -EFBIG;
 }
 
+int file_read_whole(const char *path, size_t max, uint8_t **data, size_t *size)
+{
+	return file_read_like(path, max, NULL, data, size);
+}
+
+int file_is_text(const uint8_t *begin, size_t size)
+{
+	return memchr(begin, '\0', size) ? -EILSEQ : 0;
+}
+
 int file_read_text(const char *path, size_t max, char **text)
 {
 	uint8_t *data;
 	size_t size;
-	int err = file_read_whole(path, max, &data, &size);
+	int err = file_read_like(path, max, file_is_text, &data, &size);
 
 	if (err)
 		return err;
-	if (memchr(data, '\0', size)) {
+	if (file_is_text(data, size)) {
 		free(data);
 		return -EILSEQ;
 	}

@@ -22,6 +22,12 @@ int file_close(FILE *f);
 /* The whole file; -EFBIG when it is larger than max. */
 int file_read_whole(const char *path, size_t max, uint8_t **data, size_t *size);
 
+/* Can a file that begins so be what is wanted? 0 or the negative errno to refuse it with, before
+ * the rest is read: a device or a pipe may never end. */
+typedef int file_like(const uint8_t *begin, size_t size);
+int file_read_like(const char *path, size_t max, file_like *like, uint8_t **data, size_t *size);
+int file_is_text(const uint8_t *begin, size_t size);
+
 /* The same as a string, for files in a language of lines; -EILSEQ when a zero byte would end it
  * early. */
 int file_read_text(const char *path, size_t max, char **text);

@@ -24,12 +24,17 @@ static void tell_damage(const char *path, const struct trace_file *f)
 			path, f->damage_at, f->damage, f->nrecords);
 }
 
+static int like_trace(const uint8_t *begin, size_t size)
+{
+	return trace_is_trace(begin, size) ? 0 : -EINVAL;
+}
+
 /* An enum verb_exit; VERB_DIFFERENCE with what is whole in f. */
 static int load(const char *path, struct trace_file *f)
 {
 	uint8_t *data;
 	size_t size;
-	int err = file_read_whole(path, MAX_TRACE_SIZE, &data, &size);
+	int err = file_read_like(path, MAX_TRACE_SIZE, like_trace, &data, &size);
 
 	memset(f, 0, sizeof(*f));
 	if (!err) {

@@ -51,22 +51,27 @@ static void on_diff(void *arg, const struct vec_diff *d)
 		printf("%s:%u: %s\n", t->path, d->line, d->text);
 }
 
+static int like_vectors(const uint8_t *begin, size_t size)
+{
+	return trace_is_trace(begin, size) ? 0 : file_is_text(begin, size);
+}
+
 /* Vectors as they are, a trace as vectors. 0 or a negative errno. */
 static int text_of(const char *path, char **text, bool *damaged, bool *cut)
 {
 	uint8_t *data;
 	size_t size;
-	int err = file_read_whole(path, MAX_VECTOR_SIZE, &data, &size);
+	int err = file_read_like(path, MAX_VECTOR_SIZE, like_vectors, &data, &size);
 
 	if (err)
 		return err;
 	if (trace_is_trace(data, size)) {
 		*text = replay_trace_text(path, data, size, damaged, cut);
 		err = *text ? 0 : -ENOMEM;
-	} else if (memchr(data, '\0', size)) {
+	} else if (file_is_text(data, size)) {
 		err = -EILSEQ;
 	} else {
-		/* file_read_whole() left room for it. */
+		/* file_read_like() left room for it. */
 		data[size] = '\0';
 		*text = (char *)data;
 		return 0;
