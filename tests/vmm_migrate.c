@@ -234,6 +234,7 @@ static void *run_vcpu(void *arg)
 {
 	struct runner *r = arg;
 	struct side *s = r->s;
+	struct tdx_vm_error e;
 	struct tdx_run run;
 	int err = 0;
 
@@ -254,8 +255,11 @@ static void *run_vcpu(void *arg)
 		if (s->failed)
 			break;
 	}
-	if (err)
+	if (err) {
+		tdx_vm_error(s->vm, &e);
+		print_message("vCPU %u: %d, %s\n", r->i, err, e.text);
 		s->failed = 3;
+	}
 	free(r);
 	return NULL;
 }
@@ -488,7 +492,8 @@ static void a_td_waits_in_a_file(void **state)
 
 /* --- given up --- */
 
-/* A channel that changes a bit of the nth record, and one that notes how long records are. */
+/* A channel that changes a bit of the nth record, of what it is this time: the TD runs, and no two
+ * streams are the same. */
 struct changed {
 	struct tdx_mig_channel real;
 	int record; /* the one sent now; -1: the header */
@@ -496,11 +501,30 @@ struct changed {
 	size_t left;
 	struct mig_record head;
 	int flip_record; /* -2: none */
+	unsigned flip;	 /* which bit: see change() */
 	size_t flip_bit;
-	struct {
-		uint32_t type, length;
-	} seen[64];
 };
+
+/* The kth change of a record: bits of what the module seals, of the lengths and types of records,
+ * of the header. */
+static size_t change(const struct mig_record *r, int record, unsigned k)
+{
+	const uint32_t type = r->type;
+	const size_t bits = 8 * (size_t)r->length, own = 8 * sizeof(*r);
+	size_t skip = type == MIG_VCPU ? 8 * sizeof(struct mig_vcpu) : 0;
+
+	if (record == 0)
+		return k * 37 % (8 * offsetof(struct mig_header, nslots));
+	if (k == 0) /* of the type, or of the length: much longer */
+		return record % 2 ? 8 + record % 24 : 32 + 24 + record % 8;
+	if (type == MIG_SLOT || type == MIG_END || type == MIG_SHARED_RUN || type == MIG_SHARED ||
+	    type == MIG_USER || bits <= skip)
+		return 24;
+	if (k % 2) /* the MBMD and what follows it */
+		return own + skip + k * 29 % (8 * sizeof(struct mbmd));
+	skip += 8 * sizeof(struct mig_list);
+	return bits <= skip ? own : own + skip + (k * 7919 + record * 104729ull) % (bits - skip);
+}
 
 static int changed_send(void *arg, const void *buf, size_t len)
 {
@@ -514,10 +538,7 @@ static int changed_send(void *arg, const void *buf, size_t len)
 		c->at = 0;
 		memcpy(&c->head, buf, sizeof(c->head));
 		c->left = c->record ? sizeof(c->head) + c->head.length : len;
-		if (c->record && c->record < 64) {
-			c->seen[c->record].type = c->head.type;
-			c->seen[c->record].length = c->head.length;
-		}
+		c->flip_bit = change(&c->head, c->record, c->flip);
 	}
 	if (c->record == c->flip_record && c->flip_bit / 8 >= c->at &&
 	    c->flip_bit / 8 < c->at + len)
@@ -650,25 +671,6 @@ static void either_side_can_give_up(void **state)
 	end_td(&b);
 }
 
-/* Bits of what the module seals, of the lengths and types of records, of the header. */
-static size_t change(const struct changed *c, int record, unsigned k)
-{
-	const uint32_t type = c->seen[record].type, length = c->seen[record].length;
-	const size_t bits = 8 * (size_t)length, own = 8 * sizeof(struct mig_record);
-	size_t skip = type == MIG_VCPU ? 8 * sizeof(struct mig_vcpu) : 0;
-
-	if (record == 0)
-		return k * 37 % (8 * offsetof(struct mig_header, nslots));
-	if (k == 0) /* of the type, or of the length: much longer */
-		return record % 2 ? 8 + record % 24 : 32 + 24 + record % 8;
-	if (type == MIG_SLOT || type == MIG_END || bits <= skip)
-		return 24;
-	if (k % 2) /* the MBMD and what follows it */
-		return own + skip + k * 29 % (8 * sizeof(struct mbmd));
-	skip += 8 * sizeof(struct mig_list);
-	return bits <= skip ? own : own + skip + (k * 7919 + record * 104729ull) % (bits - skip);
-}
-
 static void no_changed_stream_is_a_td(void **state)
 {
 	const struct tdx_export_config plain = {.max_rounds = 2};
@@ -688,7 +690,7 @@ static void no_changed_stream_is_a_td(void **state)
 	for (int r = 0; r < records; r++)
 		for (unsigned k = 0; k < 3; k++) {
 			c.flip_record = r;
-			c.flip_bit = change(&c, r, k);
+			c.flip = k;
 			moves_not(&a, &b, plain, there, &c, 0, 0);
 		}
 	assert_int_equal(stop(&a), 0);
