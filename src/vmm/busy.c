@@ -3,6 +3,9 @@
 #include "vmm/busy.h"
 
 #include <sched.h>
+#include <time.h>
+
+enum { YIELDS = 64 };
 
 /* A call without a row is BUSY_ERROR: it is made under locks of the monitor that keep everybody
  * else away, or on a page nobody else knows. */
@@ -77,9 +80,15 @@ enum busy vm_busy(enum tdx_seamcall leaf, struct tdx_status s)
 
 bool vmm_try_again(const struct tdx_vmm *vmm, unsigned *tries)
 {
+	/* The holder may be a thread that waits for a CPU: yielding alone is over too soon. */
+	static const struct timespec nap = {0, 50000};
+
 	if (++*tries >= vmm->policy.tries)
 		return false;
-	sched_yield();
+	if (*tries < YIELDS)
+		sched_yield();
+	else
+		nanosleep(&nap, NULL);
 	return true;
 }
 
