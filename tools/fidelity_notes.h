@@ -62,6 +62,12 @@ static const char *const fidelity_general[] = {
 	"to a page since the page changed hands or was cleaned, and by whole pages: 64 lines "
 	"flushed make a page, one line written makes it dirty. A load of the module's memory is "
 	"reported and gives the bytes there are; MOVNTI counts as a store.",
+	"With --erratum partial-write and --poison a whole page is poisoned by a partial write to "
+	"one "
+	"line of it; a page opened by one MOVDIR64B takes ordinary stores unseen until all of it "
+	"has been written so.",
+	"With --clock virtual time goes by with the instructions of the host and of its TDs, and "
+	"stands still while the module works.",
 	"A vCPU entered in an L2 VM with an interrupt posted to its L1 VMM gets the notification: "
 	"a "
 	"host sends it to its own processor then.",
