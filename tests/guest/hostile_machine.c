@@ -74,7 +74,11 @@ static void call_far(uint32_t offset, uint16_t selector)
 		uint16_t selector;
 	} __attribute__((packed)) far = {offset, selector};
 
-	__asm__ volatile("lcall *%0" : : "m"(far) : "memory", "cc");
+	/* the code there uses these, and saves none */
+	__asm__ volatile("lcall *%0"
+			 :
+			 : "m"(far)
+			 : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "memory", "cc");
 }
 
 /* Bytes in 16 or 32 bits; a far return of 32 bits brings them back. */
