@@ -3,56 +3,27 @@
 #ifndef TESTS_GUEST_HOSTILE_H
 #define TESTS_GUEST_HOSTILE_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-struct regs {
-	uint64_t rax, rcx, rdx, r8, r9, r10, r11, r12, r13, r14, r15;
-};
-
-struct frame {
-	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
-	uint64_t vector, error, rip, cs, rflags, rsp, ss;
-};
-
-struct gate {
-	uint16_t low, selector, type, middle;
-	uint32_t high, reserved;
-};
+#include "start.h"
 
 struct table {
 	uint16_t limit;
 	uint64_t base;
 } __attribute__((packed));
 
-uint64_t tdcall(struct regs *r);
 void guest_main(uint64_t entry, const uint8_t *boot_params);
-void second_main(void);
-void guest_trap(struct frame *f);
-extern char trap_table[];
 
 enum {
-	VMCALL = 0,
-	VEINFO_GET = 3,
 	RTMR_EXTEND = 2,
-	PAGE_ACCEPT = 6,
 	HLT = 12,
 	IO = 30,
 	RDMSR = 31,
 	WRMSR = 32,
 	MMIO_CALL = 48,
-	MAP_GPA = 0x10001,
 	GET_QUOTE = 0x10002,
-	R10_TO_R15 = 0xfc00,
-	COM1 = 0x3f8,
 	COM1_IRQ = 4,
-	EXIT = 0xf4,
-	MAILBOX = 0x802000,
 	CMDLINE = 0x228, /* in boot_params */
-	VICTIM = 0x4000000,
 	NO_RAM = 0xc0000000u,
-	SHARED_WINDOW = 1, /* entries of the top-level page table */
-	FAR_WINDOW = 2,
+	FAR_WINDOW = 2, /* entry of the top-level page table */
 	LVT_TIMER = 0x832,
 	ICR = 0x830,
 	INIT_COUNT = 0x838,
@@ -61,7 +32,6 @@ enum {
 	PERIODIC = 1 << 17,
 	VECTOR = 0x40,
 };
-#define SHARED	    (1ull << 47)
 #define IOAPIC	    0xfec00000ull
 #define WINDOW(gpa) (((uint64_t)SHARED_WINDOW << 39) + (gpa))
 #define FAR	    ((uint64_t)FAR_WINDOW << 39)
@@ -81,16 +51,7 @@ static volatile uint32_t *touched_by_ve;
 static inline uint64_t vmcall4(uint64_t leaf, uint64_t r12, uint64_t r13, uint64_t r14,
 			       uint64_t r15)
 {
-	struct regs r = {.rax = VMCALL,
-			 .rcx = R10_TO_R15,
-			 .r11 = leaf,
-			 .r12 = r12,
-			 .r13 = r13,
-			 .r14 = r14,
-			 .r15 = r15};
-	uint64_t s = tdcall(&r);
-
-	return s | r.r10;
+	return vmcall(leaf, r12, r13, r14, r15, NULL);
 }
 
 static inline void out(unsigned port, unsigned size, uint64_t value)
