@@ -35,6 +35,12 @@ static inline void host_hand_over(const struct tdx_cpu *cpu, hpa_t page, enum td
 
 /* mem.c: RCX and RDX as the extended error of a memory leaf; the same, and of a success that shows
  * an entry, the entry. */
+/* The registers of a memory leaf: where its caller will look at them, or nobody. */
+static inline struct tdx_regs *host_mem_regs(struct tdx_mem_result *out, struct tdx_regs *unseen)
+{
+	return out ? &out->raw : unseen;
+}
+
 void host_mem_result(struct tdx_status s, struct tdx_mem_result *out);
 void host_mem_entry(struct tdx_status s, struct tdx_mem_result *out);
 

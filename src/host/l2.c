@@ -16,11 +16,6 @@ enum {
 	TREES = sizeof(((struct tdx_l2_tables *)0)->of) / sizeof(((struct tdx_l2_tables *)0)->of[0])
 };
 
-static struct tdx_regs *regs_of(struct tdx_mem_result *out, struct tdx_regs *unseen)
-{
-	return out ? &out->raw : unseen;
-}
-
 /* R8 to R11. */
 static void offer(const struct tdx_cpu *cpu, const struct tdx_l2_tables *t, struct tdx_regs *r)
 {
@@ -50,11 +45,26 @@ static void freed(struct tdx_status s, struct tdx_regs *r, struct tdx_l2_tables 
 	}
 }
 
+/* A call that takes tables away. */
+static struct tdx_status give_back(const struct tdx_cpu *cpu, enum tdx_seamcall leaf,
+				   const struct tdx_td *td, gpa_t g, enum tdx_level level,
+				   struct tdx_l2_tables *tables, struct tdx_mem_result *out)
+{
+	struct tdx_regs unseen, *r = host_mem_regs(out, &unseen);
+	struct tdx_status s;
+
+	*r = (struct tdx_regs){.rcx = host_gpa_level(g, level), .rdx = td->tdr.v};
+	s = host_call(cpu, leaf, 1, r);
+	freed(s, r, tables);
+	host_mem_result(s, out);
+	return s;
+}
+
 struct tdx_status tdh_mem_sept_add_l2(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 				      enum tdx_level level, bool may_exist,
 				      struct tdx_l2_tables *tables, struct tdx_mem_result *out)
 {
-	struct tdx_regs unseen, *r = regs_of(out, &unseen);
+	struct tdx_regs unseen, *r = host_mem_regs(out, &unseen);
 	struct tdx_status s;
 
 	*r = (struct tdx_regs){.rcx = host_gpa_level(g, level),
@@ -71,28 +81,14 @@ struct tdx_status tdh_mem_sept_remove_l2(const struct tdx_cpu *cpu, const struct
 					 gpa_t g, enum tdx_level level,
 					 struct tdx_l2_tables *tables, struct tdx_mem_result *out)
 {
-	struct tdx_regs unseen, *r = regs_of(out, &unseen);
-	struct tdx_status s;
-
-	*r = (struct tdx_regs){.rcx = host_gpa_level(g, level), .rdx = td->tdr.v};
-	s = host_call(cpu, TDH_MEM_SEPT_REMOVE, 1, r);
-	freed(s, r, tables);
-	host_mem_result(s, out);
-	return s;
+	return give_back(cpu, TDH_MEM_SEPT_REMOVE, td, g, level, tables, out);
 }
 
 struct tdx_status tdh_mem_page_promote_l2(const struct tdx_cpu *cpu, const struct tdx_td *td,
 					  gpa_t g, enum tdx_level level,
 					  struct tdx_l2_tables *tables, struct tdx_mem_result *out)
 {
-	struct tdx_regs unseen, *r = regs_of(out, &unseen);
-	struct tdx_status s;
-
-	*r = (struct tdx_regs){.rcx = host_gpa_level(g, level), .rdx = td->tdr.v};
-	s = host_call(cpu, TDH_MEM_PAGE_PROMOTE, 1, r);
-	freed(s, r, tables);
-	host_mem_result(s, out);
-	return s;
+	return give_back(cpu, TDH_MEM_PAGE_PROMOTE, td, g, level, tables, out);
 }
 
 struct tdx_status tdh_mem_page_demote_l2(const struct tdx_cpu *cpu, const struct tdx_td *td,
@@ -101,7 +97,7 @@ struct tdx_status tdh_mem_page_demote_l2(const struct tdx_cpu *cpu, const struct
 					 const struct tdx_pamt_pair *pair,
 					 struct tdx_mem_result *out)
 {
-	struct tdx_regs unseen, *r = regs_of(out, &unseen);
+	struct tdx_regs unseen, *r = host_mem_regs(out, &unseen);
 	struct tdx_status s;
 
 	*r = (struct tdx_regs){.rcx = host_gpa_level(g, level),
@@ -126,7 +122,7 @@ struct tdx_status tdh_mem_sept_rd_l2(const struct tdx_cpu *cpu, const struct tdx
 				     enum tdx_level level, uint16_t attributes[4],
 				     struct tdx_mem_result *out)
 {
-	struct tdx_regs unseen, *r = regs_of(out, &unseen);
+	struct tdx_regs unseen, *r = host_mem_regs(out, &unseen);
 	struct tdx_status s;
 
 	*r = (struct tdx_regs){.rcx = host_gpa_level(g, level),

@@ -3,12 +3,6 @@
 #include "abi/sept.h"
 #include "host/call.h"
 
-/* The registers of a call: where its caller will look at them, or nobody. */
-static struct tdx_regs *regs_of(struct tdx_mem_result *out, struct tdx_regs *unseen)
-{
-	return out ? &out->raw : unseen;
-}
-
 /* RCX and RDX as the extended error of a memory leaf. */
 void host_mem_result(struct tdx_status s, struct tdx_mem_result *out)
 {
@@ -43,7 +37,7 @@ static struct tdx_status on_gpa(const struct tdx_cpu *cpu, unsigned leaf, const 
 {
 	struct tdx_regs unseen;
 	struct tdx_status s = host_call3(cpu, leaf, host_gpa_level(g, level), td->tdr.v, page.v,
-					 regs_of(out, &unseen));
+					 host_mem_regs(out, &unseen));
 
 	host_mem_result(s, out);
 	return s;
@@ -74,7 +68,7 @@ struct tdx_status tdh_mem_page_demote(const struct tdx_cpu *cpu, const struct td
 				      enum tdx_level level, hpa_t sept_page,
 				      const struct tdx_pamt_pair *pair, struct tdx_mem_result *out)
 {
-	struct tdx_regs unseen, *r = regs_of(out, &unseen);
+	struct tdx_regs unseen, *r = host_mem_regs(out, &unseen);
 	struct tdx_status s;
 
 	host_hand_over(cpu, sept_page, TDX_LEVEL_4K);
@@ -92,7 +86,7 @@ struct tdx_status tdh_mem_page_demote(const struct tdx_cpu *cpu, const struct td
 struct tdx_status tdh_mem_page_add(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 				   hpa_t page, hpa_t source, struct tdx_mem_result *out)
 {
-	struct tdx_regs unseen, *r = regs_of(out, &unseen);
+	struct tdx_regs unseen, *r = host_mem_regs(out, &unseen);
 	struct tdx_status s;
 
 	*r = (struct tdx_regs){.rcx = g.v, .rdx = td->tdr.v, .r8 = page.v, .r9 = source.v};
@@ -135,7 +129,7 @@ struct tdx_status tdh_mr_extend(const struct tdx_cpu *cpu, const struct tdx_td *
 struct tdx_status tdh_mem_rd(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 			     uint64_t *value, struct tdx_mem_result *out)
 {
-	struct tdx_regs unseen, *r = regs_of(out, &unseen);
+	struct tdx_regs unseen, *r = host_mem_regs(out, &unseen);
 	struct tdx_status s = host_call3(cpu, TDH_MEM_RD, g.v, td->tdr.v, 0, r);
 
 	if (value)
@@ -147,7 +141,7 @@ struct tdx_status tdh_mem_rd(const struct tdx_cpu *cpu, const struct tdx_td *td,
 struct tdx_status tdh_mem_wr(const struct tdx_cpu *cpu, const struct tdx_td *td, gpa_t g,
 			     uint64_t value, uint64_t *old, struct tdx_mem_result *out)
 {
-	struct tdx_regs unseen, *r = regs_of(out, &unseen);
+	struct tdx_regs unseen, *r = host_mem_regs(out, &unseen);
 	struct tdx_status s = host_call3(cpu, TDH_MEM_WR, g.v, td->tdr.v, value, r);
 
 	if (old)
