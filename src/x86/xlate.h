@@ -168,6 +168,8 @@ void xl_flags_load(struct xl_unit *u);	  /* in the host, too; changes RAX */
 void xl_flags_carry(struct xl_unit *u);	  /* CF at least */
 void xl_flags_clobber(struct xl_unit *u); /* what follows destroys the host's */
 void xl_flags_new(struct xl_unit *u);	  /* the host has the guest's new ones */
+/* Those of the host that `defined` has, the others 0: LAHF's bits. RAX is used. */
+void xl_flags_defined(struct xl_unit *u, unsigned defined);
 
 /* Operand o's address in RAX. False: not one that is done here. */
 bool xl_ea(struct xl_unit *u, const ZydisDecodedOperand *o);

@@ -90,25 +90,6 @@ static bool source(struct xl_unit *u, unsigned size, unsigned *in)
 	return true;
 }
 
-/* Those of the host that are defined, into cpu->fl: LAHF, AND, OR 2, and no overflow. */
-static void take_flags(struct xl_unit *u, unsigned defined)
-{
-	struct emit *e = &u->e;
-
-	emit1(e, 0x9f); /* lahf */
-	emit1(e, 0x80); /* and $defined, %ah */
-	emit1(e, 0xe4);
-	emit1(e, defined);
-	emit1(e, 0x80); /* or $2, %ah */
-	emit1(e, 0xcc);
-	emit1(e, 0x02);
-	emit1(e, 0xb0); /* mov $0, %al */
-	emit1(e, 0);
-	emit_store(e, 2, FIELD(fl), H_RAX);
-	u->flags_host = false;
-	u->flags_mem = true;
-}
-
 static bool bmi(struct xl_unit *u)
 {
 	const struct x86_op *op = u->op;
@@ -141,7 +122,7 @@ static bool bmi(struct xl_unit *u)
 	}
 	xl_made(u, d, to);
 	if (f->flags)
-		take_flags(u, f->flags);
+		xl_flags_defined(u, f->flags);
 	return true;
 }
 

@@ -531,18 +531,7 @@ static bool tzcnt(struct xl_unit *u)
 	if (!__builtin_cpu_supports("bmi") || !source(u, &u->o[1], &in))
 		return false;
 	emit_op(e, size, OPC_0F | OPC_F3 | 0xbc, H_R14, rm_reg(in));
-	emit1(e, 0x9f); /* lahf */
-	emit1(e, 0x80); /* and $0x41, %ah */
-	emit1(e, 0xe4);
-	emit1(e, 0x41);
-	emit1(e, 0x80); /* or $2, %ah */
-	emit1(e, 0xcc);
-	emit1(e, 0x02);
-	emit1(e, 0xb0); /* mov $0, %al */
-	emit1(e, 0);
-	emit_store(e, 2, FIELD(fl), H_RAX);
-	u->flags_host = false;
-	u->flags_mem = true;
+	xl_flags_defined(u, 0x41);
 	xl_put(u, reg_of(&u->o[0]), size, H_R14);
 	return true;
 }

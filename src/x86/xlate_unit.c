@@ -107,6 +107,25 @@ void xl_flags_new(struct xl_unit *u)
 	u->flags_mem = false;
 }
 
+/* Those of the host that are defined, into cpu->fl: LAHF, AND, OR 2, and no overflow. */
+void xl_flags_defined(struct xl_unit *u, unsigned defined)
+{
+	struct emit *e = &u->e;
+
+	emit1(e, 0x9f); /* lahf */
+	emit1(e, 0x80); /* and $defined, %ah */
+	emit1(e, 0xe4);
+	emit1(e, defined);
+	emit1(e, 0x80); /* or $2, %ah */
+	emit1(e, 0xcc);
+	emit1(e, 0x02);
+	emit1(e, 0xb0); /* mov $0, %al */
+	emit1(e, 0);
+	emit_store(e, 2, FIELD(fl), H_RAX);
+	u->flags_host = false;
+	u->flags_mem = true;
+}
+
 /* --- what is out of the way --- */
 
 static struct xl_cold *cold(struct xl_unit *u, enum xl_cold_kind kind, uint8_t *from)
