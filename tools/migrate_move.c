@@ -17,9 +17,26 @@ struct other {
 	struct migrate_place *p;
 	struct tdx_mig_channel channel;
 	struct tdx_mig_stats stats;
-	unsigned abort_at;
 	int err;
 };
+
+/* The two ends of a pair of sockets, and the other side's thread. */
+struct pair {
+	struct tdx_mig_fds fds[2];
+	struct tdx_mig_channel here;
+	struct other there;
+	pthread_t thread;
+};
+
+static int meet(struct pair *b, const int fd[2], struct migrate_place *to, void *(*fn)(void *))
+{
+	for (unsigned i = 0; i < 2; i++)
+		b->fds[i] = (struct tdx_mig_fds){fd[i], fd[i]};
+	b->there = (struct other){.p = to};
+	tdx_mig_channel_of(&b->fds[0], &b->here);
+	tdx_mig_channel_of(&b->fds[1], &b->there.channel);
+	return pthread_create(&b->thread, NULL, fn, &b->there) ? -EAGAIN : 0;
+}
 
 static int complain(const struct migrate_place *p, const char *what, int err)
 {
@@ -48,22 +65,16 @@ static void *exchange_there(void *arg)
 
 static int keys(struct migrate_place *from, struct migrate_place *to)
 {
-	const struct tdx_mig_fds fds[2] = {{from->all->keys[0], from->all->keys[0]},
-					   {from->all->keys[1], from->all->keys[1]}};
-	struct tdx_mig_channel here;
-	struct other o = {.p = to};
-	pthread_t t;
-	int err;
+	struct pair b;
+	int err = meet(&b, from->all->keys, to, exchange_there);
 
-	tdx_mig_channel_of(&fds[0], &here);
-	tdx_mig_channel_of(&fds[1], &o.channel);
-	if (pthread_create(&t, NULL, exchange_there, &o))
-		return complain(to, "the exchange of keys", -EAGAIN);
-	err = exchange(from, true, &here);
-	pthread_join(t, NULL);
+	if (err)
+		return complain(to, "the exchange of keys", err);
+	err = exchange(from, true, &b.here);
+	pthread_join(b.thread, NULL);
 	if (err)
 		return complain(from, "the exchange of keys", err);
-	return o.err ? complain(to, "the exchange of keys", o.err) : VERB_OK;
+	return b.there.err ? complain(to, "the exchange of keys", b.there.err) : VERB_OK;
 }
 
 /* --- the stream --- */
@@ -132,20 +143,14 @@ static void *import_there(void *arg)
 static int by_socket(struct migrate_place *from, struct migrate_place *to, unsigned abort_at,
 		     struct tdx_mig_stats *stats, int *import_err)
 {
-	const struct tdx_mig_fds fds[2] = {{from->all->wire[0], from->all->wire[0]},
-					   {from->all->wire[1], from->all->wire[1]}};
-	struct tdx_mig_channel here;
-	struct other o = {.p = to};
-	pthread_t t;
-	int err;
+	struct pair b;
+	int err = meet(&b, from->all->wire, to, import_there);
 
-	tdx_mig_channel_of(&fds[0], &here);
-	tdx_mig_channel_of(&fds[1], &o.channel);
-	if (pthread_create(&t, NULL, import_there, &o))
-		return -EAGAIN;
-	err = export(from, &here, abort_at, stats);
-	pthread_join(t, NULL);
-	*import_err = o.err;
+	if (err)
+		return err;
+	err = export(from, &b.here, abort_at, stats);
+	pthread_join(b.thread, NULL);
+	*import_err = b.there.err;
 	return err;
 }
 
