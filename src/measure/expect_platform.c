@@ -21,10 +21,6 @@ enum {
 	LOADER_FILES = 16,
 };
 
-static const uint8_t global_guid[16] = {0x61, 0xdf, 0xe4, 0x8b, 0xca, 0x93, 0xd2, 0x11,
-					0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c};
-static const uint8_t security_guid[16] = {0xcb, 0xb2, 0x19, 0xd7, 0x3a, 0x3d, 0x96, 0x45,
-					  0xa3, 0xbc, 0xda, 0xd0, 0x0e, 0x67, 0x65, 0x6f};
 /* f0a30bc7-af08-4556-99c4-001009c93a44, where SecureBootEnable is. */
 static const uint8_t enable_guid[16] = {0xc7, 0x0b, 0xa3, 0xf0, 0x08, 0xaf, 0x56, 0x45,
 					0x99, 0xc4, 0x00, 0x10, 0x09, 0xc9, 0x3a, 0x44};
@@ -172,7 +168,7 @@ static int add_secure_boot_state(struct maker *m, const uint8_t *cfv, size_t len
 	uint8_t state;
 	bool has;
 
-	tdx_varstore_find(cfv, len, global_guid, "PK", &pk);
+	tdx_varstore_find(cfv, len, efi_global_variable, "PK", &pk);
 	on = tdx_varstore_find(cfv, len, enable_guid, "SecureBootEnable", &enable);
 	if (!m->in->unpacked.p && !pk && m->in->ovmf == TDX_EXPECT_OVMF_NEW) {
 		maker_add(m, 0, "EV_EFI_VARIABLE_DRIVER_CONFIG", "variable SecureBoot")->from =
@@ -181,7 +177,7 @@ static int add_secure_boot_state(struct maker *m, const uint8_t *cfv, size_t len
 	}
 	has = pk || has_file(m, secure_boot_driver, FFS_DRIVER);
 	state = (uint8_t)(pk && (!enable || on[0]));
-	return add_variable(m, global_guid, "SecureBoot", &state, has,
+	return add_variable(m, efi_global_variable, "SecureBoot", &state, has,
 			    has ? "the keys in the configuration volume"
 				: "a build without Secure Boot");
 }
@@ -192,11 +188,11 @@ static int add_secure_boot(struct maker *m, const uint8_t *cfv, size_t len)
 		const char *name;
 		const uint8_t *guid;
 		bool always;
-	} keys[] = {{"PK", global_guid, true},
-		    {"KEK", global_guid, true},
-		    {"db", security_guid, true},
-		    {"dbx", security_guid, true},
-		    {"dbt", security_guid, false}};
+	} keys[] = {{"PK", efi_global_variable, true},
+		    {"KEK", efi_global_variable, true},
+		    {"db", efi_image_security, true},
+		    {"dbx", efi_image_security, true},
+		    {"dbt", efi_image_security, false}};
 	int rc = add_secure_boot_state(m, cfv, len);
 
 	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]) && !rc; i++) {

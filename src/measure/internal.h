@@ -54,4 +54,8 @@ int tdvf_find(const uint8_t *image, size_t len, uint32_t *offset, struct tdx_tdv
 
 int tdvf_fail(struct tdx_tdvf_error *err, struct tdx_tdvf_error e);
 
+/* Of variables (UEFI 2.10, 3.3 and 32.6.1), as they are in memory. */
+extern const uint8_t efi_global_variable[16];
+extern const uint8_t efi_image_security[16];
+
 #endif
