@@ -6,29 +6,6 @@
 #include <pthread.h>
 #include <signal.h>
 
-static void (*program)(struct tdx_native_cpu *cpu);
-
-static void guest(struct tdx_native_cpu *cpu, void *arg)
-{
-	(void)arg;
-	program(cpu);
-}
-
-static int setup(void **state)
-{
-	static struct client c;
-
-	client_on(&c, guest, NULL);
-	*state = &c;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	client_off(*state);
-	return 0;
-}
-
 static void says(struct tdx_native_cpu *cpu)
 {
 	for (uint32_t i = 0;; i++)
@@ -416,7 +393,7 @@ static void what_is_answered_0_is_not_there(void **state)
 	assert_int_equal(client_word(c, c->sys, KVM_CHECK_EXTENSION, KVM_CAP_NR_MEMSLOTS), 77);
 }
 
-#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, client_setup, client_teardown)
 
 int main(void)
 {

@@ -7,30 +7,6 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 
-/* What the guest of a test does; set before it runs. */
-static void (*program)(struct tdx_native_cpu *cpu);
-
-static void guest(struct tdx_native_cpu *cpu, void *arg)
-{
-	(void)arg;
-	program(cpu);
-}
-
-static int setup(void **state)
-{
-	static struct client c;
-
-	client_on(&c, guest, NULL);
-	*state = &c;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	client_off(*state);
-	return 0;
-}
-
 /* The next number the guest says; conversions it wants are made as QEMU does. */
 static uint32_t said(struct client *c, unsigned i)
 {
@@ -767,7 +743,7 @@ static void a_write_that_an_eventfd_waits_for_does_not_exit(void **state)
 	close(two);
 }
 
-#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, client_setup, client_teardown)
 
 int main(void)
 {

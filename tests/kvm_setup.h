@@ -324,4 +324,30 @@ static inline void guest_accept(struct tdx_native_cpu *cpu, uint64_t at)
 	tdx_native_tdcall(cpu, &r);
 }
 
+/* --- a test's guest --- */
+
+/* What it does; set before it runs. */
+static void (*program)(struct tdx_native_cpu *cpu);
+
+static inline void guest_program(struct tdx_native_cpu *cpu, void *arg)
+{
+	(void)arg;
+	program(cpu);
+}
+
+static inline int client_setup(void **state)
+{
+	static struct client c;
+
+	client_on(&c, guest_program, NULL);
+	*state = &c;
+	return 0;
+}
+
+static inline int client_teardown(void **state)
+{
+	client_off(*state);
+	return 0;
+}
+
 #endif

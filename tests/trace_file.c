@@ -197,24 +197,31 @@ static void equal_runs_give_equal_bytes_but_for_times(void **state)
 	free(timed.data);
 }
 
-static void trace_played_again_answers_the_same(void **state)
+/* A trace as vectors, played: nothing differs. How many steps. */
+static unsigned long plays_the_same(const struct trace_file *f)
 {
-	struct bytes b = recorded((struct trace_options){.contents = true});
-	struct vecrun_options opt = {.keep_going = true};
+	const struct vecrun_options opt = {.keep_going = true};
 	struct vecrun_result res;
-	struct trace_file f;
 	char *text;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
-	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
-	trace_vectors(out, &f);
+	trace_vectors(out, f);
 	fclose(out);
 	vecrun_text(text, &opt, &res);
+	free(text);
 	assert_false(res.damaged);
 	assert_int_equal(res.differing, 0);
-	assert_true(res.steps > 500);
-	free(text);
+	return res.steps;
+}
+
+static void trace_played_again_answers_the_same(void **state)
+{
+	struct bytes b = recorded((struct trace_options){.contents = true});
+	struct trace_file f;
+
+	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
+	assert_true(plays_the_same(&f) > 500);
 	trace_free(&f);
 	free(b.data);
 }
@@ -241,13 +248,8 @@ static void calls_that_were_interrupted_are_interrupted_again(void **state)
 		"seamcall 0 TDH.PHYMEM.CACHE.WB rcx=1\n";
 	struct bytes b = recorded_life((struct trace_options){.contents = true}, life);
 	uint64_t polled[3] = {0};
-	struct vecrun_options opt = {.keep_going = true};
-	struct vecrun_result res;
 	unsigned n = 0;
 	struct trace_file f;
-	char *text;
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
 
 	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
 	for (size_t i = 0; i < f.nrecords; i++)
@@ -257,12 +259,7 @@ static void calls_that_were_interrupted_are_interrupted_again(void **state)
 	assert_int_equal(polled[0], 6);
 	assert_int_equal(polled[1], 2);
 	assert_int_equal(polled[2], 1);
-	trace_vectors(out, &f);
-	fclose(out);
-	vecrun_text(text, &opt, &res);
-	assert_false(res.damaged);
-	assert_int_equal(res.differing, 0);
-	free(text);
+	plays_the_same(&f);
 	trace_free(&f);
 	free(b.data);
 }
@@ -286,13 +283,9 @@ static void virtual_interrupts_at_an_exit_are_those_of_the_recorded_one(void **s
 				   "seamcall 0 TDH.VP.RD rcx=0x100007000 rdx=0x9120000300000100\n";
 	static const uint64_t want[] = {1 << 0, 1 << 4, 0}; /* it waits, is in service, is gone */
 	struct bytes b = recorded_life((struct trace_options){.contents = true}, life);
-	struct vecrun_options opt = {.keep_going = true};
-	struct vecrun_result res;
 	struct trace_file f;
 	unsigned n = 0;
-	char *text, buf[64];
-	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	char buf[64];
 
 	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
 	for (size_t i = 0; i < f.nrecords; i++) {
@@ -305,12 +298,7 @@ static void virtual_interrupts_at_an_exit_are_those_of_the_recorded_one(void **s
 		assert_int_equal(r->out.r8, want[n++]);
 	}
 	assert_int_equal(n, 3);
-	trace_vectors(out, &f);
-	fclose(out);
-	vecrun_text(text, &opt, &res);
-	assert_false(res.damaged);
-	assert_int_equal(res.differing, 0);
-	free(text);
+	plays_the_same(&f);
 	trace_free(&f);
 	free(b.data);
 }

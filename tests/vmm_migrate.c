@@ -372,6 +372,21 @@ static void *import(void *arg)
 
 static const struct tdx_import_config importer = {.max_memory = RIG_RAM, .max_vcpus = MAX_VCPUS};
 
+/* What comes before a move: the vCPUs' threads in place, keys, a channel. */
+static void get_ready(struct side *from, struct side *to, struct tdx_export_config *config,
+		      struct peer *p, struct wire *w)
+{
+	config->stop = stop;
+	config->go = go;
+	config->arg = from;
+	p->config.go = go;
+	p->config.arg = to;
+	expect_import(to);
+	exchange_keys(from, to);
+	wire_on(w);
+	p->channel = &w->channel[1];
+}
+
 /* Over a socket, both at work. */
 static void move(struct side *from, struct side *to, const struct tdx_export_config *how,
 		 struct tdx_mig_stats *stats)
@@ -382,15 +397,7 @@ static void move(struct side *from, struct side *to, const struct tdx_export_con
 	pthread_t t;
 	int err;
 
-	config.stop = stop;
-	config.go = go;
-	config.arg = from;
-	p.config.go = go;
-	p.config.arg = to;
-	expect_import(to);
-	exchange_keys(from, to);
-	wire_on(&w);
-	p.channel = &w.channel[1];
+	get_ready(from, to, &config, &p, &w);
 	for (unsigned i = 0; i < MAX_VCPUS; i++)
 		to->count[i] = from->count[i];
 	assert_int_equal(pthread_create(&t, NULL, import, &p), 0);
@@ -576,18 +583,10 @@ static void moves_not(struct side *from, struct side *to, struct tdx_export_conf
 	pthread_t t;
 	int err;
 
-	config.stop = stop;
-	config.go = go;
-	config.arg = from;
-	p.config.go = go;
-	p.config.arg = to;
-	expect_import(to);
-	exchange_keys(from, to);
-	wire_on(&w);
+	get_ready(from, to, &config, &p, &w);
 	c->real = w.channel[0];
 	c->record = -1;
 	c->left = 0;
-	p.channel = &w.channel[1];
 	assert_int_equal(pthread_create(&t, NULL, import, &p), 0);
 	err = tdx_vm_export(from->vm, &changed, &config, &stats);
 	pthread_join(t, NULL);
