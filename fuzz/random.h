@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Chance from a seed (splitmix64): the same seed, the same calls. The state is the caller's. */
+/* Chance from a seed: the same seed, the same calls. The state is the caller's. */
 #ifndef FUZZ_RANDOM_H
 #define FUZZ_RANDOM_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "machine/splitmix.h"
+
 static inline uint64_t random_next(uint64_t *state)
 {
-	uint64_t z = (*state += 0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
+	return splitmix_next(state);
 }
 
 /* One of 0 to n - 1. */

@@ -9,17 +9,10 @@
 
 #include <swtdx/x86.h>
 
+#include "machine/splitmix.h"
+
 /* Instructions of a turn: from this many to twice as many. */
 #define TURN 20000ull
-
-static uint64_t draw(struct turns *t)
-{
-	uint64_t z = (t->random += 0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
 
 static uint64_t now(struct board *b)
 {
@@ -51,7 +44,7 @@ static void give(struct board *b, struct board_cpu *c)
 {
 	pthread_mutex_lock(&b->turns.lock);
 	b->turns.holder = c->id;
-	b->turns.left = (int64_t)(TURN + draw(&b->turns) % TURN);
+	b->turns.left = (int64_t)(TURN + splitmix_next(&b->turns.random) % TURN);
 	pthread_cond_signal(&c->turn);
 	pthread_mutex_unlock(&b->turns.lock);
 }

@@ -4,6 +4,7 @@
 #include "arch/msr.h"
 #include "machine/coherency.h"
 #include "machine/machine.h"
+#include "machine/splitmix.h"
 
 #include <time.h>
 
@@ -186,15 +187,6 @@ uint64_t machine_rdtsc(struct machine_lp *lp)
 	return atomic_fetch_add_explicit(&m->tsc, step, memory_order_relaxed);
 }
 
-static uint64_t splitmix64(uint64_t *state)
-{
-	uint64_t z = (*state += 0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	return z ^ z >> 31;
-}
-
 static bool draw(struct machine_lp *lp, uint64_t *state, uint64_t *value)
 {
 	int left = atomic_load_explicit(&lp->m->rng_fail, memory_order_relaxed);
@@ -205,7 +197,7 @@ static bool draw(struct machine_lp *lp, uint64_t *state, uint64_t *value)
 							  memory_order_relaxed,
 							  memory_order_relaxed))
 			return false;
-	*value = splitmix64(state);
+	*value = splitmix_next(state);
 	return true;
 }
 

@@ -3,6 +3,7 @@
 #ifndef MODULE_INVARIANTS_SUM_H
 #define MODULE_INVARIANTS_SUM_H
 
+#include "machine/splitmix.h"
 #include "module/td.h"
 
 /* A set of pages as a number: sums of mixed addresses agree only when the sets do. */
@@ -37,11 +38,7 @@ struct td_sum *sum_of(struct check *c, uint64_t tdr_pa);
 
 static inline void page_set_add(struct page_set *s, uint64_t pa, enum tdx_level size)
 {
-	uint64_t z = (pa | (uint64_t)size) * 0x9e3779b97f4a7c15;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	s->fingerprint += z ^ z >> 31;
+	s->fingerprint += splitmix_spread((pa | (uint64_t)size) * SPLITMIX_STEP);
 	s->pages4k += tdx_level_size(size) / TDX_PAGE_SIZE;
 }
 
