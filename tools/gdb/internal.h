@@ -6,6 +6,7 @@
 #define TOOLS_GDB_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,11 +21,13 @@ enum gdb_why { GDB_NOT_STOPPED, GDB_STEPPED, GDB_SOFT_BREAK, GDB_HARD_BREAK };
 
 struct gdb_vcpu {
 	/* under lock */
-	bool parked, gone;
+	bool parked;
 	enum gdb_action action;
 	enum gdb_why why; /* it stopped by itself */
 	bool reflecting;  /* an INT3 of the guest's own is executed, by a step with #BP let through
 			   */
+	/* set under lock; read without it too, as it can come true while the server serves */
+	atomic_bool gone;
 };
 
 /* A breakpoint by INT3. */
