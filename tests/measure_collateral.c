@@ -123,14 +123,53 @@ static void each_fault_is_refused_for_what_it_is(void **state)
 	assert_null(tdx_quote_fault_name(TDX_QUOTE_FAULTS));
 }
 
+/* Each status that a platform's level can have is the verdict, and its advisories come along. */
 static void a_platform_behind_is_a_verdict_with_its_advisories(void **state)
 {
+	static const struct {
+		enum tdx_quote_fault fault;
+		enum tdx_tcb_status status;
+	} levels[] = {
+		{TDX_QUOTE_FAULT_SW_HARDENING_NEEDED, TDX_TCB_SW_HARDENING_NEEDED},
+		{TDX_QUOTE_FAULT_CONFIGURATION_NEEDED, TDX_TCB_CONFIGURATION_NEEDED},
+		{TDX_QUOTE_FAULT_CONFIGURATION_AND_SW_HARDENING_NEEDED,
+		 TDX_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED},
+		{TDX_QUOTE_FAULT_OUT_OF_DATE, TDX_TCB_OUT_OF_DATE},
+		{TDX_QUOTE_FAULT_OUT_OF_DATE_CONFIGURATION_NEEDED,
+		 TDX_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED},
+		{TDX_QUOTE_FAULT_REVOKED_TCB, TDX_TCB_REVOKED},
+	};
+
 	(void)state;
-	assert_int_equal(judge(TDX_QUOTE_FAULT_OUT_OF_DATE, "", 4, NOW), 0);
+	for (unsigned i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+		for (unsigned version = 4; version <= 5; version++) {
+			assert_int_equal(judge(levels[i].fault, "", version, NOW), 0);
+			assert_int_equal(verdict.status, levels[i].status);
+			assert_int_equal(verdict.platform.status, levels[i].status);
+			assert_int_equal(verdict.module.status, TDX_TCB_UP_TO_DATE);
+			assert_int_equal(verdict.qe.status, TDX_TCB_UP_TO_DATE);
+			assert_int_equal(verdict.nadvisories, 1);
+			assert_string_equal(verdict.advisory[0], "SWTDX-SA-00001");
+		}
+}
+
+static void an_old_qe_makes_the_whole_out_of_date(void **state)
+{
+	(void)state;
+	assert_int_equal(judge(TDX_QUOTE_FAULT_OLD_QE, "", 4, NOW), 0);
+	assert_int_equal(verdict.qe.status, TDX_TCB_OUT_OF_DATE);
+	assert_int_equal(verdict.platform.status, TDX_TCB_UP_TO_DATE);
 	assert_int_equal(verdict.status, TDX_TCB_OUT_OF_DATE);
-	assert_int_equal(verdict.module.status, TDX_TCB_UP_TO_DATE);
-	assert_int_equal(verdict.nadvisories, 1);
-	assert_string_equal(verdict.advisory[0], "SWTDX-SA-00001");
+}
+
+/* A status that a later issuer invents is said to be unknown, and is not taken for a good one. */
+static void every_status_has_a_name_of_its_own(void **state)
+{
+	(void)state;
+	for (unsigned a = 0; a <= TDX_TCB_UNKNOWN; a++)
+		for (unsigned b = 0; b < a; b++)
+			assert_string_not_equal(tdx_tcb_status_name(a), tdx_tcb_status_name(b));
+	assert_string_equal(tdx_tcb_status_name(TDX_TCB_UNKNOWN + 1), "Unknown");
 }
 
 /* The report has the version of the module that started the TD, and that of the module now. */
@@ -418,6 +457,8 @@ int main(void)
 		cmocka_unit_test(our_quotes_are_up_to_date),
 		cmocka_unit_test(each_fault_is_refused_for_what_it_is),
 		cmocka_unit_test(a_platform_behind_is_a_verdict_with_its_advisories),
+		cmocka_unit_test(an_old_qe_makes_the_whole_out_of_date),
+		cmocka_unit_test(every_status_has_a_name_of_its_own),
 		cmocka_unit_test(a_td_under_an_updated_module_is_advised_to_start_again),
 		cmocka_unit_test(an_expired_leaf_is_the_quotes_own_fault),
 		cmocka_unit_test(no_piece_may_be_missing),

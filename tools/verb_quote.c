@@ -182,9 +182,10 @@ int verb_quote(int argc, char **argv)
 		OPTION_TEXT("collateral", "DIR", &q.collateral,
 			    "write the collateral that goes with the service's quotes to DIR"),
 		OPTION_CHOICE("fault",
-			      "none|revoked|revoked-ca|expired|expired-pck|out-of-date|old-module|"
-			      "wrong-fmspc|"
-			      "wrong-identity|bad-signature",
+			      "none|revoked|revoked-ca|expired|expired-pck|sw-hardening-needed|"
+			      "configuration-needed|configuration-and-sw-hardening-needed|"
+			      "out-of-date|out-of-date-configuration-needed|revoked-tcb|old-module|"
+			      "old-qe|wrong-fmspc|wrong-identity|bad-signature",
 			      &q.fault,
 			      "what is to be wrong with collateral or quote, to test a verifier's "
 			      "refusal"),

@@ -244,12 +244,19 @@ int tdx_quote_service_sign_as(const struct tdx_quote_service *s, unsigned versio
 /* What a service can be asked to have wrong, so that a verifier's refusals can be tested. */
 enum tdx_quote_fault {
 	TDX_QUOTE_FAULT_NONE,
-	TDX_QUOTE_FAULT_REVOKED,	/* the list of the PCK CA has the leaf */
-	TDX_QUOTE_FAULT_REVOKED_CA,	/* the root's list has the PCK CA */
-	TDX_QUOTE_FAULT_EXPIRED,	/* TCB info, QE identity and lists of the past */
-	TDX_QUOTE_FAULT_EXPIRED_PCK,	/* the leaf's time is over: in the quote */
-	TDX_QUOTE_FAULT_OUT_OF_DATE,	/* the platform's level */
-	TDX_QUOTE_FAULT_OLD_MODULE,	/* the module's level */
+	TDX_QUOTE_FAULT_REVOKED,     /* the list of the PCK CA has the leaf */
+	TDX_QUOTE_FAULT_REVOKED_CA,  /* the root's list has the PCK CA */
+	TDX_QUOTE_FAULT_EXPIRED,     /* TCB info, QE identity and lists of the past */
+	TDX_QUOTE_FAULT_EXPIRED_PCK, /* the leaf's time is over: in the quote */
+	/* the platform's level, as its TCB status says */
+	TDX_QUOTE_FAULT_SW_HARDENING_NEEDED,
+	TDX_QUOTE_FAULT_CONFIGURATION_NEEDED,
+	TDX_QUOTE_FAULT_CONFIGURATION_AND_SW_HARDENING_NEEDED,
+	TDX_QUOTE_FAULT_OUT_OF_DATE,
+	TDX_QUOTE_FAULT_OUT_OF_DATE_CONFIGURATION_NEEDED,
+	TDX_QUOTE_FAULT_REVOKED_TCB,
+	TDX_QUOTE_FAULT_OLD_MODULE,	/* the module's level: out of date */
+	TDX_QUOTE_FAULT_OLD_QE,		/* the QE's level: out of date */
 	TDX_QUOTE_FAULT_WRONG_FMSPC,	/* TCB info of another platform */
 	TDX_QUOTE_FAULT_WRONG_IDENTITY, /* the identity of another QE */
 	TDX_QUOTE_FAULT_BAD_SIGNATURE,	/* TCB info changed after it was signed */

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <swtdx/collateral.h>
+
 #include "measure/attest.h"
 
 #define DAY	   ((int64_t)24 * 3600)
@@ -23,11 +25,30 @@ static const char *const fault_names[TDX_QUOTE_FAULTS] = {
 	[TDX_QUOTE_FAULT_REVOKED_CA] = "revoked-ca",
 	[TDX_QUOTE_FAULT_EXPIRED] = "expired",
 	[TDX_QUOTE_FAULT_EXPIRED_PCK] = "expired-pck",
+	[TDX_QUOTE_FAULT_SW_HARDENING_NEEDED] = "sw-hardening-needed",
+	[TDX_QUOTE_FAULT_CONFIGURATION_NEEDED] = "configuration-needed",
+	[TDX_QUOTE_FAULT_CONFIGURATION_AND_SW_HARDENING_NEEDED] =
+		"configuration-and-sw-hardening-needed",
 	[TDX_QUOTE_FAULT_OUT_OF_DATE] = "out-of-date",
+	[TDX_QUOTE_FAULT_OUT_OF_DATE_CONFIGURATION_NEEDED] = "out-of-date-configuration-needed",
+	[TDX_QUOTE_FAULT_REVOKED_TCB] = "revoked-tcb",
 	[TDX_QUOTE_FAULT_OLD_MODULE] = "old-module",
+	[TDX_QUOTE_FAULT_OLD_QE] = "old-qe",
 	[TDX_QUOTE_FAULT_WRONG_FMSPC] = "wrong-fmspc",
 	[TDX_QUOTE_FAULT_WRONG_IDENTITY] = "wrong-identity",
 	[TDX_QUOTE_FAULT_BAD_SIGNATURE] = "bad-signature",
+};
+
+/* What the platform's level is called under the faults that are about it. */
+static const enum tdx_tcb_status platform_status[TDX_QUOTE_FAULTS] = {
+	[TDX_QUOTE_FAULT_SW_HARDENING_NEEDED] = TDX_TCB_SW_HARDENING_NEEDED,
+	[TDX_QUOTE_FAULT_CONFIGURATION_NEEDED] = TDX_TCB_CONFIGURATION_NEEDED,
+	[TDX_QUOTE_FAULT_CONFIGURATION_AND_SW_HARDENING_NEEDED] =
+		TDX_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED,
+	[TDX_QUOTE_FAULT_OUT_OF_DATE] = TDX_TCB_OUT_OF_DATE,
+	[TDX_QUOTE_FAULT_OUT_OF_DATE_CONFIGURATION_NEEDED] =
+		TDX_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED,
+	[TDX_QUOTE_FAULT_REVOKED_TCB] = TDX_TCB_REVOKED,
 };
 
 const char *tdx_quote_fault_name(unsigned fault)
@@ -129,18 +150,18 @@ static json_t *module_identity(const struct maker *m, unsigned generation)
 			 "tcbLevels", levels);
 }
 
-/* Out of date is a platform whose first component is behind: it cannot reach the level before. */
+/* A platform that is not up to date has a first component that is behind: it cannot reach the level
+ * before its own. */
 static json_t *tcb_info(const struct maker *m)
 {
 	const bool wrong = m->fault == TDX_QUOTE_FAULT_WRONG_FMSPC;
+	const enum tdx_tcb_status status = platform_status[m->fault];
 	json_t *levels = json_array(), *modules = json_array();
 
-	if (m->fault == TDX_QUOTE_FAULT_OUT_OF_DATE) {
+	if (status != TDX_TCB_UP_TO_DATE)
 		json_array_append_new(levels, platform_level(255, "UpToDate", m->from));
-		json_array_append_new(levels, platform_level(0, "OutOfDate", m->from - 365 * DAY));
-	} else {
-		json_array_append_new(levels, platform_level(0, "UpToDate", m->from));
-	}
+	json_array_append_new(levels, platform_level(0, tdx_tcb_status_name(status),
+						     m->from - (status ? 365 * DAY : 0)));
 	for (unsigned g = 1; g <= 3; g++)
 		json_array_append_new(modules, module_identity(m, g));
 	return json_pack("{s:s,s:i,s:o,s:o,s:s,s:s,s:i,s:i,s:{s:s,s:s,s:s},s:o,s:o}", "id", "TDX",
@@ -153,21 +174,28 @@ static json_t *tcb_info(const struct maker *m)
 
 static json_t *qe_identity(const struct maker *m)
 {
+	const bool old = m->fault == TDX_QUOTE_FAULT_OLD_QE;
+	json_t *levels = json_array();
 	char signer[65] = {0};
+
+	json_array_append_new(levels,
+			      module_level(SWTDX_QE_SVN + (old ? 1 : 0), "UpToDate", m->from));
+	if (old)
+		json_array_append_new(levels,
+				      module_level(SWTDX_QE_SVN, "OutOfDate", m->from - 365 * DAY));
 
 	for (unsigned i = 0; i < 32; i++)
 		snprintf(signer + 2 * i, 3, "%02X",
 			 i < 16 ? (unsigned)(uint8_t)SWTDX_QE_VENDOR[i] : 0);
 	if (m->fault == TDX_QUOTE_FAULT_WRONG_IDENTITY)
 		memset(signer, 'A', 64);
-	return json_pack("{s:s,s:i,s:o,s:o,s:i,s:s,s:s,s:s,s:s,s:s,s:i,s:[{s:{s:i},s:o,s:s}]}",
-			 "id", "TD_QE", "version", 2, "issueDate", iso(m->from), "nextUpdate",
-			 iso(m->to), "tcbEvaluationDataNumber", EVALUATION, "miscselect",
-			 "00000000", "miscselectMask", "FFFFFFFF", "attributes",
+	return json_pack("{s:s,s:i,s:o,s:o,s:i,s:s,s:s,s:s,s:s,s:s,s:i,s:o}", "id", "TD_QE",
+			 "version", 2, "issueDate", iso(m->from), "nextUpdate", iso(m->to),
+			 "tcbEvaluationDataNumber", EVALUATION, "miscselect", "00000000",
+			 "miscselectMask", "FFFFFFFF", "attributes",
 			 "01000000000000000000000000000000", "attributesMask",
 			 "FBFFFFFFFFFFFFFF0000000000000000", "mrsigner", signer, "isvprodid",
-			 SWTDX_QE_PRODID, "tcbLevels", "tcb", "isvsvn", SWTDX_QE_SVN, "tcbDate",
-			 iso(m->from), "tcbStatus", "UpToDate");
+			 SWTDX_QE_PRODID, "tcbLevels", levels);
 }
 
 /* A statement's text, and the signature of it in hexadecimal. */
