@@ -20,15 +20,9 @@ wrong() { # FAULT, what is said
 	[ "$code" = 2 ] || fail "--fault $1: exit $code, not 2"
 	grep -q -e "$2" "$dir/err" || fail "--fault $1: not said: $2"
 }
-wrong TDH.MEM.PAGE.AUG 'LEAF\[#N\]\[xTIMES\]\[@CPU\]=STATUS'
-wrong 'TDH.NO.SUCH=busy' 'leaf of a fault is a name'
-wrong 'TDG.VP.VMCALL=busy' "a SEAMCALL's"
-wrong 'TDH.MEM.PAGE.AUG=TDX_NO_SUCH' 'status of a fault is a name'
-wrong 'TDH.MEM.PAGE.AUG=TDX_OPERAND_BUSY|NO_SUCH' 'status of a fault is a name'
-wrong 'TDH.MEM.PAGE.AUG#one=busy' 'take numbers'
-wrong 'TDH.MEM.PAGE.AUG@64=busy' 'take numbers'
-wrong "$(printf 'TDH.SYS.INIT=busy,%.0s' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)TDH.SYS.INIT=busy" 'more faults'
-wrong "$(printf '%0300d' 0)" 'a fault is LEAF'
+wrong TDH.MEM.PAGE.AUG '--fault: a fault is LEAF\[@cpu=N\]'
+wrong 'TDH.NO.SUCH=busy' '--fault: "TDH.NO.SUCH" is no leaf'
+wrong 'TDH.MEM.PAGE.AUG@64=busy' '@cpu=N, @vcpu=N and @gpa=ADDRESS say where'
 
 kernel=$("$source/scripts/host-kernel" --have) || { echo "boot_host_fault: no host kernel (make host-kernel)"; exit 77; }
 command -v busybox >/dev/null && command -v cpio >/dev/null || { echo "boot_host_fault: no busybox or cpio"; exit 77; }
@@ -59,6 +53,16 @@ grep -q '^host: the module still owns 1 pages (private memory)' "$dir/err" || fa
 
 boot 'TDH.MEM.PAGE.AUG#10=TDX_OPERAND_INVALID|RCX'
 grep -aq 'KVM_RUN: Input/output error' "$dir/out" || fail "AUG: the VM goes on"
+# By vCPU and by address.
+boot 'TDH.MEM.PAGE.AUG@vcpu=0#2x3=TDX_OPERAND_BUSY|SEPT_TREE,TDH.MEM.PAGE.AUG@vcpu=7=TDX_OPERAND_INVALID|RCX'
+grep -aq '^exit 0' "$dir/out" || fail "by vCPU: the TD does not go on"
+grep -q '^host: fault TDH.MEM.PAGE.AUG@vcpu=0#2x3=.*: came 3 times' "$dir/err" || fail "vCPU 0: not three times"
+grep -q '^host: fault TDH.MEM.PAGE.AUG@vcpu=7#1=.*: came 0 times' "$dir/err" || fail "vCPU 7: there is none"
+gpa=$("$swtdx" replay "$dir/trace" | sed -n 's/.*TDH.MEM.PAGE.AUG.* rcx=\(0x[0-9a-f]*\)000 .*/\1/p' | tail -1)
+[ -n "$gpa" ] || fail "no GPA in the trace"
+boot "TDH.MEM.PAGE.AUG@gpa=${gpa}abc#1x4=TDX_OPERAND_BUSY|SEPT_TREE"
+grep -q '^host: fault .*: came 4 times' "$dir/err" || fail "GPA ${gpa}000: not four times"
+
 boot 'TDH.MNG.CREATE=entropy,TDH.MNG.KEY.CONFIG=key'
 grep -aq '^exit 127' "$dir/out" || fail "a key without entropy"
 

@@ -38,17 +38,18 @@ for bad in map-gpa map-gpa= map-gpa=x map-gpa=1,idle= map-gpa=1,next=x map-gpa=1
 	run 2 '--host takes map-gpa=PAGES[,idle=N][,next=ADDR]' --host "$bad"
 done
 
-run 0 'fault: TDH.MEM.PAGE.AUG number 3 refused with TDX_OPERAND_BUSY|RCX' --fault 'MEM.PAGE.AUG#3=OPERAND_BUSY|RCX'
-run 0 'fault: TDH.MEM.PAGE.DEMOTE number 9 never came, to refuse with TDX_OPERAND_BUSY' --fault 'TDH.MEM.PAGE.DEMOTE#9=TDX_OPERAND_BUSY'
-run 3 'fault: TDH.MNG.CREATE number 1 refused with TDX_HKID_NOT_FREE' --fault mng_create=TDX_HKID_NOT_FREE
-run 3 'refused with TDX_OPERAND_INVALID|RCX' --fault MNG.INIT=0xc000010000000001
+run 0 'fault: TDH.MEM.PAGE.AUG#3=TDX_OPERAND_BUSY|RCX: came 1 times' --fault 'MEM.PAGE.AUG#3=OPERAND_BUSY|RCX'
+run 0 'fault: TDH.MEM.PAGE.DEMOTE#9=TDX_OPERAND_BUSY: came 0 times' --fault 'TDH.MEM.PAGE.DEMOTE#9=TDX_OPERAND_BUSY'
+run 3 'fault: TDH.MNG.CREATE#1=TDX_HKID_NOT_FREE: came 1 times' --fault mng_create=TDX_HKID_NOT_FREE
+run 3 'fault: TDH.MNG.INIT#1=TDX_OPERAND_INVALID|RCX: came 1 times' --fault MNG.INIT=0xc000010000000001
 # what is lost is told, and is no success
 run 1 'quarantined: 2 pages' --fault PHYMEM.PAGE.RECLAIM#2=OPERAND_BUSY
 for bad in MEM.PAGE.AUG 'MEM.PAGE.AUG#0=1' 'MEM.PAGE.AUG#x=1' 'MEM.PAGE.XXX=1' TDG.VP.INFO=1 'MEM.PAGE.AUG=NO_STATUS' \
 	'MEM.PAGE.AUG=OPERAND_BUSY|NOBODY' '' 'MEM.PAGE.AUG=1,,'; do
-	run 2 '--fault takes LEAF#N=STATUS[,...]' --fault "$bad"
+	run 2 'swtdx run: --fault: ' --fault "$bad"
 done
-run 2 'at most 8 faults' --fault VP.ENTER=1,VP.ENTER=1,VP.ENTER=1,VP.ENTER=1,VP.ENTER=1,VP.ENTER=1,VP.ENTER=1,VP.ENTER=1,VP.ENTER=1
+run 0 'fault: TDH.MEM.PAGE.AUG@vcpu=0#2=TDX_OPERAND_BUSY|RCX: came 1 times
+fault: TDH.VP.ENTER@vcpu=1#1=TDX_OPERAND_BUSY|RCX: came 0 times' --fault 'MEM.PAGE.AUG@vcpu=0#2=OPERAND_BUSY|RCX,VP.ENTER@vcpu=1=OPERAND_BUSY|RCX'
 
 run 0 'KiB, static; while the TD ran' # and less of it when it is dynamic
 static=$(sed -n 's/^PAMT: .* ran \([0-9]*\) KiB/\1/p' "$dir/out")

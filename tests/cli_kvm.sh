@@ -28,6 +28,7 @@ silent simulated
 
 # A call of the module fails as asked, and is in the trace.
 expect 0 "$swtdx" kvm --quiet --fault 'TDH.MNG.CREATE#1=TDX_OPERAND_BUSY' -- "$client" refused
+says 'fault TDH.MNG.CREATE#1=TDX_OPERAND_BUSY: came 1 times'
 expect 0 "$swtdx" kvm --quiet --trace "$dir/trace" -- "$client"
 expect 0 "$swtdx" replay "$dir/trace"
 grep -q 'TDH.MR.FINALIZE' "$dir/out" || fail "no TDH.MR.FINALIZE in the trace"
@@ -40,7 +41,7 @@ says 'there is no such program'
 expect 2 "$swtdx" kvm
 says 'a CLIENT is needed'
 expect 2 "$swtdx" kvm --fault 'TDH.NO.SUCH#1=TDX_OPERAND_BUSY' -- "$client"
-says 'LEAF#N=STATUS'
+says '"TDH.NO.SUCH" is no leaf'
 expect 2 "$swtdx" kvm --fault 'TDH.MNG.CREATE=' -- "$client"
 expect 2 "$swtdx" kvm --cap KVM_CAP_NONE_SUCH=0 -- "$client"
 says 'NAME=ANSWER'

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The SEAMCALLs of a host kernel: refused on purpose (--fault), recorded with their callers
- * (--trace), and those that failed counted by caller. */
+/* The SEAMCALLs of a host kernel: recorded with their callers (--trace), and those that failed
+ * counted by caller. */
 #ifndef TOOLS_HOST_CALLS_H
 #define TOOLS_HOST_CALLS_H
 
@@ -26,9 +26,6 @@ struct host_calls {
 	unsigned nfailures;
 };
 
-/* "LEAF[#N][xTIMES][@CPU]=STATUS[,...]". NULL, or a sentence about what is wrong; n of them at
- * most. */
-const char *host_faults_parse(const char *text, struct tdx_fault *fault, unsigned max, unsigned *n);
 /* For board_config.seamcall, with a struct host_calls. */
 void host_seamcall(void *arg, unsigned cpu, const struct tdx_regs *in, const struct tdx_regs *out);
 /* Those that failed, as KVM or the kernel made them. */

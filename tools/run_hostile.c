@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <swtdx/leaf.h>
-
 #define PAGE ((uint64_t)TDX_PAGE_SIZE)
 
 void run_hostile_init(struct run_hostile *h)
@@ -63,78 +61,6 @@ bool run_hostile_parse_host(struct run_hostile *h, const char *text, char *why, 
 		}
 	}
 	return *p == '\0';
-}
-
-static bool operand_by_name(const char *name, unsigned *id)
-{
-	enum tdx_operand op;
-
-	for (size_t i = 0; tdx_operand_at(i, &op); i++)
-		if (strcmp(tdx_operand_name(op), name) == 0) {
-			*id = (unsigned)op;
-			return true;
-		}
-	return false;
-}
-
-/* "0x8000020000000001", "TDX_SYS_BUSY" or "OPERAND_BUSY|RCX". */
-static bool parse_status(char *text, struct tdx_status *s)
-{
-	const struct tdx_status_info *info;
-	char *operand = strchr(text, '|');
-	const char *p = text;
-	unsigned id = 0;
-
-	if (number(&p, &s->raw))
-		return *p == '\0';
-	if (operand)
-		*operand++ = '\0';
-	info = tdx_status_by_name(text);
-	if (!info || (operand && !operand_by_name(operand, &id)))
-		return false;
-	*s = tdx_status(info->code | id);
-	return true;
-}
-
-static bool parse_fault(char *word, struct tdx_fault *f)
-{
-	char *status = strchr(word, '='), *nth = strchr(word, '#');
-	const struct tdx_leaf_info *leaf;
-	const char *p;
-
-	*f = (struct tdx_fault){.kind = TDX_FAULT_STATUS, .cpu = -1, .nth = 1, .times = 1};
-	if (!status)
-		return false;
-	*status++ = '\0';
-	if (nth) {
-		*nth++ = '\0';
-		p = nth;
-		if (!number(&p, &f->nth) || *p || !f->nth)
-			return false;
-	}
-	leaf = tdx_leaf_by_name(word);
-	if (!leaf || strncmp(leaf->name, "TDH.", 4) != 0)
-		return false;
-	f->leaf = leaf->number;
-	return parse_status(status, &f->status);
-}
-
-bool run_hostile_parse_fault(struct run_hostile *h, const char *text, char *why, size_t len)
-{
-	char *copy = strdup(text), *rest = copy, *word;
-	bool good = copy != NULL;
-
-	snprintf(why, len, "LEAF#N=STATUS[,...] of a host's leaf, not \"%s\"", text);
-	while (good && (word = strsep(&rest, ","))) {
-		if (h->nfaults == RUN_FAULTS) {
-			snprintf(why, len, "at most %d faults", RUN_FAULTS);
-			good = false;
-		} else {
-			good = parse_fault(word, &h->fault[h->nfaults++]);
-		}
-	}
-	free(copy);
-	return good;
 }
 
 void run_hostile_arm(struct run_hostile *h, struct tdx_model *model)
@@ -224,7 +150,7 @@ static const char *outcome(const struct run_range *r)
 
 void run_hostile_print(struct run_hostile *h, struct tdx_model *model, FILE *out)
 {
-	char name[TDX_STATUS_FORMAT_MAX];
+	char text[TDX_FAULT_FORMAT_MAX];
 
 	fprintf(out,
 		"MapGPA: %" PRIu64 " ranges, %" PRIu64 " pages, %" PRIu64 " calls (%" PRIu64
@@ -240,16 +166,15 @@ void run_hostile_print(struct run_hostile *h, struct tdx_model *model, FILE *out
 			(r->end - r->first) / PAGE, r->calls, r->idle, outcome(r));
 	}
 	for (unsigned i = 0; i < h->nfaults; i++)
-		fprintf(out, "fault: %s number %" PRIu64 " %s with %s\n",
-			tdx_seamcall_leaf((unsigned)h->fault[i].leaf)->name, h->fault[i].nth,
-			tdx_model_fault_hits(model, h->id[i]) ? "refused" : "never came, to refuse",
-			tdx_status_format(h->fault[i].status, name, sizeof(name)));
+		fprintf(out, "fault: %s: came %" PRIu64 " times\n",
+			tdx_fault_format(&h->fault[i], text, sizeof(text)),
+			tdx_model_fault_hits(model, h->id[i]));
 }
 
 json_t *run_hostile_json(struct run_hostile *h, struct tdx_model *model)
 {
 	json_t *ranges = json_array(), *faults = json_array();
-	char name[TDX_STATUS_FORMAT_MAX];
+	char text[TDX_FAULT_FORMAT_MAX];
 
 	for (unsigned i = 0; i < h->nranges; i++) {
 		const struct run_range *r = &h->range[i];
@@ -263,13 +188,11 @@ json_t *run_hostile_json(struct run_hostile *h, struct tdx_model *model)
 					  r->next >= r->end));
 	}
 	for (unsigned i = 0; i < h->nfaults; i++)
-		json_array_append_new(
-			faults,
-			json_pack("{s:s,s:I,s:s,s:I}", "leaf",
-				  tdx_seamcall_leaf((unsigned)h->fault[i].leaf)->name, "nth",
-				  (json_int_t)h->fault[i].nth, "status",
-				  tdx_status_format(h->fault[i].status, name, sizeof(name)), "hits",
-				  (json_int_t)tdx_model_fault_hits(model, h->id[i])));
+		json_array_append_new(faults,
+				      json_pack("{s:s,s:I}", "fault",
+						tdx_fault_format(&h->fault[i], text, sizeof(text)),
+						"hits",
+						(json_int_t)tdx_model_fault_hits(model, h->id[i])));
 	return json_pack("{s:I,s:I,s:I,s:I,s:o,s:o}", "ranges", (json_int_t)h->ranges, "pages",
 			 (json_int_t)h->converted, "calls", (json_int_t)h->calls, "idle",
 			 (json_int_t)h->idle_calls, "each", ranges, "faults", faults);

@@ -11,7 +11,7 @@
 #include <swtdx/model.h>
 #include <swtdx/vmm.h>
 
-enum { RUN_RANGES = 64, RUN_FAULTS = 8 };
+enum { RUN_RANGES = 64 };
 
 /* What a guest wanted converted, by as many calls as it took. */
 struct run_range {
@@ -32,8 +32,8 @@ struct run_hostile {
 	uint64_t ranges, calls, idle_calls, converted; /* of all, those without room too */
 
 	/* --fault */
-	struct tdx_fault fault[RUN_FAULTS];
-	int id[RUN_FAULTS];
+	struct tdx_fault fault[TDX_MODEL_FAULTS];
+	int id[TDX_MODEL_FAULTS];
 	unsigned nfaults;
 };
 
@@ -41,8 +41,6 @@ void run_hostile_init(struct run_hostile *h);
 void run_hostile_destroy(struct run_hostile *h);
 /* "map-gpa=PAGES[,idle=N][,next=ADDR]". False, with why in words. */
 bool run_hostile_parse_host(struct run_hostile *h, const char *text, char *why, size_t len);
-/* "LEAF#N=STATUS[,...]": the Nth call of the leaf (the first without "#N") is refused so. */
-bool run_hostile_parse_fault(struct run_hostile *h, const char *text, char *why, size_t len);
 void run_hostile_arm(struct run_hostile *h, struct tdx_model *model);
 /* At TDX_EXIT_MAP_GPA; any thread. */
 void run_hostile_map_gpa(struct run_hostile *h, struct tdx_run_map_gpa *m);

@@ -21,6 +21,7 @@
 #include "tools/host_boot.h"
 #include "tools/host_calls.h"
 #include "tools/host_report.h"
+#include "tools/option_fault.h"
 #include "tools/options.h"
 #include "tools/verbs.h"
 
@@ -41,6 +42,7 @@ struct host {
 	struct host_calls calls;
 	struct gdb *gdb;
 	struct tdx_fault fault[TDX_MODEL_FAULTS];
+	int fault_id[TDX_MODEL_FAULTS];
 	unsigned nfaults;
 	struct termios modes;
 	bool terminal, input_closed;
@@ -131,6 +133,8 @@ static bool show_compared(struct host *h)
 
 static void show_end(struct host *h, enum board_end end)
 {
+	char text[TDX_FAULT_FORMAT_MAX];
+
 	if (h->missing)
 		host_show_missing(&h->names);
 	fprintf(stderr, "host: %s: %s\n", ends[end].text, board_reason(h->board));
@@ -139,6 +143,10 @@ static void show_end(struct host *h, enum board_end end)
 		" pages (simulated)\n",
 		board_instructions(h->board), board_pages(h->board));
 	host_show_owned(&h->names);
+	for (unsigned i = 0; i < h->nfaults; i++)
+		fprintf(stderr, "host: fault %s: came %" PRIu64 " times\n",
+			tdx_fault_format(&h->fault[i], text, sizeof(text)),
+			board_fault_hits(h->board, h->fault_id[i]));
 	if (!h->unwatched)
 		fprintf(stderr, "host: %" PRIu64 " coherency faults (simulated)\n",
 			board_reports(h->board));
@@ -207,7 +215,7 @@ static int start_calls(struct host *h)
 	h->calls.names = &h->names;
 	pthread_mutex_init(&h->calls.lock, NULL);
 	for (unsigned i = 0; i < h->nfaults; i++)
-		board_inject(h->board, &h->fault[i]);
+		h->fault_id[i] = board_inject(h->board, &h->fault[i]);
 	if (h->trace_file)
 		h->calls.trace = trace_open(h->trace_file, board_module(h->board), &opt, &e);
 	if (!e)
@@ -330,10 +338,7 @@ int verb_host(int argc, char **argv)
 			      "not been cleared is poison (none)"),
 		OPTION_FLAG("poison", &h.poison,
 			    "poison that is read is a machine check, not only a report"),
-		OPTION_TEXT(
-			"fault", "LEAF[#N][xTIMES][@CPU]=STATUS[,...]", &h.fault_text,
-			"refuse SEAMCALLs: the Nth of the leaf and so many in all, on that "
-			"processor, with that status; or busy, entropy, key, key-busy, interrupt"),
+		OPTION_TEXT("fault", OPTION_FAULT, &h.fault_text, OPTION_FAULT_HELP),
 		OPTION_TEXT("trace", "FILE", &h.trace_file,
 			    "record every call of the module with its callers, see swtdx replay"),
 		OPTION_NUMBER("trace-limit", "MIB", &h.trace_mib, 1, 1u << 20,
@@ -352,7 +357,7 @@ int verb_host(int argc, char **argv)
 		"usage, 3 wrong "
 		"environment.",
 		options);
-	const char *why;
+	char why[256];
 	int end;
 
 	if (!options_parse(&usage, &argc, &argv, &end))
@@ -369,9 +374,8 @@ int verb_host(int argc, char **argv)
 		return options_wrong(&usage, "--no-sanitizer sees no poison");
 	if (h.gdb_where && !gdb_is_address(h.gdb_where))
 		return options_wrong(&usage, "--gdb takes [ADDRESS]:PORT, not \"%s\"", h.gdb_where);
-	why = host_faults_parse(h.fault_text, h.fault, TDX_MODEL_FAULTS, &h.nfaults);
-	if (why)
-		return options_wrong(&usage, "--fault: %s", why);
+	if (!option_faults(h.fault_text, h.fault, &h.nfaults, why, sizeof(why)))
+		return options_wrong(&usage, "%s", why);
 	pthread_mutex_init(&h.names.lock, NULL);
 	end = host_symbols(h.symbols_file, h.kernel, &h.names.symbols);
 	if (end == VERB_OK)

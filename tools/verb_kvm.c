@@ -12,17 +12,15 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include <swtdx/leaf.h>
-#include <swtdx/status.h>
-
 #include "kvm/kvm.h"
 #include "preload/preload.h"
 #include "tools/execution.h"
+#include "tools/option_fault.h"
 #include "tools/options.h"
 #include "tools/text.h"
 #include "tools/verbs.h"
 
-enum { FAULT_TEXT = 1024 };
+enum { CAPS_TEXT = 1024 };
 
 static int complain(const char *what, const char *why)
 {
@@ -122,49 +120,6 @@ static const char *obstacle(const char *path)
 
 /* --- options --- */
 
-/* LEAF#N=STATUS, by names or numbers, into numbers, behind what is in `to` already. */
-static bool add_fault(const char *text, char *to, size_t len)
-{
-	const size_t used = strlen(to);
-	const struct tdx_leaf_info *leaf;
-	const struct tdx_status_info *info;
-	char name[64], status[64];
-	unsigned long long nth = 1, raw;
-	char *end;
-	int n = 0;
-
-	if (sscanf(text, "%63[^#=]%n", name, &n) != 1)
-		return false;
-	text += n;
-	if (*text == '#') {
-		nth = strtoull(text + 1, &end, 10);
-		if (end == text + 1 || !nth)
-			return false;
-		text = end;
-	}
-	if (*text != '=' || sscanf(text + 1, "%63[^,]", status) != 1)
-		return false;
-	leaf = tdx_leaf_by_name(name);
-	info = tdx_status_by_name(status);
-	raw = info ? info->code : strtoull(status, &end, 0);
-	if (!leaf || leaf != tdx_seamcall_leaf(leaf->number) || (!info && *end))
-		return false;
-	n = snprintf(to + used, len - used, "%s%u#%llu=0x%llx", used ? "," : "", leaf->number, nth,
-		     raw);
-	return n > 0 && (size_t)n < len - used;
-}
-
-static bool add_faults(const char *text, char *to, size_t len)
-{
-	while (text && *text) {
-		if (!add_fault(text, to, len))
-			return false;
-		text += strcspn(text, ",");
-		text += *text == ',';
-	}
-	return true;
-}
-
 /* NAME=ANSWER, with or without KVM_CAP_ in front, or a number, behind what is in `to`. */
 static bool add_cap(const char *text, char *to, size_t len)
 {
@@ -260,9 +215,7 @@ int verb_kvm(int argc, char **argv)
 		OPTION_CHOICE("engine", EXECUTION_TWO_WORDS, &engine, EXECUTION_TWO_HELP),
 		OPTION_TEXT("trace", "FILE", &trace,
 			    "record every call of the module, see swtdx replay"),
-		OPTION_TEXT("fault", "LEAF#N=STATUS[,...]", &fault,
-			    "the N-th call of a leaf is refused with this status, as "
-			    "TDH.MNG.INIT#1=TDX_OPERAND_BUSY"),
+		OPTION_TEXT("fault", OPTION_FAULT, &fault, OPTION_FAULT_HELP),
 		OPTION_TEXT("cap", "NAME=ANSWER[,...]", &cap,
 			    "answer a capability so; of one that is answered 0 its requests are "
 			    "missing, too"),
@@ -279,7 +232,9 @@ int verb_kvm(int argc, char **argv)
 		"launched, where there is no TDX, no VMX and no /dev/kvm. The client is not "
 		"changed: a library is preloaded into it. Exit status: the client's.",
 		NULL, options);
-	char shim[PATH_MAX], client[PATH_MAX], faults[FAULT_TEXT] = "", caps[FAULT_TEXT] = "";
+	char shim[PATH_MAX], client[PATH_MAX], caps[CAPS_TEXT] = "", wrong[256];
+	struct tdx_fault faults[TDX_MODEL_FAULTS];
+	unsigned nfaults;
 	const char *why;
 	int end;
 
@@ -289,11 +244,8 @@ int verb_kvm(int argc, char **argv)
 		return list();
 	if (argc < 1)
 		return options_wrong(&usage, "a CLIENT is needed, after --");
-	if (!add_faults(fault, faults, sizeof(faults)))
-		return options_wrong(&usage,
-				     "--fault takes LEAF#N=STATUS, as "
-				     "TDH.MNG.INIT#1=TDX_OPERAND_BUSY, not \"%s\"",
-				     fault);
+	if (!option_faults(fault, faults, &nfaults, wrong, sizeof(wrong)))
+		return options_wrong(&usage, "%s", wrong);
 	if (!add_caps(cap, caps, sizeof(caps)))
 		return options_wrong(
 			&usage, "--cap takes NAME=ANSWER, as KVM_CAP_IRQFD=0, not \"%s\"", cap);
@@ -311,8 +263,8 @@ int verb_kvm(int argc, char **argv)
 	set_number(PRELOAD_ENGINE, execution_of(engine));
 	if (trace)
 		setenv(PRELOAD_TRACE, trace, 1);
-	if (*faults)
-		setenv(PRELOAD_FAULT, faults, 1);
+	if (fault)
+		setenv(PRELOAD_FAULT, fault, 1);
 	if (*caps)
 		setenv(PRELOAD_CAPS, caps, 1);
 	if (missing)

@@ -17,6 +17,7 @@
 #include "tools/execution.h"
 #include "tools/file.h"
 #include "tools/gdb/gdb.h"
+#include "tools/option_fault.h"
 #include "tools/options.h"
 #include "tools/run.h"
 #include "tools/run_machine.h"
@@ -511,9 +512,7 @@ int verb_run(int argc, char **argv)
 		OPTION_TEXT("host", "map-gpa=PAGES[,idle=N][,next=ADDR]", &o.host,
 			    "a host that converts so many pages a MapGPA, after N answers "
 			    "without progress, and claims that ADDR is next"),
-		OPTION_TEXT(
-			"fault", "LEAF#N=STATUS[,...]", &o.fault,
-			"the Nth call of a leaf is refused, as MEM.PAGE.AUG#3=OPERAND_BUSY|RCX"),
+		OPTION_TEXT("fault", OPTION_FAULT, &o.fault, OPTION_FAULT_HELP),
 		OPTION_FLAG("debug", &o.debug, "a debug TD: ATTRIBUTES.DEBUG"),
 		OPTION_TEXT("gdb", "[ADDRESS]:PORT", &o.gdb, "wait for gdb there and serve it"),
 		OPTION_TEXT("trace", "FILE", &o.trace,
@@ -602,8 +601,8 @@ int verb_run(int argc, char **argv)
 	run_hostile_init(&s->hostile);
 	if (o.host && !run_hostile_parse_host(&s->hostile, o.host, why, sizeof(why)))
 		end = options_wrong(&usage, "--host takes %s", why);
-	else if (o.fault && !run_hostile_parse_fault(&s->hostile, o.fault, why, sizeof(why)))
-		end = options_wrong(&usage, "--fault takes %s", why);
+	else if (!option_faults(o.fault, s->hostile.fault, &s->hostile.nfaults, why, sizeof(why)))
+		end = options_wrong(&usage, "%s", why);
 	else
 		end = load_and_go(s);
 	run_hostile_destroy(&s->hostile);

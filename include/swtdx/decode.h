@@ -77,6 +77,9 @@ const char *tdx_operand_meaning(enum tdx_operand op);
 
 /* What a leaf takes in a register, "page", "GPA and level"; NULL when it takes nothing there. */
 const char *tdx_leaf_operand(const struct tdx_leaf_info *leaf, unsigned reg);
+/* In which register it takes what is called so, alone or with more behind it ("GPA" in "GPA and
+ * level"); -1: in none. */
+int tdx_leaf_operand_register(const struct tdx_leaf_info *leaf, const char *what);
 
 /* "IA32_TSX_CTRL"; NULL when not known. */
 const char *tdx_msr_name(uint32_t msr);

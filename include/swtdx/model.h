@@ -61,6 +61,21 @@ uint64_t tdx_model_contention(const struct tdx_model *model, enum tdx_seamcall l
 
 /* An id for tdx_model_fault_hits(), or -1 when there are TDX_MODEL_FAULTS already. */
 int tdx_model_inject(struct tdx_model *model, const struct tdx_fault *fault);
+
+/* Faults in words, as every --fault has them, separated by commas:
+ *
+ *	LEAF[@cpu=N][@vcpu=N][@gpa=ADDRESS][#N[xTIMES]]=STATUS
+ *
+ * from the Nth such call (1) so many of them (1; 0: all), with a status by name, which may have an
+ * operand, or by number; or with what fails: busy (an operand by chance), entropy, key, key-busy,
+ * interrupt. How many there are, or a negative errno with a sentence in err: -EINVAL, or -E2BIG for
+ * more than max. Pure. */
+#define TDX_FAULT_SYNTAX "LEAF[@cpu=N][@vcpu=N][@gpa=ADDRESS][#N[xTIMES]]=STATUS"
+int tdx_faults_parse(const char *text, struct tdx_fault *fault, unsigned max, char *err,
+		     size_t errlen);
+/* The same of one fault, without what is not said; cut to len. Returns buf. */
+enum { TDX_FAULT_FORMAT_MAX = 256 };
+const char *tdx_fault_format(const struct tdx_fault *f, char *buf, size_t len);
 /* How many calls it has hit. */
 uint64_t tdx_model_fault_hits(const struct tdx_model *model, int id);
 /* None any more. No call may be in progress. */

@@ -17,8 +17,12 @@ struct tdx_model_stats {
 
 /* --- faults ---
  * Whatever hardware or module could do at a bad moment, done on purpose. A fault concerns calls of
- * one leaf or of all, on one processor or on all, from the nth (1: the next) and `times` of them.
- */
+ * one leaf or of all, on one processor or on all, from the nth (1: the next) and `times` of them;
+ * with by_vcpu those for one vCPU of whatever TD, with by_gpa those on one address.
+ *
+ * A call is for the vCPU whose TDVPR it takes; where it takes none, as TDH.MEM.PAGE.AUG, for the
+ * one that its processor entered last. It is on an address where the page that it names, of its
+ * level, has that. */
 
 enum tdx_fault_kind {
 	TDX_FAULT_STATUS,    /* refused with .status; RCX, RDX and R8 are .rcx, .rdx, .r8 */
@@ -38,6 +42,9 @@ struct tdx_fault {
 	uint64_t nth;	   /* 0 and 1: from the next call on */
 	uint64_t times;	   /* 0: for ever */
 	unsigned permille; /* chance of each of them; 0: certain */
+	bool by_vcpu, by_gpa;
+	unsigned vcpu; /* by its index, VCPU_INDEX */
+	tdx_gpa_t gpa;
 	struct tdx_status status;
 	uint64_t rcx, rdx, r8;
 	unsigned polls;

@@ -47,6 +47,27 @@ const char *tdx_leaf_operand(const struct tdx_leaf_info *leaf, unsigned reg)
 	return NULL;
 }
 
+/* `what` as a whole word at the beginning of the text. */
+static bool begins(const char *text, const char *what)
+{
+	while (*what && *what == *text) {
+		what++;
+		text++;
+	}
+	return !*what && (!*text || *text == ' ');
+}
+
+int tdx_leaf_operand_register(const struct tdx_leaf_info *leaf, const char *what)
+{
+	for (unsigned reg = RCX; reg <= R15; reg++) {
+		const char *operand = tdx_leaf_operand(leaf, reg);
+
+		if (operand && begins(operand, what))
+			return (int)reg;
+	}
+	return -1;
+}
+
 const char *tdx_operand_meaning(enum tdx_operand op)
 {
 	switch (op) {

@@ -290,6 +290,11 @@ int board_inject(struct board *b, const struct tdx_fault *fault)
 	return system_inject(b->sys, fault);
 }
 
+uint64_t board_fault_hits(const struct board *b, int id)
+{
+	return system_fault_hits(b->sys, id);
+}
+
 void board_where(struct board *b, unsigned cpu, struct board_chain *chain)
 {
 	board_chain(&b->cpu[cpu], chain);

@@ -135,6 +135,7 @@ struct system *board_system(struct board *b);
 struct module *board_module(struct board *b);
 /* As system_inject(): an id, or -1 when there are too many. */
 int board_inject(struct board *b, const struct tdx_fault *fault);
+uint64_t board_fault_hits(const struct board *b, int id);
 /* Where a processor is, of its own thread, in board_config.seamcall. */
 void board_where(struct board *b, unsigned cpu, struct board_chain *chain);
 /* 4K pages the module owns. */

@@ -51,6 +51,19 @@ void module_count_pages(struct module *mod, uint64_t counts[16])
 	module_visit_pages(mod, count, counts);
 }
 
+bool module_vcpu_index(struct module *mod, uint64_t pa, unsigned *index)
+{
+	const struct pamt_entry *e = pa % TDX_PAGE_SIZE ? NULL : pamt_4k(mod, pa);
+	const struct tdvps *vps;
+
+	if (!e || (__atomic_load_n(&e->type, __ATOMIC_RELAXED) & PAMT_TYPE_MASK) != TDX_PT_TDVPR ||
+	    !machine_is_ram(mod->m, pa, TDX_PAGE_SIZE))
+		return false;
+	vps = machine_ptr(mod->m, pa);
+	*index = __atomic_load_n(&vps->vcpu_index, __ATOMIC_RELAXED);
+	return __atomic_load_n(&vps->state, __ATOMIC_RELAXED) != TDX_VCPU_UNINITIALIZED;
+}
+
 bool module_hkid_is_free(const struct module *mod, unsigned hkid)
 {
 	return hkid_is_private(mod, hkid) && kot_state(mod, hkid) == TDX_KOT_FREE;

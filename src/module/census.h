@@ -16,6 +16,10 @@ void module_visit_pages(struct module *mod, module_visitor *fn, void *arg);
 /* 4K pages of all TDMRs by enum tdx_page_type. No call is in progress. */
 void module_count_pages(struct module *mod, uint64_t count[16]);
 
+/* The vCPU whose TDVPR this is, by its number in its TD. False: it is no TDVPR, or of a vCPU that
+ * has not been initialized. Any thread; what other calls change meanwhile is old or new. */
+bool module_vcpu_index(struct module *mod, uint64_t pa, unsigned *index);
+
 /* A private KeyID that no TD has and that needs no write-back. */
 bool module_hkid_is_free(const struct module *mod, unsigned hkid);
 

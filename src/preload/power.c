@@ -33,6 +33,9 @@ struct preload {
 	struct tdx_model *model;
 	struct tdx_vmm *vmm;
 	struct trace *trace;
+	struct tdx_fault fault[TDX_MODEL_FAULTS];
+	int fault_id[TDX_MODEL_FAULTS];
+	unsigned nfaults;
 	bool quiet;
 };
 
@@ -65,20 +68,18 @@ static void log_line(void *arg, const char *line)
 	say("%s", line);
 }
 
-/* LEAF#N=STATUS, by numbers; the verb has looked at them. */
+/* The verb has looked at them. */
 static void inject(struct preload *p, const char *text)
 {
-	while (text && *text) {
-		struct tdx_fault f = {.kind = TDX_FAULT_STATUS, .cpu = -1, .times = 1};
-		char *end;
+	char err[256];
+	const int n = text && *text
+			      ? tdx_faults_parse(text, p->fault, TDX_MODEL_FAULTS, err, sizeof(err))
+			      : 0;
 
-		f.leaf = (int)strtol(text, &end, 0);
-		f.nth = *end == '#' ? strtoull(end + 1, &end, 0) : 1;
-		f.status = tdx_status(*end == '=' ? strtoull(end + 1, &end, 0) : 0);
-		if (tdx_model_inject(p->model, &f) < 0)
-			say("no more than %d faults", TDX_MODEL_FAULTS);
-		text = *end == ',' ? end + 1 : NULL;
-	}
+	if (n < 0)
+		say("%s", err);
+	for (p->nfaults = 0; (int)p->nfaults < n; p->nfaults++)
+		p->fault_id[p->nfaults] = tdx_model_inject(p->model, &p->fault[p->nfaults]);
 }
 
 static int start_trace(struct preload *p)
@@ -210,6 +211,16 @@ static void tell_coherency(struct preload *p)
 	}
 }
 
+static void tell_faults(const struct preload *p)
+{
+	char text[TDX_FAULT_FORMAT_MAX];
+
+	for (unsigned i = 0; i < p->nfaults; i++)
+		say("fault %s: came %" PRIu64 " times",
+		    tdx_fault_format(&p->fault[i], text, sizeof(text)),
+		    tdx_model_fault_hits(p->model, p->fault_id[i]));
+}
+
 void preload_end(struct preload *p)
 {
 	struct tdx_vmm_memory m;
@@ -218,6 +229,7 @@ void preload_end(struct preload *p)
 		tell_missing(p);
 	if (!p->vmm)
 		return;
+	tell_faults(p);
 	if (!kvm_host_end(p->kvm)) {
 		say("the client ends in the middle of a call: its TDs are not torn down");
 		return;

@@ -13,7 +13,7 @@ struct kvm_host;
 
 /* Names of the environment's variables; what they hold is the verb's to check. */
 #define PRELOAD_TRACE	"SWTDX_KVM_TRACE"  /* FILE: every call of the module is recorded there */
-#define PRELOAD_FAULT	"SWTDX_KVM_FAULT"  /* LEAF#N=STATUS[,...] in numbers */
+#define PRELOAD_FAULT	"SWTDX_KVM_FAULT"  /* as tdx_faults_parse() has it */
 #define PRELOAD_MEMORY	"SWTDX_KVM_MEMORY" /* MiB of the machine */
 #define PRELOAD_CPUS	"SWTDX_KVM_CPUS"   /* logical processors, and vCPUs of a VM at most */
 #define PRELOAD_SEED	"SWTDX_KVM_SEED"

@@ -2,6 +2,11 @@
 /* Faults on purpose: which call they hit, and what they do to it. */
 #include "system/system.h"
 
+#include <swtdx/decode.h>
+
+#include "abi/operand.h"
+#include "module/census.h"
+
 void system_faults_init(struct system_faults *faults, uint64_t seed)
 {
 	pthread_mutex_init(&faults->lock, NULL);
@@ -50,13 +55,52 @@ static uint64_t draw(struct system_faults *all)
 	return all->random;
 }
 
-/* Does it hit this call? Counts the call. */
-static bool hits(struct system_faults *all, struct system_fault *x, unsigned leaf, unsigned lp)
+/* Of a TDVPR in a register, without flags. */
+#define TDVPR_MASK 0x000ffffffffff000ull
+
+/* The register's value; 0 where the leaf takes nothing of the kind. */
+static uint64_t operand(const struct tdx_regs *regs, unsigned leaf, const char *what)
 {
+	const int reg = tdx_leaf_operand_register(tdx_seamcall_leaf(leaf), what);
+	struct tdx_regs copy = *regs;
+
+	return reg < 0 ? 0 : *tdx_reg(&copy, (unsigned)reg);
+}
+
+static bool is_for_vcpu(struct system *sys, unsigned vcpu, unsigned leaf, unsigned lp,
+			const struct tdx_regs *regs)
+{
+	const uint64_t tdvpr = operand(regs, leaf, "TDVPR") & TDVPR_MASK;
+	unsigned index;
+
+	return module_vcpu_index(sys->mod, tdvpr ? tdvpr : sys->faults.entered[lp], &index) &&
+	       index == vcpu;
+}
+
+static bool is_on_gpa(gpa_t at, unsigned leaf, const struct tdx_regs *regs)
+{
+	const uint64_t word = operand(regs, leaf, "GPA");
+	const unsigned level = gpa_level_level(word);
+	const uint64_t size =
+		level <= TDX_LEVEL_256T ? tdx_level_size((enum tdx_level)level) : TDX_PAGE_SIZE;
+
+	return tdx_leaf_operand_register(tdx_seamcall_leaf(leaf), "GPA") >= 0 &&
+	       ((gpa_level_gpa(word).v ^ at.v) & ~(size - 1)) == 0;
+}
+
+/* Does it hit this call? Counts the call. */
+static bool hits(struct system *sys, struct system_fault *x, unsigned lp,
+		 const struct tdx_regs *regs)
+{
+	struct system_faults *all = &sys->faults;
+	const unsigned leaf = tdx_rax_leaf(regs->rax);
 	const struct tdx_fault *f = &x->f;
 	uint64_t first = f->nth ? f->nth : 1;
 
 	if ((f->leaf >= 0 && (unsigned)f->leaf != leaf) || (f->cpu >= 0 && (unsigned)f->cpu != lp))
+		return false;
+	if ((f->by_vcpu && !is_for_vcpu(sys, f->vcpu, leaf, lp, regs)) ||
+	    (f->by_gpa && !is_on_gpa(f->gpa, leaf, regs)))
 		return false;
 	x->seen++;
 	if (x->seen < first || (f->times && x->seen - first >= f->times))
@@ -122,11 +166,13 @@ bool system_fault_before(struct system *sys, unsigned lp, struct tdx_regs *regs)
 	void *arg = NULL;
 	bool refused = false;
 
+	if (leaf == TDH_VP_ENTER)
+		all->entered[lp] = regs->rcx & TDVPR_MASK;
 	pthread_mutex_lock(&all->lock);
 	for (unsigned i = 0; i < atomic_load(&all->n) && !refused; i++) {
 		struct system_fault *x = &all->fault[i];
 
-		if (!hits(all, x, leaf, lp))
+		if (!hits(sys, x, lp, regs))
 			continue;
 		refused = strike(sys, lp, &x->f, regs);
 		if (x->f.kind == TDX_FAULT_STOP) {

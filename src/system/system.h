@@ -24,6 +24,7 @@ struct system_faults {
 	pthread_mutex_t lock;
 	_Atomic unsigned n;
 	uint64_t random;
+	uint64_t entered[MACHINE_MAX_LPS]; /* TDVPR of TDH.VP.ENTER's last, by processor */
 	struct system_fault {
 		struct tdx_fault f;
 		uint64_t seen;
