@@ -33,6 +33,7 @@ struct rig_options {
 	bool irqchip; /* and time that passes */
 	bool kvm_calls, wall_clock;
 	bool dynamic_pamt;
+	unsigned l2_vms;
 	const struct tdx_vmm_policy *policy;
 	tdx_native_fn *guest;
 	void *arg;
@@ -45,6 +46,7 @@ struct rig {
 	const struct tdx_port *cpu[RIG_CPUS];
 	unsigned ncpus;
 	bool huge, sept_ve, irqchip, kvm_calls;
+	unsigned l2_vms;
 	char log[256]; /* the last line */
 	unsigned nlog;
 	struct tdx_vm *vm;
@@ -105,6 +107,7 @@ static inline void rig_on(struct rig *r, const struct rig_options *o)
 	r->sept_ve = o->sept_ve;
 	r->irqchip = o->irqchip;
 	r->kvm_calls = o->kvm_calls;
+	r->l2_vms = o->l2_vms;
 	cfg.wall_clock = o->wall_clock;
 	if (o->irqchip)
 		tdx_model_set_real_time(r->model);
@@ -140,6 +143,7 @@ static inline struct tdx_vm_params rig_params(const struct rig *r)
 		.irqchip = r->irqchip,
 		.halt_waits = r->kvm_calls,
 		.kvm_hypercalls = r->kvm_calls,
+		.num_l2_vms = r->l2_vms,
 	};
 }
 

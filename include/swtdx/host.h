@@ -77,6 +77,7 @@ struct tdx_host_info {
 	unsigned pamt_entry_size[3]; /* by enum tdx_level: 4K, 2M, 1G; bytes */
 	unsigned pamt_bitmap_entry_bits, min_dynamic_pamt_keyid_bits;
 	unsigned tdr_base_size, tdcs_base_size, tdvps_base_size; /* bytes */
+	unsigned tdcs_size_per_l2_vm, tdvps_size_per_l2_vm;	 /* 0: there are no L2 VMs */
 	uint64_t attributes_fixed0, attributes_fixed1, xfam_fixed0, xfam_fixed1;
 	unsigned num_cpuid_config, max_vcpus_per_td;
 	unsigned num_cmrs;
@@ -346,6 +347,11 @@ struct tdx_status tdh_vp_wr(const struct tdx_cpu *cpu, const struct tdx_vp *vp, 
  * out, what the exit left. Never repeated. */
 struct tdx_status tdh_vp_enter(const struct tdx_cpu *cpu, const struct tdx_vp *vp,
 			       struct tdx_regs *regs, struct tdx_enter_result *out) TDX_MUST_CHECK;
+/* The same where the vCPU has left an L2 VM for the host: what led there is told to the L1 VMM,
+ * which goes on in its place. */
+struct tdx_status tdh_vp_enter_l1(const struct tdx_cpu *cpu, const struct tdx_vp *vp,
+				  struct tdx_regs *regs,
+				  struct tdx_enter_result *out) TDX_MUST_CHECK;
 
 /* --- memory of a TD --- */
 struct tdx_status tdh_mem_sept_add(const struct tdx_cpu *cpu, const struct tdx_td *td,

@@ -147,6 +147,10 @@ struct tdx_vm_params {
 	bool rbp_mod;	 /* the guest may hand its host RBP in a TDVMCALL, as firmware of 2022 does;
 			    else CONFIG_FLAGS.NO_RBP_MOD, as KVM wants it */
 	bool huge_pages; /* 2M private pages where the guest accepts 2M */
+	/* L2 VMs of the L1 VMM in it (TD partitioning), 0 to 3. Their Secure EPTs get their tables
+	 * as the L1 VMM gives them pages; what a VM does with shared memory that it was not given
+	 * is told to the L1 VMM. Such a TD does not migrate. -EOPNOTSUPP: the module has none. */
+	unsigned num_l2_vms;
 	/* With irqchip: a vendor's calls (R10 not 0) are KVM's hypercalls, answered as KVM does;
 	 * else SUBFUNC_UNSUPPORTED. */
 	bool kvm_hypercalls;

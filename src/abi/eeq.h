@@ -50,6 +50,12 @@ static inline struct tdx_eeq_entry tdx_eeq_entry(uint64_t eeq)
 	return e;
 }
 
+/* RCX of a TD exit: the L2 VM that was left; 0: the L1 VMM, or a whole TD. */
+static inline unsigned tdx_exit_l2_vm(uint64_t qualification)
+{
+	return (unsigned)(qualification >> 32) & 3;
+}
+
 static inline unsigned tdx_eeq_type(uint64_t eeq)
 {
 	return (unsigned)(eeq & TDX_EEQ_TYPE_MASK);

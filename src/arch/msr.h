@@ -12,4 +12,8 @@ enum {
 	MSR_X2APIC_LAST = 0x8ff,
 };
 
+/* The part of the MSR address space the bitmaps cover: 8192 from 0 and 8192 from the high base. */
+#define MSR_BITMAP_MSRS 0x2000u
+#define MSR_BITMAP_HIGH 0xc0000000u
+
 #endif

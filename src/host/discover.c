@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Finding the module, waking it on every processor, reading what it can do. */
+#include "abi/features.h"
 #include "abi/metadata.h"
 #include "host/call.h"
 #include "host/errno.h"
@@ -9,8 +10,6 @@ TDX_ABI_ASSERT(sizeof(struct host_state) <= sizeof(struct tdx_host));
 
 enum { MSR_MKTME_KEYID_PARTITIONING = 0x87, MSR_TME_ACTIVATE = 0x982 };
 enum { CPUID_ADDRESS_SIZES = 0x80000008 };
-
-#define FEATURES0_NO_RBP_MOD (1ull << 18)
 
 int host_check(struct host_state *h, unsigned leaf, struct tdx_status s)
 {
@@ -144,6 +143,10 @@ static void read_info(void *arg)
 	info->tdr_base_size = rd32(r, MD_SYS_TDR_BASE_SIZE);
 	info->tdcs_base_size = rd32(r, MD_SYS_TDCS_BASE_SIZE);
 	info->tdvps_base_size = rd32(r, MD_SYS_TDVPS_BASE_SIZE);
+	if (info->features0 & TDX_FEATURE_TD_PARTITIONING) {
+		info->tdcs_size_per_l2_vm = rd32(r, MD_SYS_TDCS_SIZE_PER_L2_VM);
+		info->tdvps_size_per_l2_vm = rd32(r, MD_SYS_TDVPS_SIZE_PER_L2_VM);
+	}
 	info->attributes_fixed0 = rd(r, MD_SYS_ATTRIBUTES_FIXED0, 0);
 	info->attributes_fixed1 = rd(r, MD_SYS_ATTRIBUTES_FIXED1, 0);
 	info->xfam_fixed0 = rd(r, MD_SYS_XFAM_FIXED0, 0);
@@ -156,7 +159,7 @@ static void read_info(void *arg)
 		info->cmr[i] = (struct tdx_range){hpa(rd(r, MD_SYS_CMR_BASE, i)),
 						  rd(r, MD_SYS_CMR_SIZE, i)};
 	read_cpuid_config(r);
-	if (!r->err && !(info->features0 & FEATURES0_NO_RBP_MOD))
+	if (!r->err && !(info->features0 & TDX_FEATURE_NO_RBP_MOD))
 		r->err = -EINVAL;
 }
 

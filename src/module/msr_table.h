@@ -9,9 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The part of the MSR address space the bitmaps cover: 8192 from 0 and 8192 from the high base. */
-#define MSR_BITMAP_MSRS	 0x2000u
-#define MSR_BITMAP_HIGH	 0xc0000000u
+#include "arch/msr.h"
+
 #define MSR_BITMAP_BYTES (MSR_BITMAP_MSRS / 8)
 
 static inline bool msr_in_bitmaps(uint32_t msr)

@@ -156,11 +156,31 @@ static bool makes_no_progress(struct tdx_vcpu *v, uint64_t gpa_, bool met_before
 	return met_before && ++v->mmio_met >= MMIO_PATIENCE;
 }
 
+/* A table that an L2 VM lacks for a page its L1 VMM gives it. */
+static enum mmu_result l2_table_fault(struct tdx_vcpu *v, uint64_t gfn, unsigned l2)
+{
+	if (l2 > v->vm->num_l2_vms)
+		return MMU_EXISTS;
+	return mmu_map_l2_tables(v->vm, &v->cache, gfn, l2, atomic_load(&v->cpu));
+}
+
+static enum mmu_result any_fault(struct tdx_vcpu *v, uint64_t gfn, uint64_t eeq, bool shared,
+				 bool *right)
+{
+	*right = true;
+	if (shared)
+		return shared_fault(v, gfn, right);
+	if (tdx_eeq_type(eeq) == TDX_EEQ_GPA_DETAILS && tdx_eeq_entry(eeq).vm)
+		return l2_table_fault(v, gfn, tdx_eeq_entry(eeq).vm);
+	return private_fault(v, gfn, eeq, right);
+}
+
 static int fault(struct tdx_vcpu *v, struct tdx_run *run)
 {
 	struct tdx_vm *vm = v->vm;
 	uint64_t gpa_ = v->regs.r8, eeq = v->regs.rdx;
 	bool shared = (gpa_ & vm_shared_mask(vm)) != 0, right;
+	bool l2 = tdx_exit_l2_vm(v->regs.rcx) != 0, mmio = false;
 	uint64_t gfn = (gpa_ & ~vm_shared_mask(vm)) >> 12;
 	enum mmu_result r;
 
@@ -174,15 +194,20 @@ static int fault(struct tdx_vcpu *v, struct tdx_run *run)
 	}
 	do {
 		mmu_read_lock(vm, v);
-		r = shared ? shared_fault(v, gfn, &right) : private_fault(v, gfn, eeq, &right);
+		r = any_fault(v, gfn, eeq, shared, &right);
+		mmio = shared && !vm_slot_of(vm, gfn);
 		mmu_read_unlock(vm, v);
 		if (r != MMU_RETRY)
 			break;
 		sched_yield();
 	} while (!vcpu_wanted(v) && !vm_is_dead(vm));
+	/* What a VM may not have of shared memory, and its devices, are its L1 VMM's. */
+	v->for_l1 = l2 && shared && right && r == MMU_EXISTS;
+	if (v->for_l1)
+		return 1;
 	if (!right)
 		return memory_fault(v, run, gpa_ & ~vm_shared_mask(vm), !shared);
-	if (makes_no_progress(v, gpa_, shared && r == MMU_EXISTS))
+	if (makes_no_progress(v, gpa_, mmio && r == MMU_EXISTS))
 		return undeliverable(v, run, gpa_ & ~vm_shared_mask(vm));
 	switch (r) {
 	case MMU_OK:

@@ -14,6 +14,7 @@ static enum tdx_seamcall leaf_of(enum mirror_install what)
 {
 	switch (what) {
 	case MIRROR_LINK:
+	case MIRROR_LINK_L2:
 		return TDH_MEM_SEPT_ADD;
 	case MIRROR_ADD:
 		return TDH_MEM_PAGE_ADD;
@@ -27,11 +28,15 @@ static enum tdx_seamcall leaf_of(enum mirror_install what)
 	return TDH_MEM_PAGE_DEMOTE;
 }
 
+/* One attempt at an entry. l2: the tables that LINK_L2 offers. */
 static struct tdx_status install(const struct tdx_cpu *cpu, const struct tdx_vm *vm,
-				 const struct mirror_new *e, struct tdx_mem_result *r)
+				 const struct mirror_new *e, struct tdx_l2_tables *l2,
+				 struct tdx_mem_result *r)
 {
 	gpa_t g = gpa((e->gfn << 12) & ~(tdx_level_size(e->level) - 1));
 
+	if (e->what == MIRROR_LINK_L2)
+		return tdh_mem_sept_add_l2(cpu, &vm->td, g, e->level, true, l2, r);
 	if (e->what == MIRROR_LINK)
 		return tdh_mem_sept_add(cpu, &vm->td, g, e->level, hpa(e->pa), r);
 	if (e->what == MIRROR_UNBLOCKW)
@@ -43,13 +48,14 @@ static struct tdx_status install(const struct tdx_cpu *cpu, const struct tdx_vm 
 
 /* As often in a row as policy says. */
 static struct tdx_status install_patiently(const struct tdx_cpu *cpu, const struct tdx_vm *vm,
-					   const struct mirror_new *e, struct tdx_mem_result *r)
+					   const struct mirror_new *e, struct tdx_l2_tables *l2,
+					   struct tdx_mem_result *r)
 {
 	struct tdx_vmm *vmm = vm->vmm;
 	struct tdx_status s;
 
 	for (unsigned again = 0;; again++) {
-		s = install(cpu, vm, e, r);
+		s = install(cpu, vm, e, l2, r);
 		if (vm_busy(leaf_of(e->what), s) != BUSY_LATER)
 			return s;
 		vmm_count(&vmm->contention.install_busy);
@@ -72,12 +78,78 @@ static enum mmu_result no_pamt(struct tdx_vm *vm, int err)
 	return MMU_DEAD;
 }
 
+/* --- pages for tables of L2 VMs --- */
+
+/* They are not the module's. */
+static void keep_l2(struct tdx_vm *vm, struct vmm_cpu *c, const struct tdx_l2_tables *l2)
+{
+	for (unsigned i = 1; i <= VM_MAX_L2; i++)
+		if (l2->of[i].there)
+			vm_pamt_put(vm, c, l2->of[i].page.v);
+}
+
+static int offer_l2(struct tdx_vm *vm, struct vmm_cpu *c, const uint64_t *l2_pa,
+		    struct tdx_l2_tables *l2)
+{
+	for (unsigned i = 1; i <= vm->num_l2_vms; i++) {
+		int err = l2_pa[i - 1] ? vm_pamt_get(vm, c, l2_pa[i - 1]) : 0;
+
+		if (err) {
+			keep_l2(vm, c, l2);
+			return err;
+		}
+		l2->of[i].page = hpa(l2_pa[i - 1]);
+		l2->of[i].there = l2_pa[i - 1] != 0;
+	}
+	return 0;
+}
+
+/* After a success: what is still there was not needed. */
+static void settle_l2(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t *l2_pa,
+		      const struct tdx_l2_tables *l2)
+{
+	keep_l2(vm, c, l2);
+	for (unsigned i = 1; i <= VM_MAX_L2; i++)
+		if (!l2->of[i].there)
+			l2_pa[i - 1] = 0;
+}
+
+/* The pages an entry needs in PAMT: all small ones. */
+static int pamt_for(struct tdx_vm *vm, struct vmm_cpu *c, const struct mirror_new *e,
+		    struct tdx_l2_tables *l2)
+{
+	switch (e->what) {
+	case MIRROR_LINK_L2:
+		return offer_l2(vm, c, e->l2_pa, l2);
+	case MIRROR_LINK:
+		return vm_pamt_get(vm, c, e->pa);
+	case MIRROR_ADD:
+	case MIRROR_AUG:
+		return e->level == TDX_LEVEL_4K ? vm_pamt_get(vm, c, e->pa) : 0;
+	case MIRROR_UNBLOCKW:
+	case MIRROR_SPLIT:
+		break;
+	}
+	return 0;
+}
+
+static void pamt_settled(struct tdx_vm *vm, struct vmm_cpu *c, const struct mirror_new *e,
+			 const struct tdx_l2_tables *l2, bool done)
+{
+	if (e->what == MIRROR_LINK_L2 && done)
+		settle_l2(vm, c, e->l2_pa, l2);
+	else if (e->what == MIRROR_LINK_L2)
+		keep_l2(vm, c, l2);
+	else if (!done && e->what != MIRROR_UNBLOCKW &&
+		 (e->what == MIRROR_LINK || e->level == TDX_LEVEL_4K))
+		vm_pamt_put(vm, c, e->pa);
+}
+
 static enum mmu_result install_entry(struct tdx_vm *vm, const struct mirror_new *e)
 {
 	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, e->cpu_hint);
-	bool small =
-		e->what != MIRROR_UNBLOCKW && (e->what == MIRROR_LINK || e->level == TDX_LEVEL_4K);
-	int err = small ? vm_pamt_get(vm, c, e->pa) : 0;
+	struct tdx_l2_tables l2 = {0};
+	int err = pamt_for(vm, c, e, &l2);
 	struct tdx_mem_result r;
 	struct tdx_status s;
 
@@ -85,9 +157,8 @@ static enum mmu_result install_entry(struct tdx_vm *vm, const struct mirror_new 
 		vmm_put_cpu(c);
 		return no_pamt(vm, err);
 	}
-	s = install_patiently(c->cpu, vm, e, &r);
-	if (small && !tdx_is_success(s))
-		vm_pamt_put(vm, c, e->pa);
+	s = install_patiently(c->cpu, vm, e, &l2, &r);
+	pamt_settled(vm, c, e, &l2, tdx_is_success(s));
 	vmm_put_cpu(c);
 	if (tdx_is_success(s))
 		return MMU_OK;
@@ -103,6 +174,7 @@ struct removal {
 	struct tdx_vm *vm;
 	const struct external_leaf *leaf;
 	uint64_t table_pa;
+	struct tdx_l2_tables *l2;	  /* of a TD with L2 VMs: theirs */
 	const struct tdx_pamt_pair *pair; /* for it, with dynamic PAMT */
 	uint64_t refusal; /* a status that is no fault of the monitor: -EINVAL; 0 none */
 	struct tdx_mem_result r;
@@ -114,6 +186,7 @@ static void removal_of(struct removal *a, struct tdx_vm *vm, const struct extern
 	a->vm = vm;
 	a->leaf = leaf;
 	a->table_pa = 0;
+	a->l2 = NULL;
 	a->pair = NULL;
 	a->refusal = 0;
 }
@@ -143,14 +216,22 @@ static struct tdx_status do_remove(const struct tdx_cpu *cpu, struct removal *a)
 
 static struct tdx_status do_promote(const struct tdx_cpu *cpu, struct removal *a)
 {
-	return tdh_mem_page_promote(cpu, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
-				    &a->r);
+	const gpa_t g = gpa(a->leaf->gfn << 12);
+
+	if (a->l2)
+		return tdh_mem_page_promote_l2(cpu, &a->vm->td, g, a->leaf->level, a->l2, &a->r);
+	return tdh_mem_page_promote(cpu, &a->vm->td, g, a->leaf->level, &a->r);
 }
 
 static struct tdx_status do_demote(const struct tdx_cpu *cpu, struct removal *a)
 {
-	return tdh_mem_page_demote(cpu, &a->vm->td, gpa(a->leaf->gfn << 12), a->leaf->level,
-				   hpa(a->table_pa), a->pair, &a->r);
+	const gpa_t g = gpa(a->leaf->gfn << 12);
+
+	if (a->l2)
+		return tdh_mem_page_demote_l2(cpu, &a->vm->td, g, a->leaf->level, true, a->l2,
+					      a->pair, &a->r);
+	return tdh_mem_page_demote(cpu, &a->vm->td, g, a->leaf->level, hpa(a->table_pa), a->pair,
+				   &a->r);
 }
 
 /* An interrupted call starts anew; it was not contention. */
@@ -249,10 +330,13 @@ static int external_remove(struct tdx_vm *vm, struct vmm_cpu *c, const struct ex
 }
 
 static int external_promote(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf,
-			    uint64_t *table_pa)
+			    uint64_t *table_pa, struct tdx_l2_tables *l2)
 {
 	struct tdx_vmm *vmm = vm->vmm;
-	struct removal a = {.vm = vm, .leaf = leaf, .refusal = TDX_EPT_INVALID_PROMOTE_CONDITIONS};
+	struct removal a = {.vm = vm,
+			    .leaf = leaf,
+			    .l2 = vm->num_l2_vms ? l2 : NULL,
+			    .refusal = TDX_EPT_INVALID_PROMOTE_CONDITIONS};
 	int err = no_vcpus(vm, c, TDH_MEM_PAGE_PROMOTE, do_promote, &a, "promoting a range");
 	struct tdx_status s;
 
@@ -286,16 +370,25 @@ static int demote(struct tdx_vm *vm, struct vmm_cpu *c, struct removal *a)
 }
 
 static int external_demote(struct tdx_vm *vm, struct vmm_cpu *c, const struct external_leaf *leaf,
-			   uint64_t table_pa)
+			   const struct mirror_new *e)
 {
-	struct removal a = {.vm = vm, .leaf = leaf, .table_pa = table_pa};
-	int err = vm_pamt_get(vm, c, table_pa);
+	struct tdx_l2_tables l2 = {.of[0] = {hpa(e->pa), true}};
+	struct removal a = {
+		.vm = vm, .leaf = leaf, .table_pa = e->pa, .l2 = vm->num_l2_vms ? &l2 : NULL};
+	int err = vm_pamt_get(vm, c, e->pa);
 
 	if (err)
 		return err;
-	err = demote(vm, c, &a);
+	err = a.l2 ? offer_l2(vm, c, e->l2_pa, &l2) : 0;
+	if (!err) {
+		err = demote(vm, c, &a);
+		if (err)
+			keep_l2(vm, c, &l2);
+		else if (a.l2)
+			settle_l2(vm, c, e->l2_pa, &l2);
+	}
 	if (err)
-		vm_pamt_put(vm, c, table_pa);
+		vm_pamt_put(vm, c, e->pa);
 	return err;
 }
 
@@ -314,7 +407,7 @@ static enum mmu_result split(struct tdx_vm *vm, const struct mirror_new *e)
 	int err = block_one(vm, c, &leaf);
 
 	if (!err)
-		err = external_demote(vm, c, &leaf, e->pa);
+		err = external_demote(vm, c, &leaf, e);
 	vmm_put_cpu(c);
 	return !err ? MMU_OK : err == -ENOMEM ? MMU_NO_MEMORY : MMU_DEAD;
 }
@@ -363,29 +456,38 @@ static int remove_leaves(struct tdx_vm *vm, struct mirror_gone *g)
 	return err;
 }
 
+/* A table's page that came out of the TD; quarantined when it cannot be cleaned. */
+static void table_came_out(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa)
+{
+	if (vm_clean_private_page(vm, c, pa, TDX_LEVEL_4K)) {
+		pages_quarantine(&vm->vmm->pages, 1);
+		return;
+	}
+	vm_pamt_put(vm, c, pa);
+	pages_put(&vm->vmm->pages, pa);
+}
+
 static int merge(struct tdx_vm *vm, const struct external_leaf *leaf)
 {
 	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
+	struct tdx_l2_tables l2 = {0};
 	uint64_t table_pa;
 	int err = block_one(vm, c, leaf);
 
 	if (!err)
-		err = external_promote(vm, c, leaf, &table_pa);
+		err = external_promote(vm, c, leaf, &table_pa, &l2);
 	if (err == -EINVAL) /* pages of different states: they stay as they were */
 		external_unblock(vm, c, leaf);
 	if (err) {
 		vmm_put_cpu(c);
 		return err;
 	}
-	/* It is done, whatever becomes of the page the table was in. */
-	err = vm_clean_private_page(vm, c, table_pa, TDX_LEVEL_4K);
-	if (!err)
-		vm_pamt_put(vm, c, table_pa);
+	/* It is done, whatever becomes of the pages the tables were in. */
+	table_came_out(vm, c, table_pa);
+	for (unsigned i = 1; i <= VM_MAX_L2; i++)
+		if (l2.of[i].there)
+			table_came_out(vm, c, l2.of[i].page.v);
 	vmm_put_cpu(c);
-	if (err)
-		pages_quarantine(&vm->vmm->pages, 1);
-	else
-		pages_put(&vm->vmm->pages, table_pa);
 	return 0;
 }
 

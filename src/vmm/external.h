@@ -15,6 +15,7 @@ enum mirror_install {
 	MIRROR_ADD,	 /* non-present -> leaf before the TD runs: TDH.MEM.PAGE.ADD */
 	MIRROR_AUG,	 /* non-present -> leaf: TDH.MEM.PAGE.AUG */
 	MIRROR_UNBLOCKW, /* leaf the guest may write again: TDH.EXPORT.UNBLOCKW */
+	MIRROR_LINK_L2,	 /* a table of an L2 VM beside the TD's: TDH.MEM.SEPT.ADD */
 	MIRROR_SPLIT,	 /* leaf -> table of smaller ones: TDH.MEM.PAGE.DEMOTE */
 };
 
@@ -26,6 +27,9 @@ struct mirror_new {
 	uint64_t pa;
 	const hpa_t *source; /* ADD: the contents */
 	uint64_t leaf_pa;    /* SPLIT: the memory that is there */
+	/* LINK_L2 (where there is no pa), SPLIT: pages for tables of the L2 VMs, 0 none; those that
+	 * were needed, on success alone, are 0 afterwards. */
+	uint64_t *l2_pa;
 	int cpu_hint;
 };
 

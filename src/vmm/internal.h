@@ -24,7 +24,8 @@ enum {
 	VM_MAX_VCPUS = 576,
 	VM_MAX_TDCS = 32,
 	VCPU_MAX_TDCX = 16,
-	VCPU_MSRS = 16
+	VCPU_MSRS = 16,
+	VM_MAX_L2 = 3
 };
 
 struct tdx_vcpu;
@@ -122,6 +123,7 @@ struct tdx_vm {
 	bool gpaw52, huge_pages, irqchip, halt_waits, kvm_calls;
 	_Atomic bool no_map_gpa;
 	unsigned apic_bus_hz; /* 0: TDX's crystal */
+	unsigned num_l2_vms;
 	uint64_t attributes;
 	struct memslot slot[VM_MAX_SLOTS];
 	unsigned nslots;		 /* none is used from here on */
@@ -157,6 +159,7 @@ struct tdx_vcpu {
 	uint64_t mmio_gpa;		 /* of the last violation where there is no memory ... */
 	unsigned mmio_met;		 /* ... and how often it came again in a row */
 	_Atomic bool pend_nmi;		 /* to be given at the next entry */
+	bool for_l1;			 /* the next entry is the L1 VMM's, not its VM's */
 	_Atomic bool unhalted;		 /* the next HLT is over at once: KVM_HC_KICK_CPU */
 	const volatile uint8_t *watched; /* the user's byte that ends a run; NULL: none */
 	uint64_t msr[VCPU_MSRS];	 /* by row, see msr.c */

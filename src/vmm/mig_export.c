@@ -387,7 +387,7 @@ static bool can_move(const struct tdx_vm *vm)
 	for (unsigned i = 0; i < vm->nslots; i++)
 		if (vm->slot[i].npages && vm->slot[i].user_pa)
 			return false;
-	return vm->attributes & TDX_ATTR_MIGRATABLE;
+	return vm->attributes & TDX_ATTR_MIGRATABLE && !vm->num_l2_vms;
 }
 
 /* The backward stream and the forward ones; those of an earlier session stay. */

@@ -312,6 +312,59 @@ enum mmu_result mmu_map_mmio(struct tdx_vm *vm, struct page_cache *cache, uint64
 	}
 }
 
+/* One table of an L2 VM, beside that of the TD below p's entry for gfn. */
+static enum mmu_result link_l2(struct tdx_vm *vm, struct page_cache *cache, struct mmu_page *p,
+			       uint64_t gfn, unsigned l2, int cpu_hint)
+{
+	const unsigned i = index_of(p, gfn);
+	uint64_t old = load(&p->spt[i]), l2_pa[VM_MAX_L2] = {0}, pa;
+	enum mmu_result r;
+
+	if (old == SPTE_FROZEN)
+		return MMU_RETRY;
+	if (!page_cache_fill(&vm->vmm->pages, cache, 1))
+		return MMU_NO_MEMORY;
+	pa = l2_pa[l2 - 1] = page_cache_get(cache);
+	if (!freeze(&p->spt[i], old)) {
+		page_cache_put(&vm->vmm->pages, cache, pa);
+		return MMU_RETRY;
+	}
+	r = vm->mirror->install(vm, &(struct mirror_new){.what = MIRROR_LINK_L2,
+							 .gfn = gfn,
+							 .level = p->level,
+							 .l2_pa = l2_pa,
+							 .cpu_hint = cpu_hint});
+	if (r == MMU_OK && !l2_pa[l2 - 1])
+		p->child[i]->l2_pa[l2 - 1] = pa;
+	else
+		page_cache_put(&vm->vmm->pages, cache, pa);
+	store(&p->spt[i], old);
+	return r;
+}
+
+enum mmu_result mmu_map_l2_tables(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
+				  unsigned l2, int cpu_hint)
+{
+	enum mmu_result r = MMU_EXISTS;
+	struct mmu_page *p = vm->mirror_root;
+
+	while (p->level > TDX_LEVEL_4K) {
+		const uint64_t spte = load(&p->spt[index_of(p, gfn)]);
+
+		if (spte == SPTE_FROZEN)
+			return MMU_RETRY;
+		if (!(spte & SPTE_PRESENT) || spte & SPTE_LEAF)
+			break;
+		if (!p->child[index_of(p, gfn)]->l2_pa[l2 - 1]) {
+			r = link_l2(vm, cache, p, gfn, l2, cpu_hint);
+			if (r != MMU_OK)
+				return r;
+		}
+		p = p->child[index_of(p, gfn)];
+	}
+	return r;
+}
+
 enum mmu_result mmu_map_shared(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
 			       uint64_t spte)
 {
@@ -319,9 +372,12 @@ enum mmu_result mmu_map_shared(struct tdx_vm *vm, struct page_cache *cache, uint
 	struct mmu_page *p;
 	enum mmu_result r = walk(vm, cache, vm->direct_root, direct_gfn, TDX_LEVEL_4K, -1, &p);
 
-	if (r == MMU_OK && p)
-		store(&p->spt[index_of(p, direct_gfn)], spte);
-	return r;
+	if (r != MMU_OK || !p)
+		return r;
+	if (load(&p->spt[index_of(p, direct_gfn)]) == spte)
+		return MMU_EXISTS;
+	store(&p->spt[index_of(p, direct_gfn)], spte);
+	return MMU_OK;
 }
 
 enum mmu_result mmu_import_entry(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)

@@ -28,6 +28,7 @@ struct mmu_page {
 	_Atomic uint64_t *spt; /* 512 entries */
 	struct mmu_page *_Atomic child[512];
 	uint64_t pa; /* direct: the table itself; mirror: the external page, 0 for the root */
+	uint64_t l2_pa[VM_MAX_L2]; /* mirror: the tables of the TD's L2 VMs, 0 none */
 	uint64_t gfn;
 	enum tdx_level level; /* of its entries */
 	bool is_mirror;
@@ -45,10 +46,15 @@ enum mmu_result {
  * 4096 bytes at physical address *source. mmu_lock held for reading. */
 enum mmu_result mmu_map_private(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
 				enum tdx_level level, const hpa_t *source, int cpu_hint);
+/* The tables of an L2 VM (1 to 3) as far down as the TD's own go to the page at gfn. MMU_EXISTS:
+ * there is none to add. mmu_lock held for reading. */
+enum mmu_result mmu_map_l2_tables(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
+				  unsigned l2, int cpu_hint);
 /* No memory at gfn: the guest gets #VE there. MMU_EXISTS: it was said before. mmu_lock held for
  * reading. */
 enum mmu_result mmu_map_mmio(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn);
-/* The shared page at gfn (with the shared bit). mmu_lock held for reading. */
+/* The shared page at gfn (with the shared bit). MMU_EXISTS: it was there before. mmu_lock held for
+ * reading. */
 enum mmu_result mmu_map_shared(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
 			       uint64_t spte);
 

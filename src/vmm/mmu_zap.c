@@ -135,23 +135,33 @@ int mmu_demote(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn)
 	struct mmu_page *p = table_of(vm, gfn, TDX_LEVEL_2M), *child;
 	unsigned i = (unsigned)(gfn >> 9) & 511u;
 	uint64_t spte = p ? atomic_load(&p->spt[i]) : 0, table_pa;
+	uint64_t l2_pa[VM_MAX_L2] = {0};
 	const struct external_leaf range = {gfn & ~511ull, spte & SPTE_ADDR, TDX_LEVEL_2M};
 	enum mmu_result r;
 
 	if (!(spte & SPTE_PRESENT) || !(spte & SPTE_LEAF))
 		return -EINVAL;
-	if (!page_cache_fill(&vm->vmm->pages, cache, 1))
+	if (!page_cache_fill(&vm->vmm->pages, cache, 1 + vm->num_l2_vms))
 		return -ENOMEM;
 	child = mmu_mirror_page_new(range.gfn, TDX_LEVEL_4K);
 	if (!child)
 		return -ENOMEM;
 	table_pa = page_cache_get(cache);
+	for (unsigned l2 = 0; l2 < vm->num_l2_vms; l2++)
+		child->l2_pa[l2] = l2_pa[l2] = page_cache_get(cache);
 	r = vm->mirror->install(vm, &(struct mirror_new){.what = MIRROR_SPLIT,
 							 .gfn = range.gfn,
 							 .level = TDX_LEVEL_2M,
 							 .pa = table_pa,
 							 .leaf_pa = range.pa,
+							 .l2_pa = l2_pa,
 							 .cpu_hint = -1});
+	for (unsigned l2 = 0; l2 < vm->num_l2_vms; l2++) {
+		if (!l2_pa[l2])
+			continue; /* the VM has a table there now */
+		page_cache_put(&vm->vmm->pages, cache, l2_pa[l2]);
+		child->l2_pa[l2] = 0;
+	}
 	if (r != MMU_OK) {
 		mmu_page_free(child);
 		page_cache_put(&vm->vmm->pages, cache, table_pa); /* it was refused */
@@ -194,6 +204,12 @@ int mmu_zap(struct tdx_vm *vm, uint64_t gfn, uint64_t n, unsigned filter)
 
 /* --- the end --- */
 
+static void free_external(struct tdx_vm *vm, uint64_t pa)
+{
+	if (pa)
+		vm->mirror->remove(vm, &(struct mirror_gone){.what = MIRROR_TABLE, .table_pa = pa});
+}
+
 static void free_tables(struct tdx_vm *vm, struct mmu_page *p)
 {
 	for (unsigned i = 0; i < 512; i++) {
@@ -204,11 +220,13 @@ static void free_tables(struct tdx_vm *vm, struct mmu_page *p)
 		if (p->level > TDX_LEVEL_4K && spte & SPTE_PRESENT && !(spte & SPTE_LEAF))
 			free_tables(vm, p->child[i]);
 	}
-	if (p->is_mirror)
-		vm->mirror->remove(vm,
-				   &(struct mirror_gone){.what = MIRROR_TABLE, .table_pa = p->pa});
-	else
+	if (p->is_mirror) {
+		free_external(vm, p->pa);
+		for (unsigned l2 = 0; l2 < VM_MAX_L2; l2++)
+			free_external(vm, p->l2_pa[l2]);
+	} else {
 		pages_put(&vm->vmm->pages, p->pa);
+	}
 	mmu_page_free(p);
 }
 

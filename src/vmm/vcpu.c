@@ -107,13 +107,17 @@ static int create(struct tdx_vcpu *v)
 {
 	struct tdx_vm *vm = v->vm;
 	struct tdx_vmm *vmm = vm->vmm;
-	unsigned pages = vmm->info.tdvps_base_size / (unsigned)TDX_PAGE_SIZE;
+	unsigned pages =
+		(vmm->info.tdvps_base_size + vm->num_l2_vms * vmm->info.tdvps_size_per_l2_vm) /
+		(unsigned)TDX_PAGE_SIZE;
 	uint64_t pa;
 	int err = add_page(v, TDH_VP_CREATE, &pa);
 
 	if (err)
 		return err;
 	v->created = true;
+	if (pages > 1 + VCPU_MAX_TDCX)
+		return -EIO;
 	while (v->ntdcx + 1 < pages) {
 		err = add_page(v, TDH_VP_ADDCX, &pa);
 		if (err)
@@ -126,10 +130,15 @@ static int create(struct tdx_vcpu *v)
 /* What the host has to say of a vCPU that is there, on the processor it is associated with. */
 static int connect(struct tdx_vcpu *v, struct vmm_cpu *c)
 {
-	struct tdx_status s = write_field(c->cpu, &v->vp, VP_FIELD_VMCS_64(VMCS_SHARED_EPT_POINTER),
-					  mmu_shared_root(v->vm).v);
+	const uint64_t root = mmu_shared_root(v->vm).v;
+	struct tdx_status s =
+		write_field(c->cpu, &v->vp, VP_FIELD_VMCS_64(VMCS_SHARED_EPT_POINTER), root);
 
 	atomic_store(&v->cpu, (int)c->index);
+	/* For the VMs whose L1 VMM lets them have shared memory. */
+	for (unsigned l2 = 1; l2 <= v->vm->num_l2_vms && tdx_is_success(s); l2++)
+		s = write_field(c->cpu, &v->vp, VP_FIELD_L2_VMCS_64(l2, VMCS_SHARED_EPT_POINTER),
+				root);
 	if (!tdx_is_success(s))
 		return vm_bug(v->vm, TDH_VP_WR, s, NULL, "setting the shared EPT");
 	if (v->lapic)
@@ -327,7 +336,9 @@ int tdx_vcpu_run(struct tdx_vcpu *v, int cpu, struct tdx_run *run)
 			continue;
 		}
 		before_entry(v, c);
-		s = tdh_vp_enter(c->cpu, &v->vp, &v->regs, NULL);
+		s = v->for_l1 ? tdh_vp_enter_l1(c->cpu, &v->vp, &v->regs, NULL)
+			      : tdh_vp_enter(c->cpu, &v->vp, &v->regs, NULL);
+		v->for_l1 = v->for_l1 && tdx_is_error(s);
 		atomic_fetch_add(&v->exits, 1);
 		unload(v, c);
 		r = vcpu_handle_exit(v, s, run);

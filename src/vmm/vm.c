@@ -2,8 +2,10 @@
 /* A TD from TDH.MNG.CREATE to the last page back. The order of calls is that of KVM (HOST facts, 6
  * and 7); a failure on the way runs the same teardown as the end. */
 #include "abi/ghci.h"
+#include "abi/metadata.h"
 #include "vmm/busy.h"
 #include "device/timers.h"
+#include "vmm/fields.h"
 #include "vmm/lapic.h"
 #include "vmm/mmu.h"
 
@@ -152,7 +154,9 @@ int vm_add_control_page(struct tdx_vm *vm, enum tdx_seamcall leaf)
 
 static int add_tdcs(struct tdx_vm *vm)
 {
-	unsigned n = vm->vmm->info.tdcs_base_size / (unsigned)TDX_PAGE_SIZE;
+	const struct tdx_host_info *info = &vm->vmm->info;
+	unsigned n = (info->tdcs_base_size + vm->num_l2_vms * info->tdcs_size_per_l2_vm) /
+		     (unsigned)TDX_PAGE_SIZE;
 	int err = 0;
 
 	while (vm->ntdcs < n && !err)
@@ -182,12 +186,15 @@ static int fill_params(const struct tdx_vm *vm, const struct tdx_vm_params *p,
 	if ((p->attributes & ~info->attributes_fixed0) || (p->xfam & ~info->xfam_fixed0) ||
 	    (p->xfam & info->xfam_fixed1) != info->xfam_fixed1 || !p->max_vcpus ||
 	    p->max_vcpus > info->max_vcpus_per_td || p->tsc_khz % TSC_UNIT ||
-	    p->tsc_khz / TSC_UNIT > TSC_UNITS_MAX)
+	    p->tsc_khz / TSC_UNIT > TSC_UNITS_MAX || p->num_l2_vms > VM_MAX_L2)
 		return -EINVAL;
+	if (p->num_l2_vms && !info->tdcs_size_per_l2_vm)
+		return -EOPNOTSUPP;
 	memset(t, 0, sizeof(*t));
 	t->attributes = p->attributes;
 	t->xfam = p->xfam;
 	t->max_vcpus = (uint16_t)p->max_vcpus;
+	t->num_l2_vms = (uint8_t)p->num_l2_vms;
 	t->eptp_controls = TDX_EPTP_MT_WB | (p->gpaw52 ? TDX_EPTP_WALK_5 : TDX_EPTP_WALK_4);
 	t->config_flags =
 		(p->rbp_mod ? 0 : TDX_CONFIG_NO_RBP_MOD) | (p->gpaw52 ? TDX_CONFIG_GPAW : 0);
@@ -228,6 +235,26 @@ static int init(struct tdx_vm *vm, const struct tdx_td_params *params)
 	if (tdx_is_success(s))
 		return 0;
 	return vm_fail(vm, TDH_MNG_INIT, s, tdx_is(s, TDX_OPERAND_INVALID) ? -EINVAL : -EIO);
+}
+
+/* Where a table of an L2 VM is missing the host is asked, not the L1 VMM told. */
+static int offer_l2_tables(struct tdx_vm *vm)
+{
+	int err = 0;
+
+	for (unsigned l2 = 1; l2 <= vm->num_l2_vms && !err; l2++) {
+		const uint64_t id =
+			md_td.row[MD_TD_VM_CTLS].id & ~(MD_ID_LAST_FIELD | MD_ID_LAST_ELEMENT);
+		struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
+		struct tdx_status s =
+			tdh_mng_wr(c->cpu, &vm->td, id + l2, VM_CTLS_EPT_VIOLATION_ON_L2_WALK,
+				   VM_CTLS_EPT_VIOLATION_ON_L2_WALK, NULL);
+
+		vmm_put_cpu(c);
+		if (!tdx_is_success(s))
+			err = vm_fail(vm, TDH_MNG_WR, s, -EIO);
+	}
+	return err;
 }
 
 /* The TDCS and TDR pages; the KeyID must be free. */
@@ -294,6 +321,8 @@ static int init_vm(struct tdx_vm *vm, const struct tdx_vm_params *p, bool import
 		err = import ? 0 : fill_params(vm, p, &params); /* there are no vCPUs before */
 	if (!err && p->kvm_hypercalls && !p->irqchip)
 		err = -EINVAL;
+	if (!err && import && p->num_l2_vms)
+		err = -EOPNOTSUPP;
 	if (err)
 		goto out;
 	vm->gpaw52 = p->gpaw52;
@@ -302,6 +331,7 @@ static int init_vm(struct tdx_vm *vm, const struct tdx_vm_params *p, bool import
 	vm->halt_waits = p->halt_waits;
 	vm->apic_bus_hz = p->apic_bus_hz;
 	vm->kvm_calls = p->kvm_hypercalls;
+	vm->num_l2_vms = p->num_l2_vms;
 	vm->attributes = p->attributes;
 	pthread_mutex_lock(&vm->vmm->tdx_lock);
 	err = create(vm);
@@ -312,6 +342,8 @@ static int init_vm(struct tdx_vm *vm, const struct tdx_vm_params *p, bool import
 		err = add_tdcs(vm);
 	if (!err && !import)
 		err = init(vm, &params);
+	if (!err)
+		err = offer_l2_tables(vm);
 	if (!err)
 		err = mmu_init(vm);
 	if (!err)
