@@ -126,6 +126,34 @@ static void interrupted_accept_goes_on_where_it_stopped(void **state)
 	setup_free(&s);
 }
 
+/* Where the bytes become zero at once, the guest and the host still see an entry that counts. */
+static void accept_of_a_large_page_may_clear_it_at_once(void **state)
+{
+	struct setup s = mem_setup();
+	struct test_td td = td_run(&s, 0);
+	struct tdx_regs regs;
+
+	s.m->cfg.lazy_zero = true;
+	mem_must(&s, TDH_MEM_PAGE_AUG, LARGE | TDX_LEVEL_2M, td.tdr, FREE_2M(0));
+	memset(machine_ptr(s.m, FREE_2M(0)), 0xee, TDX_SIZE_2M);
+	memset(machine_ptr(s.m, FREE_2M(1)), 0xee, TDX_PAGE_SIZE);
+	td_must_enter(&s, &td);
+	atomic_store(&s.m->lp[0].irq_countdown, 99);
+	td_tdcall(&s, 0, TDG_MEM_PAGE_ACCEPT, LARGE | TDX_LEVEL_2M, &regs);
+	assert_int_equal(accept_progress(&s, &td), 100);
+	assert_true(is_zero(&s, FREE_2M(0), TDX_SIZE_2M));
+	assert_false(is_zero(&s, FREE_2M(1), TDX_PAGE_SIZE));
+	/* Who writes behind the module's back meanwhile is not seen by the guest. */
+	memset(machine_ptr(s.m, FREE_2M(0) + 100 * TDX_PAGE_SIZE), 0xee, TDX_PAGE_SIZE);
+	*(uint8_t *)machine_ptr(s.m, FREE_2M(0)) = 1;
+	atomic_store(&s.m->lp[0].irq_countdown, -1);
+	td_expect_tdcall(&s, TDX_SUCCESS, TDG_MEM_PAGE_ACCEPT, LARGE | TDX_LEVEL_2M);
+	assert_int_equal(*(uint8_t *)machine_ptr(s.m, FREE_2M(0)), 1);
+	assert_true(is_zero(&s, FREE_2M(0) + TDX_PAGE_SIZE, TDX_SIZE_2M - TDX_PAGE_SIZE));
+	td_kick(&s, 0);
+	setup_free(&s);
+}
+
 static void block_makes_a_half_accepted_page_start_again(void **state)
 {
 	struct setup s = mem_setup();
@@ -222,6 +250,7 @@ int main(void)
 		cmocka_unit_test(accept_of_a_blocked_page_is_shown_to_the_host),
 		cmocka_unit_test(accept_asks_for_the_size_the_host_mapped),
 		cmocka_unit_test(interrupted_accept_goes_on_where_it_stopped),
+		cmocka_unit_test(accept_of_a_large_page_may_clear_it_at_once),
 		cmocka_unit_test(block_makes_a_half_accepted_page_start_again),
 		cmocka_unit_test(guest_waits_behind_a_host_that_was_refused),
 		cmocka_unit_test(attributes_tell_the_mapping_and_whether_it_waits),

@@ -38,6 +38,7 @@ static struct tdx_model *new_machine(const struct run_session *s, char *err, siz
 	tdx_model_default(&cfg);
 	cfg.lps = s->o.cpus;
 	cfg.pkgs = s->o.packages;
+	cfg.lazy_zero = true;
 	cfg.fms = run_cpu_fms(s->o.cpu);
 	cfg.partial_write_mce = s->o.erratum == RUN_PARTIAL_WRITE;
 	if (s->o.seed)

@@ -51,6 +51,7 @@ static void set_config(const struct board_config *cfg, struct machine_config *mc
 	machine_default_config(mc);
 	mc->lps = cfg->cpus;
 	mc->pkgs = cfg->packages;
+	mc->lazy_zero = true;
 	mc->partial_write_mce = cfg->partial_write;
 	if (cfg->seed)
 		mc->seed = cfg->seed;

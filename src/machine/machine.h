@@ -76,6 +76,8 @@ struct machine_config {
 	bool integrity;	 /* a read under the wrong KeyID poisons (else it just returns the bytes) */
 	bool shared_ram; /* RAM is a sealed file that other processes may map (machine.ram_fd). Most
 			  * hosts give files no large pages, and walks then miss the host's TLB. */
+	bool lazy_zero;	 /* a large page that becomes zero costs memory when it is touched again;
+			  * nobody  may have mapped anything over RAM */
 	bool real_time;	 /* the TSC runs with the host's clock; else it steps when it is read */
 	bool partial_write_mce; /* SPR/EMR erratum: a partial write to ex-private lines poisons them
 				 */
@@ -317,6 +319,9 @@ void machine_hkid_freed(const struct machine_lp *lp, unsigned hkid_);
 int machine_read(struct machine_lp *lp, uint64_t pa, void *buf, size_t len);
 int machine_write(struct machine_lp *lp, uint64_t pa, const void *buf, size_t len);
 int machine_movdir64b_zero(struct machine_lp *lp, uint64_t pa, size_t len);
+/* The bytes of a large page become zero without being written. False: they are as they were, as
+ * this machine cannot (cfg.lazy_zero). Who owns the page's lines does not change. */
+bool machine_zero_lazily(struct machine *m, uint64_t pa);
 /* For a host in binary, whose processors access RAM themselves, while tracking: what a load or
  * store of the page that is about to be made means; direct stores that have been made, on one page.
  * False: a load from there is a machine check. */

@@ -6,6 +6,7 @@
 #include <emmintrin.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "machine/coherency.h"
 #include "machine/page.h"
@@ -170,6 +171,12 @@ static void stream_zero(void *p, size_t len)
 	for (__m128i *to = p, *end = to + len / sizeof(*to); to < end; to++)
 		_mm_stream_si128(to, zero);
 	_mm_sfence();
+}
+
+bool machine_zero_lazily(struct machine *m, uint64_t pa)
+{
+	return m->cfg.lazy_zero && m->ram_fd < 0 &&
+	       madvise(m->ram + pa, TDX_SIZE_2M, MADV_DONTNEED) == 0;
 }
 
 int machine_movdir64b_zero(struct machine_lp *lp, uint64_t raw, size_t len)

@@ -95,6 +95,7 @@ static int make_file(struct machine *m)
 		err = copy_ram(map, m->ram, file);
 		close(map->fd);
 	}
+	m->cfg.lazy_zero = false;
 	if (!err && mmap(m->ram, m->cfg.mem_end, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, file, 0) == MAP_FAILED)
 		err = -errno;

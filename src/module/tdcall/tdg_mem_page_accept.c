@@ -39,19 +39,22 @@ static enum verdict judge(struct tx *tx, bool reached, struct sept_ref *ref,
 	return sept_allows(tx->leaf, ref->value) ? ACCEPTABLE : VIOLATION;
 }
 
-static void clear(const struct tx *tx, uint64_t pa)
+static void clear(const struct tx *tx, uint64_t pa, bool is_zero)
 {
-	__builtin_memset(machine_ptr(tx->m, pa), 0, TDX_PAGE_SIZE);
+	if (!is_zero)
+		__builtin_memset(machine_ptr(tx->m, pa), 0, TDX_PAGE_SIZE);
 	machine_wrote_guest(tx->lp->hw, pa, tx->lp->tdr->hkid);
 }
 
-/* The entry after as many chunks as the next interrupt allows; done: it was the last. */
+/* The entry after as many chunks as the next interrupt allows; done: it was the last. All bytes may
+ * become zero with the first chunk, as nobody may look at the page before the last. */
 static uint64_t clear_chunks(const struct tx *tx, uint64_t page, uint64_t entry, bool *done)
 {
 	unsigned chunk = (unsigned)((entry & SEPT_ACCEPT_MASK) >> SEPT_ACCEPT_SHIFT);
+	const bool is_zero = chunk == 0 && machine_zero_lazily(tx->m, page);
 
 	do {
-		clear(tx, page + chunk * TDX_PAGE_SIZE);
+		clear(tx, page + chunk * TDX_PAGE_SIZE, is_zero);
 		chunk++;
 	} while (chunk < CHUNKS && !machine_irq_pending_guest(tx->lp->hw));
 	*done = chunk == CHUNKS;
@@ -79,7 +82,7 @@ static void commit(struct tx *tx, const struct sept_ref *ref)
 		return;
 	}
 	if (ref->level == TDX_LEVEL_4K)
-		clear(tx, page);
+		clear(tx, page, false);
 	else
 		entry = clear_chunks(tx, page, entry, &done);
 	if (!done) {
