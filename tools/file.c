@@ -6,16 +6,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tools/file.h"
 #include "tools/verbs.h"
+
+#define LARGE (4u << 20)
+
+/* Kernels and initial file systems have tens of thousands of small pages. A wish. */
+static uint8_t *large(uint8_t *buf, size_t size)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from = (uintptr_t)buf | (page - 1);
+
+	if (buf && size >= LARGE)
+		(void)madvise((void *)(from + 1), size - page, MADV_HUGEPAGE);
+	return buf;
+}
 
 static int read_all(FILE *f, size_t max, size_t guess, file_like *like, uint8_t **data,
 		    size_t *size)
 {
 	size_t room = guess < max ? guess : max;
-	uint8_t *buf = malloc(room + 1);
+	uint8_t *buf = large(malloc(room + 1), room);
 	bool seen = false;
 	size_t n = 0;
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "vmm/boot_firmware.h"
 #include "vmm/boot_kernel.h"
@@ -85,6 +86,16 @@ static int refuse(char *err, size_t errlen, const char *why)
 	return -EINVAL;
 }
 
+/* A wish: an image has tens of thousands of small pages. */
+static void ask_for_large(uint8_t *p, size_t size)
+{
+	const uintptr_t first = ((uintptr_t)p + TDX_SIZE_2M - 1) & ~(uintptr_t)(TDX_SIZE_2M - 1);
+	const uintptr_t end = ((uintptr_t)p + size) & ~(uintptr_t)(TDX_SIZE_2M - 1);
+
+	if (first < end)
+		(void)madvise((void *)first, end - first, MADV_HUGEPAGE);
+}
+
 int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char *err, size_t errlen)
 {
 	size_t cmdline = strlen(boot->cmdline) + 1, payload, initrd_at, total;
@@ -113,6 +124,7 @@ int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char 
 	p = calloc(1, total);
 	if (!p)
 		return -ENOMEM;
+	ask_for_large(p, total);
 	for (unsigned i = 0; i < k.nruns; i++)
 		memcpy(p + k.run[i].at, (const uint8_t *)boot->kernel + k.run[i].offset,
 		       k.run[i].size);
