@@ -73,6 +73,25 @@ static unsigned first_part(const struct x86_block *b)
 	return b->len < here ? b->len : here;
 }
 
+/* Segments are large pages, but for the first, as most processors need no more than some of it. */
+static uint8_t *map_arena(void)
+{
+	const size_t size = (size_t)SEGMENTS * SEGMENT_SIZE;
+	uint8_t *p = mmap(NULL, size + SEGMENT_SIZE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t before;
+
+	if (p == MAP_FAILED)
+		return p;
+	before = -(uintptr_t)p & (SEGMENT_SIZE - 1);
+	if (before)
+		munmap(p, before);
+	p += before;
+	munmap(p + size, SEGMENT_SIZE - before);
+	(void)madvise(p + SEGMENT_SIZE, size - SEGMENT_SIZE, MADV_HUGEPAGE);
+	return p;
+}
+
 int x86_cache_init(struct x86_cpu *cpu)
 {
 	struct x86_cache *c = calloc(1, sizeof(*c));
@@ -81,8 +100,7 @@ int x86_cache_init(struct x86_cpu *cpu)
 		return -ENOMEM;
 	c->hash_bits = 12;
 	c->places = calloc(HASH_LEAST, sizeof(*c->places));
-	c->arena = mmap(NULL, (size_t)SEGMENTS * SEGMENT_SIZE, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	c->arena = map_arena();
 	if (!c->places || c->arena == MAP_FAILED) {
 		free(c->places);
 		free(c);

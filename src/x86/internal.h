@@ -23,14 +23,15 @@ typedef void x86_helper(struct x86_cpu *cpu, void *dst, const void *src, unsigne
  * good while gen is the processor's of that kind (which: its offset in struct x86_cpu). The block
  * that a link leads to has it in its list, and takes `to` back when it is dropped. */
 struct x86_link {
+	uint64_t gen; /* the first four are all that is looked at on the way: one line of a cache */
+	uint64_t which;
+	const void *code; /* of `to`, with the translator */
 	const struct x86_op *to;
-	uint64_t gen;
 	int64_t delta;
 	uint64_t mask; /* of the RIP that comes out */
-	uint64_t which;
 	struct x86_link *next_in, **prev_in;
-	const void *code; /* of `to`, with the translator */
 };
+static_assert(sizeof(struct x86_link) == 64, "its first half is in one line");
 
 struct x86_op {
 	x86_fn *fn;

@@ -12,6 +12,7 @@
 #define POOL_SIZE (256u << 20)
 #define CHUNKS	  (POOL_SIZE / XL_CHUNK)
 #define GUARD	  (64u << 10)
+#define LARGE	  (2u << 20)
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008u
@@ -24,13 +25,21 @@ struct xl_pool {
 	bool taken[CHUNKS];
 };
 
-/* Address space with nothing in it on either side of size bytes. */
-static uint8_t *reserve(size_t size)
+/* Address space for the pool that begins at a large page, with nothing in it on either side. */
+static uint8_t *reserve(void)
 {
-	uint8_t *p = mmap(NULL, size + 2 * GUARD, PROT_NONE,
+	const size_t size = POOL_SIZE + 2 * GUARD;
+	uint8_t *p = mmap(NULL, size + LARGE, PROT_NONE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t before;
 
-	return p == MAP_FAILED ? NULL : p + GUARD;
+	if (p == MAP_FAILED)
+		return NULL;
+	before = -((uintptr_t)p + GUARD) & (LARGE - 1);
+	if (before)
+		munmap(p, before);
+	munmap(p + before + size, LARGE - before);
+	return p + before + GUARD;
 }
 
 static void release(uint8_t *p)
@@ -48,14 +57,19 @@ static bool map_twice(struct xl_pool *pool)
 		fd = memfd_create("swtdx-code", MFD_CLOEXEC);
 	if (fd < 0)
 		return false;
-	pool->rw = reserve(POOL_SIZE);
-	pool->rx = reserve(POOL_SIZE);
+	pool->rw = reserve();
+	pool->rx = reserve();
 	done = pool->rw && pool->rx && ftruncate(fd, POOL_SIZE) == 0 &&
 	       mmap(pool->rw, POOL_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) !=
 		       MAP_FAILED &&
 	       mmap(pool->rx, POOL_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) !=
 		       MAP_FAILED;
 	close(fd);
+	/* Emitted code lies far apart. A wish: most hosts give files no large pages. */
+	if (done) {
+		(void)madvise(pool->rw, POOL_SIZE, MADV_HUGEPAGE);
+		(void)madvise(pool->rx, POOL_SIZE, MADV_HUGEPAGE);
+	}
 	return done;
 }
 
