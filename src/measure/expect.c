@@ -86,7 +86,7 @@ int maker_pe(struct maker *m, const char *what, const struct tdx_expect_bytes *b
 	return rc;
 }
 
-int maker_wide(struct maker *m, const char *type, const char *what, const char *text,
+int maker_wide(struct maker *m, const char *type, const char *what, const char *text, bool zero,
 	       const char *from)
 {
 	size_t n = strlen(text);
@@ -97,7 +97,7 @@ int maker_wide(struct maker *m, const char *type, const char *what, const char *
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		wide[2 * i] = (uint8_t)text[i];
-	rc = maker_of(m, 2, type, what, wide, 2 * (n + 1), from);
+	rc = maker_of(m, 2, type, what, wide, 2 * (n + zero), from);
 	free(wide);
 	return rc;
 }
@@ -123,7 +123,7 @@ static int add_direct_options(struct maker *m)
 
 	if (n < 0)
 		return -ENOMEM;
-	rc = expect_stub(m, text, &m->in->initrd,
+	rc = expect_stub(m, text, true, &m->in->initrd,
 			 "UTF-16 of what the firmware gives, with initrd=initrd, and its zero");
 	free(text);
 	return rc;
@@ -164,30 +164,22 @@ static int from_disk(struct maker *m)
 
 static int grub(struct maker *m)
 {
-	static const char not_known[] = "missing: what shim's lists and variables hold";
 	int rc = from_disk(m);
 
 	if (!rc)
-		maker_add(m, 0, "EV_EFI_VARIABLE_AUTHORITY",
-			  "keys and lists that vouched for the images")
-			->from = not_known;
+		rc = expect_shim_authority(m);
 	if (!rc)
 		rc = maker_pe(m, "PE image: shim", &m->shim, "Authenticode of the file",
 			      "missing: shim, as it is on the disk");
 	if (!rc)
-		maker_add(m, 2, "EV_IPL", "shim: MokList, MokListX, MokListTrusted")->from =
-			not_known;
+		rc = expect_shim_lists(m);
+	if (!rc)
+		rc = expect_grub_authority(m);
 	if (!rc)
 		rc = maker_pe(m, "PE image: GRUB", &m->grub, "Authenticode of the file",
 			      "missing: GRUB, as it is on the disk");
 	if (!rc)
-		maker_add(m, 2, "EV_IPL", "GRUB's commands and files, where it measures them")
-			->from = "missing: what its configuration does at boot";
-	if (!rc)
-		rc = maker_pe(m, "PE image: kernel", &m->kernel, "Authenticode of the file", NULL);
-	if (!rc)
-		rc = expect_stub(m, m->in->append ? m->in->append : "", &m->in->initrd,
-				 "UTF-16 of the command line as GRUB gives it, and its zero");
+		rc = expect_grub(m);
 	return rc ? rc : add_exit(m);
 }
 

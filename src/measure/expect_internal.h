@@ -42,9 +42,18 @@ int maker_action(struct maker *m, const char *text);
 /* The bytes of an image that is started, by what Authenticode signs. */
 int maker_pe(struct maker *m, const char *what, const struct tdx_expect_bytes *b, const char *from,
 	     const char *missing);
-/* Text as UTF-16 with its zero. */
-int maker_wide(struct maker *m, const char *type, const char *what, const char *text,
+/* Text as UTF-16, with its zero or without. */
+int maker_wide(struct maker *m, const char *type, const char *what, const char *text, bool zero,
 	       const char *from);
+
+/* A variable as UEFI_VARIABLE_DATA, in RTMR 0. */
+int maker_variable(struct maker *m, const char *type, const uint8_t guid[16], const char *name,
+		   const void *data, size_t size, const char *from);
+
+/* The firmware's configuration volume; NULL: it has none. */
+const uint8_t *expect_configuration(const struct maker *m, size_t *len);
+/* Will Secure Boot be on? */
+bool expect_secure_boot(const struct maker *m);
 
 /* RTMR 0: TD HOB, configuration, Secure Boot's variables, fw_cfg. */
 int expect_platform(struct maker *m);
@@ -53,14 +62,24 @@ int expect_boot_options(struct maker *m);
 
 /* RTMR 1: the kernel as QEMU gives it to the firmware. */
 int expect_direct_kernel(struct maker *m);
-/* The command line and the initrd, by Linux's stub; bytes without p: no initrd. */
-int expect_stub(struct maker *m, const char *cmdline, const struct tdx_expect_bytes *initrd,
-		const char *from);
+/* The command line, with its zero or as long as it is, and the initrd, by Linux's stub; bytes
+ * without p: no initrd. */
+int expect_stub(struct maker *m, const char *cmdline, bool zero,
+		const struct tdx_expect_bytes *initrd, const char *from);
 
 /* The disk's loader and what it starts, as far as they were not given. */
 int expect_find_on_disk(struct maker *m);
 /* The partition table's event. */
 int expect_partitions(struct maker *m);
+
+/* shim: the key of the firmware's that vouches for it, its lists, its key that vouches for GRUB. */
+int expect_shim_authority(struct maker *m);
+int expect_shim_lists(struct maker *m);
+int expect_grub_authority(struct maker *m);
+/* 16 of 16.1; 0: not a shim that says so. */
+unsigned expect_shim_version(const struct maker *m);
+/* What GRUB and the kernel that it starts make of RTMR 1 and 2. */
+int expect_grub(struct maker *m);
 
 /* A structure's length with its texts, which two zeros end; 0: it is cut. */
 size_t smbios_structure(const uint8_t *p, size_t left);

@@ -70,8 +70,8 @@ int expect_direct_kernel(struct maker *m)
 }
 
 /* The options it was given, in UTF-16, and the initrd. */
-int expect_stub(struct maker *m, const char *cmdline, const struct tdx_expect_bytes *initrd,
-		const char *from)
+int expect_stub(struct maker *m, const char *cmdline, bool zero,
+		const struct tdx_expect_bytes *initrd, const char *from)
 {
 	int rc;
 
@@ -79,7 +79,7 @@ int expect_stub(struct maker *m, const char *cmdline, const struct tdx_expect_by
 		if ((unsigned char)*c >= 0x80)
 			return maker_refuse(m, "a command line that is not ASCII");
 	rc = maker_wide(m, "EV_EVENT_TAG", "kernel command line (LOADED_IMAGE::LoadOptions)",
-			cmdline, from);
+			cmdline, zero, from);
 	if (!rc && initrd->p)
 		rc = maker_of(m, 2, "EV_EVENT_TAG", "initrd (Linux initrd)", initrd->p, initrd->len,
 			      "what the loader hands on");

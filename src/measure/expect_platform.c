@@ -135,9 +135,8 @@ static int add_cached(struct maker *m)
 
 /* --- Secure Boot --- */
 
-/* UEFI_VARIABLE_DATA, which is what is measured of a variable that configures. */
-static int add_variable(struct maker *m, const uint8_t guid[16], const char *name, const void *data,
-			size_t size, const char *from)
+int maker_variable(struct maker *m, const char *type, const uint8_t guid[16], const char *name,
+		   const void *data, size_t size, const char *from)
 {
 	size_t n = strlen(name), len = 32 + 2 * n + size;
 	uint8_t *p = calloc(1, len);
@@ -154,32 +153,52 @@ static int add_variable(struct maker *m, const uint8_t guid[16], const char *nam
 	if (size)
 		memcpy(p + 32 + 2 * n, data, size);
 	snprintf(what, sizeof(what), "variable %s, %zu bytes", name, size);
-	rc = maker_of(m, 0, "EV_EFI_VARIABLE_DRIVER_CONFIG", what, p, len, from);
+	rc = maker_of(m, 0, type, what, p, len, from);
 	free(p);
 	return rc;
 }
 
-/* SecureBoot itself is made at boot, by a build that has it: on for a platform with a key, unless
- * that is switched off. A build without it has no such variable. */
+static const char configures[] = "EV_EFI_VARIABLE_DRIVER_CONFIG";
+
+const uint8_t *expect_configuration(const struct maker *m, size_t *len)
+{
+	const struct tdx_tdvf_section *s = volume(m);
+
+	*len = s ? s->raw_size : 0;
+	return s ? (const uint8_t *)m->in->firmware.p + s->data_offset : NULL;
+}
+
+/* On for a platform with a key, unless that is switched off. */
+bool expect_secure_boot(const struct maker *m)
+{
+	size_t len, pk, enable;
+	const uint8_t *cfv = expect_configuration(m, &len), *on;
+
+	if (!cfv)
+		return false;
+	tdx_varstore_find(cfv, len, efi_global_variable, "PK", &pk);
+	on = tdx_varstore_find(cfv, len, enable_guid, "SecureBootEnable", &enable);
+	return pk && (!enable || on[0]);
+}
+
+/* SecureBoot itself is made at boot, by a build that has it. A build without it has no such
+ * variable.
+ */
 static int add_secure_boot_state(struct maker *m, const uint8_t *cfv, size_t len)
 {
-	size_t pk, enable;
-	const uint8_t *on;
-	uint8_t state;
+	size_t pk;
+	uint8_t state = expect_secure_boot(m);
 	bool has;
 
 	tdx_varstore_find(cfv, len, efi_global_variable, "PK", &pk);
-	on = tdx_varstore_find(cfv, len, enable_guid, "SecureBootEnable", &enable);
 	if (!m->in->unpacked.p && !pk && m->in->ovmf == TDX_EXPECT_OVMF_NEW) {
-		maker_add(m, 0, "EV_EFI_VARIABLE_DRIVER_CONFIG", "variable SecureBoot")->from =
-			volumes_missing;
+		maker_add(m, 0, configures, "variable SecureBoot")->from = volumes_missing;
 		return 0;
 	}
 	has = pk || has_file(m, secure_boot_driver, FFS_DRIVER);
-	state = (uint8_t)(pk && (!enable || on[0]));
-	return add_variable(m, efi_global_variable, "SecureBoot", &state, has,
-			    has ? "the keys in the configuration volume"
-				: "a build without Secure Boot");
+	return maker_variable(m, configures, efi_global_variable, "SecureBoot", &state, has,
+			      has ? "the keys in the configuration volume"
+				  : "a build without Secure Boot");
 }
 
 static int add_secure_boot(struct maker *m, const uint8_t *cfv, size_t len)
@@ -200,8 +219,8 @@ static int add_secure_boot(struct maker *m, const uint8_t *cfv, size_t len)
 		const void *p = tdx_varstore_find(cfv, len, keys[i].guid, keys[i].name, &size);
 
 		if (p || keys[i].always)
-			rc = add_variable(m, keys[i].guid, keys[i].name, p, size,
-					  "the firmware's configuration volume");
+			rc = maker_variable(m, configures, keys[i].guid, keys[i].name, p, size,
+					    "the firmware's configuration volume");
 	}
 	return rc;
 }
@@ -247,22 +266,21 @@ static int add_acpi(struct maker *m)
 
 int expect_platform(struct maker *m)
 {
-	const struct tdx_tdvf_section *s = volume(m);
-	const uint8_t *cfv;
+	size_t len;
+	const uint8_t *cfv = expect_configuration(m, &len);
 	int rc;
 
-	if (!s)
+	if (!cfv)
 		return maker_refuse(m, "the firmware has no configuration volume (CFV)");
-	cfv = (const uint8_t *)m->in->firmware.p + s->data_offset;
 	rc = add_hob(m);
 	if (!rc)
 		rc = maker_of(m, 0, "EV_EFI_PLATFORM_FIRMWARE_BLOB2", "configuration volume (CFV)",
-			      cfv, s->raw_size, "the firmware image");
+			      cfv, len, "the firmware image");
 	if (!rc && (has_text(&m->in->firmware, "QEMU FW CFG") ||
 		    has_text(&m->in->unpacked, "QEMU FW CFG")))
 		rc = add_cached(m);
 	if (!rc)
-		rc = add_secure_boot(m, cfv, s->raw_size);
+		rc = add_secure_boot(m, cfv, len);
 	if (!rc)
 		rc = maker_separator(m, 0);
 	return rc ? rc : add_acpi(m);

@@ -324,7 +324,7 @@ static int add_handed_on(struct maker *m, unsigned version)
 	int rc = cmdline ? make_initrd(m, version, &r) : -ENOMEM;
 
 	if (!rc)
-		rc = expect_stub(m, cmdline,
+		rc = expect_stub(m, cmdline, true,
 				 &(const struct tdx_expect_bytes){r.parts ? r.p : NULL, r.len},
 				 "UTF-16 of the section .cmdline, and its zero");
 	free(cmdline);

@@ -54,6 +54,9 @@ int tdvf_find(const uint8_t *image, size_t len, uint32_t *offset, struct tdx_tdv
 
 int tdvf_fail(struct tdx_tdvf_error *err, struct tdx_tdvf_error e);
 
+/* The signatures at the end of a PE image, one after the other; NULL: it has none. */
+const uint8_t *pe_certificates(const void *image, size_t len, size_t *size);
+
 /* Of variables (UEFI 2.10, 3.3 and 32.6.1), as they are in memory. */
 extern const uint8_t efi_global_variable[16];
 extern const uint8_t efi_image_security[16];

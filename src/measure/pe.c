@@ -16,6 +16,9 @@
 enum {
 	DOS_PE_OFFSET = 0x3c,
 	COFF_SECTIONS = 2,
+	COFF_SYMBOLS = 8, /* where, and how many; long names of sections are behind them */
+	COFF_NSYMBOLS = 12,
+	COFF_SYMBOL_SIZE = 18,
 	COFF_OPTIONAL_SIZE = 16,
 	COFF_SIZE = 20,
 	OPT_HEADERS_SIZE = 60,
@@ -40,6 +43,7 @@ struct pe {
 	size_t checksum, security, headers; /* offsets, and the size of the headers */
 	size_t security_size;		    /* of that entry, 0: there is none */
 	size_t table;			    /* of the sections */
+	uint64_t names;			    /* long ones, past the end where there are none */
 	unsigned nsections;
 	uint64_t cert_size;
 };
@@ -73,6 +77,10 @@ static bool open_pe(const void *image, size_t len, struct pe *pe)
 	pe->headers = le32(p + opt + OPT_HEADERS_SIZE);
 	pe->table = (size_t)opt + le16(p + coff + COFF_OPTIONAL_SIZE);
 	pe->nsections = le16(p + coff + COFF_SECTIONS);
+	pe->names = le32(p + coff + COFF_SYMBOLS)
+			    ? le32(p + coff + COFF_SYMBOLS) +
+				      (uint64_t)le32(p + coff + COFF_NSYMBOLS) * COFF_SYMBOL_SIZE
+			    : len;
 	return pe->nsections <= SECTIONS_MAX && pe->headers >= pe->security + pe->security_size &&
 	       pe->headers <= len && inside(pe->table, (uint64_t)pe->nsections * SECTION_SIZE, len);
 }
@@ -147,6 +155,19 @@ int tdx_pe_authenticode(const void *image, size_t len, struct tdx_digest *out)
 	return rc;
 }
 
+/* A name is up to eight bytes, or a slash and the decimal offset of a longer one. */
+static bool section_is(const struct pe *pe, const uint8_t *s, const char *name)
+{
+	const size_t size = strlen(name) + 1;
+	uint64_t at = 0;
+
+	if (s[0] != '/')
+		return !strncmp((const char *)s, name, 8);
+	for (unsigned i = 1; i < 8 && s[i] >= '0' && s[i] <= '9'; i++)
+		at = at * 10 + s[i] - '0';
+	return inside(pe->names + at, size, pe->len) && !memcmp(pe->p + pe->names + at, name, size);
+}
+
 const void *tdx_pe_section(const void *image, size_t len, const char *name, size_t *size)
 {
 	struct pe pe;
@@ -159,10 +180,25 @@ const void *tdx_pe_section(const void *image, size_t len, const char *name, size
 		uint64_t raw = le32(s + SECTION_RAW_SIZE),
 			 in_memory = le32(s + SECTION_VIRTUAL_SIZE);
 
-		if (strncmp((const char *)s, name, 8) || !inside(le32(s + SECTION_RAW), raw, len))
+		if (!section_is(&pe, s, name) || !inside(le32(s + SECTION_RAW), raw, len))
 			continue;
 		*size = (size_t)(in_memory < raw ? in_memory : raw);
 		return pe.p + le32(s + SECTION_RAW);
 	}
 	return NULL;
+}
+
+const uint8_t *pe_certificates(const void *image, size_t len, size_t *size)
+{
+	struct pe pe;
+	uint64_t at;
+
+	*size = 0;
+	if (!open_pe(image, len, &pe) || !pe.security_size)
+		return NULL;
+	at = le32(pe.p + pe.security);
+	if (!pe.cert_size || !inside(at, pe.cert_size, len))
+		return NULL;
+	*size = (size_t)pe.cert_size;
+	return pe.p + at;
 }
