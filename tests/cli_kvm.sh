@@ -20,7 +20,7 @@ silent() { ! grep -q -- "$1" "$dir/err" || fail "says \"$1\""; }
 
 expect 0 "$swtdx" kvm --missing -- "$client"
 says simulated
-says 'missing: request 0xaead (KVM_KVMCLOCK_CTRL) on a vCPU'
+says 'missing: request 0xaec1 (KVM_GET_SUPPORTED_HV_CPUID) on a vCPU'
 silent 'not come back'
 says 'triple fault: #UD'
 expect 0 "$swtdx" kvm --quiet -- "$client" fork

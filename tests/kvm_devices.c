@@ -28,7 +28,7 @@ static long region(struct client *c, const struct kvm_memory_region2 *m)
 
 /* --- memory --- */
 
-static void guest_memfds_are_whole_pages_without_flags(void **state)
+static void guest_memfds_are_whole_pages_of_known_flags(void **state)
 {
 	struct client *c = *state;
 	struct kvm_guest_memfd g = {.size = 4095};
@@ -40,7 +40,7 @@ static void guest_memfds_are_whole_pages_without_flags(void **state)
 	assert_int_equal(client_ioctl(c, c->vm, KVM_CREATE_GUEST_MEMFD, &g), -EINVAL);
 	g.size = 1ull << 63;
 	assert_int_equal(client_ioctl(c, c->vm, KVM_CREATE_GUEST_MEMFD, &g), -EINVAL);
-	g = (struct kvm_guest_memfd){.size = 4096, .flags = 1};
+	g = (struct kvm_guest_memfd){.size = 4096, .flags = 2};
 	assert_int_equal(client_ioctl(c, c->vm, KVM_CREATE_GUEST_MEMFD, &g), -EINVAL);
 	g.flags = 0;
 	fd = (int)client_ioctl(c, c->vm, KVM_CREATE_GUEST_MEMFD, &g);
@@ -365,7 +365,7 @@ static void ioeventfds_are_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(guest_memfds_are_whole_pages_without_flags),
+		CASE(guest_memfds_are_whole_pages_of_known_flags),
 		CASE(slots_are_checked_in_kvms_order),
 		CASE(slots_of_a_guest_memfd_do_not_change),
 		CASE(slots_and_attributes_may_come_before_the_td),

@@ -111,7 +111,7 @@ static void runs(void)
 	CHECK(ioctl(vcpu, KVM_RUN, 0) == -1 && errno == EINTR);
 	CHECK(run->exit_reason == KVM_EXIT_INTR);
 	pthread_join(other, NULL);
-	CHECK(ioctl(vcpu, KVM_IO(0xad), 0) == -1 && errno == EINVAL); /* for --missing */
+	CHECK(ioctl(vcpu, KVM_IO(0xc1), 0) == -1 && errno == EINVAL); /* for --missing */
 }
 
 /* As QEMU's -daemonize: the child goes on with what the parent has opened. */

@@ -170,10 +170,12 @@ static int list(void)
 
 	printf("# Requests and capabilities of the simulated /dev/kvm\n\n"
 	       "`swtdx kvm --list` prints this.\n\n");
-	printf("| request | of | here | |\n|---|---|---|---|\n");
+	printf("Answered by a function of `src/kvm`, or in the same way whatever is asked; as which "
+	       "function of Linux 7.3.\n\n"
+	       "| request | of | answered by | as Linux' |\n|---|---|---|---|\n");
 	for (unsigned i = 0; kvm_request_row(i, &request); i++)
-		printf("| %s | %s | %s | %s |\n", request.name, request.of,
-		       request.answered ? "yes" : "no", request.why);
+		printf("| %s | %s | %s%s | %s |\n", request.name, request.of,
+		       request.answered ? request.by : "not here: ", request.why, request.as);
 	printf("\n| capability | number | answer | |\n|---|---|---|---|\n");
 	for (unsigned i = 0; kvm_cap_row(i, &cap); i++)
 		printf("| %s | %u | %s | %s |\n", cap.name, cap.number, cap.answer, cap.why);

@@ -393,6 +393,10 @@ int tdx_vcpu_watch(struct tdx_vcpu *vcpu, const volatile uint8_t *byte);
  * -EOPNOTSUPP: not runnable yet; -EINVAL: the shared bit is set; -ENOENT: no slot; -EFAULT:
  * private, and the slot can have no such pages; -ENOMEM; -EIO. */
 int tdx_vcpu_prefault(struct tdx_vcpu *vcpu, tdx_gpa_t gpa_);
+/* Rounds so far in which translations of private memory were taken from all vCPUs
+ * (TDH.MEM.TRACK and a kick); any thread. */
+uint64_t tdx_vm_tracks(const struct tdx_vm *vm);
+
 /* TD exits so far; any thread. */
 uint64_t tdx_vcpu_exits(const struct tdx_vcpu *vcpu);
 /* What TDG.VP.VMCALL<CPUID> answers from now on, for leaves that are not there all zero. Copied;
@@ -402,6 +406,9 @@ int tdx_vcpu_set_cpuid(struct tdx_vcpu *vcpu, const struct tdx_vm_cpuid *cpuid, 
  * not. False: no such MSR, or not this value. Not while the vCPU runs. */
 bool tdx_vcpu_rdmsr(struct tdx_vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool tdx_vcpu_wrmsr(struct tdx_vcpu *vcpu, uint32_t msr, uint64_t value);
+/* What the module adds to the host's TSC, scaled, for this TD; 0 without irqchip. */
+uint64_t tdx_vcpu_tsc_offset(const struct tdx_vcpu *vcpu);
+
 /* An NMI; two before the vCPU takes one are one. Any thread. */
 void tdx_vcpu_nmi(struct tdx_vcpu *vcpu);
 

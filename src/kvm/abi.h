@@ -22,6 +22,8 @@ enum {
 	KVM_LIMIT_VCPU_ID = 4096,
 	KVM_LIMIT_MCE_BANKS = 32,
 	KVM_LIMIT_TSC_KHZ = 0x7fffffff,
+	KVM_XSAVE_SIZE = 4096,
+	KVM_GUESTDBG_VALID = 0x1f0003, /* flags of KVM_SET_GUEST_DEBUG */
 };
 #define KVM_LIMIT_SLOT_PAGES ((1ull << 31) - 1)
 #define KVM_LIMIT_TSS_ADDR   0xffffd000ull
@@ -34,6 +36,10 @@ struct kvm_cpuid_entry {
 	uint32_t padding[3];
 };
 enum { KVM_CPUID_SIGNIFICANT_INDEX = 1 };
+
+struct kvm_cpuid_old { /* KVM_SET_CPUID's */
+	uint32_t function, eax, ebx, ecx, edx, padding;
+};
 
 struct kvm_cpuid_list {
 	uint32_t nent, padding;
@@ -76,6 +82,7 @@ enum { KVM_REGION_LOG_DIRTY = 1, KVM_REGION_READONLY = 2, KVM_REGION_GUEST_MEMFD
 struct kvm_guest_memfd {
 	uint64_t size, flags, reserved[6];
 };
+enum { KVM_GUEST_MEMFD_MMAP = 1 };
 
 struct kvm_attributes {
 	uint64_t address, size, attributes, flags;
@@ -95,6 +102,7 @@ struct kvm_route {
 	} u;
 };
 enum { KVM_ROUTE_IRQCHIP = 1, KVM_ROUTE_MSI = 2 };
+enum { KVM_ROUTE_VALID_DEVID = 1 }; /* of an MSI's flags: taken, and of no use on x86 */
 
 struct kvm_routing {
 	uint32_t nr, flags;
@@ -154,6 +162,78 @@ enum {
 	KVM_MP_SIPI_RECEIVED = 4,
 	KVM_MP_AP_RESET_HOLD = 9,
 };
+
+/* KVM_GET_VCPU_EVENTS. */
+struct kvm_events {
+	struct {
+		uint8_t injected, nr, has_error_code, pending;
+		uint32_t error_code;
+	} exception;
+	struct {
+		uint8_t injected, nr, soft, shadow;
+	} interrupt;
+	struct {
+		uint8_t injected, pending, masked, pad;
+	} nmi;
+	uint32_t sipi_vector, flags;
+	struct {
+		uint8_t smm, pending, smm_inside_nmi, latched_init;
+	} smi;
+	struct {
+		uint8_t pending;
+	} triple_fault;
+	uint8_t reserved[26];
+	uint8_t exception_has_payload;
+	uint64_t exception_payload;
+};
+enum {
+	KVM_EVENTS_NMI_PENDING = 1,
+	KVM_EVENTS_SIPI_VECTOR = 2,
+	KVM_EVENTS_SHADOW = 4,
+	KVM_EVENTS_SMM = 8,
+	KVM_EVENTS_PAYLOAD = 16,
+	KVM_EVENTS_TRIPLE_FAULT = 32,
+};
+
+struct kvm_mce {
+	uint64_t status, addr, misc, mcg_status;
+	uint8_t bank, pad1[7];
+	uint64_t pad2[3];
+};
+
+struct kvm_translation {
+	uint64_t linear_address, physical_address;
+	uint8_t valid, writeable, usermode, pad[5];
+};
+
+struct kvm_device_attr {
+	uint32_t flags, group;
+	uint64_t attr, addr;
+};
+enum { KVM_ATTR_XCOMP_GUEST_SUPP = 0 }; /* of /dev/kvm, group 0 */
+enum { KVM_ATTR_TSC_OFFSET = 0 };	/* of a vCPU, group 0 */
+
+struct kvm_device {
+	uint32_t type, fd, flags;
+};
+
+struct kvm_dirty_log {
+	uint32_t slot, padding;
+	uint64_t bitmap;
+};
+
+struct kvm_one_reg {
+	uint64_t id, addr;
+};
+/* Of an id: architecture, size, type and index. */
+#define KVM_REG_ARCH_MASK 0xff00000000000000ull
+#define KVM_REG_X86	  0x2000000000000000ull
+#define KVM_REG_SIZE_MASK 0x00f0000000000000ull
+#define KVM_REG_SIZE_U64  0x0030000000000000ull
+#define KVM_REG_RESERVED  0x000fff0000000000ull
+#define KVM_REG_TYPE(id)  ((unsigned)((id) >> 32) & 0xff)
+#define KVM_REG_INDEX(id) ((uint32_t)(id))
+enum { KVM_REG_TYPE_MSR = 2 };
 
 struct kvm_signal_mask {
 	uint32_t len; /* of the kernel's set of signals */
@@ -311,6 +391,10 @@ static_assert(sizeof(struct kvm_tdx_capabilities) == 2056, "uapi");
 static_assert(sizeof(struct kvm_tdx_init_vm) == 264, "uapi");
 static_assert(sizeof(struct kvm_prefault) == 64, "uapi");
 static_assert(sizeof(struct kvm_stats_desc) == 64, "uapi");
+static_assert(sizeof(struct kvm_events) == 64, "uapi");
+static_assert(sizeof(struct kvm_mce) == 64, "uapi");
+static_assert(sizeof(struct kvm_translation) == 24, "uapi");
+static_assert(sizeof(struct kvm_device_attr) == 24, "uapi");
 static_assert(sizeof(struct kvm_run) == 2352, "uapi");
 static_assert(offsetof(struct kvm_run, exit_reason) == 8, "uapi");
 static_assert(offsetof(struct kvm_run, io) == 32, "uapi");
@@ -323,6 +407,8 @@ enum { KVM_VM_DEFAULT = 0, KVM_VM_TDX = 5 };
 /* Name and number of each capability that a row of the table (caps.c) or code speaks of. */
 enum kvm_cap {
 	KVM_CAP_IRQCHIP = 0,
+	KVM_CAP_HLT = 1,
+	KVM_CAP_MMU_SHADOW_CACHE_CONTROL = 2,
 	KVM_CAP_USER_MEMORY = 3,
 	KVM_CAP_SET_TSS_ADDR = 4,
 	KVM_CAP_VAPIC = 6,
@@ -333,12 +419,14 @@ enum kvm_cap {
 	KVM_CAP_COALESCED_MMIO = 15,
 	KVM_CAP_SYNC_MMU = 16,
 	KVM_CAP_DESTROY_MEMORY_REGION_WORKS = 21,
+	KVM_CAP_USER_NMI = 22,
 	KVM_CAP_SET_GUEST_DEBUG = 23,
 	KVM_CAP_IRQ_ROUTING = 25,
 	KVM_CAP_IRQ_INJECT_STATUS = 26,
 	KVM_CAP_JOIN_MEMORY_REGIONS_WORKS = 30,
 	KVM_CAP_MCE = 31,
 	KVM_CAP_IRQFD = 32,
+	KVM_CAP_SET_BOOT_CPU_ID = 34,
 	KVM_CAP_IOEVENTFD = 36,
 	KVM_CAP_SET_IDENTITY_MAP_ADDR = 37,
 	KVM_CAP_ADJUST_CLOCK = 39,
@@ -347,21 +435,29 @@ enum kvm_cap {
 	KVM_CAP_HYPERV = 44,
 	KVM_CAP_DEBUGREGS = 50,
 	KVM_CAP_X86_ROBUST_SINGLESTEP = 51,
+	KVM_CAP_ENABLE_CAP = 54,
 	KVM_CAP_XSAVE = 55,
 	KVM_CAP_XCRS = 56,
 	KVM_CAP_TSC_CONTROL = 60,
 	KVM_CAP_GET_TSC_KHZ = 61,
 	KVM_CAP_MAX_VCPUS = 66,
+	KVM_CAP_ONE_REG = 70,
 	KVM_CAP_TSC_DEADLINE_TIMER = 72,
+	KVM_CAP_SYNC_REGS = 74,
+	KVM_CAP_KVMCLOCK_CTRL = 76,
 	KVM_CAP_SIGNAL_MSI = 77,
 	KVM_CAP_READONLY_MEM = 81,
 	KVM_CAP_IRQFD_RESAMPLE = 82,
+	KVM_CAP_DEVICE_CTRL = 89,
+	KVM_CAP_ENABLE_CAP_VM = 98,
+	KVM_CAP_IOEVENTFD_NO_LENGTH = 100,
 	KVM_CAP_VM_ATTRIBUTES = 101,
 	KVM_CAP_CHECK_EXTENSION_VM = 105,
 	KVM_CAP_X86_SMM = 117,
 	KVM_CAP_MULTI_ADDRESS_SPACE = 118,
 	KVM_CAP_SPLIT_IRQCHIP = 121,
 	KVM_CAP_IOEVENTFD_ANY_LENGTH = 122,
+	KVM_CAP_VCPU_ATTRIBUTES = 127,
 	KVM_CAP_MAX_VCPU_ID = 128,
 	KVM_CAP_X2APIC_API = 129,
 	KVM_CAP_IMMEDIATE_EXIT = 136,
@@ -370,13 +466,19 @@ enum kvm_cap {
 	KVM_CAP_COALESCED_PIO = 162,
 	KVM_CAP_EXCEPTION_PAYLOAD = 164,
 	KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2 = 168,
+	KVM_CAP_HALT_POLL = 182,
 	KVM_CAP_X86_USER_SPACE_MSR = 188,
+	KVM_CAP_ENFORCE_PV_FEATURE_CPUID = 190,
+	KVM_CAP_SET_GUEST_DEBUG2 = 195,
 	KVM_CAP_SREGS2 = 200,
 	KVM_CAP_EXIT_HYPERCALL = 201,
 	KVM_CAP_BINARY_STATS_FD = 203,
+	KVM_CAP_EXIT_ON_EMULATION_FAILURE = 204,
 	KVM_CAP_XSAVE2 = 208,
 	KVM_CAP_SYS_ATTRIBUTES = 209,
 	KVM_CAP_PMU_CAPABILITY = 212,
+	KVM_CAP_VM_TSC_CONTROL = 214,
+	KVM_CAP_SYSTEM_EVENT_DATA = 215,
 	KVM_CAP_X86_TRIPLE_FAULT_EVENT = 218,
 	KVM_CAP_X86_NOTIFY_VMEXIT = 219,
 	KVM_CAP_USER_MEMORY2 = 231,
@@ -386,6 +488,7 @@ enum kvm_cap {
 	KVM_CAP_VM_TYPES = 235,
 	KVM_CAP_PRE_FAULT_MEMORY = 236,
 	KVM_CAP_X86_APIC_BUS_CYCLES_NS = 237,
+	KVM_CAP_GUEST_MEMFD_FLAGS = 244,
 };
 
 /* --- requests: KVM's names, numbers, and what the argument is --- */
@@ -436,6 +539,25 @@ enum kvm_cap {
 #define KVM_CREATE_GUEST_MEMFD	       KVM_IOWR(0xd4, struct kvm_guest_memfd)
 #define KVM_SET_SIGNAL_MASK	       KVM_IOW(0x8b, struct kvm_signal_mask)
 #define KVM_GET_STATS_FD	       KVM_IO(0xce)
+#define KVM_GET_EMULATED_CPUID	       KVM_IOWR(0x09, struct kvm_cpuid_list)
+#define KVM_GET_DIRTY_LOG	       KVM_IOW(0x42, struct kvm_dirty_log)
+#define KVM_SET_NR_MMU_PAGES	       KVM_IO(0x44)
+#define KVM_TRANSLATE		       KVM_IOWR(0x85, struct kvm_translation)
+#define KVM_INTERRUPT		       KVM_IOW(0x86, uint32_t)
+#define KVM_SET_CPUID		       KVM_IOW(0x8a, struct kvm_cpuid_list)
+#define KVM_GET_CPUID2		       KVM_IOWR(0x91, struct kvm_cpuid_list)
+#define KVM_X86_SET_MCE		       KVM_IOW(0x9e, struct kvm_mce)
+#define KVM_GET_VCPU_EVENTS	       KVM_IOR(0x9f, struct kvm_events)
+#define KVM_SET_VCPU_EVENTS	       KVM_IOW(0xa0, struct kvm_events)
+#define KVM_GET_ONE_REG		       KVM_IOW(0xab, struct kvm_one_reg)
+#define KVM_SET_ONE_REG		       KVM_IOW(0xac, struct kvm_one_reg)
+#define KVM_KVMCLOCK_CTRL	       KVM_IO(0xad)
+#define KVM_GET_REG_LIST	       KVM_IOWR(0xb0, uint64_t)
+#define KVM_SMI			       KVM_IO(0xb7)
+#define KVM_CREATE_DEVICE	       KVM_IOWR(0xe0, struct kvm_device)
+#define KVM_SET_DEVICE_ATTR	       KVM_IOW(0xe1, struct kvm_device_attr)
+#define KVM_GET_DEVICE_ATTR	       KVM_IOW(0xe2, struct kvm_device_attr)
+#define KVM_HAS_DEVICE_ATTR	       KVM_IOW(0xe3, struct kvm_device_attr)
 #define KVM_PRE_FAULT_MEMORY	       KVM_IOWR(0xd5, struct kvm_prefault)
 
 #endif

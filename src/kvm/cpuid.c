@@ -175,31 +175,117 @@ long kvm_get_supported_cpuid(struct kvm_host *h, unsigned long arg)
 	return err;
 }
 
-long kvm_vcpu_set_cpuid2(struct kvm_vcpu *v, unsigned long arg)
-{
-	struct kvm_cpuid_list head;
-	struct kvm_cpuid_entry *e;
-	struct tdx_vm_cpuid *c;
-	int err = 0;
+/* --- what a client wants a vCPU to say --- */
 
-	if (kvm_from_user(&head, arg, sizeof(head)))
-		return -EFAULT;
-	if (head.nent > KVM_LIMIT_CPUID)
-		return -E2BIG;
-	e = calloc(head.nent + 1, sizeof(*e));
-	c = calloc(head.nent + 1, sizeof(*c));
-	if (!e || !c)
-		err = -ENOMEM;
-	else if (kvm_from_user(e, arg + sizeof(head), head.nent * sizeof(*e)))
-		err = -EFAULT;
-	for (unsigned i = 0; i < head.nent && !err; i++)
+/* Widths of linear addresses that a processor can have. */
+static bool width_is_valid(const struct kvm_cpuid_entry *e, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const unsigned bits = e[i].eax >> 8 & 0xff;
+
+		if (e[i].function == EXTENDED_MAX)
+			return bits == 48 || bits == 57 || bits == 0;
+	}
+	return true;
+}
+
+static int tell_td(struct kvm_vcpu *v, const struct kvm_cpuid_entry *e, unsigned n)
+{
+	struct tdx_vm_cpuid *c = v->td ? calloc(n + 1, sizeof(*c)) : NULL;
+	int err = v->td && !c ? -ENOMEM : 0;
+
+	for (unsigned i = 0; c && i < n; i++)
 		c[i] = (struct tdx_vm_cpuid){
 			.leaf = e[i].function,
 			.subleaf = e[i].flags & KVM_CPUID_SIGNIFICANT_INDEX ? e[i].index : ~0u,
 			.value = {e[i].eax, e[i].ebx, e[i].ecx, e[i].edx}};
-	if (!err && v->td)
-		err = tdx_vcpu_set_cpuid(v->td, c, head.nent);
-	free(e);
+	if (c)
+		err = tdx_vcpu_set_cpuid(v->td, c, n);
 	free(c);
 	return err;
+}
+
+/* e becomes the vCPU's, or is freed. One that has run keeps what it has. */
+static int set(struct kvm_vcpu *v, struct kvm_cpuid_entry *e, unsigned n)
+{
+	int err;
+
+	if (v->has_run)
+		err = n == v->ncpuid && (!n || !memcmp(e, v->cpuid, n * sizeof(*e))) ? 0 : -EINVAL;
+	else if (!width_is_valid(e, n))
+		err = -EINVAL;
+	else
+		err = tell_td(v, e, n);
+	if (err || v->has_run) {
+		free(e);
+		return err;
+	}
+	free(v->cpuid);
+	v->cpuid = e;
+	v->ncpuid = n;
+	return 0;
+}
+
+/* n entries of `size` bytes behind the head of a list. NULL: *err says why. */
+static void *entries(unsigned long arg, size_t size, struct kvm_cpuid_list *head, int *err)
+{
+	void *e;
+
+	*err = -EFAULT;
+	if (kvm_from_user(head, arg, sizeof(*head)))
+		return NULL;
+	*err = -E2BIG;
+	if (head->nent > KVM_LIMIT_CPUID)
+		return NULL;
+	e = calloc(head->nent + 1, size);
+	*err = e ? 0 : -ENOMEM;
+	if (e && kvm_from_user(e, arg + sizeof(*head), head->nent * size)) {
+		free(e);
+		*err = -EFAULT;
+		return NULL;
+	}
+	return e;
+}
+
+long kvm_vcpu_set_cpuid2(struct kvm_vcpu *v, unsigned long arg)
+{
+	struct kvm_cpuid_list head;
+	int err;
+	struct kvm_cpuid_entry *e = entries(arg, sizeof(*e), &head, &err);
+
+	return e ? set(v, e, head.nent) : err;
+}
+
+/* The first form of it: leaves without sub-leaves. */
+long kvm_vcpu_set_cpuid(struct kvm_vcpu *v, unsigned long arg)
+{
+	struct kvm_cpuid_list head;
+	int err;
+	struct kvm_cpuid_old *old = entries(arg, sizeof(*old), &head, &err);
+	struct kvm_cpuid_entry *e = old ? calloc(head.nent + 1, sizeof(*e)) : NULL;
+
+	if (old && !e)
+		err = -ENOMEM;
+	for (unsigned i = 0; e && i < head.nent; i++)
+		e[i] = (struct kvm_cpuid_entry){.function = old[i].function,
+						.eax = old[i].eax,
+						.ebx = old[i].ebx,
+						.ecx = old[i].ecx,
+						.edx = old[i].edx};
+	free(old);
+	return e ? set(v, e, head.nent) : err;
+}
+
+long kvm_vcpu_get_cpuid2(struct kvm_vcpu *v, unsigned long arg)
+{
+	struct kvm_cpuid_list head;
+
+	if (kvm_from_user(&head, arg, sizeof(head)))
+		return -EFAULT;
+	if (head.nent < v->ncpuid)
+		return -E2BIG;
+	if (v->ncpuid && kvm_to_user(arg + sizeof(head), v->cpuid, v->ncpuid * sizeof(*v->cpuid)))
+		return -EFAULT;
+	head.nent = v->ncpuid;
+	return kvm_to_user(arg, &head, sizeof(head));
 }

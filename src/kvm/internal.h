@@ -98,6 +98,14 @@ struct kvm_vcpu {
 	bool initialized;
 	uint32_t mp_state;
 	uint64_t mcg_cap;
+	struct kvm_events told; /* of KVM_SET_VCPU_EVENTS, what is only given back */
+	unsigned nmis;		/* that wait for the next entry */
+	bool nmi_injected, triple_fault;
+	bool external; /* KVM_INTERRUPT's vector waits */
+	uint8_t external_vector;
+	struct kvm_cpuid_entry *cpuid; /* as the client set it */
+	unsigned ncpuid;
+	bool has_run;
 	enum kvm_exit pending; /* its answer is awaited in the page; 0: none */
 	struct tdx_run exit;
 	bool masked; /* KVM_SET_SIGNAL_MASK: of these signals the others end KVM_RUN */
@@ -132,6 +140,8 @@ struct kvm_vm {
 	bool split, x2apic_format;
 	unsigned reserved_pins;
 	uint64_t hypercalls; /* KVM_CAP_EXIT_HYPERCALL */
+	bool exception_payload, triple_fault_event;
+	int stats_fd; /* -1: nobody has asked; set once */
 	uint64_t apic_bus_ns;
 	unsigned tsc_khz, max_vcpu_ids, boot_id;
 	uint64_t clock_offset; /* ns, to CLOCK_MONOTONIC, modulo 2^64 */
@@ -195,7 +205,7 @@ long kvm_cap_value(struct kvm_host *h, const struct kvm_vm *vm, unsigned cap);
 /* Answered 0 although the table has it. */
 bool kvm_cap_is_off(const struct kvm_host *h, unsigned cap);
 
-/* --- ioctl.c --- */
+/* --- requests.c --- */
 const char *kvm_request_name(enum kvm_kind kind, unsigned long request);
 
 /* --- one function a request: the value, or a negative errno --- */
@@ -203,7 +213,7 @@ const char *kvm_request_name(enum kvm_kind kind, unsigned long request);
 typedef long kvm_system_fn(struct kvm_host *h, unsigned long arg);
 kvm_system_fn kvm_get_api_version, kvm_create_vm, kvm_check_extension, kvm_get_vcpu_mmap_size,
 	kvm_get_supported_cpuid, kvm_get_msr_index_list, kvm_get_msr_feature_index_list,
-	kvm_get_mce_cap_supported, kvm_get_feature_msrs;
+	kvm_get_mce_cap_supported, kvm_get_feature_msrs, kvm_get_device_attr, kvm_has_device_attr;
 
 typedef long kvm_vm_fn(struct kvm_vm *vm, unsigned long arg);
 kvm_vm_fn kvm_vm_check_extension, kvm_vm_create_vcpu, kvm_vm_set_region, kvm_vm_set_region2,
@@ -211,13 +221,18 @@ kvm_vm_fn kvm_vm_check_extension, kvm_vm_create_vcpu, kvm_vm_set_region, kvm_vm_
 	kvm_vm_irq_line_status, kvm_vm_set_gsi_routing, kvm_vm_irqfd, kvm_vm_ioeventfd,
 	kvm_vm_set_boot_cpu_id, kvm_vm_get_clock, kvm_vm_set_clock, kvm_vm_set_tsc_khz,
 	kvm_vm_get_tsc_khz, kvm_vm_enable_cap, kvm_vm_signal_msi, kvm_vm_encrypt_op,
-	kvm_vm_set_attributes, kvm_vm_create_memory, kvm_vm_get_stats;
+	kvm_vm_set_attributes, kvm_vm_create_memory, kvm_vm_get_stats, kvm_vm_set_nr_mmu_pages,
+	kvm_vm_get_dirty_log;
 
 typedef long kvm_vcpu_fn(struct kvm_vcpu *v, unsigned long arg);
 kvm_vcpu_fn kvm_vcpu_run, kvm_vcpu_get_msrs, kvm_vcpu_set_msrs, kvm_vcpu_set_cpuid2,
 	kvm_vcpu_tpr_access, kvm_vcpu_set_vapic_addr, kvm_vcpu_get_mp_state, kvm_vcpu_set_mp_state,
 	kvm_vcpu_nmi, kvm_vcpu_setup_mce, kvm_vcpu_get_tsc_khz, kvm_vcpu_encrypt_op,
-	kvm_vcpu_protected, kvm_vcpu_set_signal_mask, kvm_vcpu_get_stats, kvm_vcpu_pre_fault;
+	kvm_vcpu_set_signal_mask, kvm_vcpu_get_stats, kvm_vcpu_pre_fault, kvm_vcpu_get_events,
+	kvm_vcpu_set_events, kvm_vcpu_interrupt, kvm_vcpu_set_mce, kvm_vcpu_translate,
+	kvm_vcpu_enable_cap, kvm_vcpu_has_attr, kvm_vcpu_get_attr, kvm_vcpu_set_attr,
+	kvm_vcpu_get_one_reg, kvm_vcpu_set_one_reg, kvm_vcpu_get_reg_list, kvm_vcpu_set_cpuid,
+	kvm_vcpu_get_cpuid2;
 
 /* --- pool.c: the machine's memory for guest_memfds --- */
 
@@ -242,16 +257,21 @@ void kvm_vcpu_free(struct kvm_vcpu *v);
 int kvm_memory_begin(struct kvm_vm *vm);
 /* clean: the module has given all of its pages back. */
 void kvm_memory_end(struct kvm_vm *vm, bool clean);
+/* Is there a slot at this address? */
+bool kvm_memory_has_slot(struct kvm_vm *vm, uint64_t gpa);
 /* Is every page of it private by attribute, in a slot with a guest_memfd? */
 bool kvm_memory_is_private(struct kvm_vm *vm, uint64_t gpa);
 int kvm_irq_set(struct kvm_vm *vm, uint32_t gsi, bool level);
 int kvm_irq_msi(struct kvm_vm *vm, uint32_t lo, uint32_t hi, uint32_t data);
 void kvm_irq_end(struct kvm_vm *vm);
+/* What waits for the vCPU's entry is given to it. False: it is a triple fault. */
+bool kvm_events_enter(struct kvm_vcpu *v);
 /* Is a signal pending that is to end KVM_RUN? The vCPU's thread. */
 bool kvm_signal_waits(const struct kvm_vcpu *v);
 void kvm_signal_end(struct kvm_vm *vm);
-/* Into the file that the client reads, if it has one. */
+/* Into the files that the client reads, if it has one; a vCPU's and its VM's. */
 void kvm_stats_show(struct kvm_vcpu *v);
+void kvm_stats_show_vm(struct kvm_vm *vm);
 /* A write that somebody waits for on an eventfd is done with it: true. */
 bool kvm_ioeventfd_write(struct kvm_vm *vm, bool pio, uint64_t addr, unsigned len, uint64_t data);
 

@@ -86,10 +86,11 @@ static int add_route(const struct kvm_vm *vm, struct kvm_routes *t, unsigned i)
 {
 	const struct kvm_route *r = &t->entry[i];
 
-	if (r->gsi >= KVM_LIMIT_ROUTES || r->flags || t->of_gsi[r->gsi])
+	if (r->gsi >= KVM_LIMIT_ROUTES || t->of_gsi[r->gsi])
 		return -EINVAL;
 	/* Pins of chips in the kernel: with a split irqchip there are none. */
-	if (r->type != KVM_ROUTE_MSI || !valid_address(vm, r->u.msi.address_hi))
+	if (r->type != KVM_ROUTE_MSI || r->flags & ~(uint32_t)KVM_ROUTE_VALID_DEVID ||
+	    !valid_address(vm, r->u.msi.address_hi))
 		return -EINVAL;
 	t->of_gsi[r->gsi] = (uint16_t)(i + 1);
 	return 0;

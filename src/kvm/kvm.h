@@ -73,7 +73,8 @@ bool kvm_cap_row(unsigned i, struct kvm_cap_row *row);
 struct kvm_request_row {
 	const char *of, *name;
 	bool answered;
-	const char *why; /* or what the answer is, where it is the same for all */
+	const char *by, *as; /* the function here; those of Linux it answers as */
+	const char *why;     /* or what the answer is, where it is the same for all */
 };
 bool kvm_request_row(unsigned i, struct kvm_request_row *row);
 

@@ -167,6 +167,17 @@ static bool is_private(const struct kvm_vm *vm, uint64_t page)
 	return false;
 }
 
+bool kvm_memory_has_slot(struct kvm_vm *vm, uint64_t at)
+{
+	bool found = false;
+
+	pthread_mutex_lock(&vm->lock);
+	for (unsigned i = 0; i < KVM_SLOTS && !found; i++)
+		found = at - vm->slot[i].gpa < vm->slot[i].size;
+	pthread_mutex_unlock(&vm->lock);
+	return found;
+}
+
 bool kvm_memory_is_private(struct kvm_vm *vm, uint64_t at)
 {
 	for (unsigned i = 0; i < KVM_SLOTS; i++)
@@ -334,7 +345,7 @@ long kvm_vm_create_memory(struct kvm_vm *vm, unsigned long arg)
 		return -ENOTTY;
 	if (kvm_from_user(&g, arg, sizeof(g)))
 		return -EFAULT;
-	if (g.flags || (int64_t)g.size <= 0 || !is_page(g.size))
+	if (g.flags & ~(uint64_t)KVM_GUEST_MEMFD_MMAP || (int64_t)g.size <= 0 || !is_page(g.size))
 		return -EINVAL;
 	m = calloc(1, sizeof(*m));
 	if (!m)

@@ -3,6 +3,7 @@
  *
  * The page is the client's to write at any time: each word of an answer is read once. */
 #include <string.h>
+#include <time.h>
 
 #include "abi/ghci.h"
 #include "abi/kvm_call.h"
@@ -207,21 +208,38 @@ static long handle(struct kvm_vcpu *v)
 	return internal_error(v);
 }
 
+/* A vCPU that waits for an INIT: none comes to a TD's, so it is a signal that ends this, with or
+ * without a handler that sets immediate_exit. */
+static long wait_for_init(struct kvm_vcpu *v)
+{
+	const struct timespec step = {0, 10000000};
+
+	if (v->run->immediate_exit)
+		return -EINTR;
+	while (!kvm_signal_waits(v) && !v->run->immediate_exit &&
+	       !atomic_load(&v->vm->host->ending))
+		if (nanosleep(&step, NULL))
+			break;
+	leave(v, KVM_EXIT_INTR, false);
+	return -EINTR;
+}
+
 /* Before there is anything to run. */
-static long not_ready(const struct kvm_vcpu *v)
+static long not_ready(struct kvm_vcpu *v)
 {
 	if (!v->vm->td) {
 		kvm_host_log(v->vm->host, "this VM is an ordinary one, and only TDs run here: the "
 					  "client has asked for VM type 0 and not 5");
 		return -EINVAL;
 	}
+	if (v->mp_state == KVM_MP_UNINITIALIZED)
+		return wait_for_init(v);
 	if (v->run->valid_regs || v->run->dirty_regs)
 		return -EINVAL; /* a TD's registers are its own */
-	if (v->mp_state == KVM_MP_UNINITIALIZED && v->run->immediate_exit)
-		return -EINTR;
 	if (!v->initialized || tdx_vm_state(v->vm->td) != TDX_VM_RUNNABLE)
 		return -EINVAL;
-	return 0;
+	/* It would wait for a SIPI, which a TD never gets. */
+	return v->mp_state == KVM_MP_INIT_RECEIVED ? -EINVAL : 0;
 }
 
 static void count(struct kvm_vcpu *v, long r)
@@ -251,6 +269,9 @@ static long once(struct kvm_vcpu *v)
 		leave(v, KVM_EXIT_INTR, false);
 		return -EINTR;
 	}
+	if (!v->run->immediate_exit && !kvm_events_enter(v))
+		return leave(v, KVM_EXIT_SHUTDOWN, false);
+	v->has_run = true;
 	r = tdx_vcpu_run(v->td, -1, &v->exit);
 	if (r == -EPERM)
 		return -EINVAL; /* an answer to MapGPA that KVM does not know */

@@ -5,9 +5,6 @@
 #include "arch/msr.h"
 #include "kvm/internal.h"
 
-/* Machine checks a client may ask a vCPU to have: MCG_CTL, CMCI, software recovery, local ones. */
-#define MCE_CAP (1ull << 8 | 1ull << 10 | 1ull << 24 | 1ull << 27)
-
 long kvm_get_api_version(struct kvm_host *h, unsigned long arg)
 {
 	(void)h;
@@ -18,26 +15,6 @@ long kvm_get_vcpu_mmap_size(struct kvm_host *h, unsigned long arg)
 {
 	(void)h;
 	return arg ? -EINVAL : KVM_RUN_PAGES * KVM_PAGE_SIZE;
-}
-
-long kvm_get_mce_cap_supported(struct kvm_host *h, unsigned long arg)
-{
-	const uint64_t cap = MCE_CAP;
-
-	(void)h;
-	return kvm_to_user(arg, &cap, sizeof(cap));
-}
-
-long kvm_vcpu_setup_mce(struct kvm_vcpu *v, unsigned long arg)
-{
-	uint64_t cap;
-
-	if (kvm_from_user(&cap, arg, sizeof(cap)))
-		return -EFAULT;
-	if (!(cap & 0xff) || (cap & 0xff) > KVM_LIMIT_MCE_BANKS || cap & ~(MCE_CAP | 0xff00ff))
-		return -EINVAL;
-	v->mcg_cap = cap;
-	return 0;
 }
 
 /* --- MSRs --- */

@@ -363,7 +363,7 @@ static long init_region(struct kvm_vcpu *v, const struct kvm_tdx_cmd *cmd)
 	if (!region_valid(v->vm, &r))
 		return -EINVAL;
 	while (r.nr_pages && !err) {
-		err = add_page(v, &r, cmd->flags & KVM_TDX_MEASURE);
+		err = kvm_signal_waits(v) ? -EINTR : add_page(v, &r, cmd->flags & KVM_TDX_MEASURE);
 		if (err)
 			break;
 		r.source_addr += KVM_PAGE_SIZE;

@@ -12,24 +12,27 @@ void kvm_vcpu_free(struct kvm_vcpu *v)
 		munmap(v->run, KVM_RUN_PAGES * KVM_PAGE_SIZE);
 	if (v->stats_fd >= 0)
 		close(v->stats_fd);
+	free(v->cpuid);
 	pthread_mutex_destroy(&v->lock);
 	free(v);
 }
 
-/* KVM's order: number, what TDX wants, and only then whether it is taken. */
-static int may_create(const struct kvm_vm *vm, unsigned long id)
+/* KVM's order: number, whether it is taken, and only then what TDX wants. From here on the VM has a
+ * limit of ids, whatever becomes of the vCPU. */
+static int may_create(struct kvm_vm *vm, unsigned long id)
 {
-	if (id >= KVM_LIMIT_VCPU_ID || vm->nvcpus >= vm->host->cfg.vcpus ||
-	    id >= (vm->max_vcpu_ids ? vm->max_vcpu_ids : KVM_LIMIT_VCPU_ID))
-		return -EINVAL;
-	if (vm->td && tdx_vm_state(vm->td) != TDX_VM_INITIALIZED)
-		return -EIO;
-	if (vm->td && !vm->split)
+	if (id >= KVM_LIMIT_VCPU_ID || vm->nvcpus >= vm->host->cfg.vcpus)
 		return -EINVAL;
 	for (unsigned i = 0; i < vm->nvcpus; i++)
 		if (vm->vcpu[i]->id == id)
 			return -EEXIST;
-	return 0;
+	if (!vm->max_vcpu_ids)
+		vm->max_vcpu_ids = KVM_LIMIT_VCPU_ID;
+	if (id >= vm->max_vcpu_ids)
+		return -EINVAL;
+	if (vm->td && tdx_vm_state(vm->td) != TDX_VM_INITIALIZED)
+		return -EIO;
+	return vm->td && !vm->split ? -EINVAL : 0;
 }
 
 static int create(struct kvm_vm *vm, struct kvm_vcpu *v)
@@ -69,6 +72,7 @@ long kvm_vm_create_vcpu(struct kvm_vm *vm, unsigned long id)
 		v->vm = vm;
 		v->id = (unsigned)id;
 		v->stats_fd = -1;
+		v->mcg_cap = KVM_LIMIT_MCE_BANKS;
 		v->mp_state = id == vm->boot_id ? KVM_MP_RUNNABLE : KVM_MP_UNINITIALIZED;
 		pthread_mutex_init(&v->lock, NULL);
 		fd = create(vm, v);
@@ -82,15 +86,6 @@ long kvm_vm_create_vcpu(struct kvm_vm *vm, unsigned long id)
 }
 
 /* --- the small requests --- */
-
-/* Of a TD: its registers, its APIC and its TSC are its own, and KVM says so. Of an ordinary VM:
- * none of it is here. */
-long kvm_vcpu_protected(struct kvm_vcpu *v, unsigned long arg)
-{
-	(void)v;
-	(void)arg;
-	return -EINVAL;
-}
 
 long kvm_vcpu_tpr_access(struct kvm_vcpu *v, unsigned long arg)
 {
@@ -110,7 +105,9 @@ long kvm_vcpu_set_vapic_addr(struct kvm_vcpu *v, unsigned long arg)
 
 	if (!v->vm->split)
 		return -EINVAL;
-	return kvm_from_user(&addr, arg, sizeof(addr));
+	if (kvm_from_user(&addr, arg, sizeof(addr)))
+		return -EFAULT;
+	return addr && !kvm_memory_has_slot(v->vm, addr) ? -EINVAL : 0;
 }
 
 long kvm_vcpu_get_mp_state(struct kvm_vcpu *v, unsigned long arg)
@@ -140,16 +137,6 @@ long kvm_vcpu_set_mp_state(struct kvm_vcpu *v, unsigned long arg)
 	if (state != KVM_MP_RUNNABLE && !v->vm->split)
 		return -EINVAL; /* no local APIC in the kernel */
 	v->mp_state = state;
-	return 0;
-}
-
-long kvm_vcpu_nmi(struct kvm_vcpu *v, unsigned long arg)
-{
-	(void)arg;
-	if (v->td) {
-		tdx_vcpu_nmi(v->td);
-		v->stat[KVM_STAT_NMI_INJECTIONS]++;
-	}
 	return 0;
 }
 

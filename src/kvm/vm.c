@@ -55,6 +55,8 @@ void kvm_vm_free(struct kvm_vm *vm)
 		kvm_vcpu_free(vm->vcpu[i]);
 	kvm_memory_end(vm, clean);
 	unlist(vm);
+	if (vm->stats_fd >= 0)
+		close(vm->stats_fd);
 	pthread_mutex_destroy(&vm->irq_lock);
 	pthread_mutex_destroy(&vm->lock);
 	free(vm);
@@ -160,7 +162,7 @@ long kvm_create_vm(struct kvm_host *h, unsigned long type)
 	vm->host = h;
 	vm->pid = getpid();
 	vm->type = (unsigned)type;
-	vm->epoll = vm->stop = vm->holes = -1;
+	vm->epoll = vm->stop = vm->holes = vm->stats_fd = -1;
 	vm->apic_bus_ns = 1;
 	vm->tsc_khz = (unsigned)(tdx_vmm_tsc_hz(vmm) / 1000);
 	vm->tsc_khz -= vm->tsc_khz % TSC_DEFAULT_STEP;
@@ -366,6 +368,20 @@ long kvm_vm_enable_cap(struct kvm_vm *vm, unsigned long arg)
 		break;
 	case KVM_CAP_EXIT_HYPERCALL:
 		r = exit_hypercall(vm, c.args[0]);
+		break;
+	case KVM_CAP_EXCEPTION_PAYLOAD:
+		vm->exception_payload = c.args[0] != 0;
+		r = 0;
+		break;
+	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
+		vm->triple_fault_event = c.args[0] != 0;
+		r = 0;
+		break;
+	case KVM_CAP_HALT_POLL: /* a halted vCPU sleeps at once */
+		r = c.args[0] > UINT32_MAX ? -EINVAL : 0;
+		break;
+	case KVM_CAP_EXIT_ON_EMULATION_FAILURE: /* nothing is emulated */
+		r = c.args[0] > 1 ? -EINVAL : 0;
 		break;
 	default:
 		kvm_host_note(vm->host, KVM_VM, c.cap, true);

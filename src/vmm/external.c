@@ -300,9 +300,16 @@ static int external_track(struct tdx_vm *vm, struct vmm_cpu *c)
 	if (atomic_load(&vm->state) == TDX_VM_INITIALIZED)
 		return 0;
 	err = no_vcpus(vm, c, TDH_MEM_TRACK, do_track, &a, "removing private memory");
-	if (!err)
+	if (!err) {
+		vmm_count(&vm->tracks);
 		vm_kick_vcpus(vm);
+	}
 	return err;
+}
+
+uint64_t tdx_vm_tracks(const struct tdx_vm *vm)
+{
+	return atomic_load(&((struct tdx_vm *)(uintptr_t)vm)->tracks);
 }
 
 int mirror_track(struct tdx_vm *vm)

@@ -140,6 +140,7 @@ struct tdx_vm {
 	struct page_cache cache;	    /* for callers that are no vCPU; under vm->lock */
 	_Atomic bool wait_for_sept_zap;	    /* no vCPU may enter */
 	_Atomic uint64_t shared_generation; /* shared translations taken away so far */
+	_Atomic uint64_t tracks;	    /* private ones, in so many rounds */
 	struct timers *timers;
 	struct tdx_vcpu *vcpu[VM_MAX_VCPUS];
 	_Atomic unsigned nvcpus;

@@ -248,6 +248,11 @@ struct tdx_status lapic_connect(struct lapic *a, const struct tdx_cpu *cpu)
 	return s;
 }
 
+uint64_t tdx_vcpu_tsc_offset(const struct tdx_vcpu *v)
+{
+	return v->lapic ? v->lapic->tsc_offset : 0;
+}
+
 /* --- posting --- */
 
 bool lapic_pending(const struct lapic *a)
