@@ -14,7 +14,7 @@
 
 #include <swtdx/types.h>
 
-#include "tools/gdb/internal.h"
+#include "gdb/internal.h"
 
 enum { MAX_INPUT = 64 << 10, VCPUS = 3 };
 

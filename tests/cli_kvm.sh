@@ -33,6 +33,56 @@ expect 0 "$swtdx" kvm --quiet --trace "$dir/trace" -- "$client"
 expect 0 "$swtdx" replay "$dir/trace"
 grep -q 'TDH.MR.FINALIZE' "$dir/out" || fail "no TDH.MR.FINALIZE in the trace"
 
+# gdb: registers, memory, steps and breakpoints of each TD, the one after a reset too; its kill ends the client.
+if command -v gdb >/dev/null; then
+	"$swtdx" kvm --quiet --gdb :0 -- "$client" gdb >"$dir/out" 2>"$dir/err" &
+	pid=$!
+	# debug N: commands on standard input, for the N-th TD
+	debug() {
+		port=
+		while [ -z "$port" ]; do
+			kill -0 "$pid" 2>/dev/null || fail "it has ended before gdb came"
+			sleep 0.1
+			port=$(sed -n 's/.*target remote 127.0.0.1:\([0-9]*\)"$/\1/p' "$dir/err" | sed -n "$1p")
+		done
+		cat >"$dir/commands"
+		gdb -nx -batch -iex 'set confirm off' -iex 'set pagination off' -iex 'set remotetimeout 60' \
+			-ex 'set architecture i386:x86-64' -ex "target remote 127.0.0.1:$port" -x "$dir/commands" >"$dir/gdb" 2>&1
+	}
+	shows() { grep -qF -- "$1" "$dir/gdb" || { cat "$dir/gdb"; fail "gdb does not show \"$1\""; }; }
+	debug 1 <<'END'
+printf "begins at %#lx\n", $pc
+set $ecx = 5
+stepi
+printf "counts %d\n", $ecx
+hbreak *0xfffffff0
+continue
+printf "again %d at %#lx\n", $ecx, $pc
+continue
+printf "once more %d\n", $ecx
+x/5xb 0xfffffff0
+delete
+set $pc = 0xfffffff3
+continue
+END
+	shows 'begins at 0xfffffff0'
+	shows 'counts 6'
+	shows 'again 6 at 0xfffffff0'
+	shows 'once more 7'
+	shows '0x41	0xeb	0xfd	0x0f	0x0b'
+	shows 'exited normally'
+	debug 2 <<'END'
+printf "begins again at %#lx\n", $pc
+kill
+END
+	shows 'begins again at 0xfffffff0'
+	rc=0
+	wait "$pid" || rc=$?
+	[ "$rc" = 143 ] || fail "gdb's kill: exit $rc"
+fi
+expect 2 "$swtdx" kvm --gdb nowhere -- "$client"
+says 'takes .ADDRESS.:PORT'
+
 # What cannot work.
 expect 3 "$swtdx" kvm -- "$static"
 says 'linked statically'

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A client of KVM that knows nothing of what is preloaded into it: open(), ioctl(), mmap(), a
- * signal. Usage: preload_client [launch|fork|refused]. Exit status: 0, or the line that was not as
- * expected. */
+ * signal. Usage: preload_client [launch|fork|refused|gdb]. Exit status: 0, or the line that was not
+ * as expected. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -26,7 +26,7 @@
 enum { ROM_SIZE = 65536 };
 #define ROM (0x100000000ull - ROM_SIZE)
 
-static int sys, vm, vcpu;
+static int sys, vm, vcpu, gmem;
 static struct kvm_run *run;
 
 static int tdx(int fd, uint32_t id, uint32_t flags, const void *data)
@@ -74,7 +74,8 @@ static void launch(const void *code, size_t len)
 	CHECK(vcpu >= 0);
 	run = mmap(NULL, 12288, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
 	CHECK(run != MAP_FAILED);
-	m.guest_memfd = (uint32_t)ioctl(vm, KVM_CREATE_GUEST_MEMFD, &g);
+	gmem = ioctl(vm, KVM_CREATE_GUEST_MEMFD, &g);
+	m.guest_memfd = (uint32_t)gmem;
 	m.r.userspace_addr = r.source_addr = (uint64_t)(uintptr_t)rom;
 	CHECK(ioctl(vm, KVM_SET_USER_MEMORY_REGION2, &m) == 0);
 	CHECK(ioctl(vm, KVM_SET_MEMORY_ATTRIBUTES, &a) == 0);
@@ -114,6 +115,23 @@ static void runs(void)
 	CHECK(ioctl(vcpu, KVM_IO(0xc1), 0) == -1 && errno == EINVAL); /* for --missing */
 }
 
+/* For a gdb: the TD counts until it is sent on; then another one comes, as after a reset. */
+static void is_debugged(void)
+{
+	static const uint8_t counts[] = {0x41, 0xeb, 0xfd, 0x0f, 0x0b}; /* inc ecx; jmp; ud2 */
+
+	launch(counts, sizeof(counts));
+	CHECK(ioctl(vcpu, KVM_RUN, 0) == 0);
+	CHECK(run->exit_reason == KVM_EXIT_SHUTDOWN);
+	munmap(run, 12288);
+	close(vcpu);
+	close(gmem);
+	close(vm);
+	launch(counts, sizeof(counts));
+	for (;;)
+		ioctl(vcpu, KVM_RUN, 0);
+}
+
 /* As QEMU's -daemonize: the child goes on with what the parent has opened. */
 static void runs_in_a_child(void)
 {
@@ -151,6 +169,8 @@ int main(int argc, char **argv)
 	opens();
 	if (!strcmp(what, "fork")) {
 		runs_in_a_child();
+	} else if (!strcmp(what, "gdb")) {
+		is_debugged();
 	} else if (!strcmp(what, "refused")) {
 		vm = ioctl(sys, KVM_CREATE_VM, KVM_VM_TDX);
 		CHECK(vm >= 0);

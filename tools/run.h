@@ -14,7 +14,7 @@
 #include <swtdx/vmm.h>
 #include <swtdx/x86.h>
 
-#include "tools/gdb/target_td.h"
+#include "gdb/target_td.h"
 #include "tools/run_attend.h"
 #include "tools/run_console.h"
 #include "tools/run_cpuid.h"

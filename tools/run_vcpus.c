@@ -8,7 +8,7 @@
 
 #include <swtdx/x86.h>
 
-#include "tools/gdb/gdb.h"
+#include "gdb/gdb.h"
 #include "tools/run_quote.h"
 #include "tools/verbs.h"
 

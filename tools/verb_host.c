@@ -14,8 +14,8 @@
 #include <swtdx/boot.h>
 
 #include "board/board.h"
-#include "tools/gdb/gdb.h"
-#include "tools/gdb/target_host.h"
+#include "gdb/gdb.h"
+#include "tools/gdb_host.h"
 #include "tools/execution.h"
 #include "tools/file.h"
 #include "tools/host_boot.h"

@@ -12,6 +12,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "gdb/gdb.h"
 #include "kvm/kvm.h"
 #include "preload/preload.h"
 #include "tools/execution.h"
@@ -170,7 +171,8 @@ static int list(void)
 
 	printf("# Requests and capabilities of the simulated /dev/kvm\n\n"
 	       "`swtdx kvm --list` prints this.\n\n");
-	printf("Answered by a function of `src/kvm`, or in the same way whatever is asked; as which "
+	printf("Answered by a function of `src/kvm`, or in the same way whatever is asked; as "
+	       "which "
 	       "function of Linux 7.3.\n\n"
 	       "| request | of | answered by | as Linux' |\n|---|---|---|---|\n");
 	for (unsigned i = 0; kvm_request_row(i, &request); i++)
@@ -204,7 +206,7 @@ static void preload(const char *shim)
 
 int verb_kvm(int argc, char **argv)
 {
-	const char *trace = NULL, *fault = NULL, *cap = NULL;
+	const char *trace = NULL, *fault = NULL, *cap = NULL, *gdb = NULL;
 	uint64_t memory = 0, cpus = 0, seed = 0;
 	bool missing = false, quiet = false, listed = false;
 	unsigned engine = EXECUTION_NOT_SAID;
@@ -221,6 +223,10 @@ int verb_kvm(int argc, char **argv)
 		OPTION_TEXT("cap", "NAME=ANSWER[,...]", &cap,
 			    "answer a capability so; of one that is answered 0 its requests are "
 			    "missing, too"),
+		OPTION_TEXT(
+			"gdb", "[ADDRESS]:PORT", &gdb,
+			"hold a TD that is complete until a gdb comes there, and serve it; TDs are "
+			"debuggable then, and their reports say so"),
 		OPTION_FLAG("missing", &missing,
 			    "say in the end what the client has asked for that is not there"),
 		OPTION_FLAG(
@@ -251,6 +257,8 @@ int verb_kvm(int argc, char **argv)
 	if (!add_caps(cap, caps, sizeof(caps)))
 		return options_wrong(
 			&usage, "--cap takes NAME=ANSWER, as KVM_CAP_IRQFD=0, not \"%s\"", cap);
+	if (gdb && !gdb_is_address(gdb))
+		return options_wrong(&usage, "--gdb takes [ADDRESS]:PORT, not \"%s\"", gdb);
 	if (!find_client(argv[0], client, sizeof(client)))
 		return complain(argv[0], "there is no such program");
 	why = obstacle(client);
@@ -269,6 +277,8 @@ int verb_kvm(int argc, char **argv)
 		setenv(PRELOAD_FAULT, fault, 1);
 	if (*caps)
 		setenv(PRELOAD_CAPS, caps, 1);
+	if (gdb)
+		setenv(PRELOAD_GDB, gdb, 1);
 	if (missing)
 		setenv(PRELOAD_MISSING, "1", 1);
 	if (quiet)

@@ -16,7 +16,7 @@
 #include "tools/boot_files.h"
 #include "tools/execution.h"
 #include "tools/file.h"
-#include "tools/gdb/gdb.h"
+#include "gdb/gdb.h"
 #include "tools/option_fault.h"
 #include "tools/options.h"
 #include "tools/run.h"

@@ -91,7 +91,7 @@ enum kvm_stat {
 struct kvm_vcpu {
 	struct kvm_object object;
 	struct kvm_vm *vm;
-	unsigned id;
+	unsigned id, index;   /* the client's, and in the VM */
 	pthread_mutex_t lock; /* one call at a time */
 	struct kvm_run *run;  /* the mapping; KVM_RUN_PAGES */
 	struct tdx_vcpu *td;  /* NULL: of an ordinary VM */
@@ -136,6 +136,9 @@ struct kvm_vm {
 	_Atomic bool look_for_holes;
 	uint64_t next_look_ns;
 	struct kvm_vcpu *vcpu[KVM_MAX_VCPUS];
+	struct tdx_vcpu *td_vcpu[KVM_MAX_VCPUS]; /* what each is of the TD */
+	void *debugged;				 /* of the debugger; NULL: not */
+	_Atomic bool ending;
 	unsigned nvcpus;
 	bool split, x2apic_format;
 	unsigned reserved_pins;
@@ -250,6 +253,8 @@ void kvm_pool_end(struct kvm_host *h);
  * guest. */
 void kvm_memory_holes(struct kvm_vm *vm);
 
+/* VMs that the client has closed are gone, but for those that something else keeps. */
+void kvm_vms_settle(struct kvm_host *h);
 bool kvm_vm_take(struct kvm_vm *vm); /* true once: for whoever is to free it */
 void kvm_vm_free(struct kvm_vm *vm); /* calls that are in it are waited for */
 void kvm_vcpu_free(struct kvm_vcpu *v);

@@ -22,6 +22,23 @@ struct kvm_cap_answer {
 	long value;
 };
 
+/* Somebody who looks into TDs. A TD is built with ATTRIBUTES.DEBUG then, whatever its client says,
+ * and its reports say so. vCPUs by number, in the order in which they were created. */
+struct kvm_debugger {
+	/* A TD is complete; what the others get, until its end(). NULL: it is left alone. */
+	void *(*begin)(void *arg, struct tdx_vm *vm, struct tdx_vcpu *const *vcpu, unsigned n);
+	/* The vCPU's thread is about to enter the guest. False: it is held, and asks again, while
+	 * its client does not want the thread back. Waits a moment at most. */
+	bool (*may_run)(void *td, unsigned vcpu);
+	/* It left the guest by TDX_EXIT_DEBUG. */
+	void (*stopped)(void *td, unsigned vcpu, const struct tdx_run *run);
+	/* It is the client's again. */
+	void (*left)(void *td, unsigned vcpu);
+	/* No vCPU runs any more, and all are about to be gone. */
+	void (*end)(void *td);
+	void *arg;
+};
+
 struct kvm_host_config {
 	/* Called once, when the first VM, or what depends on the processor, is asked for: the
 	 * monitor, which stays the caller's. 0 or a negative errno. */
@@ -34,7 +51,8 @@ struct kvm_host_config {
 	/* In place of what the table of capabilities says, as another KVM would. What is answered 0
 	 * is not there: neither are the requests that belong to it. Copied. */
 	const struct kvm_cap_answer *answers;
-	unsigned nanswers; /* KVM_ANSWERS at most; the rest does not count */
+	unsigned nanswers;		     /* KVM_ANSWERS at most; the rest does not count */
+	const struct kvm_debugger *debugger; /* NULL: none; outlives the host */
 };
 
 /* NULL: no memory. */

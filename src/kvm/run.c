@@ -258,6 +258,29 @@ static void count(struct kvm_vcpu *v, long r)
 	kvm_stats_show(v);
 }
 
+/* Held by a debugger as long as neither the client nor a signal wants the thread. */
+static bool may_run(struct kvm_vcpu *v)
+{
+	const struct kvm_debugger *d = v->vm->host->cfg.debugger;
+
+	while (v->vm->debugged && !d->may_run(v->vm->debugged, v->index))
+		if (v->run->immediate_exit || kvm_signal_waits(v) ||
+		    atomic_load(&v->vm->host->ending))
+			return false;
+	return true;
+}
+
+/* What a debugger wants of it is done, and the guest goes on: true. */
+static bool was_for_debugger(struct kvm_vcpu *v)
+{
+	if (!v->vm->debugged)
+		return false;
+	if (v->exit.exit == TDX_EXIT_DEBUG)
+		v->vm->host->cfg.debugger->stopped(v->vm->debugged, v->index, &v->exit);
+	return v->exit.exit == TDX_EXIT_DEBUG ||
+	       (v->exit.exit == TDX_EXIT_INTR && !v->run->immediate_exit);
+}
+
 /* 1: the guest is entered again. */
 static long once(struct kvm_vcpu *v)
 {
@@ -265,7 +288,7 @@ static long once(struct kvm_vcpu *v)
 
 	if (atomic_load(&v->vm->host->ending))
 		return -EINTR;
-	if (kvm_signal_waits(v)) {
+	if (kvm_signal_waits(v) || !may_run(v)) {
 		leave(v, KVM_EXIT_INTR, false);
 		return -EINTR;
 	}
@@ -276,7 +299,7 @@ static long once(struct kvm_vcpu *v)
 	if (r == -EPERM)
 		return -EINVAL; /* an answer to MapGPA that KVM does not know */
 	if (!r)
-		r = handle(v);
+		r = was_for_debugger(v) ? 1 : handle(v);
 	/* It may have been taken out only to look for signals. */
 	return r == -EINTR && v->masked && !v->run->immediate_exit ? 1 : r;
 }
@@ -294,6 +317,8 @@ long kvm_vcpu_run(struct kvm_vcpu *v, unsigned long arg)
 		r = once(v);
 	} while (r == 1);
 	atomic_store(&v->looks, false);
+	if (v->vm->debugged)
+		v->vm->host->cfg.debugger->left(v->vm->debugged, v->index);
 	count(v, r);
 	return r;
 }

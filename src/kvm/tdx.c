@@ -198,7 +198,8 @@ static int set_params(struct kvm_vm *vm, const struct kvm_tdx_init_vm *p, struct
 	if (p->attributes & ~supported_attributes(vm) || p->xfam & ~supported_xfam(vm))
 		return -EINVAL;
 	*out = (struct tdx_vm_params){
-		.attributes = p->attributes | info->attributes_fixed1,
+		.attributes = p->attributes | info->attributes_fixed1 |
+			      (vm->host->cfg.debugger ? TDX_ATTR_DEBUG : 0),
 		.xfam = p->xfam | info->xfam_fixed1,
 		.max_vcpus = vm->host->cfg.vcpus,
 		.irqchip = true,
@@ -271,12 +272,22 @@ static long init_vm(struct kvm_vm *vm, struct kvm_tdx_cmd *cmd)
 
 static long finalize(struct kvm_vm *vm, struct kvm_tdx_cmd *cmd)
 {
+	const struct kvm_debugger *d = vm->host->cfg.debugger;
 	struct tdx_vm_error e;
 	long err;
 
 	if (tdx_vm_state(vm->td) != TDX_VM_INITIALIZED)
 		return -EINVAL;
+	/* Before a vCPU can run; after a reset the TD before is on its way out. */
+	if (d) {
+		kvm_vms_settle(vm->host);
+		vm->debugged = d->begin(d->arg, vm->td, vm->td_vcpu, vm->nvcpus);
+	}
 	err = tdx_vm_finalize(vm->td);
+	if (err && vm->debugged) {
+		d->end(vm->debugged);
+		vm->debugged = NULL;
+	}
 	if (err) {
 		tdx_vm_error(vm->td, &e);
 		cmd->hw_error = e.status.raw;

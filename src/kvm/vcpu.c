@@ -76,10 +76,13 @@ long kvm_vm_create_vcpu(struct kvm_vm *vm, unsigned long id)
 		v->mp_state = id == vm->boot_id ? KVM_MP_RUNNABLE : KVM_MP_UNINITIALIZED;
 		pthread_mutex_init(&v->lock, NULL);
 		fd = create(vm, v);
-		if (fd < 0)
+		if (fd < 0) {
 			kvm_vcpu_free(v);
-		else
+		} else {
+			v->index = vm->nvcpus;
+			vm->td_vcpu[vm->nvcpus] = v->td;
 			vm->vcpu[vm->nvcpus++] = v;
+		}
 	}
 	pthread_mutex_unlock(&vm->lock);
 	return fd;

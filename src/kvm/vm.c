@@ -10,7 +10,7 @@
 #include "abi/kvm_call.h"
 #include "kvm/internal.h"
 
-enum { TSC_DEFAULT_STEP = 25000 };
+enum { TSC_DEFAULT_STEP = 25000, SETTLE_STEPS = 5000 };
 
 static void unlist(struct kvm_vm *vm)
 {
@@ -43,6 +43,7 @@ void kvm_vm_free(struct kvm_vm *vm)
 	struct kvm_host *h = vm->host;
 	bool clean;
 
+	atomic_store(&vm->ending, true);
 	kvm_object_close(h, &vm->object);
 	for (unsigned i = 0; i < vm->nvcpus; i++)
 		kvm_object_close(h, &vm->vcpu[i]->object);
@@ -50,6 +51,8 @@ void kvm_vm_free(struct kvm_vm *vm)
 		kvm_object_close(h, &m->object);
 	kvm_irq_end(vm);
 	kvm_signal_end(vm);
+	if (vm->debugged)
+		h->cfg.debugger->end(vm->debugged);
 	clean = destroy(vm);
 	for (unsigned i = 0; i < vm->nvcpus; i++)
 		kvm_vcpu_free(vm->vcpu[i]);
@@ -60,6 +63,25 @@ void kvm_vm_free(struct kvm_vm *vm)
 	pthread_mutex_destroy(&vm->irq_lock);
 	pthread_mutex_destroy(&vm->lock);
 	free(vm);
+}
+
+static bool settled(struct kvm_host *h)
+{
+	bool all = true;
+
+	pthread_mutex_lock(&h->table);
+	for (const struct kvm_vm *vm = h->vms; vm && all; vm = vm->next)
+		all = !atomic_load(&vm->ending) && !kvm_object_is_closed(&vm->object);
+	pthread_mutex_unlock(&h->table);
+	return all;
+}
+
+void kvm_vms_settle(struct kvm_host *h)
+{
+	const struct timespec step = {0, 2000000};
+
+	for (unsigned i = 0; i < SETTLE_STEPS && !settled(h); i++)
+		nanosleep(&step, NULL);
 }
 
 /* True for the one that is to tear the VM down. */

@@ -36,6 +36,7 @@ struct preload {
 	struct tdx_fault fault[TDX_MODEL_FAULTS];
 	int fault_id[TDX_MODEL_FAULTS];
 	unsigned nfaults;
+	struct preload_debug *debug; /* NULL: no gdb */
 	bool quiet;
 };
 
@@ -168,12 +169,15 @@ static unsigned answers(const char *text, struct kvm_cap_answer a[KVM_ANSWERS])
 struct preload *preload_new(void)
 {
 	struct preload *p = calloc(1, sizeof(*p));
+	const char *gdb = getenv(PRELOAD_GDB);
 	struct kvm_cap_answer a[KVM_ANSWERS];
 	const unsigned n = answers(getenv(PRELOAD_CAPS), a);
 
 	if (!p)
 		return NULL;
 	p->quiet = getenv(PRELOAD_QUIET) != NULL;
+	if (gdb && *gdb)
+		p->debug = preload_debug_new(gdb, log_line, p);
 	p->kvm = kvm_host_new(
 		&(struct kvm_host_config){.power_on = power_on,
 					  .log = log_line,
@@ -181,7 +185,8 @@ struct preload *preload_new(void)
 					  .vcpus = (unsigned)number(PRELOAD_CPUS, DEFAULT_CPUS),
 					  .xfam = XFAM_X87 | XFAM_SSE,
 					  .answers = a,
-					  .nanswers = n});
+					  .nanswers = n,
+					  .debugger = preload_debug_debugger(p->debug)});
 	if (p->kvm && !p->quiet)
 		say("a simulated /dev/kvm: every TD, report and quote of it is simulated");
 	return p->kvm ? p : NULL;

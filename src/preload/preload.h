@@ -21,6 +21,14 @@ struct kvm_host;
 #define PRELOAD_ENGINE	"SWTDX_KVM_ENGINE"  /* a number of enum tdx_x86_execution */
 #define PRELOAD_CAPS	"SWTDX_KVM_CAPS"    /* CAPABILITY=ANSWER[,...] in numbers */
 #define PRELOAD_QUIET	"SWTDX_KVM_QUIET"
+#define PRELOAD_GDB	"SWTDX_KVM_GDB" /* [ADDRESS]:PORT */
+
+/* A debugger that serves gdb at `where`, one TD after the other. */
+struct kvm_debugger;
+struct preload_debug;
+struct preload_debug *preload_debug_new(const char *where, void (*log)(void *arg, const char *line),
+					void *arg);
+const struct kvm_debugger *preload_debug_debugger(const struct preload_debug *d);
 
 /* Nothing is powered on before a VM is asked for. NULL: no memory. */
 struct preload *preload_new(void);

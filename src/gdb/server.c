@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/gdb/internal.h"
+#include "gdb/internal.h"
 
 enum { GONE = -1, ENDED = -2, SIGINT_ = 2, SIGTRAP_ = 5 };
 

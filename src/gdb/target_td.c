@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See tools/gdb/target_td.h. */
-#include "tools/gdb/target_td.h"
+/* See gdb/target_td.h. */
+#include "gdb/target_td.h"
 
 #include <stdio.h>
 #include <string.h>

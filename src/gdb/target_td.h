@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A TD as a target of gdb: TDH.VP.RD/WR and TDH.MEM.RD/WR. One without ATTRIBUTES.DEBUG refuses. */
-#ifndef TOOLS_GDB_TARGET_TD_H
-#define TOOLS_GDB_TARGET_TD_H
+#ifndef GDB_TARGET_TD_H
+#define GDB_TARGET_TD_H
 
 #include <swtdx/vmm.h>
 
-#include "tools/gdb/gdb.h"
-#include "tools/gdb/target.h"
+#include "gdb/gdb.h"
+#include "gdb/target.h"
 
 struct gdb_td {
 	struct tdx_vm *vm;

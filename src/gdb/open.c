@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/gdb/internal.h"
+#include "gdb/internal.h"
 
 bool gdb_is_address(const char *where)
 {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tools/gdb/internal.h"
+#include "gdb/internal.h"
 
 enum feature { CORE, SSE, SEGMENTS, SYSTEM, FEATURES };
 
@@ -13,7 +13,7 @@ static const struct reg {
 	uint8_t size, feature;
 } regs[GDB_REGISTERS] = {
 #define R(name_, type_, bytes_, feature_) {#name_, type_, bytes_, feature_},
-#include "tools/gdb/registers.def"
+#include "gdb/registers.def"
 #undef R
 };
 

@@ -8,7 +8,7 @@
 #include <swtdx/types.h>
 
 #include "arch/x86.h"
-#include "tools/gdb/internal.h"
+#include "gdb/internal.h"
 
 static bool told(struct gdb *g, bool done, const struct gdb_refusal *why)
 {

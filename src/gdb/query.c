@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/gdb/internal.h"
+#include "gdb/internal.h"
 
 unsigned gdb_first_thread(const struct gdb *g)
 {

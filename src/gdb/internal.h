@@ -2,8 +2,8 @@
 /* The parts of the gdb server. All of struct gdb is the server's thread's, except what `lock`
  * covers as said there; a vCPU's fields in the module are touched only while it is parked, or by
  * itself. */
-#ifndef TOOLS_GDB_INTERNAL_H
-#define TOOLS_GDB_INTERNAL_H
+#ifndef GDB_INTERNAL_H
+#define GDB_INTERNAL_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tools/gdb/gdb.h"
-#include "tools/gdb/target.h"
+#include "gdb/gdb.h"
+#include "gdb/target.h"
 
 enum { GDB_PACKET = 0x4000, GDB_SOFT = 256 };
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* A gdb server: `swtdx run --gdb`. What it does to a guest is in tools/gdb/target.h; a TD is seen
- * as any host sees it, so one without ATTRIBUTES.DEBUG stays closed, and gdb is told the status.
+/* A gdb server, for `--gdb` of run, host and kvm. What it does to a guest is in gdb/target.h; a TD
+ * is seen as any host sees it, so one without ATTRIBUTES.DEBUG stays closed, and gdb is told the
+ * status.
  *
  * One thread of its own speaks the protocol; it stops all vCPUs before it answers (all-stop). The
  * vCPUs' threads call the functions below. */
-#ifndef TOOLS_GDB_GDB_H
-#define TOOLS_GDB_GDB_H
+#ifndef GDB_GDB_H
+#define GDB_GDB_H
 
 #include <stdbool.h>
 
-#include "tools/gdb/target.h"
+#include "gdb/target.h"
 
 struct gdb;
 
@@ -33,6 +34,11 @@ struct gdb *gdb_open(const struct gdb_config *cfg, const char *where, char *err,
 bool gdb_start(struct gdb *g);
 /* The vCPU's thread, before each tdx_vcpu_run(): blocks while gdb has it stopped. */
 void gdb_before_run(struct gdb *g, unsigned vcpu);
+/* The same without waiting for long: true, it may run; false, it is held, or was for that long, and
+ * is to ask again. For a thread that others may want back. */
+bool gdb_may_run(struct gdb *g, unsigned vcpu, unsigned milliseconds);
+/* It is out of the guest, and does not go back before it has asked: to stop it needs no more. */
+void gdb_left(struct gdb *g, unsigned vcpu);
 /* It left the guest for this. */
 void gdb_stopped(struct gdb *g, unsigned vcpu, enum gdb_event event);
 /* The vCPU's thread ends. */

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tools/gdb/internal.h"
+#include "gdb/internal.h"
 
 enum { INTERRUPT = 3, GONE = -1, ENDED = -2 };
 

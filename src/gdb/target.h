@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* What a gdb server does to a guest: a small table of operations. A TD through its host's calls is
- * one (tools/gdb/target_td.h); the server knows nothing else of it.
+ * one (gdb/target_td.h); the server knows nothing else of it.
  *
  * A processor's operations are called while it is parked, or by its own thread. Whatever is refused
  * says why in words, which gdb shows to its user. */
-#ifndef TOOLS_GDB_TARGET_H
-#define TOOLS_GDB_TARGET_H
+#ifndef GDB_TARGET_H
+#define GDB_TARGET_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 
 enum gdb_reg {
 #define R(name_, type_, bytes_, feature_) GDB_##name_,
-#include "tools/gdb/registers.def"
+#include "gdb/registers.def"
 #undef R
 	GDB_REGISTERS
 };

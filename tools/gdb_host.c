@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* See tools/gdb/target_host.h. */
-#include "tools/gdb/target_host.h"
+/* See tools/gdb_host.h. */
+#include "tools/gdb_host.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,7 +100,7 @@ static const struct place {
 
 static const unsigned sizes[GDB_REGISTERS] = {
 #define R(name_, type_, bytes_, feature_) bytes_,
-#include "tools/gdb/registers.def"
+#include "gdb/registers.def"
 #undef R
 };
 

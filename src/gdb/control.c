@@ -6,9 +6,10 @@
  * is executed again with #BP let through, for one step. */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "tools/gdb/internal.h"
+#include "gdb/internal.h"
 
 /* Bring a vCPU's controls to what it is to do. It is parked, or it is the caller. */
 static bool apply(struct gdb *g, unsigned i, bool step)
@@ -78,6 +79,11 @@ void gdb_stopped(struct gdb *g, unsigned i, enum gdb_event event)
 	}
 }
 
+static bool held(const struct gdb *g, unsigned i)
+{
+	return !g->closing && !g->ending && (g->stopped || g->vcpu[i].action == GDB_HOLD);
+}
+
 void gdb_before_run(struct gdb *g, unsigned i)
 {
 	struct gdb_vcpu *v = &g->vcpu[i];
@@ -85,9 +91,39 @@ void gdb_before_run(struct gdb *g, unsigned i)
 	pthread_mutex_lock(&g->lock);
 	v->parked = true;
 	pthread_cond_broadcast(&g->changed);
-	while (!g->closing && !g->ending && (g->stopped || v->action == GDB_HOLD))
+	while (held(g, i))
 		pthread_cond_wait(&g->changed, &g->lock);
 	v->parked = false;
+	pthread_mutex_unlock(&g->lock);
+}
+
+bool gdb_may_run(struct gdb *g, unsigned i, unsigned milliseconds)
+{
+	struct gdb_vcpu *v = &g->vcpu[i];
+	struct timespec until;
+	bool may;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += (long)milliseconds * 1000000l;
+	until.tv_sec += until.tv_nsec / 1000000000l;
+	until.tv_nsec %= 1000000000l;
+	pthread_mutex_lock(&g->lock);
+	v->parked = true;
+	pthread_cond_broadcast(&g->changed);
+	while (held(g, i))
+		if (pthread_cond_timedwait(&g->changed, &g->lock, &until))
+			break;
+	may = !held(g, i);
+	v->parked = !may;
+	pthread_mutex_unlock(&g->lock);
+	return may;
+}
+
+void gdb_left(struct gdb *g, unsigned i)
+{
+	pthread_mutex_lock(&g->lock);
+	g->vcpu[i].parked = true;
+	pthread_cond_broadcast(&g->changed);
 	pthread_mutex_unlock(&g->lock);
 }
 
