@@ -269,8 +269,11 @@ static void a_machine_check_that_is_not_corrected_ends_a_td(void **state)
 
 /* --- CPUID --- */
 
+struct cpuid_head {
+	uint32_t nent, padding;
+};
 struct cpuid {
-	struct kvm_cpuid_list head;
+	struct cpuid_head head;
 	struct kvm_cpuid_entry e[4];
 };
 
@@ -281,7 +284,7 @@ static void cpuid_that_was_set_is_given_back(void **state)
 		.head = {.nent = 2},
 		.e = {{.function = 1, .eax = 7}, {.function = 0x80000008, .eax = 48 << 8}}};
 	struct {
-		struct kvm_cpuid_list head;
+		struct cpuid_head head;
 		struct kvm_cpuid_old e[1];
 	} old = {.head = {.nent = 1}, .e = {{.function = 5, .ebx = 9}}};
 	struct cpuid got = {.head = {.nent = 1}};
