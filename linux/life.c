@@ -5,6 +5,9 @@
 #include "shim.h"
 
 #include <asm/tdx.h>
+#ifdef TREE_UPDATES
+#include <asm/seamldr.h>
+#endif
 
 #include <sys/wait.h>
 #include <unistd.h>
@@ -526,6 +529,119 @@ static void refusals(void)
 	       ARRAY_SIZE(refusal));
 }
 
+/* --- another module under a living TD --- */
+
+#ifdef TREE_UPDATES
+
+struct image {
+	u8 *data;
+	u32 size;
+};
+
+static struct image make_image(void)
+{
+	struct image i = {.size = (u32)machine_module_image(shim_cpu, 0, 0)};
+
+	i.data = shim_kmalloc(i.size);
+	machine_module_image(shim_cpu, __pa(i.data), i.size);
+	return i;
+}
+
+static struct seamldr_info *loader_info(void)
+{
+	struct seamldr_info *info = shim_kmalloc(sizeof(*info));
+
+	check(seamldr_get_info(info) == 0, "the P-SEAMLDR does not answer");
+	return info;
+}
+
+/* In a process of its own: what fails on the way must be told, and ends the module. */
+static void refused_update(const struct image *i, const char *what, bool refused_early)
+{
+	int status;
+
+	fflush(stdout);
+	if (fork() == 0) {
+		unsigned long long before;
+
+		shim_quiet(true);
+		before = machine_calls();
+		status = seamldr_install_module(i->data, i->size);
+		check(status != 0, "%s, and the update is done", what);
+		check(!refused_early || machine_calls() == before, "%s: calls are made", what);
+		check(shim_warnings() == 0, "%s: %u warnings", what, shim_warnings());
+		fflush(stdout);
+		_exit(failures != 0);
+	}
+	wait(&status);
+	failures += !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
+static void refused_updates(struct image *i)
+{
+	static const unsigned leaf[] = {TDH_SYS_SHUTDOWN, TDH_SYS_INIT, TDH_SYS_LP_INIT,
+					TDH_SYS_UPDATE};
+	/* version, signature, reserved; the SIGSTRUCT's header, signer and signature; the module */
+	static const struct {
+		u32 at;
+		bool early;
+	} wrong[] = {{0, true},	    {5, true},	   {12, true},	  {16, true},	 {4095, true},
+		     {4096, false}, {4224, false}, {4700, false}, {8192, false}, {12345, false}};
+
+	for (unsigned k = 0; k < ARRAY_SIZE(leaf); k++) {
+		machine_fault(leaf[k], 1, 1, UNKNOWN);
+		refused_update(i, machine_leaf_name(leaf[k]), false);
+		machine_no_faults();
+	}
+	for (unsigned k = 0; k < ARRAY_SIZE(wrong); k++) {
+		i->data[wrong[k].at] ^= 0x40;
+		refused_update(i, "a wrong image", wrong[k].early);
+		i->data[wrong[k].at] ^= 0x40;
+	}
+	i->size -= PAGE_SIZE;
+	refused_update(i, "an image cut short", true);
+	i->size += PAGE_SIZE;
+}
+
+static void updates(void)
+{
+	const unsigned long used = shim_used();
+	const unsigned reports = machine_reports(0);
+	struct image i = make_image();
+	struct seamldr_info *info = loader_info();
+	const u32 left = info->num_remaining_updates;
+	struct life l = {.hkid = 0};
+	char text[TEXT];
+
+	check(info->seam_ready && info->p_seam_ready, "SEAMLDR_INFO");
+	shim_kfree(info);
+	check(create(&l) && add_control_pages(&l) && add_vcpu(&l) && add_memory(&l),
+	      "a TD before the update");
+	refused_updates(&i);
+	check(seamldr_install_module(i.data, i.size) == 0, "the module is not updated");
+	/* what was built goes on and ends under the new one; so does what comes after it */
+	check(map_and_remove(&l), "after the update: %s: %s", machine_leaf_name(l.leaf),
+	      machine_status_name(l.status, text, TEXT));
+	(void)tear_down(&l);
+	nothing_left(&l, "an update", TDH_SYS_UPDATE, reports);
+	info = loader_info();
+	check(info->num_remaining_updates + 1 == left, "%u updates are left of %u",
+	      info->num_remaining_updates, left);
+	shim_kfree(info);
+	shim_kfree(i.data);
+	check(shim_used() == used, "%lu pages are lost by an update", shim_used() - used);
+	printf("a module update under a TD, each call and image refused: done\n");
+	one_life();
+}
+
+#else
+
+static void updates(void)
+{
+	printf("this tree does not update the module (Linux 7.3 and later do)\n");
+}
+
+#endif /* TREE_UPDATES */
 #endif /* TREE_LIVES */
 
 int main(void)
@@ -546,6 +662,7 @@ int main(void)
 	one_life();
 	shortages();
 	refusals();
+	updates();
 	shim_shutdown();
 #else
 	printf("this tree has no calls of a TD's life (Linux 6.16 and later have)\n");

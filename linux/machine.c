@@ -6,7 +6,10 @@
 #include <stdlib.h>
 
 #include <swtdx/model.h>
+#include <swtdx/module_image.h>
 #include <swtdx/structs.h>
+
+#define IA32_VMX_BASIC 0x480 /* of the tree's asm/msr-index.h */
 
 enum {
 	MIB = 1 << 20,
@@ -21,6 +24,7 @@ enum {
 	EPT_4_LEVELS = 3 << 3,
 	TSC_25MHZ = 84,
 	XFAM_X87_SSE = 3,
+	NO_SEAMRET_INVD_VMCS = 60, /* IA32_VMX_BASIC: the P-SEAMLDR can be called */
 };
 
 static struct tdx_model *model;
@@ -80,6 +84,8 @@ bool machine_rdmsr(unsigned cpu, uint32_t number, unsigned long long *value)
 	uint64_t v = 0;
 	const bool ok = port(cpu)->ops->rdmsr(port(cpu), number, &v);
 
+	if (number == IA32_VMX_BASIC)
+		v |= 1ull << NO_SEAMRET_INVD_VMCS;
 	*value = v;
 	return ok;
 }
@@ -212,6 +218,24 @@ const char *machine_leaf_name(unsigned leaf)
 	const struct tdx_leaf_info *info = tdx_seamcall_leaf((uint16_t)leaf);
 
 	return info ? info->name : "?";
+}
+
+unsigned long machine_module_image(unsigned cpu, unsigned long long pa, unsigned long room)
+{
+	const struct tdx_module_image_config cfg = {.module_hv = 1, .num_module_pages = 5};
+	const unsigned long size = tdx_module_image_size(&cfg);
+	uint8_t *image;
+
+	if (room < size)
+		return size;
+	image = malloc(size);
+	if (!image || tdx_module_image_make(&cfg, image)) {
+		fprintf(stderr, "linux: no module image\n");
+		exit(3);
+	}
+	port(cpu)->ops->write(port(cpu), (tdx_hpa_t){pa}, image, size);
+	free(image);
+	return size;
 }
 
 void machine_td_params(unsigned cpu, unsigned long long pa)

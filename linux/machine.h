@@ -35,6 +35,9 @@ unsigned machine_reports(unsigned from);
 unsigned long long machine_owned(void), machine_stale_lines(void);
 const char *machine_status_name(unsigned long long status, char *buf, unsigned len);
 const char *machine_leaf_name(unsigned leaf);
+/* A module image for an update, written at pa in pages of the host's; its size, and with `room` 0
+ * that alone. */
+unsigned long machine_module_image(unsigned cpu, unsigned long long pa, unsigned long room);
 /* TD_PARAMS of a small TD, written at pa. */
 void machine_td_params(unsigned cpu, unsigned long long pa);
 

@@ -2,6 +2,8 @@
 /* The kernel around the tree's code: see shim.h. */
 #include "shim.h"
 
+#include <pthread.h>
+
 #include "machine.h"
 
 enum { FEATURES = 2048, ALLOCATIONS = 1 << 16 };
@@ -100,13 +102,87 @@ void on_each_cpu(void (*fn)(void *arg), void *arg, int wait)
 	shim_cpu = was;
 }
 
-/* Processors that have to meet cannot on one thread. */
-int stop_machine_cpuslocked(int (*fn)(void *arg), void *arg, const struct cpumask *m)
+/* Processors that have to meet: a thread each, of which one runs, until it waits or has ended. */
+static struct meeting {
+	pthread_mutex_t lock;
+	pthread_cond_t next;
+	unsigned here; /* who may run */
+	bool ended[NR_CPUS];
+	int (*fn)(void *arg);
+	void *arg;
+	int result[NR_CPUS];
+} * meeting;
+
+/* Under the lock: the next that has not ended. */
+static void pass_on(struct meeting *m, unsigned cpu)
 {
-	(void)fn;
-	(void)arg;
-	(void)m;
-	return -EOPNOTSUPP;
+	for (unsigned i = 1; i <= shim_cpus; i++) {
+		m->here = (cpu + i) % shim_cpus;
+		if (!m->ended[m->here])
+			break;
+	}
+	pthread_cond_broadcast(&m->next);
+}
+
+static void wait_for_turn(struct meeting *m, unsigned cpu)
+{
+	while (m->here != cpu)
+		pthread_cond_wait(&m->next, &m->lock);
+	shim_cpu = cpu;
+}
+
+void cpu_relax(void)
+{
+	struct meeting *m = meeting;
+	const unsigned cpu = shim_cpu;
+
+	if (!m)
+		return;
+	pthread_mutex_lock(&m->lock);
+	pass_on(m, cpu);
+	wait_for_turn(m, cpu);
+	pthread_mutex_unlock(&m->lock);
+}
+
+static void *processor(void *arg)
+{
+	struct meeting *m = meeting;
+	const unsigned cpu = (unsigned)(uintptr_t)arg;
+
+	pthread_mutex_lock(&m->lock);
+	wait_for_turn(m, cpu);
+	pthread_mutex_unlock(&m->lock);
+	m->result[cpu] = m->fn(m->arg);
+	pthread_mutex_lock(&m->lock);
+	m->ended[cpu] = true;
+	pass_on(m, cpu);
+	pthread_mutex_unlock(&m->lock);
+	return NULL;
+}
+
+int stop_machine_cpuslocked(int (*fn)(void *arg), void *arg, const struct cpumask *mask)
+{
+	struct meeting m = {.lock = PTHREAD_MUTEX_INITIALIZER,
+			    .next = PTHREAD_COND_INITIALIZER,
+			    .fn = fn,
+			    .arg = arg};
+	const unsigned was = shim_cpu;
+	pthread_t thread[NR_CPUS];
+	int r = 0;
+
+	(void)mask;
+	meeting = &m;
+	for (unsigned i = 0; i < shim_cpus; i++)
+		if (pthread_create(&thread[i], NULL, processor, (void *)(uintptr_t)i))
+			abort();
+	for (unsigned i = 0; i < shim_cpus; i++) {
+		pthread_join(thread[i], NULL);
+		if (m.result[i])
+			r = m.result[i];
+	}
+	meeting = NULL;
+	shim_cpu = was;
+	return r;
 }
 
 int cpuhp_setup_state(enum cpuhp_state state, const char *name, int (*up)(unsigned cpu),

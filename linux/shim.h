@@ -137,7 +137,7 @@ bool shim_warn(bool is, const char *file, int line);
 			abort();                                                                   \
 	} while (0)
 
-/* --- processors, locks: one thread --- */
+/* --- processors, locks: one at a time --- */
 enum { NR_CPUS = 8 };
 extern unsigned shim_cpu, shim_cpus;
 unsigned shim_package(unsigned cpu);
@@ -151,14 +151,14 @@ unsigned shim_package(unsigned cpu);
 #define smp_processor_id()     shim_cpu
 #define raw_smp_processor_id() shim_cpu
 DECLARE_PER_CPU(bool, cache_state_incoherent);
-#define for_each_online_cpu(c)		     for (c = 0; (unsigned)(c) < shim_cpus; c++)
-#define for_each_possible_cpu(c)	     for_each_online_cpu(c)
-#define num_online_cpus()		     ((int)shim_cpus)
-#define topology_physical_package_id(c)	     ((int)shim_package(c))
-#define preempt_disable()		     ((void)0)
-#define preempt_enable()		     ((void)0)
-#define cond_resched()			     ((void)0)
-#define cpu_relax()			     ((void)0)
+#define for_each_online_cpu(c)		for (c = 0; (unsigned)(c) < shim_cpus; c++)
+#define for_each_possible_cpu(c)	for_each_online_cpu(c)
+#define num_online_cpus()		((int)shim_cpus)
+#define topology_physical_package_id(c) ((int)shim_package(c))
+#define preempt_disable()		((void)0)
+#define preempt_enable()		((void)0)
+#define cond_resched()			((void)0)
+void cpu_relax(void); /* lets another processor go on, where they meet */
 #define might_sleep()			     ((void)0)
 #define cpus_read_lock()		     ((void)0)
 #define cpus_read_unlock()		     ((void)0)

@@ -8,7 +8,10 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include <swtdx/seamldr.h>
+
 #include "arch/msr.h"
+#include "arch/vmx.h"
 #include "board/board.h"
 #include "module_setup.h"
 #include "system/system.h"
@@ -20,6 +23,7 @@
 #define IDT    0x204000ull
 #define STUBS  0x205000ull
 #define RESULT 0x206000ull /* words a program leaves; the last ones of the page: an exception */
+#define INFO   0x207000ull /* for the P-SEAMLDR */
 
 #define GUEST_CODE(name, text)                                                                     \
 	extern const uint8_t name[], name##_end[];                                                 \
@@ -75,10 +79,13 @@ static void put(void *arg, uint8_t byte)
 
 static char console[64];
 
+static bool loses_vmcs; /* the next machine has the erratum of SEAMRET */
+
 static void start_with(struct rig *r, unsigned cpus, const uint8_t *code, const uint8_t *end)
 {
 	static const struct uart_ops ops = {.ready = ready, .get = get, .put = put};
 	const struct board_config cfg = {.cpus = cpus,
+					 .seamret_loses_vmcs = loses_vmcs,
 					 .packages = 1,
 					 .console = &ops,
 					 .console_arg = console,
@@ -234,7 +241,7 @@ static void vmcs_instructions_succeed_and_fail_as_the_manual_says(void **state)
 
 GUEST_CODE(seamcalls, LIDT START VMX_ON
 	   "mov $0x1111, %ebp; mov $0x80000000, %eax; shl $32, %rax\n"
-	   ".byte 0x66, 0x0f, 0x01, 0xcf\n" FLAGS(
+	   "mov $0x207000, %ecx; stc\n.byte 0x66, 0x0f, 0x01, 0xcf\n" FLAGS(
 		   0) "mov %rax, 1*8(%rbx)\n" /* P-SEAMLDR's */
 		      "mov $33, %eax; xor %ecx, %ecx; stc\n"
 		      ".byte 0x66, 0x0f, 0x01, 0xcf\n" FLAGS(
@@ -245,20 +252,50 @@ GUEST_CODE(seamcalls, LIDT START VMX_ON
 
 static void seamcall_answers_in_rax_and_cf(void **state)
 {
+	struct tdx_seamldr_info info;
 	struct rig r;
 
 	(void)state;
 	start(&r, 1, seamcalls);
 	run_to_end(&r);
 	assert_int_equal(exception(&r), -1);
-	assert_int_equal(r.result[0] & CF, CF);
-	assert_int_equal(r.result[1], 1ull << 63);
+	assert_int_equal(r.result[0] & CF, 0);
+	assert_int_equal(r.result[1], SEAMLDR_SUCCESS);
+	memcpy(&info, board_ram(r.b, INFO, sizeof(info)), sizeof(info));
+	assert_int_equal(info.vendor_id, 0x8086);
+	assert_int_equal(info.seamextend.seam_ready, 1);
 	assert_int_equal(r.result[2] & CF, 0);
 	assert_int_equal(r.result[3], TDX_SUCCESS); /* SYS.INIT */
 	assert_int_equal(r.result[4] & CF, 0);
 	assert_int_equal(r.result[5] >> 63, 1); /* again */
 	assert_int_equal(r.result[6], 0x1111);
 	board_free(r.b);
+}
+
+/* VMPTRLD, SEAMLDR.INFO, VMPTRST, IA32_VMX_BASIC. */
+GUEST_CODE(loads, LIDT START VMX_ON "movq $0x203000, 0x206f08; vmclear 0x206f08\n"
+				    "vmptrld 0x206f08\n"
+				    "mov $0x80000000, %eax; shl $32, %rax; mov $0x207000, %ecx\n"
+				    ".byte 0x66, 0x0f, 0x01, 0xcf\n"
+				    "vmptrst 0(%rbx); mov $0x480, %ecx; rdmsr\n"
+				    "mov %edx, 8(%rbx)\n" END);
+
+static void the_erratum_of_seamret_loses_the_vmcs_and_says_so(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	for (unsigned with = 0; with < 2; with++) {
+		loses_vmcs = with != 0;
+		start(&r, 1, loads);
+		loses_vmcs = false;
+		run_to_end(&r);
+		assert_int_equal(exception(&r), -1);
+		assert_int_equal(r.result[0], with ? ~0ull : VMCS);
+		assert_int_equal(r.result[1] << 32 & VMX_BASIC_NO_SEAMRET_INVD_VMCS,
+				 with ? 0 : VMX_BASIC_NO_SEAMRET_INVD_VMCS);
+		board_free(r.b);
+	}
 }
 
 /* LSTAR before, TDH.VP.ENTER of an address that is none, LSTAR, of a TD, LSTAR. */
@@ -529,6 +566,7 @@ int main(void)
 		cmocka_unit_test(vmxon_wants_an_aligned_region_with_the_revision),
 		cmocka_unit_test(vmcs_instructions_succeed_and_fail_as_the_manual_says),
 		cmocka_unit_test(seamcall_answers_in_rax_and_cf),
+		cmocka_unit_test(the_erratum_of_seamret_loses_the_vmcs_and_says_so),
 		cmocka_unit_test(a_td_that_ran_takes_the_hosts_lstar_with_it),
 		cmocka_unit_test(a_dirty_page_given_to_the_module_is_reported_once),
 		cmocka_unit_test(a_page_written_back_is_the_modules_to_take),

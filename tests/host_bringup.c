@@ -5,10 +5,11 @@
 #include <errno.h>
 
 #include <swtdx/model.h>
+#include <swtdx/module_image.h>
+#include <swtdx/module_update.h>
 #include <swtdx/record.h>
 
 #include "machine/coherency.h"
-#include "module/module.h"
 #include "port/model.h"
 
 enum { CPUS = 4 };
@@ -383,31 +384,78 @@ static void another_module_takes_over(void **state)
 {
 	const struct tdx_td td = {hpa(GIB_1 + 128 * MIB), hkid(33)},
 			    other = {hpa(GIB_1 + 129 * MIB), hkid(34)};
+	const struct tdx_module_image_config cfg = {.module_hv = 1};
+	static uint8_t image[3 * TDX_PAGE_SIZE];
+	struct tdx_status refused;
 	const struct tdx_cpu *cpu;
 	struct tdx_host_info info;
 	struct bringup b;
+	uint64_t kept;
 
 	(void)state;
 	power_on(&b);
 	assert_int_equal(bring_up(&b), 0);
+	const struct tdx_host_allocator mem = {alloc, dealloc, &b.memory};
+
+	kept = b.memory.given - b.memory.taken;
 	cpu = tdx_host_cpu(&b.host, 1);
 	assert_true(tdx_is_success(tdh_mng_create(cpu, &td)));
-	assert_int_equal(tdx_host_shutdown(&b.host, cpu, b.info.handoff_version), 0);
+	info = b.info;
+	assert_int_equal(tdx_module_image_make(&cfg, image), 0);
+	assert_int_equal(tdx_host_update_from(&b.host, image, sizeof(image), &mem, &info, &refused),
+			 0);
 	for (unsigned i = 0; i < CPUS; i++)
-		assert_false(tdx_host_cpu_is_online(&b.host, i));
-	assert_false(tdx_is_success(tdh_mng_create(cpu, &other)));
-	module_reload(b.model->sys->mod, true); /* the P-SEAMLDR's work */
-	assert_int_equal(tdx_host_discover(&b.host, &info), 0);
+		assert_true(tdx_host_cpu_is_online(&b.host, i));
 	assert_int_equal(tdx_record_calls(b.record, TDH_SYS_INIT), 2);
 	assert_int_equal(tdx_record_calls(b.record, TDH_SYS_LP_INIT), 2 * CPUS);
-	assert_int_equal(tdx_host_update(&b.host, cpu, &info), 0);
 	assert_int_equal(info.handoff_version, b.info.handoff_version);
+	assert_int_equal(b.memory.given - b.memory.taken, kept);
 	/* what was is there, and more can come */
 	assert_true(tdx_is_success(tdh_mng_key_config(cpu, &td)));
 	assert_true(tdx_is_success(tdh_mng_create(cpu, &other)));
 	/* a second time there is nothing to take over */
 	assert_int_equal(tdx_host_update(&b.host, cpu, &info), -EIO);
 	assert_true(tdx_is(tdx_host_last_status(&b.host), TDX_SYS_STATE_INCORRECT));
+	power_off(&b);
+}
+
+/* Before TDH.SYS.SHUTDOWN nothing has happened; after it there is no module to go back to. */
+static void an_update_that_fails_says_where(void **state)
+{
+	const struct tdx_module_image_config cfg = {.module_hv = 3, .min_update_hv = 2};
+	static uint8_t image[3 * TDX_PAGE_SIZE];
+	struct tdx_status refused;
+	struct tdx_host_info info;
+	struct bringup b;
+
+	(void)state;
+	power_on(&b);
+	assert_int_equal(bring_up(&b), 0);
+	const struct tdx_host_allocator mem = {alloc, dealloc, &b.memory};
+
+	info = b.info;
+	assert_int_equal(tdx_module_image_make(&cfg, image), 0);
+	for (size_t at = 0; at < 24; at++) {
+		if (at == 2 || at == 3) /* the checksum, which nobody looks at */
+			continue;
+		image[at] ^= 0x40;
+		assert_int_equal(
+			tdx_host_update_from(&b.host, image, sizeof(image), &mem, &info, &refused),
+			-EINVAL);
+		image[at] ^= 0x40;
+	}
+	for (size_t size = 0; size < sizeof(image); size += 1024)
+		assert_int_equal(tdx_host_update_from(&b.host, image, size, &mem, &info, &refused),
+				 -EINVAL);
+	b.memory.requests = 0;
+	b.memory.refused = 1;
+	assert_int_equal(tdx_host_update_from(&b.host, image, sizeof(image), &mem, &info, &refused),
+			 -ENOMEM);
+	b.memory.refused = 0;
+	assert_int_equal(tdx_record_calls(b.record, TDH_SYS_SHUTDOWN), 0);
+	assert_int_equal(tdx_host_update_from(&b.host, image, sizeof(image), &mem, &info, &refused),
+			 -EIO);
+	assert_int_equal(refused.raw, SEAMLDR_EBADHANDOFF);
 	power_off(&b);
 }
 
@@ -477,6 +525,7 @@ int main(void)
 		cmocka_unit_test(holes_of_any_size_are_reserved),
 		cmocka_unit_test(a_shortage_names_its_tdmr),
 		cmocka_unit_test(another_module_takes_over),
+		cmocka_unit_test(an_update_that_fails_says_where),
 		cmocka_unit_test(the_end_is_asked_for_until_it_comes),
 		cmocka_unit_test(memory_that_comes_later_is_refused),
 		cmocka_unit_test(a_recording_replays_and_a_changed_host_is_noticed),

@@ -92,7 +92,7 @@ S0_07_each_consumer_sees_its_own_calls() {
 
 S0_08_builds_without_a_monitor() {
 	mkdir -p "$tmp/inc/swtdx" "$tmp/src" || return 1
-	for h in types status leaf structs state port host; do cp include/swtdx/$h.h "$tmp/inc/swtdx/"; done
+	for h in types status leaf structs state port host seamldr module_update; do cp include/swtdx/$h.h "$tmp/inc/swtdx/"; done
 	cp -r src/arch src/abi src/host "$tmp/src/"
 	for f in "$tmp"/src/host/*.c; do
 		"$cc" -std=gnu17 -ffreestanding -mgeneral-regs-only -Wall -Wextra -Werror -DSWTDX_SHORT_NAMES -I"$tmp/inc" -I"$tmp/src" \

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Single values for swtdx decode: a status, a leaf, a field, a Secure-EPT entry, a TD exit, sets of
  * bits. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include <swtdx/structs.h>
+#include <swtdx/seamldr.h>
 
 #include "abi/ghci.h"
 #include "abi/leaf_id.h"
@@ -59,6 +60,10 @@ static void of_others(json_t *sheet, struct tdx_status s)
 	tdx_explain_seamldr(s, &e);
 	if (e.action != TDX_DO_UNKNOWN) {
 		snprintf(text, sizeof(text), "of the P-SEAMLDR: %s, %s", e.name, e.meaning);
+		json_array_append_new(names, json_string(text));
+	}
+	if (tdx_seamldr_name(s.raw)) {
+		snprintf(text, sizeof(text), "RAX of a SEAMCALL: %s", tdx_seamldr_name(s.raw));
 		json_array_append_new(names, json_string(text));
 	}
 	if (call) {
@@ -206,13 +211,50 @@ static void leaf_states(json_t *sheet, const struct tdx_leaf_info *leaf)
 	json_decref(codes);
 }
 
+/* "seamldr.install", "SEAMLDR_INSTALL". */
+static json_t *seamldr_call(const char *word)
+{
+	static const struct {
+		uint64_t rax;
+		const char *what;
+	} calls[] = {
+		{SEAMLDR_INFO, "RCX: 256 bytes for SEAMLDR_INFO, aligned so"},
+		{SEAMLDR_INSTALL, "RCX: SEAMLDR_PARAMS, a page; on every processor, the last "
+				  "one loads the module. RDX of a failure: 1 when the module "
+				  "that was there is lost"},
+		{SEAMLDR_SHUTDOWN, "on every processor, the last time on that of "
+				   "SEAMLDR_INFO.ACM_X2APICID: then there is no P-SEAMLDR"},
+		{SEAMLDR_SEAMINFO, "RCX: 2048 bytes for what the platform tells the module"},
+		{SEAMLDR_CLEANUP, "on every processor: renews all keys, writes all caches back"},
+	};
+	json_t *sheet;
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		const char *name = tdx_seamldr_name(calls[i].rax), *w = word;
+
+		for (;
+		     *name && (toupper((unsigned char)*w) == *name || (*w == '_' && *name == '.'));
+		     name++)
+			w++;
+		if (*name || *w)
+			continue;
+		sheet = json_object();
+		sheet_text(sheet, "leaf", tdx_seamldr_name(calls[i].rax));
+		sheet_hex(sheet, "number", calls[i].rax);
+		sheet_text(sheet, "called by", "host, SEAMCALL; answered by the P-SEAMLDR");
+		sheet_text(sheet, "registers", calls[i].what);
+		return sheet;
+	}
+	return NULL;
+}
+
 json_t *decode_leaf(char **words, int n, int *told)
 {
 	const struct tdx_leaf_info *leaf = find_leaf(words[0]);
 	json_t *sheet;
 
 	if (!leaf)
-		return NULL;
+		return seamldr_call(words[0]);
 	sheet = json_object();
 	sheet_text(sheet, "leaf", leaf->name);
 	sheet_number(sheet, "number", leaf->number);
@@ -407,8 +449,8 @@ static bool is_status_of_others(uint64_t value)
 	struct tdx_explanation e;
 
 	tdx_explain_seamldr(tdx_status(value), &e);
-	return value >> 63 && (e.action != TDX_DO_UNKNOWN || tdvmcall_status_name(value) ||
-			       tdvmcall_quote_status_name(value));
+	return value >> 63 && (e.action != TDX_DO_UNKNOWN || tdx_seamldr_name(value) ||
+			       tdvmcall_status_name(value) || tdvmcall_quote_status_name(value));
 }
 
 json_t *decode_guess(char **words, int n, int *told)

@@ -15,7 +15,8 @@ static const struct fidelity_note fidelity_notes[] = {
 	{"TDH.MNG.INIT", FIDELITY_EXACT,
 	 "TD_PARAMS where there is no RAM read as all ones; a migratable TD on a processor model "
 	 "the module does not list may not claim an older one, where the module stops"},
-	{"TDH.SYS.UPDATE", FIDELITY_EXACT, "from this module to itself; the handoff data is ours"},
+	{"TDH.SYS.UPDATE", FIDELITY_EXACT,
+	 "between profiles of this module; the handoff data is ours"},
 	{"TDH.PHYMEM.PAMT.REMOVE", FIDELITY_EXACT,
 	 "a pair one of whose entries is locked is not empty; the module looks at the types alone "
 	 "and so can take the pair from under a call that has not quite freed its page"},
@@ -35,6 +36,14 @@ static const struct fidelity_note fidelity_notes[] = {
 static const char *const fidelity_general[] = {
 	"Module version 1.5.25 is modelled; the profile 1.5.01 (--profile) differs from it only in "
 	"the lock mode of a zero-step suspect.",
+	"The P-SEAMLDR answers INFO, INSTALL, SHUTDOWN, SEAMINFO and CLEANUP in the order of "
+	"Intel's "
+	"published source (2.0), but for its own entropy and self checks. It takes images that are "
+	"signed with a key of its own, which is public, where Intel's takes Intel's: a published "
+	"image of Intel's is SEAMLDR_EBADSIG. An image names a profile of this module; SEAMDB "
+	"holds "
+	"64 entries, of which only the index is kept: a TDREPORT after an update shows the module "
+	"that runs, for TDs that are older as well.",
 	"The platform is one Sapphire-Rapids-like processor model; CPUID and MSRs are a table.",
 	"The report MAC key, the quoting keys and all entropy are the simulation's: public, "
 	"seeded, "

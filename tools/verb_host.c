@@ -29,7 +29,7 @@
 
 /* In the order of their options' words. */
 enum { CLOCK_HOST, CLOCK_VIRTUAL };
-enum { ERRATUM_NONE, ERRATUM_PARTIAL_WRITE };
+enum { ERRATUM_NONE, ERRATUM_PARTIAL_WRITE, ERRATUM_SEAMRET_VMCS };
 
 struct host {
 	const char *kernel, *initrd, *append, *symbols_file, *fault_text, *trace_file, *gdb_where;
@@ -257,6 +257,7 @@ static int run(struct host *h)
 		.virtual_clock = h->clock == CLOCK_VIRTUAL,
 		.poison = h->poison,
 		.partial_write = h->erratum == ERRATUM_PARTIAL_WRITE,
+		.seamret_loses_vmcs = h->erratum == ERRATUM_SEAMRET_VMCS,
 		.console = &console,
 		.console_arg = h,
 		.report = h->unwatched ? NULL : host_report,
@@ -333,9 +334,10 @@ int verb_host(int argc, char **argv)
 			    "--kernel if that is one, or the kernel's own table"),
 		OPTION_FLAG("no-sanitizer", &h.unwatched,
 			    "do not watch what the kernel owes the caches"),
-		OPTION_CHOICE("erratum", "none|partial-write", &h.erratum,
+		OPTION_CHOICE("erratum", "none|partial-write|seamret-vmcs", &h.erratum,
 			      "of the machine: what is written to a page that was private and has "
-			      "not been cleared is poison (none)"),
+			      "not been cleared is poison; a call of the P-SEAMLDR loses the "
+			      "current VMCS (none)"),
 		OPTION_FLAG("poison", &h.poison,
 			    "poison that is read is a machine check, not only a report"),
 		OPTION_TEXT("fault", OPTION_FAULT, &h.fault_text, OPTION_FAULT_HELP),

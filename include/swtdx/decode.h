@@ -50,6 +50,8 @@ void tdx_explain(struct tdx_status s, const struct tdx_leaf_info *leaf,
 
 /* The same for a status of the P-SEAMLDR, whose codes are its own; info is NULL. */
 void tdx_explain_seamldr(struct tdx_status s, struct tdx_explanation *out);
+/* "SEAMLDR.INSTALL": the call of the P-SEAMLDR that this RAX makes; NULL: it has no such call. */
+const char *tdx_seamldr_name(uint64_t rax);
 
 /* What the Secure-EPT entry that a failed call returned in RCX and RDX adds, by its state and level
  * and the leaf; it goes before the hint of tdx_explain(), which does not know the entry. shown:

@@ -3,6 +3,7 @@
  *
  * The words are in explain.def and hint.def; a test sees to it that every code has a row. */
 #include <swtdx/decode.h>
+#include <swtdx/seamldr.h>
 
 #include "abi/leaf_id.h"
 
@@ -125,7 +126,7 @@ static const struct {
 	enum tdx_action action;
 	const char *meaning;
 } seamldr[] = {
-#define X(code_, name_, action_, meaning_) {code_, #name_, TDX_DO_##action_, meaning_},
+#define X(name_, action_, meaning_) {name_, #name_, TDX_DO_##action_, meaning_},
 #include "abi/seamldr_status.def"
 #undef X
 };
@@ -144,6 +145,24 @@ void tdx_explain_seamldr(struct tdx_status s, struct tdx_explanation *out)
 		out->name = seamldr[i].name;
 		out->action = seamldr[i].action;
 		out->meaning = seamldr[i].meaning;
+	}
+}
+
+const char *tdx_seamldr_name(uint64_t rax)
+{
+	switch (rax) {
+	case SEAMLDR_INFO:
+		return "SEAMLDR.INFO";
+	case SEAMLDR_INSTALL:
+		return "SEAMLDR.INSTALL";
+	case SEAMLDR_SHUTDOWN:
+		return "SEAMLDR.SHUTDOWN";
+	case SEAMLDR_SEAMINFO:
+		return "SEAMLDR.SEAMINFO";
+	case SEAMLDR_CLEANUP:
+		return "SEAMLDR.CLEANUP";
+	default:
+		return NULL;
 	}
 }
 

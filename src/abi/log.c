@@ -195,7 +195,7 @@ static void take_status(struct scan *s, struct word w, uint64_t value)
 static void take_leaf_number(struct scan *s, uint64_t value)
 {
 	s->expected = NOTHING;
-	if (value == SEAMLDR_INFO || value == SEAMLDR_INSTALL)
+	if (tdx_seamldr_name(value))
 		s->note->seamldr = true;
 	else if (!tdx_rax_reserved(value) && !s->named)
 		s->note->leaf = s->guest ? tdx_tdcall_leaf(tdx_rax_leaf(value))

@@ -17,9 +17,12 @@ enum vmx_exit {
 };
 
 /* Bits of the reason beside the basic reason in 15:0. */
-#define VMX_EXIT_BASIC_MASK	    0xffffu
-#define VMX_EXIT_BUS_LOCK_PREEMPTED (1u << 26)
-#define VMX_EXIT_ENTRY_FAILURE	    (1u << 31)
+/* Of IA32_VMX_BASIC: a SEAMRET of the P-SEAMLDR leaves the current VMCS alone. */
+#define VMX_BASIC_NO_SEAMRET_INVD_VMCS (1ull << 60)
+
+#define VMX_EXIT_BASIC_MASK	       0xffffu
+#define VMX_EXIT_BUS_LOCK_PREEMPTED    (1u << 26)
+#define VMX_EXIT_ENTRY_FAILURE	       (1u << 31)
 
 /* Qualification of an EPT violation. */
 #define EPT_VIOLATION_READ	     (1ull << 0)

@@ -74,7 +74,7 @@ static bool start_cpu(struct board *b, unsigned i)
 	c->id = i;
 	c->lp = &b->m->lp[i];
 	c->lp->call = MACHINE_CALL_HOST;
-	c->vmcs_pa = ~0ull;
+	c->vmcs_pa = BOARD_NO_VMCS;
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->wake, NULL);
 	pthread_cond_init(&c->turn, NULL);
@@ -93,6 +93,7 @@ static bool start(struct board *b, char *err, size_t errlen)
 {
 	struct machine_config mc;
 	struct tdx_engine *engine;
+	uint64_t vmx_basic;
 
 	set_config(&b->cfg, &mc);
 	b->sys = system_new(&mc, err, errlen);
@@ -100,6 +101,9 @@ static bool start(struct board *b, char *err, size_t errlen)
 		return false;
 	snprintf(err, errlen, "out of memory");
 	b->m = b->sys->m;
+	if (!b->cfg.seamret_loses_vmcs && machine_rdmsr(&b->m->lp[0], MSR_VMX_BASIC, &vmx_basic))
+		machine_override_msr(b->m, -1, MSR_VMX_BASIC,
+				     vmx_basic | VMX_BASIC_NO_SEAMRET_INVD_VMCS);
 	if (!b->cfg.virtual_clock)
 		system_set_real_time(b->sys);
 	engine = tdx_x86_engine_new(NULL, NULL);

@@ -88,6 +88,9 @@ struct board_config {
 	/* Knobs of machines with a report. A load of poison is a machine check; so it is what the
 	 * host writes to a page that was private and was not cleared by direct stores. */
 	bool poison, partial_write;
+	/* A call of the P-SEAMLDR loses the processor's current VMCS, and IA32_VMX_BASIC says so.
+	 */
+	bool seamret_loses_vmcs;
 	/* A SEAMCALL is about to be executed, out NULL, or has been. Of the processor's thread. */
 	void (*seamcall)(void *arg, unsigned cpu, const struct tdx_regs *in,
 			 const struct tdx_regs *out);

@@ -19,6 +19,7 @@
 #include "x86/x86.h"
 
 /* Memory below 1 MiB, reserved in the memory map from the first of these on. */
+#define BOARD_NO_VMCS  (~0ull)
 #define BOARD_RESERVED 0x90000ull
 #define BOARD_PML4     0x92000ull /* with 5 more: 4 GiB as they are */
 #define BOARD_GDT      0x98000ull
@@ -84,7 +85,7 @@ struct board_cpu {
 	struct board_chain lost_here; /* where it was entered */
 
 	bool vmxon;
-	uint64_t vmxon_pa, vmcs_pa; /* ~0: none current */
+	uint64_t vmxon_pa, vmcs_pa; /* BOARD_NO_VMCS: none current */
 };
 
 /* Virtual time: see turns.c. Of who has the turn, but for the two that are under the lock. */

@@ -5,8 +5,6 @@
 
 #include <swtdx/status.h>
 
-#define P_SEAMLDR (1ull << 63) /* of RAX: not for the module */
-
 static void flags(struct x86_cpu *x, uint64_t set)
 {
 	const uint64_t clear =
@@ -52,16 +50,13 @@ void board_seamcall(struct board_cpu *c, const struct x86_exit *e)
 		board_raise(c, VECTOR_UD, false);
 		return;
 	}
-	if (regs.rax & P_SEAMLDR) {
-		flags(x, RFLAGS_CF);
-		x86_skip(x, e->insn_len);
-		return;
-	}
 	tell(c, NULL);
 	entered = call(c, &regs);
 	tell(c, &regs);
 	if (entered)
 		board_lose_host_state(c);
+	if (x->regs.rax & TDX_RAX_SEAMLDR && c->board->cfg.seamret_loses_vmcs)
+		c->vmcs_pa = BOARD_NO_VMCS;
 	if (regs.rax == TDX_SEAMCALL_VMFAILINVALID) {
 		flags(x, RFLAGS_CF);
 	} else {

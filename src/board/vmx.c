@@ -26,7 +26,6 @@ enum {
 	VMCS_FIELDS = 336,
 };
 
-#define NO_VMCS		  (~0ull)
 #define INSTRUCTION_ERROR 0x4400u
 #define REVISION_MASK	  0x7fffffffu
 #define FEATURE_VMX	  5ull /* locked, outside SMX */
@@ -68,7 +67,7 @@ static uint64_t *field(struct vmcs_page *v, uint32_t encoding, bool make)
 
 static void fail(struct board_cpu *c, unsigned error)
 {
-	struct vmcs_page *v = c->vmcs_pa == NO_VMCS ? NULL : page_at(c, c->vmcs_pa);
+	struct vmcs_page *v = c->vmcs_pa == BOARD_NO_VMCS ? NULL : page_at(c, c->vmcs_pa);
 	uint64_t *p = v ? field(v, INSTRUCTION_ERROR, true) : NULL;
 
 	if (p)
@@ -135,7 +134,7 @@ static bool vmxon(struct board_cpu *c, const struct x86_exit *e)
 	}
 	c->vmxon = true;
 	c->vmxon_pa = pa;
-	c->vmcs_pa = NO_VMCS;
+	c->vmcs_pa = BOARD_NO_VMCS;
 	flags(c, 0);
 	return true;
 }
@@ -152,7 +151,7 @@ static bool vmclear(struct board_cpu *c, const struct x86_exit *e)
 		fail(c, VMFAIL_VMCLEAR_VMXON);
 	} else {
 		if (pa == c->vmcs_pa)
-			c->vmcs_pa = NO_VMCS;
+			c->vmcs_pa = BOARD_NO_VMCS;
 		flags(c, 0);
 	}
 	return true;
@@ -216,7 +215,7 @@ static uint64_t component(struct vmcs_page *v, uint64_t encoding)
 
 static bool vmread(struct board_cpu *c, const struct x86_exit *e)
 {
-	struct vmcs_page *v = c->vmcs_pa == NO_VMCS ? NULL : page_at(c, c->vmcs_pa);
+	struct vmcs_page *v = c->vmcs_pa == BOARD_NO_VMCS ? NULL : page_at(c, c->vmcs_pa);
 	const uint64_t encoding = *reg2(c, e);
 
 	if (!v) {
@@ -237,7 +236,7 @@ static bool vmread(struct board_cpu *c, const struct x86_exit *e)
 
 static bool vmwrite(struct board_cpu *c, const struct x86_exit *e)
 {
-	struct vmcs_page *v = c->vmcs_pa == NO_VMCS ? NULL : page_at(c, c->vmcs_pa);
+	struct vmcs_page *v = c->vmcs_pa == BOARD_NO_VMCS ? NULL : page_at(c, c->vmcs_pa);
 	const uint64_t encoding = *reg2(c, e);
 	uint64_t value = *reg1(c, e), *p;
 

@@ -56,3 +56,13 @@ struct tdx_status host_call_key(const struct tdx_cpu *cpu, unsigned leaf, struct
 		host_port(cpu)->ops->relax(host_port(cpu));
 	}
 }
+
+struct tdx_status host_call_seamldr(const struct tdx_cpu *cpu, uint64_t rax, struct tdx_regs *regs)
+{
+	const struct tdx_port *port = host_port(cpu);
+
+	regs->rax = rax;
+	port->ops->set_incoherent(port, true);
+	port->ops->seamcall(port, regs);
+	return tdx_status(regs->rax);
+}

@@ -25,6 +25,9 @@ struct tdx_status host_call3(const struct tdx_cpu *cpu, unsigned leaf, uint64_t 
 /* host_call(), and the key-generation failures the module declares retryable. */
 struct tdx_status host_call_key(const struct tdx_cpu *cpu, unsigned leaf, struct tdx_regs *regs);
 
+/* A call of the P-SEAMLDR, once: what failed may have to be repeated on other processors, too. */
+struct tdx_status host_call_seamldr(const struct tdx_cpu *cpu, uint64_t rax, struct tdx_regs *regs);
+
 /* Hand a page over: no dirty KeyID-0 line of it may be left. */
 static inline void host_hand_over(const struct tdx_cpu *cpu, hpa_t page, enum tdx_level level)
 {

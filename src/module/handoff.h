@@ -6,6 +6,7 @@
 #ifndef MODULE_HANDOFF_H
 #define MODULE_HANDOFF_H
 
+#include "machine/seam.h"
 #include "module/internal.h"
 
 /* Bytes as the ABI lays the data out; ours are arranged differently. */
@@ -24,7 +25,13 @@ struct handoff {
 	bool dynamic_pamt;
 	uint16_t td_build_count, mig_interrupted_count;
 };
-static_assert(sizeof(struct handoff) <= MACHINE_SEAM_DATA, "room in SEAM memory");
+static_assert(sizeof(struct handoff) <= MACHINE_SEAM_DATA - MACHINE_SEAM_REST,
+	      "room in SEAM memory");
+static_assert(offsetof(struct handoff, valid) == offsetof(struct machine_handoff_header, valid) &&
+		      offsetof(struct handoff, hv) == offsetof(struct machine_handoff_header, hv) &&
+		      offsetof(struct handoff, size) ==
+			      offsetof(struct machine_handoff_header, size),
+	      "what the P-SEAMLDR reads");
 
 static inline struct handoff *handoff_of(const struct module *mod)
 {

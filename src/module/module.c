@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Loading a module into a machine, and who listens to it. */
+#include "machine/seam.h"
 #include "module/entered.h"
 #include "module/gcm.h"
 #include "module/handoff.h"
@@ -7,6 +8,7 @@
 #include "module/l2.h"
 #include "module/profile.h"
 #include "module/state.h"
+#include "module/version.h"
 #include "module/vmcs.h"
 
 #include <stdlib.h>
@@ -35,6 +37,26 @@ static void start(struct module *mod, struct machine *m)
 		};
 }
 
+/* What the loader has left of it: its measurement, which is no real module's, and its versions. */
+static void come_loaded(struct machine *m)
+{
+	struct machine_seam *seam = machine_seam(m);
+	struct tdx_seamextend *s = &seam->seamextend;
+
+	*s = (struct tdx_seamextend){
+		.valid = SEAMEXTEND_VALID, .seam_ready = 1, .p_seamldr_ready = 1};
+	s->tee_tcb_svn[0] = MODULE_MINOR_SVN;
+	s->tee_tcb_svn[1] = MODULE_MAJOR_SVN;
+	s->tee_tcb_svn[2] = PLATFORM_SE_SVN;
+	for (unsigned i = 0; i < sizeof(s->mrseam.b); i++)
+		s->mrseam.b[i] = (uint8_t)(MODULE_MRSEAM + i);
+	seam->seamdb_index = MODULE_SEAMDB_INDEX;
+	seam->module_hv = MODULE_HV;
+	seam->min_update_hv = MODULE_MIN_UPDATE_HV;
+	seam->no_downgrade = MODULE_NO_DOWNGRADE;
+	seam->num_handoff_pages = MODULE_HANDOFF_PAGES;
+}
+
 struct module *module_load(struct machine *m)
 {
 	struct module *mod = calloc(1, sizeof(*mod));
@@ -42,6 +64,7 @@ struct module *module_load(struct machine *m)
 	if (!mod)
 		return NULL;
 	start(mod, m);
+	come_loaded(m);
 	for (unsigned i = 0; i < m->cfg.lps; i++)
 		if (!gcm_contexts_new(&mod->lp[i])) {
 			module_unload(mod);
@@ -55,6 +78,8 @@ void module_reload(struct module *mod, bool handoff)
 	const struct module_profile *profile = mod->profile;
 	const struct module_hooks *hooks = mod->hooks;
 	void *arg = mod->hooks_arg, *ctx[MACHINE_MAX_LPS][2];
+	void (*vcpu_gone)(void *, hpa_t) = mod->vcpu_gone;
+	void *vcpu_gone_arg = mod->vcpu_gone_arg;
 	struct machine *m = mod->m;
 
 	if (!handoff)
@@ -71,6 +96,7 @@ void module_reload(struct module *mod, bool handoff)
 	}
 	mod->profile = profile;
 	module_set_hooks(mod, hooks, arg);
+	module_on_vcpu_gone(mod, vcpu_gone, vcpu_gone_arg);
 }
 
 void module_unload(struct module *mod)

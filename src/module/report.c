@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* See module/report.h. The module's own measurements are those of the simulated platform: a report
- * never passes for one of real hardware. */
+/* See module/report.h. The module's own measurements are those of the simulated one: a report never
+ * passes for one of real hardware. */
 #include "module/report.h"
 
+#include "machine/seam.h"
 #include "module/sha384.h"
 
 #include <string.h>
@@ -10,16 +11,19 @@
 /* TDCS.LAST_TEEINFO_HASH_VALID. Several vCPUs may hold the RTMRs shared; one of them writes. */
 enum { HASH_STALE = 0, HASH_VALID = 1, HASH_BEING_WRITTEN = 2 };
 
-#define TEE_TCB_INFO_VALID 0x301ffull
+/* What the processor adds to SEAMEXTEND: TEE_TCB_SVN2. */
+#define TEE_TCB_INFO_VALID_SVN2 0x30000ull
 
-static const uint8_t tee_tcb_svn[3] = {13, 1, 2};
-
-static void fill_tcb_info(struct tdx_tee_tcb_info *tcb)
+/* SEAMREPORT takes it from SEAMEXTEND. */
+static void fill_tcb_info(const struct machine *m, struct tdx_tee_tcb_info *tcb)
 {
-	*tcb = (struct tdx_tee_tcb_info){.valid = TEE_TCB_INFO_VALID};
-	memcpy(tcb->tee_tcb_svn, tee_tcb_svn, sizeof(tee_tcb_svn));
-	for (unsigned i = 0; i < TDX_SHA384_SIZE; i++)
-		tcb->mrseam.b[i] = (uint8_t)(0xa0 + i);
+	const struct tdx_seamextend *s = &machine_seam(m)->seamextend;
+
+	*tcb = (struct tdx_tee_tcb_info){.valid = s->valid | TEE_TCB_INFO_VALID_SVN2,
+					 .mrseam = s->mrseam,
+					 .mrsignerseam = s->mrsigner,
+					 .attributes = s->attributes};
+	memcpy(tcb->tee_tcb_svn, s->tee_tcb_svn, sizeof(tcb->tee_tcb_svn));
 }
 
 static void part(void *to, const void *from, size_t size, bool ignored)
@@ -117,7 +121,7 @@ void report_sign(const struct machine *m, struct tdx_report *report, const uint8
 		.type = TDX_REPORT_TYPE_TDX,
 		.version = bound ? TDX_REPORT_VERSION_BOUND : TDX_REPORT_VERSION,
 	};
-	fill_tcb_info(&report->tee_tcb_info);
+	fill_tcb_info(m, &report->tee_tcb_info);
 	memset(report->zero, 0, sizeof(report->zero));
 	machine_cpusvn(m, mac->cpusvn);
 	sha384(&report->tee_tcb_info, sizeof(report->tee_tcb_info), mac->tee_tcb_info_hash.b);

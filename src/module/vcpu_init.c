@@ -5,9 +5,9 @@
 #include <swtdx/structs.h>
 #include "arch/msr.h"
 #include "arch/x86.h"
+#include "machine/seam.h"
 #include "module/cpu_model.h"
 #include "module/td_vmcs.h"
-#include "module/version.h"
 #include "module/virt_msr.h"
 #include "module/vmcs.h"
 #include "module/xbuff.h"
@@ -70,7 +70,7 @@ void vcpu_init(struct tx *tx, const struct td *td, struct vp *vp)
 	struct tdvps *vps = vp->vps;
 
 	vps->last_exit_tsc = machine_rdtsc(tx->lp->hw);
-	vps->last_seamdb_index = MODULE_SEAMDB_INDEX;
+	vps->last_seamdb_index = machine_seam(tx->m)->seamdb_index;
 	init_msrs(tx->mod, tdcs, vps);
 	init_management(tx->mod, tdcs, vps);
 	xbuff_set_components(tx->m, vps, 0);

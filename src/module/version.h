@@ -13,6 +13,13 @@ enum {
 	MODULE_MINOR_VERSION = 5,
 	MODULE_UPDATE_VERSION = 25,
 	MODULE_INTERNAL_VERSION = 0,
+	/* of the one a machine starts with: SVN, and the first byte of its measurement, which
+	   counts up */
+	MODULE_MINOR_SVN = 13,
+	MODULE_MAJOR_SVN = 1,
+	PLATFORM_SE_SVN = 2,
+	MODULE_MRSEAM = 0xa0,
+	SEAMEXTEND_VALID = 0x1ff,
 	MODULE_SEAMDB_INDEX =
 		1, /* its entry in the processor's list of modules loaded since boot */
 	/* handing over to another module at run time */

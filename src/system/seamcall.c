@@ -6,6 +6,8 @@
 #include <sched.h>
 
 #include "engine/interrupt.h"
+#include "module/profile.h"
+#include "seamldr/seamldr.h"
 
 enum { SPIN_INSTRUCTIONS = 1000 };
 
@@ -63,11 +65,52 @@ static bool execute_watched(struct system *sys, unsigned lp, unsigned leaf, stru
 	return entered;
 }
 
+static void forget_vcpu(void *arg, uint64_t pa, uint64_t pages, enum tdx_page_type type)
+{
+	struct tdx_engine *engine = arg;
+
+	(void)pages;
+	if (type == TDX_PT_TDVPR)
+		engine->ops->forget(engine, pa);
+}
+
+/* No processor is in the module: SEAMLDR.INSTALL has been on all of them, and there has been none
+ * to call since the first. Without handoff its TDs are nobody's. */
+static bool replace_module(void *arg, const char *profile, bool handoff)
+{
+	struct system *sys = arg;
+	const struct module_profile *p =
+		*profile ? module_profile_by_name(profile) : &module_profile_default;
+
+	if (!p)
+		return false;
+	if (!handoff && sys->engine)
+		system_visit_pages(sys, forget_vcpu, sys->engine);
+	module_reload(sys->mod, handoff);
+	module_set_profile(sys->mod, p);
+	return true;
+}
+
+/* The loader is called, or there is no module. */
+static void seamcall_elsewhere(struct system *sys, unsigned lp, struct tdx_regs *regs)
+{
+	const struct seamldr_module module = {replace_module, sys};
+
+	if (regs->rax & TDX_RAX_SEAMLDR)
+		seamldr_seamcall(&sys->m->lp[lp], regs, &module);
+	else
+		regs->rax = TDX_SEAMCALL_VMFAILINVALID;
+}
+
 bool system_seamcall(struct system *sys, unsigned lp, struct tdx_regs *regs)
 {
 	unsigned leaf = tdx_rax_leaf(regs->rax) % TDX_SEAMCALL_LEAVES;
 	bool faults = atomic_load_explicit(&sys->faults.n, memory_order_relaxed) != 0, entered;
 
+	if (__builtin_expect(regs->rax & TDX_RAX_SEAMLDR || !machine_seam_ready(sys->m), 0)) {
+		seamcall_elsewhere(sys, lp, regs);
+		return false;
+	}
 	if (__builtin_expect(sys->timed || faults, 0))
 		entered = execute_watched(sys, lp, leaf, regs);
 	else

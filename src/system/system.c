@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "seamldr/seamldr.h"
+
 struct system *system_new(const struct machine_config *cfg, char *err, size_t errlen)
 {
 	struct system *sys = calloc(1, sizeof(*sys));
@@ -30,6 +32,7 @@ struct system *system_new(const struct machine_config *cfg, char *err, size_t er
 		free(sys);
 		return NULL;
 	}
+	seamldr_power_on(sys->m);
 	sys->start_ns = system_now_ns();
 	sys->start_ticks = system_ticks();
 	system_faults_init(&sys->faults, cfg->seed);

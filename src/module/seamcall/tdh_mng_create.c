@@ -4,11 +4,11 @@
  * Locks: the page's PAMT entry exclusive, KOT exclusive. States: none before it. */
 #include <string.h>
 
+#include "machine/seam.h"
 #include "module/entropy.h"
 #include "module/kot.h"
 #include "module/leaves.h"
 #include "module/page.h"
-#include "module/version.h"
 
 #define HKID_RESERVED (~0xffffull)
 
@@ -59,7 +59,7 @@ static void commit(struct tx *tx, const struct plan *plan)
 	memcpy(tdr->td_uuid, plan->uuid, sizeof(tdr->td_uuid));
 	tdr->hkid = (uint16_t)plan->hkid;
 	tdr->lifecycle_state = TDX_LIFECYCLE_HKID_ASSIGNED;
-	tdr->seamdb_index = MODULE_SEAMDB_INDEX;
+	tdr->seamdb_index = machine_seam(tx->m)->seamdb_index;
 	tdr->handoff_version = tx->mod->module_hv;
 	kot_assign(tx->mod, plan->hkid);
 	plan->page.entry->type = TDX_PT_TDR;

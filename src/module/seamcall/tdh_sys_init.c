@@ -2,6 +2,7 @@
 /* TDH.SYS.INIT: look at the platform once, on any processor. Version 1 also says where a fatal
  * error of the module is to be reported.
  * Locks: the module, exclusive. State: pending; a failure leaves it so. */
+#include "machine/seam.h"
 #include "module/leaves.h"
 #include "module/sys.h"
 #include "module/transition.h"
@@ -84,14 +85,16 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_sys_init_in *in,
 /* Cannot fail: the module is the caller's alone. */
 static void commit(struct module *mod)
 {
+	const struct machine_seam *seam = machine_seam(mod->m); /* SYS_INFO_TABLE */
+
 	mod->attributes_fixed0 = ATTRIBUTES_ALLOWED | (mod->plat.lass ? ATTRIBUTE_LASS : 0);
 	mod->attributes_fixed1 = 0;
 	mod->config_flags_fixed0 = CONFIG_FLAGS_KNOWN;
 	mod->config_flags_fixed1 = 0;
-	mod->module_hv = MODULE_HV;
-	mod->min_update_hv = MODULE_MIN_UPDATE_HV;
-	mod->no_downgrade = MODULE_NO_DOWNGRADE;
-	mod->num_handoff_pages = MODULE_HANDOFF_PAGES;
+	mod->module_hv = seam->module_hv;
+	mod->min_update_hv = seam->min_update_hv;
+	mod->no_downgrade = seam->no_downgrade;
+	mod->num_handoff_pages = seam->num_handoff_pages;
 	mod->twenty_usec_in_tsc = mod->plat.tsc_hz / TWENTY_USEC_PER_SEC;
 	mod->pkg_config_bitmap = 0;
 	mod->num_init_lps = 0;
