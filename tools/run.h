@@ -34,7 +34,7 @@ struct run_options {
 	const char *serial[RUN_SERIALS]; /* see run_serial.h */
 	uint64_t memory, trace_limit;
 	uint64_t xfam; /* 0: the least, and what the engine has */
-	unsigned vcpus, cpus, packages, dies, cpu;
+	unsigned vcpus, cpus, packages, dies, cpu, l2_vms;
 	enum run_erratum erratum;
 	enum tdx_tdvf_order order;
 	const char *host, *fault;

@@ -153,6 +153,7 @@ static int build(struct run_session *s)
 		.xfam = info->xfam_fixed1 | (s->o.native ? 0xe7 : 0x3),
 		.max_vcpus = s->o.vcpus,
 		.huge_pages = s->o.huge,
+		.num_l2_vms = s->o.l2_vms,
 		.irqchip = !s->o.native,
 		.kvm_hypercalls = !s->o.native,
 		.gpaw52 = s->o.la57,
@@ -468,7 +469,7 @@ int verb_run(int argc, char **argv)
 {
 	struct run_options o = {.serial = {"stdio", "none"}};
 	uint64_t mib = DEFAULT_MEMORY_MIB, trace_mib = DEFAULT_TRACE_MIB, vcpus = 1, cpus = 2,
-		 packages = 1, dies = 1;
+		 packages = 1, dies = 1, l2_vms = 0;
 	unsigned engine = EXECUTION_NOT_SAID, order = 0, sandbox = SANDBOX_ON, cpu = 0, erratum = 0;
 	const struct verb_option options[] = {
 		OPTION_NUMBER("memory", "MIB", &mib, 128, 1u << 20, "memory of the TD (512)"),
@@ -506,6 +507,8 @@ int verb_run(int argc, char **argv)
 			      "; or native, a C function in place of the guest's code"),
 		OPTION_CHOICE("order", "page|section|all", &order,
 			      "order of PAGE.ADD and MR.EXTEND (page), see swtdx measure"),
+		OPTION_NUMBER("l2-vms", "N", &l2_vms, 0, 3,
+			      "L2 VMs that an L1 VMM in the TD may run (0)"),
 		OPTION_FLAG("huge-pages", &o.huge,
 			    "map 2M private pages where the guest accepts 2M"),
 		OPTION_FLAG("dynamic-pamt", &o.dynamic_pamt,
@@ -588,6 +591,7 @@ int verb_run(int argc, char **argv)
 	o.cpus = (unsigned)cpus;
 	o.packages = (unsigned)packages;
 	o.dies = (unsigned)dies;
+	o.l2_vms = (unsigned)l2_vms;
 	o.cpu = cpu;
 	o.erratum = (enum run_erratum)erratum;
 	o.sandbox = (enum sandbox_mode)sandbox;

@@ -2,8 +2,6 @@
 /* See device/uart.h. */
 #include "device/uart.h"
 
-#include <string.h>
-
 enum {
 	DATA = 0,
 	IER = 1,
@@ -31,9 +29,7 @@ enum {
 
 void uart_init(struct uart *u, const struct uart_ops *ops, void *arg)
 {
-	memset(u, 0, sizeof(*u));
-	u->ops = ops;
-	u->arg = arg;
+	*u = (struct uart){.ops = ops, .arg = arg};
 }
 
 /* Drivers read at random while they look for the port: nothing arrives before they ask. */
