@@ -20,9 +20,12 @@ int host_symbols(const char *file, const char *kernel, struct symbols **symbols)
 	const char *why;
 	uint8_t *data;
 	size_t size;
-	int e = file_read_whole(file ? file : kernel, FILE_MAX, &data, &size);
+	int e;
 
 	*symbols = NULL;
+	if (!file && !kernel)
+		return VERB_OK;
+	e = file_read_whole(file ? file : kernel, FILE_MAX, &data, &size);
 	if (e)
 		return file_complain("host", file ? file : kernel, e);
 	*symbols = symbols_new(data, size, &why);

@@ -21,6 +21,7 @@
 #include "tools/host_boot.h"
 #include "tools/host_calls.h"
 #include "tools/host_report.h"
+#include "tools/host_snapshot.h"
 #include "tools/option_fault.h"
 #include "tools/options.h"
 #include "tools/verbs.h"
@@ -40,6 +41,7 @@ struct host {
 	struct board *board;
 	struct host_names names;
 	struct host_calls calls;
+	struct host_snapshot snapshot;
 	struct gdb *gdb;
 	struct tdx_fault fault[TDX_MODEL_FAULTS];
 	int fault_id[TDX_MODEL_FAULTS];
@@ -88,10 +90,10 @@ static uint8_t get(void *arg)
 
 static void put(void *arg, uint8_t byte)
 {
-	(void)arg;
 	putchar(byte);
 	if (byte == '\n')
 		fflush(stdout);
+	host_snapshot_said(&((struct host *)arg)->snapshot, byte);
 }
 
 static void open_terminal(struct host *h)
@@ -208,7 +210,8 @@ static bool start_gdb(struct host *h)
 static int start_calls(struct host *h)
 {
 	const struct trace_options opt = {.max_bytes = h->trace_mib * MIB,
-					  .timeless = h->clock == CLOCK_VIRTUAL};
+					  .timeless = h->clock == CLOCK_VIRTUAL,
+					  .resumed = h->snapshot.resume != NULL};
 	int e = 0;
 
 	h->calls.board = h->board;
@@ -241,6 +244,33 @@ static bool end_calls(struct host *h)
 	return e == 0;
 }
 
+/* The board, with a kernel in it or as a file has it. */
+static int make_board(struct host *h, const struct board_config *cfg, uint64_t *entry)
+{
+	const struct host_boot boot = {h->kernel, h->initrd, h->append};
+	struct board_config seen;
+	char err[200] = "";
+	int status = VERB_OK;
+
+	if (h->snapshot.resume) {
+		h->board = host_snapshot_resume(&h->snapshot, cfg, &seen, &status);
+		if (!h->board)
+			return status;
+		status = VERB_OK;
+		h->cpus = seen.cpus;
+		h->clock = seen.virtual_clock ? CLOCK_VIRTUAL : CLOCK_HOST;
+		h->unwatched = !seen.report;
+	} else {
+		h->board = board_new(cfg, err, sizeof(err));
+		if (!h->board) {
+			fprintf(stderr, "swtdx host: %s\n", err);
+			return VERB_ENVIRONMENT;
+		}
+		status = host_boot_load(h->board, &boot, entry);
+	}
+	return status;
+}
+
 static int run(struct host *h)
 {
 	static const struct board_debug debug = {.before = debug_before,
@@ -266,37 +296,36 @@ static int run(struct host *h)
 		.seamcall_arg = &h->calls,
 		.debug = h->gdb_where ? &debug : NULL,
 		.debug_arg = h,
+		.paused = host_snapshot_paused,
+		.paused_arg = &h->snapshot,
 	};
-	const struct host_boot boot = {h->kernel, h->initrd, h->append};
-	char err[200] = "";
 	enum board_end end;
-	uint64_t entry, start, text_end;
-	int status;
+	uint64_t entry = 0, start, text_end;
+	int status = make_board(h, &cfg, &entry);
+	bool taken;
 
-	h->board = board_new(&cfg, err, sizeof(err));
-	if (!h->board) {
-		fprintf(stderr, "swtdx host: %s\n", err);
-		return VERB_ENVIRONMENT;
-	}
 	h->names.board = h->board;
-	if (h->names.symbols) {
+	if (status == VERB_OK && h->names.symbols) {
 		symbols_range(h->names.symbols, &start, &text_end);
 		board_set_text(h->board, start, text_end);
 	}
-	status = host_boot_load(h->board, &boot, &entry);
 	if (status == VERB_OK)
 		status = start_calls(h);
 	if (status == VERB_OK && h->gdb_where && !start_gdb(h))
 		status = VERB_ENVIRONMENT;
 	if (status == VERB_OK) {
 		open_terminal(h);
+		host_snapshot_listen(&h->snapshot, h->board);
 		end = board_run(h->board, entry);
 		close_terminal(h);
+		taken = host_snapshot_end(&h->snapshot);
 		if (h->gdb)
 			gdb_close(h->gdb, ends[end].status);
 		show_end(h, end);
 		host_show_failures(&h->calls);
-		status = board_reports(h->board) ? VERB_DIFFERENCE : ends[end].status;
+		status = h->snapshot.taken ? VERB_OK : ends[end].status;
+		if (board_reports(h->board) || !taken)
+			status = VERB_DIFFERENCE;
 		if (!show_compared(h))
 			status = VERB_DIFFERENCE;
 		if (!end_calls(h))
@@ -306,15 +335,42 @@ static int run(struct host *h)
 	return status;
 }
 
+/* Of a machine that is resumed the file says what it is; of another there must be a kernel. */
+static bool is_machine_said(const struct host *h, char *why, size_t len)
+{
+	const struct {
+		const char *name;
+		bool said;
+	} said[] = {
+		{"kernel", h->kernel},	   {"initrd", h->initrd},
+		{"append", h->append},	   {"cpus", h->cpus},
+		{"packages", h->packages}, {"memory", h->memory},
+		{"clock", h->clock},	   {"erratum", h->erratum},
+		{"poison", h->poison},	   {"no-sanitizer", h->unwatched},
+	};
+
+	if (!h->snapshot.resume)
+		snprintf(why, len, "--kernel is missing");
+	for (unsigned i = 0; h->snapshot.resume && i < sizeof(said) / sizeof(said[0]); i++) {
+		if (!said[i].said)
+			continue;
+		snprintf(why, len, "--resume has it in its file: no --%s", said[i].name);
+		return false;
+	}
+	return h->snapshot.resume || h->kernel;
+}
+
+static void set_defaults(struct host *h)
+{
+	h->append = h->append ? h->append : "console=ttyS0";
+	h->cpus = h->cpus ? h->cpus : 2;
+	h->packages = h->packages ? h->packages : 1;
+	h->memory = h->memory ? h->memory : 6144;
+}
+
 int verb_host(int argc, char **argv)
 {
-	struct host h = {.cpus = 2,
-			 .packages = 1,
-			 .memory = 6144,
-			 .append = "console=ttyS0",
-			 .engine = EXECUTION_NOT_SAID,
-			 .input = -1,
-			 .trace_mib = 1024};
+	struct host h = {.engine = EXECUTION_NOT_SAID, .input = -1, .trace_mib = 1024};
 	const struct verb_option options[] = {
 		OPTION_TEXT("kernel", "FILE", &h.kernel, "a bzImage or vmlinux: the host kernel"),
 		OPTION_TEXT("initrd", "FILE", &h.initrd, "its initial file system"),
@@ -341,6 +397,15 @@ int verb_host(int argc, char **argv)
 		OPTION_FLAG("poison", &h.poison,
 			    "poison that is read is a machine check, not only a report"),
 		OPTION_TEXT("fault", OPTION_FAULT, &h.fault_text, OPTION_FAULT_HELP),
+		OPTION_TEXT(
+			"snapshot", "FILE", &h.snapshot.file,
+			"on SIGUSR1, or when it is time: write the whole machine there, and end"),
+		OPTION_TEXT("snapshot-when", "TEXT", &h.snapshot.when,
+			    "it is time when the console has said this"),
+		OPTION_TEXT("resume", "FILE", &h.snapshot.resume,
+			    "go on with the machine of a snapshot, as often as you like"),
+		OPTION_TEXT("snapshot-key", "FILE", &h.snapshot.key_file,
+			    "32 bytes; a snapshot made with another key is refused (one is kept)"),
 		OPTION_TEXT("trace", "FILE", &h.trace_file,
 			    "record every call of the module with its callers, see swtdx replay"),
 		OPTION_NUMBER("trace-limit", "MIB", &h.trace_mib, 1, 1u << 20,
@@ -351,7 +416,7 @@ int verb_host(int argc, char **argv)
 			    "list what the kernel touched and the machine does not have"),
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
-		"host", "--kernel FILE [OPTION]...",
+		"host", "--kernel FILE [OPTION]...\n--resume FILE [OPTION]...",
 		"Run a host kernel on the simulated machine: its SEAMCALL instructions reach the "
 		"simulated\nmodule. The serial console is this terminal.",
 		"Exit status: 0 switched off, 1 reset, halted, stopped or a coherency fault, 2 "
@@ -366,8 +431,9 @@ int verb_host(int argc, char **argv)
 		return end;
 	if (argc)
 		return options_wrong(&usage, "\"%s\" is not expected", argv[0]);
-	if (!h.kernel)
-		return options_wrong(&usage, "--kernel is missing");
+	if (!is_machine_said(&h, why, sizeof(why)))
+		return options_wrong(&usage, "%s", why);
+	set_defaults(&h);
 	if (h.packages > h.cpus)
 		return options_wrong(&usage, "more packages than processors");
 	if (execution_of(h.engine) == TDX_X86_EXECUTE_CHECK && h.cpus > 1)
@@ -378,8 +444,18 @@ int verb_host(int argc, char **argv)
 		return options_wrong(&usage, "--gdb takes [ADDRESS]:PORT, not \"%s\"", h.gdb_where);
 	if (!option_faults(h.fault_text, h.fault, &h.nfaults, why, sizeof(why)))
 		return options_wrong(&usage, "%s", why);
+	if (h.snapshot.when &&
+	    (!h.snapshot.file || !*h.snapshot.when || strlen(h.snapshot.when) > HOST_TEXT_MAX))
+		return options_wrong(&usage,
+				     "--snapshot-when is for --snapshot, and takes a text of at "
+				     "most %d bytes",
+				     HOST_TEXT_MAX);
+	if (h.snapshot.key_file && !h.snapshot.file && !h.snapshot.resume)
+		return options_wrong(&usage, "--snapshot-key is for --snapshot and --resume");
 	pthread_mutex_init(&h.names.lock, NULL);
-	end = host_symbols(h.symbols_file, h.kernel, &h.names.symbols);
+	end = host_snapshot_start(&h.snapshot);
+	if (end == VERB_OK)
+		end = host_symbols(h.symbols_file, h.kernel, &h.names.symbols);
 	if (end == VERB_OK)
 		end = run(&h);
 	symbols_free(h.names.symbols);

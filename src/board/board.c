@@ -164,6 +164,8 @@ struct board *board_new(const struct board_config *cfg, char *err, size_t errlen
 	pthread_mutex_init(&b->turns.lock, NULL);
 	pthread_mutex_init(&b->mailbox_lock, NULL);
 	pthread_cond_init(&b->mailbox, NULL);
+	pthread_mutex_init(&b->rest.lock, NULL);
+	pthread_cond_init(&b->rest.go, NULL);
 	if (!start(b, err, errlen)) {
 		board_free(b);
 		return NULL;
@@ -193,6 +195,9 @@ void board_free(struct board *b)
 	pthread_mutex_destroy(&b->turns.lock);
 	pthread_mutex_destroy(&b->mailbox_lock);
 	pthread_cond_destroy(&b->mailbox);
+	pthread_mutex_destroy(&b->rest.lock);
+	pthread_cond_destroy(&b->rest.go);
+	free(b->loaded_ram);
 	free(b);
 }
 
@@ -243,6 +248,7 @@ void board_ends(struct board *b, enum board_end end, const char *fmt, ...)
 	for (unsigned i = 0; i < b->ncpus; i++)
 		board_cpu_wake(&b->cpu[i]);
 	board_turns_end(b);
+	board_rest_ends(b);
 	pthread_mutex_lock(&b->mailbox_lock);
 	pthread_cond_broadcast(&b->mailbox);
 	pthread_mutex_unlock(&b->mailbox_lock);
@@ -255,12 +261,15 @@ void board_stop(struct board *b, const char *why)
 
 enum board_end board_run(struct board *b, uint64_t entry)
 {
-	board_firmware_enter(&b->cpu[0], entry);
+	if (!b->loaded) {
+		board_firmware_enter(&b->cpu[0], entry);
+		b->cpu[0].at = BOARD_AT_CODE;
+	}
+	for (unsigned i = 0; i < b->ncpus; i++)
+		board_cpu_begin(&b->cpu[i]);
 	for (unsigned i = 1; i < b->ncpus; i++) {
 		struct board_cpu *c = &b->cpu[i];
 
-		atomic_store(&c->halted, true);
-		c->ready = board_mailbox_ready;
 		c->started = pthread_create(&c->thread, NULL, board_firmware_wait, c) == 0;
 		if (!c->started)
 			board_ends(b, BOARD_STUCK, "no thread for processor %u", i);

@@ -97,6 +97,10 @@ struct board_config {
 	void *seamcall_arg;
 	const struct board_debug *debug; /* NULL: none */
 	void *debug_arg;
+	/* After board_pause(): all processors are at rest until it returns, and board_save() may be
+	 * called; or, not NULL, why they do not come to rest. Of a processor's thread. */
+	void (*paused)(void *arg, const char *why_not);
+	void *paused_arg;
 };
 
 struct board_range {
@@ -132,6 +136,25 @@ enum board_end board_run(struct board *b, uint64_t entry);
 const char *board_reason(const struct board *b);
 /* End it. Any thread. */
 void board_stop(struct board *b, const char *why);
+
+/* --- snapshots: see snapshot.c ---
+ * A file has all of the machine: its memory as far as it is not zero, its processors, devices and
+ * module, TDs among them. It holds what the memory holds, private memory too, and is as much to be
+ * trusted as a program: who has the key can make one that says anything. One that was made with
+ * another key, or changed in any bit, is refused. */
+
+/* All processors come to rest, then cfg.paused() is told, once. Any thread. */
+void board_pause(struct board *b);
+enum { BOARD_KEY = 32 };
+/* Writes all of it into an empty file. 0; a negative errno with a sentence in err. Only in
+ * cfg.paused(). */
+int board_save(struct board *b, int fd, const uint8_t key[BOARD_KEY], char *err, size_t errlen);
+/* The machine of a file, to be run on by board_run(), whose entry does not count. Of cfg what is of
+ * this process counts, and execution; a seed that is not 0 is another from here on. `seen` receives
+ * what was of the file. The file's bytes are mapped: they are not to be changed while the machine
+ * lives, fd may be closed. NULL with a sentence in err. */
+struct board *board_load(const struct board_config *cfg, int fd, const uint8_t key[BOARD_KEY],
+			 struct board_config *seen, char *err, size_t errlen);
 
 struct system *board_system(struct board *b);
 /* The module its processors have. */

@@ -90,15 +90,18 @@ static void sleep_of(struct board_cpu *c, bool interrupts)
 {
 	if (c->board->turns.on) {
 		c->waits_with_if = interrupts;
-		while (!awake(c, interrupts))
+		while (!awake(c, interrupts)) {
 			board_turn_until(c, wakes);
+			board_rest(c, interrupts ? BOARD_AT_HLT : BOARD_AT_HLT_OFF);
+		}
 		return;
 	}
 	pthread_mutex_lock(&c->lock);
 	while (!awake(c, interrupts)) {
-		if (atomic_load(&c->debug_kick)) {
+		if (atomic_load(&c->debug_kick) || board_rest_calls(c)) {
 			pthread_mutex_unlock(&c->lock);
 			board_debug_before(c);
+			board_rest(c, interrupts ? BOARD_AT_HLT : BOARD_AT_HLT_OFF);
 			pthread_mutex_lock(&c->lock);
 		} else {
 			pthread_cond_wait(&c->wake, &c->lock);
@@ -107,11 +110,17 @@ static void sleep_of(struct board_cpu *c, bool interrupts)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void hlt(struct board_cpu *c, const struct x86_exit *e)
+void board_cpu_begin(struct board_cpu *c)
 {
-	const bool interrupts = x86_rflags(c->x86) & RFLAGS_IF;
+	const bool sleeps = c->at == BOARD_AT_HLT || c->at == BOARD_AT_HLT_OFF;
 
-	x86_skip(c->x86, e->insn_len);
+	atomic_store(&c->halted, c->at == BOARD_AT_FIRMWARE || c->at == BOARD_AT_HLT_OFF);
+	c->waits_with_if = c->at == BOARD_AT_HLT;
+	c->ready = sleeps ? wakes : c->at == BOARD_AT_FIRMWARE ? board_mailbox_ready : NULL;
+}
+
+static void halt(struct board_cpu *c, bool interrupts)
+{
 	if (!interrupts) {
 		atomic_store(&c->halted, true);
 		if (all_halted(c->board))
@@ -120,6 +129,14 @@ static void hlt(struct board_cpu *c, const struct x86_exit *e)
 	sleep_of(c, interrupts);
 	atomic_store(&c->halted, false);
 	x86_raise_intr(c->x86);
+}
+
+static void hlt(struct board_cpu *c, const struct x86_exit *e)
+{
+	const bool interrupts = x86_rflags(c->x86) & RFLAGS_IF;
+
+	x86_skip(c->x86, e->insn_len);
+	halt(c, interrupts);
 }
 
 static void xsetbv(struct board_cpu *c, const struct x86_exit *e)
@@ -253,6 +270,11 @@ void board_cpu_loop(struct board_cpu *c)
 	bool stays = true;
 	uint64_t before;
 
+	if (c->at == BOARD_AT_HLT || c->at == BOARD_AT_HLT_OFF)
+		halt(c, c->at == BOARD_AT_HLT);
+	else
+		board_turn_take(c);
+	c->at = BOARD_AT_CODE;
 	do {
 		if (atomic_load(&c->board->ended))
 			return;
@@ -263,6 +285,7 @@ void board_cpu_loop(struct board_cpu *c)
 		}
 		board_sanitizer_catch_up(c);
 		board_debug_before(c);
+		board_rest(c, BOARD_AT_CODE);
 		inject_nmi(c);
 		before = c->x86->insns;
 		x86_run(c->x86, &e, budget(c));

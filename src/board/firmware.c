@@ -145,10 +145,12 @@ static uint64_t wait_for_vector(struct board_cpu *c)
 		} else if (b->turns.on) {
 			pthread_mutex_unlock(&b->mailbox_lock);
 			board_turn_until(c, board_mailbox_ready);
+			board_rest(c, BOARD_AT_FIRMWARE);
 			pthread_mutex_lock(&b->mailbox_lock);
-		} else if (atomic_load(&c->debug_kick)) {
+		} else if (atomic_load(&c->debug_kick) || board_rest_calls(c)) {
 			pthread_mutex_unlock(&b->mailbox_lock);
 			board_debug_before(c);
+			board_rest(c, BOARD_AT_FIRMWARE);
 			pthread_mutex_lock(&b->mailbox_lock);
 		} else {
 			pthread_cond_wait(&b->mailbox, &b->mailbox_lock);
@@ -163,11 +165,16 @@ void *board_firmware_wait(void *cpu)
 	struct board_cpu *c = cpu;
 	uint64_t vector;
 
-	atomic_store(&c->halted, true);
 	board_debug_before(c);
-	while ((vector = wait_for_vector(c)) != 0) {
-		board_firmware_enter(c, vector);
+	for (;;) {
+		if (c->at == BOARD_AT_FIRMWARE) {
+			vector = wait_for_vector(c);
+			if (!vector)
+				break;
+			board_firmware_enter(c, vector);
+		}
 		board_cpu_loop(c);
+		c->at = BOARD_AT_FIRMWARE;
 		/* As after power-on, before it can be woken again: who wakes it may send to it at
 		 * once. */
 		c->vmxon = false;

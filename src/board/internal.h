@@ -15,6 +15,7 @@
 #include "device/timers.h"
 #include "device/uart.h"
 #include "machine/machine.h"
+#include "machine/state.h"
 #include "system/system.h"
 #include "x86/x86.h"
 
@@ -34,6 +35,9 @@ enum {
 	BOARD_MISSING_MAX = 256,
 	PORT_FIRMWARE = 0xf5, /* written by the code at BOARD_RESET_AT */
 };
+
+/* Where a processor is when it is at rest. */
+enum board_at { BOARD_AT_FIRMWARE, BOARD_AT_CODE, BOARD_AT_HLT, BOARD_AT_HLT_OFF };
 
 /* Lines of a page that were flushed: all 64 make the page. */
 struct flushing {
@@ -63,6 +67,9 @@ struct board_cpu {
 	/* What it waits for; NULL: nothing. Written by its thread, asked by who has the turn. */
 	bool (*ready)(const struct board_cpu *c);
 	bool waits_with_if; /* HLT with interrupts enabled */
+	/* At rest, and where; where it begins. Under rest.lock. */
+	_Atomic bool resting;
+	enum board_at at;
 
 	pthread_mutex_t lock;	 /* of `wake` */
 	pthread_cond_t wake;	 /* an event, or the end */
@@ -97,6 +104,14 @@ struct turns {
 	uint64_t random;
 };
 
+/* All of them at rest: see rest.c. */
+struct rest {
+	_Atomic bool wanted;
+	pthread_mutex_t lock; /* of what follows, and of what is told */
+	pthread_cond_t go;
+	unsigned resting; /* processors */
+};
+
 struct board {
 	struct board_config cfg;
 	struct system *sys;
@@ -109,8 +124,12 @@ struct board {
 	uint64_t text_start, text_end;	  /* of the kernel; 0: not known */
 
 	struct turns turns;
+	struct rest rest;
+	bool loaded;	     /* from a file: nothing starts at an entry */
+	uint8_t *loaded_ram; /* a bit for each SNAPSHOT_GRANULE of RAM that came from there */
 
-	pthread_mutex_t io; /* the devices behind ports, and the list of what is missing */
+	/* Devices. One that has state says it in X_save() and X_load(), which snapshot.c lists. */
+	pthread_mutex_t io; /* those behind ports, and the list of what is missing */
 	struct uart uart;
 	struct clock clock;
 	struct board_missing missing[BOARD_MISSING_MAX];
@@ -139,10 +158,20 @@ void board_ends(struct board *b, enum board_end end, const char *fmt, ...)
 
 /* --- cpu.c: a processor's thread --- */
 extern const struct x86_ops board_x86_ops;
+/* Before any of them runs: what others see of it where it begins. */
+void board_cpu_begin(struct board_cpu *c);
 /* Executes until the processor goes back to the firmware, or the machine ends. */
 void board_cpu_loop(struct board_cpu *c);
 /* Something for the processor to look at. Any thread. */
 void board_cpu_wake(struct board_cpu *c);
+
+/* --- rest.c --- */
+/* If they are to rest: until they go on. What the processor is at, it is at after it, too. */
+void board_rest(struct board_cpu *c, enum board_at at);
+/* It is to come to rest, and has not yet. */
+bool board_rest_calls(const struct board_cpu *c);
+/* The machine has ended. */
+void board_rest_ends(struct board *b);
 
 /* --- turns.c: virtual time; all but the first for boards that have it --- */
 /* So many instructions have been executed; true: another may have more use for the time. */
@@ -151,6 +180,8 @@ void board_turns_start(struct board *b, uint64_t seed);
 void board_turns_end(struct board *b);
 /* Instructions that the processor whose turn it is may execute, at least 1. */
 uint64_t board_turn_left(const struct board *b);
+/* Waits for this processor's turn, or for the end. */
+void board_turn_take(struct board_cpu *c);
 /* Waits for the condition, or for the end; then it is this processor's turn. */
 void board_turn_until(struct board_cpu *c, bool (*ready)(const struct board_cpu *c));
 
@@ -201,6 +232,11 @@ void board_chain(struct board_cpu *c, struct board_chain *chain);
 /* --- sanitizer.c: what a host owes the caches --- */
 bool board_sanitizer_start(struct board *b);
 void board_sanitizer_free(struct board *b);
+/* Its part of a snapshot: two numbers, two tables; with none, nothing. False: they cannot be. */
+void board_sanitizer_counts(const struct board *b, uint64_t *reports, uint32_t *chains);
+bool board_sanitizer_counted(struct board *b, uint64_t reports, uint32_t chains);
+unsigned board_sanitizer_areas(struct board *b, struct machine_bytes area[2]);
+bool board_sanitizer_is_sound(const struct board *b);
 /* Before the first load or store of a page since it last changed hands or was cleaned. */
 /* False: what is there is poisoned. */
 bool board_sanitizer_load(struct board_cpu *c, uint64_t pa);

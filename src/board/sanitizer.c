@@ -294,3 +294,49 @@ void board_sanitizer_free(struct board *b)
 	pthread_mutex_destroy(&b->san->lock);
 	free(b->san);
 }
+
+/* --- kept and given back --- */
+
+void board_sanitizer_counts(const struct board *b, uint64_t *reports, uint32_t *chains)
+{
+	*reports = b->san ? b->san->reports : 0;
+	*chains = b->san ? b->san->nchains : 0;
+}
+
+bool board_sanitizer_counted(struct board *b, uint64_t reports, uint32_t chains)
+{
+	if (!b->san)
+		return !reports && !chains;
+	b->san->reports = reports;
+	b->san->nchains = chains;
+	return chains <= CHAINS / 2;
+}
+
+unsigned board_sanitizer_areas(struct board *b, struct machine_bytes area[2])
+{
+	if (!b->san)
+		return 0;
+	area[0] = (struct machine_bytes){b->san->chain, sizeof(b->san->chain)};
+	area[1] = (struct machine_bytes){b->san->note,
+					 (b->m->cfg.mem_end >> 12) * sizeof(b->san->note[0])};
+	return 2;
+}
+
+bool board_sanitizer_is_sound(const struct board *b)
+{
+	if (!b->san)
+		return true;
+	for (unsigned i = 0; i < CHAINS; i++)
+		if (b->san->chain[i].n > BOARD_CHAIN)
+			return false;
+	for (uint64_t page = 0; page < b->m->cfg.mem_end >> 12; page++) {
+		/* Of 2M that were never touched there are no notes. */
+		if (!(page & 511) && !b->m->touched[page >> 9]) {
+			page += 511;
+			continue;
+		}
+		if (b->san->note[page].dirtied >= CHAINS || b->san->note[page].gave >= CHAINS)
+			return false;
+	}
+	return true;
+}

@@ -29,7 +29,7 @@ static struct board_cpu *next(struct board *b, unsigned after)
 		for (unsigned i = 1; i <= b->ncpus; i++) {
 			struct board_cpu *c = &b->cpu[(after + i) % b->ncpus];
 
-			if (!c->ready || c->ready(c))
+			if (!c->ready || c->ready(c) || board_rest_calls(c))
 				return c;
 		}
 		due = timers_next(b->timers);
@@ -57,6 +57,12 @@ static void wait_for_turn(struct board_cpu *c)
 	while (b->turns.holder != c->id && !atomic_load(&b->ended))
 		pthread_cond_wait(&c->turn, &b->turns.lock);
 	pthread_mutex_unlock(&b->turns.lock);
+}
+
+void board_turn_take(struct board_cpu *c)
+{
+	if (c->board->turns.on)
+		wait_for_turn(c);
 }
 
 static void pass(struct board_cpu *c)

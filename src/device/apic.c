@@ -536,3 +536,34 @@ void apic_load(struct apic *a, const struct apic_state *s)
 	else
 		(void)arm(a, s->left_ns ? a->ops->now(a->arg) + ticks : 0);
 }
+
+void apic_save_whole(struct apic *a, struct apic_whole_state *s)
+{
+	const uint64_t due = a->due, now = a->ops->now(a->arg);
+
+	memset(s, 0, sizeof(*s));
+	apic_save(a, &s->common);
+	s->left = due > now ? due - now : 1;
+	s->tpr = *reg(a, MSR_X2APIC_TPR);
+	for (unsigned i = 0; i < 8; i++) {
+		s->isr[i] = a->isr[i];
+		s->irr[i] = a->irr[i];
+		s->tmr[i] = a->tmr[i];
+	}
+}
+
+void apic_load_whole(struct apic *a, const struct apic_whole_state *s)
+{
+	apic_load(a, &s->common);
+	if (timer_mode(a) != TIMER_DEADLINE && s->common.left_ns)
+		(void)arm(a, a->ops->now(a->arg) + s->left);
+	*reg(a, MSR_X2APIC_TPR) = s->tpr & TPR_BITS;
+	for (unsigned i = 0; i < 8; i++) {
+		/* Below the first vector there is none. */
+		const uint32_t bits = i ? ~0u : ~0u << FIRST_VECTOR;
+
+		a->isr[i] = s->isr[i] & bits;
+		a->tmr[i] = s->tmr[i] & bits;
+		a->irr[i] = s->irr[i] & bits;
+	}
+}

@@ -125,6 +125,17 @@ void apic_save(struct apic *a, struct apic_state *s);
  * could have made. */
 void apic_load(struct apic *a, const struct apic_state *s);
 
+/* All of an APIC_WHOLE: plain data, of this machine's byte order. */
+struct apic_whole_state {
+	struct apic_state common;
+	uint64_t left; /* ticks that a timer still counts, where common.left_ns is not 0 */
+	uint32_t tpr, isr[8], irr[8], tmr[8], pad;
+};
+/* Its processor is stopped and its timer does not fire meanwhile; messages may come. */
+void apic_save_whole(struct apic *a, struct apic_whole_state *s);
+/* As apic_load(). */
+void apic_load_whole(struct apic *a, const struct apic_whole_state *s);
+
 /* What an MSI, or an I/O APIC, says. Its 8 bits of destination, all set, are everybody. */
 struct apic_message apic_msi(uint64_t address, uint32_t data);
 

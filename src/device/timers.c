@@ -161,6 +161,16 @@ uint64_t timers_next(struct timers *t)
 	return due;
 }
 
+void timers_hold(struct timers *t)
+{
+	pthread_mutex_lock(&t->lock);
+}
+
+void timers_go_on(struct timers *t)
+{
+	pthread_mutex_unlock(&t->lock);
+}
+
 void timers_free(struct timers *t)
 {
 	if (!t)

@@ -28,6 +28,9 @@ void timers_by_hand(struct timers *t);
 void timers_fire(struct timers *t, uint64_t now);
 /* When the next is due; 0: none is armed. */
 uint64_t timers_next(struct timers *t);
+/* None fires between the two, nor is one being fired; timers_set() waits. */
+void timers_hold(struct timers *t);
+void timers_go_on(struct timers *t);
 /* No timer fires after it; those that were armed may be freed. */
 void timers_free(struct timers *t);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "machine/coherency.h"
 #include "machine/machine.h"
+#include "machine/state.h"
 
 enum { MAX_KEYIDS = 2048, X2APIC_IDS_PER_PACKAGE = 0x80 };
 
@@ -124,6 +125,14 @@ static size_t touched_size(const struct machine *m)
 	return (m->cfg.mem_end + TDX_SIZE_2M - 1) / TDX_SIZE_2M;
 }
 
+void machine_reseed(struct machine *m, uint64_t seed)
+{
+	for (unsigned i = 0; i < m->cfg.lps; i++) {
+		m->lp[i].rng_state = seed + i * 0x632be59bd9b4e019u;
+		m->lp[i].guest_rng_state = ~m->lp[i].rng_state;
+	}
+}
+
 static void number_processors(struct machine *m)
 {
 	unsigned per_pkg = (m->cfg.lps + m->cfg.pkgs - 1) / m->cfg.pkgs;
@@ -137,8 +146,6 @@ static void number_processors(struct machine *m)
 		lp->x2apic_id = lp->package * X2APIC_IDS_PER_PACKAGE + i % per_pkg;
 		lp->rflags_if = true;
 		lp->irq_countdown = -1;
-		lp->rng_state = m->cfg.seed + i * 0x632be59bd9b4e019u;
-		lp->guest_rng_state = ~lp->rng_state;
 		lp->xcr0 = 0x602e7;
 		lp->call = MACHINE_CALL_HOST;
 	}
@@ -171,6 +178,7 @@ struct machine *machine_new(const struct machine_config *cfg, char *err, size_t 
 	m->touched = reserve(touched_size(m));
 	m->seam_data = reserve(MACHINE_SEAM_DATA);
 	number_processors(m);
+	machine_reseed(m, cfg->seed);
 	if (!make_ram(m) || !m->page || !m->touched || !m->seam_data) {
 		snprintf(err, errlen, "machine: cannot reserve %llu MiB of address space",
 			 (unsigned long long)(cfg->mem_end >> 20));

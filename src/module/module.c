@@ -7,7 +7,6 @@
 #include "module/internal.h"
 #include "module/l2.h"
 #include "module/profile.h"
-#include "module/state.h"
 #include "module/version.h"
 #include "module/vmcs.h"
 
@@ -172,12 +171,4 @@ struct module_entered module_entered(const struct module *mod, unsigned lp)
 		.msr_bitmaps = msr_bitmaps(on),
 		.tlb_flushes = on->tlb_flushes[lp_vm(on)],
 	};
-}
-
-struct module_state module_state(struct module *mod)
-{
-	return (struct module_state){.piece = {
-					     {mod, offsetof(struct module, hooks)},
-					     {mod->lp, mod->m->cfg.lps * sizeof(struct lp)},
-				     }};
 }

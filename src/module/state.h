@@ -21,4 +21,12 @@ struct module_state {
 /* No call is in progress while the pieces are read or written. */
 struct module_state module_state(struct module *mod);
 
+/* The same in another process: module_saved_size() bytes of plain data, of this machine's byte
+ * order. -EBUSY: a processor is in a call or in a guest, or a lock is held. */
+size_t module_saved_size(const struct module *mod);
+int module_save(const struct module *mod, void *to);
+/* Into a module freshly loaded into such a machine. NULL, or what is wrong with it. What the pages
+ * of its TDs say is not looked at: who gives it vouches for it. */
+const char *module_load_saved(struct module *mod, const void *from);
+
 #endif

@@ -73,6 +73,7 @@ struct trace;
 
 struct trace_options {
 	bool timeless; /* all times 0: equal runs give equal bytes */
+	bool resumed;  /* it does not begin with the machine: it cannot be played */
 	bool no_locks;
 	bool no_memory; /* what calls read, and interrupts, are lines of whoever opened it */
 	bool contents; /* also keep the pages TDH.MEM.PAGE.ADD reads, to be able to play it again */

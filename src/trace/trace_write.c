@@ -557,7 +557,7 @@ static const struct module_hooks hooks = {
 
 /* --- files --- */
 
-static size_t platform_line(const struct machine *m, char *buf, size_t len)
+static size_t platform_line(const struct machine *m, bool resumed, char *buf, size_t len)
 {
 	const struct machine_config *c = &m->cfg;
 	size_t at = (size_t)snprintf(buf, len,
@@ -574,6 +574,8 @@ static size_t platform_line(const struct machine *m, char *buf, size_t len)
 			       c->wb_blocks, (unsigned long long)c->seed);
 	if (c->fms)
 		at += (size_t)snprintf(buf + at, len - at, " fms=0x%x", c->fms);
+	if (resumed)
+		at += (size_t)snprintf(buf + at, len - at, " resumed=1");
 	return at;
 }
 
@@ -581,7 +583,7 @@ static void write_header(struct trace *t)
 {
 	uint8_t head[TRACE_HEADER];
 	char line[TRACE_MAX_PLATFORM];
-	size_t len = platform_line(t->mod->m, line, sizeof(line));
+	size_t len = platform_line(t->mod->m, t->opt.resumed, line, sizeof(line));
 
 	memcpy(head, TRACE_MAGIC, 8);
 	put32(head + 8, TRACE_VERSION);

@@ -251,6 +251,7 @@ static bool run_stage(struct vecrun *r, const char *name)
 static bool run_line(struct vecrun *r, char *line, struct vecrun_result *result)
 {
 	const bool stage = strncmp(line, "stage ", 6) == 0 && !r->p.mod;
+	const bool platform = strncmp(line, "platform ", 9) == 0;
 	struct vec_step s = {.kind = VEC_PLATFORM};
 	char err[128];
 
@@ -259,7 +260,8 @@ static bool run_line(struct vecrun *r, char *line, struct vecrun_result *result)
 		result->damaged |= !run_stage(r, line + 6);
 	} else if (!vec_parse(line, &s, err, sizeof(err)) ||
 		   (!r->p.mod && s.kind != VEC_PLATFORM && s.kind != VEC_COMMENT)) {
-		differ(r, "not understood: %s", r->p.mod ? err : "no platform line before it");
+		differ(r, "not understood: %s",
+		       r->p.mod || platform ? err : "no platform line before it");
 		result->damaged = true;
 	} else {
 		run_step(r, &s);

@@ -266,6 +266,9 @@ static bool platform(struct cursor *c, struct vec_step *s)
 			s->platform.seed = v;
 		else if (strcmp(t, "fms") == 0)
 			s->platform.fms = (uint32_t)v;
+		else if (strcmp(t, "resumed") == 0)
+			return fail(c, "the calls of a machine that was resumed do not play again",
+				    t);
 		else
 			return fail(c, "no such key of a platform", t);
 	}
