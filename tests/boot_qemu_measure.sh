@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Whole boots of OVMF by an unmodified QEMU, whose MRTD and RTMRs were computed outside: a kernel that QEMU gives to
-# the firmware, and a disk with systemd-boot and a unified kernel image. What a guest shows of its platform (fw_cfg,
-# SMBIOS, boot options) is taken out of the guest. Skipped with the reason where QEMU, OVMF and a kernel with its
-# modules are not to be had (scripts/qemu-tdx, scripts/guest-kernel; SWTDX_QEMU_TDX, SWTDX_GUEST_KERNEL).
+# the firmware, a disk with systemd-boot and a unified kernel image, and one with shim and GRUB. What a guest shows of
+# its platform (fw_cfg, SMBIOS, boot options) is taken out of the guest. Skipped with the reason where QEMU, OVMF and a
+# kernel with its modules are not to be had (scripts/qemu-tdx, scripts/guest-kernel; SWTDX_QEMU_TDX,
+# SWTDX_GUEST_KERNEL).
 # Usage: boot_qemu_measure.sh SWTDX SCRIPTS ATTEST.C
 set -u
 swtdx=$1 scripts=$2 attest=$3
@@ -89,4 +90,15 @@ for register in mrtd rtmr1 rtmr2; do same $register "boot from a disk, computed 
 rm "$dir"/platform/Boot*
 expect --boot uki --disk "$dir/disk" --disk-at 1.0 --platform "$dir/platform"
 for register in mrtd rtmr0 rtmr1 rtmr2; do same $register "boot from a disk"; done
+
+# shim and GRUB, under Secure Boot with the firmware's keys: the kernel has to be one that Debian signed.
+export SHIM="$qemu/root/usr/lib/shim/shimx64.efi.signed" GRUB="$qemu/root/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed"
+sh "$scripts/guest-disk" --grub "$dir/disk" "$kernel/vmlinuz" "$dir/initrd" "$append" ||
+	{ echo "no disk with GRUB: the others alone"; exit 0; }
+firmware=$qemu/OVMF.inteltdx.ms.fd
+boot -drive "file=$dir/disk,format=raw,if=virtio"
+expect --boot grub --disk "$dir/disk" --disk-at 1.0 --kernel "$kernel/vmlinuz" --initrd "$dir/initrd" \
+	--append "BOOT_IMAGE=/vmlinuz $append" --platform "$dir/platform"
+for register in mrtd rtmr0 rtmr1; do same $register "boot by GRUB under Secure Boot"; done
+grep -q "^rtmr2  *not known" "$dir/expected" || same rtmr2 "boot by GRUB under Secure Boot"
 echo ok

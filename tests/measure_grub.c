@@ -432,8 +432,23 @@ static void an_earlier_grub_is_known_as_debian_has_it(void **state)
 	assert_true(w->e->known[2]);
 	boot(w, false);
 	assert_false(w->e->known[1] || w->e->known[2]);
+	assert_int_equal(count(w->e, 1, "PE image: kernel"), 1); /* that it is not known */
+}
+
+/* What it does is its configuration's. */
+static void a_later_grub_measures_its_commands(void **state)
+{
+	struct world *w = *state;
+
 	make_grub(&w->grub, "2.14-1");
 	sign(&w->grub, &w->vendor, NULL);
+	w->in.grub = bytes(&w->grub);
+	boot(w, true);
+	assert_int_equal(count(w->e, 1, "PE image: kernel"), 1);
+	assert_int_equal(count(w->e, 2, "GRUB's commands and files"), 1);
+	is(w, "EV_EVENT_TAG", "kernel command line", "r\0o", 4);
+	assert_false(w->e->known[2]);
+	make_grub(&w->grub, "2.16");
 	w->in.grub = bytes(&w->grub);
 	boot(w, true);
 	assert_false(w->e->known[1] || w->e->known[2]);
@@ -510,6 +525,8 @@ int main(void)
 			without_it_nobody_vouches_and_the_kernel_is_not_measured, set_up,
 			tear_down),
 		cmocka_unit_test_setup_teardown(an_earlier_grub_is_known_as_debian_has_it, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(a_later_grub_measures_its_commands, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(nothing_is_told_of_who_vouches_for_nothing, set_up,
 						tear_down),

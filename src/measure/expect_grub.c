@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* GRUB, and how it starts a kernel. Up to 2.12 it measures nothing itself where there is no
- * TPM. 2.12 starts kernels as firmware would, so Linux's stub measures its options; under Secure
- * Boot shim vouches for the kernel and measures it, else only firmware does, which shim 16 stands
- * in for. Debian's 2.06 jumps into a kernel past the stub's beginning, and has shim look twice. */
+/* GRUB, and how it starts a kernel: what whole boots of Debian's have shown. 2.12 and later start
+ * kernels as firmware would, so Linux's stub measures its options; under Secure Boot shim vouches
+ * for the kernel and measures it, else only firmware does, which shim 16 stands in for. Debian
+ * 12's 2.06 jumps into a kernel past the stub's beginning, and has shim look twice. GRUB's own
+ * measurements, each command and file, are for a TPM up to 2.12; 2.14 makes them in a TD too. */
 #include <stdio.h>
 #include <string.h>
 
@@ -36,16 +37,29 @@ static struct kind kind_of(const struct tdx_expect_bytes *grub)
 	return k;
 }
 
-static int add_kernel(struct maker *m, unsigned times)
-{
-	int rc = 0;
+static const struct rule {
+	unsigned version;
+	bool by_debian_12, secure;
+	unsigned shim;	  /* at least */
+	unsigned kernels; /* as often the kernel is measured as an image */
+	bool stub, measures;
+} rules[] = {
+	{206, true, true, 0, 2, false, false},
+	{212, false, true, 0, 1, true, false},
+	{212, false, false, 16, 0, true, false},
+	{214, false, true, 0, 1, true, true},
+};
 
-	for (unsigned i = 0; i < times && !rc; i++)
-		rc = maker_pe(m, "PE image: kernel", &m->kernel,
-			      i ? "Authenticode of the file, which shim looks at twice"
-				: "Authenticode of the file",
-			      NULL);
-	return rc;
+static const struct rule *rule_of(const struct maker *m)
+{
+	const struct kind k = kind_of(&m->grub);
+	const bool secure = expect_secure_boot(m);
+
+	for (unsigned i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (rules[i].version == k.version && rules[i].by_debian_12 == k.by_debian_12 &&
+		    rules[i].secure == secure && expect_shim_version(m) >= rules[i].shim)
+			return &rules[i];
+	return NULL;
 }
 
 static int not_compared(struct maker *m, const char *why)
@@ -58,27 +72,25 @@ static int not_compared(struct maker *m, const char *why)
 
 int expect_grub(struct maker *m)
 {
-	const struct kind k = kind_of(&m->grub);
-	const bool secure = expect_secure_boot(m);
-	int rc;
+	const struct rule *r = rule_of(m);
+	int rc = 0;
 
 	if (!m->grub.p)
 		return not_compared(m, "missing: GRUB, as it is on the disk");
-	if (k.by_debian_12 && secure)
-		return add_kernel(m, 2);
-	if (k.version != 212)
-		return not_compared(m, "missing: a GRUB that was compared (2.12, or Debian 12's "
-				       "under Secure Boot)");
-	if (secure) {
-		rc = add_kernel(m, 1);
-	} else if (expect_shim_version(m) >= 16) {
-		rc = 0;
-	} else {
-		maker_add(m, 1, "EV_EFI_BOOT_SERVICES_APPLICATION", "PE image: kernel")->from =
-			"missing: a shim that was compared without Secure Boot (16)";
-		rc = 0;
-	}
-	return rc ? rc
-		  : expect_stub(m, m->in->append ? m->in->append : "", false, &m->in->initrd,
-				"UTF-16 of the command line as GRUB gives it, without a zero");
+	if (!r)
+		return not_compared(m, "missing: a GRUB that was compared (2.12, with shim 16 "
+				       "where Secure Boot is off; under Secure Boot 2.14 and "
+				       "Debian 12's too)");
+	if (r->measures)
+		maker_add(m, 2, "EV_IPL", "GRUB's commands and files")->from =
+			"missing: what its configuration does at boot";
+	for (unsigned i = 0; i < r->kernels && !rc; i++)
+		rc = maker_pe(m, "PE image: kernel", &m->kernel,
+			      i ? "Authenticode of the file, which shim looks at twice"
+				: "Authenticode of the file",
+			      NULL);
+	if (rc || !r->stub)
+		return rc;
+	return expect_stub(m, m->in->append ? m->in->append : "", false, &m->in->initrd,
+			   "UTF-16 of the command line as GRUB gives it, without a zero");
 }
