@@ -3,7 +3,7 @@
 BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 
-.PHONY: all help setup run host-kernel test lint cover bench bench-workloads stress fuzz prove mutants reproducible compilers fidelity locks explore kvm-requests kvm-selftests install deb clean threads linux
+.PHONY: all help setup run host-kernel test lint cover bench bench-workloads stress fuzz prove mutants reproducible compilers fidelity locks explore kvm-requests kvm-selftests qemu install deb clean threads linux
 
 # The library and the tools, in $(BUILD). Who waits at a terminal sees how far it is.
 all: $(BUILD)/build.ninja
@@ -98,6 +98,11 @@ fidelity: all
 # docs/kvm-requests.md from the tables.
 kvm-requests: all
 	@$(SWTDX) kvm --list > docs/kvm-requests.md
+
+# An unmodified QEMU in whole boots on the simulated /dev/kvm: 1, 2 and 4 vCPUs, then ROUNDS (10) in a row.
+qemu: all
+	@scripts/setup build run test
+	@scripts/qemu $(BUILD) $(ROUNDS)
 
 # Linux's own tests of KVM against the simulated one: LINUX=TREE.
 kvm-selftests: all

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # An unmodified QEMU launches OVMF as a TD; OVMF starts a kernel from a virtio disk; Linux mounts the disk, gets an address,
-# downloads a file, takes entropy from virtio-rng, converts memory, shows its event log, reports and a quote, reboots, which
-# QEMU does with a new TD, and switches off. Where QEMU and a kernel are not to be had (scripts/qemu-tdx and scripts/guest-kernel
+# downloads a file, takes entropy from virtio-rng, reads and writes a folder of the host's (virtio-9p, with a kernel that has it:
+# scripts/guest-kernel DIR SUITE amd64), converts memory, gets a quote by configfs-tsm through QEMU's quote-generation-socket,
+# which verifies and has the MRTD of the image, reboots, which QEMU does with a new TD, and switches off. Where QEMU and a kernel are not to be had (scripts/qemu-tdx and scripts/guest-kernel
 # fetch them into the folders that SWTDX_QEMU_TDX and SWTDX_GUEST_KERNEL name), skipped with the reason.
 # Usage: boot_qemu.sh SWTDX SCRIPTS [VCPUS]...      (1 2 4)
 # SWTDX_BOOT_LIMIT: seconds that a launch may take on a quiet machine (300).
@@ -18,8 +19,8 @@ qemu=${SWTDX_QEMU_TDX:-}
 [ -s "$qemu/OVMF.inteltdx.ms.fd" ] || skip "there is no $qemu/OVMF.inteltdx.ms.fd: scripts/qemu-tdx $qemu"
 "$qemu/qemu" --version >/dev/null || skip "$qemu/qemu does not start"
 dir=$(mktemp -d)
-server=
-trap '[ -z "$server" ] || kill $server; rm -rf "$dir"' EXIT
+servers=
+trap '[ -z "$servers" ] || kill $servers 2>/dev/null; rm -rf "$dir"' EXIT
 fail() { echo "boot_qemu: $*"; cat -v "$dir/serial" 2>/dev/null | tail -30; tail -10 "$dir/log" 2>/dev/null; exit 1; }
 start=$(date +%s)
 note() { echo "boot_qemu: $(($(date +%s) - start)) s: $*"; }
@@ -79,19 +80,28 @@ kernel=${SWTDX_GUEST_KERNEL:-}
 [ -s "$kernel/vmlinuz" ] || { echo "boot_qemu: no kernel (SWTDX_GUEST_KERNEL): OVMF alone"; exit 0; }
 modules=
 if [ -s "$kernel/modules/devices" ]; then
-	modules=$(cat "$kernel/modules/devices" "$kernel/modules/order")
+	modules=$(tr "\n" " " <"$kernel/modules/devices")$(tr "\n" " " <"$kernel/modules/order")
 fi
 command -v python3 >/dev/null || skip "no python3 for a web server"
 mkdir "$dir/www"
 head -c 300000 /dev/urandom >"$dir/www/file"
 sum=$(md5sum <"$dir/www/file")
 (cd "$dir/www" && exec python3 -u -m http.server --bind 127.0.0.1 0 >"$dir/http" 2>&1) &
-server=$!
+servers=$!
+"$swtdx" quote --state "$dir/state" --serve "$dir/qgs" 2>"$dir/qgs.log" &
+servers="$servers $!"
 i=0
 while [ $i -lt 100 ] && ! grep -qs port "$dir/http"; do
 	sleep 0.1
 	i=$((i + 1))
 done
+i=0
+while [ $i -lt 100 ] && [ ! -S "$dir/qgs" ]; do
+	sleep 0.1
+	i=$((i + 1))
+done
+mrtd=$("$swtdx" measure "$qemu/OVMF.nokeys.fd" | sed -n 's/^mrtd  *//p')
+mkdir "$dir/share"
 port=$(sed -n 's/.*port \([0-9]*\).*/\1/p' "$dir/http")
 cat >"$dir/udhcpc" <<'END'
 #!/bin/sh
@@ -115,6 +125,11 @@ if [ -f /devices ]; then
 	head -c 64 /dev/zero >/sys/kernel/config/tsm/report/r/inblob
 	echo PROVIDER \$(cat /sys/kernel/config/tsm/report/r/provider)
 	cat /sys/kernel/config/tsm/report/r/outblob >/d/quote && echo QUOTE \$(wc -c </d/quote)
+	if [ -f /9p.ko ]; then
+		mkdir /s && mount -t 9p -o trans=virtio,version=9p2000.L share /s
+		echo SHARE \$(cat /s/theirs)
+		echo of the guest >/s/ours; umount /s
+	fi
 	if [ ! -f /d/again ]; then echo first >/d/again; sync; umount /d; echo REBOOTS; reboot -f; fi
 	rm /d/again; sync; umount /d
 	echo SECOND-BOOT
@@ -134,10 +149,14 @@ for vcpus; do
 	echo HELLO-DISK >"$dir/hello"
 	sh "$scripts/guest-disk" "$dir/disk" "$kernel/vmlinuz" "$dir/initrd" \
 		"console=ttyS0,115200 panic=-1 ${SWTDX_BOOT_APPEND:-}" "$dir/hello" || skip "no disk"
-	rm -f "$dir/serial"
+	rm -f "$dir/serial" "$dir/share/ours" "$dir/quote"
+	echo "of the host, $vcpus" >"$dir/share/theirs"
+	object='{"qom-type":"tdx-guest","id":"tdx0","quote-generation-socket":{"type":"unix","path":"'$dir/qgs'"}}'
 	launch OVMF.nokeys.fd "$vcpus" -object iothread,id=io0 \
 		-drive "file=$dir/disk,format=raw,if=none,id=d0" -device virtio-blk-pci,drive=d0,iothread=io0 \
-		-netdev user,id=n0 -device virtio-net-pci,netdev=n0 -device virtio-rng-pci </dev/null || fail "QEMU: exit $?"
+		-netdev user,id=n0 -device virtio-net-pci,netdev=n0 -device virtio-rng-pci \
+		-fsdev "local,id=f0,path=$dir/share,security_model=none" -device virtio-9p-pci,fsdev=f0,mount_tag=share \
+		</dev/null || fail "QEMU: exit $?"
 	says "GUEST-UP $vcpus"
 	says 'tdx: Guest detected'
 	if [ -n "$modules" ]; then
@@ -147,6 +166,18 @@ for vcpus; do
 		says 'ENTROPY virtio_rng.0 32'
 		says 'CCEL [1-9]'
 		says 'PROVIDER tdx_guest'
+		says 'QUOTE [1-9]'
+		mcopy -n -i "$dir/disk" ::/quote "$dir/quote" || fail "no quote on the disk"
+		"$swtdx" report --state "$dir/state" "$dir/quote" >"$dir/verdict" || fail "the quote: $(cat "$dir/verdict")"
+		grep -q '^verdict  *verified' "$dir/verdict" || fail "the quote does not verify: $(grep ^verdict "$dir/verdict")"
+		grep -q "^mrtd  *$mrtd\$" "$dir/verdict" || fail "the quote's MRTD is not $mrtd"
+		case " $modules " in
+		*" 9p.ko "*)
+			says "SHARE of the host, $vcpus"
+			grep -q '^of the guest' "$dir/share/ours" || fail "nothing came through 9p"
+			;;
+		*) note "no 9p: this kernel has it not" ;;
+		esac
 		says REBOOTS
 		grep -q 'rebuilt with new guest file handle' "$dir/log" || fail "QEMU did not build the TD again"
 		says SECOND-BOOT

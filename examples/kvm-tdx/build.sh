@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The VMM, static, as DIR/kvm-tdx, and TDs for it, DIR/hello.bin and DIR/threads.bin.
+# The VMM, static, as DIR/kvm-tdx, and TDs for it, DIR/hello.bin and DIR/threads.bin;
+# and DIR/doorbell.bin, for tests/kvm_second.c.
 # Usage: build.sh DIR [CC]...
 set -eu
 dir=$1
@@ -8,7 +9,7 @@ shift
 [ $# -gt 0 ] || set -- cc
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$dir"
-"$@" -std=gnu17 -O2 -static -pthread -Wall -Wextra -Werror -o "$dir/kvm-tdx" "$here/main.c" \
+"$@" -std=gnu17 -D_GNU_SOURCE -O2 -static -pthread -Wall -Wextra -Werror -o "$dir/kvm-tdx" "$here/main.c" \
 	"$here/image.c" "$here/td.c" "$here/ioapic.c" "$here/run.c"
 # A TD of so many bytes, which end at 4 GiB.
 td() { # NAME SIZE SOURCE...
@@ -34,6 +35,7 @@ td() { # NAME SIZE SOURCE...
 }
 compile="$*"
 td hello 0x4000 hello.c
+td doorbell 0x4000 doorbell.c
 guest=../../src/guest
 td threads 0x10000 threads.c $guest/map_gpa.c $guest/accept.c $guest/tdg_mem.c $guest/tdg_vp.c \
 	$guest/tdvmcall.c $guest/tdcall.S

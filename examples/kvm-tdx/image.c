@@ -106,8 +106,8 @@ void image_read(const char *path, struct image *image)
 		struct section *s = &image->section[i];
 
 		*s = (struct section){
-			(uint32_t)get(e, 4),	  get(e + 4, 4), get(e + 8, 8), get(e + 16, 8),
-			(uint32_t)get(e + 24, 4), get(e + 28, 4)};
+			(uint32_t)get(e, 4), (uint32_t)get(e + 4, 4),  get(e + 8, 8),
+			get(e + 16, 8),	     (uint32_t)get(e + 24, 4), (uint32_t)get(e + 28, 4)};
 		if (!section_fits(image, s))
 			die("%s: section %u is wrong", path, i);
 	}

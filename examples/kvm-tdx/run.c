@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The run of a TD: a thread a vCPU, a serial port, a clock, power, conversions of memory. */
-#define _GNU_SOURCE
 #include "vmm.h"
 
 #include <errno.h>
