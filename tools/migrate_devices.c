@@ -6,14 +6,15 @@
 
 #include "tools/migrate.h"
 
-enum { DEVICES_VERSION = 1 };
+enum { DEVICES_VERSION = 2 };
 
 /* Interrupt lines go by the I/O APIC, which is there before what raises them. */
 #define DEVICES(X)                                                                                 \
 	X(struct ioapic_state, ioapic_save, ioapic_load, ports->ioapic)                            \
 	X(struct uart_state, uart_save, uart_load, ports->serial[0].uart)                          \
 	X(struct uart_state, uart_save, uart_load, ports->serial[1].uart)                          \
-	X(struct clock_state, clock_save, clock_load, ports->clock)
+	X(struct clock_state, clock_save, clock_load, ports->clock)                                \
+	X(struct pit_state, pit_save, pit_load, ports->pit)
 
 #define SIZE(type, save, load, device) +sizeof(type)
 enum { DEVICES_SIZE = sizeof(uint32_t) DEVICES(SIZE) };

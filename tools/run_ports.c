@@ -18,9 +18,7 @@ static const struct {
 	const char *name;
 } devices[] = {
 	{0x20, 0x21, "the interrupt controller (8259)"},
-	{0x40, 0x43, "the interval timer (8254)"},
 	{0x60, 0x60, "the keyboard controller (8042)"},
-	{0x61, 0x61, "the system control port"},
 	{0x64, 0x64, "the keyboard controller (8042)"},
 	{0x80, 0x80, "the POST code port"},
 	{0x92, 0x92, "the fast A20 gate"},
@@ -139,6 +137,15 @@ static int64_t wall_clock(void *arg)
 	return time(NULL);
 }
 
+static int64_t nanoseconds(void *arg)
+{
+	struct timespec t;
+
+	(void)arg;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
 void run_ports_open(struct run_ports *p, struct run_console *console, uint64_t memory)
 {
 	const uint64_t low = memory < LOW_MAX ? memory : LOW_MAX;
@@ -158,6 +165,7 @@ void run_ports_open(struct run_ports *p, struct run_console *console, uint64_t m
 	ioapic_init(&p->ioapic, &ioapic_ops, p);
 	clock_init(&p->clock, wall_clock, NULL);
 	clock_set_memory(&p->clock, low, memory - low);
+	pit_init(&p->pit, nanoseconds, NULL);
 }
 
 void run_ports_close(struct run_ports *p)
@@ -181,6 +189,8 @@ uint32_t run_ports_in(struct run_ports *p, unsigned port, unsigned size)
 		v = serial_read(s, port);
 	else if (is_clock(port))
 		v = clock_read(&p->clock, port);
+	else if (pit_has(port) && size == 1)
+		v = pit_read(&p->pit, port);
 	else if (port == TDX_BOOT_PORT_SLEEP || port == TDX_BOOT_PORT_SLEEP + 1)
 		v = 0;
 	else
@@ -199,6 +209,8 @@ void run_ports_out(struct run_ports *p, unsigned port, unsigned size, uint32_t d
 		serial_write(s, port, (uint8_t)data);
 	else if (is_clock(port))
 		clock_write(&p->clock, port, (uint8_t)data);
+	else if (pit_has(port) && size == 1)
+		pit_write(&p->pit, port, (uint8_t)data);
 	else if (port == TDX_BOOT_PORT_SLEEP) {
 		if ((data & TDX_BOOT_SLEEP_MASK) == TDX_BOOT_SLEEP_OFF)
 			p->outcome = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What `swtdx run` answers a guest's accesses to ports and devices with: two serial ports with
- * their interrupts through an I/O APIC, a clock, power-off, an exit port, and nothing else. Safe
+ * their interrupts through an I/O APIC, a clock, an interval timer
+ * that counts, power-off, an exit port, and nothing else. Safe
  * for several threads. */
 #ifndef TOOLS_RUN_PORTS_H
 #define TOOLS_RUN_PORTS_H
@@ -11,6 +12,7 @@
 
 #include "device/clock.h"
 #include "device/ioapic.h"
+#include "device/pit.h"
 #include "device/uart.h"
 #include "tools/run_console.h"
 
@@ -30,6 +32,7 @@ struct run_ports {
 	struct run_com serial[RUN_SERIALS];
 	struct ioapic ioapic;
 	struct clock clock;
+	struct pit pit;
 	_Atomic int outcome;		   /* -1 the guest goes on; else how it ended */
 	bool restarting;		   /* the last access was to the shutdown status */
 	uint16_t unknown[RUN_UNKNOWN_MAX]; /* ports of absent devices asked for already */
