@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A TD whose L1 VMM runs an L2 VM, on both engines: what the VM executes, sees of memory, and how
  * it leaves. */
-#include <swtdx/guest.h>
+#include <swtdx/l2.h>
 #include <swtdx/native.h>
 #include <swtdx/x86.h>
 
@@ -349,6 +349,212 @@ static void deadline_ends_the_run_of_a_vm_that_spins(void **state)
 	system_free(w.sys);
 }
 
+/* --- exiting controls --- */
+
+/* An instruction that exits where the L1 VMM wants it to. RAX is the page tables' address. */
+static const struct {
+	enum vmx_exit reason;
+	uint16_t field;
+	uint32_t control;
+	uint8_t size, code[10];
+} asked_for[] = {
+#define ROW(reason_, field_, control_, ...)                                                        \
+	{                                                                                          \
+		VMX_EXIT_##reason_, VMCS_##field_, control_, sizeof((uint8_t[]){__VA_ARGS__}),     \
+		{                                                                                  \
+			__VA_ARGS__                                                                \
+		}                                                                                  \
+	}
+	ROW(CR_ACCESS, PROCBASED_CTLS, PROCBASED_CR3_LOAD_EXITING, 0x0f, 0x22, 0xd8),
+	ROW(CR_ACCESS, PROCBASED_CTLS, PROCBASED_CR3_STORE_EXITING, 0x0f, 0x20, 0xd8),
+	ROW(CR_ACCESS, PROCBASED_CTLS, PROCBASED_CR8_LOAD_EXITING, 0x44, 0x0f, 0x22, 0xc3),
+	ROW(CR_ACCESS, PROCBASED_CTLS, PROCBASED_CR8_STORE_EXITING, 0x44, 0x0f, 0x20, 0xc0),
+	ROW(PAUSE, PROCBASED_CTLS, PROCBASED_PAUSE_EXITING, 0xf3, 0x90),
+	ROW(RDPMC, PROCBASED_CTLS, PROCBASED_RDPMC_EXITING, 0x0f, 0x33),
+	ROW(RDTSC, PROCBASED_CTLS, PROCBASED_RDTSC_EXITING, 0x0f, 0x31),
+	ROW(INVLPG, PROCBASED_CTLS, PROCBASED_INVLPG_EXITING, 0x0f, 0x01, 0x38),
+	/* its descriptor is the entry of the page tables at 0x6000 */
+	ROW(INVPCID, PROCBASED_CTLS, PROCBASED_INVLPG_EXITING, 0x66, 0x0f, 0x38, 0x82, 0x14, 0x25,
+	    0x00, 0x60, 0x00, 0x00),
+	ROW(DR_ACCESS, PROCBASED_CTLS, PROCBASED_MOV_DR_EXITING, 0x0f, 0x21, 0xd8),
+	ROW(RDRAND, PROCBASED_CTLS2, PROCBASED2_RDRAND_EXITING, 0x0f, 0xc7, 0xf2),
+	ROW(RDSEED, PROCBASED_CTLS2, PROCBASED2_RDSEED_EXITING, 0x0f, 0xc7, 0xfa),
+#undef ROW
+};
+
+/* The instruction, and then HLT, which exits always. */
+static void prepare_to_exit(struct world *w, unsigned row)
+{
+	uint8_t text[sizeof(asked_for[0].code) + 1];
+	struct tdx_l2_state *st;
+
+	memcpy(text, asked_for[row].code, asked_for[row].size);
+	text[asked_for[row].size] = 0xf4;
+	prepare_x86(w, text, asked_for[row].size + 1u);
+	st = page(w, STATE);
+	st->gpr.rax = PML4;
+}
+
+static void instruction_exits_where_the_l1_vmm_asks_for_it(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2 * sizeof(asked_for) / sizeof(asked_for[0]); i++) {
+		const bool asked = i % 2;
+		struct world w;
+		struct tdx_regs r;
+
+		prepare_to_exit(&w, i / 2);
+		if (asked)
+			vmcs_set_bits(vmcs_of(&w, 1), asked_for[i / 2].field,
+				      asked_for[i / 2].control);
+		else
+			vmcs_clear_bits(vmcs_of(&w, 1), asked_for[i / 2].field,
+					asked_for[i / 2].control);
+		r = enter(&w, 0);
+		assert_int_equal(r.rax, VMX_EXIT_TDCALL);
+		if (r.r11 != (asked ? asked_for[i / 2].reason : VMX_EXIT_HLT))
+			fail_msg("row %u, asked %d: exit %u", i / 2, asked, (unsigned)r.r11);
+		system_free(w.sys);
+	}
+}
+
+static void cr3_of_the_target_list_is_loaded_without_an_exit(void **state)
+{
+	struct world w;
+	struct tdx_regs r;
+
+	(void)state;
+	for (unsigned n = 0; n < 5; n++) {
+		prepare_to_exit(&w, 0);
+		vmcs_set_bits(vmcs_of(&w, 1), VMCS_PROCBASED_CTLS, PROCBASED_CR3_LOAD_EXITING);
+		vmcs_write(vmcs_of(&w, 1), VMCS_CR3_TARGET_COUNT, n);
+		vmcs_write(vmcs_of(&w, 1), VMCS_CR3_TARGET_2, PML4);
+		r = enter(&w, 0);
+		assert_int_equal(r.r11, n > 2 ? VMX_EXIT_HLT : VMX_EXIT_CR_ACCESS);
+		system_free(w.sys);
+	}
+}
+
+enum { IN_SERVICE = 0x31, APIC_TPR = 0x80, APIC_ISR = 0x100 };
+
+/* The VM's RDMSR and WRMSR do not exit by a bitmap. */
+static void free_msrs(struct world *w)
+{
+	const struct tdvps *vps = machine_ptr(w->sys->m, w->td.tdvpr);
+
+	memset(machine_ptr(w->sys->m, machine_strip(w->sys->m, vps->page_pa[TDVPS_PAGE_L2 + 1])), 0,
+	       TDX_PAGE_SIZE);
+}
+
+static void end_of_an_interrupt_exits_for_its_vector(void **state)
+{
+	/* mov $0x80b, %ecx; xor %eax, %eax; xor %edx, %edx; wrmsr; hlt */
+	static const uint8_t eoi[] = {0xb9, 0x0b, 0x08, 0x00, 0x00, 0x31,
+				      0xc0, 0x31, 0xd2, 0x0f, 0x30, 0xf4};
+
+	(void)state;
+	for (unsigned asked = 0; asked < 2; asked++) {
+		struct world w;
+		struct tdx_l2_state *st;
+		uint32_t *isr;
+		struct tdx_regs r;
+
+		prepare_x86(&w, eoi, sizeof(eoi));
+		free_msrs(&w);
+		st = page(&w, STATE);
+		st->interrupt_status = IN_SERVICE << 8;
+		isr = (uint32_t *)page(&w, VAPIC) + (APIC_ISR + IN_SERVICE / 32 * 0x10) / 4;
+		*isr = 1u << IN_SERVICE % 32;
+		vmcs_write(vmcs_of(&w, 1), VMCS_EOI_EXIT_BITMAP_0,
+			   asked ? 1ull << IN_SERVICE : ~(1ull << IN_SERVICE));
+		r = enter(&w, 0);
+		assert_int_equal(r.r11, asked ? VMX_EXIT_VIRTUALIZED_EOI : VMX_EXIT_HLT);
+		assert_int_equal(*isr, 0);
+		assert_int_equal(st->interrupt_status, 0);
+		if (asked) /* it is over: the next instruction is HLT */
+			assert_int_equal(st->rip, L2_CODE + sizeof(eoi) - 1);
+		system_free(w.sys);
+	}
+}
+
+static void priority_below_its_threshold_exits_without_virtual_interrupts(void **state)
+{
+	/* mov $2, %eax; mov %rax, %cr8; hlt */
+	static const uint8_t lower[] = {0xb8, 2, 0, 0, 0, 0x44, 0x0f, 0x22, 0xc0, 0xf4};
+
+	(void)state;
+	for (unsigned threshold = 0; threshold < 5; threshold++) {
+		struct world w;
+		struct tdx_regs r;
+
+		prepare_x86(&w, lower, sizeof(lower));
+		*((uint32_t *)page(&w, VAPIC) + APIC_TPR / 4) = 0x50;
+		vmcs_clear_bits(vmcs_of(&w, 1), VMCS_PROCBASED_CTLS2,
+				PROCBASED2_VIRTUAL_INTERRUPTS);
+		vmcs_write(vmcs_of(&w, 1), VMCS_TPR_THRESHOLD, threshold);
+		r = enter(&w, 0);
+		assert_int_equal(r.r11,
+				 threshold > 2 ? VMX_EXIT_TPR_BELOW_THRESHOLD : VMX_EXIT_HLT);
+		system_free(w.sys);
+	}
+}
+
+static void native_pause(struct tdx_native_cpu *cpu, void *arg)
+{
+	struct world *w = arg;
+	struct tdx_regs r = {.rax = PML4};
+
+	for (unsigned i = 0; i < sizeof(asked_for) / sizeof(asked_for[0]); i++)
+		tdx_native_exit(cpu, asked_for[i].reason,
+				asked_for[i].reason == VMX_EXIT_CR_ACCESS ? 3 : 0, 2, &r);
+	w->answer = 1;
+}
+
+static void native_asks(struct tdx_native_cpu *cpu, void *arg)
+{
+	const struct tdg_port vcpu = {&ops, cpu};
+	const uint32_t all = PROCBASED_CR3_LOAD_EXITING | PROCBASED_PAUSE_EXITING |
+			     PROCBASED_RDTSC_EXITING | PROCBASED_INVLPG_EXITING;
+	struct tdx_l2_state st = {.rflags = 2, .rip = L2_CODE};
+	struct world *w = arg;
+	struct tdg_l2_exit e = {.reason = 0};
+
+	tdx_native_l2(cpu, 1, native_pause, w);
+	assert_true(tdx_is_success(tdg_vp_wr(&vcpu, VAPIC_FIELD, VAPIC, ~0xfffull, NULL)));
+	if (w->done)
+		assert_true(
+			tdx_is_success(tdg_l2_vmcs_wr(&vcpu, 1, VMCS_PROCBASED_CTLS, all, all)));
+	assert_true(tdx_native_write(cpu, gpa(STATE), &st, sizeof(st)));
+	while (e.reason != VMX_EXIT_HLT) {
+		assert_true(tdg_l2_entered(
+			tdg_vp_enter(&vcpu, 1, TDG_L2_FLUSH_NOTHING, gpa(STATE), &e)));
+		w->exits[e.reason]++;
+		goes_on(cpu, 0, e.length);
+	}
+}
+
+static void native_vm_exits_where_the_l1_vmm_asks_for_it(void **state)
+{
+	(void)state;
+	for (unsigned asked = 0; asked < 2; asked++) {
+		struct world w;
+
+		build(&w, NULL);
+		w.done = asked;
+		system_set_engine(w.sys, tdx_native_engine_new(native_asks, &w));
+		assert_int_equal(enter(&w, 0).rax, VMX_EXIT_TDCALL);
+		assert_int_equal(w.answer, 1);
+		/* the processor has no counters, and the TD was told so */
+		assert_int_equal(w.exits[VMX_EXIT_RDPMC], 1);
+		assert_int_equal(w.exits[VMX_EXIT_PAUSE], asked);
+		assert_int_equal(w.exits[VMX_EXIT_RDTSC], asked);
+		assert_int_equal(w.exits[VMX_EXIT_INVLPG], asked);
+		assert_int_equal(w.exits[VMX_EXIT_CR_ACCESS], asked ? 4 : 0);
+		assert_int_equal(w.exits[VMX_EXIT_RDRAND], 0);
+		system_free(w.sys);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -357,6 +563,11 @@ int main(void)
 		cmocka_unit_test(host_interrupt_ends_the_run_in_the_vm_and_may_go_on_in_l1),
 		cmocka_unit_test(page_nobody_has_is_the_hosts_to_bring),
 		cmocka_unit_test(deadline_ends_the_run_of_a_vm_that_spins),
+		cmocka_unit_test(instruction_exits_where_the_l1_vmm_asks_for_it),
+		cmocka_unit_test(cr3_of_the_target_list_is_loaded_without_an_exit),
+		cmocka_unit_test(end_of_an_interrupt_exits_for_its_vector),
+		cmocka_unit_test(priority_below_its_threshold_exits_without_virtual_interrupts),
+		cmocka_unit_test(native_vm_exits_where_the_l1_vmm_asks_for_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

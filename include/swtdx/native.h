@@ -61,7 +61,8 @@ bool tdx_native_read(struct tdx_native_cpu *cpu, tdx_gpa_t gpa, void *buf, size_
 bool tdx_native_write(struct tdx_native_cpu *cpu, tdx_gpa_t gpa, const void *buf, size_t len);
 
 /* An instruction that exits: reason and qualification as the VMCS has them (CPUID, HLT, RDMSR ...).
- * regs in and out. False: an event was delivered instead of completing. */
+ * regs in and out. False: an event was delivered instead of completing. In an L2 VM it is done
+ * without an exit, and without an effect, where the VM's execution controls do not ask for one. */
 bool tdx_native_exit(struct tdx_native_cpu *cpu, uint32_t reason, uint64_t qualification,
 		     unsigned length, struct tdx_regs *regs);
 

@@ -169,7 +169,7 @@ bool x86_tr_system(struct x86_tr *tr)
 		CASE(HLT, leaves(tr, VMX_EXIT_HLT, 0))
 		CASE(INVD, leaves(tr, VMX_EXIT_INVD, 0))
 		CASE(WBINVD, leaves(tr, VMX_EXIT_WBINVD, 0))
-		CASE(RDPMC, leaves(tr, VMX_EXIT_RDPMC, 1))
+		CASE(RDPMC, x86_tr_op(tr, x86_rdpmc))
 		CASE(RSM, x86_tr_end(tr, x86_ud)) /* outside SMM */
 		CASE(VMCALL, leaves(tr, VMX_EXIT_VMCALL, 1))
 		CASE(TDCALL, leaves(tr, VMX_EXIT_TDCALL, 0))
@@ -244,6 +244,9 @@ bool x86_tr_system(struct x86_tr *tr)
 		op = x86_tr_end(tr, x86_invpcid);
 		x86_tr_mem(tr, op, &tr->o[1]);
 		op->d = reg_of(tr, 0);
+		op->imm = ((uint64_t)operand_info(tr, op, &tr->o[1]) |
+			   (uint64_t)(op->d / 8u) << X86_INFO_REG2_SHIFT)
+			  << 32; /* of an exit */
 		return true;
 		CASE(CLI, x86_tr_op(tr, x86_cli))
 		CASE(STI, x86_tr_end(tr, x86_sti))

@@ -16,9 +16,22 @@ OP(x86_exit_insn)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	if (cpu->cpl && op->d == 2)
 		x86_raise(cpu, op, VECTOR_UD);
-	if (op->imm == VMX_EXIT_RDPMC && cpu->cpl && !(cpu->cr4 & CR4_PCE))
-		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	x86_leave(cpu, op, (unsigned)op->imm, 0);
+}
+
+OP(x86_rdpmc)
+{
+	uint64_t v = 0;
+
+	if (cpu->cpl && !(cpu->cr4 & CR4_PCE))
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	if (cpu->rdpmc_exits || !cpu->ops->rdpmc)
+		x86_leave(cpu, op, VMX_EXIT_RDPMC, 0);
+	if (!cpu->ops->rdpmc(cpu, (uint32_t)cpu->regs.rcx, &v))
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	cpu->regs.rax = (uint32_t)v;
+	cpu->regs.rdx = v >> 32;
+	NEXT;
 }
 
 /* imm: exit reason in its low byte, instruction information in its upper half; s: there is a
@@ -167,6 +180,8 @@ OP(x86_pause)
 {
 	const int64_t since = (int64_t)(cpu->pause_left - (uint64_t)cpu->left);
 
+	if (cpu->pause_exits && op->fn == x86_pause)
+		x86_leave(cpu, op, VMX_EXIT_PAUSE, 0);
 	cpu->pause_left = (uint64_t)cpu->left;
 	cpu->pauses = since >= 0 && since < PAUSE_NEAR ? cpu->pauses + 1 : 0;
 	if (cpu->pauses % PAUSE_YIELD == PAUSE_YIELD - 1) {

@@ -183,8 +183,15 @@ OP(x86_random)
 	uint64_t v = 0;
 	bool ok;
 
-	if (!cpu->ops->random)
+	if (!cpu->ops->random || (op->imm ? cpu->rdseed_exits : cpu->rdrand_exits)) {
+		/* the register, and its size: 16 bits, 32, 64 */
+		cpu->exit.insn_info = (uint32_t)(op->d / 8) << X86_INFO_REG1_SHIFT |
+				      (op->sc == 2   ? 0u
+				       : op->sc == 4 ? 1u
+						     : 2u)
+					      << X86_INFO_SIZE_SHIFT;
 		x86_leave(cpu, op, op->imm ? VMX_EXIT_RDSEED : VMX_EXIT_RDRAND, 0);
+	}
 	ok = cpu->ops->random(cpu, op->imm, &v);
 	if (!ok)
 		v = 0;

@@ -87,11 +87,21 @@ static void write_cr4(struct x86_cpu *cpu, const struct x86_op *op, uint64_t v, 
 		x86_mmu_flush(cpu, true);
 }
 
-static void write_cr3(struct x86_cpu *cpu, uint64_t v)
+static bool cr3_load_exits(const struct x86_cpu *cpu, uint64_t v)
+{
+	for (unsigned i = 0; i < cpu->cr3_targets; i++)
+		if (v == cpu->cr3_target[i])
+			return false;
+	return cpu->cr3_load_exits;
+}
+
+static void write_cr3(struct x86_cpu *cpu, const struct x86_op *op, uint64_t v, unsigned reg)
 {
 	const bool keep = (v >> 63) && (cpu->cr4 & CR4_PCIDE);
 	const uint64_t old = cpu->cr3;
 
+	if (cr3_load_exits(cpu, v))
+		cr_exit(cpu, op, 3, reg, 0);
 	if (cpu->cr4 & CR4_PCIDE)
 		v &= ~(1ull << 63);
 	if (v >> cpu->maxpa)
@@ -117,12 +127,14 @@ OP(x86_mov_to_cr)
 		cpu->cr2 = v;
 		break;
 	case 3:
-		write_cr3(cpu, v);
+		write_cr3(cpu, op, v, op->s / 8);
 		break;
 	case 4:
 		write_cr4(cpu, op, v, op->s / 8);
 		break;
 	case 8:
+		if (cpu->cr8_load_exits)
+			cr_exit(cpu, op, 8, op->s / 8, 0);
 		if (v & ~15ull)
 			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 		cpu->cr8 = v;
@@ -134,6 +146,13 @@ OP(x86_mov_to_cr)
 		x86_raise(cpu, NULL, VECTOR_UD);
 	}
 	return go_on(cpu, op);
+}
+
+/* MOV from CR3 or CR8, which the host wants to see. */
+_Noreturn static void cr_store_exit(struct x86_cpu *cpu, const struct x86_op *op)
+{
+	x86_at(cpu, op);
+	cr_exit(cpu, op, (unsigned)op->imm, op->d / 8, 1);
 }
 
 OP(x86_mov_from_cr)
@@ -150,12 +169,16 @@ OP(x86_mov_from_cr)
 		v = cpu->cr2;
 		break;
 	case 3:
+		if (cpu->cr3_store_exits)
+			cr_store_exit(cpu, op);
 		v = cpu->cr3;
 		break;
 	case 4:
 		v = visible(cpu->cr4, cpu->cr4_mask, cpu->cr4_shadow);
 		break;
 	case 8:
+		if (cpu->cr8_store_exits)
+			cr_store_exit(cpu, op);
 		v = cpu->cr8;
 		break;
 	default:
@@ -315,6 +338,11 @@ OP(x86_invpcid)
 
 	if (cpu->cpl)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	if (cpu->invlpg_exits) {
+		cpu->exit.insn_info = (uint32_t)(op->imm >> 32);
+		x86_leave(cpu, op, VMX_EXIT_INVPCID,
+			  (uint64_t)(int64_t)op->disp + (op->b == REG_BASE ? cpu->blkrip : 0));
+	}
 	x86_read(cpu, x86_at_ea(cpu, op), d, 16, x86_op_acc(op));
 	type = is64(cpu) ? R64(op->d) : R32(op->d);
 	if (type > 3 || d[0] >> 12 || (type == 0 && !x86_canonical(cpu, d[1])))

@@ -54,6 +54,7 @@ OP(x86_random);
 OP(x86_xgetbv);
 /* exits.c */
 OP(x86_exit_insn);
+OP(x86_rdpmc);
 OP(x86_in_out);
 OP(x86_ud);
 OP(x86_gp);

@@ -92,6 +92,7 @@ struct x86_exit {
 /* Of insn_info: the operand is the register in bits 6:3; the other operand's register. */
 #define X86_INFO_REGISTER   (1u << 10)
 #define X86_INFO_REG1_SHIFT 3
+#define X86_INFO_SIZE_SHIFT 11
 #define X86_INFO_REG2_SHIFT 28
 
 #define X86_MAP_R	    1u
@@ -128,6 +129,8 @@ struct x86_ops {
 	/* A random word; false: none available now (CF = 0). May be NULL: RDRAND and RDSEED exit.
 	 */
 	bool (*random)(struct x86_cpu *cpu, bool seed, uint64_t *value);
+	/* A performance counter, by what RDPMC has in ECX; false: #GP(0). NULL: RDPMC exits. */
+	bool (*rdpmc)(struct x86_cpu *cpu, uint32_t counter, uint64_t *value);
 	/* Do these bytes of the host belong to the guest's memory? Asked before every access where
 	 * X86_CHECK_HOST is defined, as builds for debugging and fuzzing have it; aborts if not.
 	 * May be NULL. */
@@ -222,7 +225,11 @@ struct x86_cpu {
 		cr4_shadow;	   /* guest/host masks: set bits are the host's */
 	uint32_t exception_bitmap; /* vectors which exit instead of going through the guest's IDT */
 	uint8_t maxpa;		   /* physical address width, 52 at most */
-	bool rdtsc_exits, invlpg_exits, mov_dr_exits, mwait_exits;
+	bool rdtsc_exits, invlpg_exits, mov_dr_exits, mwait_exits; /* INVPCID as INVLPG */
+	bool pause_exits, rdpmc_exits, rdrand_exits, rdseed_exits;
+	bool cr3_load_exits, cr3_store_exits, cr8_load_exits, cr8_store_exits;
+	uint8_t cr3_targets; /* of these, so many, a load does not exit */
+	uint64_t cr3_target[4];
 
 	const struct x86_ops *ops;
 	void *owner;

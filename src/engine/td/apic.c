@@ -65,9 +65,31 @@ static bool deliverable(const struct td_cpu *t)
 	return (rvi(t) & 0xf0) > (t->in.vapic[VAPIC_PPR] & 0xf0u);
 }
 
+/* Virtual-interrupt delivery. An L1 VMM may do without, and inject. */
+static bool delivers(const struct td_cpu *t)
+{
+	return (vmcs_read(t->in.vmcs, VMCS_PROCBASED_CTLS2) & PROCBASED2_VIRTUAL_INTERRUPTS) != 0;
+}
+
+static void leave_after(struct td_cpu *t, uint32_t reason, uint64_t qualification)
+{
+	t->trap.reason = reason;
+	t->trap.qualification = qualification;
+	x86_kick(t->x86);
+}
+
+/* Who does without delivery is told when the TPR falls below a threshold. */
+static void check_threshold(struct td_cpu *t)
+{
+	const unsigned threshold = vmcs_read(t->in.vmcs, VMCS_TPR_THRESHOLD) & 0xf;
+
+	if (!delivers(t) && t->in.vapic[VAPIC_TPR] >> 4 < threshold)
+		leave_after(t, VMX_EXIT_TPR_BELOW_THRESHOLD, 0);
+}
+
 static void evaluate(const struct td_cpu *t)
 {
-	if (deliverable(t))
+	if (delivers(t) && deliverable(t))
 		x86_raise_intr(t->x86);
 }
 
@@ -97,9 +119,11 @@ static void take_posted(const struct td_cpu *t)
 
 void td_apic_at_entry(struct td_cpu *t)
 {
+	t->trap.reason = 0;
 	take_posted(t);
 	update_ppr(t);
 	t->x86->cr8 = t->in.vapic[VAPIC_TPR] >> 4;
+	check_threshold(t);
 	evaluate(t);
 }
 
@@ -120,6 +144,7 @@ void td_apic_write_tpr(struct td_cpu *t, uint8_t tpr)
 	*(uint32_t *)(void *)(t->in.vapic + VAPIC_TPR) = tpr;
 	t->x86->cr8 = tpr >> 4;
 	update_ppr(t);
+	check_threshold(t);
 	evaluate(t);
 }
 
@@ -128,19 +153,38 @@ void td_apic_cr8(struct x86_cpu *x86)
 	td_apic_write_tpr(td_cpu_of(x86), (uint8_t)(x86->cr8 << 4));
 }
 
-void td_apic_eoi(struct td_cpu *t)
+static bool eoi_exits(const struct td_cpu *t, unsigned vector)
 {
-	clear(t, VAPIC_ISR, svi(t));
-	set_status(t, rvi(t), highest(t, VAPIC_ISR));
-	update_ppr(t);
-	evaluate(t);
+	static const uint16_t bitmap[] = {VMCS_EOI_EXIT_BITMAP_0, VMCS_EOI_EXIT_BITMAP_1,
+					  VMCS_EOI_EXIT_BITMAP_2, VMCS_EOI_EXIT_BITMAP_3};
+
+	return vmcs_read(t->in.vmcs, bitmap[vector / 64]) >> vector % 64 & 1;
 }
 
-void td_apic_self_ipi(struct td_cpu *t, uint8_t vector)
+bool td_apic_eoi(struct td_cpu *t)
 {
+	const unsigned vector = svi(t);
+
+	if (!delivers(t))
+		return false;
+	clear(t, VAPIC_ISR, vector);
+	set_status(t, rvi(t), highest(t, VAPIC_ISR));
+	update_ppr(t);
+	if (eoi_exits(t, vector))
+		leave_after(t, VMX_EXIT_VIRTUALIZED_EOI, vector);
+	else
+		evaluate(t);
+	return true;
+}
+
+bool td_apic_self_ipi(struct td_cpu *t, uint8_t vector)
+{
+	if (!delivers(t))
+		return false;
 	set(t, VAPIC_IRR, vector);
 	set_status(t, vector > rvi(t) ? vector : rvi(t), svi(t));
 	evaluate(t);
+	return true;
 }
 
 int td_apic_ack(struct x86_cpu *x86)
@@ -148,7 +192,7 @@ int td_apic_ack(struct x86_cpu *x86)
 	struct td_cpu *t = td_cpu_of(x86);
 	unsigned vector = rvi(t);
 
-	if (!deliverable(t))
+	if (!delivers(t) || !deliverable(t))
 		return -1;
 	set(t, VAPIC_ISR, vector);
 	clear(t, VAPIC_IRR, vector);

@@ -9,6 +9,7 @@
 #include <swtdx/x86.h>
 
 #include "arch/msr.h"
+#include "engine/controls.h"
 #include "engine/execution.h"
 #include "engine/interrupt.h"
 
@@ -42,6 +43,7 @@ static const struct x86_ops ops = {
 	.random = td_random,
 	.intr_ack = td_apic_ack,
 	.cr8_written = td_apic_cr8,
+	.rdpmc = td_rdpmc,
 	.napped = napped,
 };
 
@@ -52,10 +54,19 @@ static void set_exiting(struct x86_cpu *x86, const struct vmcs *vmcs)
 {
 	const uint64_t ctls = vmcs_read(vmcs, VMCS_PROCBASED_CTLS);
 
-	x86->mwait_exits = ctls & PROCBASED_MWAIT_EXITING;
-	x86->rdtsc_exits = ctls & PROCBASED_RDTSC_EXITING;
-	x86->invlpg_exits = ctls & PROCBASED_INVLPG_EXITING;
-	x86->mov_dr_exits = ctls & PROCBASED_MOV_DR_EXITING;
+	x86->mwait_exits = engine_exits(vmcs, VMX_EXIT_MWAIT, 0, 0);
+	x86->rdtsc_exits = engine_exits(vmcs, VMX_EXIT_RDTSC, 0, 0);
+	x86->invlpg_exits = engine_exits(vmcs, VMX_EXIT_INVLPG, 0, 0);
+	x86->mov_dr_exits = engine_exits(vmcs, VMX_EXIT_DR_ACCESS, 0, 0);
+	x86->pause_exits = engine_exits(vmcs, VMX_EXIT_PAUSE, 0, 0);
+	x86->rdpmc_exits = engine_exits(vmcs, VMX_EXIT_RDPMC, 0, 0);
+	x86->rdrand_exits = engine_exits(vmcs, VMX_EXIT_RDRAND, 0, 0);
+	x86->rdseed_exits = engine_exits(vmcs, VMX_EXIT_RDSEED, 0, 0);
+	x86->cr3_load_exits = ctls & PROCBASED_CR3_LOAD_EXITING;
+	x86->cr3_store_exits = ctls & PROCBASED_CR3_STORE_EXITING;
+	x86->cr8_load_exits = ctls & PROCBASED_CR8_LOAD_EXITING;
+	x86->cr8_store_exits = ctls & PROCBASED_CR8_STORE_EXITING;
+	x86->cr3_targets = (uint8_t)engine_cr3_targets(vmcs, x86->cr3_target);
 }
 
 static uint64_t timer(const struct module_entered *in)
@@ -354,7 +365,7 @@ static void take_turns(struct td_cpu *t, uint64_t instructions, bool gives_way)
 static enum module_next guest(struct td_cpu *t)
 {
 	enum module_next next = MODULE_TO_GUEST;
-	struct vmexit posted;
+	struct vmexit posted; /* or that of the last instruction */
 	bool slept;
 
 	take_turns(t, 0, false);
@@ -364,6 +375,13 @@ static enum module_next guest(struct td_cpu *t)
 		struct x86_exit e;
 		uint32_t reason;
 
+		if (t->trap.reason) {
+			posted = (struct vmexit){.reason = t->trap.reason,
+						 .qualification = t->trap.qualification};
+			t->trap.reason = 0;
+			next = vmexit(t, &posted);
+			continue;
+		}
 		inject(t);
 		if (machine_irq_now(t->in.hw) && !t->x86->inj.valid) {
 			next = external_interrupt(t);

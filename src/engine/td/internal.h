@@ -41,6 +41,11 @@ struct td_cpu {
 	uint64_t tsc_offset, tsc_multiplier;
 	uint64_t module_rip; /* where the module last had it */
 	struct ept_view ept;
+	/* an exit that follows the instruction that caused it; reason 0: none */
+	struct {
+		uint32_t reason;
+		uint64_t qualification;
+	} trap;
 	bool took_ve; /* more than one, so that there is a handler */
 	bool had_ve;
 	uint64_t timer; /* TSC at which an L2 VM's VMX-preemption timer expires; TD_NO_TIMER */
@@ -94,6 +99,7 @@ bool td_waits(struct td_cpu *t, struct x86_exit *e);
 enum x86_msr_answer td_rdmsr(struct x86_cpu *x86, uint32_t msr, uint64_t *value);
 enum x86_msr_answer td_wrmsr(struct x86_cpu *x86, uint32_t msr, uint64_t value);
 uint64_t td_tsc(struct x86_cpu *x86);
+bool td_rdpmc(struct x86_cpu *x86, uint32_t counter, uint64_t *value);
 bool td_random(struct x86_cpu *x86, bool seed, uint64_t *value);
 
 /* --- apic.c: the virtual APIC (SDM vol. 3, ch. 30) --- */
@@ -104,8 +110,9 @@ void td_apic_at_entry(struct td_cpu *t);
 /* An interrupt of the host: true when it is the guest's notification, and what was posted is in. */
 bool td_apic_notified(struct td_cpu *t, unsigned vector);
 void td_apic_write_tpr(struct td_cpu *t, uint8_t tpr);
-void td_apic_eoi(struct td_cpu *t);
-void td_apic_self_ipi(struct td_cpu *t, uint8_t vector);
+/* False: they are not virtualized, without delivery of interrupts. */
+bool td_apic_eoi(struct td_cpu *t);
+bool td_apic_self_ipi(struct td_cpu *t, uint8_t vector);
 int td_apic_ack(struct x86_cpu *x86);
 void td_apic_cr8(struct x86_cpu *x86);
 

@@ -20,6 +20,23 @@ bool td_random(struct x86_cpu *x86, bool seed, uint64_t *value)
 	return machine_guest_random(td_cpu_of(x86)->in.hw, value);
 }
 
+/* ECX of RDPMC: bit 30 for the fixed counters, then their number. Nothing counts: they are what the
+ * TD has written there. */
+bool td_rdpmc(struct x86_cpu *x86, uint32_t counter, uint64_t *value)
+{
+	enum { FIXED = 1u << 30, COUNTERS = 8 };
+	struct td_cpu *t = td_cpu_of(x86);
+	const uint32_t n = counter & ~(uint32_t)FIXED;
+	const uint64_t *p =
+		n >= COUNTERS ? NULL
+			      : module_guest_msr(t->mod, t->lp_id,
+						 (counter & FIXED ? MSR_FIXED_CTR0 : MSR_PMC0) + n);
+
+	if (p)
+		*value = *p;
+	return p != NULL;
+}
+
 /* The interpreter holds it. */
 static bool own(uint32_t msr)
 {
@@ -65,13 +82,11 @@ static enum x86_msr_answer write_x2apic(struct td_cpu *t, uint32_t msr, uint64_t
 	case MSR_X2APIC_EOI:
 		if (value)
 			return X86_MSR_GP;
-		td_apic_eoi(t);
-		return X86_MSR_DONE;
+		return td_apic_eoi(t) ? X86_MSR_DONE : X86_MSR_EXIT;
 	case MSR_X2APIC_SELF_IPI:
 		if (value < 16)
 			return X86_MSR_GP;
-		td_apic_self_ipi(t, (uint8_t)value);
-		return X86_MSR_DONE;
+		return td_apic_self_ipi(t, (uint8_t)value) ? X86_MSR_DONE : X86_MSR_EXIT;
 	}
 	return X86_MSR_GP;
 }
