@@ -362,7 +362,7 @@ static void what_is_no_snapshot_of_ours_is_refused(void **state)
 	expect_refused(pipes[0], key, "not a file");
 	expect_refused(-1, key, "not a file");
 	flip(fd, 8, 0x80);
-	expect_refused(fd, key, "of version 129");
+	expect_refused(fd, key, "of version 130");
 	flip(fd, 8, 0x80);
 	assert_int_equal(fstat(fd, &st), 0);
 	for (off_t size = st.st_size - 1; size > 0; size /= 3) {

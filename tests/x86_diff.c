@@ -174,7 +174,7 @@ static int teardown(void **state)
 
 /* --- generation --- */
 
-enum { X87 = 1, SSE = 2, INT = 4, BMI = 8, COMPAT = 16 };
+enum { X87 = 1, SSE = 2, INT = 4, BMI = 8, COMPAT = 16, VEX = 32, EVEX = 64 };
 
 /* Not compared, and why. */
 static const ZydisMnemonic excluded[] = {
@@ -213,12 +213,42 @@ static const ZydisMnemonic excluded[] = {
 	ZYDIS_MNEMONIC_INVPCID,
 };
 
+static bool is_mask(const ZydisDecodedInstruction *in)
+{
+	return in->meta.category == ZYDIS_CATEGORY_KMASK;
+}
+
+static bool wanted_vector(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o,
+			  unsigned set)
+{
+	unsigned i;
+
+	if (in->encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX || is_mask(in)) {
+		if (set != EVEX)
+			return false;
+	} else if (set != VEX || in->encoding != ZYDIS_INSTRUCTION_ENCODING_VEX) {
+		return false;
+	}
+	/* RSP is not to be changed. */
+	for (i = 0; i < in->operand_count; i++)
+		if (o[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, o[i].reg.value) ==
+			    ZYDIS_REGISTER_RSP)
+			return false;
+	return in->meta.category != ZYDIS_CATEGORY_BMI1 &&
+	       in->meta.category != ZYDIS_CATEGORY_BMI2 &&
+	       in->meta.category != ZYDIS_CATEGORY_AMX_TILE &&
+	       in->mnemonic != ZYDIS_MNEMONIC_VMASKMOVDQU;
+}
+
 static bool wanted(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o, unsigned set)
 {
 	unsigned i;
 
 	if (in->address_width != (set == COMPAT ? 32 : 64))
 		return false;
+	if (set & (VEX | EVEX))
+		return wanted_vector(in, o, set);
 	if (set == BMI)
 		return in->meta.category == ZYDIS_CATEGORY_BMI1 ||
 		       in->meta.category == ZYDIS_CATEGORY_BMI2;
@@ -294,9 +324,22 @@ static unsigned generate(struct world *w, uint8_t *b, unsigned set)
 		b[n++] = 0x66; /* the environments' 16-bit layouts */
 	else if (set == SSE && mandatory[r >> 4 & 3])
 		b[n++] = mandatory[r >> 4 & 3];
-	if (set != BMI && set != COMPAT && (r >> 10 & 1))
+	if (set != BMI && set != COMPAT && set != VEX && set != EVEX && (r >> 10 & 1))
 		b[n++] = 0x40 | (r >> 12 & 15);
-	if (set == BMI) {
+	if (set == VEX || (set == EVEX && (r >> 60) == 0)) {
+		b[n++] = 0xc4;
+		b[n++] = (uint8_t)((r & 0xe0) | (1 + (r >> 8 & 0xff) % 3));
+		b[n++] = (uint8_t)(r >> 16);
+		b[n++] = (uint8_t)(r >> 24);
+	} else if (set == EVEX) {
+		static const uint8_t maps[] = {1, 2, 3, 1, 2, 3, 5, 6};
+
+		b[n++] = 0x62;
+		b[n++] = (uint8_t)((r & 0xf0) | maps[r >> 8 & 7]);
+		b[n++] = (uint8_t)(r >> 16 | 4);
+		b[n++] = (uint8_t)(r >> 40);
+		b[n++] = (uint8_t)(r >> 24);
+	} else if (set == BMI) {
 		static const uint8_t codes[] = {0xf0, 0xf2, 0xf3, 0xf5, 0xf6, 0xf7};
 
 		b[n++] = 0xc4;
@@ -366,6 +409,34 @@ static void random_fx(struct world *w, uint8_t *fx)
 		xmm[i] = rnd(w) % 4 ? rnd(w) : special[rnd(w) % 8];
 }
 
+/* The vectors beyond what FXSAVE has, with numbers in them of which some mean something. */
+static void random_vectors(struct world *w, struct native_state *st)
+{
+	static const uint64_t special[] = {
+		0,
+		0x8000000080000000,
+		0x3ff0000000000000,
+		0x7ff0000000000000,
+		0x3f8000003f800000,
+		0x0000000100000001,
+		0xffffffffffffffff,
+		0x00017c003c008000,
+	};
+	unsigned i, k;
+
+	for (i = 0; i < 32; i++) {
+		for (k = 0; k < 8; k++) {
+			const uint64_t v = rnd(w) % 4 ? rnd(w) : special[rnd(w) % 8];
+
+			memcpy(st->zmm[i] + 8 * k, &v, 8);
+		}
+		if (i < 16)
+			memcpy(st->zmm[i], st->fx + 160 + 16 * i, 16);
+	}
+	for (i = 0; i < 8; i++)
+		st->k[i] = rnd(w) % 4 ? rnd(w) : rnd(w) % 2 ? 0 : UINT64_MAX;
+}
+
 static uint64_t random_word(struct world *w)
 {
 	const uint64_t v = rnd(w);
@@ -424,6 +495,31 @@ static void aim_image(struct world *w)
 	memcpy(w->native.data + at, fx, sizeof(fx));
 }
 
+static unsigned vector_number(ZydisRegister reg)
+{
+	if (reg >= ZYDIS_REGISTER_ZMM0)
+		return (unsigned)(reg - ZYDIS_REGISTER_ZMM0);
+	return (unsigned)(reg -
+			  (reg >= ZYDIS_REGISTER_YMM0 ? ZYDIS_REGISTER_YMM0 : ZYDIS_REGISTER_XMM0));
+}
+
+/* Indices of a gather that stay near, mostly. */
+static void aim_indices(struct world *w, const ZydisDecodedInstruction *in, ZydisRegister reg,
+			struct native_state *st)
+{
+	uint8_t *v = st->zmm[vector_number(reg)];
+	const bool wide = in->opcode & 1; /* quadwords */
+	unsigned i;
+
+	for (i = 0; i < 64; i += wide ? 8 : 4) {
+		const int64_t x = rnd(w) % 64 ? (int64_t)(rnd(w) % 128) - 64 : 3000;
+
+		memcpy(v + i, &x, wide ? 8 : 4);
+	}
+	if (vector_number(reg) < 16)
+		memcpy(st->fx + 160 + 16 * vector_number(reg), v, 16);
+}
+
 /* Give address registers values that make the operand lie in the data pages, or, sometimes, cross
  * into the void page. false: not possible for this instruction. */
 static bool aim(struct world *w, const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o,
@@ -437,21 +533,26 @@ static bool aim(struct world *w, const ZydisDecodedInstruction *in, const ZydisD
 		const ZydisDecodedOperandMem *m = &o[i].mem;
 		uint64_t place = data + 1024 + rnd(w) % (room - 2048);
 		const uint64_t base = segment_base(w, m->segment);
+		const unsigned edge = o[i].size > 128 ? o[i].size / 8 : 16;
 		uint64_t index = 0;
 		unsigned b, x;
 
 		if (o[i].type != ZYDIS_OPERAND_TYPE_MEMORY || m->type == ZYDIS_MEMOP_TYPE_AGEN)
 			continue;
-		if (o[i].size >= 128 && rnd(w) % 8)
+		if (m->type == ZYDIS_MEMOP_TYPE_VSIB)
+			aim_indices(w, in, m->index, st);
+		if (o[i].size >= 256 && rnd(w) % 4)
+			place &= ~63ull;
+		else if (o[i].size >= 128 && rnd(w) % 8)
 			place &= in->mnemonic == ZYDIS_MNEMONIC_MOVDIR64B ? ~63ull : ~15ull;
 		/* Some processors let SHA operands lie anywhere, which the SDM does not allow. */
 		if (in->meta.category == ZYDIS_CATEGORY_SHA) {
 			place &= ~15ull;
 			index = 0;
 		} else if (rnd(w) % 16 == 0)
-			place = data + room - rnd(w) % 16;
+			place = data + room - rnd(w) % edge;
 		else if (rnd(w) % 16 == 0)
-			place = data + PAGE * (1 + rnd(w) % 2) - rnd(w) % 16;
+			place = data + PAGE * (1 + rnd(w) % 2) - rnd(w) % edge;
 		if (rnd(w) % 64 == 0 && !w->native.compat &&
 		    o[i].visibility != ZYDIS_OPERAND_VISIBILITY_HIDDEN)
 			place ^= 1ull << 52; /* not canonical */
@@ -471,7 +572,7 @@ static bool aim(struct world *w, const ZydisDecodedInstruction *in, const ZydisD
 		if (m->base == ZYDIS_REGISTER_NONE || number(m->base) == 4)
 			return o[i].visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN;
 		b = number(m->base);
-		if (m->index != ZYDIS_REGISTER_NONE) {
+		if (m->index != ZYDIS_REGISTER_NONE && m->type != ZYDIS_MEMOP_TYPE_VSIB) {
 			x = number(m->index);
 			if (x == b || x == 4)
 				return false;
@@ -670,6 +771,12 @@ static bool masked_store(const struct seen *s)
 	       s->in->mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU;
 }
 
+static bool masked_operand_fault(const struct seen *s)
+{
+	return s->fault->vector == 14 && s->in->avx.mask.reg != ZYDIS_REGISTER_NONE &&
+	       s->in->avx.mask.reg != ZYDIS_REGISTER_K0;
+}
+
 static bool masked_store_fault(const struct seen *s)
 {
 	return s->fault->vector == 14 && masked_store(s);
@@ -699,6 +806,12 @@ static bool far_pointer_of_64_bits(const struct seen *s)
 	       !__builtin_cpu_is("intel");
 }
 
+static bool gather_fault(const struct seen *s)
+{
+	return s->fault->vector >= 0 && s->o[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+	       s->in->meta.category == ZYDIS_CATEGORY_AVX2GATHER;
+}
+
 /* What a difference excuses. */
 enum {
 	D_ALL = 1,	/* everything, the outcome too */
@@ -709,6 +822,7 @@ enum {
 	D_ADDRESS = 32, /* CR2 within its page */
 	D_ENV = 64,	/* the pointers of the environment in memory */
 	D_IMAGE = 128,	/* the pointers of the image in memory */
+	D_VECTORS = 256,
 };
 
 /* The engine does as the SDM says or, where that leaves a choice, as Intel's processors do; the
@@ -737,8 +851,13 @@ static const struct difference {
 	{"which byte of a large operand is named first is the processor's choice", D_ADDRESS,
 	 large_operand_fault},
 	{"so it is with the bytes of a masked store", D_ADDRESS, masked_store_fault},
+	{"so it is with elements under an opmask", D_ADDRESS, masked_operand_fault},
 	{"whether bytes that a mask leaves out can fault is the processor's choice (SDM)", D_ALL,
 	 masked_out_fault},
+	{"the mask of a gather is made all ones and all zeros before it begins (SDM), by AMD's as "
+	 "it "
+	 "comes to each element; a fault lets that be seen",
+	 D_VECTORS, gather_fault},
 	{"which x87 pointers are kept, and how, differs: some drop those that no exception needs",
 	 D_ENV, environment_stored},
 	{"which x87 pointers are kept, and how, differs: some drop those that no exception needs",
@@ -803,6 +922,58 @@ static bool may_go_on(const ZydisDecodedInstruction *in)
 	       in->meta.category != ZYDIS_CATEGORY_CALL && in->meta.category != ZYDIS_CATEGORY_RET;
 }
 
+static void set_vectors(struct world *w, const struct native_state *st)
+{
+	struct x86_cpu *cpu = w->cpu;
+	unsigned i;
+
+	if (w->native.vector == 16)
+		return;
+	memset(cpu->zmm_hi, 0, sizeof(cpu->zmm_hi));
+	for (i = 0; i < 16; i++) {
+		memcpy(&cpu->ymm_hi[i], st->zmm[i] + 16, 16);
+		if (w->native.vector == 64)
+			memcpy(cpu->zmm_hi[i], st->zmm[i] + 32, 32);
+	}
+	memcpy(cpu->zmm16, st->zmm[16], sizeof(cpu->zmm16));
+	memcpy(cpu->k, st->k, sizeof(cpu->k));
+	cpu->xused = w->native.vector == 64 ? 0xe4 : 4;
+}
+
+static void compare_vectors(struct world *w, const uint8_t *bytes,
+			    const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o,
+			    const struct native_state *st)
+{
+	const struct x86_cpu *cpu = w->cpu;
+	uint64_t left, right;
+	unsigned i, k;
+
+	if (w->native.vector == 16)
+		return;
+	for (i = 0; i < (w->native.vector == 64 ? 32 : 16); i++) {
+		uint8_t v[64];
+
+		if (i < 16) {
+			memcpy(v, &cpu->xmm[i], 16);
+			memcpy(v + 16, &cpu->ymm_hi[i], 16);
+			memcpy(v + 32, cpu->zmm_hi[i], 32);
+		} else {
+			memcpy(v, cpu->zmm16[i - 16], 64);
+		}
+		for (k = 0; k < w->native.vector / 8; k++) {
+			if (i < 16 && k < 2)
+				continue; /* compared with the image's */
+			memcpy(&left, st->zmm[i] + 8 * k, 8);
+			memcpy(&right, v + 8 * k, 8);
+			if (left != right)
+				fail_insn(w, bytes, in, o, "a vector", left, right);
+		}
+	}
+	for (i = 0; w->native.vector == 64 && i < 8; i++)
+		if (st->k[i] != cpu->k[i])
+			fail_insn(w, bytes, in, o, "an opmask", st->k[i], cpu->k[i]);
+}
+
 static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstruction *in,
 			const ZydisDecodedOperand *o, struct native_state *st)
 {
@@ -834,6 +1005,7 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 	memcpy(&cpu->fx, st->fx, sizeof(cpu->fx));
 	cpu->fx.mxcsr_mask = next_mask;
 	memcpy(cpu->xmm, st->fx + 160, 256);
+	set_vectors(w, st);
 	cpu->rip = rip;
 
 	native_run(&w->native, bytes, in->length, st, &fault);
@@ -897,12 +1069,14 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 	right = x86_rflags(cpu) & FLAGS_SEEN & ~undefined;
 	if (left != right)
 		fail_insn(w, bytes, in, o, "flags", left, right);
-	for (i = 0; i < 32; i++) {
+	for (i = 0; i < 32 && !(same & D_VECTORS); i++) {
 		memcpy(&left, st->fx + 160 + i * 8, 8);
 		right = cpu->xmm[i / 2].q[i % 2];
 		if (left != right)
 			fail_insn(w, bytes, in, o, "xmm", left, right);
 	}
+	if (!(same & D_VECTORS))
+		compare_vectors(w, bytes, in, o, st);
 	if (same & D_PE)
 		cpu->fx.mxcsr = (cpu->fx.mxcsr & ~0x20u) | (hf->mxcsr & 0x20);
 	if (hf->mxcsr != cpu->fx.mxcsr)
@@ -960,8 +1134,10 @@ static void many(struct world *w, unsigned set, unsigned long count)
 		if (in.meta.category == ZYDIS_CATEGORY_STRINGOP)
 			st.rflags |= rnd(w) & 0x400;
 		random_fx(w, st.fx);
+		random_vectors(w, &st);
 		/* A dot product's steps may end at the first that raises an exception. */
-		if (in.mnemonic == ZYDIS_MNEMONIC_DPPS || in.mnemonic == ZYDIS_MNEMONIC_DPPD)
+		if (in.mnemonic == ZYDIS_MNEMONIC_DPPS || in.mnemonic == ZYDIS_MNEMONIC_DPPD ||
+		    in.mnemonic == ZYDIS_MNEMONIC_VDPPS || in.mnemonic == ZYDIS_MNEMONIC_VDPPD)
 			((struct x86_fxregs *)(void *)st.fx)->mxcsr |= 0x1f80;
 		if (!aim(w, &in, o, bytes, &st))
 			continue;
@@ -1015,6 +1191,39 @@ static void bmi_instructions_do_what_the_host_does(void **state)
 	many(*state, BMI, 20000);
 }
 
+/* With the state of vectors of so many bytes. */
+static void vectors(struct world *w, unsigned bytes)
+{
+	w->native.vector = bytes;
+	native_load(&w->native);
+	w->cpu->xcr0 = bytes == 64 ? 0xe7 : 7;
+	x86_state_changed(w->cpu);
+}
+
+static void vex_instructions_do_what_the_host_does(void **state)
+{
+	struct world *w = *state;
+
+	if (!__builtin_cpu_supports("avx2")) {
+		print_message("the host has not AVX2\n");
+		skip();
+	}
+	vectors(w, 32);
+	many(w, VEX, 60000);
+}
+
+static void evex_instructions_do_what_the_host_does(void **state)
+{
+	struct world *w = *state;
+
+	if (!__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512bw")) {
+		print_message("the host has not AVX-512\n");
+		skip();
+	}
+	vectors(w, 64);
+	many(w, EVEX, 60000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1024,11 +1233,17 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(instructions_of_32_bit_code_do_what_the_host_does,
 						setup, teardown),
+		cmocka_unit_test_setup_teardown(vex_instructions_do_what_the_host_does, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(evex_instructions_do_what_the_host_does, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(vector_instructions_do_what_the_host_does, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(x87_instructions_do_what_the_host_does, setup,
 						teardown),
 	};
 
+	if (getenv("SWTDX_X86_TEST"))
+		cmocka_set_test_filter(getenv("SWTDX_X86_TEST"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <asm/prctl.h>
+#include <cpuid.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -16,9 +17,44 @@
 #define STATE 0x800u
 #define SAVED 0xc00u
 
+/* On a page of their own, out of reach of a gather's indices: whole vectors and opmasks, as struct
+ * native_state ends with. */
+#define WIDE ((2u + NATIVE_DATA_PAGES + 16u) * PAGE)
+#define SIZE (WIDE + PAGE)
+
 static sigjmp_buf back;
+static unsigned caught_vector;
 static struct native_fault *caught;
 static struct native_state *caught_state;
+
+/* The components of an image as XSAVE writes it, those that are not there as 0. */
+static void component(const uint8_t *image, unsigned i, uint8_t *to, size_t bytes)
+{
+	unsigned a, b = 0, c, d;
+	uint64_t present;
+
+	memcpy(&present, image + 512, sizeof(present));
+	memset(to, 0, bytes);
+	if ((present >> i & 1) && __get_cpuid_count(0xd, i, &a, &b, &c, &d))
+		memcpy(to, image + b, bytes);
+}
+
+static void catch_wide(const uint8_t *image)
+{
+	uint8_t high[16][16], higher[16][32];
+	unsigned i;
+
+	component(image, 2, high[0], sizeof(high));
+	for (i = 0; i < 16; i++)
+		memcpy(caught_state->zmm[i] + 16, high[i], 16);
+	if (caught_vector < 64)
+		return;
+	component(image, 6, higher[0], sizeof(higher));
+	for (i = 0; i < 16; i++)
+		memcpy(caught_state->zmm[i] + 32, higher[i], 32);
+	component(image, 7, caught_state->zmm[16], 16 * 64);
+	component(image, 5, (uint8_t *)caught_state->k, sizeof(caught_state->k));
+}
 
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
@@ -41,6 +77,8 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 		*tdx_reg(&caught_state->regs, i) = (uint64_t)g[order[i]];
 	caught_state->rflags = (uint64_t)g[REG_EFL];
 	memcpy(caught_state->fx, uc->uc_mcontext.fpregs, 512);
+	if (caught_vector > 16)
+		catch_wide((const uint8_t *)uc->uc_mcontext.fpregs);
 	siglongjmp(back, 1);
 }
 
@@ -67,6 +105,47 @@ static uint8_t *fx(uint8_t *p, const uint8_t *page, unsigned at, unsigned ext)
 	const uint8_t op[4] = {0x48, 0x0f, 0xae, (uint8_t)(5 | ext << 3)};
 
 	return put(put(p, op, 4), &disp, 4);
+}
+
+/* VMOVDQU of YMM, or VMOVDQU64 of ZMM, between a register and [RIP + wide page]. */
+static uint8_t *vector(uint8_t *p, const uint8_t *page, unsigned bytes, unsigned reg, bool store)
+{
+	const uint8_t evex[6] = {0x62,
+				 (uint8_t)(0x61 | (~reg >> 3 & 1) << 7 | (~reg >> 4 & 1) << 4),
+				 0xfe,
+				 0x48,
+				 store ? 0x7f : 0x6f,
+				 (uint8_t)(5 | (reg & 7) << 3)};
+	const uint8_t vex[4] = {0xc5, (uint8_t)(0x7e | (~reg >> 3 & 1) << 7), store ? 0x7f : 0x6f,
+				(uint8_t)(5 | (reg & 7) << 3)};
+	int32_t disp;
+
+	p = bytes == 64 ? put(p, evex, 6) : put(p, vex, 4);
+	disp = (int32_t)(WIDE + 64 * reg - (unsigned)(p + 4 - page));
+	return put(p, &disp, 4);
+}
+
+/* KMOVQ */
+static uint8_t *mask(uint8_t *p, const uint8_t *page, unsigned reg, bool store)
+{
+	const uint8_t op[5] = {0xc4, 0xe1, 0xf8, store ? 0x91 : 0x90, (uint8_t)(5 | reg << 3)};
+	int32_t disp;
+
+	p = put(p, op, 5);
+	disp = (int32_t)(WIDE + 2048 + 8 * reg - (unsigned)(p + 4 - page));
+	return put(p, &disp, 4);
+}
+
+static uint8_t *wide(uint8_t *p, const struct native *n, bool store)
+{
+	const unsigned vectors = n->vector == 64 ? 32 : n->vector == 32 ? 16 : 0;
+	unsigned i;
+
+	for (i = 0; i < vectors; i++)
+		p = vector(p, n->code, n->vector, i, store);
+	for (i = 0; n->vector == 64 && i < 8; i++)
+		p = mask(p, n->code, i, store);
+	return p;
 }
 
 /* Far jumps between 64-bit and 32-bit code, with the selectors Linux has for them. */
@@ -137,10 +216,9 @@ void native_catch(void)
 
 int native_open(struct native *n)
 {
-	const size_t size = (2 + NATIVE_DATA_PAGES) * PAGE;
+	const size_t size = SIZE;
 	uint8_t *p = mmap(NULL, size, PROT_READ | PROT_WRITE | PROT_EXEC,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
-	unsigned i;
 
 	if (p == MAP_FAILED)
 		return -errno;
@@ -151,12 +229,26 @@ int native_open(struct native *n)
 		munmap(p, size);
 		return err;
 	}
-	mprotect(p + (1 + NATIVE_DATA_PAGES) * PAGE, PAGE, PROT_NONE);
+	mprotect(p + (1 + NATIVE_DATA_PAGES) * PAGE, WIDE - (1 + NATIVE_DATA_PAGES) * PAGE,
+		 PROT_NONE);
 	n->code = p;
 	n->data = p + PAGE;
-	p = put(n->code, prologue, sizeof(prologue));
+	n->compat = false;
+	n->vector = 16;
+	native_load(n);
+	return 0;
+}
+
+/* The code that loads the state. */
+void native_load(struct native *n)
+{
+	uint8_t *p = n->code;
+	unsigned i;
+
+	p = put(p, prologue, sizeof(prologue));
 	p = mov(p, n->code, 4, SAVED, true);
 	p = fx(p, n->code, STATE + __builtin_offsetof(struct native_state, fx), 1);
+	p = wide(p, n, false);
 	p = mov(p, n->code, 0, STATE + __builtin_offsetof(struct native_state, rflags), false);
 	p = put(p, "\x50\x9d", 2); /* push rax; popfq */
 	for (i = 0; i < 16; i++)
@@ -164,19 +256,18 @@ int native_open(struct native *n)
 	n->enter = p;
 	while (p < n->code + NATIVE_INSN)
 		*p++ = nop;
-	n->compat = false;
-	return 0;
 }
 
 void native_close(struct native *n)
 {
-	munmap(n->code, (2 + NATIVE_DATA_PAGES) * PAGE);
+	munmap(n->code, SIZE);
 }
 
 void native_run(struct native *n, const uint8_t *insn, unsigned len, struct native_state *st,
 		struct native_fault *fault)
 {
 	static const uint32_t mxcsr = 0x1f80; /* all masked, as C has it */
+	const size_t narrow = __builtin_offsetof(struct native_state, zmm);
 	struct native_state *inside = (struct native_state *)(void *)(n->code + STATE);
 	void (*enter)(void) = (void (*)(void))(uintptr_t)n->code;
 	uint8_t *p = put(n->code + NATIVE_INSN, insn, len);
@@ -196,6 +287,9 @@ void native_run(struct native *n, const uint8_t *insn, unsigned len, struct nati
 	p = put(p, "\x9c\x58", 2); /* pushfq; pop rax */
 	p = mov(p, n->code, 0, STATE + __builtin_offsetof(struct native_state, rflags), true);
 	p = fx(p, n->code, STATE + __builtin_offsetof(struct native_state, fx), 0);
+	p = wide(p, n, true);
+	if (n->vector > 16)
+		p = put(p, "\xc5\xf8\x77", 3); /* vzeroupper */
 	p = put(p, "\x6a\x02\x9d\xdb\xe3", 5); /* push 2; popfq; fninit: neither AC nor NT nor DF */
 	if (n->loads_segments || n->compat) {
 		p = put(p, "\x31\xc0\x8e\xd8\x8e\xc0", 6); /* xor eax,eax; mov ds,eax; mov es,eax */
@@ -203,15 +297,20 @@ void native_run(struct native *n, const uint8_t *insn, unsigned len, struct nati
 		p = set_base(p, ARCH_SET_GS, NATIVE_GS);
 	}
 	put(p, epilogue, sizeof(epilogue));
-	*inside = *st;
+	memcpy(inside, st, narrow);
+	memcpy(n->code + WIDE, st->zmm, sizeof(*st) - narrow);
+	caught_vector = n->vector;
 	fault->vector = -1;
 	caught = fault;
 	caught_state = st;
 	if (sigsetjmp(back, 0) == 0) {
 		enter();
-		*st = *inside;
+		memcpy(st, inside, narrow);
+		memcpy(st->zmm, n->code + WIDE, sizeof(*st) - narrow);
 	} else {
 		__asm__ volatile("cld\n\tfninit");
+		if (n->vector > 16)
+			__asm__ volatile(".byte 0xc5, 0xf8, 0x77"); /* vzeroupper */
 	}
 	__asm__ volatile("ldmxcsr %0" : : "m"(mxcsr));
 	caught = NULL;

@@ -16,6 +16,9 @@ struct native_state {
 	uint64_t rflags;
 	uint16_t sel[6]; /* after the instruction: ES, CS, SS, DS, FS, GS */
 	uint8_t fx[512] __attribute__((aligned(16)));
+	/* As far as struct native has them; XMM0 to 15 are those of fx. */
+	uint8_t zmm[32][64];
+	uint64_t k[8];
 };
 
 struct native_fault {
@@ -29,6 +32,7 @@ struct native_fault {
 struct native {
 	uint8_t *code; /* the instruction is at its start plus NATIVE_INSN; below 4 GiB */
 	uint8_t *data;
+	unsigned vector;     /* bytes of vector registers that are loaded: 16, 32, 64 */
 	bool compat;	     /* run it as 32-bit code */
 	bool loads_segments; /* the next instruction may change FS and GS */
 	uint8_t *enter;	     /* where the state is loaded */
@@ -40,6 +44,8 @@ struct native {
 #define NATIVE_GS 0x13579u
 
 int native_open(struct native *n);
+/* Again, after struct native.vector was changed. */
+void native_load(struct native *n);
 /* Take over the signals of faults: after anyone else did, so at the start of a test. */
 void native_catch(void);
 void native_close(struct native *n);

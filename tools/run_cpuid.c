@@ -129,3 +129,29 @@ bool run_cpuid_check(const struct tdx_host_info *info, const struct tdx_vm_param
 	}
 	return true;
 }
+
+void run_cpuid_offer(const struct tdx_engine *engine, const struct tdx_host_info *info,
+		     struct tdx_vm_params *p)
+{
+	for (unsigned i = 0; i < info->num_cpuid_config; i++) {
+		const struct tdx_host_cpuid_config *c = &info->cpuid_config[i];
+		const uint32_t subleaf = c->subleaf == NO_SUBLEAF ? 0 : c->subleaf;
+		struct tdx_cpuid_values can;
+		struct tdx_vm_cpuid *e;
+
+		tdx_x86_engine_cpuid(engine, c->leaf, subleaf, &can);
+		can.eax &= c->mask.eax;
+		can.ebx &= c->mask.ebx;
+		can.ecx &= c->mask.ecx;
+		can.edx &= c->mask.edx;
+		if (!(can.eax | can.ebx | can.ecx | can.edx))
+			continue;
+		e = entry(p, c->leaf, c->subleaf);
+		if (!e)
+			return;
+		e->value.eax |= can.eax;
+		e->value.ebx |= can.ebx;
+		e->value.ecx |= can.ecx;
+		e->value.edx |= can.edx;
+	}
+}

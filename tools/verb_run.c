@@ -12,6 +12,7 @@
 #include <swtdx/native.h>
 #include <swtdx/x86.h>
 
+#include "arch/x86.h"
 #include "port/model.h"
 #include "tools/boot_files.h"
 #include "tools/execution.h"
@@ -101,6 +102,8 @@ static int configure(struct run_session *s, struct tdx_vm_params *p)
 	const struct tdx_host_info *info = tdx_vmm_info(s->vmm);
 	struct tdx_vm_params user = {0};
 	char err[200];
+	const uint64_t vectors = XFAM_AVX | XFAM_AVX3;
+	const uint64_t executed = s->engine ? tdx_x86_engine_xfam(s->engine) : vectors;
 	uint64_t can = info->xfam_fixed0;
 
 	if (s->o.xfam && ((s->o.xfam & ~can) || (~s->o.xfam & info->xfam_fixed1))) {
@@ -108,6 +111,13 @@ static int configure(struct run_session *s, struct tdx_vm_params *p)
 			 "0x%" PRIx64 ": the module takes bits of 0x%" PRIx64 ", with 0x%" PRIx64
 			 " set",
 			 s->o.xfam, can, info->xfam_fixed1);
+		return run_complain(s, "--xfam", err);
+	}
+	if (s->o.xfam & vectors & ~executed) {
+		snprintf(err, sizeof(err),
+			 "0x%" PRIx64 ": of AVX and AVX-512 (0x%" PRIx64
+			 ") this host executes 0x%" PRIx64,
+			 s->o.xfam, vectors, executed);
 		return run_complain(s, "--xfam", err);
 	}
 	if (s->o.xfam)
@@ -119,6 +129,8 @@ static int configure(struct run_session *s, struct tdx_vm_params *p)
 		return run_complain(s, "--caches", err);
 	if (s->o.la57 && !run_cpuid_parse(LA57, p, err, sizeof(err)))
 		return run_complain(s, "--la57", err);
+	if (s->engine && p->xfam & XFAM_AVX)
+		run_cpuid_offer(s->engine, info, p);
 	if (!s->o.cpuid)
 		return VERB_OK;
 	/* Of its own first: the topology has bits that are not for anybody to choose. */
@@ -149,7 +161,6 @@ static int build(struct run_session *s)
 	const struct tdx_host_info *info = tdx_vmm_info(s->vmm);
 	struct tdx_vm_params p = {
 		.attributes = TDX_ATTR_SEPT_VE_DISABLE | (s->o.debug ? TDX_ATTR_DEBUG : 0),
-		/* The interpreter knows x87 and SSE. */
 		.xfam = info->xfam_fixed1 | (s->o.native ? 0xe7 : 0x3),
 		.max_vcpus = s->o.vcpus,
 		.huge_pages = s->o.huge,

@@ -9,6 +9,7 @@
 #ifndef SWTDX_X86_H
 #define SWTDX_X86_H
 
+#include <swtdx/structs.h>
 #include <swtdx/types.h>
 
 #ifdef __cplusplus
@@ -37,6 +38,15 @@ struct tdx_engine *tdx_x86_engine_new(void (*log)(void *arg, const char *line), 
  * executable, and makes no system call later. 0; -EPERM or -ENOMEM where that cannot be had: all is
  * interpreted. */
 int tdx_x86_engine_execute(struct tdx_engine *engine, enum tdx_x86_execution how);
+
+/* Which state of AVX and AVX-512 a TD may have, as XFAM has it: what this host's processor
+ * executes, if the process may make memory executable; else 0. A TD that has another stops at its
+ * first such instruction. */
+uint64_t tdx_x86_engine_xfam(const struct tdx_engine *engine);
+/* Bits of a leaf of CPUID (a sub-leaf that it has not: 0): instructions for programs that are
+ * executed, of which a TD's creator may give it those that the module leaves to him. */
+void tdx_x86_engine_cpuid(const struct tdx_engine *engine, uint32_t leaf, uint32_t subleaf,
+			  struct tdx_cpuid_values *bits);
 
 /* Of TDX_X86_EXECUTE_CHECK, afterwards: executions that differed, of how many, and the first in
  * words (NULL: not wanted; owned by the engine). */

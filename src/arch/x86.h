@@ -135,17 +135,20 @@
 #define PF_SHADOW_STACK (1u << 6)
 
 /* Extended features: bits of XCR0 and IA32_XSS together. */
-#define XFAM_X87   X86_BIT(0)
-#define XFAM_SSE   X86_BIT(1)
-#define XFAM_AVX   X86_BIT(2)
-#define XFAM_AVX3  X86_FIELD(7, 5)
-#define XFAM_PT	   X86_BIT(8)
-#define XFAM_PK	   X86_BIT(9)
-#define XFAM_CET   X86_FIELD(3, 11)
-#define XFAM_CET_S X86_BIT(12)
-#define XFAM_UINTR X86_BIT(14)
-#define XFAM_LBR   X86_BIT(15)
-#define XFAM_AMX   X86_FIELD(3, 17)
+#define XFAM_X87    X86_BIT(0)
+#define XFAM_SSE    X86_BIT(1)
+#define XFAM_AVX    X86_BIT(2)
+#define XFAM_AVX3   X86_FIELD(7, 5)
+#define XFAM_K	    X86_BIT(5) /* its three: opmasks, upper halves of ZMM0 to 15, ZMM16 to 31 */
+#define XFAM_ZMM_HI X86_BIT(6)
+#define XFAM_ZMM16  X86_BIT(7)
+#define XFAM_PT	    X86_BIT(8)
+#define XFAM_PK	    X86_BIT(9)
+#define XFAM_CET    X86_FIELD(3, 11)
+#define XFAM_CET_S  X86_BIT(12)
+#define XFAM_UINTR  X86_BIT(14)
+#define XFAM_LBR    X86_BIT(15)
+#define XFAM_AMX    X86_FIELD(3, 17)
 /* What a TD may have, and must have. */
 #define XFAM_FIXED0 0x6dbe7ull
 #define XFAM_FIXED1 (XFAM_X87 | XFAM_SSE)

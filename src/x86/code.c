@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include "x86/vex.h"
 #include "x86/xlate.h"
 
 #define PAGE_BUCKETS (1u << 14)
@@ -33,6 +34,7 @@ struct x86_code {
 	pthread_mutex_t lock;
 	_Atomic(struct code_page *) pages[PAGE_BUCKETS];
 	struct x86_cpu *cpus;
+	struct vex_pool *vex;
 	struct xl_pool *pool;
 	unsigned translate_after;
 	bool check;
@@ -74,8 +76,10 @@ struct x86_code *x86_code_new(void)
 {
 	struct x86_code *code = calloc(1, sizeof(*code));
 
-	if (code)
-		pthread_mutex_init(&code->lock, NULL);
+	if (!code)
+		return NULL;
+	pthread_mutex_init(&code->lock, NULL);
+	code->vex = vex_pool_new();
 	return code;
 }
 
@@ -95,6 +99,7 @@ void x86_code_free(struct x86_code *code)
 	}
 	pthread_mutex_destroy(&code->lock);
 	xl_pool_free(code->pool);
+	vex_pool_free(code->vex);
 	free(code);
 }
 
@@ -128,6 +133,11 @@ int x86_code_check(struct x86_code *code, unsigned after)
 struct x86_check_result *x86_code_result(struct x86_code *code)
 {
 	return &code->result;
+}
+
+struct vex_pool *x86_code_vex(const struct x86_code *code)
+{
+	return code->vex;
 }
 
 struct xl_pool *x86_code_pool(const struct x86_code *code, unsigned *after, bool *check)

@@ -200,7 +200,7 @@ static void one(struct x86_tr *tr)
 	if (!x86_tr_exists(tr))
 		x86_tr_end(tr, x86_ud);
 	else if (!x86_tr_int(tr) && !x86_tr_system(tr) && !x86_tr_mmx(tr) && !x86_tr_sse(tr) &&
-		 !x86_tr_x87(tr) && !x86_tr_bmi(tr) && !x86_tr_optional(tr))
+		 !x86_tr_x87(tr) && !x86_tr_bmi(tr) && !x86_tr_vex(tr) && !x86_tr_optional(tr))
 		x86_tr_lacking(tr);
 }
 

@@ -80,12 +80,15 @@ bool x86_tr_mmx(struct x86_tr *tr);
 bool x86_tr_sse(struct x86_tr *tr);
 bool x86_tr_x87(struct x86_tr *tr);
 bool x86_tr_bmi(struct x86_tr *tr);
+bool x86_tr_vex(struct x86_tr *tr);
 bool x86_tr_optional(struct x86_tr *tr);
 /* What no family knows. */
 void x86_tr_lacking(struct x86_tr *tr);
 
 /* features.c: does the guest's CPUID have the instruction? */
 bool x86_tr_exists(const struct x86_tr *tr);
+/* The same of the host, for a VEX or EVEX instruction. */
+bool x86_tr_host_has(const struct x86_tr *tr);
 /* Make the decoder one for that CPUID. */
 void x86_tr_decoder(const struct x86_cpu *cpu, ZydisDecoder *d);
 void x86_tr_decoder_for(const struct x86_cpu *cpu, ZydisDecoder *d, unsigned mode);

@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* The tables of features.h: where CPUID has a feature, and what needs it. */
-#include "x86/decode.h"
-#include "x86/features.h"
+#include "x86/vex.h"
+#include "x86/xstate.h"
 
-static const struct place {
-	uint32_t leaf, subleaf;
-	uint8_t reg, bit;
-} places[] = {
+static const struct x86_place places[] = {
 #define X(name_, leaf_, subleaf_, reg_, bit_)                                                      \
 	[X86_F_##name_] = {leaf_, subleaf_, CPUID_##reg_, CPUID_##reg_##_##name_},
 #include "arch/cpuid.def"
 #undef X
 };
 
+const struct x86_place *x86_place(enum x86_feature f)
+{
+	return &places[f];
+}
+
 /* What the engine does not execute, or not all of: absent where the embedder gives no CPUID. */
 static const bool not_executed[X86_F_NEVER] = {
-	[X86_F_FMA] = true,	   [X86_F_AVX] = true,	    [X86_F_F16C] = true,
-	[X86_F_SGX] = true,	   [X86_F_AVX2] = true,	    [X86_F_AVX512F] = true,
-	[X86_F_PKU] = true,	   [X86_F_CET_SS] = true,   [X86_F_VAES] = true,
-	[X86_F_VPCLMULQDQ] = true, [X86_F_KL] = true,	    [X86_F_ENQCMD] = true,
-	[X86_F_PKS] = true,	   [X86_F_UINTR] = true,    [X86_F_CET_IBT] = true,
-	[X86_F_AMX_TILE] = true,   [X86_F_AVX_VNNI] = true, [X86_F_LASS] = true,
-	[X86_F_HRESET] = true,
+	[X86_F_SGX] = true,   [X86_F_PKU] = true,     [X86_F_CET_SS] = true,
+	[X86_F_KL] = true,    [X86_F_ENQCMD] = true,  [X86_F_PKS] = true,
+	[X86_F_UINTR] = true, [X86_F_CET_IBT] = true, [X86_F_AMX_TILE] = true,
+	[X86_F_LASS] = true,  [X86_F_HRESET] = true,  [X86_F_AVX512_VP2INTERSECT] = true,
 };
 
 static void grant(struct x86_cpu *cpu, enum x86_feature f)
@@ -36,8 +35,50 @@ void x86_features_all(struct x86_cpu *cpu)
 	memset(cpu->features, 0, sizeof(cpu->features));
 	grant(cpu, X86_F_ALWAYS);
 	for (f = X86_F_ALWAYS + 1; f < X86_F_NEVER; f++)
-		if (!not_executed[f])
+		if (!not_executed[f] && vex_executes(cpu, f))
 			grant(cpu, f);
+}
+
+/* What is executed that programs choose by, if they are told. */
+static const bool for_programs[X86_F_NEVER] = {
+	[X86_F_FMA] = true,	    [X86_F_AVX] = true,		  [X86_F_F16C] = true,
+	[X86_F_BMI1] = true,	    [X86_F_AVX2] = true,	  [X86_F_BMI2] = true,
+	[X86_F_AVX512F] = true,	    [X86_F_AVX512DQ] = true,	  [X86_F_ADX] = true,
+	[X86_F_AVX512_IFMA] = true, [X86_F_AVX512CD] = true,	  [X86_F_AVX512BW] = true,
+	[X86_F_AVX512VL] = true,    [X86_F_AVX512_VBMI] = true,	  [X86_F_AVX512_VBMI2] = true,
+	[X86_F_GFNI] = true,	    [X86_F_VAES] = true,	  [X86_F_VPCLMULQDQ] = true,
+	[X86_F_AVX512_VNNI] = true, [X86_F_AVX512_BITALG] = true, [X86_F_AVX512_VPOPCNTDQ] = true,
+	[X86_F_AVX512_FP16] = true, [X86_F_AVX_VNNI] = true,	  [X86_F_AVX512_BF16] = true,
+};
+
+void x86_code_cpuid(const struct x86_code *code, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	enum x86_feature f;
+
+	memset(out, 0, 4 * sizeof(out[0]));
+	for (f = X86_F_ALWAYS + 1; f < X86_F_NEVER; f++)
+		if (for_programs[f] && places[f].leaf == leaf && places[f].subleaf == subleaf &&
+		    vex_pool_executes(x86_code_vex(code), f))
+			out[places[f].reg] |= 1u << places[f].bit;
+}
+
+/* A guest with the state finds all of this: only some of it is for its creator to leave out. */
+uint64_t x86_code_xfam(const struct x86_code *code)
+{
+	static const enum x86_feature avx[] = {X86_F_AVX, X86_F_AVX2, X86_F_FMA, X86_F_F16C},
+				      avx512[] = {X86_F_AVX512F,  X86_F_AVX512DQ,
+						  X86_F_AVX512CD, X86_F_AVX512BW,
+						  X86_F_AVX512VL, X86_F_AVX512_VBMI};
+	const struct vex_pool *pool = x86_code_vex(code);
+	unsigned i;
+
+	for (i = 0; i < sizeof(avx) / sizeof(avx[0]); i++)
+		if (!vex_pool_executes(pool, avx[i]))
+			return 0;
+	for (i = 0; i < sizeof(avx512) / sizeof(avx512[0]); i++)
+		if (!vex_pool_executes(pool, avx512[i]))
+			return XFAM_AVX;
+	return XFAM_AVX | XFAM_AVX3;
 }
 
 void x86_cpuid_changed(struct x86_cpu *cpu)
@@ -46,6 +87,7 @@ void x86_cpuid_changed(struct x86_cpu *cpu)
 	enum x86_feature f;
 
 	x86_cache_drop_all(cpu);
+	x86_xplaces(cpu);
 	if (!cpu->ops->cpuid) {
 		x86_features_all(cpu);
 		return;
@@ -53,7 +95,7 @@ void x86_cpuid_changed(struct x86_cpu *cpu)
 	memset(cpu->features, 0, sizeof(cpu->features));
 	grant(cpu, X86_F_ALWAYS);
 	for (f = X86_F_ALWAYS + 1; f < X86_F_NEVER; f++) {
-		const struct place *p = &places[f];
+		const struct x86_place *p = &places[f];
 
 		/* Neighbours share a leaf. */
 		if (p->leaf != leaf || p->subleaf != subleaf)
@@ -87,6 +129,12 @@ uint64_t x86_cr4_allowed(const struct x86_cpu *cpu)
 	return allowed;
 }
 
+/* A set of AVX-512 by the widths of its vectors. */
+#define WIDTHS(set, feature)                                                                       \
+	[ZYDIS_ISA_SET_##set##_128] = X86_F_##feature,                                             \
+	[ZYDIS_ISA_SET_##set##_256] = X86_F_##feature,                                             \
+	[ZYDIS_ISA_SET_##set##_512] = X86_F_##feature
+
 /* What all instructions of a set of Zydis's need; X86_F_ALWAYS where there is no row. */
 static const uint8_t set_needs[ZYDIS_ISA_SET_MAX_VALUE + 1] = {
 	[ZYDIS_ISA_SET_ADOX_ADCX] = X86_F_ADX,
@@ -96,6 +144,39 @@ static const uint8_t set_needs[ZYDIS_ISA_SET_MAX_VALUE + 1] = {
 	[ZYDIS_ISA_SET_AMX_TILE] = X86_F_AMX_TILE,
 	[ZYDIS_ISA_SET_AVX2] = X86_F_AVX2,
 	[ZYDIS_ISA_SET_AVX2GATHER] = X86_F_AVX2,
+	WIDTHS(AVX512BW, AVX512BW),
+	WIDTHS(AVX512CD, AVX512CD),
+	WIDTHS(AVX512DQ, AVX512DQ),
+	WIDTHS(AVX512F, AVX512F),
+	WIDTHS(AVX512_BF16, AVX512_BF16),
+	WIDTHS(AVX512_BITALG, AVX512_BITALG),
+	WIDTHS(AVX512_FP16, AVX512_FP16),
+	WIDTHS(AVX512_GFNI, GFNI),
+	WIDTHS(AVX512_IFMA, AVX512_IFMA),
+	WIDTHS(AVX512_VAES, VAES),
+	WIDTHS(AVX512_VBMI2, AVX512_VBMI2),
+	WIDTHS(AVX512_VBMI, AVX512_VBMI),
+	WIDTHS(AVX512_VNNI, AVX512_VNNI),
+	WIDTHS(AVX512_VP2INTERSECT, AVX512_VP2INTERSECT),
+	WIDTHS(AVX512_VPCLMULQDQ, VPCLMULQDQ),
+	WIDTHS(AVX512_VPOPCNTDQ, AVX512_VPOPCNTDQ),
+	[ZYDIS_ISA_SET_AVX512BW_128N] = X86_F_AVX512BW,
+	[ZYDIS_ISA_SET_AVX512BW_KOP] = X86_F_AVX512BW,
+	[ZYDIS_ISA_SET_AVX512DQ_128N] = X86_F_AVX512DQ,
+	[ZYDIS_ISA_SET_AVX512DQ_KOP] = X86_F_AVX512DQ,
+	[ZYDIS_ISA_SET_AVX512F_128N] = X86_F_AVX512F,
+	[ZYDIS_ISA_SET_AVX512F_KOP] = X86_F_AVX512F,
+	[ZYDIS_ISA_SET_AVX512_FP16_128N] = X86_F_AVX512_FP16,
+	[ZYDIS_ISA_SET_AVX512_FP16_SCALAR] = X86_F_AVX512_FP16,
+	[ZYDIS_ISA_SET_AVX512DQ_SCALAR] = X86_F_AVX512DQ,
+	[ZYDIS_ISA_SET_AVX512F_SCALAR] = X86_F_AVX512F,
+	[ZYDIS_ISA_SET_AVX512ER_512] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_AVX512ER_SCALAR] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_AVX512PF_512] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_AVX512_4FMAPS_512] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_AVX512_4FMAPS_SCALAR] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_AVX512_4VNNIW_512] = X86_F_NEVER,
+	[ZYDIS_ISA_SET_AVX] = X86_F_AVX,
 	[ZYDIS_ISA_SET_AVX_GFNI] = X86_F_GFNI,
 	[ZYDIS_ISA_SET_AVX_VNNI] = X86_F_AVX_VNNI,
 	[ZYDIS_ISA_SET_AVXAES] = X86_F_AES,
@@ -218,6 +299,34 @@ static enum x86_feature need_of(const struct x86_tr *tr)
 	}
 }
 
+/* Is it one of a set's shorter vectors? */
+static bool needs_vl(const ZydisDecodedInstruction *in)
+{
+	switch (in->meta.isa_set) {
+	case ZYDIS_ISA_SET_AVX512BW_128N:
+	case ZYDIS_ISA_SET_AVX512DQ_128N:
+	case ZYDIS_ISA_SET_AVX512F_128N:
+	case ZYDIS_ISA_SET_AVX512_FP16_128N:
+	case ZYDIS_ISA_SET_AVX512DQ_SCALAR:
+	case ZYDIS_ISA_SET_AVX512F_SCALAR:
+	case ZYDIS_ISA_SET_AVX512_FP16_SCALAR:
+		return false;
+	default:
+		return in->avx.vector_length < 512;
+	}
+}
+
+bool x86_tr_host_has(const struct x86_tr *tr)
+{
+	const struct x86_cpu *cpu = tr->cpu;
+
+	if (tr->in.encoding == ZYDIS_INSTRUCTION_ENCODING_EVEX &&
+	    (!vex_host_has(cpu, X86_F_AVX512F) ||
+	     (needs_vl(&tr->in) && !vex_host_has(cpu, X86_F_AVX512VL))))
+		return false;
+	return vex_host_has(cpu, X86_F_AVX) && vex_host_has(cpu, need_of(tr));
+}
+
 bool x86_tr_exists(const struct x86_tr *tr)
 {
 	const struct x86_cpu *cpu = tr->cpu;
@@ -228,7 +337,10 @@ bool x86_tr_exists(const struct x86_tr *tr)
 	case ZYDIS_INSTRUCTION_ENCODING_MVEX:
 		return false;
 	case ZYDIS_INSTRUCTION_ENCODING_EVEX:
-		return x86_has(cpu, X86_F_AVX512F);
+		if (!x86_has(cpu, X86_F_AVX512F) ||
+		    (needs_vl(&tr->in) && !x86_has(cpu, X86_F_AVX512VL)))
+			return false;
+		break;
 	case ZYDIS_INSTRUCTION_ENCODING_VEX:
 		switch (tr->in.meta.isa_set) {
 		case ZYDIS_ISA_SET_BMI1:

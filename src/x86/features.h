@@ -25,6 +25,13 @@ static inline bool x86_has(const struct x86_cpu *cpu, enum x86_feature f)
 	return cpu->features[f / 64] >> f % 64 & 1;
 }
 
+/* Where CPUID has it. */
+struct x86_place {
+	uint32_t leaf, subleaf;
+	uint8_t reg, bit;
+};
+const struct x86_place *x86_place(enum x86_feature f);
+
 /* As if the guest's CPUID had all that is executed. */
 void x86_features_all(struct x86_cpu *cpu);
 /* Bits of CR4 that the guest may set. */

@@ -81,6 +81,9 @@ static_assert(offsetof(struct x86_cpu, blkrip) == REG_BASE, "register file");
 #define M_USER 0x40u /* CPL 3 */
 #define M_ONE  0x80u /* a block of one instruction */
 
+/* struct x86_cpu.vex_level */
+enum vex_level { VEX_LEVEL_NONE, VEX_LEVEL_AVX, VEX_LEVEL_512 };
+
 /* struct x86_cpu.attn */
 #define ATTN_KICK   0x01u
 #define ATTN_INTR   0x02u
@@ -96,6 +99,8 @@ static_assert(offsetof(struct x86_cpu, blkrip) == REG_BASE, "register file");
 #define OP(name)    const struct x86_op *name(struct x86_cpu *cpu, const struct x86_op *op)
 #define SOP(name)   static OP(name)
 #define NEXT	    return op[1].fn(cpu, op + 1)
+/* What has much on the stack, so that its handler goes on with a jump all the same. */
+#define APART __attribute__((noinline))
 
 /* --- guest memory --- */
 
@@ -366,6 +371,7 @@ void x86_new_gen(struct x86_cpu *cpu, bool global);
 /* That of one page has. */
 void x86_new_gen_at(struct x86_cpu *cpu, uint64_t la);
 
+struct vex_pool *x86_code_vex(const struct x86_code *code);
 /* Where emitted code of these processors goes, and after how many executions; NULL: nowhere. */
 struct xl_pool *x86_code_pool(const struct x86_code *code, unsigned *after, bool *check);
 /* The processor is one of those that share cpu->code. */

@@ -4,6 +4,7 @@
 #include "arch/msr.h"
 #include "x86/flags.h"
 #include "x86/system.h"
+#include "x86/xstate.h"
 
 static uint64_t *own(struct x86_cpu *cpu, uint32_t msr)
 {
@@ -208,8 +209,7 @@ OP(x86_xgetbv)
 	if (!(cpu->cr4 & CR4_OSXSAVE))
 		x86_raise(cpu, op, VECTOR_UD);
 	if ((uint32_t)cpu->regs.rcx == 1)
-		/* XINUSE: what is not in its initial state. Not tracked: all that is enabled. */
-		split(cpu, cpu->xcr0);
+		split(cpu, cpu->xcr0 & x86_xinuse(cpu));
 	else if ((uint32_t)cpu->regs.rcx == 0)
 		split(cpu, cpu->xcr0);
 	else

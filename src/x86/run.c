@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include "x86/features.h"
 #include "x86/flags.h"
+#include "x86/vex.h"
 #include "x86/xlate.h"
+#include "x86/xstate.h"
 
 /* --- state --- */
 
@@ -48,6 +50,16 @@ static bool flat(const struct x86_seg *s, bool code)
 	       ((type & 0xe) == 2 || (code && (type & 0xa) == 0xa));
 }
 
+/* What CR0, CR4 and XCR0 let execute of VEX and EVEX. */
+static unsigned vex_level(const struct x86_cpu *cpu)
+{
+	const uint64_t avx = XFAM_SSE | XFAM_AVX;
+
+	if (!(cpu->cr4 & CR4_OSXSAVE) || (cpu->cr0 & CR0_TS) || (cpu->xcr0 & avx) != avx)
+		return VEX_LEVEL_NONE;
+	return (cpu->xcr0 & XFAM_AVX3) == XFAM_AVX3 ? VEX_LEVEL_512 : VEX_LEVEL_AVX;
+}
+
 void x86_mode_changed(struct x86_cpu *cpu)
 {
 	const struct x86_seg *cs = &cpu->seg[X86_CS];
@@ -77,6 +89,7 @@ void x86_mode_changed(struct x86_cpu *cpu)
 		cpu->code_limit = cs->limit;
 		x86_new_gen(cpu, true);
 	}
+	cpu->vex_level = (uint8_t)vex_level(cpu);
 	cpu->mode = (uint8_t)mode;
 	cpu->jc_key = (cpu->jc_key & ~(uint64_t)UINT16_MAX) | mode;
 	cpu->jc_key_global = (cpu->jc_key_global & ~(uint64_t)UINT16_MAX) | mode;
@@ -124,14 +137,17 @@ struct x86_cpu *x86_cpu_new(struct x86_code *code, const struct x86_ops *ops, vo
 	cpu->tr = (struct x86_seg){.limit = 0xffff, .ar = SEG_AR_TSS_BUSY};
 	cpu->idtr.limit = 0xffff;
 	cpu->gdtr.limit = 0xffff;
-	if (x86_mmu_init(cpu) || xl_open(cpu) || x86_cache_init(cpu) || x86_code_join(cpu)) {
+	if (x86_mmu_init(cpu) || x86_vex_open(cpu) || xl_open(cpu) || x86_cache_init(cpu) ||
+	    x86_code_join(cpu)) {
 		x86_cache_free(cpu);
 		xl_close(cpu);
+		x86_vex_close(cpu);
 		x86_mmu_free(cpu);
 		free(cpu);
 		return NULL;
 	}
 	x86_features_all(cpu);
+	x86_xplaces(cpu);
 	x86_state_changed(cpu);
 	return cpu;
 }
@@ -143,6 +159,7 @@ void x86_cpu_free(struct x86_cpu *cpu)
 	x86_code_leave(cpu);
 	x86_cache_free(cpu);
 	xl_close(cpu);
+	x86_vex_close(cpu);
 	x86_mmu_free(cpu);
 	free(cpu->breaks);
 	free(cpu);

@@ -80,6 +80,10 @@ void x86_save(const struct x86_cpu *cpu, struct x86_saved *s)
 	s->sysenter_eip = cpu->sysenter_eip;
 	s->fx = cpu->fx;
 	memcpy(s->xmm, cpu->xmm, sizeof(s->xmm));
+	memcpy(s->ymm_hi, cpu->ymm_hi, sizeof(s->ymm_hi));
+	memcpy(s->zmm_hi, cpu->zmm_hi, sizeof(s->zmm_hi));
+	memcpy(s->zmm16, cpu->zmm16, sizeof(s->zmm16));
+	memcpy(s->k, cpu->k, sizeof(s->k));
 	s->insns = cpu->insns;
 	save_event(cpu, s);
 	s->shadow = cpu->shadow;
@@ -123,6 +127,11 @@ void x86_load(struct x86_cpu *cpu, const struct x86_saved *s)
 	cpu->fx.mxcsr &= MXCSR_BITS;
 	cpu->fx.mxcsr_mask = mxcsr_mask;
 	memcpy(cpu->xmm, s->xmm, sizeof(cpu->xmm));
+	memcpy(cpu->ymm_hi, s->ymm_hi, sizeof(cpu->ymm_hi));
+	memcpy(cpu->zmm_hi, s->zmm_hi, sizeof(cpu->zmm_hi));
+	memcpy(cpu->zmm16, s->zmm16, sizeof(cpu->zmm16));
+	memcpy(cpu->k, s->k, sizeof(cpu->k));
+	cpu->xused = XFAM_AVX | XFAM_AVX3;
 	cpu->insns = s->insns;
 	load_event(cpu, s);
 	cpu->nmi_blocked = s->nmi_blocked != 0;

@@ -36,6 +36,7 @@ struct x86_code;
 struct x86_unsettled;
 struct x86_xlate;
 struct x86_check;
+struct x86_vex;
 struct jc_entry;
 
 enum x86_segno { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_NOSEG, X86_SEGS };
@@ -164,6 +165,14 @@ struct x86_xmm {
 	uint64_t q[2];
 } __attribute__((aligned(16)));
 
+/* Where CPUID leaf 0xd places a component of extended state: in a standard image; bytes; at 64 in a
+ * compacted one. */
+#define X86_XPLACES 19u
+struct x86_xplace {
+	uint16_t offset, size;
+	bool aligned;
+};
+
 /* The x87 part of an FXSAVE image. */
 struct x86_fxregs {
 	uint16_t fcw, fsw;
@@ -207,6 +216,14 @@ struct x86_cpu {
 	uint64_t sysflags; /* RFLAGS without the six of fl */
 	struct x86_seg seg[X86_SEGS];
 	struct x86_xmm xmm[16];
+	/* Upper halves of YMM, upper halves of ZMM0 to 15, ZMM16 to 31, opmasks: as XSAVE has them.
+	 */
+	struct x86_xmm ymm_hi[16];
+	uint8_t zmm_hi[16][32];
+	uint8_t zmm16[16][64];
+	uint64_t k[8];
+	uint8_t xused;		      /* which of these components (XFAM) may be other than 0 */
+	uint8_t vex_level;	      /* what CR0, CR4 and XCR0 let execute: enum vex_level */
 	struct {		      /* as XSAVE has it */
 		struct x86_fxregs fx; /* MXCSR is here too */
 		uint8_t fx_unused[512 - sizeof(struct x86_fxregs)];
@@ -240,6 +257,8 @@ struct x86_cpu {
 	struct x86_cache *cache;
 	struct x86_code *code;
 	struct x86_unsettled *unsettled;
+	struct x86_xplace xplace[X86_XPLACES];
+	struct x86_vex *vex;	 /* NULL: no VEX instruction is executed but BMI's */
 	struct x86_xlate *xlate; /* NULL: all is interpreted */
 	struct x86_check *check; /* NULL: nothing is executed twice */
 	bool checking;		 /* now, by emitted code: devices must not be asked */
@@ -297,6 +316,11 @@ int x86_code_translate(struct x86_code *code, unsigned after);
 /* The same to find differences: translated blocks are executed by both, now and then, and the guest
  * goes on from what was interpreted. With one processor. */
 int x86_code_check(struct x86_code *code, unsigned after);
+/* What of AVX and AVX-512 is executed on this host, as XFAM has it. */
+uint64_t x86_code_xfam(const struct x86_code *code);
+/* Bits of a leaf of CPUID for instructions that programs may be given: all that are executed on
+ * this host, but those that every guest has. */
+void x86_code_cpuid(const struct x86_code *code, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 /* Neither, which is so from the start. Before a processor is made. */
 void x86_code_interpret(struct x86_code *code);
 struct x86_check_result {

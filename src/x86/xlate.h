@@ -14,6 +14,7 @@
  * xlate_sse.c    its vector instructions
  * xlate_x87.c    its x87 instructions
  * xlate_bmi.c    BMI and ADX
+ * xlate_vex.c    its instructions with VEX and EVEX
  * xlate_check.c  both executed and compared
  * xlate.c        when blocks are translated, linked and forgotten */
 #ifndef X86_XLATE_H
@@ -24,6 +25,9 @@
 
 #define XL_CHUNK (1u << 20)  /* how much of the pool a processor takes at a time */
 #define XL_UNIT	 (24u << 10) /* room for the largest block's code */
+
+/* struct x86_cpu.vectors: what the host's vector registers have of the guest's. */
+enum xl_level { XL_NONE, XL_XMM, XL_YMM, XL_ZMM, XL_LEVELS };
 
 /* The common routines, at the start of the pool. */
 struct xl_stubs {
@@ -38,8 +42,9 @@ struct xl_stubs {
 	const uint8_t *tailout; /* RAX: the operation, after which the block is left */
 	const uint8_t *load[4], *store[4], *rmw[4]; /* by log2 of the size */
 	const uint8_t *rmw_done;
-	const uint8_t *vectors;	      /* load them; flags kept */
-	const uint8_t *try_vectors;   /* ZF: done; else an exception is not masked */
+	/* By level: load them, flags kept; ZF: done, else an exception is not masked, or there is
+	 * no such state. */
+	const uint8_t *vectors[XL_LEVELS], *try_vectors[XL_LEVELS];
 	const uint8_t *x87, *try_x87; /* the same of the x87 unit */
 };
 
@@ -120,7 +125,8 @@ struct xl_cold {
 	const uint8_t *back;
 	const struct x86_op *op;
 	unsigned size, count;
-	bool vectors, x87; /* the host has the guest's when it goes on */
+	uint8_t vectors; /* the host has the guest's when it goes on: enum xl_level */
+	bool x87;
 	struct xl_last last;
 	bool global; /* the entry at R11 may be good for all address spaces */
 	struct xl_value value;
@@ -141,7 +147,8 @@ struct xl_unit {
 	bool has_xsave, has_adx; /* the host */
 	/* Where the guest's flags are; both may be true. */
 	bool flags_host, flags_mem;
-	bool vectors, x87; /* the host has the guest's for certain */
+	uint8_t vectors; /* the host has the guest's for certain, enum xl_level */
+	bool x87;
 	struct xl_last last;
 	struct xl_cold colds[XL_COLDS];
 
@@ -194,7 +201,7 @@ void xl_callout(struct xl_unit *u);
 void xl_direct(struct xl_unit *u, unsigned size, bool write);
 void xl_tailout_at(struct xl_unit *u, uint8_t *from);
 /* The host's vector registers and MXCSR, or its x87 unit, become the guest's, there and back. */
-void xl_vectors_later(struct xl_unit *u, uint8_t *from);
+void xl_vectors_later(struct xl_unit *u, uint8_t *from, unsigned level);
 void xl_x87_later(struct xl_unit *u, uint8_t *from);
 /* Tell cpu of the last x87 instruction, which must be so on all ways out. */
 void xl_last_put(struct xl_unit *u, const struct xl_last *last, unsigned scratch);
@@ -205,7 +212,14 @@ bool xl_int(struct xl_unit *u);
 bool xl_sse(struct xl_unit *u);
 bool xl_x87(struct xl_unit *u);
 bool xl_bmi(struct xl_unit *u);
-void xl_vectors(struct xl_unit *u);
+bool xl_vex(struct xl_unit *u);
+/* The host has the guest's vectors, up to a level. */
+void xl_vectors(struct xl_unit *u, unsigned level);
+/* Beyond XMM, to and from struct x86_cpu: what there is; all up to a level; the same if the guest
+ * has the state: ZF. */
+void xl_vex_put_away(struct emit *e);
+void xl_vex_fetch(struct emit *e, unsigned level);
+void xl_vex_try(struct emit *e, unsigned level);
 
 /* The whole block. false: it stays with the interpreter. */
 bool xl_unit(struct xl_unit *u);

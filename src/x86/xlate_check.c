@@ -19,6 +19,10 @@
 
 enum outcome { O_WENT_ON, O_STOPPED, O_FAULT, O_EXIT, O_CANNOT };
 
+/* From ymm_hi up to the end of the opmasks. */
+#define WIDE	  offsetof(struct x86_cpu, ymm_hi)
+#define WIDE_SIZE (offsetof(struct x86_cpu, k) + sizeof(((struct x86_cpu *)0)->k) - WIDE)
+
 /* All that a block may change without a handler. */
 struct state {
 	struct tdx_regs regs;
@@ -26,6 +30,7 @@ struct state {
 	int64_t left;
 	uint16_t fl;
 	struct x86_xmm xmm[16];
+	uint8_t wide[WIDE_SIZE];
 	struct x86_fxregs fx;
 	uint8_t event[sizeof(((struct x86_cpu *)0)->ev)];
 	struct x86_exit exit;
@@ -58,6 +63,7 @@ static void save(const struct x86_cpu *cpu, struct state *s)
 	s->left = cpu->left;
 	s->fl = cpu->fl;
 	memcpy(s->xmm, cpu->xmm, sizeof(s->xmm));
+	memcpy(s->wide, (const uint8_t *)cpu + WIDE, WIDE_SIZE);
 	s->fx = cpu->fx;
 	memcpy(s->event, &cpu->ev, sizeof(s->event));
 	s->exit = cpu->exit;
@@ -72,6 +78,7 @@ static void restore(struct x86_cpu *cpu, const struct state *s)
 	cpu->left = s->left;
 	cpu->fl = s->fl;
 	memcpy(cpu->xmm, s->xmm, sizeof(s->xmm));
+	memcpy((uint8_t *)cpu + WIDE, s->wide, WIDE_SIZE);
 	cpu->fx = s->fx;
 	memcpy(&cpu->ev, s->event, sizeof(s->event));
 	cpu->exit = s->exit;
@@ -210,7 +217,8 @@ static const char *difference(const struct x86_cpu *cpu, const struct state *e, 
 		return "the count";
 	if (how == O_FAULT || how == O_EXIT ? e->rip != cpu->rip : e->blkrip != cpu->blkrip)
 		return "RIP";
-	if (memcmp(e->xmm, cpu->xmm, sizeof(e->xmm)) != 0)
+	if (memcmp(e->xmm, cpu->xmm, sizeof(e->xmm)) != 0 ||
+	    memcmp(e->wide, (const uint8_t *)cpu + WIDE, WIDE_SIZE) != 0)
 		return "a vector";
 	if (memcmp(&e->fx, &cpu->fx, sizeof(e->fx)) != 0)
 		return "x87 or MXCSR";

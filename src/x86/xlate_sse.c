@@ -12,7 +12,7 @@
 
 #define FIELD(name) rm_at(H_R15, (int32_t)offsetof(struct x86_cpu, name))
 
-enum { CC_E = 4, CC_NE = 5 };
+enum { CC_B = 2, CC_NE = 5 };
 
 /* What ModRM's two operands are, by the destination. */
 enum kind {
@@ -205,15 +205,15 @@ static bool memory(struct xl_unit *u, const ZydisDecodedOperand *o, bool write, 
 	return true;
 }
 
-void xl_vectors(struct xl_unit *u)
+void xl_vectors(struct xl_unit *u, unsigned level)
 {
-	if (u->vectors)
+	if (u->vectors >= level)
 		return;
 	xl_flags_clobber(u);
-	emit_op(&u->e, 1, 0x80, 7, FIELD(vectors)); /* cmpb $0 */
-	emit1(&u->e, 0);
-	xl_vectors_later(u, emit_jcc_later(&u->e, CC_E));
-	u->vectors = true;
+	emit_op(&u->e, 1, 0x80, 7, FIELD(vectors)); /* cmpb */
+	emit1(&u->e, level);
+	xl_vectors_later(u, emit_jcc_later(&u->e, CC_B), level);
+	u->vectors = (uint8_t)level;
 }
 
 /* The operand that ModRM's rm names. */
@@ -289,7 +289,7 @@ bool xl_sse(struct xl_unit *u)
 		kind = KIND_IN(map_0f3a, in->opcode, prefix);
 	if (kind == K_NONE || !host_has(in))
 		return false;
-	xl_vectors(u);
+	xl_vectors(u, XL_XMM);
 	switch (kind) {
 	case K_XMM:
 	case K_FROM_GPR:

@@ -40,6 +40,7 @@ static void put_vectors_away(struct emit *e)
 	emit_op(e, 1, 0x80, 7, FIELD(vectors)); /* cmpb $0 */
 	emit1(e, 0);
 	none = emit_jcc_later(e, CC_E);
+	xl_vex_put_away(e);
 	for (i = 0; i < 16; i++)
 		emit_op(e, 4, OPC_0F | 0x29, i, vector(i)); /* movaps */
 	emit_op(e, 4, OPC_0F | 0xae, 3, mxcsr());	    /* stmxcsr */
@@ -321,15 +322,11 @@ static void make_rmw_done(struct emit *e, struct xl_stubs *s)
 	ret(e);
 }
 
-static void make_vectors(struct emit *e, struct xl_stubs *s)
+/* Unless an exception of floating point is not masked: ZF is 0 then. */
+static void try_xmm(struct emit *e)
 {
 	uint8_t *unmasked;
 
-	s->vectors = start(e);
-	fetch_vectors(e);
-	ret(e);
-
-	s->try_vectors = start(e);
 	emit_load(e, 4, H_R11, mxcsr());
 	emit_op(e, 4, 0xf7, 2, rm_reg(H_R11)); /* not */
 	emit_op(e, 4, 0xf7, 0, rm_reg(H_R11)); /* test */
@@ -337,7 +334,36 @@ static void make_vectors(struct emit *e, struct xl_stubs *s)
 	unmasked = emit_jcc_later(e, CC_NE);
 	fetch_vectors(e);
 	emit_lands(e, unmasked);
+}
+
+static void make_vectors(struct emit *e, struct xl_stubs *s)
+{
+	uint8_t *have, *done;
+	unsigned level;
+
+	for (level = XL_XMM; level < XL_LEVELS; level++) {
+		s->vectors[level] = start(e);
+		fetch_vectors(e);
+		if (level > XL_XMM)
+			xl_vex_fetch(e, level);
+		ret(e);
+	}
+
+	s->try_vectors[XL_XMM] = start(e);
+	try_xmm(e);
 	ret(e);
+	for (level = XL_YMM; level < XL_LEVELS; level++) {
+		s->try_vectors[level] = start(e);
+		emit_op(e, 1, 0x80, 7, FIELD(vectors)); /* cmpb $0 */
+		emit1(e, XL_NONE);
+		have = emit_jcc_later(e, CC_NE);
+		try_xmm(e);
+		done = emit_jcc_later(e, CC_NE);
+		emit_lands(e, have);
+		xl_vex_try(e, level);
+		emit_lands(e, done);
+		ret(e);
+	}
 }
 
 static void make_x87(struct emit *e, struct xl_stubs *s)

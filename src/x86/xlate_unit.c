@@ -237,9 +237,12 @@ void xl_tailout_at(struct xl_unit *u, uint8_t *from)
 	cold(u, COLD_TAILOUT, from);
 }
 
-void xl_vectors_later(struct xl_unit *u, uint8_t *from)
+void xl_vectors_later(struct xl_unit *u, uint8_t *from, unsigned level)
 {
-	cold(u, COLD_VECTORS, from)->back = emit_here(&u->e);
+	struct xl_cold *c = cold(u, COLD_VECTORS, from);
+
+	c->back = emit_here(&u->e);
+	c->count = level;
 }
 
 void xl_x87_later(struct xl_unit *u, uint8_t *from)
@@ -471,7 +474,8 @@ void xl_callout(struct xl_unit *u)
 		return;
 	}
 	u->callouts++;
-	u->vectors = u->x87 = false;
+	u->vectors = XL_NONE;
+	u->x87 = false;
 	ops = xl_callout_ops(u->cpu, u->nops + 1);
 	if (!ops) {
 		u->failed = true;
@@ -529,7 +533,7 @@ static void emit_cold(struct xl_unit *u, const struct xl_cold *c)
 		emit_jmp(e, s->tailout);
 		return;
 	case COLD_VECTORS:
-		emit_call(e, s->try_vectors);
+		emit_call(e, s->try_vectors[c->count]);
 		emit_jcc(e, CC_E, c->back);
 		emit_mov_imm(e, H_RAX, op);
 		emit_jmp(e, s->tailout);
@@ -546,7 +550,7 @@ static void emit_cold(struct xl_unit *u, const struct xl_cold *c)
 		return;
 	}
 	if (c->vectors) /* put away by what was called */
-		emit_call(e, s->vectors);
+		emit_call(e, s->vectors[c->vectors]);
 	if (c->x87)
 		emit_call(e, s->x87);
 	emit_jmp(e, c->back);
@@ -562,7 +566,7 @@ static void one(struct xl_unit *u, const ZydisDecoder *d)
 	    u->in.length != u->op->len || u->op->fn == x86_ud ||
 	    !ZYAN_SUCCESS(ZydisDecoderDecodeOperands(d, &ctx, &u->in, u->o,
 						     u->in.operand_count_visible)) ||
-	    (!xl_int(u) && !xl_sse(u) && !xl_x87(u) && !xl_bmi(u)))
+	    (!xl_int(u) && !xl_sse(u) && !xl_x87(u) && !xl_bmi(u) && !xl_vex(u)))
 		xl_callout(u);
 }
 
@@ -579,7 +583,8 @@ bool xl_unit(struct xl_unit *u)
 	u->entry = emit_here(&u->e);
 	u->flags_host = false;
 	u->flags_mem = true;
-	u->vectors = u->x87 = false;
+	u->vectors = XL_NONE;
+	u->x87 = false;
 	u->last.is = false;
 	emit_alu_imm(&u->e, 8, 7, FIELD(left), ninsns);
 	emit_jcc(&u->e, CC_L, u->stubs->attend);

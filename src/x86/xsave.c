@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* FXSAVE, FXRSTOR and the XSAVE family for the two components there are: x87 and SSE.
+/* FXSAVE, FXRSTOR and the XSAVE family for x87, SSE, AVX and AVX-512.
  *
- * imm bits: 8 a 64-bit form, 1 compacted, 2 supervisor. Components are always reported in use: the
- * initial-state and modified optimizations are allowed, not required. */
+ * What is in its initial state is told so and, by XSAVEOPT, XSAVEC and XSAVES, not written. The
+ * modified optimization is allowed, not required: it is not done. */
 #include "x86/sse.h"
+#include "x86/xstate.h"
 
+/* imm */
+enum { SAVE_COMPACT = 1, SAVE_SUPERVISOR = 2, SAVE_USED = 4, SAVE_WIDE = 8 };
+
+#define AREA   (XSAVE_LEGACY_SIZE + XSAVE_HEADER_SIZE)
 #define XMM_AT 160u
 
 static void need(struct x86_cpu *cpu, const struct x86_op *op, bool xsave)
@@ -15,7 +20,7 @@ static void need(struct x86_cpu *cpu, const struct x86_op *op, bool xsave)
 		x86_raise(cpu, op, VECTOR_UD);
 	if (cpu->cr0 & CR0_TS)
 		x86_raise(cpu, op, VECTOR_NM);
-	if ((op->imm & 2) && cpu->cpl)
+	if ((op->imm & SAVE_SUPERVISOR) && cpu->cpl)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
 }
 
@@ -119,84 +124,198 @@ static uint64_t requested(const struct x86_cpu *cpu)
 	return mask & cpu->xcr0;
 }
 
-OP(x86_xsave)
+static uint64_t area(struct x86_cpu *cpu, const struct x86_op *op)
 {
-	const bool compact = op->imm & 1;
-	uint8_t img[576];
-	uint64_t ea, rfbm, header[8] = {0};
+	uint64_t ea;
 
 	need(cpu, op, true);
 	ea = ea_x(cpu, op);
 	if (ea & 63)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
-	rfbm = requested(cpu);
+	return ea;
+}
+
+/* What is written of a save. */
+struct saving {
+	uint64_t asked, used, written; /* components */
+	bool compact;
+};
+
+static struct saving plan(struct x86_cpu *cpu, const struct x86_op *op)
+{
+	struct saving s = {.asked = requested(cpu), .compact = op->imm & SAVE_COMPACT};
+
+	s.used = s.asked & x86_xinuse(cpu);
+	/* Where MXCSR goes with SSE, it is a part of it. */
+	if (s.compact && cpu->fx.mxcsr != MXCSR_RESET)
+		s.used |= s.asked & XFAM_SSE;
+	s.written = op->imm & SAVE_USED ? s.used : s.asked;
+	return s;
+}
+
+/* Bytes of the image up to the end of the last component that is written. */
+static unsigned extent(struct x86_cpu *cpu, const struct saving *s)
+{
+	unsigned end = AREA, bytes, i;
+
+	for (i = 2; i < X86_XPLACES; i++) {
+		unsigned last;
+
+		if (!(s->written >> i & 1) || !x86_xcomponent(cpu, i, &bytes))
+			continue;
+		last = x86_xoffset(cpu, i, s->asked, s->compact) + bytes;
+		if (last > end)
+			end = last;
+	}
+	return end;
+}
+
+static void put_header(uint8_t *img, const struct saving *s)
+{
+	uint64_t bv, comp = s->asked | XCOMP_BV_COMPACTED;
+
+	memcpy(&bv, img + XSAVE_LEGACY_SIZE, sizeof(bv));
+	bv = s->compact ? s->used : (bv & ~s->asked) | s->used;
+	memcpy(img + XSAVE_LEGACY_SIZE, &bv, sizeof(bv));
+	if (s->compact)
+		memcpy(img + XSAVE_LEGACY_SIZE + 8, &comp, sizeof(comp));
+}
+
+APART static void save(struct x86_cpu *cpu, const struct x86_op *op)
+{
+	const uint64_t ea = area(cpu, op);
+	const struct saving s = plan(cpu, op);
+	const unsigned end = extent(cpu, &s);
+	uint8_t img[XSTATE_IMAGE];
+	unsigned i, bytes;
+
 	cpu->cur = op;
-	x86_read(cpu, ea, img, sizeof(img), ACC_W);
-	memcpy(header, img + XSAVE_LEGACY_SIZE, sizeof(header));
-	if (rfbm & XFAM_X87)
-		put_x87(cpu, img, op->imm & 8);
-	if (rfbm & XFAM_SSE) {
+	x86_read(cpu, ea, img, end, ACC_W);
+	if (s.written & XFAM_X87)
+		put_x87(cpu, img, op->imm & SAVE_WIDE);
+	if (s.compact ? s.written & XFAM_SSE : s.asked & (XFAM_SSE | XFAM_AVX))
 		memcpy(img + 24, &cpu->fx.mxcsr, 8);
+	if (s.written & XFAM_SSE)
 		memcpy(img + XMM_AT, cpu->xmm, 16 * xmm_count(cpu));
+	for (i = 2; i < X86_XPLACES; i++) {
+		const void *p = s.written >> i & 1 ? x86_xcomponent(cpu, i, &bytes) : NULL;
+
+		if (p)
+			memcpy(img + x86_xoffset(cpu, i, s.asked, s.compact), p, bytes);
 	}
-	if (compact) {
-		memset(header, 0, sizeof(header));
-		header[0] = rfbm;
-		header[1] = rfbm | XCOMP_BV_COMPACTED;
-	} else {
-		header[0] = (header[0] & ~rfbm) | rfbm;
-	}
-	memcpy(img + XSAVE_LEGACY_SIZE, header, sizeof(header));
-	x86_write(cpu, ea, img, sizeof(img), 0);
+	put_header(img, &s);
+	x86_write(cpu, ea, img, end, 0);
 	cpu->cur = NULL;
+}
+
+OP(x86_xsave)
+{
+	save(cpu, op);
 	NEXT;
+}
+
+/* An image that is loaded. */
+struct loading {
+	uint64_t asked, present; /* components: those that are there, of them */
+	uint64_t comp;
+	uint32_t mxcsr;
+	bool compact, all_mxcsr; /* MXCSR is loaded whatever is present */
+	uint8_t img[XSTATE_IMAGE];
+};
+
+static void check(struct x86_cpu *cpu, const struct x86_op *op, struct loading *l)
+{
+	uint64_t header[8];
+	bool bad;
+	unsigned i;
+
+	memcpy(header, l->img + XSAVE_LEGACY_SIZE, sizeof(header));
+	memcpy(&l->mxcsr, l->img + 24, 4);
+	l->compact = header[1] & XCOMP_BV_COMPACTED;
+	bad = header[0] & ~cpu->xcr0;
+	if (l->compact)
+		bad = bad || ((header[1] & ~XCOMP_BV_COMPACTED) & ~cpu->xcr0) ||
+		      (header[0] & ~header[1]);
+	else
+		bad = bad || header[1] || (op->imm & SAVE_SUPERVISOR);
+	for (i = 2; i < (l->compact ? 8u : 3u); i++)
+		bad = bad || header[i];
+	l->comp = header[1];
+	l->asked = requested(cpu);
+	l->present = l->asked & header[0];
+	l->all_mxcsr = !l->compact && (l->asked & (XFAM_SSE | XFAM_AVX));
+	if (l->all_mxcsr || (l->present & XFAM_SSE))
+		bad = bad || (l->mxcsr & ~cpu->fx.mxcsr_mask);
+	if (bad)
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+}
+
+static unsigned place_of(const struct x86_cpu *cpu, const struct loading *l, unsigned i)
+{
+	return x86_xoffset(cpu, i, l->comp, l->compact);
+}
+
+static void load_components(struct x86_cpu *cpu, const struct loading *l)
+{
+	unsigned i, bytes;
+
+	for (i = 2; i < X86_XPLACES; i++) {
+		void *p = l->asked >> i & 1 ? x86_xcomponent(cpu, i, &bytes) : NULL;
+
+		if (!p)
+			continue;
+		if (l->present >> i & 1) {
+			memcpy(p, l->img + place_of(cpu, l, i), bytes);
+			cpu->xused |= (uint8_t)(1u << i);
+		} else if (cpu->xused >> i & 1) {
+			memset(p, 0, bytes);
+		}
+	}
+}
+
+static void load_legacy(struct x86_cpu *cpu, const struct x86_op *op, const struct loading *l)
+{
+	if (l->asked & XFAM_X87) {
+		if (l->present & XFAM_X87)
+			get_x87(cpu, l->img, op->imm & SAVE_WIDE);
+		else
+			init_x87(cpu);
+	}
+	if (l->asked & XFAM_SSE) {
+		if (l->present & XFAM_SSE)
+			memcpy(cpu->xmm, l->img + XMM_AT, 16 * xmm_count(cpu));
+		else
+			memset(cpu->xmm, 0, 16 * xmm_count(cpu));
+		cpu->fx.mxcsr = l->present & XFAM_SSE ? l->mxcsr : MXCSR_RESET;
+	}
+	if (l->all_mxcsr)
+		cpu->fx.mxcsr = l->mxcsr;
+}
+
+APART static void restore(struct x86_cpu *cpu, const struct x86_op *op)
+{
+	const uint64_t ea = area(cpu, op);
+	struct loading l;
+	unsigned i, bytes;
+
+	cpu->cur = op;
+	x86_read(cpu, ea, l.img, AREA, 0);
+	cpu->cur = NULL;
+	check(cpu, op, &l);
+	cpu->cur = op;
+	for (i = 2; i < X86_XPLACES; i++) {
+		const unsigned at = place_of(cpu, &l, i);
+
+		if (l.present >> i & 1 && x86_xcomponent(cpu, i, &bytes))
+			x86_read(cpu, ea + at, l.img + at, bytes, 0);
+	}
+	cpu->cur = NULL;
+	load_legacy(cpu, op, &l);
+	load_components(cpu, &l);
 }
 
 OP(x86_xrstor)
 {
-	uint8_t img[576];
-	uint64_t ea, rfbm, header[8];
-	uint32_t mxcsr;
-	bool compact, bad;
-	unsigned i;
-
-	need(cpu, op, true);
-	ea = ea_x(cpu, op);
-	if (ea & 63)
-		x86_raise_err(cpu, op, VECTOR_GP, 0);
-	rfbm = requested(cpu);
-	cpu->cur = op;
-	x86_read(cpu, ea, img, sizeof(img), 0);
-	cpu->cur = NULL;
-	memcpy(header, img + XSAVE_LEGACY_SIZE, sizeof(header));
-	memcpy(&mxcsr, img + 24, 4);
-	compact = header[1] & XCOMP_BV_COMPACTED;
-	bad = header[0] & ~cpu->xcr0;
-	if (compact)
-		bad = bad || ((header[1] & ~XCOMP_BV_COMPACTED) & ~cpu->xcr0) ||
-		      (header[0] & ~header[1]);
-	else
-		bad = bad || header[1] || (op->imm & 2);
-	for (i = 2; i < (compact ? 8u : 3u); i++)
-		bad = bad || header[i];
-	if (compact)
-		rfbm &= header[1];
-	if ((rfbm & XFAM_SSE) && (!compact || (header[0] & XFAM_SSE)))
-		bad = bad || (mxcsr & ~cpu->fx.mxcsr_mask);
-	if (bad)
-		x86_raise_err(cpu, op, VECTOR_GP, 0);
-	if (rfbm & XFAM_X87) {
-		if (header[0] & XFAM_X87)
-			get_x87(cpu, img, op->imm & 8);
-		else
-			init_x87(cpu);
-	}
-	if (rfbm & XFAM_SSE) {
-		if (header[0] & XFAM_SSE)
-			memcpy(cpu->xmm, img + XMM_AT, 16 * xmm_count(cpu));
-		else
-			memset(cpu->xmm, 0, 16 * xmm_count(cpu));
-		cpu->fx.mxcsr = !compact || (header[0] & XFAM_SSE) ? mxcsr : MXCSR_RESET;
-	}
+	restore(cpu, op);
 	NEXT;
 }

@@ -511,6 +511,20 @@ struct tdx_engine *tdx_x86_engine_new(void (*log)(void *arg, const char *line), 
 	return &e->engine;
 }
 
+uint64_t tdx_x86_engine_xfam(const struct tdx_engine *engine)
+{
+	return x86_code_xfam(((const struct td_engine *)engine)->code);
+}
+
+void tdx_x86_engine_cpuid(const struct tdx_engine *engine, uint32_t leaf, uint32_t subleaf,
+			  struct tdx_cpuid_values *bits)
+{
+	uint32_t r[4];
+
+	x86_code_cpuid(((const struct td_engine *)engine)->code, leaf, subleaf, r);
+	*bits = (struct tdx_cpuid_values){r[0], r[1], r[2], r[3]};
+}
+
 int tdx_x86_engine_execute(struct tdx_engine *engine, enum tdx_x86_execution how)
 {
 	return execution_set(((struct td_engine *)engine)->code, how);

@@ -7,10 +7,12 @@
 
 #include "arch/x86.h"
 #include "module/xbuff.h"
+#include "x86/xstate.h"
 
 /* Of the XSAVE image: the legacy region. */
 enum { XBUFF_MXCSR = 24, XBUFF_ST = 32, XBUFF_XMM = 160, XBUFF_X87_HEAD = 24 };
-#define XBUFF_X87 1ull
+#define XBUFF_X87   1ull
+#define XBUFF_FIRST 2u /* component behind the header */
 
 static const struct {
 	uint16_t selector, limit, ar, base;
@@ -58,6 +60,39 @@ static uint8_t *xbuff(const struct td_cpu *t)
 	return machine_ptr(m, machine_strip(m, t->in.vps->page_pa[TDVPS_PAGE_XBUFF]));
 }
 
+/* Beyond SSE: a component that is not there is in its initial state. */
+static void load_components(struct x86_cpu *x, const struct xsave_header *h, const uint8_t *image)
+{
+	for (unsigned i = XBUFF_FIRST; i < X86_XPLACES; i++) {
+		unsigned bytes;
+		void *p = x86_xcomponent_all(x, i, &bytes);
+
+		if (!p)
+			continue;
+		if (h->xstate_bv >> i & 1) {
+			memcpy(p, image + x86_xoffset(x, i, h->xcomp_bv, true), bytes);
+			x->xused |= (uint8_t)(1u << i);
+		} else if (x->xused >> i & 1) {
+			memset(p, 0, bytes);
+		}
+	}
+}
+
+/* Which are in the image now. */
+static uint64_t save_components(struct x86_cpu *x, const struct xsave_header *h, uint8_t *image)
+{
+	const uint64_t used = x->xused ? x86_xinuse(x) & h->xcomp_bv : 0;
+
+	for (unsigned i = XBUFF_FIRST; i < X86_XPLACES; i++) {
+		unsigned bytes;
+		const void *p = used >> i & 1 ? x86_xcomponent_all(x, i, &bytes) : NULL;
+
+		if (p)
+			memcpy(image + x86_xoffset(x, i, h->xcomp_bv, true), p, bytes);
+	}
+	return used & ~(XFAM_X87 | XFAM_SSE);
+}
+
 static void load_extended(struct td_cpu *t)
 {
 	const struct xsave_header *h = xbuff_header(t->in.m, t->in.vps);
@@ -68,6 +103,7 @@ static void load_extended(struct td_cpu *t)
 
 	x->fx = init;
 	memset(x->xmm, 0, sizeof(x->xmm));
+	load_components(x, h, image);
 	if (h->xstate_bv & XBUFF_X87) {
 		memcpy(&x->fx, image, XBUFF_X87_HEAD);
 		memcpy(x->fx.st, image + XBUFF_ST, sizeof(x->fx.st));
@@ -80,12 +116,13 @@ static void load_extended(struct td_cpu *t)
 
 static void save_extended(const struct td_cpu *t)
 {
+	struct xsave_header *h = xbuff_header(t->in.m, t->in.vps);
 	const struct x86_cpu *x = t->x86;
 	uint8_t *image = xbuff(t);
 
 	memcpy(image, &x->fx, sizeof(x->fx));
 	memcpy(image + XBUFF_XMM, x->xmm, sizeof(x->xmm));
-	xbuff_header(t->in.m, t->in.vps)->xstate_bv = XBUFF_X87 | XSTATE_BV_SSE;
+	h->xstate_bv = XBUFF_X87 | XSTATE_BV_SSE | save_components(t->x86, h, image);
 }
 
 static void load_msrs(struct td_cpu *t)
@@ -138,7 +175,8 @@ static bool load_control(struct td_cpu *t)
 	struct x86_cpu *x = t->x86;
 	uint64_t cr0 = vmcs_read(v, VMCS_GUEST_CR0), cr4 = vmcs_read(v, VMCS_GUEST_CR4);
 	uint64_t efer = vmcs_read(v, VMCS_GUEST_EFER);
-	bool changed = cr0 != x->cr0 || cr4 != x->cr4 || efer != x->efer;
+	bool changed =
+		cr0 != x->cr0 || cr4 != x->cr4 || efer != x->efer || x->xcr0 != t->in.vps->xcr0;
 
 	x->cr0 = cr0;
 	x->cr4 = cr4;
