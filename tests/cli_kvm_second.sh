@@ -15,7 +15,7 @@ fail() { echo "cli_kvm_second: $*"; cat "$dir/out"; exit 1; }
 runs() {
 	expected=$1
 	shift
-	"$swtdx" kvm --quiet --missing -- "$@" >"$dir/out" 2>&1 || fail "exit $?: $*"
+	timeout -k 5 150 "$swtdx" kvm --quiet --missing -- "$@" >"$dir/out" 2>&1 || fail "exit $?: $*"
 	! grep -q 'not come back\|not torn down\|coherency\|missing:' "$dir/out" || fail "$*"
 	[ "$(grep -cxF -- "$expected" "$dir/out")" -ge 1 ] || fail "no \"$expected\": $*"
 }
