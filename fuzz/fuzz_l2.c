@@ -2,10 +2,11 @@
 /* A hostile L2 VM, its hostile L1 VMM and a hostile host. Recorded lives of a partitioned TD are
  * played up to where the vCPU has been in an L2 VM; from there the VM exits for any reason, the L1
  * VMM makes any TDCALL, and the host enters, blocks and tracks in between. The module must not
- * break: it does not stop, its statuses are the ABI's, its invariants hold, and who runs is one of
- * the TD's VMs.
+ * break: it does not stop, its statuses are the ABI's, its invariants hold, who runs is one of the
+ * TD's VMs, a refused call has changed nothing of the TD, and the host sees no register of any VM
+ * but what describes an exit.
  *
- * fuzz_l2 --calls N [--seed N] VECTOR.. */
+ * fuzz_l2 --calls N [--seed N] [--a-start N] VECTOR.. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <swtdx/status.h>
 
 #include "fuzz/random.h"
+#include "fuzz/session_oracle.h"
 #include "arch/vmx.h"
 #include "arch/x86.h"
 #include "module/entered.h"
@@ -23,7 +25,7 @@
 #include "trace/player.h"
 #include "trace/snapshot.h"
 
-enum { CALLS_A_SNAPSHOT = 3000, CALLS_A_REWIND = 30, CALLS_A_CHECK = 29, PAGES = 16 };
+enum { CALLS_A_START = 3000, CALLS_A_REWIND = 30, CALLS_A_CHECK = 29, PAGES = 16 };
 
 #define VM1	    (1ull << 52)
 #define ATTR_PAGES  0x000f000f000f0000ull
@@ -32,10 +34,11 @@ enum { CALLS_A_SNAPSHOT = 3000, CALLS_A_REWIND = 30, CALLS_A_CHECK = 29, PAGES =
 
 struct fuzz {
 	uint64_t rng;
+	struct session *session;
 	struct player p;
 	struct snapshot *snap;
 	uint64_t tdvpr, tdr;
-	unsigned long calls, in_l2;
+	unsigned long calls, in_l2, calls_a_start;
 	char why[200];
 };
 
@@ -152,6 +155,21 @@ static bool known_status(uint64_t rax)
 	       tdx_status_info(tdx_status(rax & ~0xffffffffull));
 }
 
+/* What the guest has when it exits; MSR accesses and CPUID say in RCX and RAX what they are about.
+ */
+static void canaries(struct fuzz *f, uint32_t reason, struct tdx_regs *r)
+{
+	const struct tdx_regs was = *r;
+
+	session_canaries(f->session, rnd(f), r);
+	if (reason == VMX_EXIT_RDMSR || reason == VMX_EXIT_WRMSR || reason == VMX_EXIT_CPUID ||
+	    reason == VMX_EXIT_XSETBV) {
+		r->rcx = was.rcx;
+		r->rax = was.rax;
+		r->rdx = was.rdx;
+	}
+}
+
 /* The vCPU is entered: whoever runs there does something. */
 static bool guest_step(struct fuzz *f)
 {
@@ -160,6 +178,7 @@ static bool guest_step(struct fuzz *f)
 	struct tdx_regs r = *module_guest_regs(f->p.mod, 0);
 	struct vmexit x = random_exit(f, vm);
 	enum module_next next;
+	struct tdx_regs in;
 
 	if (vm > 3)
 		return broken(f, "no such VM", vm, 0);
@@ -176,6 +195,10 @@ static bool guest_step(struct fuzz *f)
 	f->p.m->lp[0].retired = x.stall ? 0 : 1000;
 	if (!x.stall)
 		vmcs_write(vmcs, VMCS_GUEST_RIP, vmcs_read(vmcs, VMCS_GUEST_RIP) + 0x100);
+	if (x.reason != VMX_EXIT_TDCALL)
+		canaries(f, x.reason, &r);
+	in = r;
+	session_before(f->session, &f->p, rnd(f));
 	next = module_vmexit(f->p.mod, 0, &x, &r);
 	if (next == MODULE_SHUTDOWN)
 		return broken(f, "a fatal error of the module after exit", x.reason,
@@ -184,12 +207,19 @@ static bool guest_step(struct fuzz *f)
 	if (next == MODULE_TO_HOST && !known_status(module_host_regs(f->p.mod, 0)->rax))
 		return broken(f, "a TD exit with a status the ABI does not have",
 			      module_host_regs(f->p.mod, 0)->rax, x.reason);
-	return true;
+	if (next == MODULE_TO_HOST)
+		session_left(f->session, &x, &in);
+	else if (x.reason == VMX_EXIT_TDCALL && module_entered(f->p.mod, 0).vm == vm &&
+		 in.rax != TDG_VP_ENTER)
+		session_after(f->session, r.rax, f->tdvpr);
+	return !session_violation(f->session) ||
+	       broken(f, session_violation(f->session), x.reason, in.rax);
 }
 
 static bool host_step(struct fuzz *f)
 {
 	struct tdx_regs r = {.rax = TDH_VP_ENTER, .rcx = f->tdvpr};
+	struct tdx_regs in;
 	unsigned lp = 1;
 
 	switch (below(f, f->p.entered[0] ? 8 : 3)) {
@@ -210,16 +240,24 @@ static bool host_step(struct fuzz *f)
 	}
 	if (lp == 0 && f->p.entered[0])
 		return true;
+	in = r;
+	session_before(f->session, &f->p, rnd(f));
 	switch (module_seamcall(f->p.mod, lp, &r)) {
 	case MODULE_SHUTDOWN:
 		return broken(f, "a fatal error of the module in a call", r.rax, r.rcx);
 	case MODULE_TO_GUEST:
 		f->p.entered[0] = true;
-		return true;
+		session_entered(f->session, &in);
+		break;
 	case MODULE_TO_HOST:
+		if (lp != 0)
+			session_after(f->session, r.rax, 0);
 		break;
 	}
-	return known_status(r.rax) || broken(f, "a status the ABI does not have", r.rax, r.rcx);
+	if (session_violation(f->session))
+		return broken(f, session_violation(f->session), in.rax, in.rcx);
+	return f->p.entered[0] || known_status(r.rax) ||
+	       broken(f, "a status the ABI does not have", r.rax, r.rcx);
 }
 
 /* Up to the first step after TDG.VP.ENTER. */
@@ -230,6 +268,7 @@ static bool prepare(struct fuzz *f, const char *path)
 	bool entered = false;
 
 	player_init(&f->p);
+	session_forget(f->session);
 	f->snap = NULL;
 	while (in && !entered && fgets(line, sizeof(line), in)) {
 		struct vec_step s;
@@ -238,6 +277,7 @@ static bool prepare(struct fuzz *f, const char *path)
 		line[strcspn(line, "\n")] = '\0';
 		if (!vec_parse(line, &s, err, sizeof(err)) || !player_step(&f->p, &s, &d))
 			break;
+		session_note(f->session, &s);
 		if (s.kind == VEC_ENTER)
 			f->tdvpr = s.addr;
 		entered = s.kind == VEC_TDCALL && tdx_rax_leaf(s.rax) == TDG_VP_ENTER &&
@@ -256,7 +296,7 @@ static bool run(struct fuzz *f, const char *path, unsigned long until)
 		player_free(&f->p);
 		return false;
 	}
-	for (unsigned i = 0; i < CALLS_A_SNAPSHOT && f->calls < until && !f->why[0]; i++) {
+	for (unsigned i = 0; i < f->calls_a_start && f->calls < until && !f->why[0]; i++) {
 		char why[160];
 
 		if (i % CALLS_A_REWIND == 0) {
@@ -275,7 +315,7 @@ static bool run(struct fuzz *f, const char *path, unsigned long until)
 
 int main(int argc, char **argv)
 {
-	struct fuzz f = {.rng = 1};
+	struct fuzz f = {.rng = 1, .calls_a_start = CALLS_A_START};
 	unsigned long calls = 100000;
 	const char *files[16];
 	unsigned n = 0;
@@ -285,13 +325,18 @@ int main(int argc, char **argv)
 			calls = strtoul(argv[++i], NULL, 0);
 		else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
 			f.rng = strtoull(argv[++i], NULL, 0);
+		else if (strcmp(argv[i], "--a-start") == 0 && i + 1 < argc)
+			f.calls_a_start = strtoul(argv[++i], NULL, 0);
 		else if (n < sizeof(files) / sizeof(files[0]))
 			files[n++] = argv[i];
 	}
 	if (!n) {
-		fprintf(stderr, "usage: fuzz_l2 --calls N [--seed N] VECTOR..\n");
+		fprintf(stderr, "usage: fuzz_l2 --calls N [--seed N] [--a-start N] VECTOR..\n");
 		return 2;
 	}
+	f.session = session_new();
+	if (!f.session)
+		return 3;
 	while (f.calls < calls) {
 		const uint64_t seed = f.rng;
 		const char *path = files[below(&f, n)];
@@ -301,6 +346,7 @@ int main(int argc, char **argv)
 		printf("%s, seed 0x%llx: %s\n", path, (unsigned long long)seed, f.why);
 		return 1;
 	}
+	session_free(f.session);
 	printf("%lu steps, %lu of them of an L2 VM\n", f.calls, f.in_l2);
 	return 0;
 }

@@ -2,9 +2,10 @@
 /* Random calls in migration sessions. Recorded migrations are played up to a random step; from
  * there processors make the calls of the file again and again, in any order, with registers, lists
  * and bundles changed, interrupts and a lack of entropy in between. The module must not break: it
- * does not stop, its statuses are the ABI's, its invariants hold.
+ * does not stop, its statuses are the ABI's, its invariants hold, a refused call has changed
+ * nothing of any TD but of one that it was importing.
  *
- * fuzz_migration --calls N [--seed N] VECTOR.. */
+ * fuzz_migration --calls N [--seed N] [--a-start N] VECTOR.. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include <swtdx/status.h>
 
 #include "fuzz/random.h"
+#include "fuzz/session_oracle.h"
 #include "module/invariants.h"
 #include "trace/player.h"
 #include "trace/snapshot.h"
@@ -20,7 +22,7 @@
 enum {
 	MAX_FILES = 64,
 	MAX_LINES = 1024,
-	CALLS_A_SNAPSHOT = 4000,
+	CALLS_A_START = 4000, /* unless said */
 	CALLS_A_REWIND = 40,
 	CALLS_A_CHECK = 37,
 };
@@ -41,9 +43,10 @@ struct file {
 struct fuzz {
 	uint64_t rng;
 	struct file *file;
+	struct session *session;
 	struct player p;
 	struct snapshot *snap;
-	unsigned long calls, good;
+	unsigned long calls, good, calls_a_start;
 	char why[256];
 };
 
@@ -60,6 +63,15 @@ static bool chance(struct fuzz *f, unsigned percent)
 static bool is_migration(uint64_t leaf)
 {
 	return leaf >= TDH_EXPORT_ABORT && leaf <= TDH_MIG_STREAM_CREATE;
+}
+
+/* What fails there may be the end of the TD that is imported: it is told so in its state. */
+static bool is_import(uint64_t leaf)
+{
+	return leaf == TDH_IMPORT_ABORT || leaf == TDH_IMPORT_END || leaf == TDH_IMPORT_COMMIT ||
+	       leaf == TDH_IMPORT_MEM || leaf == TDH_IMPORT_TRACK ||
+	       leaf == TDH_IMPORT_STATE_IMMUTABLE || leaf == TDH_IMPORT_STATE_TD ||
+	       leaf == TDH_IMPORT_STATE_VP;
 }
 
 /* The vectors have their buffers where the first TDMR's PAMT is, which nobody uses there; here it
@@ -111,6 +123,9 @@ static bool prepare(struct fuzz *f)
 
 	f->snap = NULL;
 	player_init(&f->p);
+	session_forget(f->session);
+	for (unsigned i = 0; i < f->file->nsteps; i++)
+		session_note(f->session, &f->file->step[i]);
 	for (unsigned i = 0; i < end; i++)
 		for (unsigned k = 0; k < f->file->step[i].repeat; k++)
 			(void)player_step(&f->p, &f->file->step[i], &d);
@@ -225,8 +240,13 @@ static bool call(struct fuzz *f)
 	disturb(f);
 	spare_list(f, tdx_rax_leaf(in.rax), in.r9);
 	out = in;
+	session_before(f->session, &f->p, random_next(&f->rng));
 	if (module_seamcall(f->p.mod, s->lp, &out) == MODULE_SHUTDOWN)
 		return broken(f, "a fatal error of the module", &in);
+	if (!is_import(tdx_rax_leaf(in.rax)))
+		session_after(f->session, out.rax, 0);
+	if (session_violation(f->session))
+		return broken(f, session_violation(f->session), &in);
 	f->calls++;
 	f->good += tdx_is_success(tdx_status(out.rax));
 	if (!tdx_status_info(tdx_status(out.rax & ~TDX_STATUS_FATAL)) &&
@@ -242,7 +262,7 @@ static bool run(struct fuzz *f, unsigned long until)
 		player_free(&f->p);
 		return true;
 	}
-	for (unsigned i = 0; i < CALLS_A_SNAPSHOT && f->calls < until && !f->why[0]; i++) {
+	for (unsigned i = 0; i < f->calls_a_start && f->calls < until && !f->why[0]; i++) {
 		char why[200];
 
 		if (i % CALLS_A_REWIND == 0)
@@ -261,22 +281,28 @@ int main(int argc, char **argv)
 	struct file *files = calloc(MAX_FILES, sizeof(*files));
 	unsigned long calls = 100000;
 	unsigned nfiles = 0;
-	struct fuzz f = {.rng = 1};
+	struct fuzz f = {.rng = 1, .calls_a_start = CALLS_A_START};
 
 	for (int i = 1; files && i < argc; i++) {
 		if (strcmp(argv[i], "--calls") == 0 && i + 1 < argc)
 			calls = strtoul(argv[++i], NULL, 0);
 		else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
 			f.rng = strtoull(argv[++i], NULL, 0);
+		else if (strcmp(argv[i], "--a-start") == 0 && i + 1 < argc)
+			f.calls_a_start = strtoul(argv[++i], NULL, 0);
 		else if (nfiles < MAX_FILES && load(&files[nfiles], argv[i]))
 			nfiles++;
 		else
 			fprintf(stderr, "fuzz_migration: %s: no recorded migration\n", argv[i]);
 	}
 	if (!nfiles) {
-		fprintf(stderr, "usage: fuzz_migration --calls N [--seed N] VECTOR..\n");
+		fprintf(stderr,
+			"usage: fuzz_migration --calls N [--seed N] [--a-start N] VECTOR..\n");
 		return 2;
 	}
+	f.session = session_new();
+	if (!f.session)
+		return 3;
 	while (f.calls < calls) {
 		const uint64_t seed = f.rng;
 
@@ -286,6 +312,7 @@ int main(int argc, char **argv)
 		printf("%s, seed 0x%llx: %s\n", f.file->path, (unsigned long long)seed, f.why);
 		return 1;
 	}
+	session_free(f.session);
 	printf("%lu calls, %lu of them successful\n", f.calls, f.good);
 	for (unsigned i = 0; i < nfiles; i++)
 		free(files[i].text);

@@ -312,6 +312,34 @@ static void no_changed_abort_token_is_taken(void **state)
 						   .nth = 19});
 }
 
+/* A TD whose import failed before it said what its tree is like has an empty one: what the host has
+ * in its own memory is not taken for Secure-EPT entries. */
+static void a_failed_import_has_a_tree_of_its_own(void **state)
+{
+	static const uint64_t leaves[] = {TDH_MEM_SEPT_RD, TDH_MEM_PAGE_REMOVE, TDH_MEM_RANGE_BLOCK,
+					  TDH_MEM_SEPT_REMOVE};
+	char *text = script(VECTORS "/14-mig-good.vec");
+	struct vec_step import;
+	struct played d;
+	struct player p;
+	uint64_t *low, was[512];
+
+	play_until(&p, text, "TDH.IMPORT.STATE.IMMUTABLE", 0, &import);
+	flip(&p, MBMD_PA, MBMD_MAC_BIT);
+	assert_true(player_step(&p, &import, &d));
+	assert_true(tdx_is_fatal(tdx_status(d.regs.rax)));
+	low = machine_ptr(p.m, 0);
+	for (unsigned i = 0; i < 512; i++)
+		low[i] = was[i] = 0xc1016ee5c599bde4ull + i; /* looks like a mapped page */
+	for (unsigned i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++)
+		for (uint64_t gpa_ = 0; gpa_ < 0x8000; gpa_ += 0x1000)
+			assert_true(tdx_is_error(call(&p, leaves[i], gpa_, TDR)));
+	assert_memory_equal(low, was, sizeof(was));
+	close_td(&p);
+	player_free(&p);
+	free(text);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +349,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(no_changed_memory_imports),
 		cmocka_unit_test(no_changed_token_is_taken),
 		cmocka_unit_test(no_changed_abort_token_is_taken),
+		cmocka_unit_test(a_failed_import_has_a_tree_of_its_own),
 	};
 
 	if (argc > 1)

@@ -160,9 +160,6 @@ static bool check_sept(struct check *c, struct tree *t)
 {
 	const struct td_sum *s = t->sum;
 
-	/* an import may end before it has said what the tree is like */
-	if (is_imported_in_part(t->tdcs) && !sept_address(t->tdcs->eptp))
-		return true;
 	if (!check_table(c, t, machine_strip(c->mod->m, sept_address(t->tdcs->eptp)),
 			 td_sept_top(t->tdcs)))
 		return false;

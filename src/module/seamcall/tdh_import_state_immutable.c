@@ -75,6 +75,9 @@ static struct tdx_status begin(struct bundle *b, bool *fatal)
 		return s;
 	migs_forget(b->tx, &b->td);
 	migs_initialize(&b->stream, b->td.tdcs->mig_dec_working_key);
+	/* Where the import fails before it has said what the tree is like, calls that take it apart
+	 * are allowed: they find its empty root, not what the host has at address 0. */
+	b->td.tdcs->eptp = b->td.tdr->tdcx_pa[TDCS_PAGE_SEPT_ROOT];
 	*fatal = true;
 	return begin_message(b);
 }
