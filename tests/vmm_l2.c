@@ -3,11 +3,14 @@
  * of their exits is the host's, and that nothing of it is left. */
 #include "vmm_setup.h"
 
+#include <pthread.h>
+
 #include <swtdx/l2.h>
 #include <swtdx/migrate.h>
 
 #include "arch/vmcs.h"
 #include "arch/vmx.h"
+#include "vmm/internal.h"
 
 enum { STATE = 0x1000, VAPIC = 0x2000, FAR = 0x600000, DATA = 0x5000, UNACCEPTED = 0x9000 };
 enum { HUGE_PAGE = 2 << 20, SHARED_PAGE = 0x7000, VM_STRIDE = 0x100, NO_MEMORY = 0x70000000 };
@@ -265,6 +268,151 @@ static void page_taken_away_is_taken_from_the_vms(void **state)
 	end(&r);
 }
 
+/* By the host library's calls, of a TD that lives: a table and those of its VMs go and come back.
+ */
+static void tables_are_removed_and_added_by_single_calls(void **state)
+{
+	struct seen seen = {.vms = 2};
+	const struct rig_options o = {.guest = l1, .arg = &seen, .l2_vms = 2, .debug = true};
+	const gpa_t far = gpa(FAR & ~0x1fffffull);
+	struct tdx_l2_tables t = {0};
+	struct tdx_mem_result m;
+	const struct tdx_cpu *cpu;
+	uint16_t attributes[4];
+	struct tdx_td td;
+	uint64_t before;
+	struct rig r;
+
+	(void)state;
+	start(&r, &o);
+	cpu = tdx_cpu_of(r.cpu[0]);
+	td = tdx_vm_td(r.vm);
+	must(tdh_mem_sept_rd_l2(cpu, &td, gpa(DATA), TDX_LEVEL_4K, attributes, &m));
+	for (unsigned vm = 1; vm < 4; vm++)
+		assert_int_equal(attributes[vm] & TDG_L2_ALL, vm < 3 ? TDG_L2_R | TDG_L2_W : 0);
+	assert_int_equal(tdx_vm_zap_private(r.vm, far, TDX_SIZE_2M), 0);
+	before = tables(&r);
+	must(tdh_mem_range_block(cpu, &td, far, TDX_LEVEL_2M, &m));
+	must(tdh_mem_track(cpu, &td));
+	must(tdh_mem_sept_remove_l2(cpu, &td, far, TDX_LEVEL_2M, &t, &m));
+	assert_int_equal(tables(&r), before - 3);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(t.of[i].there, i < 3);
+		if (i < 3)
+			assert_int_equal(vm_clean_private_page(r.vm, &r.vmm->cpu[0], t.of[i].page.v,
+							       TDX_LEVEL_4K),
+					 0);
+	}
+	rig_check_module(&r);
+	/* one after the other: the TD's own, then a VM's that is not there and one that is */
+	t.of[2].there = false;
+	must(tdh_mem_sept_add_l2(cpu, &td, far, TDX_LEVEL_2M, false, &t, &m));
+	assert_false(t.of[0].there || t.of[1].there);
+	t.of[2].there = true;
+	must(tdh_mem_sept_add_l2(cpu, &td, far, TDX_LEVEL_2M, true, &t, &m));
+	assert_false(t.of[2].there);
+	assert_int_equal(tables(&r), before);
+	end(&r);
+}
+
+/* --- several vCPUs --- */
+
+enum { RACERS = 4, REGIONS = 12 };
+
+/* Each has a page in each region, in whose table all meet. */
+static gpa_t page_of(unsigned vcpu, unsigned region)
+{
+	return gpa((region + 1) * TDX_SIZE_2M + vcpu * TDX_PAGE_SIZE);
+}
+
+static void racing_vm(struct tdx_native_cpu *cpu, void *arg)
+{
+	const unsigned vcpu = guest_number(cpu);
+	uint64_t word = vcpu;
+
+	(void)arg;
+	for (unsigned i = 0; i < REGIONS; i++)
+		assert_true(tdx_native_write(cpu, page_of(vcpu, i), &word, sizeof(word)));
+}
+
+static void racing_l1(struct tdx_native_cpu *cpu, void *arg)
+{
+	const struct tdg_port vcpu = {&ops, cpu};
+	const unsigned n = guest_number(cpu);
+	const gpa_t own = gpa(STATE + n * 2 * TDX_PAGE_SIZE);
+	const gpa_t apic = gpa(own.v + TDX_PAGE_SIZE);
+	const struct tdx_l2_state st = {.rflags = 2, .rip = 0x1000};
+	struct tdg_l2_exit e = {.reason = 0};
+	struct tdx_status s;
+
+	(void)arg;
+	must(tdg_mem_page_accept(&vcpu, own, TDX_LEVEL_4K));
+	must(tdg_mem_page_accept(&vcpu, apic, TDX_LEVEL_4K));
+	assert_true(tdx_native_write(cpu, own, &st, sizeof(st)));
+	tdx_native_l2(cpu, 1, racing_vm, NULL);
+	must(tdg_l2_vmcs_wr(&vcpu, 1, VMCS_VIRTUAL_APIC_ADDRESS, apic.v, ~0xfffull));
+	/* its number is the L1 VMM's to say: the VM asks the module directly */
+	while (e.reason != VMX_EXIT_HLT) {
+		assert_true(tdg_l2_entered(tdg_vp_enter(&vcpu, 1, TDG_L2_FLUSH_NOTHING, own, &e)));
+		if (e.reason == VMX_EXIT_TDCALL) {
+			struct tdx_l2_state now;
+
+			assert_true(tdx_native_read(cpu, own, &now, sizeof(now)));
+			now.gpr.r9 = n;
+			must(tdg_l2_skip(&vcpu, 1, &now, &e));
+			assert_true(tdx_native_write(cpu, own, &now, sizeof(now)));
+		} else if (e.reason == VMX_EXIT_EPT_VIOLATION) {
+			const gpa_t page = gpa(e.gpa_.v & ~0xfffull);
+
+			if (e.ext_qualification)
+				must(tdg_mem_page_accept(&vcpu, page, TDX_LEVEL_4K));
+			do /* a lock that the host, or another vCPU, has */
+				s = tdg_l2_page(&vcpu, 1, page, TDX_LEVEL_4K, TDG_L2_R | TDG_L2_W);
+			while (tdx_is_busy(s));
+			must(s);
+		}
+	}
+	guest_halt(cpu);
+}
+
+struct racer {
+	struct rig *r;
+	unsigned vcpu;
+	int err;
+};
+
+static void *race(void *arg)
+{
+	struct racer *a = arg;
+
+	a->err = rig_run(a->r, a->vcpu, (int)a->vcpu);
+	return NULL;
+}
+
+static void vcpus_share_the_tables_of_their_vms(void **state)
+{
+	const struct rig_options o = {.guest = racing_l1, .l2_vms = 1, .cpus = RACERS};
+	struct racer racer[RACERS];
+	pthread_t thread[RACERS];
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	rig_vm(&r, RACERS);
+	for (unsigned i = 0; i < RACERS; i++) {
+		racer[i] = (struct racer){.r = &r, .vcpu = i};
+		assert_int_equal(pthread_create(&thread[i], NULL, race, &racer[i]), 0);
+	}
+	for (unsigned i = 0; i < RACERS; i++) {
+		pthread_join(thread[i], NULL);
+		assert_int_equal(racer[i].err, 0);
+	}
+	/* the TD's own: three levels, and a table a region and for the first; the VM's below that
+	 */
+	assert_in_range(tables(&r), 2 * (2 + REGIONS), 2 * (3 + REGIONS));
+	end(&r);
+}
+
 static void parameters_of_partitioning_are_checked(void **state)
 {
 	struct seen seen = {.vms = 1};
@@ -336,6 +484,8 @@ int main(void)
 		cmocka_unit_test(l1_vmm_runs_its_vms_and_nothing_is_left),
 		cmocka_unit_test(large_page_is_split_and_merged_with_the_tables_of_the_vms),
 		cmocka_unit_test(page_taken_away_is_taken_from_the_vms),
+		cmocka_unit_test(tables_are_removed_and_added_by_single_calls),
+		cmocka_unit_test(vcpus_share_the_tables_of_their_vms),
 		cmocka_unit_test(parameters_of_partitioning_are_checked),
 		cmocka_unit_test(calls_with_wrong_words_are_not_made),
 		cmocka_unit_test(exits_are_told_in_words),

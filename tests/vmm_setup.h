@@ -34,6 +34,7 @@ struct rig_options {
 	bool kvm_calls, wall_clock;
 	bool dynamic_pamt;
 	unsigned l2_vms;
+	bool debug;
 	const struct tdx_vmm_policy *policy;
 	tdx_native_fn *guest;
 	void *arg;
@@ -45,7 +46,7 @@ struct rig {
 	struct tdx_record *record;
 	const struct tdx_port *cpu[RIG_CPUS];
 	unsigned ncpus;
-	bool huge, sept_ve, irqchip, kvm_calls;
+	bool huge, sept_ve, irqchip, kvm_calls, debug;
 	unsigned l2_vms;
 	char log[256]; /* the last line */
 	unsigned nlog;
@@ -108,6 +109,7 @@ static inline void rig_on(struct rig *r, const struct rig_options *o)
 	r->irqchip = o->irqchip;
 	r->kvm_calls = o->kvm_calls;
 	r->l2_vms = o->l2_vms;
+	r->debug = o->debug;
 	cfg.wall_clock = o->wall_clock;
 	if (o->irqchip)
 		tdx_model_set_real_time(r->model);
@@ -136,7 +138,8 @@ static inline struct tdx_vm_params rig_params(const struct rig *r)
 	const struct tdx_host_info *info = tdx_vmm_info(r->vmm);
 
 	return (struct tdx_vm_params){
-		.attributes = r->sept_ve ? 0 : TDX_ATTR_SEPT_VE_DISABLE,
+		.attributes = (r->sept_ve ? 0 : TDX_ATTR_SEPT_VE_DISABLE) |
+			      (r->debug ? TDX_ATTR_DEBUG : 0),
 		.xfam = (info->xfam_fixed1 | 0xe7) & info->xfam_fixed0,
 		.max_vcpus = RIG_VCPUS,
 		.huge_pages = r->huge,
