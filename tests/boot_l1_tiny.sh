@@ -25,6 +25,14 @@ for args in "" "--engine interpret" "--huge-pages" "--l2-vms 3 --dynamic-pamt"; 
 	grep -q '^owned by the module at the end: 0 pages' "$dir/out" || fail "run $args: pages left"
 done
 
+# What the VM was given is in a trace before the call: it comes out the same, but for what the L1
+# VMM is told of the VM's interruptibility, which a trace does not have.
+"$swtdx" run --quiet --l2-vms 1 --memory 128 --huge-pages --trace "$dir/trace" --kernel "$l1" </dev/null \
+	>"$dir/out" 2>&1 || fail "with a trace: exit $?"
+"$swtdx" replay --check "$dir/trace" >"$dir/out" 2>&1 || true
+grep -q ' passed, [0-9]* differ$' "$dir/out" || fail "the trace is not played"
+! grep 'recorded' "$dir/out" | grep -v 'TDG.VP.WR: r8 is 0x0, recorded 0x1$' || fail "the trace differs"
+
 run() {
 	code=0
 	"$swtdx" run --quiet "$@" </dev/null >"$dir/out" 2>&1 || code=$?

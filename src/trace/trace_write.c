@@ -330,7 +330,7 @@ static void l2_state(struct trace *t, struct lp *lp, const struct tdx_regs *in)
 {
 	uint64_t pa;
 
-	if (tdx_rax_leaf(in->rax) == TDG_VP_ENTER &&
+	if (!trace_is_full(t) && tdx_rax_leaf(in->rax) == TDG_VP_ENTER && lp->vps->curr_vm == 0 &&
 	    module_guest_private(t->mod, lp->id, gpa(in->rdx), &pa))
 		put_memory(t, lp->id, pa, sizeof(struct tdx_l2_state));
 }
@@ -440,8 +440,6 @@ static struct tdx_status on_enter(void *arg, struct lp *lp, bool guest, struct t
 		if (!t->opt.no_memory)
 			operands(t, lp->id, regs);
 		begin(t, lp, TRACE_SEAMCALL, regs);
-	} else if (!t->opt.no_memory) {
-		l2_state(t, lp, regs);
 	}
 	return tdx_success();
 }
@@ -484,6 +482,9 @@ static void on_exit_of_guest(void *arg, struct lp *lp, const struct vmexit *exit
 	struct trace_record *r = &t->lane[lp->id].r;
 
 	put_virtual_interrupts(t, lp);
+	/* before the call, as every operand is */
+	if (!t->opt.no_memory && exit->reason == VMX_EXIT_TDCALL)
+		l2_state(t, lp, guest);
 	begin(t, lp, TRACE_EXIT, guest);
 	r->exit = *exit;
 	r->retired = (uint8_t)(lp->hw->retired < TRACE_RETIRED_MANY ? lp->hw->retired
