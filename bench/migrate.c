@@ -151,7 +151,7 @@ static void build(struct side *s)
 static void *exchange(void *arg)
 {
 	struct side *s = arg;
-	const struct tdx_mig_fds fds = {s->keys, s->keys};
+	const struct tdx_mig_fds fds = {s->keys, s->keys, 0};
 	struct tdx_mig_channel c;
 
 	tdx_mig_channel_of(&fds, &c);

@@ -140,6 +140,8 @@ static void without_locks(enum page_role role, uint8_t *page)
 		tdcs->op_state_lock = tdcs->sept_lock = tdcs->rtmr_lock = 0;
 		tdcs->servtd_bindings_lock = tdcs->epoch_lock = tdcs->mig_lock = 0;
 		tdcs->num_assoc_vcpus = 0;
+		/* going on with other operands ends what was interrupted, and is refused */
+		tdcs->mig_interrupted_count = 0;
 		break;
 	case ROLE_TABLE:
 		for (unsigned i = 0; i < 512; i++)

@@ -61,4 +61,15 @@ wait $there || code=$?
 grep -q 'the TD has come' "$dir/there.err" || fail "it has not come there"
 grep -aq 'second' "$dir/there.out" || fail "it does not count there"
 ! grep -aq 'HASH DIFFERS' "$dir/there.out" || fail "a hash differs there"
+
+# The same over TCP, to a port the system chooses; who calls and says nothing sensible gets nothing.
+"$swtdx" migrate --timeout 20 --vcpus 2 --memory 256 --from tcp:127.0.0.1:0 >"$dir/tcp.out" 2>"$dir/tcp.err" &
+there=$!
+n=0
+while ! grep -q 'waiting at' "$dir/tcp.err" && [ $n -lt 600 ]; do sleep 1; n=$((n + 1)); done
+port=$(sed -n 's/.*waiting at 127.0.0.1:\([0-9]*\).*/\1/p' "$dir/tcp.err")
+moves --to "tcp:127.0.0.1:$port"
+wait $there || :
+grep -q 'the TD has come' "$dir/tcp.err" || fail "it has not come over TCP"
+! grep -aq 'HASH DIFFERS' "$dir/tcp.out" || fail "a hash differs there"
 echo "boot_migrate: ok"

@@ -317,7 +317,7 @@ static void wire_on(struct wire *w)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
 	for (unsigned i = 0; i < 2; i++) {
-		w->fds[i] = (struct tdx_mig_fds){fd[i], fd[i]};
+		w->fds[i] = (struct tdx_mig_fds){fd[i], fd[i], 0};
 		tdx_mig_channel_of(&w->fds[i], &w->channel[i]);
 	}
 }
@@ -468,7 +468,7 @@ static void a_td_waits_in_a_file(void **state)
 {
 	char path[] = "/tmp/swtdx-migrate-XXXXXX";
 	const int fd = mkstemp(path);
-	struct tdx_mig_fds out = {-1, fd}, in = {fd, -1};
+	struct tdx_mig_fds out = {-1, fd, 0}, in = {fd, -1, 0};
 	struct tdx_export_config config = {.stop = stop, .go = go};
 	struct tdx_import_config there = importer;
 	struct tdx_mig_channel channel;
@@ -696,6 +696,26 @@ static void no_changed_stream_is_a_td(void **state)
 	end_td(&a);
 }
 
+/* A peer that says nothing, or takes nothing, is not waited for longer than was said. */
+static void a_silent_peer_is_not_waited_for(void **state)
+{
+	struct tdx_mig_channel channel;
+	struct tdx_mig_fds fds;
+	uint8_t bytes[4096] = {0};
+	int fd[2], err = 0;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	fds = (struct tdx_mig_fds){fd[0], fd[0], 1};
+	tdx_mig_channel_of(&fds, &channel);
+	assert_int_equal(write(fd[1], bytes, 1), 1);
+	assert_int_equal(channel.recv(channel.arg, bytes, 2), -ETIMEDOUT);
+	for (unsigned i = 0; i < (16 << 20) / sizeof(bytes) && !err; i++)
+		err = channel.send(channel.arg, bytes, sizeof(bytes));
+	assert_int_equal(err, -ETIMEDOUT);
+	close(fd[0]);
+	close(fd[1]);
+}
+
 /* --- a module that is busy, or interrupted --- */
 
 static void busy_calls_are_made_again(void **state)
@@ -731,7 +751,7 @@ static void busy_calls_are_made_again(void **state)
 
 static void not_every_td_can_move(void **state)
 {
-	struct tdx_mig_fds nowhere = {-1, -1};
+	struct tdx_mig_fds nowhere = {-1, -1, 0};
 	struct tdx_mig_channel channel;
 	struct tdx_mig_stats stats;
 
@@ -763,6 +783,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_td_waits_in_a_file),
 		cmocka_unit_test(either_side_can_give_up),
 		cmocka_unit_test(no_changed_stream_is_a_td),
+		cmocka_unit_test(a_silent_peer_is_not_waited_for),
 		cmocka_unit_test(busy_calls_are_made_again),
 		cmocka_unit_test(not_every_td_can_move),
 	};

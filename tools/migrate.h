@@ -69,6 +69,15 @@ struct migration {
 void migrate_say(const struct migration *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* --- migrate_peer.c: "unix:PATH" and "tcp:HOST:PORT" --- */
+
+enum { MIGRATE_ADDRESS = 128 };
+bool migrate_is_peer(const char *where);
+bool migrate_is_unix(const char *where);
+/* NULL with a descriptor, or what is wrong. at: where it listens, a path or an address. */
+const char *migrate_connect(const char *where, int *fd);
+const char *migrate_listen(const char *where, int *fd, char at[MIGRATE_ADDRESS]);
+
 /* --- migrate_place.c --- */
 
 /* Power on, bring the module up, build the migration TD. An exit status, told of. */

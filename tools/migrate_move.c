@@ -2,6 +2,7 @@
 /* One move of swtdx migrate: keys, stream, and what it took. */
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,7 @@ struct pair {
 static int meet(struct pair *b, const int fd[2], struct migrate_place *to, void *(*fn)(void *))
 {
 	for (unsigned i = 0; i < 2; i++)
-		b->fds[i] = (struct tdx_mig_fds){fd[i], fd[i]};
+		b->fds[i] = (struct tdx_mig_fds){fd[i], fd[i], 0};
 	b->there = (struct other){.p = to};
 	tdx_mig_channel_of(&b->fds[0], &b->here);
 	tdx_mig_channel_of(&b->fds[1], &b->there.channel);
@@ -159,7 +160,7 @@ static int by_file(struct migrate_place *from, struct migrate_place *to, unsigne
 		   struct tdx_mig_stats *stats, int *import_err)
 {
 	const int fd = from->all->file;
-	const struct tdx_mig_fds out = {-1, fd}, in = {fd, -1};
+	const struct tdx_mig_fds out = {-1, fd, 0}, in = {fd, -1, 0};
 	struct tdx_mig_channel channel;
 	struct tdx_mig_stats there;
 	int err;
@@ -254,10 +255,23 @@ int migrate_move(struct migration *m, unsigned abort_at, bool *given_up)
 
 /* --- another process --- */
 
+enum { PATIENCE = 60 }; /* seconds of silence: the peer is gone, or means ill */
+
+/* The other process has all the time it wants to begin. */
+static int wait_for_peer(const struct migration *m)
+{
+	struct pollfd p = {.fd = m->peer, .events = POLLIN};
+
+	while (poll(&p, 1, -1) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
 static void peer_channel(const struct migration *m, struct tdx_mig_fds *fds,
 			 struct tdx_mig_channel *c)
 {
-	*fds = (struct tdx_mig_fds){m->peer, m->peer};
+	*fds = (struct tdx_mig_fds){m->peer, m->peer, PATIENCE};
 	tdx_mig_channel_of(fds, c);
 }
 
@@ -292,7 +306,9 @@ int migrate_receive(struct migration *m)
 	if (status != VERB_OK)
 		return status;
 	peer_channel(m, &fds, &c);
-	err = exchange(p, false, &c);
+	err = wait_for_peer(m);
+	if (!err)
+		err = exchange(p, false, &c);
 	if (err)
 		return complain(p, "the exchange of keys", err);
 	err = import(p, &c, &stats);

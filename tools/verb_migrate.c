@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,10 +44,15 @@ void migrate_say(const struct migration *m, const char *fmt, ...)
 	fprintf(stderr, "swtdx migrate: [%.2f s] %s\n", now() - m->began, line);
 }
 
+static int complain_text(const char *what, const char *why)
+{
+	fprintf(stderr, "swtdx migrate: %s: %s\n", what, why);
+	return VERB_ENVIRONMENT;
+}
+
 static int complain(const char *what, int err)
 {
-	fprintf(stderr, "swtdx migrate: %s: %s\n", what, strerror(err));
-	return VERB_ENVIRONMENT;
+	return complain_text(what, strerror(err));
 }
 
 /* --- what the guest writes --- */
@@ -244,50 +248,31 @@ static int run(struct migration *m, const void *image, size_t len)
 
 /* --- another process --- */
 
-static int socket_of(const char *where, struct sockaddr_un *at)
-{
-	const char *path = where + strlen("unix:");
-	int fd = -1;
-
-	*at = (struct sockaddr_un){.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(at->sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	strcpy(at->sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	return fd;
-}
-
 static int call(struct migration *m)
 {
-	struct sockaddr_un at;
+	const char *why = migrate_connect(m->o.to, &m->peer);
 
-	m->peer = socket_of(m->o.to, &at);
-	if (m->peer < 0 || connect(m->peer, (const struct sockaddr *)&at, sizeof(at)))
-		return complain(m->o.to, errno);
-	return VERB_OK;
+	return why ? complain_text(m->o.to, why) : VERB_OK;
 }
 
 /* Until somebody calls; the name is gone then. */
 static int answer(struct migration *m)
 {
-	struct sockaddr_un at;
-	const int fd = socket_of(m->o.from, &at);
-	int status = VERB_OK;
+	char at[MIGRATE_ADDRESS];
+	int fd = -1;
+	const char *why = migrate_listen(m->o.from, &fd, at);
 
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&at, sizeof(at)) || listen(fd, 1)) {
-		status = complain(m->o.from, errno);
-	} else {
-		migrate_say(m, "waiting at %s", at.sun_path);
+	if (!why) {
+		migrate_say(m, "waiting at %s", at);
 		m->peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 		if (m->peer < 0)
-			status = complain(m->o.from, errno);
-		unlink(at.sun_path);
+			why = strerror(errno);
+		if (migrate_is_unix(m->o.from))
+			unlink(at);
 	}
 	if (fd >= 0)
 		close(fd);
-	return status;
+	return why ? complain_text(m->o.from, why) : VERB_OK;
 }
 
 static int wait_and_run(struct migration *m)
@@ -313,7 +298,7 @@ static int open_wires(struct migration *m)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, m->wire) ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, m->keys))
 		return complain("a socket", errno);
-	if (!strncmp(m->o.to, "unix:", 5))
+	if (migrate_is_peer(m->o.to))
 		return call(m);
 	if (!strcmp(m->o.to, "machine"))
 		return VERB_OK;
@@ -394,9 +379,9 @@ int verb_migrate(int argc, char **argv)
 			    "do not begin before the guest has written this to its console"),
 		OPTION_TEXT("to", "WHERE", &o.to,
 			    "machine: the other one, over a socket, both at work (the default); "
-			    "file:PATH: into a file, and out of it there; unix:PATH: to the "
-			    "process that waits there with --from"),
-		OPTION_TEXT("from", "unix:PATH", &o.from,
+			    "file:PATH: into a file, and out of it there; unix:PATH or "
+			    "tcp:HOST:PORT: to the process that waits there with --from"),
+		OPTION_TEXT("from", "unix:PATH|tcp:HOST:PORT", &o.from,
 			    "wait there for a TD from another process, and run it"),
 		OPTION_NUMBER("streams", "N", &o.streams, 1, TDX_MIG_STREAMS_MAX,
 			      "forward streams (1)"),
@@ -425,7 +410,7 @@ int verb_migrate(int argc, char **argv)
 	const struct verb_usage usage = VERB_USAGE_OF(
 		"migrate",
 		"[OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]\n"
-		"[OPTION]... --from unix:PATH",
+		"[OPTION]... --from unix:PATH|tcp:HOST:PORT",
 		"Builds a TD on one of two simulated machines and moves it to the other and back "
 		"while it runs: the migration TDs of the two exchange keys, the module seals what "
 		"the monitor sends. Tells of each move the pages of every round and how long the "
@@ -440,13 +425,16 @@ int verb_migrate(int argc, char **argv)
 	if (!o.kernel == !o.from)
 		return options_wrong(&usage, o.kernel ? "--kernel and --from exclude each other"
 						      : "--kernel is needed, or --from");
-	if (o.from && strncmp(o.from, "unix:", 5) != 0)
-		return options_wrong(&usage, "--from takes unix:PATH, not \"%s\"", o.from);
+	if (o.from && !migrate_is_peer(o.from))
+		return options_wrong(&usage, "--from takes unix:PATH or tcp:HOST:PORT, not \"%s\"",
+				     o.from);
 	if (strcmp(o.to, "machine") != 0 && strncmp(o.to, "file:", 5) != 0 &&
-	    strncmp(o.to, "unix:", 5) != 0)
-		return options_wrong(
-			&usage, "--to takes machine, file:PATH or unix:PATH, not \"%s\"", o.to);
-	if (!strncmp(o.to, "unix:", 5) && (o.times > 1 || o.abort_at))
+	    !migrate_is_peer(o.to))
+		return options_wrong(&usage,
+				     "--to takes machine, file:PATH, unix:PATH or tcp:HOST:PORT, "
+				     "not \"%s\"",
+				     o.to);
+	if (migrate_is_peer(o.to) && (o.times > 1 || o.abort_at))
 		return options_wrong(&usage, "to another process it moves once: no --times, no "
 					     "--abort-at");
 	if (o.when && (!*o.when || strlen(o.when) >= WHEN_MAX))
@@ -460,7 +448,7 @@ int verb_migrate(int argc, char **argv)
 	o.sandbox = (enum sandbox_mode)sandbox;
 	m->o = o;
 	m->file = m->peer = -1;
-	m->places = o.from || !strncmp(o.to, "unix:", 5) ? 1 : MIGRATE_PLACES;
+	m->places = o.from || migrate_is_peer(o.to) ? 1 : MIGRATE_PLACES;
 	m->outcome = -1;
 	m->began = now();
 	signal(SIGPIPE, SIG_IGN);

@@ -47,6 +47,7 @@ struct tdx_mig_channel {
  * is sent is not answered; `out` -1: what is received is not. The same for both: a socket. */
 struct tdx_mig_fds {
 	int in, out;
+	unsigned patience; /* seconds without a byte after which it is -ETIMEDOUT; 0: for ever */
 };
 void tdx_mig_channel_of(const struct tdx_mig_fds *fds, struct tdx_mig_channel *out);
 

@@ -22,15 +22,27 @@ static ssize_t put(int fd, const uint8_t *p, size_t len)
 	return n < 0 && errno == ENOTSOCK ? write(fd, p, len < PIPE_BUF ? len : PIPE_BUF) : n;
 }
 
+/* Until one of them is ready, as long as there is patience. */
+static int wait_for(const struct tdx_mig_fds *fds, struct pollfd *p, nfds_t n)
+{
+	const int ms = fds->patience ? (int)(fds->patience % (INT_MAX / 1000)) * 1000 : -1;
+	int ready;
+
+	while ((ready = poll(p, n, ms)) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return ready ? 0 : -ETIMEDOUT;
+}
+
 /* Until there is room. Who speaks instead of listening has given up. */
 static int wait_for_room(const struct tdx_mig_fds *fds)
 {
 	struct pollfd p[2] = {{.fd = fds->out, .events = POLLOUT},
 			      {.fd = fds->in, .events = POLLIN}};
+	const int err = wait_for(fds, p, 2);
 
-	while (poll(p, 2, -1) < 0)
-		if (errno != EINTR)
-			return -errno;
+	if (err)
+		return err;
 	return !p[0].revents && p[1].revents ? -ECONNABORTED : 0;
 }
 
@@ -60,8 +72,12 @@ static int fd_recv(void *arg, void *buf, size_t len)
 	uint8_t *p = buf;
 
 	while (len) {
-		ssize_t n = read(fds_of(arg)->in, p, len);
+		struct pollfd ready = {.fd = fds_of(arg)->in, .events = POLLIN};
+		int err = fds_of(arg)->patience ? wait_for(fds_of(arg), &ready, 1) : 0;
+		ssize_t n = err ? 0 : read(fds_of(arg)->in, p, len);
 
+		if (err)
+			return err;
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
