@@ -3,7 +3,7 @@
  * there processors make the calls of the file again and again, in any order, with registers, lists
  * and bundles changed, interrupts and a lack of entropy in between. The module must not break: it
  * does not stop, its statuses are the ABI's, its invariants hold, a refused call has changed
- * nothing of any TD but of one that it was importing.
+ * nothing of any TD but of one that it was importing, or whose export it was to begin.
  *
  * fuzz_migration --calls N [--seed N] [--a-start N] VECTOR.. */
 #include <stdio.h>
@@ -65,13 +65,14 @@ static bool is_migration(uint64_t leaf)
 	return leaf >= TDH_EXPORT_ABORT && leaf <= TDH_MIG_STREAM_CREATE;
 }
 
-/* What fails there may be the end of the TD that is imported: it is told so in its state. */
-static bool is_import(uint64_t leaf)
+/* What fails there may be the end of the TD that is imported: it is told so in its state. And the
+ * keys of an export's session are used once, whatever becomes of the session. */
+static bool may_change(uint64_t leaf)
 {
-	return leaf == TDH_IMPORT_ABORT || leaf == TDH_IMPORT_END || leaf == TDH_IMPORT_COMMIT ||
-	       leaf == TDH_IMPORT_MEM || leaf == TDH_IMPORT_TRACK ||
-	       leaf == TDH_IMPORT_STATE_IMMUTABLE || leaf == TDH_IMPORT_STATE_TD ||
-	       leaf == TDH_IMPORT_STATE_VP;
+	return leaf == TDH_EXPORT_STATE_IMMUTABLE || leaf == TDH_IMPORT_ABORT ||
+	       leaf == TDH_IMPORT_END || leaf == TDH_IMPORT_COMMIT || leaf == TDH_IMPORT_MEM ||
+	       leaf == TDH_IMPORT_TRACK || leaf == TDH_IMPORT_STATE_IMMUTABLE ||
+	       leaf == TDH_IMPORT_STATE_TD || leaf == TDH_IMPORT_STATE_VP;
 }
 
 /* The vectors have their buffers where the first TDMR's PAMT is, which nobody uses there; here it
@@ -243,7 +244,7 @@ static bool call(struct fuzz *f)
 	session_before(f->session, &f->p, random_next(&f->rng));
 	if (module_seamcall(f->p.mod, s->lp, &out) == MODULE_SHUTDOWN)
 		return broken(f, "a fatal error of the module", &in);
-	if (!is_import(tdx_rax_leaf(in.rax)))
+	if (!may_change(tdx_rax_leaf(in.rax)))
 		session_after(f->session, out.rax, 0);
 	if (session_violation(f->session))
 		return broken(f, session_violation(f->session), &in);

@@ -7,6 +7,8 @@
 #include <swtdx/seamldr.h>
 #include <swtdx/structs.h>
 
+#include "abi/features.h"
+#include "abi/metadata.h"
 #include "machine/seam.h"
 
 enum {
@@ -66,9 +68,9 @@ static uint64_t call(struct rig *r, unsigned cpu, uint64_t rax, uint64_t rcx)
 	return regs.rax;
 }
 
-static void install(struct rig *r, unsigned scenario)
+static void install(struct rig *r, unsigned scenario, const char *profile)
 {
-	const struct tdx_module_image_config cfg = {.module_hv = 1};
+	const struct tdx_module_image_config cfg = {.module_hv = 1, .profile = profile};
 	struct tdx_seamldr_params p = {.scenario = scenario,
 				       .sigstruct_pa = IMAGE + 0x1000,
 				       .num_module_pages = 1,
@@ -89,10 +91,10 @@ static void start(struct rig *r)
 		assert_int_equal(call(r, i, TDH_SYS_LP_INIT, 0), TDX_SUCCESS);
 }
 
-static void update(struct rig *r)
+static void update(struct rig *r, const char *profile)
 {
 	assert_int_equal(call(r, 1, TDH_SYS_SHUTDOWN, 1), TDX_SUCCESS);
-	install(r, TDX_SEAMLDR_UPDATE);
+	install(r, TDX_SEAMLDR_UPDATE, profile);
 	start(r);
 	assert_int_equal(call(r, 1, TDH_SYS_UPDATE, 0), TDX_SUCCESS);
 }
@@ -112,7 +114,7 @@ static void a_td_lives_through_updates(void **state)
 	for (unsigned turn = 0; turn < TURNS; turn++) {
 		assert_int_equal(rig_run(&r, 0, (int)(turn % 2)), 0);
 		rig_check_module(&r);
-		update(&r);
+		update(&r, NULL);
 		rig_check_module(&r);
 	}
 	assert_int_equal(g.turns, TURNS);
@@ -125,6 +127,43 @@ static void a_td_lives_through_updates(void **state)
 	tdx_vm_destroy(r.vm);
 	r.vm = NULL;
 	assert_int_equal(rig_memory(&r).quarantined_pages, 0);
+	rig_off(&r);
+}
+
+static uint64_t sys_field(struct rig *r, enum md_sys_field field)
+{
+	struct tdx_regs regs = {.rax = TDH_SYS_RD, .rdx = md_sys.row[field].id};
+
+	r->cpu[0]->ops->seamcall(r->cpu[0], &regs);
+	assert_int_equal(regs.rax, TDX_SUCCESS);
+	return regs.r8;
+}
+
+/* Back to a module without NO_RBP_MOD, and forth: each says so, and the old one refuses TDs that
+ * want it. */
+static void an_image_names_the_version_that_comes(void **state)
+{
+	static struct guest g;
+	const struct rig_options o = {.guest = count, .arg = &g};
+	struct tdx_vm_params p;
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	update(&r, "1.5.05");
+	assert_int_equal(sys_field(&r, MD_SYS_UPDATE_VERSION), 5);
+	assert_int_equal(sys_field(&r, MD_SYS_TDX_FEATURES0) & TDX_FEATURE_NO_RBP_MOD, 0);
+	assert_int_equal(sys_field(&r, MD_SYS_CONFIG_FLAGS_FIXED0) & TDX_CONFIG_NO_RBP_MOD, 0);
+	p = rig_params(&r);
+	assert_int_equal(tdx_vm_new(r.vmm, &r.vm), 0);
+	assert_int_equal(tdx_vm_init(r.vm, &p), -EINVAL);
+	tdx_vm_destroy(r.vm);
+	r.vm = NULL;
+	update(&r, "1.5.25");
+	assert_int_equal(sys_field(&r, MD_SYS_UPDATE_VERSION), 25);
+	assert_true(sys_field(&r, MD_SYS_TDX_FEATURES0) & TDX_FEATURE_NO_RBP_MOD);
+	rig_vm(&r, 1);
+	assert_int_equal(rig_run(&r, 0, 0), 0);
 	rig_off(&r);
 }
 
@@ -141,7 +180,7 @@ static void a_module_from_scratch_knows_no_td(void **state)
 	rig_on(&r, &o);
 	rig_vm(&r, 1);
 	assert_int_equal(rig_run(&r, 0, 0), 0);
-	install(&r, TDX_SEAMLDR_LOAD);
+	install(&r, TDX_SEAMLDR_LOAD, NULL);
 	assert_int_equal(call(&r, 0, TDH_VP_ENTER, 0), TDX_SYS_NOT_READY);
 	assert_int_equal(system_pages(r.model->sys, (uint64_t[16]){0}), 0);
 	start(&r);
@@ -153,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_td_lives_through_updates),
+		cmocka_unit_test(an_image_names_the_version_that_comes),
 		cmocka_unit_test(a_module_from_scratch_knows_no_td),
 	};
 

@@ -34,7 +34,8 @@ static const struct fidelity_note fidelity_notes[] = {
 
 static const char *const fidelity_general[] = {
 	"Module version 1.5.25 is modelled; the profile 1.5.01 (--profile) differs from it only in "
-	"the lock mode of a zero-step suspect.",
+	"the lock mode of a zero-step suspect, 1.5.05 in its version and in NO_RBP_MOD, which it "
+	"lacks. What module 2.0 adds is absent: TDX Connect (TDX_IO), APX, TDH.SYS.DISABLE.",
 	"The P-SEAMLDR answers INFO, INSTALL, SHUTDOWN, SEAMINFO and CLEANUP in the order of "
 	"Intel's "
 	"published source (2.0), but for its own entropy and self checks. It takes images that are "

@@ -7,6 +7,7 @@
 #include "module/handoff.h"
 #include "module/metadata.h"
 #include "module/page.h"
+#include "module/profile.h"
 #include "module/version.h"
 
 enum {
@@ -76,7 +77,7 @@ uint64_t md_sys_value(const struct md *md, const struct md_field *f, uint64_t id
 	case MD_SYS_MAJOR_VERSION:
 		return MODULE_MAJOR_VERSION;
 	case MD_SYS_UPDATE_VERSION:
-		return MODULE_UPDATE_VERSION;
+		return mod->profile->update_version;
 	case MD_SYS_INTERNAL_VERSION:
 		return MODULE_INTERNAL_VERSION;
 	case MD_SYS_MODULE_HV:
@@ -98,7 +99,7 @@ uint64_t md_sys_value(const struct md *md, const struct md_field *f, uint64_t id
 	case MD_SYS_NUM_TDX_FEATURES:
 		return 1;
 	case MD_SYS_TDX_FEATURES0:
-		return MODULE_FEATURES0;
+		return MODULE_FEATURES0 & ~mod->profile->features_absent;
 	case MD_SYS_NUM_CMRS:
 		return CMR_ENTRIES;
 	case MD_SYS_CMR_BASE:

@@ -5,21 +5,38 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <swtdx/structs.h>
+
 #include "module/internal.h"
+#include "module/version.h"
 
 const struct module_profile module_profile_default = {
 	.name = "1.5.25",
 	.what = "the default",
 	.zero_step_tree = LOCK_SHARED,
+	.update_version = MODULE_UPDATE_VERSION,
+};
+
+/* The last without CONFIG_FLAGS.NO_RBP_MOD: its calls of TDs give the host's RBP away, for which
+ * Linux refuses it. */
+static const struct module_profile profile_1_5_05 = {
+	.name = "1.5.05",
+	.what = "no NO_RBP_MOD: a TD's exit leaves the host's RBP to the TD",
+	.zero_step_tree = LOCK_SHARED,
+	.update_version = 5,
+	.features_absent = TDX_FEATURE_NO_RBP_MOD,
+	.config_flags_absent = TDX_CONFIG_NO_RBP_MOD,
 };
 
 static const struct module_profile profile_1_5_01 = {
 	.name = "1.5.01",
 	.what = "TDH.VP.ENTER takes the S-EPT tree exclusively when zero-stepping is suspected",
 	.zero_step_tree = LOCK_EXCLUSIVE,
+	.update_version = MODULE_UPDATE_VERSION, /* in the locks alone it is another one */
 };
 
-static const struct module_profile *const profiles[] = {&module_profile_default, &profile_1_5_01};
+static const struct module_profile *const profiles[] = {&module_profile_default, &profile_1_5_05,
+							&profile_1_5_01};
 
 const struct module_profile *module_profile_at(unsigned n)
 {

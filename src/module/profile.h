@@ -14,6 +14,9 @@ struct module_profile {
 	/* TDH.VP.ENTER of a vCPU suspected of zero-stepping: how it takes the S-EPT tree.
 	 * Exclusive, it conflicts with every other use of the tree; shared, with removals only. */
 	enum lock_mode zero_step_tree;
+	unsigned update_version; /* 1.5.n */
+	/* Bits of TDX_FEATURES0, and of CONFIG_FLAGS, that it does not have yet. */
+	uint64_t features_absent, config_flags_absent;
 };
 
 extern const struct module_profile module_profile_default;

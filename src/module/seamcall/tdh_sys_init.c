@@ -4,6 +4,7 @@
  * Locks: the module, exclusive. State: pending; a failure leaves it so. */
 #include "machine/seam.h"
 #include "module/leaves.h"
+#include "module/profile.h"
 #include "module/sys.h"
 #include "module/transition.h"
 #include "module/version.h"
@@ -89,7 +90,7 @@ static void commit(struct module *mod)
 
 	mod->attributes_fixed0 = ATTRIBUTES_ALLOWED | (mod->plat.lass ? ATTRIBUTE_LASS : 0);
 	mod->attributes_fixed1 = 0;
-	mod->config_flags_fixed0 = CONFIG_FLAGS_KNOWN;
+	mod->config_flags_fixed0 = CONFIG_FLAGS_KNOWN & ~mod->profile->config_flags_absent;
 	mod->config_flags_fixed1 = 0;
 	mod->module_hv = seam->module_hv;
 	mod->min_update_hv = seam->min_update_hv;

@@ -5,6 +5,7 @@
  * says in R9 which features it wants to rely on. */
 #include "module/handoff.h"
 #include "module/leaves.h"
+#include "module/profile.h"
 #include "module/sys.h"
 #include "module/version.h"
 
@@ -21,7 +22,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_sys_update_in *i
 	/* the version after the state: 09-leaf-version.vec */
 	if (in->version > tx->leaf->max_version)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
-	if (in->version && in->features & ~MODULE_FEATURES0)
+	if (in->version && in->features & ~(MODULE_FEATURES0 & ~tx->mod->profile->features_absent))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R9);
 	if (in->version && in->zero)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R10);
