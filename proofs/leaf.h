@@ -21,6 +21,7 @@
 #include "module/internal.h"
 #include "module/mig.h"
 #include "module/pamt.h"
+#include "module/profile.h"
 #include "module/vmcs.h"
 
 enum { PROOF_ENTRIES = 8 };
@@ -518,6 +519,8 @@ static struct tx *any_call(bool guest)
 	static struct machine_platform platform;
 	static struct module module;
 	static struct lp lp_of_call;
+	static struct module_profile profile;
+	static uint64_t seam[MACHINE_SEAM_DATA / sizeof(uint64_t)];
 	struct module *mod = &module;
 	struct lp *lp = &lp_of_call;
 
@@ -526,6 +529,7 @@ static struct tx *any_call(bool guest)
 	any_of(platform);
 	m.cfg.platform = &platform;
 	m.cfg.lps = 1;
+	m.seam_data = seam;
 	any_of(mod->sys_state);
 	any_of(mod->global_lock);
 	any_of(mod->kot_lock);
@@ -543,7 +547,8 @@ static struct tx *any_call(bool guest)
 	any_of(mod->kot[2]);
 	any_of(mod->kot[3]);
 	mod->m = &m;
-	mod->profile = NULL;
+	any_of(profile);
+	mod->profile = &profile;
 	hw.m = &m;
 	lp->mod = mod;
 	lp->hw = &hw;
