@@ -3,7 +3,7 @@
  * there processors make the calls of the file again and again, in any order, with registers, lists
  * and bundles changed, interrupts and a lack of entropy in between. The module must not break: it
  * does not stop, its statuses are the ABI's, its invariants hold, a refused call has changed
- * nothing of any TD but of one that it was importing, or whose export it was to begin.
+ * nothing of any TD, but for calls that may fail after they have done something.
  *
  * fuzz_migration --calls N [--seed N] [--a-start N] VECTOR.. */
 #include <stdio.h>
@@ -65,14 +65,25 @@ static bool is_migration(uint64_t leaf)
 	return leaf >= TDH_EXPORT_ABORT && leaf <= TDH_MIG_STREAM_CREATE;
 }
 
-/* What fails there may be the end of the TD that is imported: it is told so in its state. And the
- * keys of an export's session are used once, whatever becomes of the session. */
+/* Calls that may fail after they have done something. What is imported may be the end of its TD,
+ * which is told so in its state; the keys of an export's session are used once, whatever becomes of
+ * it; of a list the entries before the one that is refused are done; a token is read into the
+ * stream's page before it is judged. */
 static bool may_change(uint64_t leaf)
 {
-	return leaf == TDH_EXPORT_STATE_IMMUTABLE || leaf == TDH_IMPORT_ABORT ||
-	       leaf == TDH_IMPORT_END || leaf == TDH_IMPORT_COMMIT || leaf == TDH_IMPORT_MEM ||
-	       leaf == TDH_IMPORT_TRACK || leaf == TDH_IMPORT_STATE_IMMUTABLE ||
-	       leaf == TDH_IMPORT_STATE_TD || leaf == TDH_IMPORT_STATE_VP;
+	switch (leaf) {
+	case TDH_EXPORT_ABORT:
+	case TDH_EXPORT_BLOCKW:
+	case TDH_EXPORT_MEM:
+	case TDH_EXPORT_RESTORE:
+	case TDH_EXPORT_STATE_IMMUTABLE:
+		return true;
+	default:
+		return leaf == TDH_IMPORT_ABORT || leaf == TDH_IMPORT_END ||
+		       leaf == TDH_IMPORT_COMMIT || leaf == TDH_IMPORT_MEM ||
+		       leaf == TDH_IMPORT_TRACK || leaf == TDH_IMPORT_STATE_IMMUTABLE ||
+		       leaf == TDH_IMPORT_STATE_TD || leaf == TDH_IMPORT_STATE_VP;
+	}
 }
 
 /* The vectors have their buffers where the first TDMR's PAMT is, which nobody uses there; here it
