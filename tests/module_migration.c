@@ -266,6 +266,29 @@ static void no_changed_immutable_state_imports(void **state)
 					  {STATE_PAGE + 0x2000, PAGE_BITS, STEP}}});
 }
 
+/* The exporter had not said where its tree is: the host has not made one for it. */
+static void a_td_whose_import_failed_has_an_empty_tree(void **state)
+{
+	char *text = script(VECTORS "/14-mig-good.vec");
+	struct vec_step import;
+	struct player p;
+	char why[96];
+
+	play_until(&p, text, "TDH.IMPORT.STATE.IMMUTABLE", 0, &import);
+	flip(&p, MBMD_PA, 0);
+	refused(&p, &import, true, "MBMD", 0);
+	memset(machine_ptr(p.m, 0), 0xa5, TDX_PAGE_SIZE);
+	for (uint64_t gpa_ = 0; gpa_ < 0x200000; gpa_ += 0x1000) {
+		const struct tdx_status s = call(&p, TDH_MEM_PAGE_REMOVE, gpa_, TDR);
+
+		if (!tdx_is(s, TDX_EPT_WALK_FAILED) && !tdx_is(s, TDX_EPT_ENTRY_STATE_INCORRECT))
+			fail_msg("%s", tdx_status_format(s, why, sizeof(why)));
+	}
+	close_td(&p);
+	player_free(&p);
+	free(text);
+}
+
 static void no_changed_td_state_imports(void **state)
 {
 	no_changed_bundle_imports(&(struct bundle){
@@ -344,6 +367,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_changed_immutable_state_imports),
+		cmocka_unit_test(a_td_whose_import_failed_has_an_empty_tree),
 		cmocka_unit_test(no_changed_td_state_imports),
 		cmocka_unit_test(no_changed_vcpu_state_imports),
 		cmocka_unit_test(no_changed_memory_imports),
