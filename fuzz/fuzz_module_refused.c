@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A call that is refused changes nothing of the TD but its locks, and which processor a vCPU is
- * associated with: a call on a vCPU associates it before it asks its other questions, and Intel's
- * module leaves that as it is. */
+/* A call that is refused changes nothing of the TD but its locks, which processor a vCPU is
+ * associated with, and a hash that saves time: a call on a vCPU associates it before it asks its
+ * other questions, TDG.MR.REPORT hashes the TD before it looks at RCX, and Intel's module leaves
+ * both as they are. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +130,7 @@ void refused_before(struct actor *a, uint64_t tdr)
 		memcpy(s->content[i], machine_ptr(a->w->m, s->pages.page[i].pa), TDX_PAGE_SIZE);
 }
 
-static void without_locks(enum page_role role, uint8_t *page)
+static void without_what_may_change(enum page_role role, uint8_t *page)
 {
 	struct tdcs *tdcs = (struct tdcs *)page;
 	struct tdvps *vps = (struct tdvps *)page;
@@ -142,6 +143,8 @@ static void without_locks(enum page_role role, uint8_t *page)
 		tdcs->num_assoc_vcpus = 0;
 		/* going on with other operands ends what was interrupted, and is refused */
 		tdcs->mig_interrupted_count = 0;
+		tdcs->last_teeinfo_hash_valid = 0;
+		memset(tdcs->last_teeinfo_hash, 0, sizeof(tdcs->last_teeinfo_hash));
 		break;
 	case ROLE_TABLE:
 		for (unsigned i = 0; i < 512; i++)
@@ -195,8 +198,8 @@ void refused_after(struct actor *a, struct tdx_status status, uint64_t own_tdvpr
 		    !memcmp(s->content[i], now, TDX_PAGE_SIZE))
 			continue;
 		memcpy(is, now, sizeof(is));
-		without_locks(p->role, is);
-		without_locks(p->role, s->content[i]);
+		without_what_may_change(p->role, is);
+		without_what_may_change(p->role, s->content[i]);
 		if (memcmp(s->content[i], is, sizeof(is)))
 			complain(a, p, s->content[i], is);
 	}
