@@ -50,9 +50,9 @@ lint: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet libswtdx.so.0 tools/swtdx
 	@scripts/lint $(BUILD)
 
-# Which lines the tests execute, by folder.
+# Which lines and branches the tests execute, by folder.
 cover:
-	@scripts/setup build run test
+	@scripts/setup build run test cover
 	@scripts/cover
 
 # What a user waits for, beside its peers.

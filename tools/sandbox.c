@@ -25,7 +25,7 @@
 #endif
 #endif
 
-#if defined(SANITIZED) || defined(SWTDX_COVERAGE)
+#ifdef SANITIZED
 /* Their runtimes open files and make processes to the end. */
 struct sandbox sandbox_enter(enum sandbox_mode mode)
 {
