@@ -76,7 +76,15 @@ static uint64_t proved_strip(const struct machine *m, uint64_t pa)
 }
 #define machine_strip proved_strip
 
+#include "module/td.h"
 #include "module/tx.h"
+
+/* Whether vCPUs run in an epoch costs a sum over all counts: either. */
+#define tdr_running(tdr, epoch) ((void)(epoch), any_answer())
+/* A vCPU that joined the epoch is counted, as proofs/epoch.c has it. */
+static unsigned joined;
+#define td_join_epoch(tdr, lp, epoch)  (joined++)
+#define td_leave_epoch(tdr, lp, epoch) (joined--)
 
 /* --- locks --- */
 
@@ -161,6 +169,7 @@ void tx_unwind(struct tx *tx, unsigned mark)
 #undef mem_init_table
 #include "module/guest_memory.h"
 #include "module/pamt_split.h"
+#include "module/stepping.h"
 #include "module/transition.h"
 #include "module/vcpu.h"
 
@@ -232,6 +241,17 @@ struct tdx_status tx_vcpu(struct tx *tx, hpa_t pa, enum tdx_operand op, enum loc
 {
 	tx_map_tdcs(tx, td);
 	return tx_vp(tx, pa, op, mode, tdr_mode, vp, td);
+}
+
+/* The defence may look at the tree of the last fault. */
+enum stepping_verdict stepping_entry(struct tx *tx, const struct td *td, struct vp *vp,
+				     gpa_t *fault)
+{
+	enum stepping_verdict v;
+
+	any_of(*fault);
+	(void)locked(tx);
+	return v;
 }
 
 static void any_entry(struct sept_ref *ref)
@@ -536,6 +556,8 @@ static struct tx *any_call(bool guest)
 	any_of(mod->dynamic_pamt);
 	any_of(mod->num_tdmrs);
 	assume(mod->num_tdmrs <= 2);
+	any_of(mod->tdmr[0]);
+	any_of(mod->tdmr[1]);
 	any_of(mod->pkg_config_bitmap);
 	any_of(mod->num_init_lps);
 	any_of(mod->num_lps);
