@@ -138,6 +138,8 @@ static void run_to_end(struct rig *r)
 
 GUEST_CODE(vmx_off, LIDT "vmxoff\n" END);
 GUEST_CODE(vmxon_without_vmxe, LIDT "movq $0x202000, 0x206f00; vmxon 0x206f00\n" END);
+GUEST_CODE(vmptrld_before_vmxon,
+	   LIDT "mov %cr4, %rax; or $0x2000, %eax; mov %rax, %cr4; vmptrld 0x206f00\n" END);
 GUEST_CODE(seamcall_outside, LIDT ".byte 0x66, 0x0f, 0x01, 0xcf\n" END);
 
 static void expect_ud(const uint8_t *code, const uint8_t *end)
@@ -155,6 +157,7 @@ static void vmx_instructions_and_seamcall_are_undefined_outside_vmx_operation(vo
 	(void)state;
 	expect_ud(vmx_off, vmx_off_end);
 	expect_ud(vmxon_without_vmxe, vmxon_without_vmxe_end);
+	expect_ud(vmptrld_before_vmxon, vmptrld_before_vmxon_end);
 	expect_ud(seamcall_outside, seamcall_outside_end);
 }
 

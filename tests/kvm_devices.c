@@ -140,6 +140,17 @@ static void slots_of_a_guest_memfd_do_not_change(void **state)
 	m.guest_memfd_offset = 0x11000;
 	assert_int_equal(region(c, &m), 0);
 	close(other);
+	/* memory of another VM */
+	other = (int)client_word(c, c->sys, KVM_CREATE_VM, KVM_VM_TDX);
+	assert_true(other >= 0);
+	m.guest_memfd = (uint32_t)client_ioctl(c, other, KVM_CREATE_GUEST_MEMFD,
+					       &(struct kvm_guest_memfd){.size = 0x100000});
+	assert_true((int)m.guest_memfd >= 0);
+	m.r.slot = 2;
+	m.r.guest_phys_addr = 0x200000;
+	assert_int_equal(region(c, &m), -EINVAL);
+	close((int)m.guest_memfd);
+	close(other);
 }
 
 static void slots_and_attributes_may_come_before_the_td(void **state)
@@ -274,6 +285,9 @@ static void messages_find_their_vcpus(void **state)
 {
 	struct client *c = *state;
 	struct kvm_msi m = {.address_lo = 0xfee00000, .data = 0x40};
+	const struct kvm_route all = {
+		.gsi = 3, .type = KVM_ROUTE_MSI, .u.msi = {.address_lo = 0xfeeff000, .data = 0x41}};
+	struct kvm_irq_level l = {.irq = 3, .level = 1};
 
 	client_close_vm(c);
 	client_launch(c, 3);
@@ -287,6 +301,13 @@ static void messages_find_their_vcpus(void **state)
 	assert_int_equal(client_ioctl(c, c->vm, KVM_SIGNAL_MSI, &m), 1);
 	m.address_lo = 0xfeeff000; /* all */
 	assert_int_equal(client_ioctl(c, c->vm, KVM_SIGNAL_MSI, &m), 3);
+	/* a line that rises sends its message, one that falls none */
+	assert_int_equal(route(c, all, 1, 0), 0);
+	assert_int_equal(client_ioctl(c, c->vm, KVM_IRQ_LINE_STATUS, &l), 0);
+	assert_int_equal(l.status, 3);
+	l = (struct kvm_irq_level){.irq = 3, .level = 0};
+	assert_int_equal(client_ioctl(c, c->vm, KVM_IRQ_LINE_STATUS, &l), 0);
+	assert_int_equal(l.status, -1);
 	/* With 32-bit ids 0xff is one that nobody has. */
 	client_enable(c, KVM_CAP_X2APIC_API, 3);
 	assert_int_equal(client_ioctl(c, c->vm, KVM_SIGNAL_MSI, &m), -EPERM);

@@ -17,6 +17,7 @@
 #include <swtdx/leaf.h>
 #include <swtdx/status.h>
 
+#include "module/mig.h"
 #include "module/invariants.h"
 #include "module/pamt.h"
 #include "module/td_layout.h"
@@ -266,6 +267,33 @@ static void no_changed_immutable_state_imports(void **state)
 					  {STATE_PAGE + 0x2000, PAGE_BITS, STEP}}});
 }
 
+/* A session has the key that was made for it, the next one a new one; streams begin anew. */
+static void a_session_begins_with_keys_and_streams_of_its_own(void **state)
+{
+	char *text = script(VECTORS "/14-mig-good.vec");
+	struct vec_step import;
+	uint64_t key[4], *link;
+	struct tdcs *tdcs;
+	struct player p;
+	struct played d;
+
+	play_until(&p, text, "TDH.IMPORT.STATE.IMMUTABLE", 0, &import);
+	tdcs = tdcs_of(&p);
+	link = machine_ptr(
+		p.m, machine_strip(
+			     p.m, ((struct tdr *)machine_ptr(p.m, TDR))->tdcx_pa[TDCS_PAGE_MIGSC]));
+	/* as one that was aborted left the stream of backward messages */
+	*link |= MIG_LINK_INITIALIZED;
+	memcpy(key, tdcs->mig_enc_key, sizeof(key));
+	assert_true(player_step(&p, &import, &d));
+	must(tdx_status(d.regs.rax), "import");
+	assert_memory_equal(tdcs->mig_enc_working_key, key, sizeof(key));
+	assert_memory_not_equal(tdcs->mig_enc_key, key, sizeof(key));
+	assert_int_equal(*link & MIG_LINK_INITIALIZED, 0);
+	player_free(&p);
+	free(text);
+}
+
 /* The exporter had not said where its tree is: the host has not made one for it. */
 static void a_td_whose_import_failed_has_an_empty_tree(void **state)
 {
@@ -368,6 +396,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_changed_immutable_state_imports),
 		cmocka_unit_test(a_td_whose_import_failed_has_an_empty_tree),
+		cmocka_unit_test(a_session_begins_with_keys_and_streams_of_its_own),
 		cmocka_unit_test(no_changed_td_state_imports),
 		cmocka_unit_test(no_changed_vcpu_state_imports),
 		cmocka_unit_test(no_changed_memory_imports),

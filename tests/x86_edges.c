@@ -242,7 +242,7 @@ static const uint64_t more_descriptors[] = {
 	X(call_data, FAR("lcalll", "0x10"), 0, GP)                                                 \
 	X(jump_not_canonical,                                                                      \
 	  "movabs $0x800000000000, %rax; mov %rax, 0x200000; movw $8, 0x200008; "                  \
-	  ".byte 0x48; ljmpl *0x200000\n",                                                                \
+	  ".byte 0x48; ljmpl *0x200000\n",                                                         \
 	  0, GP)                                                                                   \
 	X(iret_nested, IRET_TO("0x100000", "0x08", "0x10"), NT, GP)                                \
 	X(iret_null_cs, IRET_TO("0x100000", "0", "0x10"), 0, GP)                                   \
