@@ -18,6 +18,7 @@
 #include "proofs/proof.h"
 
 #include "module/bundle.h"
+#include "module/gpa_list.h"
 #include "module/internal.h"
 #include "module/mig.h"
 #include "module/pamt.h"
@@ -399,6 +400,20 @@ struct tdx_status tx_shared(const struct tx *tx, hpa_t pa, uint64_t size, enum t
 	*ptr = any_answer() ? host : NULL;
 	return any_status();
 }
+
+#ifndef PROOF_REAL_GPA_LIST
+/* A list of GPAs, any part of it. */
+struct tdx_status gpa_list_operand(const struct tx *tx, uint64_t info, struct gpa_list *list)
+{
+	void *page;
+	struct tdx_status s = tx_shared(tx, hpa(info), TDX_PAGE_SIZE, TDX_OPERAND_ID_RCX, &page);
+
+	any_of(*list);
+	assume(list->first <= list->last && list->last < 512);
+	list->entry = page;
+	return s;
+}
+#endif
 
 struct tdx_status mig_page_operand(const struct tx *tx, uint64_t pa, enum tdx_operand op, void **at)
 {
