@@ -3,7 +3,7 @@
 BUILD   ?= build
 SWTDX   := $(BUILD)/tools/swtdx
 
-.PHONY: all help setup run host-kernel test lint cover bench bench-workloads stress fuzz prove mutants reproducible compilers fidelity locks explore kvm-requests kvm-selftests qemu install deb clean threads linux
+.PHONY: all help setup run host-kernel host-packaged test lint cover bench bench-workloads stress fuzz prove mutants reproducible compilers fidelity locks explore kvm-requests kvm-selftests qemu install deb clean threads linux
 
 # The library and the tools, in $(BUILD). Who waits at a terminal sees how far it is.
 all: $(BUILD)/build.ninja
@@ -30,6 +30,10 @@ run: all
 host-kernel:
 	@scripts/setup build kernel
 	@scripts/host-kernel "" $(LINUX)
+
+# Debian's newest packaged kernel, which boots as an ordinary host: for the test boot_host_backports.
+host-packaged:
+	@scripts/guest-kernel build/guest-backports trixie-backports
 
 # The five mailing-list threads on a real kernel, before and after (docs/threads-live.md).
 threads: all

@@ -18,17 +18,16 @@ enum { CALLERS = 4 };
  */
 static void trace_callers(struct host_calls *c, unsigned cpu, const struct board_chain *chain)
 {
-	const struct symbols *s = host_names(c->names);
 	char line[CALLERS * SYMBOL_TEXT + 16] = "#", text[SYMBOL_TEXT];
 	size_t len = 1;
 	unsigned named = 0;
 
 	for (unsigned i = 1; i < chain->n && named < CALLERS; i++) {
-		if (s && !symbols_is_code(s, chain->rip[i]))
+		if (!host_is_code(c->names, cpu, chain->rip[i]))
 			continue;
 		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s",
 					named++ ? " <- " : " called at ",
-					symbols_name(s, chain->rip[i], text));
+					host_name(c->names, cpu, chain->rip[i], text));
 	}
 	if (named)
 		trace_text(c->trace, cpu, line);
@@ -57,8 +56,9 @@ void host_seamcall(void *arg, unsigned cpu, const struct tdx_regs *in, const str
 {
 	struct board_chain chain = {0}, at = {0};
 	struct host_calls *c = arg;
-	const struct symbols *s;
 
+	if (!out)
+		host_names_look(c->names, cpu);
 	if (!out && c->trace) {
 		board_where(c->board, cpu, &chain);
 		trace_callers(c, cpu, &chain);
@@ -66,17 +66,15 @@ void host_seamcall(void *arg, unsigned cpu, const struct tdx_regs *in, const str
 	if (!out || !tdx_is_error((struct tdx_status){out->rax}))
 		return;
 	board_where(c->board, cpu, &chain);
-	s = host_names(c->names);
 	/* By who called: what is above differs from call to call. */
 	for (unsigned i = 0; i < chain.n && at.n < 3; i++)
-		if (!i || !s || symbols_is_code(s, chain.rip[i]))
+		if (!i || host_is_code(c->names, cpu, chain.rip[i]))
 			at.rip[at.n++] = chain.rip[i];
 	count_failure(c, cpu, tdx_rax_leaf(in->rax), out->rax, &at);
 }
 
 void host_show_failures(const struct host_calls *c)
 {
-	const struct symbols *s = host_names(c->names);
 	char status[TDX_STATUS_FORMAT_MAX], text[SYMBOL_TEXT];
 
 	for (unsigned i = 0; i < c->nfailures; i++) {
@@ -93,7 +91,7 @@ void host_show_failures(const struct host_calls *c)
 			f->times, f->cpus);
 		for (unsigned k = 0; k < f->at.n; k++)
 			fprintf(stderr, "%s%s", k ? " <- " : " at ",
-				symbols_name(s, f->at.rip[k], text));
+				host_name(c->names, 0, f->at.rip[k], text));
 		fprintf(stderr, "\n");
 	}
 }

@@ -9,75 +9,30 @@
 
 #include <swtdx/state.h>
 
-#include "tools/file.h"
-#include "tools/kallsyms.h"
-#include "tools/verbs.h"
+enum { GROUPS = 256 };
 
-enum { FILE_MAX = 1 << 30, GROUPS = 256 };
-
-int host_symbols(const char *file, const char *kernel, struct symbols **symbols)
-{
-	const char *why;
-	uint8_t *data;
-	size_t size;
-	int e;
-
-	*symbols = NULL;
-	if (!file && !kernel)
-		return VERB_OK;
-	e = file_read_whole(file ? file : kernel, FILE_MAX, &data, &size);
-	if (e)
-		return file_complain("host", file ? file : kernel, e);
-	*symbols = symbols_new(data, size, &why);
-	free(data);
-	if (*symbols || !file)
-		return VERB_OK;
-	fprintf(stderr, "swtdx host: %s: %s\n", file, why);
-	return VERB_DIFFERENCE;
-}
-
-/* Where a kernel that was not moved has its image: physical addresses from, and the linear one of
- * 0. */
-#define IMAGE	   0x1000000ull
-#define IMAGE_SIZE 0x8000000ull
-#define KERNEL_MAP 0xffffffff80000000ull
-
-const struct symbols *host_names(struct host_names *n)
-{
-	const uint8_t *image;
-
-	pthread_mutex_lock(&n->lock);
-	if (!n->symbols && !n->looked) {
-		image = board_ram(n->board, IMAGE, IMAGE_SIZE);
-		if (image)
-			n->symbols = kallsyms_find(image, IMAGE_SIZE, KERNEL_MAP + IMAGE);
-		n->looked = true;
-	}
-	pthread_mutex_unlock(&n->lock);
-	return n->symbols;
-}
-
-static void print_chain(const char *before, const struct symbols *s, const struct board_chain *c)
+static void print_chain(const char *before, struct host_names *n, unsigned cpu,
+			const struct board_chain *c)
 {
 	char text[SYMBOL_TEXT];
 
 	/* Of what looked like return addresses, those that are none: known with symbols only. */
 	for (unsigned i = 0; i < c->n; i++)
-		if (!i || !s || symbols_is_code(s, c->rip[i]))
+		if (!i || host_is_code(n, cpu, c->rip[i]))
 			fprintf(stderr, "%s%s", i ? " <- " : before,
-				symbols_name(s, c->rip[i], text));
+				host_name(n, cpu, c->rip[i], text));
 }
 
 void host_report(void *names, const struct board_report *r)
 {
-	const struct symbols *s = host_names(names);
+	struct host_names *n = names;
 
 	fflush(stdout);
 	if (!r->during[0]) {
 		fprintf(stderr, "\nhost: %s; missing: %s; used on processor %u", r->what, r->duty,
 			r->processor);
-		print_chain(" at ", s, &r->used);
-		print_chain("; the TD was entered at ", s, &r->gave);
+		print_chain(" at ", n, r->processor, &r->used);
+		print_chain("; the TD was entered at ", n, r->processor, &r->gave);
 		fprintf(stderr, " (simulated)\n");
 		return;
 	}
@@ -87,18 +42,17 @@ void host_report(void *names, const struct board_report *r)
 		fprintf(stderr, "\nhost: coherency: page 0x%" PRIx64 ": %s", r->page, r->what);
 	fprintf(stderr, "; missing: %s; used under KeyID %u by %s on processor %u", r->duty,
 		r->keyid, r->during, r->processor);
-	print_chain(" at ", s, &r->used);
+	print_chain(" at ", n, r->processor, &r->used);
 	fprintf(stderr, "; dirtied under KeyID %u by %s", r->old_keyid, r->dirtied_by);
 	if (strcmp(r->dirtied_by, "the host") == 0)
-		print_chain(" at ", s, &r->dirtied);
+		print_chain(" at ", n, r->processor, &r->dirtied);
 	else
-		print_chain(", given to the module at ", s, &r->gave);
+		print_chain(", given to the module at ", n, r->processor, &r->gave);
 	fprintf(stderr, " (simulated)\n");
 }
 
 void host_show_missing(struct host_names *n)
 {
-	const struct symbols *s = host_names(n);
 	static const char *const what[] = {
 		[BOARD_PORT] = "port",
 		[BOARD_RDMSR] = "read of MSR",
@@ -111,7 +65,7 @@ void host_show_missing(struct host_names *n)
 	for (unsigned i = 0; board_missing(n->board, i, &m); i++)
 		fprintf(stderr,
 			"host: not modelled: %s 0x%" PRIx64 ", %" PRIu64 " times, first at %s\n",
-			what[m.kind], m.number, m.times, symbols_name(s, m.rip, text));
+			what[m.kind], m.number, m.times, host_name(n, 0, m.rip, text));
 }
 
 /* --- what the module still owns --- */
@@ -165,7 +119,6 @@ static const char *type_name(int type)
 
 void host_show_owned(struct host_names *n)
 {
-	const struct symbols *s = host_names(n);
 	struct groups *g = calloc(1, sizeof(*g));
 	const uint64_t lines = board_stale_lines(n->board);
 
@@ -175,7 +128,7 @@ void host_show_owned(struct host_names *n)
 	for (unsigned i = 0; i < g->n; i++) {
 		fprintf(stderr, "host: the module still owns %" PRIu64 " pages (%s)",
 			g->group[i].pages, type_name(g->group[i].type));
-		print_chain(", given to it at ", s, &g->group[i].gave);
+		print_chain(", given to it at ", n, 0, &g->group[i].gave);
 		fprintf(stderr, "\n");
 	}
 	if (g->others)

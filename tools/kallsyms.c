@@ -226,10 +226,13 @@ static struct symbols *collect(const struct tables *t)
 
 		if (!len)
 			break;
-		if (expand(t, at, len, name) && is_function(name[0]) &&
-		    !symbols_add(s, address_of(t, i), name + 1)) {
-			symbols_free(s);
-			return NULL;
+		if (expand(t, at, len, name)) {
+			if (is_function(name[0]) && !symbols_add(s, address_of(t, i), name + 1)) {
+				symbols_free(s);
+				return NULL;
+			}
+			if (strcmp(name + 1, "modules") == 0)
+				symbols_set_modules(s, address_of(t, i));
 		}
 		at += len;
 	}

@@ -25,6 +25,7 @@ struct symbols {
 		uint64_t start, end;
 	} code[CODE_SECTIONS];
 	unsigned ncode;
+	uint64_t modules;
 };
 
 static bool within(uint64_t offset, uint64_t len, size_t size)
@@ -96,8 +97,12 @@ static void collect(struct symbols *s, const uint8_t *elf, size_t size, const El
 		Elf64_Sym sym;
 
 		memcpy(&sym, elf + table->sh_offset + at, sizeof(sym));
-		if (sym.st_name && sym.st_name < s->strings_size &&
-		    is_function(elf, size, eh, &sym))
+		if (!sym.st_name || sym.st_name >= s->strings_size)
+			continue;
+		if (ELF64_ST_TYPE(sym.st_info) == STT_OBJECT &&
+		    strcmp(s->strings + sym.st_name, "modules") == 0)
+			s->modules = sym.st_value;
+		if (is_function(elf, size, eh, &sym))
 			s->symbol[s->n++] = (struct symbol){sym.st_value, sym.st_name};
 	}
 	qsort(s->symbol, s->n, sizeof(s->symbol[0]), by_address);
@@ -205,6 +210,37 @@ bool symbols_ready(struct symbols *s)
 	return true;
 }
 
+void symbols_code(struct symbols *s, uint64_t start, uint64_t end)
+{
+	if (s->ncode == CODE_SECTIONS)
+		return;
+	s->code[s->ncode].start = start;
+	s->code[s->ncode++].end = end;
+}
+
+void symbols_move(struct symbols *s, uint64_t by)
+{
+	for (size_t i = 0; i < s->n; i++)
+		s->symbol[i].address += by;
+	for (unsigned i = 0; i < s->ncode; i++) {
+		s->code[i].start += by;
+		s->code[i].end += by;
+	}
+	if (s->modules)
+		s->modules += by;
+	qsort(s->symbol, s->n, sizeof(s->symbol[0]), by_address);
+}
+
+uint64_t symbols_modules(const struct symbols *s)
+{
+	return s->modules;
+}
+
+void symbols_set_modules(struct symbols *s, uint64_t address)
+{
+	s->modules = address;
+}
+
 void symbols_free(struct symbols *s)
 {
 	if (!s)
@@ -247,7 +283,7 @@ const char *symbols_name(const struct symbols *s, uint64_t address, char text[SY
 	const struct symbol *f = s && symbols_is_code(s, address) ? find(s, address) : NULL;
 
 	if (f && address - f->address < NEAR)
-		snprintf(text, SYMBOL_TEXT, "%.70s+0x%" PRIx64, s->strings + f->name,
+		snprintf(text, SYMBOL_TEXT, "%.60s+0x%" PRIx64, s->strings + f->name,
 			 address - f->address);
 	else
 		snprintf(text, SYMBOL_TEXT, "0x%" PRIx64, address);

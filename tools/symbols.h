@@ -19,6 +19,13 @@ struct symbols *symbols_new(const uint8_t *elf, size_t size, const char **why);
 struct symbols *symbols_empty(void);
 bool symbols_add(struct symbols *s, uint64_t address, const char *name);
 bool symbols_ready(struct symbols *s);
+/* Code is from there to there, too. */
+void symbols_code(struct symbols *s, uint64_t start, uint64_t end);
+/* The kernel is so far above where it was linked. */
+void symbols_move(struct symbols *s, uint64_t by);
+/* Where Linux has its list of modules, `modules`; 0: not known. */
+uint64_t symbols_modules(const struct symbols *s);
+void symbols_set_modules(struct symbols *s, uint64_t address);
 void symbols_free(struct symbols *s);
 /* From the first function to the end of the last section with code. */
 void symbols_range(const struct symbols *s, uint64_t *start, uint64_t *end);

@@ -452,13 +452,11 @@ int verb_host(int argc, char **argv)
 				     HOST_TEXT_MAX);
 	if (h.snapshot.key_file && !h.snapshot.file && !h.snapshot.resume)
 		return options_wrong(&usage, "--snapshot-key is for --snapshot and --resume");
-	pthread_mutex_init(&h.names.lock, NULL);
-	end = host_snapshot_start(&h.snapshot);
+	end = host_names_start(&h.names, h.symbols_file, h.kernel);
 	if (end == VERB_OK)
-		end = host_symbols(h.symbols_file, h.kernel, &h.names.symbols);
+		end = host_snapshot_start(&h.snapshot);
 	if (end == VERB_OK)
 		end = run(&h);
-	symbols_free(h.names.symbols);
-	pthread_mutex_destroy(&h.names.lock);
+	host_names_end(&h.names);
 	return end;
 }

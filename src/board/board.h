@@ -173,7 +173,8 @@ uint64_t board_instructions(const struct board *b);
  */
 uint64_t board_differences(const struct board *b, uint64_t *compared, const char **first);
 
-/* The kernel's code: what a return address is. Without this, the range where Linux has it. */
+/* The kernel's code: what a return address is, beside modules. Without this, the range where Linux
+ * has it. Any thread. */
 void board_set_text(struct board *b, uint64_t start, uint64_t end);
 /* Coherency faults, and late write-backs that came of those reported. */
 uint64_t board_reports(const struct board *b);

@@ -6,8 +6,9 @@
 enum { WORDS = 64 };
 
 /* Where Linux has its code and its modules. */
-#define TEXT_START 0xffffffff80000000ull
-#define TEXT_END   0xffffffffff000000ull
+#define TEXT_START    0xffffffff80000000ull
+#define TEXT_END      0xffffffffff000000ull
+#define MODULES_START 0xffffffffa0000000ull
 
 void board_set_text(struct board *b, uint64_t start, uint64_t end)
 {
@@ -17,8 +18,12 @@ void board_set_text(struct board *b, uint64_t start, uint64_t end)
 
 static bool is_text(const struct board *b, uint64_t v)
 {
-	return b->text_end ? v >= b->text_start && v < b->text_end
-			   : v >= TEXT_START && v < TEXT_END;
+	const uint64_t end = atomic_load_explicit(&b->text_end, memory_order_relaxed);
+
+	if (!end)
+		return v >= TEXT_START && v < TEXT_END;
+	return (v >= atomic_load_explicit(&b->text_start, memory_order_relaxed) && v < end) ||
+	       (v >= MODULES_START && v < TEXT_END);
 }
 
 void board_chain(struct board_cpu *c, struct board_chain *chain)

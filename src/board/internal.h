@@ -120,8 +120,8 @@ struct board {
 	struct x86_code *code;
 	struct timers *timers;
 	uint64_t rsdp;
-	unsigned per_package, core_shift; /* processors, and bits for them in an APIC id */
-	uint64_t text_start, text_end;	  /* of the kernel; 0: not known */
+	unsigned per_package, core_shift;      /* processors, and bits for them in an APIC id */
+	_Atomic uint64_t text_start, text_end; /* of the kernel; 0: not known */
 
 	struct turns turns;
 	struct rest rest;
