@@ -77,14 +77,18 @@ static void pass(struct board_cpu *c)
 	wait_for_turn(c);
 }
 
+/* What a processor waits for is said in its own turn: who has another's looks at it. */
 void board_turn_until(struct board_cpu *c, bool (*ready)(const struct board_cpu *c))
 {
+	struct board *b = c->board;
+
+	wait_for_turn(c);
+	if (atomic_load(&b->ended))
+		return;
 	c->ready = ready;
-	if (c->board->turns.holder == c->id)
-		pass(c);
-	else
-		wait_for_turn(c);
-	c->ready = NULL;
+	pass(c);
+	if (!atomic_load(&b->ended))
+		c->ready = NULL;
 }
 
 void board_turn(struct board_cpu *c, uint64_t instructions, bool gives_way)

@@ -9,10 +9,11 @@ void td_update_cpuid_flags(struct tdcs *tdcs, const struct tdcs_ext *ext)
 {
 	const struct tdcs_cpuid_value *c1 = &tdcs->cpuid_values[cpuid_row(1, CPUID_ANY_SUBLEAF)];
 	const struct tdcs_cpuid_value *c7 = &tdcs->cpuid_values[cpuid_row(7, 0)];
-	const bool reduce = tdcs->td_ctls & TDX_TD_CTLS_REDUCE_VE;
+	const bool reduce = tdcs_td_ctls(tdcs) & TDX_TD_CTLS_REDUCE_VE;
 	/* what the guest handles; everything, for one that did not ask for fewer #VEs */
-	const uint64_t pv = reduce ? ext->feature_paravirt_ctls : ~0ull;
-	struct tdcs_cpuid_flags *f = &tdcs->cpuid_flags;
+	const uint64_t pv =
+		reduce ? __atomic_load_n(&ext->feature_paravirt_ctls, __ATOMIC_RELAXED) : ~0ull;
+	struct tdcs_cpuid_flags flags = tdcs_cpuid_flags(tdcs), *f = &flags;
 
 	f->dca = c1->ecx & CPUID_BIT(ECX, DCA) && pv & PARAVIRT_DCA;
 	f->tsc_deadline = c1->ecx & CPUID_BIT(ECX, TSC_DEADLINE) && pv & PARAVIRT_TSC_DEADLINE;
@@ -28,4 +29,5 @@ void td_update_cpuid_flags(struct tdcs *tdcs, const struct tdcs_ext *ext)
 	f->pconfig = c7->edx & CPUID_BIT(EDX, PCONFIG) && pv & PARAVIRT_PCONFIG;
 	f->no_core_capabilities = reduce && !(c7->edx & CPUID_BIT(EDX, CORE_CAPABILITIES) &&
 					      pv & PARAVIRT_CORE_CAPABILITIES);
+	tdcs_set_cpuid_flags(tdcs, f);
 }

@@ -51,8 +51,8 @@ static uint32_t last_ext_leaf(const struct lp *lp)
 static void leaf_1(struct query *q)
 {
 	const struct lp *lp = q->lp;
-	const struct tdcs_cpuid_flags *f = &lp->tdcs->cpuid_flags;
-	bool topology = (lp->tdcs->td_ctls & TDX_TD_CTLS_ENUM_TOPOLOGY) != 0;
+	const struct tdcs_cpuid_flags flags = tdcs_cpuid_flags(lp->tdcs), *f = &flags;
+	bool topology = (tdcs_td_ctls(lp->tdcs) & TDX_TD_CTLS_ENUM_TOPOLOGY) != 0;
 	uint32_t id = topology ? x2apic_id(lp) : lp->vps->vcpu_index;
 
 	q->v.ebx = (q->v.ebx & 0x00ffffffu) | id << 24;
@@ -82,7 +82,7 @@ static void leaf_4(struct query *q)
 static void leaf_7(struct query *q)
 {
 	const struct lp *lp = q->lp;
-	const struct tdcs_cpuid_flags *f = &lp->tdcs->cpuid_flags;
+	const struct tdcs_cpuid_flags flags = tdcs_cpuid_flags(lp->tdcs), *f = &flags;
 
 	set_bit(&q->v.ebx, CPUID_BIT(EBX, RDT_A), f->rdt_a);
 	set_bit(&q->v.ebx, CPUID_BIT(EBX, RDT_M), f->rdt_m);
@@ -111,14 +111,14 @@ static uint32_t xsave_size(const struct query *q)
 static bool complete(struct query *q)
 {
 	const struct tdcs *tdcs = q->lp->tdcs;
-	const struct tdcs_cpuid_flags *f = &tdcs->cpuid_flags;
+	const struct tdcs_cpuid_flags flags = tdcs_cpuid_flags(tdcs), *f = &flags;
 
 	switch (q->leaf) {
 	case 0x1:
 		leaf_1(q);
 		break;
 	case 0x2:
-		return (tdcs->td_ctls & TDX_TD_CTLS_VIRT_CPUID2) != 0;
+		return (tdcs_td_ctls(tdcs) & TDX_TD_CTLS_VIRT_CPUID2) != 0;
 	case 0x4:
 		leaf_4(q);
 		break;
@@ -140,7 +140,7 @@ static bool complete(struct query *q)
 	case 0xb:
 	case 0x1f:
 		q->v.edx = x2apic_id(q->lp);
-		return (tdcs->td_ctls & TDX_TD_CTLS_ENUM_TOPOLOGY) != 0;
+		return (tdcs_td_ctls(tdcs) & TDX_TD_CTLS_ENUM_TOPOLOGY) != 0;
 	case 0xd:
 		if (q->subleaf <= 1)
 			q->v.ebx = xsave_size(q);
@@ -220,7 +220,7 @@ void exit_cpuid(struct lp *lp)
 		.lp = lp,
 		.leaf = (uint32_t)regs->rax,
 		.subleaf = (uint32_t)regs->rcx,
-		.reduce_ve = (lp->tdcs->td_ctls & TDX_TD_CTLS_REDUCE_VE) != 0,
+		.reduce_ve = (tdcs_td_ctls(lp->tdcs) & TDX_TD_CTLS_REDUCE_VE) != 0,
 	};
 
 	if (q.leaf >= CPUID_RESERVED_FIRST && q.leaf <= CPUID_RESERVED_LAST) {

@@ -82,11 +82,11 @@ static enum outcome write_cr4(struct lp *lp, uint64_t value)
 		return REFUSED;
 	if (value & CR4_CET && !(vmcs_read(vmcs, VMCS_GUEST_CR0) & CR0_WP))
 		return REFUSED;
-	if (lp->vps->curr_vm != 0 || !(tdcs->td_ctls & TDX_TD_CTLS_REDUCE_VE))
+	if (lp->vps->curr_vm != 0 || !(tdcs_td_ctls(tdcs) & TDX_TD_CTLS_REDUCE_VE))
 		return value & CR4_MCE ? NOT_FOR_TDS : VE_TO_HOST;
 	/* the guest sees its own CR4.MCE; the real one stays set */
 	shadow = vmcs_read(vmcs, VMCS_CR4_READ_SHADOW);
-	if (tdcs->cpuid_flags.no_mce && !(shadow & CR4_MCE) && value & CR4_MCE)
+	if (tdcs_cpuid_flags(tdcs).no_mce && !(shadow & CR4_MCE) && value & CR4_MCE)
 		return REFUSED;
 	vmcs_write(vmcs, VMCS_CR4_READ_SHADOW, (shadow & ~CR4_MCE) | (value & CR4_MCE));
 	return WRITTEN;

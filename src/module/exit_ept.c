@@ -72,7 +72,7 @@ void exit_ept_violation(struct tx *tx)
 	}
 	if (!td_gpa_is_shared(lp->tdcs, page)) {
 		if (waits_for_accept(tx, page)) {
-			if (!(lp->tdcs->td_ctls & TDX_TD_CTLS_PENDING_VE_DISABLE)) {
+			if (!(tdcs_td_ctls(lp->tdcs) & TDX_TD_CTLS_PENDING_VE_DISABLE)) {
 				guest_inject_ve(lp, e->reason, e->qualification, e->gpa, e->gla,
 						VE_PENDING);
 				return;

@@ -107,7 +107,7 @@ enum msr_result guest_read_msr(const struct lp *lp, uint32_t msr, uint64_t *valu
 		*value = lp->tdcs->virt_msrs.arch_capabilities;
 		return MSR_DONE;
 	case MSR_X2APIC_APICID:
-		if (!(lp->tdcs->td_ctls & TDX_TD_CTLS_ENUM_TOPOLOGY))
+		if (!(tdcs_td_ctls(lp->tdcs) & TDX_TD_CTLS_ENUM_TOPOLOGY))
 			return MSR_RESULT_VE_CONFIG;
 		*value = lp->ext->x2apic_ids[lp->vps->vcpu_index];
 		return MSR_DONE;

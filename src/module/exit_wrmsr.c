@@ -20,7 +20,7 @@ static enum msr_result write_debugctl(struct lp *lp, uint64_t value)
 	value = (value & ~DEBUGCTL_UNCORE_PMI) | (old & DEBUGCTL_UNCORE_PMI);
 	if (value & DEBUGCTL_FREEZE_IN_SMM && !td_has_perfmon(lp))
 		return MSR_RESULT_GP;
-	if (value & DEBUGCTL_RTM && !lp->tdcs->cpuid_flags.tsx)
+	if (value & DEBUGCTL_RTM && !tdcs_cpuid_flags(lp->tdcs).tsx)
 		return MSR_RESULT_GP;
 	vmcs_write(vmcs, VMCS_GUEST_DEBUGCTL, value);
 	if (!(vmcs_read(vmcs, VMCS_GUEST_RFLAGS) & RFLAGS_TF) || !((value ^ old) & DEBUGCTL_BTF))

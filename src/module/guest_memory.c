@@ -124,7 +124,7 @@ static enum gpa_walk walk_shared(const struct tx *tx, gpa_t gpa_, unsigned acces
 /* The private page waits for the guest to accept it, and the guest did not ask to hear of that. */
 static void pending_page(struct lp *lp, gpa_t gpa_, uint64_t qualification)
 {
-	if (lp->tdcs->td_ctls & TDX_TD_CTLS_PENDING_VE_DISABLE)
+	if (tdcs_td_ctls(lp->tdcs) & TDX_TD_CTLS_PENDING_VE_DISABLE)
 		td_exit_ept_violation(lp, gpa_, VMX_EXIT_EPT_VIOLATION, qualification,
 				      TDX_EEQ_PENDING_EPT_VIOLATION);
 	else

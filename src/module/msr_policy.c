@@ -26,7 +26,7 @@ static enum msr_verdict free_if(bool feature)
 
 enum msr_verdict msr_verdict(const struct module *mod, const struct tdcs *tdcs, unsigned policy)
 {
-	const struct tdcs_cpuid_flags *f = &tdcs->cpuid_flags;
+	const struct tdcs_cpuid_flags flags = tdcs_cpuid_flags(tdcs), *f = &flags;
 	uint64_t xfam = tdcs->xfam;
 
 	switch ((enum msr_policy)policy) {
@@ -37,7 +37,7 @@ enum msr_verdict msr_verdict(const struct module *mod, const struct tdcs *tdcs, 
 	case MSR_GP:
 		return MSR_VERDICT_GP;
 	case MSR_REDUCIBLE:
-		return ve_if(!(tdcs->td_ctls & TDX_TD_CTLS_REDUCE_VE));
+		return ve_if(!(tdcs_td_ctls(tdcs) & TDX_TD_CTLS_REDUCE_VE));
 	case MSR_SPECIAL:
 		return MSR_VERDICT_EMULATE;
 	case MSR_VE_ACPI:

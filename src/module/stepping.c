@@ -227,7 +227,7 @@ static bool fault_expected(const struct tx *tx, const struct tdcs *tdcs, gpa_t g
 		break;
 	}
 	return !sept_has(entry, SEPT_IS_PENDING | SEPT_IS_ACCEPTABLE) ||
-	       (tdcs->td_ctls & TDX_TD_CTLS_PENDING_VE_DISABLE) != 0;
+	       (tdcs_td_ctls(tdcs) & TDX_TD_CTLS_PENDING_VE_DISABLE) != 0;
 }
 
 enum stepping_verdict stepping_entry(struct tx *tx, const struct td *td, struct vp *vp, gpa_t *gpa_)

@@ -8,6 +8,8 @@
 #define MODULE_TD_LAYOUT_H
 
 #include <assert.h>
+#include <stddef.h>
+#include <string.h>
 #include <swtdx/types.h>
 
 enum {
@@ -205,6 +207,35 @@ struct tdcs {
 	struct tdcs_cpuid_value cpuid_values[TD_MAX_CPUID];
 };
 static_assert(sizeof(struct tdcs) <= 4096, "TDCS page 0");
+static_assert(offsetof(struct tdcs, cpuid_flags) % sizeof(uint64_t) == 0, "read by words");
+
+/* The two that a TD's vCPUs change while others run, without a lock, as with the real module. */
+static inline uint64_t tdcs_td_ctls(const struct tdcs *tdcs)
+{
+	return __atomic_load_n(&tdcs->td_ctls, __ATOMIC_RELAXED);
+}
+
+static inline struct tdcs_cpuid_flags tdcs_cpuid_flags(const struct tdcs *tdcs)
+{
+	const uint64_t *from = (const uint64_t *)&tdcs->cpuid_flags;
+	uint64_t words[sizeof(struct tdcs_cpuid_flags) / sizeof(uint64_t)];
+	struct tdcs_cpuid_flags f;
+
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		words[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	memcpy(&f, words, sizeof(f));
+	return f;
+}
+
+static inline void tdcs_set_cpuid_flags(struct tdcs *tdcs, const struct tdcs_cpuid_flags *f)
+{
+	uint64_t *to = (uint64_t *)&tdcs->cpuid_flags;
+	uint64_t words[sizeof(*f) / sizeof(uint64_t)];
+
+	memcpy(words, f, sizeof(words));
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		__atomic_store_n(&to[i], words[i], __ATOMIC_RELAXED);
+}
 
 /* TDCS page 1. */
 struct tdcs_ext {

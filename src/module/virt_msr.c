@@ -10,13 +10,13 @@ enum misc_enable_write misc_enable_write(const struct tdcs *tdcs, struct tdvps *
 
 	if (value & MISC_ENABLE_MUST_BE_0)
 		return MISC_ENABLE_GP;
-	if (value & MISC_ENABLE_EST && !tdcs->cpuid_flags.est)
+	if (value & MISC_ENABLE_EST && !tdcs_cpuid_flags(tdcs).est)
 		return MISC_ENABLE_GP;
 	if ((value ^ old) & MISC_ENABLE_MONITOR)
 		return MISC_ENABLE_VE;
 	if (value & MISC_ENABLE_LIMIT_CPUID)
 		return MISC_ENABLE_VE;
-	if (value & MISC_ENABLE_XTPR_DISABLE && !tdcs->cpuid_flags.xtpr_update)
+	if (value & MISC_ENABLE_XTPR_DISABLE && !tdcs_cpuid_flags(tdcs).xtpr_update)
 		return MISC_ENABLE_GP;
 	vps->msr.misc_enable = (value & ~kept) | (old & kept);
 	return MISC_ENABLE_OK;

@@ -140,7 +140,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_vp_enter_in *in,
 	s = check_time(tx, plan);
 	if (!tdx_is_success(s))
 		return s;
-	if (plan->td.tdcs->cpuid_flags.monitor_mwait && !(misc_enable & MISC_ENABLE_MONITOR))
+	if (tdcs_cpuid_flags(plan->td.tdcs).monitor_mwait && !(misc_enable & MISC_ENABLE_MONITOR))
 		return tdx_error_num(TDX_INCORRECT_MSR_VALUE, MSR_MISC_ENABLE);
 	s = join_epoch(tx, plan);
 	if (!tdx_is_success(s))

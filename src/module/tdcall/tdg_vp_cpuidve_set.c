@@ -17,7 +17,7 @@ struct tdx_status leaf_tdg_vp_cpuidve_set(struct tx *tx, struct tdx_regs *regs)
 
 	if (in.flags & ~(uint64_t)(SUPERVISOR | USER))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	if (tx->lp->tdcs->td_ctls & TDX_TD_CTLS_LOCK && !same)
+	if (tdcs_td_ctls(tx->lp->tdcs) & TDX_TD_CTLS_LOCK && !same)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	/* Cannot fail: the vCPU is the caller's. */
 	vps->cpuid_supervisor_ve = supervisor;
