@@ -411,15 +411,16 @@ static int go(struct run_session *s)
 	status = open_outputs(s);
 	if (status == VERB_OK)
 		status = power_on(s);
-	if (status == VERB_OK)
-		status = build(s);
-	if (status == VERB_OK && s->outcome >= 0)
-		status = s->outcome;
-	if (status == VERB_OK && s->outcome < 0) {
+	/* Before the TD, which is offered what the engine executes. */
+	if (status == VERB_OK) {
 		s->guest.accept_base = 64ull << 20;
 		s->guest.accept_size = 4ull << 20;
 		status = set_engine(s);
 	}
+	if (status == VERB_OK)
+		status = build(s);
+	if (status == VERB_OK && s->outcome >= 0)
+		status = s->outcome;
 	if (status == VERB_OK && s->outcome < 0)
 		status = run_td(s);
 	status = tear_down(s, status);
