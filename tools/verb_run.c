@@ -161,7 +161,8 @@ static int build(struct run_session *s)
 	const struct tdx_host_info *info = tdx_vmm_info(s->vmm);
 	struct tdx_vm_params p = {
 		.attributes = TDX_ATTR_SEPT_VE_DISABLE | (s->o.debug ? TDX_ATTR_DEBUG : 0),
-		.xfam = info->xfam_fixed1 | (s->o.native ? 0xe7 : 0x3),
+		.xfam = info->xfam_fixed1 | 0x3 |
+			(s->engine ? tdx_x86_engine_xfam(s->engine) : XFAM_AVX | XFAM_AVX3),
 		.max_vcpus = s->o.vcpus,
 		.huge_pages = s->o.huge,
 		.num_l2_vms = s->o.l2_vms,
@@ -380,12 +381,10 @@ static int set_engine(struct run_session *s)
 {
 	struct tdx_engine *engine;
 
-	if (s->o.native) {
+	if (s->o.native)
 		engine = tdx_native_engine_new(run_guest, &s->guest);
-	} else {
-		tdx_model_set_real_time(s->model);
+	else
 		engine = s->engine = tdx_x86_engine_new(run_log, s);
-	}
 	if (!engine)
 		return run_complain(s, "the processor", strerror(ENOMEM));
 	if (s->engine && tdx_x86_engine_execute(engine, s->o.execution))
@@ -421,6 +420,9 @@ static int go(struct run_session *s)
 		status = build(s);
 	if (status == VERB_OK && s->outcome >= 0)
 		status = s->outcome;
+	/* A trace has what the guest reads of the clock, and not when it was built. */
+	if (status == VERB_OK && s->outcome < 0 && s->engine)
+		tdx_model_set_real_time(s->model);
 	if (status == VERB_OK && s->outcome < 0)
 		status = run_td(s);
 	status = tear_down(s, status);
