@@ -28,7 +28,8 @@ struct mmu_page {
 	_Atomic uint64_t *spt; /* 512 entries */
 	struct mmu_page *_Atomic child[512];
 	uint64_t pa; /* direct: the table itself; mirror: the external page, 0 for the root */
-	uint64_t l2_pa[VM_MAX_L2]; /* mirror: the tables of the TD's L2 VMs, 0 none */
+	/* mirror: the tables of the TD's L2 VMs, 0 none; written under a frozen entry */
+	_Atomic uint64_t l2_pa[VM_MAX_L2];
 	uint64_t gfn;
 	enum tdx_level level; /* of its entries */
 	bool is_mirror;
