@@ -35,6 +35,7 @@ struct program {
 	unsigned len, at[INSNS + 1], n;
 	unsigned pointer; /* a register that stays in the data */
 	bool vectors, x87;
+	uint64_t wide; /* of AVX and AVX-512 (XFAM) */
 };
 
 static void put(struct program *p, unsigned v)
@@ -185,6 +186,118 @@ static void modrm_of(struct program *p, unsigned reg, unsigned rm, bool mem)
 		put(p, (unsigned)rnd() & 0x78);
 }
 
+enum { ANY = 2 };
+enum { THREE = 1, IMM = 2, MEM_ONLY = 4, REG_ONLY = 8 };
+
+/* What a VEX or EVEX instruction is made of; reg, rm: below what their numbers are. */
+struct wide {
+	uint8_t map, pp, opcode, w, l, reg, rm, has;
+};
+
+static const struct wide vex_insns[] =
+	{
+		{1, 0, 0x58, ANY, ANY, 16, 16, THREE},
+		{1, 1, 0xef, ANY, ANY, 16, 16, THREE},
+		{1, 1, 0xfe, ANY, ANY, 16, 16, THREE},
+		{1, 3, 0x58, ANY, ANY, 16, 16, THREE},
+		{1, 3, 0x2a, ANY, ANY, 16, 16, THREE},
+		{2, 1, 0x02, ANY, ANY, 16, 16, THREE},
+		{2, 1, 0xb8, 0, ANY, 16, 16, THREE},
+		{3, 1, 0x4a, 0, ANY, 16, 16, THREE | IMM},
+		{3, 1, 0x18, 0, 1, 16, 16, THREE | IMM},
+		{2, 1, 0x2c, 0, ANY, 16, 16, THREE | MEM_ONLY},
+		{2, 1, 0x2e, 0, ANY, 16, 16, THREE | MEM_ONLY},
+		{1, 0, 0x10, ANY, ANY, 16, 16, 0},
+		{1, 0, 0x11, ANY, ANY, 16, 16, 0},
+		{1, 1, 0x6f, ANY, ANY, 16, 16, 0},
+		{1, 2, 0x7f, ANY, ANY, 16, 16, 0},
+		{1, 0, 0x2e, ANY, 0, 16, 16, 0},
+		{1, 3, 0x2c, ANY, 0, 16, 16, 0},
+		{1, 1, 0x6e, ANY, 0, 16, 16, 0},
+		{1, 1, 0x7e, ANY, 0, 16, 16, 0},
+		{1, 1, 0xd7, ANY, ANY, 16, 16, REG_ONLY},
+		{2, 1, 0x17, ANY, ANY, 16, 16, 0},
+		{2, 1, 0x18, 0, ANY, 16, 16, 0},
+		{1, 1, 0x70, ANY, ANY, 16, 16, IMM},
+		{3, 1, 0x00, 1, 1, 16, 16, IMM},
+		{3, 1, 0x19, 0, 1, 16, 16, IMM},
+},
+			 mask_insns[] =
+				 {
+					 {1, 3, 0x92, 1, 0, 8, 16, REG_ONLY},
+					 {1, 3, 0x93, 1, 0, 16, 8, REG_ONLY},
+					 {1, 0, 0x90, 1, 0, 8, 8, 0},
+					 {1, 0, 0x91, 1, 0, 8, 8, MEM_ONLY},
+					 {1, 0, 0x98, 1, 0, 8, 8, REG_ONLY},
+					 {1, 0, 0x41, 1, 1, 8, 8, THREE | REG_ONLY},
+},
+			 evex_insns[] = {
+				 {1, 0, 0x58, 0, ANY, 32, 32, THREE},
+				 {1, 1, 0x58, 1, ANY, 32, 32, THREE},
+				 {1, 1, 0xfe, 0, ANY, 32, 32, THREE},
+				 {2, 1, 0x7e, 0, ANY, 32, 32, THREE},
+				 {3, 1, 0x25, 0, ANY, 32, 32, THREE | IMM},
+				 {3, 1, 0x03, 0, ANY, 32, 32, THREE | IMM},
+				 {3, 1, 0x1f, 0, ANY, 8, 32, THREE | IMM},
+				 {1, 2, 0x6f, 1, ANY, 32, 32, 0},
+				 {1, 2, 0x7f, 1, ANY, 32, 32, 0},
+				 {2, 1, 0x58, 0, ANY, 32, 32, 0},
+				 {2, 1, 0x8b, 0, ANY, 32, 32, 0},
+				 {2, 2, 0x38, 0, ANY, 32, 8, REG_ONLY},
+				 {3, 1, 0x39, 0, ANY, 32, 32, IMM},
+};
+
+static unsigned choose(unsigned fixed)
+{
+	return fixed == ANY ? below(2) : fixed;
+}
+
+/* Of a form with VEX, or EVEX with a mask and 128 to 512 bits. */
+static void wide_insn(struct program *p, const struct wide *i, bool evex)
+{
+	const bool mem = (i->has & MEM_ONLY) || (!(i->has & REG_ONLY) && below(2));
+	const unsigned reg = below(i->reg), w = choose(i->w), mask = below(3) ? 0 : below(8);
+	const unsigned rm = mem ? p->pointer : below(i->rm);
+	const unsigned vvvv = i->has & THREE ? below(i->reg > i->rm ? i->reg : i->rm) : 0;
+	const unsigned rxb =
+		(reg & 8 ? 0 : 0x80u) | (rm & 16 && !mem ? 0 : 0x40u) | (rm & 8 ? 0 : 0x20u);
+
+	if (evex) {
+		put(p, 0x62);
+		put(p, rxb | (reg & 16 ? 0 : 0x10u) | i->map);
+		put(p, w << 7 | (~vvvv & 15) << 3 | 4 | i->pp);
+		put(p, (mask && i->reg > 8 && below(2) ? 0x80u : 0) | below(3) << 5 |
+			       (vvvv & 16 ? 0 : 8u) | mask);
+	} else {
+		put(p, 0xc4);
+		put(p, rxb | i->map);
+		put(p, w << 7 | (~vvvv & 15) << 3 | choose(i->l) << 2 | i->pp);
+	}
+	put(p, i->opcode);
+	modrm_of(p, reg, rm, mem);
+	if (i->has & IMM)
+		put(p, (unsigned)rnd() & 0xff);
+}
+
+static void wide_vector(struct program *p)
+{
+#define SOME(table) &(table)[below(sizeof(table) / sizeof((table)[0]))]
+	const unsigned what = below(p->wide & XFAM_AVX3 ? 8 : 4);
+
+	if (what == 0 && below(4) == 0) { /* VZEROUPPER, VZEROALL */
+		put(p, 0xc5);
+		put(p, below(4) ? 0xf8 : 0xfc);
+		put(p, 0x77);
+	} else if (what < 4) {
+		wide_insn(p, SOME(vex_insns), false);
+	} else if (what < 5) {
+		wide_insn(p, SOME(mask_insns), false);
+	} else {
+		wide_insn(p, SOME(evex_insns), true);
+	}
+#undef SOME
+}
+
 /* BMI and ADX, as many of them as are emitted. */
 static void bmi(struct program *p)
 {
@@ -232,6 +345,10 @@ static void instruction(struct program *p)
 	}
 	if (below(12) == 0) {
 		bmi(p);
+		return;
+	}
+	if (p->wide && below(3) == 0) {
+		wide_vector(p);
 		return;
 	}
 	switch (what) {
@@ -304,11 +421,13 @@ static void instruction(struct program *p)
 	}
 }
 
-static void make(struct program *p)
+/* wide: what can be executed of AVX and AVX-512. */
+static void make(struct program *p, uint64_t wide)
 {
 	memset(p, 0, sizeof(*p));
 	p->pointer = below(16);
 	p->vectors = below(2);
+	p->wide = below(2) ? wide : 0;
 	p->x87 = below(3) == 0;
 	if (p->pointer == 4)
 		p->pointer = 3;
@@ -320,6 +439,32 @@ static void make(struct program *p)
 	/* Back to the beginning. */
 	put(p, 0xe9);
 	put4(p, 0u - (p->len + 4));
+}
+
+/* A part of the vectors: all of it at random, or as it is after a reset. */
+static void random_component(struct x86_cpu *cpu, void *part, size_t bytes, unsigned component)
+{
+	const bool used = below(3);
+	uint64_t v;
+
+	for (size_t i = 0; i < bytes; i += sizeof(v)) {
+		v = used ? below(2) ? rnd() : 0x3f8000003f800000 : 0;
+		memcpy((uint8_t *)part + i, &v, sizeof(v));
+	}
+	cpu->xused = (uint8_t)((cpu->xused & ~component) | (used ? component : 0));
+}
+
+static void prepare_wide(struct guest *g, const struct program *p)
+{
+	struct x86_cpu *cpu = g->cpu;
+
+	cpu->cr4 = (cpu->cr4 & ~CR4_OSXSAVE) | (p->wide && below(16) ? CR4_OSXSAVE : 0);
+	cpu->xcr0 = XFAM_X87 | XFAM_SSE | (below(8) ? p->wide : p->wide & XFAM_AVX);
+	x86_state_changed(cpu);
+	random_component(cpu, cpu->ymm_hi, sizeof(cpu->ymm_hi), XFAM_AVX);
+	random_component(cpu, cpu->k, sizeof(cpu->k), XFAM_K);
+	random_component(cpu, cpu->zmm_hi, sizeof(cpu->zmm_hi), XFAM_ZMM_HI);
+	random_component(cpu, cpu->zmm16, sizeof(cpu->zmm16), XFAM_ZMM16);
 }
 
 static void prepare(struct guest *g, const struct program *p, uint64_t s)
@@ -359,6 +504,7 @@ static void prepare(struct guest *g, const struct program *p, uint64_t s)
 		*tdx_reg(&g->cpu->regs, p->pointer) = G_CODE + below(INSNS * 4);
 	x86_set_rflags(g->cpu, rnd() & 0x8d5);
 	g->cpu->rip = G_CODE;
+	prepare_wide(g, p);
 	seed = keep;
 }
 
@@ -399,6 +545,11 @@ static void compare(const struct program *p, struct guest *g, const struct x86_e
 		tell(p, "a flag", g);
 	if (memcmp(a->xmm, b->xmm, sizeof(a->xmm)) != 0 || a->fx.mxcsr != b->fx.mxcsr)
 		tell(p, "a vector, or MXCSR,", g);
+	if (memcmp(a->ymm_hi, b->ymm_hi, sizeof(a->ymm_hi)) != 0 ||
+	    memcmp(a->zmm_hi, b->zmm_hi, sizeof(a->zmm_hi)) != 0 ||
+	    memcmp(a->zmm16, b->zmm16, sizeof(a->zmm16)) != 0 ||
+	    memcmp(a->k, b->k, sizeof(a->k)) != 0)
+		tell(p, "the rest of a vector, or an opmask,", g);
 	if (memcmp(&a->fx, &b->fx, sizeof(a->fx)) != 0)
 		tell(p, "the x87 unit", g);
 	if (memcmp(g[0].ram + G_DATA - 0x1000, g[1].ram + G_DATA - 0x1000, 0x6000) != 0 ||
@@ -428,7 +579,7 @@ static void run_random_programs(unsigned programs, bool check)
 	for (i = 0; i < programs; i++) {
 		const uint64_t s = rnd() | 1;
 
-		make(&p);
+		make(&p, x86_code_xfam(g[0].code));
 		for (k = 0; k < 2; k++)
 			prepare(&g[k], &p, s);
 		for (j = 0; j < 30; j++) {

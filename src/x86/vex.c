@@ -52,7 +52,8 @@ void vex_put(struct x86_cpu *cpu, unsigned number, const void *from, unsigned by
 	cpu->xused |= XFAM_AVX;
 	if (bytes > 32)
 		cpu->xused |= XFAM_ZMM_HI;
-	if (cpu->xused & XFAM_ZMM_HI)
+	/* up to the end of the longest register that XCR0 has */
+	if ((cpu->xused & XFAM_ZMM_HI) && cpu->vex_level == VEX_LEVEL_512)
 		memcpy(cpu->zmm_hi[number], v + 32, 32);
 }
 

@@ -5,6 +5,7 @@
  *
  * An operand in memory under a mask is taken like any other: if the TLB has an entry for all of it,
  * nothing of it can fault. Gathers, scatters and what hosts may lack are called. */
+#include "x86/host.h"
 #include "x86/vex.h"
 #include "x86/xlate.h"
 
@@ -120,18 +121,57 @@ void xl_vex_put_away(struct emit *e)
 	emit_lands(e, xmm);
 }
 
+static void have(struct emit *e, unsigned level)
+{
+	emit_op(e, 1, 0xc6, 0, FIELD(vectors)); /* movb */
+	emit1(e, level);
+}
+
+static bool host_has_zmm(void)
+{
+	uint64_t features[X86_FEATURE_WORDS];
+
+	x86_host_vectors(features);
+	return features[X86_F_AVX512F / 64] >> X86_F_AVX512F % 64 & 1 &&
+	       features[X86_F_AVX512BW / 64] >> X86_F_AVX512BW % 64 & 1;
+}
+
+/* A result of VEX is 0 up to the end of its ZMM: while those have something in their upper halves,
+ * code with VEX has them whole, too. Flags change. */
+static void rest_if_used(struct emit *e)
+{
+	uint8_t *off, *unused;
+
+	if (!host_has_zmm())
+		return;
+	emit_op(e, 1, 0x80, 7, FIELD(vex_level)); /* cmpb */
+	emit1(e, VEX_LEVEL_512);
+	off = emit_jcc_later(e, CC_B);
+	emit_op(e, 1, 0xf6, 0, FIELD(xused)); /* testb */
+	emit1(e, XFAM_ZMM_HI);
+	unused = emit_jcc_later(e, CC_E);
+	rest_of_zmm(e, false);
+	have(e, XL_ZMM);
+	emit_lands(e, unused);
+	emit_lands(e, off);
+}
+
 void xl_vex_fetch(struct emit *e, unsigned level)
 {
 	ymm_halves(e, false);
 	if (level == XL_ZMM)
 		rest_of_zmm(e, false);
-	emit_op(e, 1, 0xc6, 0, FIELD(vectors)); /* movb */
-	emit1(e, level);
+	have(e, level);
+	if (level == XL_ZMM)
+		return;
+	emit1(e, 0x9c); /* pushfq */
+	rest_if_used(e);
+	emit1(e, 0x9d); /* popfq */
 }
 
 void xl_vex_try(struct emit *e, unsigned level)
 {
-	uint8_t *no, *have = NULL;
+	uint8_t *no, *ymm = NULL;
 
 	emit_op(e, 1, 0x80, 7, FIELD(vex_level)); /* cmpb */
 	emit1(e, level == XL_ZMM ? VEX_LEVEL_512 : VEX_LEVEL_AVX);
@@ -139,15 +179,16 @@ void xl_vex_try(struct emit *e, unsigned level)
 	if (level == XL_ZMM) {
 		emit_op(e, 1, 0x80, 7, FIELD(vectors));
 		emit1(e, XL_YMM);
-		have = emit_jcc_later(e, CC_E);
+		ymm = emit_jcc_later(e, CC_E);
 	}
 	ymm_halves(e, false);
-	if (have) {
-		emit_lands(e, have);
+	if (ymm) {
+		emit_lands(e, ymm);
 		rest_of_zmm(e, false);
 	}
-	emit_op(e, 1, 0xc6, 0, FIELD(vectors)); /* movb */
-	emit1(e, level);
+	have(e, level);
+	if (level == XL_YMM)
+		rest_if_used(e);
 	emit_op(e, 4, 0x39, H_RAX, rm_reg(H_RAX)); /* cmp: ZF is 1 */
 	emit_lands(e, no);
 }
