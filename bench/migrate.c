@@ -52,7 +52,7 @@ static double now(void)
 
 static void fill(struct tdx_native_cpu *cpu)
 {
-	static _Thread_local uint64_t page[PAGE / 8];
+	uint64_t page[PAGE / 8];
 
 	for (uint64_t i = 0; i < PAGES; i++) {
 		struct tdx_regs r = {.rax = TDG_MEM_PAGE_ACCEPT, .rcx = BASE + i * PAGE};
