@@ -240,7 +240,7 @@ static double one_way(bool seal, uint8_t *bytes, uint8_t (*tags)[16])
 	}
 	began = now() - began;
 	EVP_CIPHER_CTX_free(c);
-	return began * 1e9 / PAGES;
+	return began * 1e9 / (double)PAGES;
 }
 
 static struct ns openssl(void)
@@ -284,7 +284,7 @@ static double ns_a_page(const struct side *s, enum tdx_seamcall leaf)
 	struct tdx_model_stats stats;
 
 	tdx_model_stats(tdx_sim_model(s->sim), &stats);
-	return (double)stats.ns[leaf] / PAGES;
+	return (double)stats.ns[leaf] / (double)PAGES;
 }
 
 int main(void)

@@ -365,7 +365,7 @@ static void each_policy_meets_taken_locks_and_all_goes_on(void **state)
 	       "again", "later", "busy", "again", "kicks", "busy", "again", "lost", "events",
 	       "cpu us");
 	for (unsigned i = 0; i < POLICIES; i++) {
-		contest(&alternatives[i], seconds * 1e6 / POLICIES, &o[i]);
+		contest(&alternatives[i], seconds * 1e6 / (double)POLICIES, &o[i]);
 		print(&alternatives[i], &o[i]);
 		adds_up(&alternatives[i], &o[i]);
 	}
