@@ -6,7 +6,8 @@
 # which verifies and has the MRTD of the image, reboots, which QEMU does with a new TD, and switches off. Where QEMU and a kernel are not to be had (scripts/qemu-tdx and scripts/guest-kernel
 # fetch them into the folders that SWTDX_QEMU_TDX and SWTDX_GUEST_KERNEL name), skipped with the reason.
 # Usage: boot_qemu.sh SWTDX SCRIPTS [VCPUS]...      (1 2 4)
-# SWTDX_BOOT_LIMIT: seconds that a launch may take on a quiet machine (300).
+# SWTDX_BOOT_LIMIT: seconds that a launch may take on a quiet machine (300). SWTDX_BOOT_MEMORY: QEMU's -m (1G).
+# SWTDX_BOOT_APPEND: more words for Linux's command line.
 set -u
 swtdx=$1 scripts=$2
 shift 2
@@ -21,6 +22,7 @@ qemu=${SWTDX_QEMU_TDX:-}
 dir=$(mktemp -d)
 servers=
 trap '[ -z "$servers" ] || kill $servers 2>/dev/null; rm -rf "$dir"' EXIT
+trap 'exit 143' TERM # dash runs what is at EXIT for an exit only
 fail() { echo "boot_qemu: $*"; cat -v "$dir/serial" 2>/dev/null | tail -30; tail -10 "$dir/log" 2>/dev/null; exit 1; }
 start=$(date +%s)
 note() { echo "boot_qemu: $(($(date +%s) - start)) s: $*"; }
@@ -43,7 +45,8 @@ launch() {
 	(
 		ulimit -t "$limit"
 		exec timeout -k 10 $((limit * 8)) "$swtdx" kvm -- "$qemu/qemu" -accel kvm \
-			-object "$object" -machine q35,kernel-irqchip=split,confidential-guest-support=tdx0 -cpu host -m 1G \
+			-object "$object" -machine q35,kernel-irqchip=split,confidential-guest-support=tdx0 -cpu host \
+			-m "${SWTDX_BOOT_MEMORY:-1G}" \
 			-smp "$vcpus" -bios "$qemu/$firmware" -nodefaults -display none -serial "file:$dir/serial" \
 			-monitor stdio "$@" >"$dir/log" 2>&1
 	)
@@ -120,6 +123,7 @@ if [ -f /devices ]; then
 	udhcpc -i eth0 -n -q -s /udhcpc
 	wget -q -O /d/got http://10.0.2.2:$port/file && echo SUM \$(md5sum </d/got)
 	echo ENTROPY \$(cat /sys/class/misc/hw_random/rng_current) \$(head -c 32 /dev/hwrng | wc -c)
+	rmmod virtio_rng && insmod /virtio-rng.ko && echo AGAIN \$(head -c 32 /dev/hwrng | wc -c)
 	echo CCEL \$(wc -c </sys/firmware/acpi/tables/data/CCEL)
 	mount -t configfs none /sys/kernel/config && mkdir /sys/kernel/config/tsm/report/r
 	head -c 64 /dev/zero >/sys/kernel/config/tsm/report/r/inblob
@@ -159,11 +163,13 @@ for vcpus; do
 		</dev/null || fail "QEMU: exit $?"
 	says "GUEST-UP $vcpus"
 	says 'tdx: Guest detected'
+	case " ${SWTDX_BOOT_APPEND:-} " in *" swiotlb=524288 "*) says 'software IO TLB: mapped .*(1024MB)' ;; esac
 	if [ -n "$modules" ]; then
 		says HELLO-DISK
 		says 'ADDRESS 10.0.2'
 		says "SUM ${sum%% *}"
 		says 'ENTROPY virtio_rng.0 32'
+		says 'AGAIN 32' # what was shared for the device became private and shared again
 		says 'CCEL [1-9]'
 		says 'PROVIDER tdx_guest'
 		says 'QUOTE [1-9]'

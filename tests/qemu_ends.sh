@@ -24,7 +24,7 @@ until_true() {
 		sleep 0.3
 	done
 }
-says() { grep -aq "$1" "$2"; }
+says() { grep -aqs "$1" "$2"; }
 gone() { ! kill -0 "$pid" 2>/dev/null; }
 
 begin() {
