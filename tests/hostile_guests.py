@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-# Guests that mean no good (guest/hostile.c, guest/hostile_machine.c): each ends within 60 s of processor time, below 1 GiB of memory, with the
-# status and the sentence it has earned, few words, and nothing left behind.
-# hostile_guests.py SWTDX GUEST MACHINE_GUEST [NAME]...
+# Guests that mean no good (guest/hostile*.c): each ends within 60 s of processor time, below 1 GiB of memory, with
+# the status and the sentence it has earned, few words, and nothing left behind.
+# hostile_guests.py SWTDX GUEST MACHINE_GUEST WIDE_GUEST L1_GUEST [NAME]...
 import os
 import re
 import signal
@@ -113,6 +113,25 @@ MACHINE = {
     "never_asks": (1, r"triple fault: #UD .*: it took a #VE and did not ask what for"),
 }
 
+# AVX-512 and its state.
+WIDE = {
+    "wide_images": (0, None),
+    "wide_components": (0, None),
+    "wide_ends": (0, None),
+    "wide_in_a_device": (0, None),
+    "wide_without_memory": (1, NO_MEMORY),
+    "wide_by_chance": (0, None),
+}
+
+# L1 VMMs: what their VMs come to is for them to say, but for memory that the host has not.
+L1 = {
+    "l1_by_chance": (1, NO_MEMORY, "--l2-vms", "3"),
+    "l1_overwritten": (1, r"triple fault: #UD at 0x10[0-9a-f]{5} could not be delivered", "--l2-vms", "3"),
+    "l1_state_gone": (0, r"\A(?!.*triple fault)", "--l2-vms", "3"),
+    "l1_state_not_accepted": (1, TIME, "--l2-vms", "3", "--timeout", "2"),
+    "l1_all_4": (0, None, "--l2-vms", "3", "--vcpus", "4"),
+}
+
 
 # TSan's deadlock detector gives up where a thread holds 64 locks, as one does that ends 64 vCPUs.
 ENV = dict(os.environ)
@@ -151,9 +170,9 @@ def run(swtdx, guest, name, want):
 
 
 def main():
-    swtdx, guest, machine, *names = sys.argv[1:]
-    bad = [n for n in names or [*GUESTS, *MACHINE] if not
-           (run(swtdx, guest, n, GUESTS[n]) if n in GUESTS else run(swtdx, machine, n, MACHINE[n]))]
+    swtdx, *rest = sys.argv[1:]
+    all_guests = {name: (guest, want) for guest, wants in zip(rest, (GUESTS, MACHINE, WIDE, L1)) for name, want in wants.items()}
+    bad = [n for n in rest[4:] or all_guests if not run(swtdx, all_guests[n][0], n, all_guests[n][1])]
     sys.exit(1 if bad else 0)
 
 

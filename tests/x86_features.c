@@ -115,7 +115,7 @@ static const struct optional lacking[] = {
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
 
 /* Execute it; the vector it raised, 0x100 for none, or 0x1000 and up for an exit. */
-static unsigned outcome(struct guest *g, const struct optional *o, bool user)
+static unsigned outcome_in(struct guest *g, const struct optional *o, bool user, uint64_t xcr0)
 {
 	struct x86_exit x;
 	unsigned i;
@@ -130,7 +130,7 @@ static unsigned outcome(struct guest *g, const struct optional *o, bool user)
 	if (user)
 		g_user(g, G_CODE);
 	g->cpu->cr4 |= CR4_OSXSAVE | CR4_FSGSBASE | CR4_SMXE;
-	g->cpu->xcr0 = 3;
+	g->cpu->xcr0 = xcr0;
 	g->cpu->regs.rbx = G_DATA;
 	g->cpu->regs.rcx = g->cpu->regs.rdx = 0;
 	x86_state_changed(g->cpu);
@@ -140,6 +140,11 @@ static unsigned outcome(struct guest *g, const struct optional *o, bool user)
 	if (g->cpu->rip >= HANDLER && g->cpu->rip < HANDLER + 32)
 		return (unsigned)(g->cpu->rip - HANDLER);
 	return 0x100;
+}
+
+static unsigned outcome(struct guest *g, const struct optional *o, bool user)
+{
+	return outcome_in(g, o, user, 3);
 }
 
 static unsigned outcome_with(const struct optional *o, bool user, uint32_t all, bool odd)
@@ -174,6 +179,41 @@ static void an_instruction_whose_bit_is_hidden_is_undefined(void **state)
 			    (lacking[i].bit.leaf &&
 			     outcome_with(&lacking[i], user, UINT32_MAX, true) != UNDEFINED))
 				fail_msg("%s, user %u", lacking[i].name, user);
+}
+
+/* Encodings of other processors (Knights Corner's), with all of CPUID shown and AVX on. */
+static void what_no_bit_of_cpuid_stands_for_is_undefined(void **state)
+{
+	static const struct optional others[] = {
+		I("jknzd", "\xc5\xf8\x85\xda\x00\x00\x00", 0, 0, EAX, 0, 0),
+		I("jkzd", "\xc5\xf8\x74\x02", 0, 0, EAX, 0, 0),
+		I("delay", "\xc5\xfb\xae\xf0", 0, 0, EAX, 0, 0),
+		I("spflt", "\xc5\xfa\xae\xf0", 0, 0, EAX, 0, 0),
+		I("tzcnti", "\xc5\xfb\xbc\xc2", 0, 0, EAX, 0, 0),
+		I("clevict0", "\xc5\xfb\xae\x3b", 0, 0, EAX, 0, 0),
+		I("vprefetch0", "\xc5\xf8\x18\x0b", 0, 0, EAX, 0, 0),
+		I("kand", "\xc5\xf8\x41\xc2", 0, 0, EAX, 0, 0),
+		I("vp4dpwssd", "\x62\xf2\x7f\x48\x52\x03", 0, 0, EAX, 0, 0),
+		I("vexp2ps", "\x62\xf2\x7d\x48\xc8\xc1", 0, 0, EAX, 0, 0),
+	};
+	unsigned i, user;
+
+	(void)state;
+	for (i = 0; i < COUNT(others); i++) {
+		for (user = 0; user < 2; user++) {
+			struct guest g;
+			unsigned how;
+
+			assert_int_equal(g_open(&g), 0);
+			g.cpuid_all = UINT32_MAX;
+			g.cpuid_odd.leaf = UINT32_MAX;
+			x86_cpuid_changed(g.cpu);
+			how = outcome_in(&g, &others[i], user, XFAM_SSE | XFAM_AVX | XFAM_AVX3 | 1);
+			if (how != UNDEFINED)
+				fail_msg("%s, user %u: %x", others[i].name, user, how);
+			g_close(&g);
+		}
+	}
 }
 
 static void an_instruction_whose_bit_is_shown_is_executed(void **state)
@@ -451,6 +491,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_instruction_whose_bit_is_hidden_is_undefined),
+		cmocka_unit_test(what_no_bit_of_cpuid_stands_for_is_undefined),
 		cmocka_unit_test(an_instruction_whose_bit_is_shown_is_executed),
 		cmocka_unit_test(without_a_cpuid_there_is_what_the_engine_executes),
 		cmocka_unit_test(encodings_that_meant_something_before_still_do),

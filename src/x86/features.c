@@ -330,6 +330,7 @@ bool x86_tr_host_has(const struct x86_tr *tr)
 bool x86_tr_exists(const struct x86_tr *tr)
 {
 	const struct x86_cpu *cpu = tr->cpu;
+	const enum x86_feature need = need_of(tr);
 
 	switch (tr->in.encoding) {
 	case ZYDIS_INSTRUCTION_ENCODING_3DNOW:
@@ -340,7 +341,8 @@ bool x86_tr_exists(const struct x86_tr *tr)
 		if (!x86_has(cpu, X86_F_AVX512F) ||
 		    (needs_vl(&tr->in) && !x86_has(cpu, X86_F_AVX512VL)))
 			return false;
-		break;
+		/* Each has a bit of CPUID: a set without a row is none of Intel's processors for TDX. */
+		return need != X86_F_ALWAYS && x86_has(cpu, need);
 	case ZYDIS_INSTRUCTION_ENCODING_VEX:
 		switch (tr->in.meta.isa_set) {
 		case ZYDIS_ISA_SET_BMI1:
@@ -354,11 +356,11 @@ bool x86_tr_exists(const struct x86_tr *tr)
 				return false;
 			break;
 		}
-		break;
+		return need != X86_F_ALWAYS && x86_has(cpu, need);
 	default:
 		break;
 	}
-	return x86_has(cpu, need_of(tr));
+	return x86_has(cpu, need);
 }
 
 /* Encodings that meant something else before, or nothing, and still do without the feature. */

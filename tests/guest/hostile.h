@@ -45,6 +45,8 @@ static uint64_t seed = 0x9e3779b97f4a7c15ull;
 static volatile unsigned traps;
 static volatile uint8_t traps_end; /* any exception is the end, and a good one */
 static volatile uint64_t skipped_by_gp = 2;
+/* Where a guest goes on after any exception that it expects; 0: it expects none. */
+static volatile uint64_t fault_to;
 /* What a #VE does before it looks: nothing, or touch a device. */
 static volatile uint32_t *touched_by_ve;
 
@@ -99,8 +101,14 @@ void guest_trap(struct frame *f)
 		if (touched_by_ve)
 			(void)*touched_by_ve;
 		tdcall(&r);
+		if (fault_to) {
+			f->rip = fault_to;
+			return;
+		}
 		/* MOV (%rbx), %eax is two bytes; the length of others is told. */
 		f->rip += (uint32_t)r.rcx == 48 ? 2 : (uint32_t)r.r10;
+	} else if (fault_to && f->vector < 32) {
+		f->rip = fault_to;
 	} else if (f->vector == 6) {
 		f->rip += 2;
 	} else if (f->vector == 13) {
@@ -141,7 +149,7 @@ static volatile uint64_t *top_table(void)
 	return (volatile uint64_t *)cr3;
 }
 
-static void flush(void)
+static inline void flush(void)
 {
 	__asm__ volatile("mov %%cr3, %%rax; mov %%rax, %%cr3" : : : "rax", "memory");
 }
@@ -175,6 +183,11 @@ struct hostile {
 	const char *name;
 	void (*run)(void);
 };
+
+#define GUEST(name)                                                                                \
+	{                                                                                          \
+#name, name                                                                        \
+	}
 
 static int same(const char *a, const char *b)
 {

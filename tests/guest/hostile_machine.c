@@ -2,8 +2,8 @@
 /* Guests that turn the processor and its tables against what runs them: descriptors where devices
  * are, other modes, gates, segments' ends, storms. What each comes to is in hostile_guests.py. */
 #include "hostile.h"
+#include "hostile_many.h"
 
-void worker(void);
 extern char to_32[], to_32_end[];
 
 enum {
@@ -22,7 +22,6 @@ enum {
 static uint64_t gdt[16] __attribute__((aligned(16)));
 static uint8_t tss[256] __attribute__((aligned(64)));
 static uint8_t image[4096] __attribute__((aligned(64)));
-static unsigned working;
 
 static uint64_t descriptor(uint32_t base, uint32_t limit, uint32_t bits)
 {
@@ -447,52 +446,6 @@ static void accepts_all(void)
 
 /* --- many --- */
 
-__asm__(".text\n.globl worker\nworker:\n\tmov $1, %eax\n\tlock xadd %eax, workers_there(%rip)\n"
-	"\tmov %eax, %edi\n\tshl $12, %eax\n\tlea worker_stacks+4096(%rip), %rsp\n\tadd %rax, "
-	"%rsp\n"
-	"\tcall work\n1:\tpause\n\tjmp 1b\n");
-unsigned workers_there;
-uint8_t worker_stacks[8 * 4096] __attribute__((aligned(4096)));
-void work(void);
-static void (*task)(void);
-static unsigned together_n, together_all;
-
-/* Nobody begins before all can take an interrupt. */
-static void together(void)
-{
-	__atomic_fetch_add(&together_n, 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&together_n, __ATOMIC_SEQ_CST) != together_all)
-		__asm__ volatile("pause");
-}
-
-void work(void)
-{
-	load_idt((uintptr_t)idt, sizeof(idt) - 1);
-	together();
-	task();
-	__atomic_fetch_add(&working, 1, __ATOMIC_SEQ_CST);
-}
-
-static void all_do(unsigned n, void (*what)(void))
-{
-	volatile uint8_t *mailbox = (volatile uint8_t *)MAILBOX;
-
-	task = what;
-	together_all = n;
-	for (unsigned i = 1; i < n; i++) {
-		*(volatile uint32_t *)(mailbox + 4) = i;
-		*(volatile uint64_t *)(mailbox + 8) = (uintptr_t)worker;
-		*(volatile uint16_t *)mailbox = 1;
-		while (*(volatile uint16_t *)mailbox)
-			__asm__ volatile("pause");
-	}
-	together();
-	what();
-	while (__atomic_load_n(&working, __ATOMIC_SEQ_CST) != n - 1)
-		__asm__ volatile("pause");
-	end(0);
-}
-
 static void convert_together(void)
 {
 	for (unsigned i = 0; i < 300; i++) {
@@ -551,10 +504,6 @@ void second_main(void)
 {
 }
 
-#define GUEST(name)                                                                                \
-	{                                                                                          \
-#name, name                                                                        \
-	}
 static const struct hostile guests[] = {
 	GUEST(gdt_in_a_device),
 	GUEST(gdt_without_memory),

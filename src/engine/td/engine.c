@@ -194,30 +194,42 @@ static void triple_fault(const struct td_cpu *t, const struct x86_exit *e, char 
 			 "CONFIG_INTEL_TDX_GUEST");
 }
 
-static void stopped(struct td_cpu *t, const struct x86_exit *e)
+static void describe(const struct td_cpu *t, const struct x86_exit *e, char *line, size_t len)
 {
-	char line[320];
 	int n;
 
-	if (!t->engine->log)
-		return;
 	if (e->reason == VMX_EXIT_TRIPLE_FAULT) {
-		triple_fault(t, e, line, sizeof(line));
+		triple_fault(t, e, line, len);
 	} else if (e->reason == X86_EXIT_UNKNOWN) {
-		n = snprintf(line, sizeof(line),
-			     "vCPU %" PRIu32 ": unknown instruction at 0x%" PRIx64 ":",
+		n = snprintf(line, len, "vCPU %" PRIu32 ": unknown instruction at 0x%" PRIx64 ":",
 			     t->in.vps->vcpu_index, t->x86->rip);
 		for (unsigned i = 0; i < e->insn_len && i < sizeof(e->insn); i++)
-			n += snprintf(line + n, sizeof(line) - (size_t)n, " %02x", e->insn[i]);
+			n += snprintf(line + n, len - (size_t)n, " %02x", e->insn[i]);
 	} else {
-		snprintf(line, sizeof(line),
+		snprintf(line, len,
 			 "vCPU %" PRIu32 ": cannot go on at 0x%" PRIx64 ": %s (%" PRIu64 ")",
 			 t->in.vps->vcpu_index, t->x86->rip,
 			 e->reason == X86_EXIT_UNSUPPORTED ? x86_unsupported_name(e->qualification)
 							   : "an unknown exit",
 			 e->qualification);
 	}
-	t->engine->log(t->engine->arg, line);
+}
+
+/* A triple fault, or what the engine takes for one. Where an L1 VMM is told of its VM's, it knows
+ * what to say; but once it is said here that an engine's limit is behind it. */
+static enum module_next stopped(struct td_cpu *t, const struct x86_exit *e)
+{
+	const bool limit = e->reason >= ALL_VMX_EXITS;
+	enum module_next next;
+	char line[320];
+
+	describe(t, e, line, sizeof(line));
+	next = vmexit(t, &(struct vmexit){.reason = VMX_EXIT_TRIPLE_FAULT});
+	if (t->engine->log && (next != MODULE_TO_GUEST || (limit && !t->told_limit))) {
+		t->told_limit = true;
+		t->engine->log(t->engine->arg, line);
+	}
+	return next;
 }
 
 static enum module_next ept_violation(struct td_cpu *t, const struct x86_exit *e, struct vmexit *x)
@@ -285,10 +297,7 @@ static enum module_next handle(struct td_cpu *t, const struct x86_exit *e)
 		break;
 	}
 	if (e->reason >= ALL_VMX_EXITS || e->reason == VMX_EXIT_TRIPLE_FAULT)
-		stopped(t, e);
-	if (e->reason >= ALL_VMX_EXITS) {
-		x = (struct vmexit){.reason = VMX_EXIT_TRIPLE_FAULT};
-	}
+		return stopped(t, e);
 	return vmexit(t, &x);
 }
 
