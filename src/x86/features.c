@@ -341,7 +341,8 @@ bool x86_tr_exists(const struct x86_tr *tr)
 		if (!x86_has(cpu, X86_F_AVX512F) ||
 		    (needs_vl(&tr->in) && !x86_has(cpu, X86_F_AVX512VL)))
 			return false;
-		/* Each has a bit of CPUID: a set without a row is none of Intel's processors for TDX. */
+		/* Each has a bit of CPUID: a set without a row is none of Intel's processors for
+		 * TDX. */
 		return need != X86_F_ALWAYS && x86_has(cpu, need);
 	case ZYDIS_INSTRUCTION_ENCODING_VEX:
 		switch (tr->in.meta.isa_set) {

@@ -49,7 +49,7 @@ struct td_cpu {
 	bool took_ve; /* more than one, so that there is a handler */
 	bool had_ve;
 	bool told_limit; /* of the engine, although an L1 VMM handled it */
-	uint64_t timer; /* TSC at which an L2 VM's VMX-preemption timer expires; TD_NO_TIMER */
+	uint64_t timer;	 /* TSC at which an L2 VM's VMX-preemption timer expires; TD_NO_TIMER */
 	/* a loop in which the guest waits: where it was at the last look, the last nap (0: none) */
 	uint64_t looked_rip;
 	long wait_ns;
