@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* ACPI tables of a machine with nothing but processors, serial ports and perhaps an I/O APIC: RSDP,
- * XSDT, FADT (hardware-reduced), DSDT, MADT with x2APICs and the multiprocessor wake-up mailbox,
- * and where there is an event log CCEL, which says so. ACPI 6.5. */
+/* ACPI tables of a machine with nothing but processors, serial ports, and perhaps an I/O APIC and
+ * places for virtio devices: RSDP, XSDT, FADT (hardware-reduced), DSDT, MADT with x2APICs and the
+ * multiprocessor wake-up mailbox, DMAR where interrupts are remapped, and where there is an event
+ * log CCEL, which says so. ACPI 6.5. */
 #include "acpi.h"
 
 #include "layout.h"
@@ -16,6 +17,13 @@ enum {
 	MADT_X2APIC_SIZE = 16,
 	MADT_WAKEUP = 16,
 	MADT_WAKEUP_SIZE = 16,
+	DMAR_SIZE = 48,
+	DMAR_ADDRESS_WIDTH = 46,
+	DMAR_INTERRUPTS = 1, /* are remapped */
+	DRHD_SIZE = 16,
+	DRHD_ALL = 1, /* and what is named */
+	SCOPE_SIZE = 8,
+	SCOPE_IOAPIC = 3,
 	CCEL_SIZE = 56,
 	CCEL_TYPE_TDX = 2,
 	MADT_WAKEUP_RESET_SIZE = 24, /* with a reset vector: version 1, ACPI 6.6 */
@@ -101,6 +109,46 @@ static uint8_t *aml_com(uint8_t *p, unsigned n, unsigned port, unsigned irq)
 	return p;
 }
 
+/* \_SB_.VIOn: places of virtio-mmio devices. Drivers find out whether one is there. */
+static uint8_t *aml_virtio(uint8_t *p)
+{
+	static const uint8_t scope[] = {0x10, 0x40, 0, 0x5c, '_', 'S', 'B', '_'};
+	static const uint8_t device[] = {0x5b, 0x82, 0, 'V', 'I', 'O'};
+	static const uint8_t hid[] = {0x08, '_', 'H', 'I', 'D', 0x0d, 'L', 'N',
+				      'R',  'O', '0', '0', '0', '5',  0};
+	static const uint8_t uid[] = {0x08, '_', 'U', 'I', 'D', 0x0a};
+	static const uint8_t crs[] = {0x08, '_', 'C', 'R', 'S', 0x11, 0, 0x0a, 0};
+	static const uint8_t memory[] = {0x86, 9, 0, 1};       /* 32 bits, fixed, written too */
+	static const uint8_t interrupt[] = {0x89, 6, 0, 3, 1}; /* as of the serial ports */
+	static const uint8_t end[] = {0x79, 0};
+	uint8_t *start = p;
+
+	p = copy(p, scope, sizeof(scope));
+	for (unsigned i = 0; i < FW_VIRTIOS; i++) {
+		uint8_t *dev = p, *buffer;
+
+		p = copy(p, device, sizeof(device));
+		*p++ = (uint8_t)('0' + i);
+		p = copy(p, hid, sizeof(hid));
+		p = copy(p, uid, sizeof(uid));
+		*p++ = (uint8_t)i;
+		buffer = p + 5;
+		p = copy(p, crs, sizeof(crs));
+		p = copy(p, memory, sizeof(memory));
+		put(p, FW_VIRTIO + i * FW_VIRTIO_SIZE, 4);
+		put(p + 4, FW_VIRTIO_SIZE, 4);
+		p = copy(p + 8, interrupt, sizeof(interrupt));
+		put(p, FW_VIRTIO_IRQ + i, 4);
+		p = copy(p + 4, end, sizeof(end));
+		buffer[3] = (uint8_t)(p - buffer - 4);
+		buffer[1] = (uint8_t)(p - buffer - 1);
+		dev[2] = (uint8_t)(p - dev - 2);
+	}
+	start[1] |= (uint8_t)((p - start - 1) & 0xf);
+	start[2] = (uint8_t)((p - start - 1) >> 4);
+	return p;
+}
+
 /* The header; returns where the next table can be. */
 static uint8_t *finish(uint8_t *t, const char *signature, unsigned len, unsigned revision)
 {
@@ -143,8 +191,10 @@ static uint8_t *dsdt(uint8_t *t, const struct acpi_machine *m)
 	uint8_t *p = copy(t + HEADER_SIZE, aml_off, sizeof(aml_off));
 
 	p = aml_com(p, 1, FW_PORT_COM1, m->ioapic ? FW_IRQ_COM1 : 0);
+	if (m->serials > 1)
+		p = aml_com(p, 2, FW_PORT_COM2, m->ioapic ? FW_IRQ_COM2 : 0);
 	if (m->ioapic)
-		p = aml_com(p, 2, FW_PORT_COM2, FW_IRQ_COM2);
+		p = aml_virtio(p);
 	return finish(t, "DSDT", (unsigned)(p - t), 2);
 }
 
@@ -186,6 +236,24 @@ static uint8_t *madt(uint8_t *t, const struct acpi_machine *m)
 	return finish(t, "APIC", (unsigned)(wakeup(p, m) - t), 5);
 }
 
+/* One unit, of everything; the I/O APIC is named for its source's sake. */
+static uint8_t *dmar(uint8_t *t, const struct acpi_machine *m)
+{
+	uint8_t *unit = t + DMAR_SIZE, *scope = unit + DRHD_SIZE;
+
+	t[36] = DMAR_ADDRESS_WIDTH - 1;
+	t[37] = DMAR_INTERRUPTS;
+	put(unit + 2, DRHD_SIZE + SCOPE_SIZE, 2);
+	unit[4] = DRHD_ALL;
+	put(unit + 8, m->vtd, 8);
+	scope[0] = SCOPE_IOAPIC;
+	scope[1] = SCOPE_SIZE;
+	scope[5] = (uint8_t)(m->ioapic_source >> 8); /* id 0, on this bus */
+	scope[6] = (uint8_t)(m->ioapic_source >> 3 & 0x1f);
+	scope[7] = (uint8_t)(m->ioapic_source & 7);
+	return finish(t, "DMAR", DMAR_SIZE + DRHD_SIZE + SCOPE_SIZE, 1);
+}
+
 static uint8_t *ccel(uint8_t *t, const struct acpi_machine *m)
 {
 	t[36] = CCEL_TYPE_TDX;
@@ -207,23 +275,27 @@ static void rsdp(uint8_t *t, uint64_t xsdt)
 
 uint64_t acpi_build(const struct acpi_machine *m)
 {
-	uint8_t *start = m->at, *xsdt = start + 48, *dsdt_ = xsdt + 64, *fadt_, *madt_, *ccel_;
+	uint8_t *start = m->at, *xsdt = start + 48, *dsdt_ = xsdt + 80, *fadt_, *madt_, *next;
 	const unsigned madt_size = MADT_HEADER_SIZE + m->processors * MADT_X2APIC_SIZE +
 				   MADT_IOAPIC_SIZE + MADT_WAKEUP_RESET_SIZE;
 	unsigned tables = 2;
 #define PA(table) (m->pa + (uint64_t)((table)-start))
 
-	if (m->size < 1024 || madt_size > m->size - 1024)
+	if (m->size < 2048 || madt_size > m->size - 2048)
 		return 0;
 	__builtin_memset(start, 0, m->size);
 	fadt_ = dsdt(dsdt_, m);
 	madt_ = fadt(fadt_, PA(dsdt_));
-	ccel_ = madt(madt_, m);
+	next = madt(madt_, m);
 	put(xsdt + HEADER_SIZE, PA(fadt_), 8);
 	put(xsdt + HEADER_SIZE + 8, PA(madt_), 8);
+	if (m->vtd) {
+		put(xsdt + HEADER_SIZE + 8 * tables++, PA(next), 8);
+		next = dmar(next, m);
+	}
 	if (m->log_size) {
-		ccel(ccel_, m);
-		put(xsdt + HEADER_SIZE + 8 * tables++, PA(ccel_), 8);
+		put(xsdt + HEADER_SIZE + 8 * tables++, PA(next), 8);
+		ccel(next, m);
 	}
 	finish(xsdt, "XSDT", HEADER_SIZE + 8 * tables, 1);
 	rsdp(start, PA(xsdt));

@@ -36,6 +36,12 @@
 #define FW_IRQ_COM2	     3
 #define FW_IOAPIC	     0xfec00000
 
+/* Where virtio devices can be: a window each, empty or not, and an interrupt each. */
+#define FW_VIRTIO      0xfeb00000
+#define FW_VIRTIO_SIZE 0x1000
+#define FW_VIRTIOS     8
+#define FW_VIRTIO_IRQ  16
+
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 

@@ -255,6 +255,7 @@ _Noreturn void firmware_main(const void *hob)
 						 .size = FW_TABLES_SIZE,
 						 .processors = processors(),
 						 .ioapic = FW_IOAPIC,
+						 .serials = 2,
 						 .mailbox = FW_MAILBOX,
 						 .log = FW_LOG,
 						 .log_size = FW_LOG_SIZE});

@@ -190,10 +190,13 @@ static size_t make_kernel(uint8_t *f, const char *text, unsigned how)
 	memcpy(f + 0x202, "HdrS", 4);
 	memcpy(plain + 100, text, strlen(text));
 	n = pack(how, plain, sizeof(plain), f + BODY + AT);
-	put(f + BODY + AT + n, sizeof(plain), 4);
+	if (how) { /* gzip ends with its length, behind the others it is written */
+		put(f + BODY + AT + n, sizeof(plain), 4);
+		n += 4;
+	}
 	put(f + 0x248, AT, 4);
-	put(f + 0x24c, n + 4, 4);
-	return BODY + AT + n + 4;
+	put(f + 0x24c, n, 4);
+	return BODY + AT + n;
 }
 
 static void a_kernel_tells_whether_it_can_be_a_td(void **state)
@@ -203,19 +206,35 @@ static void a_kernel_tells_whether_it_can_be_a_td(void **state)
 	for (unsigned how = 0; how < 3; how++) {
 		size_t n = make_kernel(f, "Linux version 6.12 ... tdx: Guest detected\n", how);
 
-		assert_int_equal(boot_can_be_td(f, n), BOOT_TD_YES);
+		assert_int_equal(boot_can_be_td(f, n), BOOT_CAN);
 		/* Built without printk, it can still die. */
 		n = make_kernel(f, "Linux version 6.12 ... TDCALL %lld failed (Buggy TDX module!)",
 				how);
-		assert_int_equal(boot_can_be_td(f, n), BOOT_TD_YES);
+		assert_int_equal(boot_can_be_td(f, n), BOOT_CAN);
 		n = make_kernel(f, "Linux version 6.12 ... no such thing", how);
-		assert_int_equal(boot_can_be_td(f, n), BOOT_TD_NO);
+		assert_int_equal(boot_can_be_td(f, n), BOOT_CANNOT);
 		n = make_kernel(f, "no kernel at all", how);
-		assert_int_equal(boot_can_be_td(f, n), BOOT_TD_UNKNOWN);
+		assert_int_equal(boot_can_be_td(f, n), BOOT_CAN_UNKNOWN);
 		put(f + 0x24c, 0xffffffff, 4);
-		assert_int_equal(boot_can_be_td(f, n), BOOT_TD_UNKNOWN);
+		assert_int_equal(boot_can_be_td(f, n), BOOT_CAN_UNKNOWN);
 		put(f + 0x24c, 2, 4);
-		assert_int_equal(boot_can_be_td(f, n), BOOT_TD_UNKNOWN);
+		assert_int_equal(boot_can_be_td(f, n), BOOT_CAN_UNKNOWN);
+	}
+	free(f);
+}
+
+static void a_kernel_tells_whether_it_remaps_interrupts(void **state)
+{
+	uint8_t *f = malloc(2 * ROOM);
+
+	for (unsigned how = 0; how < 3; how++) {
+		size_t n = make_kernel(f, "Linux version 7.3 ... DMAR-IR: Enabled IRQ", how);
+
+		assert_int_equal(boot_can_remap(f, n), BOOT_CAN);
+		n = make_kernel(f, "Linux version 7.3 ... DMAR: no such thing", how);
+		assert_int_equal(boot_can_remap(f, n), BOOT_CANNOT);
+		put(f + 0x24c, 2, 4);
+		assert_int_equal(boot_can_remap(f, n), BOOT_CAN_UNKNOWN);
 	}
 	free(f);
 }
@@ -228,6 +247,7 @@ int main(void)
 		cmocka_unit_test(a_unified_image_is_taken_apart),
 		cmocka_unit_test(no_unified_image_is_read_past_its_end),
 		cmocka_unit_test(a_kernel_tells_whether_it_can_be_a_td),
+		cmocka_unit_test(a_kernel_tells_whether_it_remaps_interrupts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

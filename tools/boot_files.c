@@ -100,7 +100,7 @@ static int read_files(struct composing *c)
 
 static int check_td(const struct composing *c)
 {
-	if (boot_can_be_td(c->kernel, c->b.kernel_size) != BOOT_TD_NO)
+	if (boot_can_be_td(c->kernel, c->b.kernel_size) != BOOT_CANNOT)
 		return VERB_OK;
 	return complain(c->verb, c->f->kernel,
 			"this kernel cannot be a TD: it was built without CONFIG_INTEL_TDX_GUEST",

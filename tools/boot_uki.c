@@ -87,34 +87,50 @@ static bool holds(const uint8_t *p, size_t n, const char *what)
 	return memmem(p, n, what, strlen(what));
 }
 
-/* By what it would print: the first where it can print at all, the others when it dies. */
-static enum boot_td of_vmlinux(const uint8_t *p, size_t n)
+/* By what it would print: one of these. */
+static enum boot_can of_vmlinux(const uint8_t *p, size_t n, const char *const words[])
 {
 	if (!holds(p, n, "Linux version "))
-		return BOOT_TD_UNKNOWN;
-	return holds(p, n, "tdx: Guest detected") || holds(p, n, "(Buggy TDX module!)") ||
-			       holds(p, n, "TDVMCALL failed. TDX module bug?")
-		       ? BOOT_TD_YES
-		       : BOOT_TD_NO;
+		return BOOT_CAN_UNKNOWN;
+	for (; *words; words++)
+		if (holds(p, n, *words))
+			return BOOT_CAN;
+	return BOOT_CANNOT;
 }
 
-enum boot_td boot_can_be_td(const uint8_t *kernel, size_t size)
+static enum boot_can can(const uint8_t *kernel, size_t size, const char *const words[])
 {
 	size_t body, at, n, len;
-	enum boot_td answer;
+	enum boot_can answer;
 	uint8_t *vmlinux;
 
 	if (size < PAYLOAD_LENGTH + 4 || memcmp(kernel + MAGIC, "HdrS", 4))
-		return of_vmlinux(kernel, size);
+		return of_vmlinux(kernel, size, words);
 	body = ((kernel[SETUP_SECTS] ? kernel[SETUP_SECTS] : 4u) + (size_t)1) * SECTOR;
 	at = le(kernel + PAYLOAD_OFFSET, 4);
 	n = le(kernel + PAYLOAD_LENGTH, 4);
-	if (body > size || at > size - body || n > size - body - at || n < 4)
-		return BOOT_TD_UNKNOWN;
-	/* The last four bytes are the length that comes out. */
-	if (boot_unpack(kernel + body + at, n - 4, TDX_TDVF_MAX_IMAGE, &vmlinux, &len))
-		return BOOT_TD_UNKNOWN;
-	answer = of_vmlinux(vmlinux, len);
+	if (body > size || at > size - body || n > size - body - at)
+		return BOOT_CAN_UNKNOWN;
+	/* Behind what is packed is the length that comes out; gzip has that in its last bytes. */
+	if (boot_unpack(kernel + body + at, n, TDX_TDVF_MAX_IMAGE, &vmlinux, &len))
+		return BOOT_CAN_UNKNOWN;
+	answer = of_vmlinux(vmlinux, len, words);
 	free(vmlinux);
 	return answer;
+}
+
+enum boot_can boot_can_be_td(const uint8_t *kernel, size_t size)
+{
+	/* The first where it can print at all, the others when it dies. */
+	static const char *const words[] = {"tdx: Guest detected", "(Buggy TDX module!)",
+					    "TDVMCALL failed. TDX module bug?", NULL};
+
+	return can(kernel, size, words);
+}
+
+enum boot_can boot_can_remap(const uint8_t *kernel, size_t size)
+{
+	static const char *const words[] = {"DMAR-IR: ", NULL};
+
+	return can(kernel, size, words);
 }

@@ -33,9 +33,11 @@ const char *boot_unpack(const uint8_t *file, size_t size, size_t max, uint8_t **
 const char *boot_unpack_firmware(const uint8_t *image, size_t size, size_t max, uint8_t **out,
 				 size_t *len);
 
-/* Whether a Linux kernel, bzImage or vmlinux, was built to be a TD. UNKNOWN: it is no Linux, or
- * packed in a way that is not read here. */
-enum boot_td { BOOT_TD_UNKNOWN, BOOT_TD_YES, BOOT_TD_NO };
-enum boot_td boot_can_be_td(const uint8_t *kernel, size_t size);
+/* What a Linux kernel, bzImage or vmlinux, was built for. UNKNOWN: it is no Linux, or packed in a
+ * way that is not read here. */
+enum boot_can { BOOT_CAN_UNKNOWN, BOOT_CAN, BOOT_CANNOT };
+enum boot_can boot_can_be_td(const uint8_t *kernel, size_t size);
+/* To use an I/O APIC beside local APICs that cannot leave x2APIC mode: with CONFIG_IRQ_REMAP. */
+enum boot_can boot_can_remap(const uint8_t *kernel, size_t size);
 
 #endif

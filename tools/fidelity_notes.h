@@ -33,6 +33,14 @@ static const struct fidelity_note fidelity_notes[] = {
 };
 
 static const char *const fidelity_general[] = {
+	"The board of swtdx host has one VT-d unit, which remaps interrupts, caches nothing, and "
+	"translates no DMA. What its devices write to memory counts for the coherency sanitizer as "
+	"written by the processor that asked for it, into its caches, as DDIO does; a device that "
+	"reads private memory gets its bytes, and the host is told. A vhost-user server "
+	"(qemu-storage-daemon, virtiofsd) touches none of the machine's memory: a request is "
+	"copied to memory between it and us, and its answer back when it is whole, by the "
+	"processor that notified. What hardware's DMA does at other times, or to buffers of a "
+	"request that is still under way, the sanitizer cannot see here, as it does not happen.",
 	"Module version 1.5.25 is modelled; the profile 1.5.01 (--profile) differs from it only in "
 	"the lock mode of a zero-step suspect, 1.5.05 in its version and in NO_RBP_MOD, which it "
 	"lacks. What module 2.0 adds is absent: TDX Connect (TDX_IO), APX, TDH.SYS.DISABLE.",

@@ -9,6 +9,7 @@
 #include <swtdx/types.h>
 
 #include "board/board.h"
+#include "tools/boot_unpack.h"
 #include "tools/file.h"
 #include "tools/verbs.h"
 #include "vmm/boot_kernel.h"
@@ -50,23 +51,30 @@ static int read_file(const char *path, uint8_t **data, size_t *size)
 	return e ? file_complain("host", path, e) : VERB_OK;
 }
 
-static int load_kernel(struct board *b, const char *path, struct boot_kernel *k)
+int host_boot_open(struct host_boot *boot)
 {
-	uint8_t *file;
-	size_t size;
-	const char *why;
-	int status = read_file(path, &file, &size);
+	const int status = read_file(boot->kernel, &boot->file, &boot->size);
 
-	if (status)
-		return status;
-	why = boot_kernel_parse(file, size, k);
+	boot->polled = !status && boot_can_remap(boot->file, boot->size) == BOOT_CANNOT;
+	return status;
+}
+
+void host_boot_close(struct host_boot *boot)
+{
+	free(boot->file);
+	boot->file = NULL;
+}
+
+static int load_kernel(struct board *b, const struct host_boot *boot, struct boot_kernel *k)
+{
+	const char *why = boot_kernel_parse(boot->file, boot->size, k);
+
 	if (!why && !board_ram(b, k->load, k->end - k->load))
 		why = "there is not so much memory where it wants to be";
 	for (unsigned i = 0; !why && i < k->nruns; i++)
 		memcpy(board_ram(b, k->load + k->run[i].at, k->run[i].size),
-		       file + k->run[i].offset, k->run[i].size);
-	free(file);
-	return why ? refuse(path, why) : VERB_OK;
+		       boot->file + k->run[i].offset, k->run[i].size);
+	return why ? refuse(boot->kernel, why) : VERB_OK;
 }
 
 /* As high below the kernel's limit as RAM goes. */
@@ -133,7 +141,7 @@ int host_boot_load(struct board *b, const struct host_boot *boot, uint64_t *entr
 
 	if (strlen(boot->append) > CMDLINE_MAX)
 		return refuse("--append", "longer than 4095 characters");
-	status = load_kernel(b, boot->kernel, &k);
+	status = load_kernel(b, boot, &k);
 	if (status)
 		return status;
 	memset(bp, 0, TDX_PAGE_SIZE);

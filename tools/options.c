@@ -111,6 +111,12 @@ static bool take(const struct verb_usage *u, const struct verb_option *o, const 
 		*o->flag = true;
 	} else if (o->text) {
 		*o->text = arg;
+	} else if (o->list) {
+		if (o->list->n == OPTION_LIST_MAX) {
+			options_wrong(u, "--%s can be said %d times", o->name, OPTION_LIST_MAX);
+			return false;
+		}
+		o->list->text[o->list->n++] = arg;
 	} else if (o->choice) {
 		if (!choose(o->takes, arg, &index)) {
 			options_wrong(u, "--%s takes %s, not \"%s\"", o->name, o->takes, arg);

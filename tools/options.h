@@ -8,6 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* What an option that can be said more than once was given. */
+enum { OPTION_LIST_MAX = 8 };
+struct option_list {
+	const char *text[OPTION_LIST_MAX];
+	unsigned n;
+};
+
 struct verb_option {
 	const char *name;  /* without its dashes */
 	const char *takes; /* what follows it, as shown; NULL: nothing */
@@ -16,6 +23,7 @@ struct verb_option {
 	/* Where it goes: one of these. */
 	bool *flag;
 	const char **text;
+	struct option_list *list;
 	unsigned *choice; /* index in `takes`, "a|b|c" */
 	uint64_t *number;
 	uint64_t min, max;
@@ -28,6 +36,10 @@ struct verb_option {
 #define OPTION_TEXT(name_, takes_, to_, help_)                                                     \
 	{                                                                                          \
 		.name = (name_), .takes = (takes_), .help = (help_), .text = (to_)                 \
+	}
+#define OPTION_LIST(name_, takes_, to_, help_)                                                     \
+	{                                                                                          \
+		.name = (name_), .takes = (takes_), .help = (help_), .list = (to_)                 \
 	}
 #define OPTION_CHOICE(name_, takes_, to_, help_)                                                   \
 	{                                                                                          \

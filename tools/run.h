@@ -15,6 +15,7 @@
 #include <swtdx/x86.h>
 
 #include "gdb/target_td.h"
+#include "tools/drives.h"
 #include "tools/run_attend.h"
 #include "tools/run_console.h"
 #include "tools/run_cpuid.h"
@@ -32,6 +33,8 @@ struct run_options {
 	const char *image, *kernel, *initrd, *append, *trace, *report, *gdb, *cpuid, *summary,
 		*memory_map, *caches;
 	const char *serial[RUN_SERIALS]; /* see run_serial.h */
+	struct option_list disks;
+	const char *share;
 	uint64_t memory, trace_limit;
 	uint64_t xfam; /* 0: the least, and what the engine has */
 	unsigned vcpus, cpus, packages, dies, cpu, l2_vms;
@@ -62,6 +65,7 @@ struct run_session {
 	struct run_guest guest;
 	struct run_hostile hostile;
 	struct run_ports ports;
+	struct drives drives;
 	struct run_console console[RUN_SERIALS];
 	unsigned consoles; /* open */
 	FILE *summary;

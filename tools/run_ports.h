@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What `swtdx run` answers a guest's accesses to ports and devices with: two serial ports with
- * their interrupts through an I/O APIC, a clock, an interval timer
- * that counts, power-off, an exit port, and nothing else. Safe
- * for several threads. */
+ * their interrupts through an I/O APIC, a clock, an interval timer that counts, power-off, an exit
+ * port, virtio devices, and nothing else. Safe for several threads. */
 #ifndef TOOLS_RUN_PORTS_H
 #define TOOLS_RUN_PORTS_H
 
@@ -15,6 +14,7 @@
 #include "device/pit.h"
 #include "device/uart.h"
 #include "tools/run_console.h"
+#include "tools/run_virtio.h"
 
 enum { RUN_UNKNOWN_MAX = 32, RUN_SERIALS = 2 };
 
@@ -33,18 +33,23 @@ struct run_ports {
 	struct ioapic ioapic;
 	struct clock clock;
 	struct pit pit;
-	_Atomic int outcome;		   /* -1 the guest goes on; else how it ended */
+	struct run_virtio virtio;
+	struct virtio_kind *virtio_kind[RUN_VIRTIOS]; /* NULL: none there */
+	_Atomic int outcome;			      /* -1 the guest goes on; else how it ended */
 	bool restarting;		   /* the last access was to the shutdown status */
 	uint16_t unknown[RUN_UNKNOWN_MAX]; /* ports of absent devices asked for already */
 	unsigned nunknown;
 	void (*report)(void *arg, const char *line); /* an absent device, by name; once each */
 	void (*heard)(void *arg);		     /* the guest writes to standard output */
 	void (*msi)(void *arg, uint64_t address, uint32_t data); /* an interrupt for the guest */
+	/* The guest's shared memory, for devices; NULL: none has anything to do with it. */
+	bool (*shared_read)(void *arg, uint64_t gpa, void *buf, size_t len);
+	bool (*shared_write)(void *arg, uint64_t gpa, const void *buf, size_t len);
 	void *arg;
 };
 
 /* `console` has RUN_SERIALS; `memory`: how much the TD has, for its firmware to find. What reports
- * and takes interrupts is set by the caller before anything else. */
+ * and takes interrupts, and what devices there are, is set by the caller before anything else. */
 void run_ports_open(struct run_ports *p, struct run_console *console, uint64_t memory);
 void run_ports_close(struct run_ports *p);
 uint32_t run_ports_in(struct run_ports *p, unsigned port, unsigned size);

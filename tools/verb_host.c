@@ -2,24 +2,22 @@
 /* swtdx host: run a host kernel, in binary, on the simulated machine. */
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include <swtdx/boot.h>
 
 #include "board/board.h"
 #include "gdb/gdb.h"
 #include "tools/gdb_host.h"
+#include "tools/drives.h"
 #include "tools/execution.h"
 #include "tools/file.h"
 #include "tools/host_boot.h"
 #include "tools/host_calls.h"
+#include "tools/host_console.h"
 #include "tools/host_report.h"
 #include "tools/host_snapshot.h"
 #include "tools/option_fault.h"
@@ -46,9 +44,11 @@ struct host {
 	struct tdx_fault fault[TDX_MODEL_FAULTS];
 	int fault_id[TDX_MODEL_FAULTS];
 	unsigned nfaults;
-	struct termios modes;
-	bool terminal, input_closed;
-	int input; /* a byte read ahead; -1: none */
+	struct host_console console;
+	struct option_list disks;
+	const char *share;
+	struct drives drives;
+	struct host_boot boot;
 };
 
 static const struct {
@@ -62,58 +62,9 @@ static const struct {
 	{BOARD_STUCK, VERB_DIFFERENCE, "stopped"},
 };
 
-/* --- the console: this terminal --- */
-
-static bool ready(void *arg)
+static void said(void *arg, uint8_t byte)
 {
-	struct host *h = arg;
-	struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
-
-	unsigned char c;
-
-	if (h->input < 0 && !h->input_closed && poll(&fd, 1, 0) == 1) {
-		/* The end of a file is no byte: it is found by reading. */
-		h->input_closed = read(STDIN_FILENO, &c, 1) != 1;
-		h->input = h->input_closed ? -1 : c;
-	}
-	return h->input >= 0;
-}
-
-static uint8_t get(void *arg)
-{
-	struct host *h = arg;
-	const uint8_t c = (uint8_t)h->input;
-
-	h->input = -1;
-	return c;
-}
-
-static void put(void *arg, uint8_t byte)
-{
-	putchar(byte);
-	if (byte == '\n')
-		fflush(stdout);
 	host_snapshot_said(&((struct host *)arg)->snapshot, byte);
-}
-
-static void open_terminal(struct host *h)
-{
-	struct termios raw;
-
-	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &h->modes) != 0)
-		return;
-	setvbuf(stdout, NULL, _IONBF, 0);
-	raw = h->modes;
-	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-	raw.c_iflag &= ~(tcflag_t)ICRNL;
-	h->terminal = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
-}
-
-static void close_terminal(struct host *h)
-{
-	fflush(stdout);
-	if (h->terminal)
-		tcsetattr(STDIN_FILENO, TCSANOW, &h->modes);
 }
 
 /* --- what it tells in the end --- */
@@ -247,7 +198,6 @@ static bool end_calls(struct host *h)
 /* The board, with a kernel in it or as a file has it. */
 static int make_board(struct host *h, const struct board_config *cfg, uint64_t *entry)
 {
-	const struct host_boot boot = {h->kernel, h->initrd, h->append};
 	struct board_config seen;
 	char err[200] = "";
 	int status = VERB_OK;
@@ -266,30 +216,30 @@ static int make_board(struct host *h, const struct board_config *cfg, uint64_t *
 			fprintf(stderr, "swtdx host: %s\n", err);
 			return VERB_ENVIRONMENT;
 		}
-		status = host_boot_load(h->board, &boot, entry);
+		status = host_boot_load(h->board, &h->boot, entry);
 	}
 	return status;
 }
 
-static int run(struct host *h)
+static int run_board(struct host *h)
 {
 	static const struct board_debug debug = {.before = debug_before,
 						 .stopped = debug_stopped,
 						 .gone = debug_gone,
 						 .ending = debug_ending};
-	static const struct uart_ops console = {.ready = ready, .get = get, .put = put};
-	const struct board_config cfg = {
+	struct board_config cfg = {
 		.cpus = (unsigned)h->cpus,
 		.packages = (unsigned)h->packages,
 		.memory = h->memory * MIB,
+		.polled = h->boot.polled,
 		.seed = h->seed,
 		.execution = execution_of(h->engine),
 		.virtual_clock = h->clock == CLOCK_VIRTUAL,
 		.poison = h->poison,
 		.partial_write = h->erratum == ERRATUM_PARTIAL_WRITE,
 		.seamret_loses_vmcs = h->erratum == ERRATUM_SEAMRET_VMCS,
-		.console = &console,
-		.console_arg = h,
+		.console = &host_console_ops,
+		.console_arg = &h->console,
 		.report = h->unwatched ? NULL : host_report,
 		.report_arg = &h->names,
 		.seamcall = host_seamcall,
@@ -301,9 +251,13 @@ static int run(struct host *h)
 	};
 	enum board_end end;
 	uint64_t entry = 0, start, text_end;
-	int status = make_board(h, &cfg, &entry);
+	int status;
 	bool taken;
 
+	for (unsigned i = 0; i < h->drives.n; i++)
+		cfg.virtio[i] = h->drives.kind[i];
+	host_console_init(&h->console, said, h);
+	status = make_board(h, &cfg, &entry);
 	h->names.board = h->board;
 	if (status == VERB_OK && h->names.symbols) {
 		symbols_range(h->names.symbols, &start, &text_end);
@@ -313,11 +267,14 @@ static int run(struct host *h)
 		status = start_calls(h);
 	if (status == VERB_OK && h->gdb_where && !start_gdb(h))
 		status = VERB_ENVIRONMENT;
+	if (status == VERB_OK && !host_console_open(&h->console, h->board)) {
+		fprintf(stderr, "swtdx host: no thread for the console\n");
+		status = VERB_ENVIRONMENT;
+	}
 	if (status == VERB_OK) {
-		open_terminal(h);
 		host_snapshot_listen(&h->snapshot, h->board);
 		end = board_run(h->board, entry);
-		close_terminal(h);
+		host_console_close(&h->console);
 		taken = host_snapshot_end(&h->snapshot);
 		if (h->gdb)
 			gdb_close(h->gdb, ends[end].status);
@@ -368,14 +325,53 @@ static void set_defaults(struct host *h)
 	h->memory = h->memory ? h->memory : 6144;
 }
 
+static int open_kernel(struct host *h)
+{
+	int status = VERB_OK;
+
+	h->boot = (struct host_boot){.kernel = h->kernel, .initrd = h->initrd, .append = h->append};
+	if (!h->snapshot.resume)
+		status = host_boot_open(&h->boot);
+	if (status != VERB_OK || !h->boot.polled)
+		return status;
+	if (h->disks.n || h->share) {
+		fprintf(stderr,
+			"swtdx host: %s: --disk and --share want a kernel that remaps interrupts "
+			"(CONFIG_INTEL_IOMMU, CONFIG_IRQ_REMAP)\n",
+			h->kernel);
+		return VERB_DIFFERENCE;
+	}
+	fprintf(stderr,
+		"host: %s has no CONFIG_IRQ_REMAP: it is told of no I/O APIC, its serial port is "
+		"polled\n",
+		h->kernel);
+	return VERB_OK;
+}
+
+static int run(struct host *h)
+{
+	int status = open_kernel(h);
+
+	if (status == VERB_OK) {
+		status = drives_open(&h->drives, "host", &h->disks, h->share, false);
+		if (status == VERB_OK)
+			status = run_board(h);
+		drives_close(&h->drives);
+	}
+	host_boot_close(&h->boot);
+	return status;
+}
+
 int verb_host(int argc, char **argv)
 {
-	struct host h = {.engine = EXECUTION_NOT_SAID, .input = -1, .trace_mib = 1024};
+	struct host h = {.engine = EXECUTION_NOT_SAID, .trace_mib = 1024};
 	const struct verb_option options[] = {
 		OPTION_TEXT("kernel", "FILE", &h.kernel, "a bzImage or vmlinux: the host kernel"),
 		OPTION_TEXT("initrd", "FILE", &h.initrd, "its initial file system"),
 		OPTION_TEXT("append", "CMDLINE", &h.append,
 			    "its command line; without it, console=ttyS0"),
+		OPTION_LIST("disk", DRIVES_DISK, &h.disks, DRIVES_DISK_HELP),
+		OPTION_TEXT("share", "DIR", &h.share, DRIVES_SHARE_HELP),
 		OPTION_NUMBER("cpus", "N", &h.cpus, 1, 64, "processors; without it, 2"),
 		OPTION_NUMBER("packages", "N", &h.packages, 1, 8, "packages they are in"),
 		OPTION_NUMBER("memory", "MIB", &h.memory, 3072, 65536,
@@ -424,6 +420,7 @@ int verb_host(int argc, char **argv)
 		"usage, 3 wrong "
 		"environment.",
 		options);
+	const char *changes;
 	char why[256];
 	int end;
 
@@ -452,6 +449,12 @@ int verb_host(int argc, char **argv)
 				     HOST_TEXT_MAX);
 	if (h.snapshot.key_file && !h.snapshot.file && !h.snapshot.resume)
 		return options_wrong(&usage, "--snapshot-key is for --snapshot and --resume");
+	changes = h.share ? h.share : drives_writable(&h.disks);
+	if ((h.snapshot.file || h.snapshot.resume) && changes)
+		return options_wrong(&usage,
+				     "%s: what it is changed to is not in a snapshot, which takes "
+				     "disks with ,readonly alone",
+				     changes);
 	end = host_names_start(&h.names, h.symbols_file, h.kernel);
 	if (end == VERB_OK)
 		end = host_snapshot_start(&h.snapshot);

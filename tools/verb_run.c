@@ -359,6 +359,16 @@ static void deliver_msi(void *arg, uint64_t address, uint32_t data)
 	(void)tdx_vm_msi(s->vm, address, data);
 }
 
+static bool shared_read(void *arg, uint64_t at, void *buf, size_t len)
+{
+	return tdx_vm_read_shared(((struct run_session *)arg)->vm, gpa(at), buf, len) == 0;
+}
+
+static bool shared_write(void *arg, uint64_t at, const void *buf, size_t len)
+{
+	return tdx_vm_write_shared(((struct run_session *)arg)->vm, gpa(at), buf, len) == 0;
+}
+
 static int run_td(struct run_session *s)
 {
 	struct run_console *terminal = run_terminal(s);
@@ -403,7 +413,10 @@ static int go(struct run_session *s)
 	s->ports.report = s->o.kernel ? NULL : run_log;
 	s->ports.heard = guest_is_heard;
 	s->ports.msi = deliver_msi;
+	s->ports.shared_read = shared_read;
+	s->ports.shared_write = shared_write;
 	s->ports.arg = s;
+	memcpy(s->ports.virtio_kind, s->drives.kind, sizeof(s->ports.virtio_kind));
 	run_ports_open(&s->ports, s->console, s->o.memory);
 	run_attend_start(s);
 	signal(SIGPIPE, SIG_IGN);
@@ -447,6 +460,18 @@ static int go(struct run_session *s)
 	return status;
 }
 
+static int go_with_drives(struct run_session *s)
+{
+	int status = drives_open(&s->drives, "run", &s->o.disks, s->o.share, true);
+
+	if (status == VERB_OK)
+		status = go(s);
+	else
+		free(s->image);
+	drives_close(&s->drives);
+	return status;
+}
+
 /* Reads or composes the image and runs it. */
 static int load_and_go(struct run_session *s)
 {
@@ -473,7 +498,7 @@ static int load_and_go(struct run_session *s)
 		free(s->image);
 		return VERB_DIFFERENCE;
 	}
-	return status == VERB_OK ? go(s) : status;
+	return status == VERB_OK ? go_with_drives(s) : status;
 }
 
 /* Behind those of EXECUTION_WORDS. */
@@ -516,6 +541,8 @@ int verb_run(int argc, char **argv)
 			"own in place of IMAGE"),
 		OPTION_TEXT("initrd", "FILE", &o.initrd, "its initial file system"),
 		OPTION_TEXT("append", "CMDLINE", &o.append, "its command line"),
+		OPTION_LIST("disk", DRIVES_DISK, &o.disks, DRIVES_DISK_HELP),
+		OPTION_TEXT("share", "DIR", &o.share, DRIVES_SHARE_HELP),
 		OPTION_CHOICE("engine", EXECUTION_WORDS "|native", &engine,
 			      EXECUTION_HELP
 			      "; or native, a C function in place of the guest's code"),
@@ -576,6 +603,9 @@ int verb_run(int argc, char **argv)
 		return end;
 	if (!o.kernel && (o.initrd || o.append))
 		return options_wrong(&usage, "--initrd and --append go with --kernel");
+	if ((o.disks.n || o.share) && (!o.kernel || engine == ENGINE_NATIVE))
+		return options_wrong(&usage, "--disk and --share go with --kernel, whose firmware "
+					     "tells of them");
 	if (argc != (o.kernel ? 0 : 1))
 		return options_wrong(&usage, o.kernel ? "an IMAGE and --kernel exclude each other"
 						      : "one IMAGE is needed, or --kernel");

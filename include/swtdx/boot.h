@@ -18,12 +18,18 @@ extern "C" {
 #define TDX_BOOT_CMDLINE_MAX 2047
 
 /* The ports the firmware's ACPI tables tell of: what a monitor must answer. */
-#define TDX_BOOT_PORT_COM1  0x3f8 /* a 16550 and no interrupt */
+#define TDX_BOOT_PORT_COM1  0x3f8 /* a 16550, its interrupt I/O APIC pin 4 */
 #define TDX_BOOT_PORT_SLEEP 0x600 /* sleep control, and status at the next */
 #define TDX_BOOT_PORT_EXIT  0xf4  /* ends the guest with the status written; 1 is a reset */
 /* A write with this mask and value to the sleep control port switches off. */
 #define TDX_BOOT_SLEEP_MASK 0x3c
 #define TDX_BOOT_SLEEP_OFF  0x34
+/* Where it tells the kernel to look for virtio-mmio devices; each has a pin of the I/O APIC, from
+ * that one on. Where there is none, the window has the magic word and the device ID 0. */
+#define TDX_BOOT_VIRTIO	     0xfeb00000
+#define TDX_BOOT_VIRTIO_SIZE 0x1000
+#define TDX_BOOT_VIRTIO_PIN  16
+enum { TDX_BOOT_VIRTIOS = 8 };
 
 struct tdx_boot {
 	const void *kernel; /* bzImage or vmlinux */

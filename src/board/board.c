@@ -127,7 +127,7 @@ static bool start(struct board *b, char *err, size_t errlen)
 	if (b->cfg.report && !board_sanitizer_start(b))
 		return false;
 	clock_init(&b->clock, b->cfg.virtual_clock ? virtual_clock : wall_clock, b);
-	uart_init(&b->uart, b->cfg.console, b->cfg.console_arg);
+	board_devices_start(b);
 	for (unsigned i = 0; i < b->ncpus; i++)
 		if (!start_cpu(b, i))
 			return false;
@@ -188,6 +188,7 @@ void board_free(struct board *b)
 		pthread_cond_destroy(&b->cpu[i].turn);
 		pthread_mutex_destroy(&b->cpu[i].san.lock);
 	}
+	board_virtio_end(b);
 	board_sanitizer_free(b);
 	x86_code_free(b->code);
 	system_free(b->sys);

@@ -4,9 +4,9 @@
  *
  * No firmware runs: memory below 1 MiB has page tables, a GDT, ACPI tables and the wake-up mailbox,
  * and the first processor starts in long mode, as the 64-bit boot protocol has it. x2APICs that
- * cannot be left, TSC-deadline timers, a serial port, a real-time clock, sleep and reset registers;
- * no PCI, no xAPIC, no legacy interrupt controller. Functions may be called before board_run()
- * only, unless they say otherwise. */
+ * cannot be left, TSC-deadline timers, an I/O APIC whose interrupts VT-d remaps, a serial port, a
+ * real-time clock, sleep and reset registers; no PCI, no xAPIC, no legacy interrupt controller.
+ * Functions may be called before board_run() only, unless they say otherwise. */
 #ifndef BOARD_BOARD_H
 #define BOARD_BOARD_H
 
@@ -19,6 +19,7 @@
 #include <swtdx/x86.h>
 
 #include "device/uart.h"
+#include "device/virtio.h"
 
 struct board;
 struct module;
@@ -72,6 +73,8 @@ struct board_debug {
 	void (*ending)(void *arg); /* what is held is to come out */
 };
 
+enum { BOARD_VIRTIOS = 8 };
+
 struct board_config {
 	unsigned cpus, packages;
 	uint64_t memory; /* bytes of RAM; 0: the default machine's */
@@ -80,7 +83,7 @@ struct board_config {
 	/* The clock is that of the instructions executed, processors take turns: equal seeds, and
 	 * equal input, are equal runs. */
 	bool virtual_clock;
-	const struct uart_ops *console; /* called under the board's lock; no irq */
+	const struct uart_ops *console; /* called under the board's lock; irq is the board's */
 	void *console_arg;
 	/* NULL: caches are not watched. Called under a lock, of the processors' threads. */
 	void (*report)(void *arg, const struct board_report *report);
@@ -95,6 +98,12 @@ struct board_config {
 	void (*seamcall)(void *arg, unsigned cpu, const struct tdx_regs *in,
 			 const struct tdx_regs *out);
 	void *seamcall_arg;
+	/* Of the I/O APIC, VT-d and the virtio devices the firmware tells nothing, and the serial
+	 * port is polled: for kernels that cannot remap interrupts. */
+	bool polled;
+	/* The virtio devices, by their place; NULL: none. Their requests come of the processors'
+	 * threads, one at a time for each device. */
+	const struct virtio_kind *virtio[BOARD_VIRTIOS];
 	const struct board_debug *debug; /* NULL: none */
 	void *debug_arg;
 	/* After board_pause(): all processors are at rest until it returns, and board_save() may be
@@ -136,6 +145,9 @@ enum board_end board_run(struct board *b, uint64_t entry);
 const char *board_reason(const struct board *b);
 /* End it. Any thread. */
 void board_stop(struct board *b, const char *why);
+
+/* Something came for the console: its ops->ready() may have changed. Any thread. */
+void board_console_came(struct board *b);
 
 /* --- snapshots: see snapshot.c ---
  * A file has all of the machine: its memory as far as it is not zero, its processors, devices and

@@ -60,6 +60,10 @@ bool board_firmware_build(struct board *b)
 		.size = BOARD_ACPI_END - BOARD_ACPI,
 		.processors = b->ncpus,
 		.apic_id = ids,
+		.ioapic = b->cfg.polled ? 0 : IOAPIC_ADDRESS,
+		.serials = 1,
+		.vtd = b->cfg.polled ? 0 : VTD_ADDRESS,
+		.ioapic_source = VTD_IOAPIC_SOURCE,
 		.mailbox = BOARD_MAILBOX,
 		.reset = BOARD_RESET_AT,
 	});

@@ -12,8 +12,10 @@
 #include "board/board.h"
 #include "device/apic.h"
 #include "device/clock.h"
+#include "device/ioapic.h"
 #include "device/timers.h"
 #include "device/uart.h"
+#include "device/vtd.h"
 #include "machine/machine.h"
 #include "machine/state.h"
 #include "system/system.h"
@@ -112,6 +114,15 @@ struct rest {
 	unsigned resting; /* processors */
 };
 
+/* A virtio device: under its own lock, which comes before `io`. */
+struct board_virtio {
+	struct board *board;
+	pthread_mutex_t lock;
+	struct board_cpu *accesses; /* whose access it is that it serves */
+	unsigned pin;
+	struct virtio virtio;
+};
+
 struct board {
 	struct board_config cfg;
 	struct system *sys;
@@ -129,8 +140,12 @@ struct board {
 	uint8_t *loaded_ram; /* a bit for each SNAPSHOT_GRANULE of RAM that came from there */
 
 	/* Devices. One that has state says it in X_save() and X_load(), which snapshot.c lists. */
-	pthread_mutex_t io; /* those behind ports, and the list of what is missing */
+	pthread_mutex_t io; /* those but local APICs and virtio, and the list of what is missing */
+	struct board_cpu *accesses; /* who accesses a device now; NULL: the world outside does */
 	struct uart uart;
+	struct ioapic ioapic;
+	struct vtd vtd;
+	struct board_virtio virtio[BOARD_VIRTIOS];
 	struct clock clock;
 	struct board_missing missing[BOARD_MISSING_MAX];
 	unsigned nmissing;
@@ -198,6 +213,8 @@ void board_mailbox_access(struct board *b, uint64_t offset, void *data, unsigned
 
 /* --- interrupts.c: the local APIC and its bus --- */
 void board_apic_start(struct board_cpu *c);
+/* To whom it is for, `from` the id of the APIC it comes from; ~0: of none. Any thread. */
+void board_bus_send(struct board *b, uint32_t from, const struct apic_message *m);
 int board_intr_ack(struct x86_cpu *x86);
 void board_cr8_written(struct x86_cpu *x86);
 /* An event ends a TD's run: acknowledged as the exit does. machine.acknowledge. */
@@ -206,7 +223,29 @@ uint32_t board_acknowledge(void *board, struct machine_lp *lp);
 void board_eoi(void *board, struct machine_lp *lp);
 void board_self_ipi(void *board, struct machine_lp *lp, enum machine_ipi kind, uint8_t vector);
 
+/* --- devices.c: what is behind addresses, its interrupts and its accesses to memory --- */
+void board_devices_start(struct board *b);
+/* From here on until the other, under b->io, it is this processor's access. */
+void board_devices_enter(struct board_cpu *c);
+void board_devices_leave(struct board *b);
+/* False: no device is there. */
+bool board_device(struct board_cpu *c, uint64_t pa, void *data, unsigned size, bool write);
+/* What a device reads and writes of memory, for a processor whose access it serves (NULL:
+ * nobody's). False: not all of it is memory; nothing was done. */
+bool board_dma_read(struct board *b, struct board_cpu *c, uint64_t pa, void *buf, size_t len);
+bool board_dma_write(struct board *b, struct board_cpu *c, uint64_t pa, const void *buf,
+		     size_t len);
+/* A local APIC is done with a level-triggered interrupt. */
+void board_ended_level(struct board *b, uint8_t vector);
+
+/* --- virtio.c --- */
+void board_virtio_start(struct board *b);
+void board_virtio_end(struct board *b);
+bool board_virtio_access(struct board_cpu *c, uint64_t pa, void *data, unsigned size, bool write);
+
 /* --- memory.c --- */
+/* RAM from the page's beginning to its end, for processors and devices. */
+bool board_is_ram(const struct machine *m, uint64_t page_pa);
 unsigned board_gpa_map(struct x86_cpu *x86, uint64_t pa, unsigned access, void **host,
 		       uint64_t *qual);
 void board_mmio(struct x86_cpu *x86, uint64_t pa, void *data, unsigned size, bool write);

@@ -24,20 +24,29 @@ static void event(void *arg, enum apic_mode mode, uint8_t vector)
 	board_cpu_wake(c);
 }
 
-static void send(void *arg, const struct apic_message *m)
+void board_bus_send(struct board *b, uint32_t from, const struct apic_message *m)
 {
-	struct board_cpu *from = arg;
-	struct board *b = from->board;
-
 	for (unsigned i = 0; i < b->ncpus; i++) {
 		struct apic *to = &b->cpu[i].apic;
 
-		if (!apic_accepts(to, from->apic.config.id, m))
+		if (!apic_accepts(to, from, m))
 			continue;
 		apic_deliver(to, m);
 		if (m->mode == APIC_LOWEST)
 			return;
 	}
+}
+
+static void send(void *arg, const struct apic_message *m)
+{
+	struct board_cpu *from = arg;
+
+	board_bus_send(from->board, from->apic.config.id, m);
+}
+
+static void ended_level(void *arg, uint8_t vector)
+{
+	board_ended_level(((struct board_cpu *)arg)->board, vector);
 }
 
 static uint64_t now(void *arg)
@@ -73,6 +82,7 @@ void board_apic_start(struct board_cpu *c)
 		.notify = notify,
 		.event = event,
 		.send = send,
+		.eoi = ended_level,
 		.now = now,
 		.tick_of_tsc = tick_of_tsc,
 		.timer = timer,

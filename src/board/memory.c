@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is at a physical address: RAM, the wake-up mailbox, or nothing, which reads as ones. */
+/* What is at a physical address: RAM, the wake-up mailbox, a device, or nothing, which reads as
+ * ones. */
 #include "board/internal.h"
 
 #include <string.h>
@@ -9,7 +10,7 @@
 #define HOLE	 0x80000000ull /* between RAM below and above 4 GiB */
 #define HOLE_END 0x100000000ull
 
-static bool is_ram(const struct machine *m, uint64_t pa)
+bool board_is_ram(const struct machine *m, uint64_t pa)
 {
 	const struct machine_range *seam = &m->cfg.platform->seamrr;
 
@@ -30,7 +31,7 @@ unsigned board_gpa_map(struct x86_cpu *x86, uint64_t pa, unsigned access, void *
 	const struct board *b = c->board;
 
 	(void)qual;
-	if (!is_ram(b->m, pa))
+	if (!board_is_ram(b->m, pa))
 		return X86_MAP_R | X86_MAP_W | X86_MAP_MMIO;
 	*host = machine_ptr(b->m, pa);
 	if (!b->san)
@@ -51,6 +52,8 @@ void board_mmio(struct x86_cpu *x86, uint64_t pa, void *data, unsigned size, boo
 		board_mailbox_access(c->board, pa - BOARD_MAILBOX, data, size, write);
 		return;
 	}
+	if (board_device(c, pa, data, size, write) || board_virtio_access(c, pa, data, size, write))
+		return;
 	board_is_missing(c, BOARD_ADDRESS, pa & ~(TDX_PAGE_SIZE - 1));
 	if (!write)
 		memset(data, 0xff, size);

@@ -50,10 +50,10 @@ static uint8_t in(struct board_cpu *c, unsigned port)
 	uint8_t v = 0xff;
 
 	if (is_uart(port) || is_clock(port)) {
-		pthread_mutex_lock(&b->io);
+		board_devices_enter(c);
 		v = is_uart(port) ? uart_read(&b->uart, port - UART_COM1)
 				  : clock_read(&b->clock, port);
-		pthread_mutex_unlock(&b->io);
+		board_devices_leave(b);
 	} else if (port == FW_PORT_SLEEP || port == FW_PORT_SLEEP_STATUS) {
 		v = 0;
 	} else {
@@ -68,12 +68,12 @@ static bool out(struct board_cpu *c, unsigned port, uint8_t v)
 	struct board *b = c->board;
 
 	if (is_uart(port) || is_clock(port)) {
-		pthread_mutex_lock(&b->io);
+		board_devices_enter(c);
 		if (is_uart(port))
 			uart_write(&b->uart, port - UART_COM1, v);
 		else
 			clock_write(&b->clock, port, v);
-		pthread_mutex_unlock(&b->io);
+		board_devices_leave(b);
 	} else if (port == FW_PORT_SLEEP) {
 		if ((v & SLEEP_ENABLE) && (v >> SLEEP_TYPE_SHIFT & 7) == FW_SLEEP_TYPE_OFF)
 			board_ends(b, BOARD_OFF, "switched off");

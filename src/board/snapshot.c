@@ -140,6 +140,47 @@ static void walk_cpu(struct board *b, struct snapshot_walk *w, unsigned i)
 
 /* --- devices --- */
 
+static void walk_interrupts(struct board *b, struct snapshot_walk *w)
+{
+	struct ioapic_state *io = section(w, "ioapic", 0, sizeof(*io));
+	struct vtd_state *v = section(w, "vtd", 0, sizeof(*v));
+
+	if (io && v && w->way == SNAPSHOT_SAVE) {
+		ioapic_save(&b->ioapic, io);
+		vtd_save(&b->vtd, v);
+	} else if (io && v) {
+		ioapic_load(&b->ioapic, io);
+		vtd_load(&b->vtd, v);
+	}
+}
+
+/* What is behind a device is not of the file: that it is there again is seen by what a driver has
+ * read of it. */
+struct saved_virtio {
+	struct virtio_state state;
+	uint64_t features;
+	uint32_t id, pad;
+	uint8_t config[VIRTIO_CONFIG_MAX];
+};
+
+static void walk_virtio(struct board *b, struct snapshot_walk *w, unsigned i)
+{
+	struct saved_virtio *s = section(w, "virtio", i, sizeof(*s));
+	struct virtio *v = &b->virtio[i].virtio;
+	const struct virtio_kind *kind = v->kind;
+
+	if (s && w->way == SNAPSHOT_SAVE) {
+		*s = (struct saved_virtio){.features = kind->features, .id = kind->id};
+		memcpy(s->config, kind->config, sizeof(s->config));
+		virtio_save(v, &s->state);
+	} else if (s && (s->id != kind->id || s->features != kind->features ||
+			 memcmp(s->config, kind->config, sizeof(s->config)) != 0)) {
+		wrong(w, "its virtio device %u is another: it wants the disks it had", i);
+	} else if (s) {
+		virtio_load(v, &s->state);
+	}
+}
+
 static void walk_uart(struct board *b, struct snapshot_walk *w)
 {
 	struct uart_state *s = section(w, "uart", 0, sizeof(*s));
@@ -212,9 +253,12 @@ static void walk_board(struct board *b, struct snapshot_walk *w)
 int snapshot_walk(struct board *b, struct snapshot_walk *w)
 {
 	walk_board(b, w);
-	walk_system(b, w); /* with its clock, by which the timers go */
+	walk_system(b, w);     /* with its clock, by which the timers go */
+	walk_interrupts(b, w); /* whose pins are as they were when the devices say so again */
 	walk_uart(b, w);
 	walk_clock(b, w);
+	for (unsigned i = 0; i < BOARD_VIRTIOS; i++)
+		walk_virtio(b, w, i);
 	for (unsigned i = 0; i < b->ncpus; i++)
 		walk_cpu(b, w, i);
 	if (w->way == SNAPSHOT_LOAD && w->left)

@@ -26,7 +26,7 @@
 #include <openssl/evp.h>
 
 enum {
-	VERSION = 2, /* another with each change of what is in it */
+	VERSION = 3, /* another with each change of what is in it */
 	PAGE = 4096,
 	NONCE = 12,
 	TAG = 16,
@@ -260,7 +260,9 @@ static uint8_t *make_state(struct board *b, size_t *size, char *err, size_t errl
 	w = (struct snapshot_walk){
 		.way = SNAPSHOT_SAVE, .at = state, .left = *size, .err = err, .errlen = errlen};
 	timers_hold(b->timers);
+	pthread_mutex_lock(&b->io); /* against what comes for the console */
 	snapshot_walk(b, &w);
+	pthread_mutex_unlock(&b->io);
 	timers_go_on(b->timers);
 	if (!err[0])
 		return state;

@@ -19,6 +19,8 @@ enum {
 	ID_MASK = 0xf,
 	ENTRY_MODE_SHIFT = 8,
 	ENTRY_DEST_SHIFT = 56,
+	ENTRY_EXTENDED_SHIFT = 48, /* what chipsets of today have of it in a message's 11:4 */
+	MSI_EXTENDED_SHIFT = 4,
 };
 
 #define ENTRY_LOGICAL	 (1ull << 11)
@@ -26,7 +28,7 @@ enum {
 #define ENTRY_REMOTE_IRR (1ull << 14) /* a level was sent and has not been ended */
 #define ENTRY_LEVEL	 (1ull << 15)
 #define ENTRY_MASKED	 (1ull << 16)
-#define ENTRY_BITS	 0xff0000000001ffffull
+#define ENTRY_BITS	 0xffff00000001ffffull
 #define ENTRY_READ_ONLY	 (ENTRY_BUSY | ENTRY_REMOTE_IRR)
 
 void ioapic_init(struct ioapic *io, const struct ioapic_ops *ops, void *arg)
@@ -42,13 +44,15 @@ static void send(struct ioapic *io, unsigned pin)
 {
 	const uint64_t e = io->entry[pin];
 	const uint64_t dest = e >> ENTRY_DEST_SHIFT;
+	const uint64_t extended = e >> ENTRY_EXTENDED_SHIFT & 0xff;
 	const unsigned mode = (unsigned)(e >> ENTRY_MODE_SHIFT) & 7;
 	uint32_t data = (uint32_t)(e & 0xff) | mode << MSI_MODE_SHIFT;
 
 	if (e & ENTRY_LEVEL)
 		data |= MSI_LEVEL | MSI_ASSERT;
 	io->ops->msi(io->arg,
-		     MSI_ADDRESS | dest << MSI_DEST_SHIFT | (e & ENTRY_LOGICAL ? MSI_LOGICAL : 0),
+		     MSI_ADDRESS | dest << MSI_DEST_SHIFT | extended << MSI_EXTENDED_SHIFT |
+			     (e & ENTRY_LOGICAL ? MSI_LOGICAL : 0),
 		     data);
 }
 

@@ -4,6 +4,7 @@
  * the TDX metadata and the GUID table. Intel: TDX Virtual Firmware Design Guide. */
 #include <swtdx/boot.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,6 +15,11 @@
 #include "vmm/boot_firmware.h"
 #include "vmm/boot_kernel.h"
 #include "vmm/hob.h"
+
+static_assert(TDX_BOOT_VIRTIO == FW_VIRTIO && TDX_BOOT_VIRTIO_SIZE == FW_VIRTIO_SIZE &&
+		      (unsigned)TDX_BOOT_VIRTIOS == FW_VIRTIOS &&
+		      TDX_BOOT_VIRTIO_PIN == FW_VIRTIO_IRQ,
+	      "the monitor is told what the firmware tells");
 
 enum {
 	SECTIONS = 5,
