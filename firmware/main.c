@@ -2,7 +2,7 @@
 /* A small TD firmware that starts one Linux kernel, which is part of its image.
  *
  * In order: check the TD HOB, measure it, the image's boot information and the command line into
- * RTMR 0, 1 and 2 and write down what it was, accept all memory, move the initrd out of the
+ * RTMR 0, 1 and 2 and write down what it was, accept all memory, move the initrd if it is in the
  * kernel's way, write the ACPI tables, the memory map and the kernel's boot parameters, jump. The
  * kernel and the initrd themselves are in MRTD. Anything wrong ends the TD with a reason. */
 #include "firmware.h"
@@ -188,11 +188,15 @@ static void add_ram(uint8_t *bp, uint64_t start, uint64_t end)
 	add_e820(bp, start, end, E820_RAM);
 }
 
-/* The initrd's final place: at the top of what the kernel can reach, clear of the kernel. */
+/* The initrd's final place: where it is, if that is clear of the kernel and in its reach; else at
+ * the top of what the kernel can reach. */
 static uint64_t place_initrd(const struct ram *ram, unsigned n, const struct fw_boot_info *info)
 {
 	uint64_t limit = (uint64_t)info->initrd_max + 1, top = 0, at;
 
+	if (info->initrd >= info->kernel_end && info->initrd <= limit &&
+	    info->initrd_size <= limit - info->initrd)
+		return info->initrd;
 	for (unsigned i = 0; i < n; i++)
 		if (ram[i].end <= TOP_OF_LOW)
 			top = ram[i].end;
@@ -247,8 +251,9 @@ _Noreturn void firmware_main(const void *hob)
 			accept_range(ram[i].start, ram[i].end);
 	if (info.initrd_size) {
 		initrd = place_initrd(ram, n, &info);
-		memmove((void *)(uintptr_t)initrd, (const void *)(uintptr_t)info.initrd,
-			info.initrd_size);
+		if (initrd != info.initrd)
+			memmove((void *)(uintptr_t)initrd, (const void *)(uintptr_t)info.initrd,
+				info.initrd_size);
 	}
 	rsdp = acpi_build(&(struct acpi_machine){.at = (uint8_t *)(uintptr_t)FW_TABLES,
 						 .pa = FW_TABLES,

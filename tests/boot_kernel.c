@@ -208,6 +208,46 @@ static void the_memory_an_image_needs_is_told(void **state)
 	free(initrd);
 }
 
+static int bring_initrd(void *arg, void *to, size_t size)
+{
+	const char *from = arg;
+
+	if (!from)
+		return -EIO;
+	memcpy(to, from, size);
+	return 0;
+}
+
+/* An initrd that is brought is where one that is there would be; a failure to bring it is told. */
+static void an_initrd_may_be_brought_when_its_place_is_known(void **state)
+{
+	uint8_t f[BZ_SIZE];
+	struct tdx_boot b = {.kernel = f,
+			     .kernel_size = sizeof(f),
+			     .initrd = "initrd",
+			     .initrd_size = 6,
+			     .cmdline = "quiet"};
+	void *image, *brought;
+	size_t len, brought_len;
+	char err[100];
+
+	(void)state;
+	make_bzimage(f);
+	assert_int_equal(tdx_boot_image(&b, &image, &len, err, sizeof(err)), 0);
+	b.initrd = NULL;
+	assert_int_equal(tdx_boot_image(&b, &brought, &brought_len, err, sizeof(err)), -EINVAL);
+	b.read_initrd = bring_initrd;
+	assert_int_equal(tdx_boot_image(&b, &brought, &brought_len, err, sizeof(err)), -EIO);
+	assert_string_equal(err, "");
+	assert_null(brought);
+	b.arg = (void *)(uintptr_t) "initrd";
+	assert_int_equal(tdx_boot_image(&b, &brought, &brought_len, err, sizeof(err)), 0);
+	assert_int_equal(len, brought_len);
+	assert_memory_equal(image, brought, len);
+	free(image);
+	free(brought);
+}
+
 static void a_composed_image_is_a_sound_tdvf_image(void **state)
 {
 	struct tdx_tdvf_measurement m;
@@ -248,6 +288,7 @@ int main(void)
 		cmocka_unit_test(no_prefix_of_a_kernel_is_read_past_its_end),
 		cmocka_unit_test(a_kernel_that_is_cut_off_is_never_composed),
 		cmocka_unit_test(the_memory_an_image_needs_is_told),
+		cmocka_unit_test(an_initrd_may_be_brought_when_its_place_is_known),
 		cmocka_unit_test(a_composed_image_is_a_sound_tdvf_image),
 	};
 

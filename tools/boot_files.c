@@ -3,10 +3,13 @@
 #include "tools/boot_files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <swtdx/boot.h>
 
@@ -25,6 +28,7 @@ struct composing {
 	const char *verb;
 	const struct boot_files *f;
 	uint8_t *kernel, *initrd, *file; /* file: what `kernel` came out of, or NULL */
+	int initrd_fd; /* of an initrd that is read when its place is known, or -1 */
 	char cmdline[TDX_BOOT_CMDLINE_MAX + 2];
 	struct tdx_boot b;
 };
@@ -82,6 +86,44 @@ static int open_uki(struct composing *c)
 	return unpack(c);
 }
 
+static int read_initrd(void *arg, void *to, size_t size)
+{
+	const struct composing *c = arg;
+	uint8_t *p = to;
+	size_t done = 0;
+
+	while (done < size) {
+		const ssize_t n = pread(c->initrd_fd, p + done, size - done, (off_t)done);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (!n)
+			return -ENODATA; /* it has become shorter */
+		done += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+/* A regular file of a usable size: it is read straight to its place. */
+static bool initrd_waits(struct composing *c)
+{
+	struct stat st;
+
+	c->initrd_fd = strcmp(c->f->initrd, "-") ? open(c->f->initrd, O_RDONLY | O_CLOEXEC) : -1;
+	if (c->initrd_fd < 0)
+		return false;
+	if (!fstat(c->initrd_fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0 &&
+	    (uintmax_t)st.st_size <= TDX_TDVF_MAX_IMAGE) {
+		c->b.initrd_size = (size_t)st.st_size;
+		c->b.read_initrd = read_initrd;
+		c->b.arg = c;
+		return true;
+	}
+	close(c->initrd_fd);
+	c->initrd_fd = -1;
+	return false;
+}
+
 static int read_files(struct composing *c)
 {
 	int e = file_read(c->f->kernel, TDX_TDVF_MAX_IMAGE, &c->kernel, &c->b.kernel_size);
@@ -89,7 +131,7 @@ static int read_files(struct composing *c)
 	if (e)
 		return complain(c->verb, c->f->kernel, strerror(-e), VERB_ENVIRONMENT);
 	c->b.kernel = c->kernel;
-	if (!c->f->initrd)
+	if (!c->f->initrd || initrd_waits(c))
 		return VERB_OK;
 	e = file_read(c->f->initrd, TDX_TDVF_MAX_IMAGE, &c->initrd, &c->b.initrd_size);
 	if (e)
@@ -130,6 +172,8 @@ static int compose(struct composing *c, uint8_t **image, size_t *len)
 
 	if (e == -ENOMEM)
 		return complain(c->verb, c->f->kernel, strerror(ENOMEM), VERB_ENVIRONMENT);
+	if (e && !*err)
+		return complain(c->verb, c->f->initrd, strerror(-e), VERB_ENVIRONMENT);
 	if (e)
 		return complain(c->verb, c->f->kernel, err, VERB_DIFFERENCE);
 	status = check_memory(c, out, *len);
@@ -152,6 +196,7 @@ int boot_files_compose(const char *verb, const struct boot_files *f, uint8_t **i
 		return complain(verb, f->kernel, strerror(ENOMEM), VERB_ENVIRONMENT);
 	c->verb = verb;
 	c->f = f;
+	c->initrd_fd = -1;
 	c->b.cmdline = f->append ? f->append : "";
 	status = read_files(c);
 	if (status == VERB_OK)
@@ -163,6 +208,8 @@ int boot_files_compose(const char *verb, const struct boot_files *f, uint8_t **i
 	free(c->kernel);
 	free(c->file);
 	free(c->initrd);
+	if (c->initrd_fd >= 0)
+		close(c->initrd_fd);
 	free(c);
 	return status;
 }

@@ -34,13 +34,17 @@ enum { TDX_BOOT_VIRTIOS = 8 };
 struct tdx_boot {
 	const void *kernel; /* bzImage or vmlinux */
 	size_t kernel_size;
-	const void *initrd; /* NULL: none */
+	const void *initrd; /* NULL: what read_initrd brings, none without it */
 	size_t initrd_size;
 	const char *cmdline;
+	/* NULL, or puts the initrd's `size` bytes at `to`, so that they need not be in memory
+	 * twice. 0, or a negative errno that tdx_boot_image() returns. */
+	int (*read_initrd)(void *arg, void *to, size_t size);
+	void *arg;
 };
 
 /* Composes the image; *image is the caller's to free(). 0; -EINVAL with a sentence in err when the
- * kernel cannot be used, -ENOMEM. */
+ * kernel cannot be used, -ENOMEM; with err empty, what read_initrd answered. */
 int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char *err,
 		   size_t errlen);
 

@@ -102,14 +102,28 @@ static void ask_for_large(uint8_t *p, size_t size)
 		(void)madvise((void *)first, end - first, MADV_HUGEPAGE);
 }
 
+static int put_initrd(const struct tdx_boot *boot, uint8_t *to)
+{
+	if (!boot->initrd_size)
+		return 0;
+	if (!boot->initrd)
+		return !boot->read_initrd ? -EINVAL
+					  : boot->read_initrd(boot->arg, to, boot->initrd_size);
+	memcpy(to, boot->initrd, boot->initrd_size);
+	return 0;
+}
+
 int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char *err, size_t errlen)
 {
 	size_t cmdline = strlen(boot->cmdline) + 1, payload, initrd_at, total;
 	struct boot_kernel k;
 	const char *why = boot_kernel_parse(boot->kernel, boot->kernel_size, &k);
 	uint8_t *p, *info;
+	int e;
 
 	*image = NULL;
+	if (errlen)
+		*err = '\0';
 	if (why && k.file > boot->kernel_size) {
 		snprintf(err, errlen,
 			 "it is cut off: its headers tell of %" PRIu64 " bytes, it has %zu", k.file,
@@ -134,8 +148,11 @@ int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char 
 	for (unsigned i = 0; i < k.nruns; i++)
 		memcpy(p + k.run[i].at, (const uint8_t *)boot->kernel + k.run[i].offset,
 		       k.run[i].size);
-	if (boot->initrd_size)
-		memcpy(p + initrd_at, boot->initrd, boot->initrd_size);
+	e = put_initrd(boot, p + initrd_at);
+	if (e) {
+		free(p);
+		return e;
+	}
 	memcpy(p + page_up(payload), boot->cmdline, cmdline);
 	memcpy(p + total - FW_SIZE, boot_firmware, FW_SIZE);
 	info = find_info(p + total - FW_SIZE);
@@ -191,8 +208,8 @@ int tdx_boot_memory(const void *image, size_t len, uint64_t *bytes)
 
 	if (!read_info(image, len, &b))
 		return -EINVAL;
-	/* Where they are loaded, and where the firmware moves the initrd: behind what the kernel
-	 * needs. */
+	/* Where they are loaded, and where the firmware may move the initrd: behind what the
+	 * kernel needs. */
 	loaded = page_up(b.initrd + b.initrd_size);
 	moved = page_up(b.kernel_end) + page_up(b.initrd_size);
 	*bytes = loaded > moved ? loaded : moved;
