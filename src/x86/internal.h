@@ -104,7 +104,7 @@ enum vex_level { VEX_LEVEL_NONE, VEX_LEVEL_AVX, VEX_LEVEL_512 };
 
 /* --- guest memory --- */
 
-#define TLB_BITS 9
+#define TLB_BITS 11
 #define TLB_SIZE (1u << TLB_BITS)
 
 /* Tags are page addresses; an impossible one (odd) marks an access that is not direct. */

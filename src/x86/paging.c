@@ -12,23 +12,27 @@
 #include "x86/flags.h"
 #include "x86/internal.h"
 
-#define TABLES	 4u
-#define ALIGNED	 3u
-#define GPA_BITS 11
-#define GPA_SIZE (1u << GPA_BITS)
-#define NO_TAG	 1ull
+#define TABLES	    4u
+#define ALIGNED	    3u
+#define GPA_BITS    14
+#define GPA_SIZE    (1u << GPA_BITS)
+#define NO_TAG	    1ull
+#define GPA_FLUSHES 0xfffu
+#define WORDS	    (TLB_SIZE / 64)
 
 struct gpa_entry {
-	uint64_t gpa; /* page address, NO_TAG: none */
+	uint64_t key; /* page address, and in the bits below which flush it came after */
 	uint8_t *host;
 	unsigned perms;
 };
 
 struct x86_mmu {
 	struct x86_tlbe tlb[TABLES][TLB_SIZE];
-	bool global[TABLES][TLB_SIZE];
-	bool has_local[TABLES]; /* anything that a reload of CR3 ends */
+	/* A bit an entry: it may be in use; and a reload of CR3 ends it. Most of the time few are
+	 * that a flush has to look for. */
+	uint64_t used[TABLES][WORDS], local[TABLES][WORDS];
 	struct gpa_entry gpa[GPA_SIZE];
+	unsigned gpa_flushes; /* 1 to GPA_FLUSHES */
 };
 
 /* The outcome of a walk: what the page allows to the table's privilege. */
@@ -66,8 +70,7 @@ int x86_mmu_init(struct x86_cpu *cpu)
 	cpu->tlb = cpu->mmu->tlb[1];
 	for (i = 0; i < TABLES * TLB_SIZE; i++)
 		tlb_clear(&cpu->mmu->tlb[0][0] + i);
-	for (i = 0; i < GPA_SIZE; i++)
-		cpu->mmu->gpa[i].gpa = NO_TAG;
+	cpu->mmu->gpa_flushes = 1;
 	return 0;
 }
 
@@ -91,17 +94,38 @@ void x86_mmu_select(struct x86_cpu *cpu)
 		cpu->ops->user_mode(cpu);
 }
 
+/* The first entry that may be in use, from number `from` on, of all tables; NULL: none. */
+static struct x86_tlbe *used_from(struct x86_mmu *m, unsigned from)
+{
+	const uint64_t *used = &m->used[0][0];
+	uint64_t bits;
+	unsigned w = from / 64;
+
+	if (from >= TABLES * TLB_SIZE)
+		return NULL;
+	bits = used[w] & ~0ull << from % 64;
+	while (!bits && ++w < TABLES * WORDS)
+		bits = used[w];
+	return bits ? &m->tlb[0][0] + w * 64 + (unsigned)__builtin_ctzll(bits) : NULL;
+}
+
+static struct x86_tlbe *used_after(struct x86_mmu *m, const struct x86_tlbe *e)
+{
+	return used_from(m, (unsigned)(e - &m->tlb[0][0]) + 1);
+}
+
 void x86_mmu_flush(struct x86_cpu *cpu, bool global)
 {
-	unsigned t, i;
+	struct x86_mmu *m = cpu->mmu;
+	uint64_t *used = &m->used[0][0], *local = &m->local[0][0], bits;
+	unsigned w;
 
-	for (t = 0; t < TABLES; t++) {
-		if (!global && !cpu->mmu->has_local[t])
-			continue;
-		cpu->mmu->has_local[t] = false;
-		for (i = 0; i < TLB_SIZE; i++)
-			if (global || !cpu->mmu->global[t][i])
-				tlb_clear(&cpu->mmu->tlb[t][i]);
+	for (w = 0; w < TABLES * WORDS; w++) {
+		bits = global ? used[w] : local[w];
+		used[w] &= ~bits;
+		local[w] = 0;
+		for (; bits; bits &= bits - 1)
+			tlb_clear(&m->tlb[0][0] + w * 64 + (unsigned)__builtin_ctzll(bits));
 	}
 	x86_new_gen(cpu, global);
 }
@@ -119,24 +143,48 @@ bool x86_mmu_global(const struct x86_cpu *cpu, uint64_t la)
 {
 	const unsigned table = table_of(cpu), slot = (la >> 12) & (TLB_SIZE - 1);
 
-	return cpu->mmu->tlb[table][slot].x == (la & ~0xfffull) && cpu->mmu->global[table][slot];
+	return cpu->mmu->tlb[table][slot].x == (la & ~0xfffull) &&
+	       !(cpu->mmu->local[table][slot / 64] >> slot % 64 & 1);
 }
 
 void x86_mmu_protect(struct x86_cpu *cpu, const void *host)
 {
-	struct x86_tlbe *e = cpu->mmu->tlb[0], *end = e + TABLES * TLB_SIZE;
+	struct x86_tlbe *e;
 
-	for (; e < end; e++)
+	for (e = used_from(cpu->mmu, 0); e; e = used_after(cpu->mmu, e))
 		if (e->w != NO_TAG && (!host || e->w + e->addend == (uintptr_t)host))
 			e->w = NO_TAG;
 }
 
+static struct gpa_entry *gpa_entry(struct x86_mmu *m, uint64_t gpa)
+{
+	return &m->gpa[(gpa >> 12) & (GPA_SIZE - 1)];
+}
+
+static uint64_t gpa_key(const struct x86_mmu *m, uint64_t gpa)
+{
+	return (gpa & ~0xfffull) | m->gpa_flushes;
+}
+
+static void gpa_flush(struct x86_mmu *m)
+{
+	if (m->gpa_flushes++ < GPA_FLUSHES)
+		return;
+	memset(m->gpa, 0, sizeof(m->gpa));
+	m->gpa_flushes = 1;
+}
+
+static void gpa_flush_page(struct x86_mmu *m, uint64_t gpa)
+{
+	struct gpa_entry *g = gpa_entry(m, gpa);
+
+	if (g->key == gpa_key(m, gpa))
+		g->key = 0;
+}
+
 void x86_tlb_flush(struct x86_cpu *cpu)
 {
-	unsigned i;
-
-	for (i = 0; i < GPA_SIZE; i++)
-		cpu->mmu->gpa[i].gpa = NO_TAG;
+	gpa_flush(cpu->mmu);
 	x86_mmu_flush(cpu, true);
 	/* The pages may come back with other contents, written by someone who did not say so. */
 	x86_cache_doubt(cpu);
@@ -144,30 +192,26 @@ void x86_tlb_flush(struct x86_cpu *cpu)
 
 void x86_tlb_flush_gpa(struct x86_cpu *cpu, uint64_t gpa)
 {
-	struct gpa_entry *g = &cpu->mmu->gpa[(gpa >> 12) & (GPA_SIZE - 1)];
-
 	/* Linear entries and blocks do not remember their guest-physical page. */
-	if (g->gpa == (gpa & ~0xfffull))
-		g->gpa = NO_TAG;
+	gpa_flush_page(cpu->mmu, gpa);
 	x86_mmu_flush(cpu, true);
 	x86_cache_doubt(cpu);
 }
 
 void x86_tlb_forget(struct x86_cpu *cpu, uint64_t gpa, const void *host)
 {
-	struct x86_tlbe *e = cpu->mmu->tlb[0], *end = e + TABLES * TLB_SIZE;
-	struct gpa_entry *g = &cpu->mmu->gpa[(gpa >> 12) & (GPA_SIZE - 1)];
+	struct x86_tlbe *e;
 
-	for (; e < end; e++) {
+	for (e = used_from(cpu->mmu, 0); e; e = used_after(cpu->mmu, e)) {
 		const uint64_t page = e->r != NO_TAG ? e->r : e->w;
 
 		if (!host || (page != NO_TAG && page + e->addend == (uintptr_t)host))
 			e->r = e->w = NO_TAG;
 	}
-	if (host && g->gpa == (gpa & ~0xfffull))
-		g->gpa = NO_TAG;
-	for (unsigned i = 0; !host && i < GPA_SIZE; i++)
-		cpu->mmu->gpa[i].gpa = NO_TAG;
+	if (host)
+		gpa_flush_page(cpu->mmu, gpa);
+	else
+		gpa_flush(cpu->mmu);
 }
 
 uint64_t x86_insn_rip(const struct x86_cpu *cpu)
@@ -180,19 +224,19 @@ uint64_t x86_insn_rip(const struct x86_cpu *cpu)
 static uint8_t *gpa_host(struct x86_cpu *cpu, uint64_t gpa, unsigned acc, unsigned *perms,
 			 uint64_t *qual)
 {
-	struct gpa_entry *g = &cpu->mmu->gpa[(gpa >> 12) & (GPA_SIZE - 1)];
-	const uint64_t page = gpa & ~0xfffull;
+	struct gpa_entry *g = gpa_entry(cpu->mmu, gpa);
+	const uint64_t key = gpa_key(cpu->mmu, gpa);
 	void *host = NULL;
 
-	if (g->gpa != page || (g->perms & acc) != acc) {
-		*perms = cpu->ops->gpa_map(cpu, page, acc, &host, qual);
+	if (g->key != key || (g->perms & acc) != acc) {
+		*perms = cpu->ops->gpa_map(cpu, gpa & ~0xfffull, acc, &host, qual);
 		if (*perms & X86_MAP_MMIO)
 			*perms &= ~X86_MAP_X;
 		if ((*perms & acc) != acc) {
 			*perms &= ~X86_MAP_MMIO;
 			return NULL;
 		}
-		*g = (struct gpa_entry){.gpa = page, .host = host, .perms = *perms};
+		*g = (struct gpa_entry){.key = key, .host = host, .perms = *perms};
 	}
 	*perms = g->perms;
 	if (g->perms & X86_MAP_MMIO)
@@ -392,7 +436,7 @@ uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 	const bool direct = table != ALIGNED && !(cpu->dr_data && x86_debug_page(cpu, la));
 	const unsigned kind = acc & (ACC_R | ACC_W | ACC_X), slot = (la >> 12) & (TLB_SIZE - 1);
 	struct x86_tlbe *e = &cpu->mmu->tlb[table][slot];
-	uint64_t qual = 0;
+	uint64_t qual = 0, bit;
 	struct page w;
 	uint8_t *host;
 	unsigned perms;
@@ -417,9 +461,12 @@ uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 		e->w = page;
 	if (perms & X86_MAP_X)
 		e->x = page;
-	cpu->mmu->global[table][slot] = w.global;
-	if (!w.global)
-		cpu->mmu->has_local[table] = true;
+	bit = 1ull << slot % 64;
+	cpu->mmu->used[table][slot / 64] |= bit;
+	if (w.global)
+		cpu->mmu->local[table][slot / 64] &= ~bit;
+	else
+		cpu->mmu->local[table][slot / 64] |= bit;
 	return host;
 }
 

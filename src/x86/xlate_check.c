@@ -14,7 +14,6 @@
 
 #define JOURNAL	   128u
 #define OFTEN	   64u /* the first executions of a block are compared, then each so many */
-#define NO_TAG	   1ull
 #define JMP_CANNOT 4
 
 enum outcome { O_WENT_ON, O_STOPPED, O_FAULT, O_EXIT, O_CANNOT };
@@ -37,7 +36,6 @@ struct state {
 };
 
 struct x86_check {
-	struct x86_tlbe tlb[TLB_SIZE];
 	struct {
 		uint8_t *host;
 		unsigned len;
@@ -181,16 +179,6 @@ static enum outcome interpret(struct x86_cpu *cpu, const struct x86_block *b, in
 	return O_STOPPED;
 }
 
-static void direct_no_stores(struct x86_cpu *cpu)
-{
-	struct x86_check *c = cpu->check;
-	unsigned i;
-
-	memcpy(c->tlb, cpu->tlb, sizeof(c->tlb));
-	for (i = 0; i < TLB_SIZE; i++)
-		c->tlb[i].w = NO_TAG;
-}
-
 static void take_back(struct x86_check *c)
 {
 	unsigned i;
@@ -255,7 +243,6 @@ static void tell(struct x86_cpu *cpu, uint64_t rip, struct state *e, const char 
 const struct x86_op *xl_check_block(struct x86_cpu *cpu, struct x86_block *b, const void *code)
 {
 	struct x86_check *c = cpu->check;
-	struct x86_tlbe *tlb = cpu->tlb;
 	const struct x86_op *next = b->ops + 1;
 	struct state start, emitted;
 	enum outcome how, other;
@@ -267,16 +254,13 @@ const struct x86_op *xl_check_block(struct x86_cpu *cpu, struct x86_block *b, co
 		return next;
 	memcpy(&outer, &cpu->jb, sizeof(outer));
 	save(cpu, &start);
-	direct_no_stores(cpu);
 	c->stores = 0;
-	cpu->tlb = c->tlb;
 	cpu->checking = true;
 	cpu->left = b->ops->disp; /* one turn of a loop */
 	how = run_emitted(cpu, code);
 	count = b->ops->disp - cpu->left;
 	cpu->left += start.left - b->ops->disp;
 	cpu->checking = false;
-	cpu->tlb = tlb;
 	save(cpu, &emitted);
 	take_back(c);
 	restore(cpu, &start);
