@@ -2,6 +2,7 @@
 /* An interrupt for the host around SEAMCALLs: who takes it, and with which vector. */
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include <swtdx/model.h>
 #include <swtdx/native.h>
@@ -189,6 +190,29 @@ static void guest_goes_on_when_nothing_can_be_delivered(void **state)
 	system_free(sys);
 }
 
+/* The single-step defence keeps its interrupts off, and they come again at once: the guest executes
+ * what it is to execute, and then the host has its exit. */
+static void a_host_that_kicks_without_end_gets_its_exits(void **state)
+{
+	const uint8_t always = 1;
+	struct system *sys;
+
+	(void)state;
+	alarm(60);
+	for (unsigned native = 0; native < 2; native++) {
+		sys = power_on_with_td(native ? NULL : tdx_x86_engine_new(NULL, NULL));
+		if (native)
+			system_set_engine(sys, tdx_native_engine_new(polls_for_ever, sys));
+		sys->m->lp[0].watched = &always;
+		for (unsigned i = 1; i <= 20; i++) {
+			assert_int_equal(enter(sys).rax, VMX_EXIT_EXTERNAL_INTERRUPT);
+			assert_in_range(sys->m->lp[0].retired, 1, 40);
+		}
+		system_free(sys);
+	}
+	alarm(0);
+}
+
 /* --- loops without PAUSE --- */
 
 static void a_guest_that_waits_in_a_loop_gives_way(void **state)
@@ -302,6 +326,7 @@ int main(void)
 		cmocka_unit_test(a_port_takes_the_interrupt),
 		cmocka_unit_test(exit_carries_the_vector_the_controller_gave),
 		cmocka_unit_test(guest_goes_on_when_nothing_can_be_delivered),
+		cmocka_unit_test(a_host_that_kicks_without_end_gets_its_exits),
 		cmocka_unit_test(a_guest_that_waits_in_a_loop_gives_way),
 		cmocka_unit_test(a_guest_that_counts_does_not_wait),
 		cmocka_unit_test(a_notification_of_posted_interrupts_does_not_exit),

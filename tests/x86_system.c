@@ -1075,6 +1075,22 @@ static void a_kick_ends_an_endless_loop(void **state)
 	assert_int_equal(g->cpu->rip, G_CODE);
 }
 
+static void a_kick_does_not_take_a_budget_of_one(void **state)
+{
+	struct guest *g = *state;
+
+	load(g, G_CODE, spin);
+	for (unsigned i = 1; i <= 5; i++) {
+		const uint64_t before = g->cpu->insns;
+
+		x86_kick(g->cpu);
+		assert_int_equal(run(g, 1).reason, X86_EXIT_BUDGET);
+		assert_int_equal(g->cpu->insns - before, 1);
+	}
+	x86_kick(g->cpu);
+	assert_int_equal(run(g, 2).reason, X86_EXIT_KICK);
+}
+
 GUEST_CODE(five, "inc %eax; inc %eax; inc %eax; inc %eax; inc %eax; hlt");
 
 static void the_budget_is_exact(void **state)
@@ -1585,6 +1601,7 @@ int main(void)
 		T(host_owned_control_bits_exit_only_when_they_change),
 		T(an_interrupt_waits_for_the_instruction_after_sti),
 		T(a_kick_ends_an_endless_loop),
+		T(a_kick_does_not_take_a_budget_of_one),
 		T(the_budget_is_exact),
 		T(the_trap_flag_steps_through_idt),
 		T(a_breakpoint_stops_before_its_instruction_once),

@@ -478,7 +478,7 @@ const struct x86_op *x86_attend(struct x86_cpu *cpu)
 	}
 	if (cpu->shadow & 0x80)
 		cpu->shadow = 0;
-	if (attn & ATTN_KICK) {
+	if (attn & ATTN_KICK && cpu->run_start != 1) {
 		x86_attn(cpu, attn & (ATTN_INTR | ATTN_STEP));
 		x86_leave(cpu, NULL, X86_EXIT_KICK, 0);
 	}

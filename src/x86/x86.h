@@ -361,7 +361,8 @@ void x86_skip(struct x86_cpu *cpu, unsigned len);
 /* Can a maskable interrupt be delivered at this boundary? */
 bool x86_interrupt_window(const struct x86_cpu *cpu);
 
-/* From any thread: make x86_run() return X86_EXIT_KICK at the next block boundary. */
+/* From any thread: make x86_run() return X86_EXIT_KICK at the next block boundary. A budget of one
+ * instruction ends by itself, and is used: whoever kicks without end does not stop the guest. */
 void x86_kick(struct x86_cpu *cpu);
 /* From any thread: ask ops->intr_ack() for a vector as soon as interrupts are possible. */
 void x86_raise_intr(struct x86_cpu *cpu);

@@ -258,13 +258,10 @@ static bool notification(struct td_cpu *t, const struct vmexit *x)
 	return true;
 }
 
-static enum module_next external_interrupt(struct td_cpu *t)
+/* Does the event for the host that came end the guest's run? */
+static bool host_event(struct td_cpu *t, struct vmexit *x)
 {
-	struct vmexit x;
-
-	if (!engine_host_interrupt(t->in.hw, &x) || notification(t, &x))
-		return MODULE_TO_GUEST;
-	return vmexit(t, &x);
+	return engine_host_interrupt(t->in.hw, x) && !notification(t, x);
 }
 
 static enum module_next handle(struct td_cpu *t, const struct x86_exit *e)
@@ -374,26 +371,27 @@ static void take_turns(struct td_cpu *t, uint64_t instructions, bool gives_way)
 static enum module_next guest(struct td_cpu *t)
 {
 	enum module_next next = MODULE_TO_GUEST;
-	struct vmexit posted; /* or that of the last instruction */
+	struct vmexit x;
 	bool slept;
 
 	take_turns(t, 0, false);
-	if (t->in.vm != 0 && engine_posted_to_l1(&t->in, &posted))
-		next = vmexit(t, &posted);
+	if (t->in.vm != 0 && engine_posted_to_l1(&t->in, &x))
+		next = vmexit(t, &x);
 	while (next == MODULE_TO_GUEST) {
 		struct x86_exit e;
 		uint32_t reason;
 
 		if (t->trap.reason) {
-			posted = (struct vmexit){.reason = t->trap.reason,
-						 .qualification = t->trap.qualification};
+			x = (struct vmexit){.reason = t->trap.reason,
+					    .qualification = t->trap.qualification};
 			t->trap.reason = 0;
-			next = vmexit(t, &posted);
+			next = vmexit(t, &x);
 			continue;
 		}
 		inject(t);
-		if (machine_irq_now(t->in.hw) && !t->x86->inj.valid) {
-			next = external_interrupt(t);
+		/* One that SEAM keeps off may come again at once: the guest goes on. */
+		if (machine_irq_now(t->in.hw) && !t->x86->inj.valid && host_event(t, &x)) {
+			next = vmexit(t, &x);
 			continue;
 		}
 		reason = window(t);
@@ -413,7 +411,10 @@ static enum module_next guest(struct td_cpu *t)
 		else
 			t->wait_ns = 0;
 		count(t);
-		next = slept && !t->x86->inj.valid ? external_interrupt(t) : handle(t, &e);
+		if (!slept || t->x86->inj.valid)
+			next = handle(t, &e);
+		else if (host_event(t, &x))
+			next = vmexit(t, &x);
 	}
 	return next;
 }
