@@ -168,6 +168,52 @@ static void lists_say_how_much_room_they_need(void **state)
 	free(m);
 }
 
+static const struct kvm_cpuid_entry *entry_of(const struct kvm_cpuid_list *l, uint32_t leaf,
+					      uint32_t index)
+{
+	for (unsigned i = 0; i < l->nent; i++)
+		if (l->entries[i].function == leaf && l->entries[i].index == index)
+			return &l->entries[i];
+	fail_msg("no leaf 0x%x.%u", leaf, index);
+	return NULL;
+}
+
+/* Of vectors, CPUID and a TD's XFAM have what the processor executes. */
+static void vectors_are_offered_that_are_executed(void **state)
+{
+	struct client *c = *state;
+	struct kvm_cpuid_list *l = calloc(1, sizeof(*l) + 256 * sizeof(l->entries[0]));
+	struct kvm_tdx_init_vm *p = client_init_params();
+	struct kvm_device_attr a = {.addr = 0};
+	struct kvm_tdx_capabilities *caps;
+	uint64_t guest = 0;
+
+	c->vectors = XFAM_AVX | XFAM_AVX3;
+	l->nent = 256;
+	assert_int_equal(client_ioctl(c, c->sys, KVM_GET_SUPPORTED_CPUID, l), 0);
+	assert_int_equal(entry_of(l, 1, 0)->ecx & (1u << 28 | 1u << 12 | 1u << 29), 1u << 28);
+	assert_int_equal(entry_of(l, 7, 0)->ebx & (1u << 5 | 1u << 16 | 1u << 17), 1u << 16);
+	assert_int_equal(entry_of(l, 0xd, 0)->eax, 0xe7);
+	assert_int_equal(entry_of(l, 0xd, 0)->ebx, 2688);
+	assert_int_equal(entry_of(l, 0xd, 0)->ecx, 2688);
+	assert_int_equal(entry_of(l, 0xd, 1)->ebx, 576 + 256 + 64 + 512 + 1024);
+	assert_int_equal(entry_of(l, 0xd, 7)->eax, 1024);
+	a.addr = (uint64_t)(uintptr_t)&guest;
+	assert_int_equal(client_ioctl(c, c->sys, KVM_GET_DEVICE_ATTR, &a), 0);
+	assert_int_equal(guest, 0xe7);
+	client_create(c);
+	caps = client_capabilities(c);
+	assert_int_equal(caps->supported_xfam, 0xe7);
+	p->xfam = 0xe7 | XFAM_PK;
+	assert_int_equal(client_tdx(c, c->vm, KVM_TDX_INIT_VM, 0, p), -EINVAL);
+	assert_non_null(strstr(c->log, "executes 0xe7"));
+	p->xfam = 0xe7;
+	assert_int_equal(client_tdx(c, c->vm, KVM_TDX_INIT_VM, 0, p), 0);
+	free(caps);
+	free(p);
+	free(l);
+}
+
 static void feature_msrs_are_counted_until_one_is_none(void **state)
 {
 	struct {
@@ -567,6 +613,7 @@ int main(void)
 		CASE(other_descriptors_are_not_ours),
 		CASE(wrong_pointers_are_efault),
 		CASE(lists_say_how_much_room_they_need),
+		CASE(vectors_are_offered_that_are_executed),
 		CASE(feature_msrs_are_counted_until_one_is_none),
 		CASE(enable_cap_checks_as_kvm),
 		CASE(capabilities_have_the_width_of_gpas),

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "abi/ghci.h"
+#include "arch/x86.h"
 #include "engine/native/native.h"
 #include "kvm/abi.h"
 #include "kvm/kvm.h"
@@ -39,8 +40,23 @@ struct client {
 	char log[256];
 	int sys, vm, gmem, vcpu[CLIENT_VCPUS];
 	struct kvm_run *run[CLIENT_VCPUS];
-	uint8_t *ram; /* of the client, behind shared pages */
+	uint8_t *ram;	  /* of the client, behind shared pages */
+	uint64_t vectors; /* what is executed of AVX and AVX-512 */
 };
+
+static inline uint64_t client_vectors(void *arg)
+{
+	return ((const struct client *)arg)->vectors;
+}
+
+/* Of the instructions AVX and AVX512F. */
+static inline void client_instructions(void *arg, uint32_t leaf, uint32_t index,
+				       struct tdx_cpuid_values *bits)
+{
+	(void)arg;
+	*bits = (struct tdx_cpuid_values){.ecx = leaf == 1 ? 1u << 28 : 0,
+					  .ebx = leaf == 7 && !index ? 1u << 16 : 0};
+}
 
 static inline void client_log(void *arg, const char *line)
 {
@@ -112,7 +128,9 @@ static inline void client_on(struct client *c, tdx_native_fn *guest, void *arg)
 							 .log = client_log,
 							 .arg = c,
 							 .vcpus = CLIENT_VCPUS,
-							 .xfam = 3});
+							 .xfam = 3,
+							 .vectors = client_vectors,
+							 .instructions = client_instructions});
 	assert_non_null(c->host);
 	c->sys = kvm_open(c->host, O_CLOEXEC);
 	assert_true(c->sys >= 0);

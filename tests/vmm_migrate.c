@@ -14,6 +14,8 @@
 #include <swtdx/migrate.h>
 #include <swtdx/sim.h>
 
+#include "arch/x86.h"
+
 #include "vmm/mig.h"
 
 enum { PAGES = 600, COUNT_PORT = 0x10, WATCHDOG = 900, MAX_VCPUS = 2, SERVICE_PAGES = 64 };
@@ -652,6 +654,11 @@ static void either_side_can_give_up(void **state)
 	there = importer;
 	there.max_vcpus = 1;
 	moves_not(&a, &b, plain, there, &c, 0, -ENOSPC);
+	/* with state in its XFAM that nobody executes there */
+	there = importer;
+	there.lacking_xfam = XFAM_SSE;
+	moves_not(&a, &b, plain, there, &c, 0, -ENOTSUP);
+	counts_on(&a, PAGES);
 	/* the importer's devices, when the TD stands */
 	config = plain;
 	config.save = some_state;

@@ -53,6 +53,11 @@ static const char *const fidelity_general[] = {
 	"64 entries, of which only the index is kept: a TDREPORT after an update shows the module "
 	"that runs, for TDs that are older as well.",
 	"The platform is one Sapphire-Rapids-like processor model; CPUID and MSRs are a table.",
+	"XFAM_FIXED0 is that of the platform. Of AVX and AVX-512 a TD has what this computer's "
+	"processor executes: run, kvm and migrate offer no other and refuse another, a host in "
+	"binary sees no other in CPUID and XCR0, and bits of AVX-512 that are not executed (as "
+	"AVX-512 FP16) are in nobody's CPUID. PKU, CET, AMX, user interrupts, PT and LBR are "
+	"taken by the module where XFAM_FIXED0 has them, and not executed.",
 	"The report MAC key, the quoting keys and all entropy are the simulation's: public, "
 	"seeded, "
 	"marked. Nothing here proves anything about real hardware.",

@@ -34,7 +34,8 @@ struct migrate_place {
 	struct migration *all;
 	unsigned number;
 	struct tdx_model *model;
-	struct tdx_engine *engine;
+	struct tdx_engine *engine, *x86; /* the second a part of the first */
+	uint64_t xfam;			 /* of AVX and AVX-512, what it executes */
 	struct tdx_vmm *vmm;
 	struct tdx_sim_migtd migtd;
 	struct tdx_vm *service;

@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "arch/x86.h"
 #include "tools/migrate.h"
 #include "tools/verbs.h"
 
@@ -45,7 +46,9 @@ static int complain(const struct migrate_place *p, const char *what, int err)
 
 	tdx_vm_error(p->vm, &e);
 	fprintf(stderr, "swtdx migrate: machine %u: %s: %s%s%s\n", p->number + 1, what,
-		strerror(-err), e.text[0] ? ": " : "", e.text);
+		err == -ENOTSUP ? "it has AVX or AVX-512 (XFAM), which this host does not execute"
+				: strerror(-err),
+		e.text[0] ? ": " : "", e.text);
 	return VERB_DIFFERENCE;
 }
 
@@ -124,6 +127,7 @@ static int import(struct migrate_place *p, const struct tdx_mig_channel *c,
 	const struct tdx_import_config config = {
 		.max_memory = p->all->o.memory + (64ull << 20), /* the firmware's, too */
 		.max_vcpus = (unsigned)p->all->o.vcpus,
+		.lacking_xfam = (XFAM_AVX | XFAM_AVX3) & ~p->xfam,
 		.load = migrate_load_devices,
 		.go = migrate_go,
 		.arg = p,

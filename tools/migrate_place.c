@@ -13,6 +13,7 @@
 #include "port/model.h"
 #include "tools/file.h"
 #include "tools/migrate.h"
+#include "tools/run_cpuid.h"
 #include "tools/verbs.h"
 
 #define HOST_MEMORY (2ull << 30) /* what the machine has besides the TD's */
@@ -50,6 +51,8 @@ static int set_engine(struct migrate_place *p)
 		return complain(p, "the processor", strerror(ENOMEM));
 	if (tdx_x86_engine_execute(x86, p->all->o.execution))
 		migrate_say(p->all, "no memory may be made executable: interpreting");
+	p->xfam = tdx_x86_engine_xfam(x86);
+	p->x86 = x86;
 	p->engine = tdx_native_beside_new(x86, tdx_sim_migtd_guest, &p->migtd);
 	if (!p->engine) {
 		tdx_model_set_engine(p->model, x86);
@@ -135,7 +138,7 @@ static struct tdx_vm_params params(const struct migrate_place *p)
 
 	return (struct tdx_vm_params){
 		.attributes = TDX_ATTR_SEPT_VE_DISABLE | TDX_ATTR_MIGRATABLE,
-		.xfam = (info->xfam_fixed1 | 0x3) & info->xfam_fixed0,
+		.xfam = (info->xfam_fixed1 | 0x3 | p->xfam) & info->xfam_fixed0,
 		.max_vcpus = (unsigned)p->all->o.vcpus,
 		.huge_pages = p->all->o.huge,
 		.irqchip = true,
@@ -179,6 +182,8 @@ int migrate_build(struct migrate_place *p, const void *image, size_t len)
 	open_ports(p);
 	if (!err)
 		err = tdx_vm_topology(p->vmm, n, 1, &params_);
+	if (!err && p->xfam)
+		run_cpuid_offer(p->x86, tdx_vmm_info(p->vmm), &params_);
 	if (!err)
 		err = tdx_vm_new(p->vmm, &p->vm);
 	if (!err)

@@ -51,6 +51,26 @@ static struct tdx_model *new_machine(const struct run_session *s, char *err, siz
 	return tdx_model_new_from(&cfg, err, len);
 }
 
+/* What executes the TD: without it an entered vCPU would stand still for ever. What a native guest
+ * accepts goes with it. */
+static int set_engine(struct run_session *s)
+{
+	struct tdx_engine *engine;
+
+	s->guest.accept_base = 64ull << 20;
+	s->guest.accept_size = 4ull << 20;
+	if (s->o.native)
+		engine = tdx_native_engine_new(run_guest, &s->guest);
+	else
+		engine = s->engine = tdx_x86_engine_new(run_log, s);
+	if (!engine)
+		return run_complain(s, "the processor", strerror(ENOMEM));
+	if (s->engine && tdx_x86_engine_execute(engine, s->o.execution))
+		run_log(s, "no memory may be made executable: interpreting");
+	tdx_model_set_engine(s->model, engine);
+	return VERB_OK;
+}
+
 static int power_on(struct run_session *s)
 {
 	const struct tdx_port *cpus[MACHINE_MAX_LPS];
@@ -70,6 +90,9 @@ static int power_on(struct run_session *s)
 	s->model = new_machine(s, err, sizeof(err));
 	if (!s->model)
 		return run_complain(s, "the machine", err);
+	/* Before trace and module, which have of the platform what the engine executes. */
+	if (set_engine(s) != VERB_OK)
+		return VERB_ENVIRONMENT;
 	if (s->o.trace) {
 		struct trace_options opt = {.max_bytes = s->o.trace_limit};
 		int e;
@@ -386,23 +409,6 @@ static int run_td(struct run_session *s)
 	return status;
 }
 
-/* What executes the TD: without it an entered vCPU would stand still for ever. */
-static int set_engine(struct run_session *s)
-{
-	struct tdx_engine *engine;
-
-	if (s->o.native)
-		engine = tdx_native_engine_new(run_guest, &s->guest);
-	else
-		engine = s->engine = tdx_x86_engine_new(run_log, s);
-	if (!engine)
-		return run_complain(s, "the processor", strerror(ENOMEM));
-	if (s->engine && tdx_x86_engine_execute(engine, s->o.execution))
-		run_log(s, "no memory may be made executable: interpreting");
-	tdx_model_set_engine(s->model, engine);
-	return VERB_OK;
-}
-
 static int go(struct run_session *s)
 {
 	int status;
@@ -423,12 +429,6 @@ static int go(struct run_session *s)
 	status = open_outputs(s);
 	if (status == VERB_OK)
 		status = power_on(s);
-	/* Before the TD, which is offered what the engine executes. */
-	if (status == VERB_OK) {
-		s->guest.accept_base = 64ull << 20;
-		s->guest.accept_size = 4ull << 20;
-		status = set_engine(s);
-	}
 	if (status == VERB_OK)
 		status = build(s);
 	if (status == VERB_OK && s->outcome >= 0)

@@ -101,6 +101,8 @@ int tdx_vm_init_import(struct tdx_vm *vm, const struct tdx_vm_params *params);
 struct tdx_import_config {
 	uint64_t max_memory; /* of all slots; what wants more is refused */
 	unsigned max_vcpus;
+	uint64_t lacking_xfam; /* state (XFAM) that cannot be executed here: a TD with it is refused
+				*/
 	/* The user's own devices; -EINVAL: not its bytes. NULL: they are refused. */
 	int (*load)(void *arg, const void *state, size_t len);
 	/* The TD is here: its vCPUs, tdx_vm_vcpus() of them, may run. What is not here yet comes
@@ -111,9 +113,10 @@ struct tdx_import_config {
 };
 
 /* After .go() was called, or 0, the TD runs here. -EPROTO: not such a stream, or a newer one;
- * -EINVAL: it says what cannot be; -ENOSPC: more memory or vCPUs than it may have; -EBADMSG: the
- * module has refused a bundle, tdx_vm_error() says which; -ECONNABORTED: the exporter gave up; the
- * channel's errors. The VM is dead then, and to be destroyed. */
+ * -EINVAL: it says what cannot be; -ENOTSUP: state of lacking_xfam; -ENOSPC: more memory or vCPUs
+ * than it may have; -EBADMSG: the module has refused a bundle, tdx_vm_error() says which;
+ * -ECONNABORTED: the exporter gave up; the channel's errors. The VM is dead then, and to be
+ * destroyed. */
 int tdx_vm_import(struct tdx_vm *vm, const struct tdx_mig_channel *channel,
 		  const struct tdx_import_config *config, struct tdx_mig_stats *stats);
 

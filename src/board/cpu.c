@@ -139,13 +139,21 @@ static void hlt(struct board_cpu *c, const struct x86_exit *e)
 	halt(c, interrupts);
 }
 
+/* AVX needs SSE, AVX-512 its three and AVX. */
+static bool goes_together(uint64_t xcr0)
+{
+	const uint64_t avx512 = xcr0 & XFAM_AVX3;
+
+	return (xcr0 & XFAM_X87) && (!(xcr0 & XFAM_AVX) || (xcr0 & XFAM_SSE)) &&
+	       (!avx512 || (avx512 == XFAM_AVX3 && (xcr0 & XFAM_AVX)));
+}
+
 static void xsetbv(struct board_cpu *c, const struct x86_exit *e)
 {
 	struct x86_cpu *x = c->x86;
 	const uint64_t value = x->regs.rdx << 32 | (uint32_t)x->regs.rax;
 
-	if ((uint32_t)x->regs.rcx != 0 || !(value & XFAM_X87) ||
-	    value & ~(uint64_t)board_cpuid(c, 0xd, 0).eax) {
+	if ((uint32_t)x->regs.rcx != 0 || !goes_together(value) || value & ~board_xcr0(c)) {
 		board_raise(c, VECTOR_GP, true);
 		return;
 	}

@@ -68,39 +68,66 @@ static struct cpuid_regs topology(const struct board_cpu *c, uint32_t subleaf)
 	return (struct cpuid_regs){0, 0, subleaf & 0xff, c->lp->x2apic_id};
 }
 
-/* x87 and SSE; all the processor executes of XSAVE. */
-static struct cpuid_regs leaf_d(const struct board_cpu *c, uint32_t subleaf)
+uint64_t board_xcr0(const struct board_cpu *c)
 {
-	const uint32_t size = machine_xsave_size(c->lp, XFAM_FIXED1, false);
+	return XFAM_FIXED1 | x86_code_xfam(c->board->code);
+}
+
+/* The state that is executed; all of XSAVE. */
+static struct cpuid_regs leaf_d(const struct board_cpu *c, uint32_t subleaf, struct cpuid_regs r)
+{
+	/* Asked for the places of components before there is a processor. */
+	const uint64_t all = board_xcr0(c), now = c->x86 ? c->x86->xcr0 : XFAM_X87;
 
 	if (subleaf == 0)
-		return (struct cpuid_regs){(uint32_t)XFAM_FIXED1, size, size, 0};
+		return (struct cpuid_regs){(uint32_t)all, machine_xsave_size(c->lp, now, false),
+					   machine_xsave_size(c->lp, all, false), 0};
 	if (subleaf == 1)
-		return (struct cpuid_regs){XSAVE_ALL, size, 0, 0};
-	return (struct cpuid_regs){0};
+		return (struct cpuid_regs){XSAVE_ALL, machine_xsave_size(c->lp, now, true), 0, 0};
+	return subleaf < 64 && all >> subleaf & 1 ? r : (struct cpuid_regs){0};
+}
+
+/* What is executed of the platform's vectors. */
+static void add_vectors(const struct board_cpu *c, uint32_t leaf, uint32_t subleaf,
+			const struct cpuid_regs *platform, struct cpuid_regs *r)
+{
+	uint32_t can[4];
+
+	if (!(board_xcr0(c) & XFAM_AVX))
+		return;
+	x86_code_cpuid(c->board->code, leaf, subleaf, can);
+	r->eax |= platform->eax & can[0];
+	r->ebx |= platform->ebx & can[1];
+	r->ecx |= platform->ecx & can[2];
+	r->edx |= platform->edx & can[3];
 }
 
 struct cpuid_regs board_cpuid(const struct board_cpu *c, uint32_t leaf, uint32_t subleaf)
 {
-	struct cpuid_regs r = machine_cpuid(c->lp, leaf, subleaf);
+	const struct cpuid_regs platform = machine_cpuid(c->lp, leaf, subleaf);
+	struct cpuid_regs r = platform;
 
 	switch (leaf) {
 	case 0:
 		r.eax = LAST_LEAF;
 		return r;
 	case 1:
-		return leaf_1(c, r);
+		r = leaf_1(c, r);
+		add_vectors(c, leaf, 0, &platform, &r);
+		return r;
 	case 4:
 		return leaf_4(c, r);
 	case 6:
 		return (struct cpuid_regs){.eax = ARAT};
 	case 7:
-		return leaf_7(subleaf, r);
+		r = leaf_7(subleaf, r);
+		add_vectors(c, leaf, subleaf, &platform, &r);
+		return r;
 	case 0xb:
 	case 0x1f:
 		return topology(c, subleaf);
 	case 0xd:
-		return leaf_d(c, subleaf);
+		return leaf_d(c, subleaf, r);
 	case 5:
 	case 0xa:
 	case 0xf:

@@ -53,6 +53,7 @@ void board_lose_host_state(struct board_cpu *c)
 	lose_msrs(c);
 	x->fx = init;
 	memset(x->xmm, 0, sizeof(x->xmm));
+	x86_init_vectors(x);
 	x->dr[0] = x->dr[1] = x->dr[2] = x->dr[3] = 0;
 	x->dr[6] = DR6_RESET;
 	x86_debug_changed(x);

@@ -252,6 +252,8 @@ void board_mmio(struct x86_cpu *x86, uint64_t pa, void *data, unsigned size, boo
 
 /* --- cpuid.c --- */
 struct cpuid_regs board_cpuid(const struct board_cpu *c, uint32_t leaf, uint32_t subleaf);
+/* What its XCR0 can be. */
+uint64_t board_xcr0(const struct board_cpu *c);
 void board_cpuid_for_x86(struct x86_cpu *x86, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 /* --- msr.c --- */

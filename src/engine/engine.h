@@ -5,6 +5,7 @@
 
 #include "module/module.h"
 
+struct cpuid_regs;
 struct tdx_engine;
 
 struct engine_ops {
@@ -19,6 +20,10 @@ struct engine_ops {
 	/* Someone else than a guest has written to this page of the guests' memory. Any thread.
 	 * NULL: no matter. */
 	void (*written)(struct tdx_engine *e, const void *page);
+	/* Bits of CPUID, of what the platform has, that are not executed: the machine's processors
+	 * do not have them. NULL: all is executed. */
+	void (*lacks)(const struct tdx_engine *e, uint32_t leaf, uint32_t subleaf,
+		      struct cpuid_regs *bits);
 	void (*free)(struct tdx_engine *e);
 };
 

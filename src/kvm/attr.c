@@ -9,11 +9,17 @@ enum { DIRTY_WORD_PAGES = 64, MIN_MMU_PAGES = 64 };
 static int system_attr(struct kvm_host *h, unsigned long arg, struct kvm_device_attr *a,
 		       uint64_t *value)
 {
+	struct tdx_vmm *vmm;
+	int err;
+
 	if (kvm_from_user(a, arg, sizeof(*a)))
 		return -EFAULT;
 	if (a->group || a->attr != KVM_ATTR_XCOMP_GUEST_SUPP)
 		return -ENXIO;
-	*value = h->cfg.xfam;
+	err = kvm_host_power(h, &vmm);
+	if (err)
+		return err;
+	*value = kvm_host_xfam(h);
 	return 0;
 }
 

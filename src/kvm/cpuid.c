@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/x86.h"
 #include "kvm/internal.h"
 
 enum {
@@ -13,14 +14,15 @@ enum {
 	LEAF_XSAVE = 0xd,
 	LEGACY_AREA = 576,	    /* of XSAVE: x87, SSE, header */
 	XSAVE_FEATURES = 0xf,	    /* XSAVEOPT, XSAVEC, XGETBV with ECX 1, XSAVES */
+	XSAVE_ALIGNED = 2,	    /* of a component, in the compacted format: to 64 bytes */
 	PHYS_BITS_GUEST = 48 << 16, /* four levels of EPT */
 };
 #define HYPERVISOR_LEAF 0x40000000u
 #define EXTENDED_LEAF	0x80000000u
 #define EXTENDED_MAX	0x80000008u
 
-/* Bits that guests do not get: VMX, SMX and what needs state that the engine has not. Each is what
- * is left of the processor's own. */
+/* Bits that guests do not get: VMX, SMX and what needs state that the engine has not, or has on
+ * some hosts. */
 struct mask {
 	uint32_t leaf, index, not_ebx, not_ecx, not_edx, or_ecx;
 };
@@ -35,8 +37,26 @@ static const struct mask masks[] = {
 struct list {
 	struct kvm_cpuid_entry *e;
 	unsigned n;
+	const struct kvm_host *host;
 	struct tdx_vmm *vmm;
+	uint64_t xfam;
 };
+
+/* Of what the masks take away, the instructions whose state a guest may have and that are executed.
+ */
+static void add_vectors(const struct list *l, struct kvm_cpuid_entry *e, const uint32_t r[4])
+{
+	const struct kvm_host_config *cfg = &l->host->cfg;
+	struct tdx_cpuid_values v;
+
+	if (!cfg->instructions || !(l->xfam & XFAM_AVX))
+		return;
+	cfg->instructions(cfg->arg, e->function, e->index, &v);
+	e->eax |= r[0] & v.eax;
+	e->ebx |= r[1] & v.ebx;
+	e->ecx |= r[2] & v.ecx;
+	e->edx |= r[3] & v.edx;
+}
 
 static struct kvm_cpuid_entry *add(struct list *l, uint32_t leaf, uint32_t index, bool indexed)
 {
@@ -60,29 +80,34 @@ static struct kvm_cpuid_entry *add(struct list *l, uint32_t leaf, uint32_t index
 			e->ecx = (e->ecx & ~masks[i].not_ecx) | masks[i].or_ecx;
 			e->edx &= ~masks[i].not_edx;
 		}
+	add_vectors(l, e, r);
 	return e;
 }
 
-static void add_xsave(struct list *l, uint64_t xfam)
+static void add_xsave(struct list *l)
 {
 	struct kvm_cpuid_entry *e = add(l, LEAF_XSAVE, 0, true);
+	uint32_t end = LEGACY_AREA, compacted = LEGACY_AREA;
 
-	e->eax = (uint32_t)xfam;
-	e->edx = (uint32_t)(xfam >> 32);
-	e->ebx = e->ecx = LEGACY_AREA;
 	for (uint32_t i = 2; i < 63; i++)
-		if (xfam >> i & 1) {
+		if (l->xfam >> i & 1) {
 			const struct kvm_cpuid_entry *c = add(l, LEAF_XSAVE, i, true);
 
-			if (c->eax + c->ebx > e->ebx)
-				e->ebx = e->ecx = c->eax + c->ebx;
+			if (c->eax + c->ebx > end)
+				end = c->eax + c->ebx;
+			if (c->ecx & XSAVE_ALIGNED)
+				compacted = (compacted + 63) & ~63u;
+			compacted += c->eax;
 		}
+	e->eax = (uint32_t)l->xfam;
+	e->edx = (uint32_t)(l->xfam >> 32);
+	e->ebx = e->ecx = end;
 	e = add(l, LEAF_XSAVE, 1, true);
 	*e = (struct kvm_cpuid_entry){.function = LEAF_XSAVE,
 				      .index = 1,
 				      .flags = KVM_CPUID_SIGNIFICANT_INDEX,
 				      .eax = XSAVE_FEATURES,
-				      .ebx = l->e[l->n - 2].ebx};
+				      .ebx = compacted};
 }
 
 /* A leaf whose sub-leaves end with one whose type, in these bits, is 0. */
@@ -96,7 +121,7 @@ static void add_until(struct list *l, uint32_t leaf, uint32_t eax_bits, uint32_t
 	}
 }
 
-static void fill(struct list *l, uint64_t xfam)
+static void fill(struct list *l)
 {
 	for (uint32_t leaf = 0; leaf <= LEAF_MAX; leaf++) {
 		struct kvm_cpuid_entry *e;
@@ -117,7 +142,7 @@ static void fill(struct list *l, uint64_t xfam)
 			add(l, leaf, 0, true)->eax = 0;
 			break;
 		case LEAF_XSAVE:
-			add_xsave(l, xfam);
+			add_xsave(l);
 			break;
 		case 1:
 		case 2:
@@ -150,7 +175,7 @@ static void fill(struct list *l, uint64_t xfam)
 long kvm_get_supported_cpuid(struct kvm_host *h, unsigned long arg)
 {
 	struct kvm_cpuid_list head;
-	struct list l = {0};
+	struct list l = {.host = h};
 	int err;
 
 	if (kvm_from_user(&head, arg, sizeof(head)))
@@ -163,7 +188,8 @@ long kvm_get_supported_cpuid(struct kvm_host *h, unsigned long arg)
 	l.e = calloc(KVM_LIMIT_CPUID, sizeof(*l.e));
 	if (!l.e)
 		return -ENOMEM;
-	fill(&l, h->cfg.xfam);
+	l.xfam = kvm_host_xfam(h);
+	fill(&l);
 	if (head.nent < l.n)
 		err = -E2BIG;
 	else if (kvm_to_user(arg + sizeof(head), l.e, l.n * sizeof(*l.e)))

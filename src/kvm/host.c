@@ -118,6 +118,11 @@ int kvm_host_power(struct kvm_host *h, struct tdx_vmm **vmm)
 	return err;
 }
 
+uint64_t kvm_host_xfam(const struct kvm_host *h)
+{
+	return h->cfg.xfam | (h->cfg.vectors ? h->cfg.vectors(h->cfg.arg) : 0);
+}
+
 void kvm_host_log(struct kvm_host *h, const char *fmt, ...)
 {
 	char line[512];

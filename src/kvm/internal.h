@@ -200,6 +200,8 @@ int kvm_to_user(uint64_t to, const void *from, size_t len);
 
 /* --- host.c --- */
 int kvm_host_power(struct kvm_host *h, struct tdx_vmm **vmm);
+/* What of XFAM a TD may have; after kvm_host_power(). */
+uint64_t kvm_host_xfam(const struct kvm_host *h);
 void kvm_host_log(struct kvm_host *h, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void kvm_host_note(struct kvm_host *h, enum kvm_kind kind, unsigned long what, bool cap);
 

@@ -47,7 +47,12 @@ struct kvm_host_config {
 	void (*log)(void *arg, const char *line);
 	void *arg;
 	unsigned vcpus; /* of a VM at most; so many processors there are */
-	uint64_t xfam;	/* what the engine executes */
+	uint64_t xfam;	/* what the engine executes of every TD's state, and of more: */
+	/* After power_on(): what of AVX and AVX-512 (XFAM), and which bits of a leaf of CPUID for
+	 * programs' instructions. NULL: nothing. Any thread. */
+	uint64_t (*vectors)(void *arg);
+	void (*instructions)(void *arg, uint32_t leaf, uint32_t index,
+			     struct tdx_cpuid_values *bits);
 	/* In place of what the table of capabilities says, as another KVM would. What is answered 0
 	 * is not there: neither are the requests that belong to it. Copied. */
 	const struct kvm_cap_answer *answers;

@@ -35,7 +35,7 @@ static uint64_t supported_xfam(const struct kvm_vm *vm)
 {
 	const struct tdx_host_info *info = tdx_vmm_info(vm->host->vmm);
 
-	return (vm->host->cfg.xfam | info->xfam_fixed1) & info->xfam_fixed0;
+	return (kvm_host_xfam(vm->host) | info->xfam_fixed1) & info->xfam_fixed0;
 }
 
 static struct kvm_cpuid_entry config_entry(const struct tdx_vm_cpuid *c)
@@ -195,8 +195,15 @@ static int set_params(struct kvm_vm *vm, const struct kvm_tdx_init_vm *p, struct
 
 	if (vm->nvcpus)
 		return -EBUSY;
-	if (p->attributes & ~supported_attributes(vm) || p->xfam & ~supported_xfam(vm))
+	if (p->attributes & ~supported_attributes(vm))
 		return -EINVAL;
+	if (p->xfam & ~supported_xfam(vm)) {
+		kvm_host_log(
+			vm->host,
+			"KVM_TDX_INIT_VM: XFAM 0x%llx: of a TD's state this host executes 0x%llx",
+			(unsigned long long)p->xfam, (unsigned long long)supported_xfam(vm));
+		return -EINVAL;
+	}
 	*out = (struct tdx_vm_params){
 		.attributes = p->attributes | info->attributes_fixed1 |
 			      (vm->host->cfg.debugger ? TDX_ATTR_DEBUG : 0),

@@ -30,6 +30,14 @@ struct cpuid_regs machine_cpuid(const struct machine_lp *lp, uint32_t leaf, uint
 
 	if (row)
 		r = row->r;
+	if (leaf == 7 && subleaf < MACHINE_LACKING) {
+		const struct cpuid_regs *lacking = &lp->m->cfg.lacking_7[subleaf];
+
+		r.eax &= ~lacking->eax;
+		r.ebx &= ~lacking->ebx;
+		r.ecx &= ~lacking->ecx;
+		r.edx &= ~lacking->edx;
+	}
 	switch (leaf) {
 	case 1:
 		r.eax = machine_fms(lp->m);

@@ -37,6 +37,8 @@ struct cpuid_regs {
 	uint32_t eax, ebx, ecx, edx;
 };
 
+enum { MACHINE_LACKING = 2 };
+
 struct cpuid_row {
 	uint32_t leaf, subleaf; /* subleaf ~0: any */
 	struct cpuid_regs r;
@@ -73,6 +75,9 @@ struct machine_config {
 	unsigned wb_blocks; /* cache sub-blocks of one TDH.PHYMEM.CACHE.WB cycle */
 	uint64_t seed;	    /* of all entropy */
 	uint32_t fms;	    /* family, model, stepping of all packages; 0: the platform's */
+	/* What whoever executes its code cannot: bits of CPUID's leaf 7, by sub-leaf, that its
+	 * processors do not have. */
+	struct cpuid_regs lacking_7[MACHINE_LACKING];
 	bool integrity;	 /* a read under the wrong KeyID poisons (else it just returns the bytes) */
 	bool shared_ram; /* RAM is a sealed file that other processes may map (machine.ram_fd). Most
 			  * hosts give files no large pages, and walks then miss the host's TLB. */

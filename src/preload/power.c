@@ -31,6 +31,7 @@ enum {
 struct preload {
 	struct kvm_host *kvm;
 	struct tdx_model *model;
+	struct tdx_engine *engine; /* the model's */
 	struct tdx_vmm *vmm;
 	struct trace *trace;
 	struct tdx_fault fault[TDX_MODEL_FAULTS];
@@ -141,6 +142,7 @@ static int power_on(void *arg, struct tdx_vmm **vmm)
 		say("no memory may be made executable: interpreting");
 	tdx_model_set_real_time(p->model);
 	tdx_model_set_engine(p->model, engine);
+	p->engine = engine;
 	e = start_trace(p);
 	if (!e)
 		e = bring_up(p);
@@ -149,6 +151,16 @@ static int power_on(void *arg, struct tdx_vmm **vmm)
 	inject(p, getenv(PRELOAD_FAULT));
 	*vmm = p->vmm;
 	return 0;
+}
+
+static uint64_t vectors(void *arg)
+{
+	return tdx_x86_engine_xfam(((const struct preload *)arg)->engine);
+}
+
+static void instructions(void *arg, uint32_t leaf, uint32_t index, struct tdx_cpuid_values *bits)
+{
+	tdx_x86_engine_cpuid(((const struct preload *)arg)->engine, leaf, index, bits);
 }
 
 /* CAPABILITY=ANSWER[,...], by numbers; the verb has looked at them. */
@@ -184,6 +196,8 @@ struct preload *preload_new(void)
 					  .arg = p,
 					  .vcpus = (unsigned)number(PRELOAD_CPUS, DEFAULT_CPUS),
 					  .xfam = XFAM_X87 | XFAM_SSE,
+					  .vectors = vectors,
+					  .instructions = instructions,
 					  .answers = a,
 					  .nanswers = n,
 					  .debugger = preload_debug_debugger(p->debug)});

@@ -72,6 +72,8 @@ void system_set_engine(struct system *sys, struct tdx_engine *engine)
 	sys->engine = engine;
 	sys->m->listener[MACHINE_TELL_ENGINE] = (struct machine_listener){
 		engine && engine->ops->written ? guest_written : NULL, engine};
+	for (uint32_t i = 0; i < MACHINE_LACKING && engine && engine->ops->lacks; i++)
+		engine->ops->lacks(engine, 7, i, &sys->m->cfg.lacking_7[i]);
 	module_on_vcpu_gone(sys->mod, engine ? vcpu_gone : NULL, engine);
 }
 

@@ -69,6 +69,11 @@ static bool platform(struct player *p, const struct vec_step *s, struct played *
 	cfg.wb_blocks = s->platform.wb_blocks;
 	cfg.seed = s->platform.seed;
 	cfg.fms = s->platform.fms;
+	for (unsigned i = 0; i < MACHINE_LACKING; i++) {
+		const uint32_t *r = s->platform.lacking_7[i];
+
+		cfg.lacking_7[i] = (struct cpuid_regs){r[0], r[1], r[2], r[3]};
+	}
 	cfg.integrity = false;
 	p->m = machine_new(&cfg, err, sizeof(err));
 	if (!p->m)

@@ -558,6 +558,21 @@ static const struct module_hooks hooks = {
 
 /* --- files --- */
 
+static size_t lacking_line(const struct cpuid_regs *r, unsigned subleaf, char *buf, size_t len)
+{
+	const struct {
+		const char *name;
+		uint32_t bits;
+	} reg[] = {{"eax", r->eax}, {"ebx", r->ebx}, {"ecx", r->ecx}, {"edx", r->edx}};
+	size_t at = 0;
+
+	for (unsigned i = 0; i < sizeof(reg) / sizeof(reg[0]); i++)
+		if (reg[i].bits)
+			at += (size_t)snprintf(buf + at, len - at, " lacking_7_%u_%s=0x%x", subleaf,
+					       reg[i].name, reg[i].bits);
+	return at;
+}
+
 static size_t platform_line(const struct machine *m, bool resumed, char *buf, size_t len)
 {
 	const struct machine_config *c = &m->cfg;
@@ -575,6 +590,8 @@ static size_t platform_line(const struct machine *m, bool resumed, char *buf, si
 			       c->wb_blocks, (unsigned long long)c->seed);
 	if (c->fms)
 		at += (size_t)snprintf(buf + at, len - at, " fms=0x%x", c->fms);
+	for (unsigned i = 0; i < MACHINE_LACKING; i++)
+		at += lacking_line(&c->lacking_7[i], i, buf + at, len - at);
 	if (resumed)
 		at += (size_t)snprintf(buf + at, len - at, " resumed=1");
 	return at;

@@ -217,6 +217,23 @@ static bool leaf(struct cursor *c, struct vec_step *s, bool guest)
 	return true;
 }
 
+/* "lacking_7_0_edx=0x800000": bits that the processors of the recorded machine had not. */
+#define LACKING "lacking_7_"
+
+static bool lacking(const char *key, uint32_t bits, uint32_t to[2][4])
+{
+	static const char *const registers[] = {"eax", "ebx", "ecx", "edx"};
+
+	if ((key[0] != '0' && key[0] != '1') || key[1] != '_')
+		return false;
+	for (unsigned i = 0; i < 4; i++)
+		if (strcmp(key + 2, registers[i]) == 0) {
+			to[key[0] - '0'][i] = bits;
+			return true;
+		}
+	return false;
+}
+
 static bool platform(struct cursor *c, struct vec_step *s)
 {
 	char *t;
@@ -266,7 +283,10 @@ static bool platform(struct cursor *c, struct vec_step *s)
 			s->platform.seed = v;
 		else if (strcmp(t, "fms") == 0)
 			s->platform.fms = (uint32_t)v;
-		else if (strcmp(t, "resumed") == 0)
+		else if (strncmp(t, LACKING, strlen(LACKING)) == 0) {
+			if (!lacking(t + strlen(LACKING), (uint32_t)v, s->platform.lacking_7))
+				return fail(c, "no such key of a platform", t);
+		} else if (strcmp(t, "resumed") == 0)
 			return fail(c, "the calls of a machine that was resumed do not play again",
 				    t);
 		else

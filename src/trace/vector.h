@@ -94,6 +94,7 @@ struct vec_step {
 		unsigned ncmr, maxpa, keyid_bits, keyids, tdx_keyids, lps, pkgs, wb_blocks;
 		uint64_t seed;
 		uint32_t fms; /* 0: the default platform's */
+		uint32_t lacking_7[2][4];
 	} platform;
 };
 

@@ -117,17 +117,21 @@ static int check_td(struct import *im)
 {
 	struct tdx_vm *vm = im->m.vm;
 	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
-	struct tdx_field_value flags, attributes;
+	struct tdx_field_value flags, attributes, xfam;
 	struct tdx_status s = tdh_mng_rd(c->cpu, &vm->td, md_td.row[MD_TD_CONFIG_FLAGS].id, &flags);
 
 	if (tdx_is_success(s))
 		s = tdh_mng_rd(c->cpu, &vm->td, md_td.row[MD_TD_ATTRIBUTES].id, &attributes);
+	if (tdx_is_success(s))
+		s = tdh_mng_rd(c->cpu, &vm->td, md_td.row[MD_TD_XFAM].id, &xfam);
 	vmm_put_cpu(c);
 	if (!tdx_is_success(s))
 		return judge(im, TDH_MNG_RD, s);
 	/* Its tables would be of other levels. */
 	if (((flags.value & TDX_CONFIG_GPAW) != 0) != vm->gpaw52)
 		return -EINVAL;
+	if (xfam.value & im->config.lacking_xfam)
+		return -ENOTSUP;
 	vm->attributes = attributes.value;
 	return 0;
 }

@@ -63,22 +63,48 @@ void x86_code_cpuid(const struct x86_code *code, uint32_t leaf, uint32_t subleaf
 }
 
 /* A guest with the state finds all of this: only some of it is for its creator to leave out. */
+static const enum x86_feature avx[] = {X86_F_AVX, X86_F_AVX2, X86_F_FMA, X86_F_F16C},
+			      avx512[] = {X86_F_AVX512F,  X86_F_AVX512DQ, X86_F_AVX512CD,
+					  X86_F_AVX512BW, X86_F_AVX512VL, X86_F_AVX512_VBMI};
+#define AVX_FEATURES	(sizeof(avx) / sizeof(avx[0]))
+#define AVX512_FEATURES (sizeof(avx512) / sizeof(avx512[0]))
+
 uint64_t x86_code_xfam(const struct x86_code *code)
 {
-	static const enum x86_feature avx[] = {X86_F_AVX, X86_F_AVX2, X86_F_FMA, X86_F_F16C},
-				      avx512[] = {X86_F_AVX512F,  X86_F_AVX512DQ,
-						  X86_F_AVX512CD, X86_F_AVX512BW,
-						  X86_F_AVX512VL, X86_F_AVX512_VBMI};
 	const struct vex_pool *pool = x86_code_vex(code);
 	unsigned i;
 
-	for (i = 0; i < sizeof(avx) / sizeof(avx[0]); i++)
+	for (i = 0; i < AVX_FEATURES; i++)
 		if (!vex_pool_executes(pool, avx[i]))
 			return 0;
-	for (i = 0; i < sizeof(avx512) / sizeof(avx512[0]); i++)
+	for (i = 0; i < AVX512_FEATURES; i++)
 		if (!vex_pool_executes(pool, avx512[i]))
 			return XFAM_AVX;
 	return XFAM_AVX | XFAM_AVX3;
+}
+
+static bool comes_with_state(enum x86_feature f)
+{
+	unsigned i;
+
+	for (i = 0; i < AVX_FEATURES; i++)
+		if (f == avx[i])
+			return true;
+	for (i = 0; i < AVX512_FEATURES; i++)
+		if (f == avx512[i])
+			return true;
+	return false;
+}
+
+void x86_code_lacks(const struct x86_code *code, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	enum x86_feature f;
+
+	memset(out, 0, 4 * sizeof(out[0]));
+	for (f = X86_F_ALWAYS + 1; f < X86_F_NEVER; f++)
+		if (for_programs[f] && places[f].leaf == leaf && places[f].subleaf == subleaf &&
+		    !comes_with_state(f) && !vex_pool_executes(x86_code_vex(code), f))
+			out[places[f].reg] |= 1u << places[f].bit;
 }
 
 void x86_cpuid_changed(struct x86_cpu *cpu)

@@ -316,6 +316,11 @@ int x86_code_translate(struct x86_code *code, unsigned after);
 /* The same to find differences: translated blocks are executed by both, now and then, and the guest
  * goes on from what was interpreted. With one processor. */
 int x86_code_check(struct x86_code *code, unsigned after);
+/* Bits of a leaf of CPUID for vectors that are not executed on this host, beyond those that a guest
+ * has with the state of AVX or AVX-512. */
+void x86_code_lacks(const struct x86_code *code, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+/* All state of vectors beyond SSE as after a reset. */
+void x86_init_vectors(struct x86_cpu *cpu);
 /* What of AVX and AVX-512 is executed on this host, as XFAM has it. */
 uint64_t x86_code_xfam(const struct x86_code *code);
 /* Bits of a leaf of CPUID for instructions that programs may be given: all that are executed on

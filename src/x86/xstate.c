@@ -75,6 +75,19 @@ void *x86_xcomponent(struct x86_cpu *cpu, unsigned i, unsigned *bytes)
 	return i == 7 ? NULL : p;
 }
 
+void x86_init_vectors(struct x86_cpu *cpu)
+{
+	unsigned i, bytes;
+
+	for (i = 2; i < X86_XPLACES; i++) {
+		void *p = x86_xcomponent_all(cpu, i, &bytes);
+
+		if (p)
+			memset(p, 0, bytes);
+	}
+	cpu->xused = 0;
+}
+
 static bool zero(const void *p, size_t bytes)
 {
 	const uint64_t *word = p;

@@ -2,8 +2,10 @@
 /* An engine that is two: some TDs are C functions, the others are executed by another engine. */
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/native/native.h"
+#include "machine/machine.h"
 #include "module/entered.h"
 
 enum { KEYIDS = 1 << 16 };
@@ -54,6 +56,16 @@ static void beside_written(struct tdx_engine *e, const void *page)
 		other->ops->written(other, page);
 }
 
+static void beside_lacks(const struct tdx_engine *e, uint32_t leaf, uint32_t subleaf,
+			 struct cpuid_regs *bits)
+{
+	const struct tdx_engine *other = ((const struct beside *)e)->other;
+
+	memset(bits, 0, sizeof(*bits));
+	if (other->ops->lacks)
+		other->ops->lacks(other, leaf, subleaf, bits);
+}
+
 static void beside_free(struct tdx_engine *e)
 {
 	struct beside *b = beside_of(e);
@@ -69,6 +81,7 @@ struct tdx_engine *tdx_native_beside_new(struct tdx_engine *other, tdx_native_fn
 					      .kick = beside_kick,
 					      .forget = beside_forget,
 					      .written = beside_written,
+					      .lacks = beside_lacks,
 					      .free = beside_free};
 	struct beside *b = calloc(1, sizeof(*b));
 

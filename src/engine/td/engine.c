@@ -487,6 +487,15 @@ static void forget(struct tdx_engine *engine, uint64_t tdvpr_pa)
 	vcpus_forget(&((struct td_engine *)engine)->vcpus, tdvpr_pa);
 }
 
+static void lacks(const struct tdx_engine *engine, uint32_t leaf, uint32_t subleaf,
+		  struct cpuid_regs *bits)
+{
+	uint32_t r[4];
+
+	x86_code_lacks(((const struct td_engine *)engine)->code, leaf, subleaf, r);
+	*bits = (struct cpuid_regs){r[0], r[1], r[2], r[3]};
+}
+
 static void engine_free(struct tdx_engine *engine)
 {
 	struct td_engine *e = (struct td_engine *)engine;
@@ -502,6 +511,7 @@ struct tdx_engine *tdx_x86_engine_new(void (*log)(void *arg, const char *line), 
 						     .kick = kick,
 						     .forget = forget,
 						     .written = written,
+						     .lacks = lacks,
 						     .free = engine_free};
 	static const struct vcpus_ops vcpus_ops = {.make = cpu_new, .free = cpu_free};
 	struct td_engine *e = calloc(1, sizeof(*e));
