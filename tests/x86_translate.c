@@ -382,7 +382,12 @@ static void instruction(struct program *p)
 		with_modrm(p, 1, (below(2) ? 0x40 : 0x90) + below(16), -1, false);
 		break;
 	case 15:
-		with_modrm(p, 0, 0xf6 + w, 2 + (int)below(4), false);
+		if (below(3) == 0) { /* TEST, of AH too */
+			with_modrm(p, 0, 0xf6, 0, false);
+			imm(p, 1);
+		} else {
+			with_modrm(p, 0, 0xf6 + w, 2 + (int)below(4), false);
+		}
 		break;
 	case 16:
 		with_modrm(p, 0, 0xfe + w, (int)below(2), false);
@@ -393,6 +398,10 @@ static void instruction(struct program *p)
 		break;
 	case 18:
 		put(p, below(2) ? 0x9c : 0x98 + below(2));
+		if (below(8) == 0)
+			put(p, 0xfa); /* CLI */
+		else if (below(4) == 0)
+			with_modrm(p, 1, 0xae, 7, false); /* CLFLUSH, SFENCE */
 		break;
 	case 19:
 		with_modrm(p, 1, 0xba, 4 + (int)below(4), false);

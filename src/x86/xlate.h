@@ -14,6 +14,7 @@
  * xlate_sse.c    its vector instructions
  * xlate_x87.c    its x87 instructions
  * xlate_bmi.c    BMI and ADX
+ * xlate_sys.c    its system instructions
  * xlate_vex.c    its instructions with VEX and EVEX
  * xlate_check.c  both executed and compared
  * xlate.c        when blocks are translated, linked and forgotten */
@@ -186,6 +187,7 @@ bool xl_lea(struct xl_unit *u, const ZydisDecodedOperand *o, unsigned size, unsi
 void xl_load(struct xl_unit *u, unsigned size);
 void xl_store(struct xl_unit *u, unsigned size, struct xl_value v);
 void xl_change(struct xl_unit *u, struct xl_change c);
+void xl_push(struct xl_unit *u, struct xl_value v);
 void xl_exit(struct xl_unit *u, struct x86_link *link, unsigned count);
 void xl_exit_later(struct xl_unit *u, uint8_t *from, struct x86_link *link, unsigned count);
 /* The block for the RIP in RAX, in R11. keep: where it is not known, the operation is executed as a
@@ -213,6 +215,7 @@ bool xl_sse(struct xl_unit *u);
 bool xl_x87(struct xl_unit *u);
 bool xl_bmi(struct xl_unit *u);
 bool xl_vex(struct xl_unit *u);
+bool xl_sys(struct xl_unit *u);
 /* The host has the guest's vectors, up to a level. */
 void xl_vectors(struct xl_unit *u, unsigned level);
 /* Beyond XMM, to and from struct x86_cpu: what there is; all up to a level; the same if the guest

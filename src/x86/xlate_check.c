@@ -25,7 +25,7 @@ enum outcome { O_WENT_ON, O_STOPPED, O_FAULT, O_EXIT, O_CANNOT };
 /* All that a block may change without a handler. */
 struct state {
 	struct tdx_regs regs;
-	uint64_t blkrip, rip, cr2;
+	uint64_t blkrip, rip, cr2, sysflags;
 	int64_t left;
 	uint16_t fl;
 	struct x86_xmm xmm[16];
@@ -60,6 +60,7 @@ static void save(const struct x86_cpu *cpu, struct state *s)
 	s->cr2 = cpu->cr2;
 	s->left = cpu->left;
 	s->fl = cpu->fl;
+	s->sysflags = cpu->sysflags;
 	memcpy(s->xmm, cpu->xmm, sizeof(s->xmm));
 	memcpy(s->wide, (const uint8_t *)cpu + WIDE, WIDE_SIZE);
 	s->fx = cpu->fx;
@@ -75,6 +76,7 @@ static void restore(struct x86_cpu *cpu, const struct state *s)
 	cpu->cr2 = s->cr2;
 	cpu->left = s->left;
 	cpu->fl = s->fl;
+	cpu->sysflags = s->sysflags;
 	memcpy(cpu->xmm, s->xmm, sizeof(s->xmm));
 	memcpy((uint8_t *)cpu + WIDE, s->wide, WIDE_SIZE);
 	cpu->fx = s->fx;
@@ -199,7 +201,7 @@ static const char *difference(const struct x86_cpu *cpu, const struct state *e, 
 		return "the way out";
 	if (memcmp(&e->regs, &cpu->regs, 16 * sizeof(uint64_t)) != 0)
 		return "a register";
-	if (e->fl != cpu->fl)
+	if (e->fl != cpu->fl || e->sysflags != cpu->sysflags)
 		return "a flag";
 	if (e->left != cpu->left)
 		return "the count";

@@ -595,7 +595,7 @@ static void move_sp(struct xl_unit *u, int by)
 	emit_lea(&u->e, 8, xl_home[RSP], rm_at(xl_home[RSP], by));
 }
 
-static void push_value(struct xl_unit *u, struct xl_value v)
+void xl_push(struct xl_unit *u, struct xl_value v)
 {
 	below_sp(u);
 	xl_store(u, 8, v);
@@ -610,15 +610,15 @@ static bool push(struct xl_unit *u)
 	    (is_reg(s) && s->reg.value >= ZYDIS_REGISTER_ES && s->reg.value <= ZYDIS_REGISTER_GS))
 		return false;
 	if (is_reg(s)) {
-		push_value(u, (struct xl_value){.kind = V_REG, .reg = (uint8_t)reg_of(s)});
+		xl_push(u, (struct xl_value){.kind = V_REG, .reg = (uint8_t)reg_of(s)});
 	} else if (is_imm(s)) {
-		push_value(u, (struct xl_value){.kind = V_IMM, .imm = s->imm.value.u});
+		xl_push(u, (struct xl_value){.kind = V_IMM, .imm = s->imm.value.u});
 	} else {
 		if (!xl_ea(u, s))
 			return false;
 		xl_load(u, 8);
 		emit_store(&u->e, 8, FIELD(spill), H_RAX);
-		push_value(u, (struct xl_value){.kind = V_SPILL});
+		xl_push(u, (struct xl_value){.kind = V_SPILL});
 	}
 	return true;
 }
@@ -665,7 +665,7 @@ static bool jcc(struct xl_unit *u, unsigned cc)
 static bool call(struct xl_unit *u)
 {
 	if (u->op->fn == x86_call64) {
-		push_value(u, (struct xl_value){.kind = V_RIP, .imm = u->off + u->in.length});
+		xl_push(u, (struct xl_value){.kind = V_RIP, .imm = u->off + u->in.length});
 		xl_exit(u, u->op->link, u->op->n + 1u);
 		return true;
 	}
@@ -681,7 +681,7 @@ static bool call(struct xl_unit *u)
 	}
 	xl_canonical(u);
 	emit_store(&u->e, 8, FIELD(spill), H_RAX);
-	push_value(u, (struct xl_value){.kind = V_RIP, .imm = u->off + u->in.length});
+	xl_push(u, (struct xl_value){.kind = V_RIP, .imm = u->off + u->in.length});
 	emit_load(&u->e, 8, H_RAX, FIELD(spill));
 	xl_find(u, false);
 	xl_go(u, u->op->n + 1u);
@@ -845,6 +845,24 @@ static bool by_name(struct xl_unit *u)
 	}
 }
 
+/* TEST of AH, CH, DH or BH with a constant, as of flags that were saved. */
+static bool test_high(struct xl_unit *u)
+{
+	const ZydisDecodedOperand *d = &u->o[0];
+	unsigned guest;
+
+	if (!is_reg(d) || d->reg.value < ZYDIS_REGISTER_AH || d->reg.value > ZYDIS_REGISTER_BH ||
+	    !is_imm(&u->o[1]))
+		return false;
+	guest = d->reg.value - ZYDIS_REGISTER_AH;
+	emit_mov_rr(&u->e, 8, H_RAX, xl_home[guest]);
+	emit1(&u->e, 0xf6); /* test $imm, %ah */
+	emit1(&u->e, 0xc4);
+	emit1(&u->e, (unsigned)u->o[1].imm.value.u & 0xff);
+	xl_flags_new(u);
+	return true;
+}
+
 bool xl_int(struct xl_unit *u)
 {
 	unsigned i;
@@ -852,6 +870,8 @@ bool xl_int(struct xl_unit *u)
 	if (u->in.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
 		return false;
 	if (u->op->fn == x86_nop)
+		return true;
+	if (u->in.mnemonic == ZYDIS_MNEMONIC_TEST && test_high(u))
 		return true;
 	for (i = 0; i < u->in.operand_count_visible; i++)
 		if (!plain(&u->o[i]))

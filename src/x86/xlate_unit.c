@@ -570,7 +570,7 @@ static void one(struct xl_unit *u, const ZydisDecoder *d)
 	    u->in.length != u->op->len || u->op->fn == x86_ud ||
 	    !ZYAN_SUCCESS(ZydisDecoderDecodeOperands(d, &ctx, &u->in, u->o,
 						     u->in.operand_count_visible)) ||
-	    (!xl_int(u) && !xl_sse(u) && !xl_x87(u) && !xl_bmi(u) && !xl_vex(u)))
+	    (!xl_int(u) && !xl_sse(u) && !xl_x87(u) && !xl_bmi(u) && !xl_vex(u) && !xl_sys(u)))
 		xl_callout(u);
 }
 
