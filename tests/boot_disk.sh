@@ -58,6 +58,38 @@ boot 2 run --vcpus 2
 boot 3 run --vcpus 1
 e2fsck -fn "$dir/disk" >"$dir/out" 2>&1 || fail "the file system is not sound"
 
+# A snapshot with a disk in use: it is read on, and input interrupts, as often as one resumes; not with another
+# disk, nor with one that can change.
+"$source/scripts/guest-initrd" "$dir/initrd" '
+insmod /virtio_mmio.ko
+insmod /virtio_blk.ko
+first() { dd if=/dev/vda bs=512 count=1 iflag=direct 2>/dev/null | head -c 9; }
+[ "$(first)" = "read only" ] || status=1
+echo "a line is waited for"
+read line
+echo "said: $line; on the disk: $(first)"
+' "$guest/modules/virtio_mmio.ko" "$guest/modules/virtio_blk.ko"
+"$swtdx" host --cpus 2 --memory 3072 --kernel "$guest/vmlinuz" --initrd "$dir/initrd" --disk "$dir/other,readonly" \
+	--append "console=ttyS0 cryptomgr.notests=1 nokaslr nowatchdog panic=-1 quiet" \
+	--snapshot "$dir/snapshot" --snapshot-when "a line is waited for" </dev/null >"$dir/out" 2>"$dir/err" ||
+	fail "no snapshot with a disk: exit $?"
+for line in one another; do
+	echo "$line" >"$dir/in"
+	"$swtdx" host --resume "$dir/snapshot" --disk "$dir/other,readonly" <"$dir/in" >"$dir/out" 2>"$dir/err" ||
+		fail "resumed: exit $?"
+	grep -aq "^said: $line; on the disk: read only" "$dir/out" || fail "resumed, it does not read on"
+done
+unlike() { # exit status, what it says, OPTION...
+	want=$1 text=$2 code=0
+	shift 2
+	"$swtdx" host --resume "$dir/snapshot" "$@" </dev/null >"$dir/out" 2>"$dir/err" || code=$?
+	[ $code = "$want" ] || fail "exit $code, not $want, for $*"
+	grep -q "$text" "$dir/err" || fail "it does not say: $text"
+}
+unlike 1 'its virtio device 0 is another'
+unlike 1 'its virtio device 0 is another' --disk "$dir/disk,readonly"
+unlike 2 "$dir/other: what it is changed to is not in a snapshot" --disk "$dir/other"
+
 # What cannot be a disk is refused, by name.
 refused() { # what it says, then the disk
 	code=0
