@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,11 +171,22 @@ static void serve(struct served *s)
 	(void)!write(s->call, &one, sizeof(one));
 }
 
+/* False: the other end is gone. */
+static bool kicked(const struct served *s)
+{
+	struct pollfd fd[2] = {{.fd = s->kick, .events = POLLIN},
+			       {.fd = s->socket, .events = POLLIN}};
+	uint64_t count;
+
+	return poll(fd, 2, -1) > 0 && !fd[1].revents &&
+	       read(s->kick, &count, sizeof(count)) == sizeof(count);
+}
+
 static void *server(void *arg)
 {
 	struct served *s = arg;
+	const uint64_t one = 1;
 	struct message m;
-	uint64_t count;
 	unsigned n = 0;
 
 	for (bool ready = false; !ready && take(s, &m); n++) {
@@ -184,13 +196,13 @@ static void *server(void *arg)
 			reply(s, &m, n >= s->when);
 		ready = m.request == GET_FEATURES && s->kick >= 0;
 	}
-	while (s->kick >= 0 && read(s->kick, &count, sizeof(count)) == sizeof(count)) {
-		if (s->fault == ENDS_AT_REQUEST || count > 1) /* the test's own end */
+	while (s->kick >= 0 && kicked(s)) {
+		if (s->fault == ENDS_AT_REQUEST)
 			break;
 		if (s->fault == TALKS)
 			(void)!send(s->socket, "x", 1, MSG_NOSIGNAL);
 		else if (s->fault == RINGS_FOR_NOTHING)
-			(void)!write(s->call, &count, sizeof(count));
+			(void)!write(s->call, &one, sizeof(one));
 		else if (s->fault != SILENT)
 			serve(s);
 	}
@@ -260,11 +272,7 @@ static struct served *start(enum fault fault, unsigned when, int *err)
 
 static void end(struct served *s)
 {
-	const uint64_t two = 2;
-
 	shutdown(s->socket, SHUT_RDWR);
-	if (s->kick >= 0)
-		(void)!write(s->kick, &two, sizeof(two));
 	pthread_join(s->thread, NULL);
 	vhost_user_close(&s->remote);
 	if (s->area)
