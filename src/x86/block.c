@@ -457,23 +457,22 @@ static struct x86_block *translate(struct x86_cpu *cpu, uint64_t linear, const u
 	tr->rip = cpu->rip;
 	tr->mode = (uint8_t)mode;
 	do {
-		memcpy(copy, host, n);
+		x86_copy(copy, host, n);
 		x86_translate_block(tr, copy, n);
 		x86_code_mark(cpu, host, tr->extent);
-	} while (memcmp(copy, host, tr->extent) != 0);
+	} while (!x86_same(copy, host, tr->extent));
 	if (tr->ninsns == 0) {
 		/* The first instruction goes on in the next page. */
 		host2 = x86_fill(cpu, (linear & ~0xfffull) + 0x1000, ACC_X);
 		x86_code_add(cpu, host2);
 		tr->mode = (uint8_t)(mode | M_ONE);
 		do {
-			memcpy(copy, host, here);
-			memcpy(copy + here, host2, INSN_MAX);
+			x86_copy(copy, host, here);
+			x86_copy(copy + here, host2, INSN_MAX);
 			x86_translate_block(tr, copy, here + INSN_MAX);
 			x86_code_mark(cpu, host, here);
 			x86_code_mark(cpu, host2, INSN_MAX);
-		} while (memcmp(copy, host, here) != 0 ||
-			 memcmp(copy + here, host2, INSN_MAX) != 0);
+		} while (!x86_same(copy, host, here) || !x86_same(copy + here, host2, INSN_MAX));
 		tr->mode = (uint8_t)mode;
 		if (tr->extent <= here)
 			tr->extent = here + 1;
@@ -489,8 +488,8 @@ static bool still_good(struct x86_cpu *cpu, struct x86_block *b)
 
 	if (likely(b->epoch == cpu->cache->epoch))
 		return true;
-	if (memcmp(b->bytes, b->host, n) != 0 ||
-	    (b->host2 && memcmp(b->bytes + n, b->host2, b->len - n) != 0)) {
+	if (!x86_same(b->bytes, b->host, n) ||
+	    (b->host2 && !x86_same(b->bytes + n, b->host2, b->len - n))) {
 		drop(cpu, b);
 		return false;
 	}

@@ -284,7 +284,7 @@ static void doubt(struct x86_cpu *cpu, uintptr_t host)
 	}
 	u->of[u->n].host = host;
 	u->of[u->n].seq = cpu->code->logged;
-	memcpy(u->of[u->n].copy, (const void *)host, 4096);
+	x86_copy(u->of[u->n].copy, (const void *)host, 4096);
 	u->n++;
 }
 
@@ -353,7 +353,7 @@ static void settle(struct x86_cpu *cpu)
 			return;
 		}
 		all->n--;
-		if (memcmp(u->copy, (const void *)u->host, sizeof(u->copy)) != 0)
+		if (!x86_same(u->copy, (const void *)u->host, sizeof(u->copy)))
 			x86_cache_drop(cpu, u->host, 0, PAGE_LAST);
 	}
 	if (all->more) {

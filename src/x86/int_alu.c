@@ -47,8 +47,8 @@
 	SOP(nm##_##form##n)                                                                        \
 	{                                                                                          \
 		if (w) {                                                                           \
-			T##_any *p = rmw##n(cpu, op, ea(cpu, op));                                 \
-			*p = alu_##nm##n(cpu, *p, second);                                         \
+			void *p = rmw##n(cpu, op, ea(cpu, op));                                    \
+			x86_poke##n(p, alu_##nm##n(cpu, x86_peek##n(p), second));                  \
 			RMW_DONE;                                                                  \
 		} else {                                                                           \
 			const T a = ld##n(cpu, op, ea(cpu, op));                                   \
@@ -130,8 +130,8 @@ x86_fn *const x86_alu2[ALU2S][4][FORMS] = {
 	}                                                                                          \
 	SOP(nm##_m##n)                                                                             \
 	{                                                                                          \
-		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                       \
-		*p = alu_##nm##n(cpu, *p);                                                         \
+		void *p = rmw##n(cpu, op, ea_x(cpu, op));                                          \
+		x86_poke##n(p, alu_##nm##n(cpu, x86_peek##n(p)));                                  \
 		RMW_DONE;                                                                          \
 		NEXT;                                                                              \
 	}                                                                                          \
@@ -158,8 +158,8 @@ x86_fn *const x86_alu2[ALU2S][4][FORMS] = {
 	}                                                                                          \
 	SOP(not_m##n)                                                                              \
 	{                                                                                          \
-		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                       \
-		*p = (T) ~*p;                                                                      \
+		void *p = rmw##n(cpu, op, ea_x(cpu, op));                                          \
+		x86_poke##n(p, (T)~x86_peek##n(p));                                                \
 		RMW_DONE;                                                                          \
 		NEXT;                                                                              \
 	}                                                                                          \

@@ -29,8 +29,8 @@ BIT_EA(int64_t, 8, 6)
 	SOP(nm##_##form##n)                                                                        \
 	{                                                                                          \
 		if (w) {                                                                           \
-			T##_any *p = rmw##n(cpu, op, ea(cpu, op));                                 \
-			*p = alu_##nm##n(cpu, *p, bit);                                            \
+			void *p = rmw##n(cpu, op, ea(cpu, op));                                    \
+			x86_poke##n(p, alu_##nm##n(cpu, x86_peek##n(p), bit));                     \
 			RMW_DONE;                                                                  \
 		} else {                                                                           \
 			const T a = ld##n(cpu, op, ea(cpu, op));                                   \

@@ -288,11 +288,11 @@ OP(x86_arpl)
 	const unsigned rpl = R16(op->s) & 3u;
 	uint16_t sel;
 
-	memcpy(&sel, p, 2);
+	sel = x86_peek2(p);
 	cpu->fl = fl_pick(cpu->fl, (sel & 3u) < rpl ? FL_ZF : 0, FL_ZF);
 	if ((sel & 3u) < rpl) {
 		sel = (uint16_t)((sel & ~3u) | rpl);
-		memcpy(p, &sel, 2);
+		x86_poke2(p, sel);
 	}
 	RMW_DONE;
 	NEXT;

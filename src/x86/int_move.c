@@ -139,9 +139,9 @@ x86_fn *const x86_lea[4][2] = {{0}, {lea_m2, lea_x2}, {lea_m4, lea_x4}, {lea_m8,
 	}                                                                                          \
 	SOP(xadd_m##n)                                                                             \
 	{                                                                                          \
-		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                       \
-		const T a = *p;                                                                    \
-		*p = alu_add##n(cpu, a, rd##n(cpu, op->s));                                        \
+		void *p = rmw##n(cpu, op, ea_x(cpu, op));                                          \
+		const T a = x86_peek##n(p);                                                        \
+		x86_poke##n(p, alu_add##n(cpu, a, rd##n(cpu, op->s)));                             \
 		RMW_DONE;                                                                          \
 		wr##n(cpu, op->s, a);                                                              \
 		NEXT;                                                                              \
@@ -175,10 +175,10 @@ x86_fn *const x86_lea[4][2] = {{0}, {lea_m2, lea_x2}, {lea_m4, lea_x4}, {lea_m8,
 	}                                                                                          \
 	SOP(cmpxchg_m##n)                                                                          \
 	{                                                                                          \
-		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                       \
-		const T old = *p;                                                                  \
+		void *p = rmw##n(cpu, op, ea_x(cpu, op));                                          \
+		const T old = x86_peek##n(p);                                                      \
 		if (rd##n(cpu, 0) == old)                                                          \
-			*p = rd##n(cpu, op->s);                                                    \
+			x86_poke##n(p, rd##n(cpu, op->s));                                         \
 		RMW_DONE;                                                                          \
 		cas##n(cpu, old);                                                                  \
 		NEXT;                                                                              \

@@ -16,15 +16,15 @@
 	}                                                                                          \
 	SOP(nm##_mi##n)                                                                            \
 	{                                                                                          \
-		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                       \
-		*p = alu_##nm##n(cpu, *p, (uint8_t)op->imm);                                       \
+		void *p = rmw##n(cpu, op, ea_x(cpu, op));                                          \
+		x86_poke##n(p, alu_##nm##n(cpu, x86_peek##n(p), (uint8_t)op->imm));                \
 		RMW_DONE;                                                                          \
 		NEXT;                                                                              \
 	}                                                                                          \
 	SOP(nm##_mc##n)                                                                            \
 	{                                                                                          \
-		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                       \
-		*p = alu_##nm##n(cpu, *p, (uint8_t)cpu->regs.rcx);                                 \
+		void *p = rmw##n(cpu, op, ea_x(cpu, op));                                          \
+		x86_poke##n(p, alu_##nm##n(cpu, x86_peek##n(p), (uint8_t)cpu->regs.rcx));          \
 		RMW_DONE;                                                                          \
 		NEXT;                                                                              \
 	}
@@ -78,8 +78,9 @@ static inline uint8_t shxd_count(const struct x86_cpu *cpu, const struct x86_op 
 	}                                                                                          \
 	SOP(nm##_m##n)                                                                             \
 	{                                                                                          \
-		T##_any *p = rmw##n(cpu, op, ea_x(cpu, op));                                       \
-		*p = alu_##nm##n(cpu, *p, rd##n(cpu, op->s), shxd_count(cpu, op));                 \
+		void *p = rmw##n(cpu, op, ea_x(cpu, op));                                          \
+		x86_poke##n(p, alu_##nm##n(cpu, x86_peek##n(p), rd##n(cpu, op->s),                 \
+					   shxd_count(cpu, op)));                                  \
 		RMW_DONE;                                                                          \
 		NEXT;                                                                              \
 	}

@@ -11,6 +11,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include "x86/guest.h"
 #include "x86/x86.h"
 
 #define likely(x)   __builtin_expect(!!(x), 1)
@@ -212,21 +213,19 @@ static inline void *rmw_keep(struct x86_cpu *cpu, const struct x86_op *op, uint6
 	return p;
 }
 
-/* A guest's operands need not be aligned. */
 #define DEFINE_ACCESS(T, n)                                                                        \
-	typedef T T##_any __attribute__((aligned(1), may_alias));                                  \
 	static inline T ld##n(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va)           \
 	{                                                                                          \
 		const struct x86_tlbe *e = tlb_at(cpu, va);                                        \
 		if (likely(e->r == PAGE_OF(va, n)))                                                \
-			return *(const volatile T##_any *)x86_host(cpu, va + e->addend, n);        \
+			return x86_peek##n(x86_host(cpu, va + e->addend, n));                      \
 		return (T)ld_keep(cpu, op, va, n);                                                 \
 	}                                                                                          \
 	static inline void st##n(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, T v)   \
 	{                                                                                          \
 		const struct x86_tlbe *e = tlb_at(cpu, va);                                        \
 		if (likely(e->w == PAGE_OF(va, n)))                                                \
-			*(volatile T##_any *)x86_host(cpu, va + e->addend, n) = v;                 \
+			x86_poke##n(x86_host(cpu, va + e->addend, n), v);                          \
 		else                                                                               \
 			st_keep(cpu, op, va, v, n);                                                \
 	}                                                                                          \

@@ -70,7 +70,7 @@ static struct x86_part to_write(struct x86_cpu *cpu, uint64_t va, unsigned len, 
 static void get(struct x86_cpu *cpu, const struct x86_part *from, void *to, unsigned len)
 {
 	if (likely(from->host != NULL))
-		memcpy(to, from->host, len);
+		x86_copy(to, from->host, len);
 	else if (unlikely(cpu->checking))
 		x86_check_device(cpu);
 	else
@@ -85,7 +85,7 @@ static void put(struct x86_cpu *cpu, const struct x86_part *to, const void *from
 		cpu->ops->mmio(cpu, to->gpa, (void *)(uintptr_t)from, len, true);
 		return;
 	}
-	memcpy(to->host, from, len);
+	x86_copy(to->host, from, len);
 	x86_code_hit(cpu->code, to->host, len);
 }
 
@@ -174,13 +174,13 @@ uint64_t x86_ld(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned acc)
 		}
 		switch (size) {
 		case 1:
-			return *p;
+			return x86_peek1(p);
 		case 2:
-			return *(const volatile uint16_t_any *)(const void *)p;
+			return x86_peek2(p);
 		case 4:
-			return *(const volatile uint32_t_any *)(const void *)p;
+			return x86_peek4(p);
 		default:
-			return *(const volatile uint64_t_any *)(const void *)p;
+			return x86_peek8(p);
 		}
 	}
 	x86_read(cpu, va, &v, size, acc);
@@ -206,16 +206,16 @@ void x86_st(struct x86_cpu *cpu, uint64_t va, uint64_t v, unsigned size, unsigne
 	}
 	switch (size) {
 	case 1:
-		*p = (uint8_t)v;
+		x86_poke1(p, (uint8_t)v);
 		break;
 	case 2:
-		*(volatile uint16_t_any *)(void *)p = (uint16_t)v;
+		x86_poke2(p, (uint16_t)v);
 		break;
 	case 4:
-		*(volatile uint32_t_any *)(void *)p = (uint32_t)v;
+		x86_poke4(p, (uint32_t)v);
 		break;
 	default:
-		*(volatile uint64_t_any *)(void *)p = v;
+		x86_poke8(p, v);
 		break;
 	}
 	x86_code_hit(cpu->code, p, size);

@@ -513,7 +513,7 @@ int x86_peek(struct x86_cpu *cpu, uint64_t gla, void *to, unsigned len)
 		host = gpa_host(cpu, gpa, ACC_R, &perms, &qual);
 		if (!host)
 			return -EFAULT;
-		memcpy(out, host, n);
+		x86_copy(out, host, n);
 		out += n;
 		gla += n;
 		len -= n;

@@ -9,7 +9,7 @@ static void load(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va)
 	const struct x86_tlbe *e = tlb_at(cpu, va);
 
 	if (likely(e->r == PAGE_OF(va, 16))) {
-		memcpy(&X(op->d), x86_host(cpu, va + e->addend, 16), 16);
+		x86_copy(&X(op->d), x86_host(cpu, va + e->addend, 16), 16);
 	} else {
 		struct x86_xmm v;
 
@@ -25,7 +25,7 @@ static void store(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va)
 	const struct x86_tlbe *e = tlb_at(cpu, va);
 
 	if (likely(e->w == PAGE_OF(va, 16))) {
-		memcpy(x86_host(cpu, va + e->addend, 16), &X(op->s), 16);
+		x86_copy(x86_host(cpu, va + e->addend, 16), &X(op->s), 16);
 	} else {
 		cpu->cur = op;
 		x86_write(cpu, va, &X(op->s), 16, 0);

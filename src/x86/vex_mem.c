@@ -35,7 +35,7 @@ static void all(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, uint8
 	const struct x86_tlbe *e = tlb_at(cpu, va);
 
 	if (likely(e->r == PAGE_OF(va, bytes))) {
-		memcpy(to, x86_host(cpu, va + e->addend, bytes), bytes);
+		x86_copy(to, x86_host(cpu, va + e->addend, bytes), bytes);
 		return;
 	}
 	cpu->cur = op;
