@@ -28,7 +28,9 @@
 enum {
 	RAM = 8 << 20,
 	PAGES = 24, /* private ones that the TD has written */
-	SHARED = 4, /* shared ones, from page SHARED_AT */
+	DROPPED = 5,
+	SLOT = 16 << 12, /* of slots that come and go, bytes */
+	SHARED = 4,	 /* shared ones, from page SHARED_AT */
 	SHARED_AT = 512,
 	CPU_LIMIT_S = 20, /* an input */
 	RECORDS = 256,
@@ -56,6 +58,7 @@ static struct world {
 	uint64_t used_pages, pages;
 	size_t heap;
 	unsigned long inputs, imported;
+	bool changed;
 } w;
 
 static void __attribute__((noreturn)) found(const char *what, int err)
@@ -122,13 +125,27 @@ static void give_keys(struct tdx_vm *vm, bool source)
 	tdcs->mig_dec_key_set = 1;
 }
 
+/* Once memory has gone, so that the stream has pages that are dropped, and slots that come and go.
+ */
+static void change_memory(struct tdx_vm *vm)
+{
+	if (tdx_vm_zap_private(vm, gpa(1 << 12), DROPPED << 12) != -EAGAIN)
+		found("pages that have gone leave the TD", 0);
+	must(tdx_vm_set_memslot(vm, 1, gpa(0), 0), "a slot that goes");
+	must(tdx_vm_set_memslot(vm, 3, gpa(RAM), SLOT), "a slot that comes");
+}
+
+/* arg: the TD that moves. */
 static int append(void *arg, const void *buf, size_t len)
 {
-	(void)arg;
 	if (w.size + len > MAX_STREAM)
 		return -ENOSPC;
 	memcpy(w.stream + w.size, buf, len);
 	w.size += len;
+	if (w.size >= PAGES * TDX_PAGE_SIZE && !w.changed) {
+		w.changed = true;
+		change_memory(arg);
+	}
 	return 0;
 }
 
@@ -159,7 +176,7 @@ static void run_to_halt(struct tdx_vcpu *v)
 static void export_one(void)
 {
 	static const uint8_t page[4096] = {1};
-	const struct tdx_mig_channel channel = {append, nothing, NULL, NULL};
+	struct tdx_mig_channel channel = {append, nothing, NULL, NULL};
 	struct tdx_vm_params p = params();
 	struct tdx_servtd_binding bound;
 	struct tdx_mig_stats stats;
@@ -167,9 +184,11 @@ static void export_one(void)
 	struct tdx_vm *vm;
 
 	must(tdx_vm_new(w.vmm, &vm), "a TD");
+	channel.arg = vm;
 	must(tdx_vm_init(vm, &p), "its parameters");
 	must(tdx_vm_bind_migtd(vm, w.service, &bound), "its migration TD");
 	must(tdx_vm_set_memslot(vm, 0, gpa(0), RAM), "its memory");
+	must(tdx_vm_set_memslot(vm, 1, gpa(RAM), SLOT), "more memory");
 	must(tdx_vm_add_page(vm, gpa(0), page, true), "its first page");
 	must(tdx_vcpu_new(vm, 0, &v), "its vCPU");
 	must(tdx_vcpu_init(v, 0), "its vCPU's registers");
@@ -177,6 +196,8 @@ static void export_one(void)
 	run_to_halt(v);
 	give_keys(vm, true);
 	must(tdx_vm_export(vm, &channel, NULL, &stats), "the export");
+	if (stats.cancelled != DROPPED)
+		found("pages were not cancelled", (int)stats.cancelled);
 	tdx_vm_destroy(vm);
 }
 
@@ -364,7 +385,7 @@ static int import(struct bytes *b)
 {
 	const struct tdx_mig_channel channel = {to_nobody, take, NULL, b};
 	const struct tdx_import_config config = {
-		.max_memory = RAM, .max_vcpus = 2, .load = user_state};
+		.max_memory = RAM + SLOT, .max_vcpus = 2, .load = user_state};
 	struct tdx_vm_params p = params();
 	struct tdx_servtd_binding bound;
 	struct tdx_mig_stats stats;

@@ -195,9 +195,10 @@ static void tell(const struct migration *m, unsigned from, const struct tdx_mig_
 				      s->round_pages[i]);
 	migrate_say(m,
 		    "move %u to machine %u%s: pages in rounds: %s; while it stood %" PRIu64
-		    ", after it %" PRIu64 ", shared %" PRIu64 "; %.1f MiB in %.2f s; down %.3f s",
+		    ", after it %" PRIu64 ", shared %" PRIu64 ", cancelled %" PRIu64
+		    "; %.1f MiB in %.2f s; down %.3f s",
 		    m->moves + m->aborted + 1, 2 - from, given_up ? ", given up" : "",
-		    n ? rounds : "none", s->stopped_pages, s->post_pages, s->shared,
+		    n ? rounds : "none", s->stopped_pages, s->post_pages, s->shared, s->cancelled,
 		    (double)s->bytes / (1 << 20), s->seconds, s->down);
 }
 
@@ -209,12 +210,13 @@ static void tell_json(const struct migration *m, unsigned from, const struct tdx
 
 	for (unsigned i = 0; i < s->rounds; i++)
 		json_array_append_new(rounds, json_integer((json_int_t)s->round_pages[i]));
-	o = json_pack("{s:i,s:i,s:b,s:o,s:I,s:I,s:I,s:I,s:f,s:f,s:b}", "move",
+	o = json_pack("{s:i,s:i,s:b,s:o,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:b}", "move",
 		      (int)(m->moves + m->aborted + 1), "from", (int)from + 1, "given_up", given_up,
 		      "round_pages", rounds, "stopped_pages", (json_int_t)s->stopped_pages,
 		      "post_pages", (json_int_t)s->post_pages, "shared_pages",
-		      (json_int_t)s->shared, "bytes", (json_int_t)s->bytes, "seconds", s->seconds,
-		      "down_seconds", s->down, "simulated", 1);
+		      (json_int_t)s->shared, "cancelled_pages", (json_int_t)s->cancelled, "bytes",
+		      (json_int_t)s->bytes, "seconds", s->seconds, "down_seconds", s->down,
+		      "simulated", 1);
 	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	if (text)
 		printf("%s\n", text);

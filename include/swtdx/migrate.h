@@ -17,8 +17,9 @@
  *	tdx_vm_init_import(vm, &params);			| there
  *	tdx_vm_import(vm, &channel, &import_config, &stats);
  *
- * Not for TDs with L2 VMs or slots over the user's own memory (-EOPNOTSUPP). ABI: "TD Migration"
- * of the TDX module's. */
+ * Pages that the guest converts, and slots that come and go meanwhile, are followed: what is to go
+ * is dropped on the other side first. Not for TDs with L2 VMs (-EOPNOTSUPP). ABI: "TD Migration" of
+ * the TDX module's. */
 #ifndef SWTDX_MIGRATE_H
 #define SWTDX_MIGRATE_H
 
@@ -58,6 +59,7 @@ struct tdx_mig_stats {
 	unsigned rounds;			    /* while the TD ran */
 	uint64_t round_pages[TDX_MIG_ROUNDS_MAX];   /* private pages sent in each */
 	uint64_t stopped_pages, post_pages, shared; /* while it stood, after it ran there; shared */
+	uint64_t cancelled; /* pages that had been sent, and then left the TD */
 	uint64_t bytes;				    /* on the stream */
 	double seconds, down;			    /* in all; while it stood */
 	bool moved;				    /* the TD is the importer's */
@@ -103,6 +105,11 @@ struct tdx_import_config {
 	unsigned max_vcpus;
 	uint64_t lacking_xfam; /* state (XFAM) that cannot be executed here: a TD with it is refused
 				*/
+	/* The user's own memory for a slot, which this makes by tdx_vm_set_user_memslot() and, for
+	 * its private pages, tdx_vm_back_memslot(), or leaves to the monitor; size 0: the slot is
+	 * gone, and with it what was its memory. 0 or an errno. NULL: all slots are the monitor's.
+	 */
+	int (*slot)(void *arg, unsigned slot, tdx_gpa_t gpa_, uint64_t size, bool private_);
 	/* The user's own devices; -EINVAL: not its bytes. NULL: they are refused. */
 	int (*load)(void *arg, const void *state, size_t len);
 	/* The TD is here: its vCPUs, tdx_vm_vcpus() of them, may run. What is not here yet comes

@@ -219,7 +219,9 @@ int tdx_vm_mrtd(struct tdx_vm *vm, struct tdx_digest *mrtd);
 /* --- memory --- */
 
 /* KVM_SET_USER_MEMORY_REGION2: guest memory [gpa, gpa+size), no shared bit; size 0 deletes. Private
- * pages come on demand, shared ones are the vmm's and zero at first. -EINVAL, -EEXIST. */
+ * pages come on demand, shared ones are the vmm's and zero at first. -EINVAL, -EEXIST; -EAGAIN: the
+ * TD is being exported, and the other side has pages of the slot, which it is to drop: to be asked
+ * again, soon. */
 int tdx_vm_set_memslot(struct tdx_vm *vm, unsigned slot, tdx_gpa_t gpa_, uint64_t size);
 /* The same with the user's own memory [user, user + size) behind the shared pages, page-aligned; it
  * must stay where it is while the slot is there. All of the slot is shared at first. private_:
@@ -232,10 +234,10 @@ int tdx_vm_set_user_memslot(struct tdx_vm *vm, unsigned slot, tdx_gpa_t gpa_, ui
  * the VM is destroyed. -EINVAL: no such slot, or not whole pages. */
 int tdx_vm_back_memslot(struct tdx_vm *vm, unsigned slot, tdx_hpa_t pa);
 /* Private pages of the range go, and come back on demand, as after a hole was made in a
- * guest_memfd: the guest has not accepted those. -EINVAL, -EIO. */
+ * guest_memfd: the guest has not accepted those. -EINVAL, -EIO; -EAGAIN as above. */
 int tdx_vm_zap_private(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t size);
-/* KVM_SET_MEMORY_ATTRIBUTES. What is left behind is zapped. -EINVAL: no slot everywhere; -EAGAIN: a
- * page of it was exported, and the export is not over; -EIO. */
+/* KVM_SET_MEMORY_ATTRIBUTES. What is left behind is zapped. -EINVAL: no slot everywhere;
+ * -EAGAIN as above; -EIO. */
 int tdx_vm_set_private(struct tdx_vm *vm, tdx_gpa_t gpa_, uint64_t size, bool private_);
 /* Shared memory as the host sees it. -EFAULT where nothing shared is. */
 int tdx_vm_read_shared(struct tdx_vm *vm, tdx_gpa_t gpa_, void *buf, size_t len);

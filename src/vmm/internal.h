@@ -133,7 +133,9 @@ struct tdx_vm {
 	struct zap *zap;	/* a batch of removals; under mmu_lock for writing */
 	bool ending;		/* no vCPU will run again */
 	bool sealed;		/* the module removes none of its pages: it moves, or has */
-	_Atomic bool exporting; /* pages stay where they are, and of 4K */
+	_Atomic bool exporting; /* pages are of 4K; those that were exported do not go unasked */
+	_Atomic bool unwanted;	/* the exporter is to let pages go: mmu_let_go() */
+	uint64_t slot_changes;	/* so far; with the slots */
 	_Atomic bool importing; /* private pages come by import alone */
 	struct waiting_page *waiting;
 	size_t nwaiting, maxwaiting;

@@ -42,9 +42,12 @@ static int delete_slot(struct tdx_vm *vm, struct memslot *s)
 
 	if (!s->npages)
 		return -EINVAL;
+	if (!mmu_let_go(vm, s->gfn, s->npages))
+		return -EAGAIN;
 	/* The slot says nothing of which tree its pages are in: both lose exactly its leaves. */
 	err = mmu_zap(vm, s->gfn, s->npages, MMU_SHARED | MMU_PRIVATE);
 	free_slot(vm, s);
+	vm->slot_changes++;
 	return err;
 }
 
@@ -89,6 +92,7 @@ static int add_slot(struct tdx_vm *vm, struct memslot *s, uint64_t gfn, uint64_t
 	s->npages = npages;
 	if ((unsigned)(s - vm->slot) >= vm->nslots)
 		vm->nslots = (unsigned)(s - vm->slot) + 1;
+	vm->slot_changes++;
 	/* What said that there is no memory says it no more. */
 	return mmu_zap(vm, gfn, npages, MMU_SHARED);
 }
@@ -129,8 +133,8 @@ static int set_memslot(struct tdx_vm *vm, unsigned slot, gpa_t g, uint64_t size,
 	mmu_write_lock(vm);
 	if (vm_is_dead(vm))
 		err = -EIO;
-	else if (atomic_load(&vm->exporting))
-		err = -EBUSY;
+	else if (vm_state(vm) == TDX_VM_EXPORTED) /* the other side has them all */
+		err = -EAGAIN;
 	else if (!size)
 		err = delete_slot(vm, s);
 	else
@@ -165,9 +169,9 @@ int tdx_vm_set_private(struct tdx_vm *vm, gpa_t g, uint64_t size, bool private_)
 	for (uint64_t f = gfn; f < end && !err; f++)
 		err = vm_slot_of(vm, f) ? 0 : -EINVAL;
 	/* The other side has such a page already, or it has not come yet. */
-	if (!err && atomic_load(&vm->exporting) && mmu_any_exported(vm, gfn, end - gfn))
+	if (!err && !private_ && !mmu_let_go(vm, gfn, end - gfn))
 		err = -EAGAIN;
-	if (!err && atomic_load(&vm->importing))
+	if (!err && (atomic_load(&vm->importing) || vm_state(vm) == TDX_VM_EXPORTED))
 		err = -EAGAIN;
 	/* Runs of pages that change leave the tree they were in. */
 	while (gfn < end && !err) {
@@ -186,6 +190,8 @@ int tdx_vm_set_private(struct tdx_vm *vm, gpa_t g, uint64_t size, bool private_)
 		if (gfn > first)
 			err = mmu_zap(vm, first, gfn - first, private_ ? MMU_SHARED : MMU_PRIVATE);
 	}
+	if (!err && private_)
+		err = mmu_fill_dropped(vm, g.v >> 12, size >> 12);
 	if (vm_is_dead(vm))
 		err = -EIO;
 	mmu_write_unlock(vm);

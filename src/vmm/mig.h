@@ -28,7 +28,7 @@ struct mig_header {
 enum { MIG_ANSWER = 1 }; /* the exporter waits for one at the end */
 
 enum mig_type {
-	MIG_SLOT = 1,	/* struct mig_slot */
+	MIG_SLOT = 1,	/* struct mig_slot; of no pages: it is gone */
 	MIG_BUNDLE,	/* immutable and TD state: struct mig_bundle, pages */
 	MIG_VCPU,	/* a vCPU: struct mig_vcpu, struct mig_bundle, pages */
 	MIG_MEMORY,	/* struct mig_list, entries, MACs, pages */
@@ -88,7 +88,9 @@ struct mig {
 	struct tdx_vm *vm;
 	const struct tdx_mig_channel *channel;
 	struct tdx_mig_stats *stats;
-	uint64_t page[5]; /* the pages below */
+	struct mig_slot slot[VM_MAX_SLOTS]; /* that the importer knows */
+	uint64_t slot_changes;		    /* up to which */
+	uint64_t page[5];		    /* the pages below */
 	uint64_t mbmd_pa, list_pa, buffers_pa, new_pa, macs_pa[2];
 	struct mbmd *mbmd;
 	uint64_t *list, *buffers, *new_pages;
@@ -134,9 +136,11 @@ double mig_now(void);
 
 int mig_save_vcpu(struct tdx_vcpu *v, struct mig_vcpu *out);
 void mig_load_vcpu(struct tdx_vcpu *v, const struct mig_vcpu *in);
+/* What the importer does not know of the slots yet. */
 int mig_send_slots(struct mig *m);
 int mig_send_shared(struct mig *m);
-int mig_recv_slot(struct mig *m, const struct mig_slot *s, uint64_t *memory_left);
+int mig_recv_slot(struct mig *m, const struct mig_slot *s, const struct tdx_import_config *config,
+		  uint64_t *memory_left);
 int mig_recv_run(struct mig *m, const struct mig_run *r, size_t n);
 int mig_recv_shared(struct mig *m, const struct mig_run *r, const void *page);
 

@@ -3,7 +3,8 @@
  *
  * A round is an epoch: the pages that are new or were written since are blocked for writing, every
  * processor forgets that it could, then they are sealed and sent; whoever writes to one meanwhile
- * takes the block away and makes it dirty. A page goes once in an epoch at most. */
+ * takes the block away and makes it dirty. A page goes once in an epoch at most, and is dropped
+ * there, when it is to leave the TD, in a later one. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ struct export
 {
 	struct mig m;
 	struct tdx_export_config config;
-	struct mmu_pages todo;
+	struct mmu_pages todo, gone;
 	unsigned stream; /* the next one's turn */
 	bool begun, paused, over;
 };
@@ -32,9 +33,20 @@ static bool every(uint64_t spte)
 	return true;
 }
 
+/* Not what is about to go. */
 static bool open(uint64_t spte)
 {
-	return !(spte & SPTE_BLOCKEDW);
+	return !(spte & (SPTE_BLOCKEDW | SPTE_UNWANTED));
+}
+
+static bool to_be_dropped(uint64_t spte)
+{
+	return spte & SPTE_EXPORTED && spte & SPTE_UNWANTED;
+}
+
+static bool marked(uint64_t spte)
+{
+	return spte & (SPTE_UNWANTED | SPTE_DROPPED);
 }
 
 static bool fresh(uint64_t spte)
@@ -45,6 +57,12 @@ static bool fresh(uint64_t spte)
 static bool dirty(uint64_t spte)
 {
 	return spte & SPTE_EXPORTED && !(spte & SPTE_BLOCKEDW);
+}
+
+/* Nothing comes afterwards of what was dropped once: the importer gives the guest a page there. */
+static bool dirty_or_dropped(uint64_t spte)
+{
+	return dirty(spte) || (fresh(spte) && spte & SPTE_DROPPED);
 }
 
 static bool fresh_or_dirty(uint64_t spte)
@@ -62,14 +80,19 @@ static bool blocked_only(uint64_t spte)
 	return spte & SPTE_BLOCKEDW && !(spte & SPTE_EXPORTED);
 }
 
-static int find(struct export *e, bool (*want)(uint64_t spte))
+static int find_in(struct export *e, bool (*want)(uint64_t spte), struct mmu_pages *out)
 {
 	int err;
 
 	mmu_read_lock(e->m.vm, NULL);
-	err = mmu_collect(e->m.vm, TDX_LEVEL_4K, want, &e->todo);
+	err = mmu_collect(e->m.vm, TDX_LEVEL_4K, want, out);
 	mmu_read_unlock(e->m.vm, NULL);
 	return err;
+}
+
+static int find(struct export *e, bool (*want)(uint64_t spte))
+{
+	return find_in(e, want, &e->todo);
 }
 
 /* The module exports pages of 4K alone. */
@@ -233,13 +256,14 @@ static int send_list(struct export *e, unsigned n)
 
 /* --- memory --- */
 
-static unsigned list_of(struct export *e, size_t at)
+static unsigned list_of(struct export *e, const struct mmu_pages *pages, size_t at,
+			enum gpa_operation operation)
 {
-	const size_t left = e->todo.n - at;
+	const size_t left = pages->n - at;
 	const unsigned n = left < MIG_LIST_ENTRIES ? (unsigned)left : MIG_LIST_ENTRIES;
 
 	for (unsigned i = 0; i < n; i++)
-		e->m.list[i] = gpa_with_operation(e->todo.gfn[at + i] << 12, GPA_MIGRATE);
+		e->m.list[i] = gpa_with_operation(pages->gfn[at + i] << 12, operation);
 	e->m.memory.gpas.first = 0;
 	e->m.memory.gpas.n = n;
 	return n;
@@ -255,7 +279,7 @@ static int block(struct export *e)
 		unsigned n;
 
 		mmu_read_lock(vm, NULL);
-		n = list_of(e, at);
+		n = list_of(e, &e->todo, at, GPA_MIGRATE);
 		err = make(e, TDH_EXPORT_BLOCKW, blockw);
 		for (unsigned i = 0; i < n && !err; i++)
 			if (gpa_status_of(e->m.list[i]) == GPA_OK)
@@ -288,36 +312,94 @@ static int looked_around(struct export *e)
 	return err;
 }
 
+/* The lock under which a list goes: a page that is cancelled may be written again, of which no
+ * write fault may know before its entry says so. */
+static void lock_for(struct export *e, enum gpa_operation operation, bool lock)
+{
+	struct tdx_vm *vm = e->m.vm;
+
+	if (operation == GPA_CANCEL)
+		lock ? mmu_write_lock(vm) : mmu_write_unlock(vm);
+	else
+		lock ? mmu_read_lock(vm, NULL) : mmu_read_unlock(vm, NULL);
+}
+
+/* The importer knows the slots that the pages are of. */
+static int lock_with_slots(struct export *e, enum gpa_operation operation)
+{
+	int err = 0;
+
+	lock_for(e, operation, true);
+	while (!err && e->m.slot_changes != e->m.vm->slot_changes) {
+		lock_for(e, operation, false);
+		err = mig_send_slots(&e->m);
+		lock_for(e, operation, true);
+	}
+	if (err)
+		lock_for(e, operation, false);
+	return err;
+}
+
+/* Seal and send a list of those that were found; *pages counts. */
+static int send_some(struct export *e, const struct mmu_pages *found, size_t at,
+		     enum gpa_operation operation, uint64_t *pages)
+{
+	struct tdx_vm *vm = e->m.vm;
+	int err = mig_need_buffers(&e->m, MIG_LIST_ENTRIES);
+	unsigned n;
+
+	if (!err)
+		err = lock_with_slots(e, operation);
+	if (err)
+		return err;
+	n = list_of(e, found, at, operation);
+	e->m.memory.stream.index = (uint16_t)e->stream;
+	e->stream = (e->stream + 1) % e->config.streams;
+	err = make(e, TDH_EXPORT_MEM, memory);
+	for (unsigned i = 0; i < n && !err; i++) {
+		if (gpa_operation(e->m.list[i]) == GPA_NOP)
+			continue; /* the guest was faster: it is of the next round */
+		if (operation == GPA_CANCEL)
+			mmu_mark(vm, found->gfn[at + i], SPTE_DROPPED,
+				 SPTE_EXPORTED | SPTE_BLOCKEDW);
+		else
+			mmu_mark(vm, found->gfn[at + i],
+				 SPTE_EXPORTED | (e->paused ? SPTE_BLOCKEDW : 0), 0);
+		++*pages;
+	}
+	lock_for(e, operation, false);
+	return err ? err : send_list(e, n);
+}
+
+/* What somebody waits to remove is dropped by the importer, in an epoch of its own: what it got in
+ * this one it may not drop in it. One that could not be cancelled now is asked for again. */
+static int let_go(struct export *e)
+{
+	uint64_t *cancelled = &e->m.stats->cancelled;
+	int err;
+
+	if (e->paused || !atomic_exchange(&e->m.vm->unwanted, false))
+		return 0;
+	err = find_in(e, to_be_dropped, &e->gone);
+	if (err || !e->gone.n)
+		return err;
+	err = token(e, false);
+	for (size_t at = 0; at < e->gone.n && !err; at += MIG_LIST_ENTRIES)
+		err = send_some(e, &e->gone, at, GPA_CANCEL, cancelled);
+	return err;
+}
+
 /* Seal and send what was found; *pages counts. */
 static int send_found(struct export *e, uint64_t *pages)
 {
-	struct tdx_vm *vm = e->m.vm;
 	int err = 0;
 
-	for (size_t at = 0; at < e->todo.n && !err;) {
-		unsigned n = 0;
-
+	for (size_t at = 0; at < e->todo.n && !err; at += MIG_LIST_ENTRIES) {
 		err = looked_around(e);
 		if (!err)
-			err = mig_need_buffers(&e->m, MIG_LIST_ENTRIES);
-		if (err)
-			break;
-		mmu_read_lock(vm, NULL);
-		n = list_of(e, at);
-		e->m.memory.stream.index = (uint16_t)e->stream;
-		e->stream = (e->stream + 1) % e->config.streams;
-		err = make(e, TDH_EXPORT_MEM, memory);
-		for (unsigned i = 0; i < n && !err; i++) {
-			if (gpa_operation(e->m.list[i]) == GPA_NOP)
-				continue; /* the guest was faster: it is of the next round */
-			mmu_mark(vm, e->todo.gfn[at + i],
-				 SPTE_EXPORTED | (e->paused ? SPTE_BLOCKEDW : 0), 0);
-			++*pages;
-		}
-		mmu_read_unlock(vm, NULL);
+			err = let_go(e);
 		if (!err)
-			err = send_list(e, n);
-		at += n;
+			err = send_some(e, &e->todo, at, GPA_MIGRATE, pages);
 	}
 	return err;
 }
@@ -328,7 +410,9 @@ static int rounds(struct export *e)
 	int err = 0;
 
 	while (!err) {
-		err = find(e, open);
+		err = let_go(e);
+		if (!err)
+			err = find(e, open);
 		if (err || st->rounds >= e->config.max_rounds ||
 		    (st->rounds && e->todo.n <= e->config.enough))
 			break;
@@ -347,11 +431,13 @@ static int rounds(struct export *e)
  * still be held for a moment by a call of the host's. */
 static int rest(struct export *e)
 {
-	bool (*want)(uint64_t) = e->config.post_copy ? dirty : fresh_or_dirty;
+	bool (*want)(uint64_t) = e->config.post_copy ? dirty_or_dropped : fresh_or_dirty;
 	int err = 0;
 
 	if (e->m.stats->rounds)
 		err = token(e, false);
+	if (!err)
+		err = mig_send_slots(&e->m);
 	for (unsigned i = 0; !err; i++) {
 		err = find(e, want);
 		if (err || !e->todo.n)
@@ -384,9 +470,6 @@ static int send_header(struct export *e)
 
 static bool can_move(const struct tdx_vm *vm)
 {
-	for (unsigned i = 0; i < vm->nslots; i++)
-		if (vm->slot[i].npages && vm->slot[i].user_pa)
-			return false;
 	return vm->attributes & TDX_ATTR_MIGRATABLE && !vm->num_l2_vms;
 }
 
@@ -552,7 +635,7 @@ static int restore_found(struct export *e)
 	int err = 0;
 
 	for (size_t at = 0; at < e->todo.n && !err;) {
-		const unsigned n = list_of(e, at);
+		const unsigned n = list_of(e, &e->todo, at, GPA_MIGRATE);
 
 		err = make(e, TDH_EXPORT_RESTORE, restore);
 		for (unsigned i = 0; i < n && !err; i++)
@@ -603,6 +686,11 @@ static int take_back(struct export *e)
 		err = mmu_collect(vm, TDX_LEVEL_4K, blocked_only, &e->todo);
 	if (!err)
 		err = unblock_found(e);
+	if (!err)
+		err = mmu_collect(vm, TDX_LEVEL_4K, marked, &e->todo);
+	for (size_t i = 0; i < e->todo.n && !err; i++)
+		mmu_mark(vm, e->todo.gfn[i], 0, SPTE_UNWANTED | SPTE_DROPPED);
+	atomic_store(&vm->unwanted, false);
 	atomic_store(&vm->wait_for_sept_zap, false);
 	mmu_write_unlock(vm);
 	if (!err)
@@ -676,6 +764,7 @@ int tdx_vm_export(struct tdx_vm *vm, const struct tdx_mig_channel *channel,
 	}
 	stats->seconds = mig_now() - began;
 	free(e.todo.gfn);
+	free(e.gone.gfn);
 	mig_close(&e.m);
 	return err;
 }

@@ -23,6 +23,7 @@ struct import {
 	bool immutable, td_state; /* are there */
 	bool started;		  /* the last token is taken */
 	bool running;
+	bool dropped; /* some page */
 	double stopped;
 };
 
@@ -213,7 +214,9 @@ static int make_room(struct import *im, unsigned i, uint64_t gfn)
 	} while (r == MMU_RETRY && vm_try_again(vm, &tries));
 	if (r != MMU_OK)
 		return r == MMU_NO_MEMORY ? -ENOMEM : r == MMU_DEAD ? -EIO : -EINVAL;
-	im->new_page[i] = pages_get(&vm->vmm->pages);
+	mmu_read_lock(vm, NULL);
+	im->new_page[i] = mmu_new_page(vm, gfn);
+	mmu_read_unlock(vm, NULL);
 	if (!im->new_page[i])
 		return -ENOMEM;
 	c = vmm_get_cpu(vm->vmm, -1);
@@ -237,38 +240,55 @@ static int prepare_entry(struct import *im, unsigned i)
 	im->m.new_pages[i] = MIG_PAGE_INVALID;
 	if (op == GPA_NOP)
 		return 0;
-	/* Our exporter cancels nothing: what would have become of the page is not written down. */
-	if (op == GPA_CANCEL || gfn >= vm_shared_mask(im->m.vm) >> 12 || !vm_slot_of(im->m.vm, gfn))
+	if (gfn >= vm_shared_mask(im->m.vm) >> 12 || !vm_slot_of(im->m.vm, gfn))
 		return -EINVAL;
 	return op == GPA_MIGRATE ? make_room(im, i, gfn) : 0;
+}
+
+/* A page that was the TD's, or was to be: it is the host's when nothing of it is left in a cache.
+ */
+static void take_page_back(struct tdx_vm *vm, uint64_t pa)
+{
+	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
+	const int err = vm_clean_private_page(vm, c, pa, TDX_LEVEL_4K);
+
+	if (!err)
+		vm_pamt_put(vm, c, pa);
+	vmm_put_cpu(c);
+	if (err)
+		pages_quarantine(&vm->vmm->pages, 1);
+	else
+		pages_put(&vm->vmm->pages, pa);
+}
+
+/* The module has dropped the page at gfn. */
+static void dropped(struct import *im, uint64_t gfn)
+{
+	const uint64_t pa = mmu_page_at(im->m.vm, gfn);
+
+	if (!pa)
+		return; /* it would not have had one either */
+	mmu_dropped(im->m.vm, gfn);
+	take_page_back(im->m.vm, pa);
+	im->dropped = true;
 }
 
 /* Entries that went through have their page in the TD; the others' pages are the host's still. */
 static void settle(struct import *im, unsigned n, unsigned done)
 {
 	struct tdx_vm *vm = im->m.vm;
-	struct vmm_cpu *c;
 
 	for (unsigned i = 0; i < n; i++) {
-		const uint64_t e = im->m.list[i];
-		int err;
+		const uint64_t e = im->m.list[i], gfn = (e & GPA_ENTRY_ADDRESS) >> 12;
 
+		if (i < done && gpa_operation(e) == GPA_CANCEL)
+			dropped(im, gfn);
 		if (!im->new_page[i])
 			continue;
-		if (i < done && gpa_operation(e) == GPA_MIGRATE) {
-			mmu_imported(vm, (e & GPA_ENTRY_ADDRESS) >> 12, im->new_page[i]);
-			continue;
-		}
-		/* Into the one that was refused the module may have written. */
-		c = vmm_get_cpu(vm->vmm, -1);
-		err = vm_clean_private_page(vm, c, im->new_page[i], TDX_LEVEL_4K);
-		if (!err)
-			vm_pamt_put(vm, c, im->new_page[i]);
-		vmm_put_cpu(c);
-		if (err)
-			pages_quarantine(&vm->vmm->pages, 1);
-		else
-			pages_put(&vm->vmm->pages, im->new_page[i]);
+		if (i < done && gpa_operation(e) == GPA_MIGRATE)
+			mmu_imported(vm, gfn, im->new_page[i]);
+		else /* into the one that was refused the module may have written */
+			take_page_back(vm, im->new_page[i]);
 	}
 }
 
@@ -302,7 +322,8 @@ static int place_list(struct import *im, uint32_t len, unsigned *n)
 		const uint64_t e = m->list[i];
 
 		m->buffers[i] = MIG_PAGE_INVALID;
-		if (gpa_operation(e) == GPA_NOP || e & GPA_ENTRY_PENDING)
+		if (gpa_operation(e) == GPA_NOP || gpa_operation(e) == GPA_CANCEL ||
+		    e & GPA_ENTRY_PENDING)
 			continue;
 		if (used == l.npages)
 			return -EINVAL;
@@ -354,6 +375,24 @@ static int recv_memory(struct import *im, uint32_t len)
 
 /* --- tokens, and the rest --- */
 
+/* The guest may accept a page where another was dropped, before it comes to the host's knowledge.
+ */
+static int fill_dropped(struct import *im)
+{
+	struct tdx_vm *vm = im->m.vm;
+	unsigned tries = 0;
+	int err;
+
+	if (!im->dropped)
+		return 0;
+	do {
+		mmu_write_lock(vm);
+		err = mmu_fill_dropped(vm, 0, ~0ull);
+		mmu_write_unlock(vm);
+	} while (err == -EAGAIN && vm_try_again(vm, &tries));
+	return err;
+}
+
 /* It runs here from now on. */
 static int take_over(struct import *im)
 {
@@ -361,6 +400,8 @@ static int take_over(struct import *im)
 	int was = TDX_VM_IMPORTING;
 	int err = make(im, TDH_IMPORT_COMMIT, commit);
 
+	if (!err)
+		err = fill_dropped(im);
 	if (err)
 		return err;
 	if (!atomic_compare_exchange_strong(&vm->state, &was, TDX_VM_RUNNABLE))
@@ -420,10 +461,10 @@ static int recv_slot(struct import *im, uint32_t len)
 {
 	struct mig_slot s;
 
-	if (len != sizeof(s) || im->immutable)
+	if (len != sizeof(s) || im->td_state)
 		return -EINVAL;
 	memcpy(&s, im->m.record, sizeof(s));
-	return mig_recv_slot(&im->m, &s, &im->memory_left);
+	return mig_recv_slot(&im->m, &s, &im->config, &im->memory_left);
 }
 
 /* What may come once it runs here is memory, and the end. */

@@ -2,6 +2,7 @@
 /* What a TD's module does not have and its monitor does: slots, shared memory, vCPUs' registers on
  * their way in, local APICs. What comes from a stream is judged before it is used. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vmm/lapic.h"
@@ -33,18 +34,45 @@ void mig_load_vcpu(struct tdx_vcpu *v, const struct mig_vcpu *in)
 
 /* --- memory --- */
 
+static bool same(const struct mig_slot *a, const struct mig_slot *b)
+{
+	return a->npages == b->npages && a->gfn == b->gfn && a->no_private == b->no_private;
+}
+
+static struct mig_slot described(const struct tdx_vm *vm, unsigned i)
+{
+	const struct memslot *s = &vm->slot[i];
+
+	if (i >= vm->nslots || !s->npages)
+		return (struct mig_slot){.slot = i};
+	return (struct mig_slot){i, s->no_private, s->gfn, s->npages};
+}
+
+/* First those that went: others may be where they were. */
 int mig_send_slots(struct mig *m)
 {
-	const struct tdx_vm *vm = m->vm;
-	int err = 0;
+	struct tdx_vm *vm = m->vm;
+	struct mig_slot *now = malloc(sizeof(m->slot));
+	int err = now ? 0 : -ENOMEM;
 
-	for (unsigned i = 0; i < vm->nslots && !err; i++) {
-		const struct memslot *s = &vm->slot[i];
-		const struct mig_slot w = {i, s->no_private, s->gfn, s->npages};
-
-		if (s->npages)
-			err = mig_send_record(m, MIG_SLOT, &w, sizeof(w));
+	if (err)
+		return err;
+	mmu_read_lock(vm, NULL);
+	for (unsigned i = 0; i < VM_MAX_SLOTS; i++)
+		now[i] = described(vm, i);
+	m->slot_changes = vm->slot_changes;
+	mmu_read_unlock(vm, NULL);
+	for (unsigned i = 0; i < VM_MAX_SLOTS && !err; i++) {
+		if (m->slot[i].npages && !same(&m->slot[i], &now[i]))
+			err = mig_send_record(m, MIG_SLOT, &(struct mig_slot){.slot = i},
+					      sizeof(now[i]));
 	}
+	for (unsigned i = 0; i < VM_MAX_SLOTS && !err; i++) {
+		if (now[i].npages && !same(&m->slot[i], &now[i]))
+			err = mig_send_record(m, MIG_SLOT, &now[i], sizeof(now[i]));
+		m->slot[i] = now[i];
+	}
+	free(now);
 	return err;
 }
 
@@ -75,13 +103,20 @@ static bool is_zero(const uint8_t *p)
 	return !p[0] && !memcmp(p, p + 1, TDX_PAGE_SIZE - 1);
 }
 
+static uint64_t shared_pa(const struct memslot *s, uint64_t i)
+{
+	if (s->private_[i])
+		return 0;
+	return s->user_pa ? s->user_pa + (i << 12) : atomic_load(&s->shared_pa[i]);
+}
+
 /* A shared page that was never touched, or is zero, is so there too. */
 static int send_pages(struct mig *m, const struct memslot *s)
 {
 	int err = 0;
 
 	for (uint64_t i = 0; i < s->npages && !err; i++) {
-		const uint64_t pa = s->private_[i] ? 0 : atomic_load(&s->shared_pa[i]);
+		const uint64_t pa = shared_pa(s, i);
 		const struct mig_run run = {s->gfn + i, 1};
 
 		if (!pa || is_zero(mig_va(m, pa)))
@@ -108,19 +143,66 @@ int mig_send_shared(struct mig *m)
 	return err;
 }
 
-int mig_recv_slot(struct mig *m, const struct mig_slot *s, uint64_t *memory_left)
+/* It goes once it has no private page: those that had come were cancelled. */
+static int slot_gone(struct mig *m, unsigned i, const struct tdx_import_config *config,
+		     uint64_t *memory_left)
+{
+	struct memslot *s = &m->vm->slot[i];
+	const uint64_t npages = s->npages;
+	bool empty;
+	int err;
+
+	mmu_read_lock(m->vm, NULL);
+	empty = mmu_is_empty(m->vm, s->gfn, npages);
+	mmu_read_unlock(m->vm, NULL);
+	if (!npages || !empty)
+		return -EINVAL;
+	err = tdx_vm_set_memslot(m->vm, i, gpa(0), 0);
+	*memory_left += npages * TDX_PAGE_SIZE;
+	return !err && config->slot ? config->slot(config->arg, i, gpa(0), 0, false) : err;
+}
+
+/* The monitor's, unless the user has made it. */
+static int slot_made(struct mig *m, const struct mig_slot *w,
+		     const struct tdx_import_config *config)
+{
+	const gpa_t at = gpa(w->gfn << 12);
+	struct memslot *s = &m->vm->slot[w->slot];
+	int err = config->slot
+			  ? config->slot(config->arg, w->slot, at, w->npages << 12, !w->no_private)
+			  : 0;
+
+	if (!err && !s->npages)
+		err = tdx_vm_set_memslot(m->vm, w->slot, at, w->npages << 12);
+	if (err)
+		return err;
+	if (s->gfn != w->gfn || s->npages != w->npages)
+		return -EINVAL;
+	/* What is shared is said at the end. */
+	mmu_write_lock(m->vm);
+	memset(s->private_, 1, s->npages);
+	s->no_private = w->no_private != 0;
+	mmu_write_unlock(m->vm);
+	return 0;
+}
+
+int mig_recv_slot(struct mig *m, const struct mig_slot *s, const struct tdx_import_config *config,
+		  uint64_t *memory_left)
 {
 	int err;
 
-	if (s->slot >= VM_MAX_SLOTS || !s->npages || s->npages > vm_shared_mask(m->vm) >> 12 ||
-	    s->gfn > vm_shared_mask(m->vm) >> 12)
+	if (s->slot >= VM_MAX_SLOTS)
+		return -EINVAL;
+	if (!s->npages)
+		return slot_gone(m, s->slot, config, memory_left);
+	if (s->npages > vm_shared_mask(m->vm) >> 12 || s->gfn > vm_shared_mask(m->vm) >> 12 ||
+	    m->vm->slot[s->slot].npages)
 		return -EINVAL;
 	if (s->npages > *memory_left / TDX_PAGE_SIZE)
 		return -ENOSPC;
-	err = tdx_vm_set_memslot(m->vm, s->slot, gpa(s->gfn << 12), s->npages << 12);
+	err = slot_made(m, s, config);
 	if (err)
 		return err == -EEXIST ? -EINVAL : err;
-	m->vm->slot[s->slot].no_private = s->no_private != 0;
 	*memory_left -= s->npages * TDX_PAGE_SIZE;
 	return 0;
 }
@@ -159,7 +241,7 @@ int mig_recv_shared(struct mig *m, const struct mig_run *r, const void *page)
 	pa = vm_shared_page(m->vm, s, r->gfn);
 	if (!pa)
 		return -ENOMEM;
-	tdx_vmm_write(m->vm->vmm, hpa(pa), page, TDX_PAGE_SIZE);
+	memcpy(mig_va(m, pa), page, TDX_PAGE_SIZE); /* shared memory, it is the host's own */
 	m->stats->shared++;
 	return 0;
 }

@@ -187,6 +187,13 @@ static uint64_t backing(struct tdx_vm *vm, uint64_t gfn)
 	return s && s->backing_pa ? s->backing_pa + ((gfn - s->gfn) << 12) : 0;
 }
 
+uint64_t mmu_new_page(struct tdx_vm *vm, uint64_t gfn)
+{
+	const uint64_t users = backing(vm, gfn);
+
+	return users ? users : pages_get(&vm->vmm->pages);
+}
+
 static uint64_t get_private(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn,
 			    enum tdx_level level)
 {
@@ -246,7 +253,7 @@ enum mmu_result mmu_map_private(struct tdx_vm *vm, struct page_cache *cache, uin
 							    .cpu_hint = cpu_hint});
 	if (old & SPTE_PRESENT)
 		return source ? MMU_EXISTS : MMU_OK;
-	if (vm->importing)
+	if (vm->importing && !(old & SPTE_DROPPED))
 		return MMU_RETRY; /* it is on its way */
 	pa = get_private(vm, cache, gfn, level);
 	if (!pa)
@@ -262,7 +269,7 @@ enum mmu_result mmu_map_private(struct tdx_vm *vm, struct page_cache *cache, uin
 							 .source = source,
 							 .cpu_hint = cpu_hint});
 	if (r == MMU_OK) {
-		store(&p->spt[i], pa | SPTE_PRESENT | SPTE_LEAF | SPTE_RWX);
+		store(&p->spt[i], pa | SPTE_PRESENT | SPTE_LEAF | SPTE_RWX | (old & SPTE_DROPPED));
 		return MMU_OK;
 	}
 	store(&p->spt[i], old);

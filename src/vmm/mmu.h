@@ -23,6 +23,9 @@
 /* Of the mirror, while the TD is exported: see mmu_migrate.c. */
 #define SPTE_BLOCKEDW (1ull << 52)
 #define SPTE_EXPORTED (1ull << 53)
+#define SPTE_UNWANTED (1ull << 54) /* somebody waits to remove it */
+/* The importer has dropped the page; on either side, whether there is another now or none. */
+#define SPTE_DROPPED (1ull << 55)
 
 struct mmu_page {
 	_Atomic uint64_t *spt; /* 512 entries */
@@ -88,12 +91,25 @@ int mmu_collect(struct tdx_vm *vm, enum tdx_level level, bool (*want)(uint64_t s
 		struct mmu_pages *out);
 /* Bits of the leaf at gfn, if there is one. mmu_lock held for reading. */
 void mmu_mark(struct tdx_vm *vm, uint64_t gfn, uint64_t set, uint64_t clear);
-/* Does the range have a page that was exported? mmu_lock held for reading. */
-bool mmu_any_exported(struct tdx_vm *vm, uint64_t gfn, uint64_t n);
+/* May what is mapped in the range be removed? False: the importer has a page of it; the exporter is
+ * asked to have it dropped there. mmu_lock held for writing. */
+bool mmu_let_go(struct tdx_vm *vm, uint64_t gfn, uint64_t n);
+/* Is no private page mapped in the range? mmu_lock held for reading. */
+bool mmu_is_empty(struct tdx_vm *vm, uint64_t gfn, uint64_t n);
+/* A page of the host's for a private page at gfn, out of what the slot's user has, if he has; 0:
+ * none. Given back by pages_put(). mmu_lock held for reading. */
+uint64_t mmu_new_page(struct tdx_vm *vm, uint64_t gfn);
 /* The entry for a 4K page that is to be imported, with the tables to it; MMU_EXISTS: a page is
  * there. mmu_lock held for reading. */
 enum mmu_result mmu_import_entry(struct tdx_vm *vm, struct page_cache *cache, uint64_t gfn);
 /* It is there: `pa`. */
 void mmu_imported(struct tdx_vm *vm, uint64_t gfn, uint64_t pa);
+/* Where the 4K page at gfn is; 0: there is none. Then: it was dropped. mmu_lock held for reading.
+ */
+uint64_t mmu_page_at(struct tdx_vm *vm, uint64_t gfn);
+void mmu_dropped(struct tdx_vm *vm, uint64_t gfn);
+/* A page wherever one of the range was dropped and is private: the module does not show the host
+ * that a guest accepts one there. 0, -EAGAIN, -ENOMEM, -EIO. mmu_lock held for writing. */
+int mmu_fill_dropped(struct tdx_vm *vm, uint64_t gfn, uint64_t n);
 
 #endif

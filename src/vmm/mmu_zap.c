@@ -34,7 +34,9 @@ static void flush_batch(struct zap *z)
 
 static void zap_leaf(struct zap *z, struct mmu_page *p, unsigned i, uint64_t gfn, uint64_t spte)
 {
-	atomic_store_explicit(&p->spt[i], SPTE_NONPRESENT, memory_order_release);
+	atomic_store_explicit(&p->spt[i],
+			      SPTE_NONPRESENT | (p->is_mirror ? spte & SPTE_DROPPED : 0),
+			      memory_order_release);
 	if (!p->is_mirror)
 		return; /* shared pages belong to the slot */
 	z->leaf[z->n++] = (struct external_leaf){gfn, spte & SPTE_ADDR, p->level};
@@ -54,7 +56,7 @@ static void zap_table(struct zap *z, struct mmu_page *p)
 
 		if (gfn >= z->end)
 			break;
-		if (spte == SPTE_NONPRESENT)
+		if ((spte & ~SPTE_DROPPED) == SPTE_NONPRESENT)
 			continue;
 		if (spte & SPTE_PRESENT && !(spte & SPTE_LEAF) && p->level > TDX_LEVEL_4K)
 			zap_table(z, p->child[i]);

@@ -58,9 +58,11 @@ int tdx_vm_zap_private(struct tdx_vm *vm, gpa_t g, uint64_t size)
 	    g.v + size > vm_shared_mask(vm))
 		return -EINVAL;
 	mmu_write_lock(vm);
-	err = vm_is_dead(vm)		    ? -EIO
-	      : atomic_load(&vm->exporting) ? -EBUSY
-					    : mmu_zap(vm, g.v >> 12, size >> 12, MMU_PRIVATE);
+	err = vm_is_dead(vm) ? -EIO : 0;
+	if (!err)
+		err = mmu_let_go(vm, g.v >> 12, size >> 12)
+			      ? mmu_zap(vm, g.v >> 12, size >> 12, MMU_PRIVATE)
+			      : -EAGAIN;
 	mmu_write_unlock(vm);
 	return err;
 }
