@@ -87,35 +87,54 @@ static inline void bench_ready(struct bench *b)
 		;
 }
 
-/* TDR, 6 TDCS pages, TDVPR, 5 TDVPS pages from tdr on; the next page is returned. */
-static inline uint64_t bench_td(const struct bench *b, uint64_t tdr, unsigned hkid_)
+struct bench_td {
+	uint64_t tdr;
+	unsigned hkid;
+	uint64_t attributes;
+	unsigned l2_vms;
+};
+
+enum { BENCH_TDCS_PAGES = 6, BENCH_TDCX_PAGES = 5, BENCH_TDCX_PAGES_A_L2_VM = 3 };
+
+static inline uint64_t bench_tdvpr_of(const struct bench_td *td)
+{
+	return td->tdr + (1 + BENCH_TDCS_PAGES + td->l2_vms) * TDX_PAGE_SIZE;
+}
+
+static inline uint64_t bench_tdvpr(uint64_t tdr)
+{
+	return bench_tdvpr_of(&(struct bench_td){.tdr = tdr});
+}
+
+/* TDR, TDCS pages, TDVPR, TDVPS pages from tdr on; the next page is returned. */
+static inline uint64_t bench_td_of(const struct bench *b, const struct bench_td *td)
 {
 	struct tdx_td_params params = {
-		.attributes = TDX_ATTR_SEPT_VE_DISABLE,
+		.attributes = TDX_ATTR_SEPT_VE_DISABLE | td->attributes,
 		.xfam = 3,
 		.max_vcpus = 1,
+		.num_l2_vms = (uint8_t)td->l2_vms,
 		.eptp_controls = TDX_EPTP_MT_WB | TDX_EPTP_WALK_4,
 		.tsc_frequency = 100,
 	};
-	uint64_t page = tdr, tdvpr;
+	uint64_t page = td->tdr, tdvpr = bench_tdvpr_of(td);
 
 	memcpy(machine_ptr(b->m, BENCH_PARAMS), &params, sizeof(params));
-	must(b, TDH_MNG_CREATE, .rcx = tdr, .rdx = hkid_);
-	must(b, TDH_MNG_KEY_CONFIG, .rcx = tdr);
-	for (unsigned i = 0; i < 6; i++)
-		must(b, TDH_MNG_ADDCX, .rcx = page += TDX_PAGE_SIZE, .rdx = tdr);
-	must(b, TDH_MNG_INIT, .rcx = tdr, .rdx = BENCH_PARAMS);
-	tdvpr = page += TDX_PAGE_SIZE;
-	must(b, TDH_VP_CREATE, .rcx = tdvpr, .rdx = tdr);
-	for (unsigned i = 0; i < 5; i++)
+	must(b, TDH_MNG_CREATE, .rcx = td->tdr, .rdx = td->hkid);
+	must(b, TDH_MNG_KEY_CONFIG, .rcx = td->tdr);
+	while (page + TDX_PAGE_SIZE < tdvpr)
+		must(b, TDH_MNG_ADDCX, .rcx = page += TDX_PAGE_SIZE, .rdx = td->tdr);
+	must(b, TDH_MNG_INIT, .rcx = td->tdr, .rdx = BENCH_PARAMS);
+	must(b, TDH_VP_CREATE, .rcx = page = tdvpr, .rdx = td->tdr);
+	for (unsigned i = 0; i < BENCH_TDCX_PAGES + BENCH_TDCX_PAGES_A_L2_VM * td->l2_vms; i++)
 		must(b, TDH_VP_ADDCX, .rcx = page += TDX_PAGE_SIZE, .rdx = tdvpr);
 	must(b, TDH_VP_INIT, .rcx = tdvpr);
 	return page + TDX_PAGE_SIZE;
 }
 
-static inline uint64_t bench_tdvpr(uint64_t tdr)
+static inline uint64_t bench_td(const struct bench *b, uint64_t tdr, unsigned hkid_)
 {
-	return tdr + 7 * TDX_PAGE_SIZE;
+	return bench_td_of(b, &(struct bench_td){.tdr = tdr, .hkid = hkid_});
 }
 
 static inline void bench_free(struct bench *b)

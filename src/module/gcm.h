@@ -4,7 +4,8 @@
  * A page of memory is a message of its own: struct gcm, which lives for a call, in the processor's
  * own cipher context. A state bundle is one message over several pages, and its call may be
  * interrupted between two of them: struct gcm_message is plain data, so that it can wait in the
- * stream's page. OpenSSL's context cannot, so there only the block cipher is OpenSSL's.
+ * stream's page. OpenSSL's context cannot, so there the message is put together of OpenSSL's block
+ * cipher and its GHASH of pieces.
  *
  * A processor makes one call at a time, so its contexts are nobody else's. */
 #ifndef MODULE_GCM_H
