@@ -59,10 +59,10 @@ struct tdx_mig_stats {
 	unsigned rounds;			    /* while the TD ran */
 	uint64_t round_pages[TDX_MIG_ROUNDS_MAX];   /* private pages sent in each */
 	uint64_t stopped_pages, post_pages, shared; /* while it stood, after it ran there; shared */
-	uint64_t cancelled; /* pages that had been sent, and then left the TD */
-	uint64_t bytes;				    /* on the stream */
-	double seconds, down;			    /* in all; while it stood */
-	bool moved;				    /* the TD is the importer's */
+	uint64_t cancelled;   /* pages that had been sent, and then left the TD */
+	uint64_t bytes;	      /* on the stream */
+	double seconds, down; /* in all; while it stood */
+	bool moved;	      /* the TD is the importer's */
 };
 
 /* --- this side --- */
