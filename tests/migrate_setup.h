@@ -19,7 +19,14 @@
 
 #include "vmm/mig.h"
 
-enum { PAGES = 600, COUNT_PORT = 0x10, WATCHDOG = 900, MAX_VCPUS = 2, SERVICE_PAGES = 64 };
+enum {
+	PAGES = 600,
+	COUNT_PORT = 0x10,
+	ASK_PORT = 0x20,
+	WATCHDOG = 900,
+	MAX_VCPUS = 2,
+	SERVICE_PAGES = 64
+};
 #define STATE_GPA 0ull	       /* the page that was added */
 #define DATA_GPA  (2ull << 20) /* what a vCPU writes, PAGES of them each */
 
@@ -35,6 +42,7 @@ struct side {
 	_Atomic bool stopping;
 	_Atomic uint64_t count[MAX_VCPUS]; /* what the guest has said it counted to */
 	_Atomic int failed;
+	_Atomic uint32_t told; /* what a guest that asks is answered */
 	void (*guest)(struct tdx_native_cpu *cpu, unsigned vcpu); /* NULL: counter() */
 	/* Makes the TD's slots, and those of one that is imported; NULL: one of the monitor's. */
 	void (*slots)(struct side *s);
@@ -239,6 +247,8 @@ static inline void *run_vcpu(void *arg)
 			if (run.io.data == ~0u)
 				s->failed = 1;
 			s->count[r->i] = run.io.data;
+		} else if (run.exit == TDX_EXIT_IO && run.io.port == ASK_PORT && !run.io.write) {
+			run.io.data = s->told;
 		} else if (run.exit != TDX_EXIT_INTR && run.exit != TDX_EXIT_MAP_GPA) {
 			s->failed = 2;
 			break;
@@ -389,6 +399,7 @@ static inline void move(struct side *from, struct side *to, const struct tdx_exp
 	get_ready(from, to, &config, &p, &w);
 	for (unsigned i = 0; i < MAX_VCPUS; i++)
 		to->count[i] = from->count[i];
+	to->told = from->told;
 	assert_int_equal(pthread_create(&t, NULL, import, &p), 0);
 	err = tdx_vm_export(from->vm, &w.channel[0], &config, stats);
 	pthread_join(t, NULL);

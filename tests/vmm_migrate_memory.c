@@ -18,9 +18,8 @@ enum {
 };
 #define SHARED_BIT   (1ull << 47)
 #define CONVERTED_AT (1ull << 20)
-#define TOLD_AT	     (CONVERTED_AT + 0x80000) /* shared: how often the host said so */
-#define SLOT_AT	     (1ull << 30)	      /* a slot that goes, */
-#define NEW_SLOT_AT  (2ull << 30)	      /* one that comes */
+#define SLOT_AT	     (1ull << 30) /* a slot that goes, */
+#define NEW_SLOT_AT  (2ull << 30) /* one that comes */
 
 /* --- the guest --- */
 
@@ -73,11 +72,17 @@ static bool convert(struct tdx_native_cpu *cpu, unsigned i)
 /* There and back, each time that the host says so. */
 static bool convert_when_told(struct tdx_native_cpu *cpu)
 {
-	uint64_t told = 0, done = 0;
+	struct tdx_regs ask = {.rax = TDG_VP_VMCALL,
+			       .rcx = 0xfc00,
+			       .r11 = TDVMCALL_IO,
+			       .r12 = 4,
+			       .r13 = TDVMCALL_READ,
+			       .r14 = ASK_PORT};
+	uint64_t done = 0;
 
-	tdx_native_read(cpu, gpa(TOLD_AT | SHARED_BIT), &told, 8);
+	tdx_native_tdcall(cpu, &ask);
 	tdx_native_read(cpu, gpa(STATE_GPA + 72), &done, 8);
-	for (; done < told; tdx_native_write(cpu, gpa(STATE_GPA + 72), &done, 8)) {
+	for (; done < (uint32_t)ask.r11; tdx_native_write(cpu, gpa(STATE_GPA + 72), &done, 8)) {
 		if (!convert(cpu, WHEN_TOLD) || !convert(cpu, WHEN_TOLD))
 			return false;
 		done++;
@@ -97,7 +102,6 @@ static void converter(struct tdx_native_cpu *cpu, unsigned vcpu)
 	tdx_native_read(cpu, gpa(STATE_GPA + 64), &begun, 8);
 	if (!begun) {
 		prepare(cpu, DATA_GPA);
-		map_gpa(cpu, TOLD_AT | SHARED_BIT);
 		convert(cpu, WHEN_TOLD); /* it is private now */
 		begun = 1;
 		tdx_native_write(cpu, gpa(STATE_GPA + 64), &begun, 8);
@@ -205,18 +209,13 @@ static int one_is_wanted_back(void *arg, const struct tdx_mig_stats *so_far)
 {
 	const struct timespec pause = {0, 100000};
 	struct side *s = arg;
-	uint64_t told;
-	int err;
 
 	if (!so_far->round_pages[0] || so_far->cancelled || s->stopping)
 		return 0;
-	err = tdx_vm_read_shared(s->vm, gpa(TOLD_AT), &told, sizeof(told));
-	told++;
-	if (!err)
-		err = tdx_vm_write_shared(s->vm, gpa(TOLD_AT), &told, sizeof(told));
-	while (!err && nothing_waits(s))
+	s->told++;
+	while (nothing_waits(s))
 		nanosleep(&pause, NULL);
-	return err;
+	return 0;
 }
 
 static void a_guest_converts_pages_while_it_moves(void **state)
