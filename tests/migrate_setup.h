@@ -42,7 +42,6 @@ struct side {
 	_Atomic bool stopping;
 	_Atomic uint64_t count[MAX_VCPUS]; /* what the guest has said it counted to */
 	_Atomic int failed;
-	_Atomic uint32_t told; /* what a guest that asks is answered */
 	void (*guest)(struct tdx_native_cpu *cpu, unsigned vcpu); /* NULL: counter() */
 	/* Makes the TD's slots, and those of one that is imported; NULL: one of the monitor's. */
 	void (*slots)(struct side *s);
@@ -50,6 +49,7 @@ struct side {
 };
 
 static struct tdx_quote_service *quotes;
+static _Atomic uint32_t told; /* what a guest that asks is answered, wherever it is */
 
 /* --- the guest --- */
 
@@ -199,6 +199,8 @@ static inline void build(struct side *s, unsigned nvcpus)
 	struct tdx_vm_params p = params_of(s);
 	struct tdx_servtd_binding bound;
 
+	for (unsigned i = 0; i < MAX_VCPUS; i++)
+		s->count[i] = 0; /* not what the last one has said */
 	assert_int_equal(tdx_vm_new(s->rig.vmm, &s->vm), 0);
 	assert_int_equal(tdx_vm_init(s->vm, &p), 0);
 	assert_int_equal(tdx_vm_bind_migtd(s->vm, s->service, &bound), 0);
@@ -248,7 +250,7 @@ static inline void *run_vcpu(void *arg)
 				s->failed = 1;
 			s->count[r->i] = run.io.data;
 		} else if (run.exit == TDX_EXIT_IO && run.io.port == ASK_PORT && !run.io.write) {
-			run.io.data = s->told;
+			run.io.data = told;
 		} else if (run.exit != TDX_EXIT_INTR && run.exit != TDX_EXIT_MAP_GPA) {
 			s->failed = 2;
 			break;
@@ -399,7 +401,6 @@ static inline void move(struct side *from, struct side *to, const struct tdx_exp
 	get_ready(from, to, &config, &p, &w);
 	for (unsigned i = 0; i < MAX_VCPUS; i++)
 		to->count[i] = from->count[i];
-	to->told = from->told;
 	assert_int_equal(pthread_create(&t, NULL, import, &p), 0);
 	err = tdx_vm_export(from->vm, &w.channel[0], &config, stats);
 	pthread_join(t, NULL);

@@ -188,9 +188,11 @@ static int machines_off(void **state)
 	return 0;
 }
 
+/* For a new TD. */
 static void both(void (*fn)(struct tdx_native_cpu *cpu, unsigned vcpu),
 		 void (*slots)(struct side *s))
 {
+	told = 0;
 	a.guest = b.guest = fn;
 	a.slots = b.slots = slots;
 	a.importer = b.importer =
@@ -212,7 +214,7 @@ static int one_is_wanted_back(void *arg, const struct tdx_mig_stats *so_far)
 
 	if (!so_far->round_pages[0] || so_far->cancelled || s->stopping)
 		return 0;
-	s->told++;
+	told++;
 	while (nothing_waits(s))
 		nanosleep(&pause, NULL);
 	return 0;
