@@ -293,10 +293,17 @@ static void two_slots(struct side *s)
  */
 static int change_slots(void *arg, const struct tdx_mig_stats *so_far)
 {
+	const struct timespec pause = {0, 100000};
 	struct side *s = arg;
+	const uint64_t from = s->count[0];
 	int err;
 
-	if (so_far->rounds < 1 || !s->vm->slot[1].npages)
+	if (!so_far->round_pages[0] || !s->vm->slot[1].npages)
+		return 0;
+	/* What it writes now is for another round, in which this is asked again. */
+	while (s->count[0] < from + 64 && !s->failed && !s->stopping)
+		nanosleep(&pause, NULL);
+	if (so_far->rounds < 1)
 		return 0;
 	err = tdx_vm_set_memslot(s->vm, 1, gpa(0), 0);
 	if (err == -EAGAIN)
