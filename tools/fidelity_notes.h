@@ -42,7 +42,7 @@ static const char *const fidelity_general[] = {
 	"processor that notified. What hardware's DMA does at other times, or to buffers of a "
 	"request that is still under way, the sanitizer cannot see here, as it does not happen.",
 	"Module version 1.5.25 is modelled; the profile 1.5.01 (--profile) differs from it only in "
-	"the lock mode of a zero-step suspect, 1.5.05 in its version and in NO_RBP_MOD, which it "
+	"the lock mode of a zero-step suspect, rbp-mod in NO_RBP_MOD, which it "
 	"lacks. What module 2.0 adds is absent: TDX Connect (TDX_IO), APX, TDH.SYS.DISABLE.",
 	"The P-SEAMLDR answers INFO, INSTALL, SHUTDOWN, SEAMINFO and CLEANUP in the order of "
 	"Intel's "

@@ -33,6 +33,7 @@ static const struct verb verbs[] = {
 	{"replay", verb_replay, "show and compare traces, play recorded calls against the model"},
 	{"report", verb_report, "decode and verify a TDREPORT or a quote"},
 	{"run", verb_run, "run a TD: power on, build, enter, tear down"},
+	{"seamldr", verb_seamldr, "write a module image for the simulated P-SEAMLDR"},
 };
 
 #define NUM_VERBS (sizeof(verbs) / sizeof(verbs[0]))

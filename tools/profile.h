@@ -7,7 +7,7 @@
 #include "tools/options.h"
 
 #define PROFILE_HELP                                                                               \
-	"behave like module version V: 1.5.25, 1.5.05 without NO_RBP_MOD, or 1.5.01 in the locks " \
+	"behave like module version V: 1.5.25, rbp-mod without NO_RBP_MOD, or 1.5.01 in the locks " \
 	"only"
 
 /* NULL has the default, which is NULL. False: no such version, which has been told. */

@@ -25,5 +25,6 @@ int verb_record(int argc, char **argv);
 int verb_replay(int argc, char **argv);
 int verb_report(int argc, char **argv);
 int verb_run(int argc, char **argv);
+int verb_seamldr(int argc, char **argv);
 
 #endif

@@ -17,13 +17,14 @@ const struct module_profile module_profile_default = {
 	.update_version = MODULE_UPDATE_VERSION,
 };
 
-/* The last without CONFIG_FLAGS.NO_RBP_MOD: its calls of TDs give the host's RBP away, for which
- * Linux refuses it. */
-static const struct module_profile profile_1_5_05 = {
-	.name = "1.5.05",
+/* One without CONFIG_FLAGS.NO_RBP_MOD, for which Linux refuses it: its calls of TDs give the host's
+ * RBP away. It is no version's: the source of 1.5.01, the oldest that Intel has published of 1.5,
+ * has the bit in TDX_FEATURES0. */
+static const struct module_profile profile_no_rbp_mod = {
+	.name = "rbp-mod",
 	.what = "no NO_RBP_MOD: a TD's exit leaves the host's RBP to the TD",
 	.zero_step_tree = LOCK_SHARED,
-	.update_version = 5,
+	.update_version = MODULE_UPDATE_VERSION,
 	.features_absent = TDX_FEATURE_NO_RBP_MOD,
 	.config_flags_absent = TDX_CONFIG_NO_RBP_MOD,
 };
@@ -35,8 +36,8 @@ static const struct module_profile profile_1_5_01 = {
 	.update_version = MODULE_UPDATE_VERSION, /* in the locks alone it is another one */
 };
 
-static const struct module_profile *const profiles[] = {&module_profile_default, &profile_1_5_05,
-							&profile_1_5_01};
+static const struct module_profile *const profiles[] = {&module_profile_default,
+							&profile_no_rbp_mod, &profile_1_5_01};
 
 const struct module_profile *module_profile_at(unsigned n)
 {
