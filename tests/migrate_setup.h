@@ -83,12 +83,19 @@ static inline void say(struct tdx_native_cpu *cpu, uint32_t value, unsigned vcpu
 	tdx_native_tdcall(cpu, &r);
 }
 
+/* The host may have the entry for a moment: the exporter blocks and exports it. */
+static inline void accept_page(struct tdx_native_cpu *cpu, uint64_t at)
+{
+	while (tdx_is_busy(guest_accept(cpu, at, TDX_LEVEL_4K)))
+		;
+}
+
 static inline void prepare(struct tdx_native_cpu *cpu, uint64_t base)
 {
 	const uint64_t zero = 0;
 
 	for (unsigned i = 0; i < PAGES; i++) {
-		guest_accept(cpu, base + i * 4096ull, TDX_LEVEL_4K);
+		accept_page(cpu, base + i * 4096ull);
 		tdx_native_write(cpu, gpa(base + i * 4096ull), &zero, 8);
 	}
 }

@@ -62,7 +62,7 @@ static bool convert(struct tdx_native_cpu *cpu, unsigned i)
 	tdx_native_write(cpu, gpa(word_at), &word, 8);
 	map_gpa(cpu, phase == TO_SHARED ? at | SHARED_BIT : at);
 	if (phase == TO_PRIVATE)
-		guest_accept(cpu, at, TDX_LEVEL_4K); /* or it was */
+		accept_page(cpu, at); /* or it was */
 	tdx_native_write(cpu, gpa(phase == TO_SHARED ? at | SHARED_BIT : at), &value, 8);
 	word = word_of(phase == TO_SHARED ? SHARED : PRIVATE, value);
 	tdx_native_write(cpu, gpa(word_at), &word, 8);
@@ -161,7 +161,7 @@ static void slot_user(struct tdx_native_cpu *cpu, unsigned vcpu)
 
 	tdx_native_read(cpu, gpa(STATE_GPA + 64), &begun, 8);
 	for (uint64_t i = 0; !begun && i < SLOT_PAGES; i++) {
-		guest_accept(cpu, SLOT_AT + i * 4096, TDX_LEVEL_4K);
+		accept_page(cpu, SLOT_AT + i * 4096);
 		tdx_native_write(cpu, gpa(SLOT_AT + i * 4096), &i, 8);
 	}
 	counter(cpu, vcpu);
