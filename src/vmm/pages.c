@@ -128,12 +128,27 @@ uint64_t pages_get_run(struct pages *p, uint64_t size, uint64_t align)
 	return pa;
 }
 
+/* How many loans begin at pa or below. */
+static size_t loans_to(const struct pages *p, uint64_t pa)
+{
+	size_t low = 0, high = p->nloans;
+
+	while (low < high) {
+		const size_t mid = low + (high - low) / 2;
+
+		if (p->loan[mid].pa <= pa)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 static bool is_lent(const struct pages *p, uint64_t pa)
 {
-	for (size_t i = 0; i < p->nloans; i++)
-		if (pa - p->loan[i].pa < p->loan[i].n * TDX_PAGE_SIZE)
-			return true;
-	return false;
+	const size_t i = loans_to(p, pa);
+
+	return i && pa - p->loan[i - 1].pa < p->loan[i - 1].n * TDX_PAGE_SIZE;
 }
 
 /* What a user has is not ours to hand out, whoever is done with it. */
@@ -201,8 +216,11 @@ uint64_t pages_lend(struct pages *p, uint64_t n)
 	if (n && n <= p->free_pages && room_for_a_loan(p) && !fails(p))
 		pa = n == 1 ? get_page(p) : carve(p, n * TDX_PAGE_SIZE, TDX_PAGE_SIZE);
 	if (pa) {
+		const size_t i = loans_to(p, pa);
+
 		account(p, n);
-		p->loan[p->nloans++] = (struct page_loan){pa, n};
+		memmove(&p->loan[i + 1], &p->loan[i], (p->nloans++ - i) * sizeof(*p->loan));
+		p->loan[i] = (struct page_loan){pa, n};
 	}
 	pthread_mutex_unlock(&p->lock);
 	return pa;
@@ -210,15 +228,14 @@ uint64_t pages_lend(struct pages *p, uint64_t n)
 
 bool pages_put_lent(struct pages *p, uint64_t pa, uint64_t n)
 {
-	bool lent = false;
+	bool lent;
+	size_t i;
 
 	pthread_mutex_lock(&p->lock);
-	/* The last first: that is how most are given back. */
-	for (size_t i = p->nloans; i-- > 0 && !lent;) {
-		lent = p->loan[i].pa == pa && p->loan[i].n == n;
-		if (lent)
-			p->loan[i] = p->loan[--p->nloans];
-	}
+	i = loans_to(p, pa);
+	lent = i && p->loan[i - 1].pa == pa && p->loan[i - 1].n == n;
+	if (lent)
+		memmove(&p->loan[i - 1], &p->loan[i], (p->nloans-- - i) * sizeof(*p->loan));
 	for (uint64_t a = pa + n * TDX_PAGE_SIZE; lent && a > pa;)
 		put_page(p, a -= TDX_PAGE_SIZE);
 	pthread_mutex_unlock(&p->lock);

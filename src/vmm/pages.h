@@ -24,7 +24,7 @@ struct pages {
 	uint64_t free_pages, used_pages, quarantined;
 	struct page_loan {
 		uint64_t pa, n;
-	} * loan; /* what users of the monitor have, and must give back as they got it */
+	} * loan; /* what users have, by address, and must give back as they got it */
 	size_t nloans, maxloans;
 	uint64_t fail_in; /* the nth request from now finds no memory; 0: none will */
 };
