@@ -134,9 +134,7 @@ L1 = {
 
 
 # TSan's deadlock detector gives up where a thread holds 64 locks, as one does that ends 64 vCPUs.
-ENV = dict(os.environ)
-if "TSAN_OPTIONS" in ENV:
-    ENV["TSAN_OPTIONS"] += ":detect_deadlocks=0"
+ENV = dict(os.environ, TSAN_OPTIONS=os.environ.get("TSAN_OPTIONS", "") + ":detect_deadlocks=0")
 
 
 def run(swtdx, guest, name, want):
