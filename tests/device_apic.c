@@ -19,6 +19,7 @@ struct processor {
 	uint8_t sipi;
 	int eoi;
 	uint64_t due;
+	bool fires; /* what is due fires in the moment that arms it */
 };
 
 struct bus {
@@ -71,7 +72,11 @@ static uint64_t tick_of_tsc(void *arg, uint64_t tsc)
 
 static bool timer(void *arg, uint64_t due)
 {
-	((struct processor *)arg)->due = due;
+	struct processor *p = arg;
+
+	p->due = due;
+	if (p->fires && due && due <= p->bus->now)
+		p->due = apic_timer_fired(&p->apic, due, p->bus->now);
 	return true;
 }
 
@@ -323,6 +328,29 @@ static void a_virtualizing_processor_has_the_rest(void **state)
 	assert_int_equal(b.cpu[2].notified, 0);
 }
 
+/* A deadline that has passed by the time it is loaded. */
+static void an_interrupt_of_the_moment_of_loading_stays(void **state)
+{
+	enum { VECTOR = 0xec, BEFORE = 0x41 };
+	struct apic_whole_state s;
+	struct bus from, to;
+	struct apic *a = &from.cpu[0].apic;
+
+	(void)state;
+	power_on(&from, APIC_WHOLE);
+	power_on(&to, APIC_WHOLE);
+	assert_true(apic_write(a, MSR_X2APIC_LVT_TIMER, VECTOR | 2 << 17));
+	assert_true(apic_write(a, MSR_TSC_DEADLINE, 5000));
+	assert_true(apic_write(a, MSR_X2APIC_ICR, 1 << 18 | BEFORE));
+	apic_save_whole(a, &s);
+	to.now = 6000;
+	to.cpu[0].fires = true;
+	apic_load_whole(&to.cpu[0].apic, &s);
+	assert_int_equal(apic_acknowledge(&to.cpu[0].apic), VECTOR);
+	assert_true(apic_write(&to.cpu[0].apic, MSR_X2APIC_EOI, 0));
+	assert_int_equal(apic_acknowledge(&to.cpu[0].apic), BEFORE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +362,7 @@ int main(void)
 		cmocka_unit_test(a_disabled_apic_takes_no_interrupt_and_masks_its_own),
 		cmocka_unit_test(the_timer_counts_once_or_again_and_again),
 		cmocka_unit_test(a_deadline_is_of_the_tsc_and_of_its_mode),
+		cmocka_unit_test(an_interrupt_of_the_moment_of_loading_stays),
 		cmocka_unit_test(a_virtualizing_processor_has_the_rest),
 	};
 

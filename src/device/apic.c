@@ -554,9 +554,6 @@ void apic_save_whole(struct apic *a, struct apic_whole_state *s)
 
 void apic_load_whole(struct apic *a, const struct apic_whole_state *s)
 {
-	apic_load(a, &s->common);
-	if (timer_mode(a) != TIMER_DEADLINE && s->common.left_ns)
-		(void)arm(a, a->ops->now(a->arg) + s->left);
 	*reg(a, MSR_X2APIC_TPR) = s->tpr & TPR_BITS;
 	for (unsigned i = 0; i < 8; i++) {
 		/* Below the first vector there is none. */
@@ -566,4 +563,8 @@ void apic_load_whole(struct apic *a, const struct apic_whole_state *s)
 		a->tmr[i] = s->tmr[i] & bits;
 		a->irr[i] = s->irr[i] & bits;
 	}
+	/* Its timer comes last: it may fire at once, and what it requests stays. */
+	apic_load(a, &s->common);
+	if (timer_mode(a) != TIMER_DEADLINE && s->common.left_ns)
+		(void)arm(a, a->ops->now(a->arg) + s->left);
 }
