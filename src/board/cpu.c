@@ -59,13 +59,16 @@ static void cpuid(struct board_cpu *c, const struct x86_exit *e)
 	x86_skip(c->x86, e->insn_len);
 }
 
-/* Nothing can happen any more: who is about to wake still has what wakes it. */
+/* Nothing can happen any more: who is about to wake still has what wakes it, and says that it is
+ * awake before it takes that. So that is looked at first. */
 static bool all_halted(struct board *b)
 {
+	if (board_mailbox_waits(b))
+		return false;
 	for (unsigned i = 0; i < b->ncpus; i++)
-		if (!atomic_load(&b->cpu[i].halted) || atomic_load(&b->cpu[i].nmi))
+		if (atomic_load(&b->cpu[i].nmi) || !atomic_load(&b->cpu[i].halted))
 			return false;
-	return !board_mailbox_waits(b);
+	return true;
 }
 
 /* VMX operation blocks it: it waits, and comes with VMXOFF. */
