@@ -184,6 +184,18 @@ static int make(struct export *e, enum tdx_seamcall leaf, mig_call *fn)
 	return make_on(e, leaf, fn, -1);
 }
 
+/* With OP_STATE exclusive, which the calls of removals have shared and are not made again for: they
+ * are kept out, as they write under the lock. */
+static int make_alone(struct export *e, enum tdx_seamcall leaf, mig_call *fn, int cpu)
+{
+	int err;
+
+	mmu_read_lock(e->m.vm, NULL);
+	err = make_on(e, leaf, fn, cpu);
+	mmu_read_unlock(e->m.vm, NULL);
+	return err;
+}
+
 /* --- records --- */
 
 /* The bundle of state in the buffers. `head`, if not NULL, goes before it. */
@@ -213,7 +225,7 @@ static int state_on(struct export *e, enum tdx_seamcall leaf, mig_call *fn, int 
 	mig_list_pages(&e->m, MIG_STATE_PAGES);
 	e->m.memory.stream.index = 0;
 	if (!err)
-		err = make_on(e, leaf, fn, cpu);
+		err = make_alone(e, leaf, fn, cpu);
 	return err ? err : send_bundle(e, type, head, head_len);
 }
 
@@ -227,7 +239,7 @@ static int token(struct export *e, bool last)
 	int err;
 
 	e->m.last = last;
-	err = make(e, TDH_EXPORT_TRACK, track);
+	err = make_alone(e, TDH_EXPORT_TRACK, track, -1);
 	if (!err && last)
 		e->over = true;
 	return err ? err : mig_send_record(&e->m, MIG_TOKEN, e->m.mbmd, sizeof(*e->m.mbmd));
@@ -481,8 +493,10 @@ static int make_streams(struct export *e)
 	int err = 0;
 
 	pthread_mutex_lock(&vm->lock);
+	mmu_read_lock(vm, NULL); /* as make_alone() */
 	while (vm->ntdcs < base + 1 + e->config.streams && !err)
 		err = vm_add_control_page(vm, TDH_MIG_STREAM_CREATE);
+	mmu_read_unlock(vm, NULL);
 	pthread_mutex_unlock(&vm->lock);
 	return err;
 }
@@ -673,7 +687,7 @@ static int take_back(struct export *e)
 	struct tdx_vm *vm = e->m.vm;
 	int err, was = TDX_VM_EXPORTED;
 
-	err = make(e, TDH_EXPORT_ABORT, abort_session);
+	err = make_alone(e, TDH_EXPORT_ABORT, abort_session, -1);
 	if (err)
 		return err;
 	mmu_write_lock(vm);

@@ -259,6 +259,17 @@ static unsigned choose(const struct tdx_vcpu *v, int was)
 	return first;
 }
 
+/* Beside nobody who has the TDR exclusive: those hold mmu_lock for writing. */
+static int leave_processor(struct tdx_vcpu *v)
+{
+	int err;
+
+	mmu_read_lock(v->vm, v);
+	err = vcpu_flush(v);
+	mmu_read_unlock(v->vm, v);
+	return err;
+}
+
 /* Come to run on a processor, whose lock is held on return. NULL: not now, ask again. */
 static struct vmm_cpu *load(struct tdx_vcpu *v, int cpu)
 {
@@ -267,7 +278,7 @@ static struct vmm_cpu *load(struct tdx_vcpu *v, int cpu)
 	unsigned want = cpu >= 0 ? (unsigned)cpu % vmm->ncpus : choose(v, was);
 	struct vmm_cpu *c = &vmm->cpu[want];
 
-	if (was >= 0 && (unsigned)was != want && vcpu_flush(v))
+	if (was >= 0 && (unsigned)was != want && leave_processor(v))
 		return NULL;
 	if (!vmm_take_turn(c, v))
 		return NULL;

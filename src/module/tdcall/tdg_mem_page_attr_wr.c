@@ -128,6 +128,9 @@ static struct tdx_status decode(struct tx *tx, const struct tdg_mem_page_attr_wr
 static void commit(struct tx *tx, struct plan *p)
 {
 	uint64_t l1 = p->ref.value;
+	/* Where acceptance of a large page was interrupted, how far it came is in the bits below.
+	 */
+	const uint64_t page = sept_address(l1) & ~(tdx_level_size(p->ref.level) - 1);
 
 	for (unsigned vm = 1; vm < TD_MAX_VMS; vm++) {
 		uint64_t *entry = p->entry[vm];
@@ -138,7 +141,7 @@ static void commit(struct tx *tx, struct plan *p)
 		if (attr & L2_ATTR_PRESENT) {
 			l2_sept_write(entry, l2_aliased(l1, vm)
 						     ? l2_sept_with_attr(*entry, attr)
-						     : l2_sept_leaf(sept_address(l1), attr,
+						     : l2_sept_leaf(page, attr,
 								    sept_has(l1, SEPT_IS_PENDING)));
 			l1 |= l2_alias_bit(vm);
 		} else {
