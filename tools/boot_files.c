@@ -89,19 +89,8 @@ static int open_uki(struct composing *c)
 static int read_initrd(void *arg, void *to, size_t size)
 {
 	const struct composing *c = arg;
-	uint8_t *p = to;
-	size_t done = 0;
 
-	while (done < size) {
-		const ssize_t n = pread(c->initrd_fd, p + done, size - done, (off_t)done);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (!n)
-			return -ENODATA; /* it has become shorter */
-		done += n > 0 ? (size_t)n : 0;
-	}
-	return 0;
+	return file_pread(c->initrd_fd, to, size, 0);
 }
 
 /* A regular file of a usable size: it is read straight to its place. */

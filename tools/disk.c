@@ -8,23 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/file.h"
+
 static bool load(void *arg, uint64_t offset, void *buf, size_t len)
 {
-	const struct disk *d = arg;
-	uint8_t *at = buf;
-
-	while (len) {
-		const ssize_t n = pread(d->fd, at, len, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0) /* somebody has made it shorter */
-			return false;
-		at += n;
-		offset += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return true;
+	/* False, too, where somebody has made it shorter. */
+	return file_pread(((const struct disk *)arg)->fd, buf, len, offset) == 0;
 }
 
 static bool store(void *arg, uint64_t offset, const void *buf, size_t len)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "device/virtio_block.h"
+#include "tools/file.h"
 #include "tools/verbs.h"
 
 enum { FILES_TAG = 36, FILES_CONFIG = 40, FILES_QUEUES = 2 };
@@ -132,7 +133,7 @@ static int open_image(struct drive *d, const char *path, bool read_only)
 	const char *mode = read_only ? "on" : "off";
 	int status;
 
-	if (!server_find(argv[0], program, sizeof(program)))
+	if (!file_find_program(argv[0], program, sizeof(program)))
 		return refuse(d, "qemu-storage-daemon, which serves qcow2, is not installed");
 	if (access(path, read_only ? R_OK : R_OK | W_OK))
 		return refuse(d, strerror(errno));
@@ -175,10 +176,10 @@ static int open_files(struct drive *d, const char *name)
 		return refuse(d, "virtiofsd takes no such name");
 	snprintf(source, sizeof(source), "source=%s", path);
 	snprintf(fd, sizeof(fd), "--fd=%d", SERVER_SOCKET);
-	if (server_find(newer_at[0], program, sizeof(program)) ||
-	    server_find(newer_at[1], program, sizeof(program)))
+	if (file_find_program(newer_at[0], program, sizeof(program)) ||
+	    file_find_program(newer_at[1], program, sizeof(program)))
 		status = connect_to(d, program, newer, &kind);
-	else if (server_find(older_at, program, sizeof(program)))
+	else if (file_find_program(older_at, program, sizeof(program)))
 		status = connect_to(d, program, older, &kind);
 	else
 		return refuse(d, "virtiofsd, which serves folders, is not installed");

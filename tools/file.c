@@ -171,3 +171,37 @@ int file_write(const char *path, const void *data, size_t size)
 	err = file_close(f);
 	return err ? err : done == size ? 0 : -EIO;
 }
+
+int file_pread(int fd, void *to, size_t len, uint64_t offset)
+{
+	uint8_t *p = to;
+
+	while (len) {
+		const ssize_t n = pread(fd, p, len, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n ? -errno : -ENODATA;
+		p += n;
+		offset += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+bool file_find_program(const char *name, char *path, size_t len)
+{
+	const char *dirs = getenv("PATH");
+	size_t n;
+
+	if (strchr(name, '/'))
+		return snprintf(path, len, "%s", name) < (int)len && access(path, X_OK) == 0;
+	for (; dirs && *dirs; dirs += n + (dirs[n] == ':')) {
+		n = strcspn(dirs, ":");
+		if (snprintf(path, len, "%.*s/%s", (int)n, dirs, name) < (int)len &&
+		    access(path, X_OK) == 0)
+			return true;
+	}
+	return false;
+}

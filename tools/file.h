@@ -3,6 +3,7 @@
 #ifndef TOOLS_FILE_H
 #define TOOLS_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,5 +35,11 @@ int file_read_text(const char *path, size_t max, char **text);
 
 /* Says that `verb` could not read a file. Returns the exit status. */
 int file_complain(const char *verb, const char *path, int err);
+
+/* len bytes from there on, all of them; 0 or a negative errno, -ENODATA where the file ends. */
+int file_pread(int fd, void *to, size_t len, uint64_t offset);
+
+/* Where a program is, in the folders of $PATH or under that name; false: nowhere. */
+bool file_find_program(const char *name, char *path, size_t len);
 
 #endif

@@ -46,19 +46,9 @@ static int read_into(struct tdx_expect_bytes *to, const char *path, size_t max)
 
 static int read_disk(void *ctx, uint64_t at, void *to, size_t len)
 {
-	const int *fd = ctx;
-	uint8_t *p = to;
+	const int rc = file_pread(*(const int *)ctx, to, len, at);
 
-	while (len) {
-		ssize_t n = pread(*fd, p, len, (off_t)at);
-
-		if (n <= 0)
-			return n ? -errno : -EIO;
-		p += n;
-		at += (uint64_t)n;
-		len -= (size_t)n;
-	}
-	return 0;
+	return rc == -ENODATA ? -EIO : rc;
 }
 
 /* Formats that wrap a disk, by what they begin with. */

@@ -18,22 +18,6 @@
 
 enum { PATIENCE_MS = 5000 };
 
-bool server_find(const char *name, char *path, unsigned len)
-{
-	const char *dirs = getenv("PATH");
-	size_t n;
-
-	if (strchr(name, '/'))
-		return snprintf(path, len, "%s", name) < (int)len && access(path, X_OK) == 0;
-	for (; dirs && *dirs; dirs += n + (dirs[n] == ':')) {
-		n = strcspn(dirs, ":");
-		if (snprintf(path, len, "%.*s/%s", (int)n, dirs, name) < (int)len &&
-		    access(path, X_OK) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* --- the keeper --- */
 
 /* What keeper and server have open besides the standard three: nothing else that was ours, as the

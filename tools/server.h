@@ -22,7 +22,4 @@ int server_start(struct server *s, const char *path, char *const argv[]);
  * started (all zero bytes, or {-1, -1}) nothing. */
 void server_stop(struct server *s);
 
-/* Where a program is, in the folders of $PATH or under that name; false: nowhere. */
-bool server_find(const char *name, char *path, unsigned len);
-
 #endif

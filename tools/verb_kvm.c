@@ -16,6 +16,7 @@
 #include "kvm/kvm.h"
 #include "preload/preload.h"
 #include "tools/execution.h"
+#include "tools/file.h"
 #include "tools/option_fault.h"
 #include "tools/options.h"
 #include "tools/text.h"
@@ -60,25 +61,6 @@ static bool find_shim(char *path, size_t len)
 }
 
 /* --- the client --- */
-
-static bool find_client(const char *name, char *path, size_t len)
-{
-	const char *at = getenv("PATH");
-
-	if (strchr(name, '/')) {
-		snprintf(path, len, "%s", name);
-		return access(path, X_OK) == 0;
-	}
-	while (at && *at) {
-		size_t n = strcspn(at, ":");
-
-		snprintf(path, len, "%.*s/%s", (int)n, at, name);
-		if (access(path, X_OK) == 0)
-			return true;
-		at += n + (at[n] == ':');
-	}
-	return false;
-}
 
 /* Does a program of this file load libraries? True, too, of what is no ELF: a script starts
  * something else, which gets the environment. */
@@ -259,7 +241,7 @@ int verb_kvm(int argc, char **argv)
 			&usage, "--cap takes NAME=ANSWER, as KVM_CAP_IRQFD=0, not \"%s\"", cap);
 	if (gdb && !gdb_is_address(gdb))
 		return options_wrong(&usage, "--gdb takes [ADDRESS]:PORT, not \"%s\"", gdb);
-	if (!find_client(argv[0], client, sizeof(client)))
+	if (!file_find_program(argv[0], client, sizeof(client)))
 		return complain(argv[0], "there is no such program");
 	why = obstacle(client);
 	if (why)
