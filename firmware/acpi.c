@@ -37,17 +37,6 @@ enum {
 #define BOOT_ARCH_NO_VGA      (1u << 2)
 #define BOOT_ARCH_NO_CMOS_RTC (1u << 5)
 
-/* \_S5_: the sleep type that switches off. */
-static const uint8_t aml_off[] = {
-	0x08, '_',
-	'S',  '5',
-	'_',  0x12,
-	0x08, 0x04,
-	0x0a, FW_SLEEP_TYPE_OFF,
-	0x0a, FW_SLEEP_TYPE_OFF,
-	0x00, 0x00,
-};
-
 static void put(uint8_t *p, uint64_t v, unsigned bytes)
 {
 	for (unsigned i = 0; i < bytes; i++)
@@ -64,90 +53,145 @@ static void checksum(uint8_t *table, unsigned len, unsigned at)
 	table[at] = (uint8_t)-sum;
 }
 
-static uint8_t *copy(uint8_t *p, const void *data, unsigned len)
+/* --- AML (ACPI 6.5, 20.2) --- */
+
+enum {
+	AML_BYTE = 0x0a,
+	AML_DWORD = 0x0c,
+	AML_STRING = 0x0d,
+	AML_NAME = 0x08,
+	AML_SCOPE = 0x10,
+	AML_BUFFER = 0x11,
+	AML_PACKAGE = 0x12,
+	AML_EXTENDED = 0x5b,
+	AML_DEVICE = 0x82,
+	AML_DEPTH = 4,
+};
+
+/* What is written next, and the packages that it is in. */
+struct aml {
+	uint8_t *p, *in[AML_DEPTH];
+	unsigned depth;
+};
+
+static void bytes(struct aml *a, const void *data, unsigned len)
 {
-	__builtin_memcpy(p, data, len);
-	return p + len;
+	__builtin_memcpy(a->p, data, len);
+	a->p += len;
+}
+#define BYTES(a, ...)                                                                              \
+	bytes(a, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+static void number(struct aml *a, uint64_t v, unsigned len)
+{
+	put(a->p, v, len);
+	a->p += len;
 }
 
-/* \_SB_.COMn: PNP0501 with its ports, and its interrupt where there is an I/O APIC. */
-static uint8_t *aml_com(uint8_t *p, unsigned n, unsigned port, unsigned irq)
+/* After the opcode: a length of two bytes, which has itself in it, up to 4095. */
+static void begin(struct aml *a)
 {
-	static const uint8_t scope[] = {0x10, 0,    0x5c, '_', 'S', 'B', '_',
-					0x5b, 0x82, 0,	  'C', 'O', 'M'};
-	static const uint8_t hid[] = {0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x05, 0x01};
-	static const uint8_t uid[] = {0x08, '_', 'U', 'I', 'D', 0x0a};
-	static const uint8_t crs[] = {0x08, '_', 'C', 'R', 'S', 0x11, 0, 0x0a, 0};
-	static const uint8_t io[] = {0x47, 0x01}; /* 16 bits, with range and length: */
-	static const uint8_t interrupt[] = {0x89, 6, 0, 3,
-					    1}; /* consumer, edge, active high; one */
-	static const uint8_t end[] = {0x79, 0};
-	uint8_t *start = p, *buffer;
-
-	p = copy(p, scope, sizeof(scope));
-	*p++ = (uint8_t)('0' + n);
-	p = copy(p, hid, sizeof(hid));
-	p = copy(p, uid, sizeof(uid));
-	*p++ = (uint8_t)(n - 1);
-	buffer = p + 5;
-	p = copy(p, crs, sizeof(crs));
-	p = copy(p, io, sizeof(io));
-	put(p, port, 2);
-	put(p + 2, port, 2);
-	put(p + 4, 1 | 8 << 8, 2); /* alignment, length */
-	p += 6;
-	if (irq) {
-		p = copy(p, interrupt, sizeof(interrupt));
-		put(p, irq, 4);
-		p += 4;
-	}
-	p = copy(p, end, sizeof(end));
-	buffer[3] = (uint8_t)(p - buffer - 4);
-	buffer[1] = (uint8_t)(p - buffer - 1);
-	start[1] = (uint8_t)(p - start - 1);
-	start[9] = (uint8_t)(p - start - 9);
-	return p;
+	a->in[a->depth++] = a->p;
+	a->p += 2;
 }
 
-/* \_SB_.VIOn: places of virtio-mmio devices. Drivers find out whether one is there. */
-static uint8_t *aml_virtio(uint8_t *p)
+static void end(struct aml *a)
 {
-	static const uint8_t scope[] = {0x10, 0x40, 0, 0x5c, '_', 'S', 'B', '_'};
-	static const uint8_t device[] = {0x5b, 0x82, 0, 'V', 'I', 'O'};
-	static const uint8_t hid[] = {0x08, '_', 'H', 'I', 'D', 0x0d, 'L', 'N',
-				      'R',  'O', '0', '0', '0', '5',  0};
-	static const uint8_t uid[] = {0x08, '_', 'U', 'I', 'D', 0x0a};
-	static const uint8_t crs[] = {0x08, '_', 'C', 'R', 'S', 0x11, 0, 0x0a, 0};
-	static const uint8_t memory[] = {0x86, 9, 0, 1};       /* 32 bits, fixed, written too */
-	static const uint8_t interrupt[] = {0x89, 6, 0, 3, 1}; /* as of the serial ports */
-	static const uint8_t end[] = {0x79, 0};
-	uint8_t *start = p;
+	uint8_t *at = a->in[--a->depth];
+	const unsigned len = (unsigned)(a->p - at);
 
-	p = copy(p, scope, sizeof(scope));
-	for (unsigned i = 0; i < FW_VIRTIOS; i++) {
-		uint8_t *dev = p, *buffer;
-
-		p = copy(p, device, sizeof(device));
-		*p++ = (uint8_t)('0' + i);
-		p = copy(p, hid, sizeof(hid));
-		p = copy(p, uid, sizeof(uid));
-		*p++ = (uint8_t)i;
-		buffer = p + 5;
-		p = copy(p, crs, sizeof(crs));
-		p = copy(p, memory, sizeof(memory));
-		put(p, FW_VIRTIO + i * FW_VIRTIO_SIZE, 4);
-		put(p + 4, FW_VIRTIO_SIZE, 4);
-		p = copy(p + 8, interrupt, sizeof(interrupt));
-		put(p, FW_VIRTIO_IRQ + i, 4);
-		p = copy(p + 4, end, sizeof(end));
-		buffer[3] = (uint8_t)(p - buffer - 4);
-		buffer[1] = (uint8_t)(p - buffer - 1);
-		dev[2] = (uint8_t)(p - dev - 2);
-	}
-	start[1] |= (uint8_t)((p - start - 1) & 0xf);
-	start[2] = (uint8_t)((p - start - 1) >> 4);
-	return p;
+	at[0] = (uint8_t)(0x40 | (len & 0xf));
+	at[1] = (uint8_t)(len >> 4);
 }
+
+static void name(struct aml *a, const char *four)
+{
+	BYTES(a, AML_NAME);
+	bytes(a, four, 4);
+}
+
+/* Device (NAMEn) with _HID and _UID; what follows is in it, up to end(). */
+static void device(struct aml *a, const char *three, unsigned n, const void *hid, unsigned hid_len,
+		   unsigned uid)
+{
+	BYTES(a, AML_EXTENDED, AML_DEVICE);
+	begin(a);
+	bytes(a, three, 3);
+	BYTES(a, (uint8_t)('0' + n));
+	name(a, "_HID");
+	bytes(a, hid, hid_len);
+	name(a, "_UID");
+	BYTES(a, AML_BYTE, (uint8_t)uid);
+}
+
+/* _CRS, a buffer of resources, up to end_resources(); at most 255 bytes of them. */
+static void begin_resources(struct aml *a)
+{
+	name(a, "_CRS");
+	BYTES(a, AML_BUFFER);
+	begin(a);
+	BYTES(a, AML_BYTE, 0);
+}
+
+static void end_resources(struct aml *a)
+{
+	uint8_t *buffer = a->in[a->depth - 1];
+
+	BYTES(a, 0x79, 0);
+	buffer[3] = (uint8_t)(a->p - buffer - 4);
+	end(a);
+}
+
+/* Of a consumer, edge, active high; one. */
+static void interrupt(struct aml *a, unsigned irq)
+{
+	BYTES(a, 0x89, 6, 0, 3, 1);
+	number(a, irq, 4);
+}
+
+/* \_S5_: the sleep type that switches off. */
+static void aml_off(struct aml *a)
+{
+	name(a, "_S5_");
+	BYTES(a, AML_PACKAGE);
+	begin(a);
+	BYTES(a, 4, AML_BYTE, FW_SLEEP_TYPE_OFF, AML_BYTE, FW_SLEEP_TYPE_OFF, 0, 0);
+	end(a);
+}
+
+/* COMn: PNP0501 with its ports, and its interrupt where there is an I/O APIC. */
+static void aml_com(struct aml *a, unsigned n, unsigned port, unsigned irq)
+{
+	static const uint8_t hid[] = {AML_DWORD, 0x41, 0xd0, 0x05, 0x01};
+
+	device(a, "COM", n, hid, sizeof(hid), n - 1);
+	begin_resources(a);
+	BYTES(a, 0x47, 1); /* ports, 16 bits decoded: from, to, alignment, how many */
+	number(a, port, 2);
+	number(a, port, 2);
+	BYTES(a, 1, 8);
+	if (irq)
+		interrupt(a, irq);
+	end_resources(a);
+	end(a);
+}
+
+/* VIOn: a place of a virtio-mmio device. A driver finds out whether one is there. */
+static void aml_virtio(struct aml *a, unsigned n)
+{
+	static const uint8_t hid[] = {AML_STRING, 'L', 'N', 'R', 'O', '0', '0', '0', '5', 0};
+
+	device(a, "VIO", n, hid, sizeof(hid), n);
+	begin_resources(a);
+	BYTES(a, 0x86, 9, 0, 1); /* memory, 32 bits, fixed, written too */
+	number(a, FW_VIRTIO + n * FW_VIRTIO_SIZE, 4);
+	number(a, FW_VIRTIO_SIZE, 4);
+	interrupt(a, FW_VIRTIO_IRQ + n);
+	end_resources(a);
+	end(a);
+}
+
+/* --- tables --- */
 
 /* The header; returns where the next table can be. */
 static uint8_t *finish(uint8_t *t, const char *signature, unsigned len, unsigned revision)
@@ -188,14 +232,19 @@ static uint8_t *fadt(uint8_t *t, uint64_t dsdt)
 
 static uint8_t *dsdt(uint8_t *t, const struct acpi_machine *m)
 {
-	uint8_t *p = copy(t + HEADER_SIZE, aml_off, sizeof(aml_off));
+	struct aml a = {.p = t + HEADER_SIZE};
 
-	p = aml_com(p, 1, FW_PORT_COM1, m->ioapic ? FW_IRQ_COM1 : 0);
+	aml_off(&a);
+	BYTES(&a, AML_SCOPE);
+	begin(&a);
+	bytes(&a, "\\_SB_", 5);
+	aml_com(&a, 1, FW_PORT_COM1, m->ioapic ? FW_IRQ_COM1 : 0);
 	if (m->serials > 1)
-		p = aml_com(p, 2, FW_PORT_COM2, m->ioapic ? FW_IRQ_COM2 : 0);
-	if (m->ioapic)
-		p = aml_virtio(p);
-	return finish(t, "DSDT", (unsigned)(p - t), 2);
+		aml_com(&a, 2, FW_PORT_COM2, m->ioapic ? FW_IRQ_COM2 : 0);
+	for (unsigned i = 0; m->ioapic && i < FW_VIRTIOS; i++)
+		aml_virtio(&a, i);
+	end(&a);
+	return finish(t, "DSDT", (unsigned)(a.p - t), 2);
 }
 
 static uint8_t *ioapic(uint8_t *p, uint64_t at)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/virtio_bank.h"
 #include "device/virtio_block.h"
 
 enum {
@@ -478,6 +479,75 @@ static void it_is_saved_whole(void **state)
 	free(r);
 }
 
+struct bank {
+	struct virtio_bank bank;
+	struct rig *rig;
+	void *by;      /* of the last access to memory */
+	unsigned high; /* lines, by place */
+};
+
+static bool bank_reads(void *arg, void *by, uint64_t gpa, void *buf, size_t len)
+{
+	struct bank *b = arg;
+
+	b->by = by;
+	return read_memory(b->rig, gpa, buf, len);
+}
+
+static bool bank_writes(void *arg, void *by, uint64_t gpa, const void *buf, size_t len)
+{
+	struct bank *b = arg;
+
+	b->by = by;
+	return write_memory(b->rig, gpa, buf, len);
+}
+
+static void bank_irq(void *arg, unsigned place, bool high)
+{
+	struct bank *b = arg;
+
+	b->high = high ? b->high | 1u << place : b->high & ~(1u << place);
+}
+
+static const struct virtio_bank_ops bank_ops = {bank_reads, bank_writes, bank_irq};
+
+static void a_bank_has_a_device_a_window(void **state)
+{
+	enum { LAST = VIRTIO_BANK - 1 };
+	const uint64_t at = LAST * VIRTIO_SIZE;
+	struct bank *b = calloc(1, sizeof(*b));
+	const struct virtio_kind *kind[VIRTIO_BANK] = {0};
+	uint64_t v;
+	int me;
+
+	(void)state;
+	b->rig = malloc(sizeof(*b->rig));
+	power_on(b->rig, false);
+	start(b->rig, FLUSH);
+	assert_int_equal(ask(b->rig, 0, 3, 512, true), 0);
+	kind[0] = kind[LAST] = &b->rig->disk.kind;
+	virtio_bank_init(&b->bank, kind, &bank_ops, b);
+	for (unsigned i = 0; i < VIRTIO_BANK; i++) {
+		assert_true(virtio_bank_read(&b->bank, NULL, i * VIRTIO_SIZE + DEVICE, 4, &v));
+		assert_int_equal(v, i == 0 || i == LAST ? VIRTIO_BLOCK : 0);
+	}
+	assert_false(virtio_bank_read(&b->bank, NULL, VIRTIO_BANK * VIRTIO_SIZE, 4, &v));
+	assert_false(virtio_bank_write(&b->bank, NULL, -(uint64_t)VIRTIO_SIZE, 4, 0));
+
+	/* The last one goes on with the queue of the rig's own device. */
+	set(b->rig, ACK, 1);
+	virtio_load(&b->bank.device[LAST].virtio, &b->rig->v.s);
+	give(b->rig, 0);
+	assert_true(virtio_bank_write(&b->bank, &me, at + NOTIFY, 4, 0));
+	assert_ptr_equal(b->by, &me);
+	assert_int_equal(b->high, 1u << LAST);
+	assert_true(virtio_bank_write(&b->bank, NULL, at + ACK, 4, 1));
+	assert_int_equal(b->high, 0);
+	virtio_bank_destroy(&b->bank);
+	free(b->rig);
+	free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -488,6 +558,7 @@ int main(void)
 		cmocka_unit_test(a_queue_that_cannot_be_needs_a_reset),
 		cmocka_unit_test(nothing_in_memory_breaks_it),
 		cmocka_unit_test(it_is_saved_whole),
+		cmocka_unit_test(a_bank_has_a_device_a_window),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,13 +10,13 @@
 
 #include <stdbool.h>
 
-#include "device/virtio.h"
+#include "device/virtio_bank.h"
 #include "tools/disk.h"
 #include "tools/options.h"
 #include "tools/server.h"
 #include "tools/vhost_user.h"
 
-enum { DRIVES_MAX = 8, DRIVES_PATH_MAX = 4096 };
+enum { DRIVES_MAX = VIRTIO_BANK, DRIVES_PATH_MAX = 4096 };
 
 /* What --disk takes. */
 #define DRIVES_DISK "FILE[,readonly]"

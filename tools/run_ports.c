@@ -2,6 +2,7 @@
 /* See tools/run_ports.h. */
 #include "tools/run_ports.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -94,30 +95,35 @@ static void msi(void *arg, uint64_t address, uint32_t data)
 	p->msi(p->arg, address, data);
 }
 
-static bool shared_read(void *arg, uint64_t gpa, void *buf, size_t len)
+static bool shared_read(void *arg, void *by, uint64_t gpa, void *buf, size_t len)
 {
 	const struct run_ports *p = arg;
 
+	(void)by;
 	return p->shared_read && p->shared_read(p->arg, gpa, buf, len);
 }
 
-static bool shared_write(void *arg, uint64_t gpa, const void *buf, size_t len)
+static bool shared_write(void *arg, void *by, uint64_t gpa, const void *buf, size_t len)
 {
 	const struct run_ports *p = arg;
 
+	(void)by;
 	return p->shared_write && p->shared_write(p->arg, gpa, buf, len);
 }
 
-static void virtio_irq(void *arg, unsigned pin, bool high)
+static void virtio_irq(void *arg, unsigned place, bool high)
 {
 	struct run_ports *p = arg;
 
 	pthread_mutex_lock(&p->lock);
-	ioapic_line(&p->ioapic, pin, high);
+	ioapic_line(&p->ioapic, TDX_BOOT_VIRTIO_PIN + place, high);
 	pthread_mutex_unlock(&p->lock);
 }
 
-static const struct run_virtio_ops virtio_ops = {
+static_assert((unsigned)VIRTIO_BANK == TDX_BOOT_VIRTIOS, "as the ACPI tables have it");
+static_assert(VIRTIO_SIZE == TDX_BOOT_VIRTIO_SIZE, "as the ACPI tables have it");
+
+static const struct virtio_bank_ops virtio_ops = {
 	.read = shared_read, .write = shared_write, .irq = virtio_irq};
 static const struct uart_ops uart_ops = {.ready = ready, .get = get, .put = put, .irq = irq};
 static const struct ioapic_ops ioapic_ops = {.msi = msi};
@@ -191,12 +197,12 @@ void run_ports_open(struct run_ports *p, struct run_console *console, uint64_t m
 	clock_init(&p->clock, wall_clock, NULL);
 	clock_set_memory(&p->clock, low, memory - low);
 	pit_init(&p->pit, nanoseconds, NULL);
-	run_virtio_open(&p->virtio, p->virtio_kind, &virtio_ops, p);
+	virtio_bank_init(&p->virtio, p->virtio_kind, &virtio_ops, p);
 }
 
 void run_ports_close(struct run_ports *p)
 {
-	run_virtio_close(&p->virtio);
+	virtio_bank_destroy(&p->virtio);
 	pthread_mutex_destroy(&p->lock);
 }
 
@@ -268,7 +274,8 @@ uint64_t run_ports_mmio_read(struct run_ports *p, uint64_t gpa, unsigned size)
 {
 	uint64_t v = ~0ull;
 
-	if (run_virtio_read(&p->virtio, gpa, size, &v) || !is_ioapic(gpa, size))
+	if (virtio_bank_read(&p->virtio, NULL, gpa - TDX_BOOT_VIRTIO, size, &v) ||
+	    !is_ioapic(gpa, size))
 		return v;
 	pthread_mutex_lock(&p->lock);
 	v = ioapic_read(&p->ioapic, gpa - IOAPIC_ADDRESS);
@@ -278,7 +285,8 @@ uint64_t run_ports_mmio_read(struct run_ports *p, uint64_t gpa, unsigned size)
 
 void run_ports_mmio_write(struct run_ports *p, uint64_t gpa, unsigned size, uint64_t data)
 {
-	if (run_virtio_write(&p->virtio, gpa, size, data) || !is_ioapic(gpa, size))
+	if (virtio_bank_write(&p->virtio, NULL, gpa - TDX_BOOT_VIRTIO, size, data) ||
+	    !is_ioapic(gpa, size))
 		return;
 	pthread_mutex_lock(&p->lock);
 	ioapic_write(&p->ioapic, gpa - IOAPIC_ADDRESS, (uint32_t)data);

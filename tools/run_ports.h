@@ -13,8 +13,8 @@
 #include "device/ioapic.h"
 #include "device/pit.h"
 #include "device/uart.h"
+#include "device/virtio_bank.h"
 #include "tools/run_console.h"
-#include "tools/run_virtio.h"
 
 enum { RUN_UNKNOWN_MAX = 32, RUN_SERIALS = 2 };
 
@@ -33,9 +33,9 @@ struct run_ports {
 	struct ioapic ioapic;
 	struct clock clock;
 	struct pit pit;
-	struct run_virtio virtio;
-	struct virtio_kind *virtio_kind[RUN_VIRTIOS]; /* NULL: none there */
-	_Atomic int outcome;			      /* -1 the guest goes on; else how it ended */
+	struct virtio_bank virtio;			    /* whose locks come before `lock` */
+	const struct virtio_kind *virtio_kind[VIRTIO_BANK]; /* NULL: none there */
+	_Atomic int outcome;		   /* -1 the guest goes on; else how it ended */
 	bool restarting;		   /* the last access was to the shutdown status */
 	uint16_t unknown[RUN_UNKNOWN_MAX]; /* ports of absent devices asked for already */
 	unsigned nunknown;

@@ -422,7 +422,8 @@ static int go(struct run_session *s)
 	s->ports.shared_read = shared_read;
 	s->ports.shared_write = shared_write;
 	s->ports.arg = s;
-	memcpy(s->ports.virtio_kind, s->drives.kind, sizeof(s->ports.virtio_kind));
+	for (unsigned i = 0; i < s->drives.n; i++)
+		s->ports.virtio_kind[i] = s->drives.kind[i];
 	run_ports_open(&s->ports, s->console, s->o.memory);
 	run_attend_start(s);
 	signal(SIGPIPE, SIG_IGN);

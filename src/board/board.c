@@ -188,7 +188,8 @@ void board_free(struct board *b)
 		pthread_cond_destroy(&b->cpu[i].turn);
 		pthread_mutex_destroy(&b->cpu[i].san.lock);
 	}
-	board_virtio_end(b);
+	if (b->virtio.ops)
+		virtio_bank_destroy(&b->virtio);
 	board_sanitizer_free(b);
 	x86_code_free(b->code);
 	system_free(b->sys);

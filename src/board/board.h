@@ -19,7 +19,7 @@
 #include <swtdx/x86.h>
 
 #include "device/uart.h"
-#include "device/virtio.h"
+#include "device/virtio_bank.h"
 
 struct board;
 struct module;
@@ -73,8 +73,6 @@ struct board_debug {
 	void (*ending)(void *arg); /* what is held is to come out */
 };
 
-enum { BOARD_VIRTIOS = 8 };
-
 struct board_config {
 	unsigned cpus, packages;
 	uint64_t memory; /* bytes of RAM; 0: the default machine's */
@@ -103,7 +101,7 @@ struct board_config {
 	bool polled;
 	/* The virtio devices, by their place; NULL: none. Their requests come of the processors'
 	 * threads, one at a time for each device. */
-	const struct virtio_kind *virtio[BOARD_VIRTIOS];
+	const struct virtio_kind *virtio[VIRTIO_BANK];
 	const struct board_debug *debug; /* NULL: none */
 	void *debug_arg;
 	/* After board_pause(): all processors are at rest until it returns, and board_save() may be

@@ -114,15 +114,6 @@ struct rest {
 	unsigned resting; /* processors */
 };
 
-/* A virtio device: under its own lock, which comes before `io`. */
-struct board_virtio {
-	struct board *board;
-	pthread_mutex_t lock;
-	struct board_cpu *accesses; /* whose access it is that it serves */
-	unsigned pin;
-	struct virtio virtio;
-};
-
 struct board {
 	struct board_config cfg;
 	struct system *sys;
@@ -145,7 +136,7 @@ struct board {
 	struct uart uart;
 	struct ioapic ioapic;
 	struct vtd vtd;
-	struct board_virtio virtio[BOARD_VIRTIOS];
+	struct virtio_bank virtio; /* whose locks come before `io` */
 	struct clock clock;
 	struct board_missing missing[BOARD_MISSING_MAX];
 	unsigned nmissing;
@@ -240,7 +231,6 @@ void board_ended_level(struct board *b, uint8_t vector);
 
 /* --- virtio.c --- */
 void board_virtio_start(struct board *b);
-void board_virtio_end(struct board *b);
 bool board_virtio_access(struct board_cpu *c, uint64_t pa, void *data, unsigned size, bool write);
 
 /* --- memory.c --- */

@@ -166,7 +166,7 @@ struct saved_virtio {
 static void walk_virtio(struct board *b, struct snapshot_walk *w, unsigned i)
 {
 	struct saved_virtio *s = section(w, "virtio", i, sizeof(*s));
-	struct virtio *v = &b->virtio[i].virtio;
+	struct virtio *v = &b->virtio.device[i].virtio;
 	const struct virtio_kind *kind = v->kind;
 
 	if (s && w->way == SNAPSHOT_SAVE) {
@@ -257,7 +257,7 @@ int snapshot_walk(struct board *b, struct snapshot_walk *w)
 	walk_interrupts(b, w); /* whose pins are as they were when the devices say so again */
 	walk_uart(b, w);
 	walk_clock(b, w);
-	for (unsigned i = 0; i < BOARD_VIRTIOS; i++)
+	for (unsigned i = 0; i < VIRTIO_BANK; i++)
 		walk_virtio(b, w, i);
 	for (unsigned i = 0; i < b->ncpus; i++)
 		walk_cpu(b, w, i);
