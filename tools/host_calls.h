@@ -18,7 +18,7 @@ struct host_calls {
 	struct trace *trace;  /* NULL: none is written */
 	pthread_mutex_t lock; /* of what follows */
 	struct host_failure {
-		unsigned leaf;
+		uint64_t call; /* a leaf of the module's, or RAX of a call of the P-SEAMLDR */
 		uint64_t status, times;
 		unsigned cpus; /* bits, of the first 32 */
 		struct board_chain at;
