@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* TDs that move: between two machines over a socket, through a file; given up on either side; and
  * streams that somebody changed on the way. */
+#include <inttypes.h>
+
 #include "migrate_setup.h"
 
 #include "arch/x86.h"
@@ -114,8 +116,11 @@ struct changed {
 	size_t at;  /* in it, its own header too */
 	size_t left;
 	struct mig_record head;
-	int flip_record; /* -2: none */
-	unsigned flip;	 /* which bit: see change() */
+	bool state_sent; /* of a vCPU: what token comes is the last */
+	bool flipped;
+	int flip_record;    /* -2: none; the last token, where there are not so many before it */
+	uint32_t flip_type; /* not 0: the first of this type instead */
+	unsigned flip;	    /* which bit: see change() */
 	size_t flip_bit;
 };
 
@@ -140,6 +145,24 @@ static size_t change(const struct mig_record *r, int record, unsigned k)
 	return bits <= skip ? own : own + skip + (k * 7919 + record * 104729ull) % (bits - skip);
 }
 
+static bool is_due(const struct changed *c)
+{
+	if (c->flip_type)
+		return c->record && !c->flipped && c->head.type == c->flip_type && c->state_sent;
+	return c->record == c->flip_record || (c->record < c->flip_record && c->record &&
+					       c->state_sent && c->head.type == MIG_TOKEN);
+}
+
+static void begin_record(struct changed *c, const void *buf, size_t len)
+{
+	c->record++;
+	c->at = 0;
+	memcpy(&c->head, buf, sizeof(c->head));
+	c->state_sent = c->record && (c->state_sent || c->head.type == MIG_VCPU);
+	c->left = c->record ? sizeof(c->head) + c->head.length : len;
+	c->flip_bit = is_due(c) ? change(&c->head, c->record, c->flip) : SIZE_MAX;
+}
+
 static int changed_send(void *arg, const void *buf, size_t len)
 {
 	struct changed *c = arg;
@@ -147,16 +170,12 @@ static int changed_send(void *arg, const void *buf, size_t len)
 	int err;
 
 	memcpy(copy, buf, len);
-	if (c->left == 0) { /* a record begins */
-		c->record++;
-		c->at = 0;
-		memcpy(&c->head, buf, sizeof(c->head));
-		c->left = c->record ? sizeof(c->head) + c->head.length : len;
-		c->flip_bit = change(&c->head, c->record, c->flip);
-	}
-	if (c->record == c->flip_record && c->flip_bit / 8 >= c->at &&
-	    c->flip_bit / 8 < c->at + len)
+	if (c->left == 0)
+		begin_record(c, buf, len);
+	if (c->flip_bit / 8 >= c->at && c->flip_bit / 8 < c->at + len) {
 		copy[c->flip_bit / 8 - c->at] ^= (uint8_t)(1u << c->flip_bit % 8);
+		c->flipped = true;
+	}
 	c->at += len;
 	c->left -= len;
 	err = c->real.send(c->real.arg, copy, len);
@@ -178,14 +197,13 @@ static bool changed_answered(void *arg)
 	return c->real.answered(c->real.arg);
 }
 
-/* It fails on both sides, as they say; nothing is left there, and the TD goes on here. */
-static void moves_not(struct side *from, struct side *to, struct tdx_export_config config,
-		      struct tdx_import_config there, struct changed *c, int export_err,
-		      int import_err)
+/* Neither side closes anything, and neither waits for what does not come. */
+static int try_to_move(struct side *from, struct side *to, struct tdx_export_config config,
+		       struct tdx_import_config there, struct changed *c,
+		       struct tdx_mig_stats *stats, int *import_err)
 {
 	struct tdx_mig_channel changed = {changed_send, changed_recv, changed_answered, c};
 	struct peer p = {.s = to, .config = there};
-	struct tdx_mig_stats stats;
 	struct wire w;
 	pthread_t t;
 	int err;
@@ -194,17 +212,33 @@ static void moves_not(struct side *from, struct side *to, struct tdx_export_conf
 	c->real = w.channel[0];
 	c->record = -1;
 	c->left = 0;
+	c->flipped = c->state_sent = false;
 	assert_int_equal(pthread_create(&t, NULL, import, &p), 0);
-	err = tdx_vm_export(from->vm, &changed, &config, &stats);
+	err = tdx_vm_export(from->vm, &changed, &config, stats);
 	pthread_join(t, NULL);
 	wire_off(&w);
-	if (!err || !p.err || stats.moved)
+	*import_err = p.err;
+	assert_int_not_equal(err, -ETIMEDOUT);
+	assert_int_not_equal(p.err, -ETIMEDOUT);
+	return err;
+}
+
+/* It fails on both sides, as they say; nothing is left there, and the TD goes on here. */
+static void moves_not(struct side *from, struct side *to, struct tdx_export_config config,
+		      struct tdx_import_config there, struct changed *c, int export_err,
+		      int import_err)
+{
+	struct tdx_mig_stats stats;
+	int its_err;
+	const int err = try_to_move(from, to, config, there, c, &stats, &its_err);
+
+	if (!err || !its_err || stats.moved)
 		fail_msg("record %d bit %zu: export %d, import %d", c->flip_record, c->flip_bit,
-			 err, p.err);
+			 err, its_err);
 	if (export_err)
 		assert_int_equal(err, export_err);
 	if (import_err)
-		assert_int_equal(p.err, import_err);
+		assert_int_equal(its_err, import_err);
 	assert_int_equal(tdx_vm_state(to->vm), TDX_VM_DEAD);
 	end_td(to);
 	assert_int_equal(tdx_vm_state(from->vm), TDX_VM_RUNNABLE);
@@ -308,6 +342,160 @@ static void no_changed_stream_is_a_td(void **state)
 	end_td(&a);
 }
 
+/* Once it runs there nobody can go back: a stream that goes wrong then is the end of the TD on both
+ * sides, of which both are told at once. */
+static void goes_wrong_there(uint32_t type, bool post_copy)
+{
+	const struct tdx_export_config config = {.max_rounds = post_copy ? 0 : 2,
+						 .post_copy = post_copy};
+	struct changed c = {.flip_record = -2, .flip_type = type};
+	struct tdx_mig_stats stats;
+	int err, its_err;
+
+	build(&a, 1);
+	go(&a);
+	counts_on(&a, PAGES);
+	b.count[0] = a.count[0];
+	err = try_to_move(&a, &b, config, b.importer, &c, &stats, &its_err);
+	assert_true(c.flipped);
+	assert_true(err && its_err && stats.moved);
+	assert_int_equal(tdx_vm_state(a.vm), TDX_VM_EXPORTED);
+	assert_int_equal(tdx_vm_state(b.vm), TDX_VM_DEAD);
+	(void)stop(&b); /* its vCPU came out with an error */
+	b.failed = 0;
+	end_td(&a);
+	end_td(&b);
+}
+
+static void a_stream_that_goes_wrong_after_the_last_token_ends_both(void **state)
+{
+	goes_wrong_there(MIG_END, false);
+	goes_wrong_there(MIG_END, true);
+	goes_wrong_there(MIG_MEMORY, true);
+}
+
+/* One call of a move is refused, for good or once, on one side or the other. The TD then runs here
+ * or there or nowhere, but never twice; who says that it moved or stayed is right; all pages of the
+ * other come back. */
+static void one_call_fails(struct side *where, enum tdx_seamcall leaf, uint64_t nth, bool post_copy)
+{
+	const struct tdx_export_config config = {
+		.max_rounds = 3, .enough = 1, .post_copy = post_copy};
+	struct changed c = {.flip_record = -2};
+	struct tdx_mig_stats stats;
+	bool here, there;
+	int err, its_err;
+
+	build(&a, 1);
+	go(&a);
+	counts_on(&a, 50);
+	b.count[0] = a.count[0];
+	rig_fail(&where->rig, leaf, nth, nth == 1 ? 0 : 1, TDX_OP_STATE_INCORRECT);
+	err = try_to_move(&a, &b, config, b.importer, &c, &stats, &its_err);
+	tdx_model_clear_faults(where->rig.model);
+	here = tdx_vm_state(a.vm) == TDX_VM_RUNNABLE;
+	there = tdx_vm_state(b.vm) == TDX_VM_RUNNABLE;
+	if ((here && there) || here != (err && !stats.moved && tdx_vm_state(a.vm) != TDX_VM_DEAD) ||
+	    (!its_err && !there))
+		fail_msg("%s %" PRIu64 "%s: export %d (%d), import %d (%d)",
+			 tdx_seamcall_leaf(leaf)->name, nth, post_copy ? " after" : "", err, here,
+			 its_err, there);
+	if (here)
+		counts_on(&a, 50);
+	else if (there && !its_err)
+		counts_on(&b, 50);
+	(void)stop(&a);
+	(void)stop(&b);
+	a.failed = b.failed = 0;
+	end_td(&a);
+	end_td(&b);
+}
+
+static void a_td_never_runs_twice_whatever_fails(void **state)
+{
+	static const enum tdx_seamcall exports[] = {
+		TDH_EXPORT_STATE_IMMUTABLE, TDH_EXPORT_BLOCKW,	  TDH_EXPORT_MEM,
+		TDH_EXPORT_TRACK,	    TDH_EXPORT_PAUSE,	  TDH_EXPORT_STATE_TD,
+		TDH_EXPORT_STATE_VP,	    TDH_MIG_STREAM_CREATE};
+	static const enum tdx_seamcall imports[] = {TDH_IMPORT_STATE_IMMUTABLE,
+						    TDH_IMPORT_MEM,
+						    TDH_IMPORT_TRACK,
+						    TDH_IMPORT_STATE_TD,
+						    TDH_IMPORT_STATE_VP,
+						    TDH_IMPORT_COMMIT,
+						    TDH_IMPORT_END,
+						    TDH_VP_CREATE,
+						    TDH_MEM_SEPT_ADD,
+						    TDH_MIG_STREAM_CREATE};
+
+	for (unsigned nth = 1; nth < 4; nth += 2) {
+		for (unsigned i = 0; i < sizeof(exports) / sizeof(exports[0]); i++)
+			one_call_fails(&a, exports[i], nth, false);
+		for (unsigned i = 0; i < sizeof(imports) / sizeof(imports[0]); i++)
+			one_call_fails(&b, imports[i], nth, false);
+	}
+	one_call_fails(&a, TDH_EXPORT_MEM, 1, true);
+	one_call_fails(&b, TDH_IMPORT_MEM, 1, true);
+	one_call_fails(&b, TDH_IMPORT_COMMIT, 1, true);
+	one_call_fails(&b, TDH_IMPORT_END, 1, true);
+}
+
+/* A channel that has nothing more after so many pieces. */
+struct cut {
+	struct tdx_mig_channel real;
+	unsigned left;
+};
+
+static int cut_send(void *arg, const void *buf, size_t len)
+{
+	struct cut *c = arg;
+
+	return c->real.send(c->real.arg, buf, len);
+}
+
+static int cut_recv(void *arg, void *buf, size_t len)
+{
+	struct cut *c = arg;
+
+	return c->left-- ? c->real.recv(c->real.arg, buf, len) : -EIO;
+}
+
+/* The other side hears of it, and the migration TDs are there for the next session, wherever in
+ * theirs they were. */
+static void keys_are_exchanged_again_after_an_exchange_that_failed(void **state)
+{
+	struct tdx_mig_stats stats;
+
+	build(&a, 1);
+	go(&a);
+	counts_on(&a, 50);
+	for (unsigned n = 0; n < 4; n++) {
+		struct wire w;
+		struct cut c = {.left = n};
+		struct tdx_mig_channel cut = {cut_send, cut_recv, NULL, &c};
+		struct peer pa = {.s = n % 2 ? &b : &a, .source = n % 2 == 0, .channel = &cut},
+			    pb = {.s = n % 2 ? &a : &b, .source = n % 2 != 0, .channel = NULL};
+		pthread_t t;
+
+		wire_on(&w);
+		expect_import(&b);
+		c.real = w.channel[0];
+		pb.channel = &w.channel[1];
+		assert_int_equal(pthread_create(&t, NULL, keys, &pb), 0);
+		keys(&pa);
+		pthread_join(t, NULL);
+		wire_off(&w);
+		assert_int_equal(pa.err, -EIO);
+		/* of two messages it may have had both */
+		assert_true(pb.err == -ECONNABORTED || (n >= 2 && !pb.err));
+		end_td(&b);
+	}
+	move(&a, &b, &(struct tdx_export_config){0}, &stats);
+	counts_on(&b, PAGES);
+	assert_int_equal(stop(&b), 0);
+	end_td(&b);
+}
+
 /* A peer that says nothing, or takes nothing, is not waited for longer than was said. */
 static void a_silent_peer_is_not_waited_for(void **state)
 {
@@ -395,6 +583,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_td_waits_in_a_file),
 		cmocka_unit_test(either_side_can_give_up),
 		cmocka_unit_test(no_changed_stream_is_a_td),
+		cmocka_unit_test(a_stream_that_goes_wrong_after_the_last_token_ends_both),
+		cmocka_unit_test(a_td_never_runs_twice_whatever_fails),
+		cmocka_unit_test(keys_are_exchanged_again_after_an_exchange_that_failed),
 		cmocka_unit_test(a_silent_peer_is_not_waited_for),
 		cmocka_unit_test(busy_calls_are_made_again),
 		cmocka_unit_test(not_every_td_can_move),

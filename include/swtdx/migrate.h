@@ -35,7 +35,9 @@ extern "C" {
 
 /* Bytes to and from the other side; each function moves all of them, or says why not by a negative
  * errno: -EPIPE when the other side is gone, -ECONNABORTED when it has something to say and takes
- * nothing. One thread at a time. */
+ * nothing. One thread at a time. The other side is told of a failure wherever it can be; one that
+ * says nothing and does not hang up is waited for as long as these functions do. After a failure
+ * something of this move may still be on its way: the next one takes another channel. */
 struct tdx_mig_channel {
 	int (*send)(void *arg, const void *buf, size_t len);
 	int (*recv)(void *arg, void *buf, size_t len);
@@ -48,8 +50,10 @@ struct tdx_mig_channel {
  * is sent is not answered; `out` -1: what is received is not. The same for both: a socket. */
 struct tdx_mig_fds {
 	int in, out;
-	unsigned patience; /* seconds without a byte after which it is -ETIMEDOUT; 0: for ever */
+	/* Seconds without a byte after which it is -ETIMEDOUT; 0: TDX_MIG_PATIENCE. */
+	unsigned patience;
 };
+enum { TDX_MIG_PATIENCE = 120 };
 void tdx_mig_channel_of(const struct tdx_mig_fds *fds, struct tdx_mig_channel *out);
 
 enum { TDX_MIG_STREAMS_MAX = 8, TDX_MIG_ROUNDS_MAX = 32, TDX_MIG_USER_MAX = 1 << 20 };

@@ -141,6 +141,7 @@ int mig_send(struct mig *m, const void *buf, size_t len)
 
 	if (!err)
 		m->stats->bytes += len;
+	m->cut_off = m->cut_off || err;
 	return err;
 }
 
@@ -159,6 +160,12 @@ int mig_send_record(struct mig *m, enum mig_type type, const void *body, size_t 
 	int err = mig_send(m, &r, sizeof(r));
 
 	return err || !len ? err : mig_send(m, body, len);
+}
+
+void mig_tell(struct mig *m, enum mig_type type, const void *body, size_t len)
+{
+	if (m->channel->send && !m->cut_off)
+		(void)mig_send_record(m, type, body, len);
 }
 
 int mig_recv_record(struct mig *m, struct mig_record *r)

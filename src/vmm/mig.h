@@ -104,6 +104,7 @@ struct mig {
 	struct tdx_mig_memory memory;
 	bool last;	/* of a token */
 	bool has_token; /* of an abort */
+	bool cut_off;	/* what was being sent did not go out whole: nothing may follow it */
 	struct tdx_mig_result result;
 };
 
@@ -127,6 +128,8 @@ void mig_list_pages(struct mig *m, unsigned n);
 int mig_send(struct mig *m, const void *buf, size_t len);
 int mig_recv(struct mig *m, void *buf, size_t len);
 int mig_send_record(struct mig *m, enum mig_type type, const void *body, size_t len);
+/* This side gives up; whether the other one hears of it is its own concern. */
+void mig_tell(struct mig *m, enum mig_type type, const void *body, size_t len);
 /* Into m->record; -EPROTO: no such type, or longer than it can be. */
 int mig_recv_record(struct mig *m, struct mig_record *r);
 

@@ -22,13 +22,20 @@ static ssize_t put(int fd, const uint8_t *p, size_t len)
 	return n < 0 && errno == ENOTSOCK ? write(fd, p, len < PIPE_BUF ? len : PIPE_BUF) : n;
 }
 
+/* In milliseconds, as poll() takes them. */
+static int patience_of(const struct tdx_mig_fds *fds)
+{
+	const unsigned most = INT_MAX / 1000, s = fds->patience ? fds->patience : TDX_MIG_PATIENCE;
+
+	return (int)(s < most ? s : most) * 1000;
+}
+
 /* Until one of them is ready, as long as there is patience. */
 static int wait_for(const struct tdx_mig_fds *fds, struct pollfd *p, nfds_t n)
 {
-	const int ms = fds->patience ? (int)(fds->patience % (INT_MAX / 1000)) * 1000 : -1;
 	int ready;
 
-	while ((ready = poll(p, n, ms)) < 0)
+	while ((ready = poll(p, n, patience_of(fds))) < 0)
 		if (errno != EINTR)
 			return -errno;
 	return ready ? 0 : -ETIMEDOUT;
@@ -73,7 +80,7 @@ static int fd_recv(void *arg, void *buf, size_t len)
 
 	while (len) {
 		struct pollfd ready = {.fd = fds_of(arg)->in, .events = POLLIN};
-		int err = fds_of(arg)->patience ? wait_for(fds_of(arg), &ready, 1) : 0;
+		int err = wait_for(fds_of(arg), &ready, 1);
 		ssize_t n = err ? 0 : read(fds_of(arg)->in, p, len);
 
 		if (err)

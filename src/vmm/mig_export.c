@@ -22,7 +22,11 @@ struct export
 	struct tdx_export_config config;
 	struct mmu_pages todo, gone;
 	unsigned stream; /* the next one's turn */
-	bool begun, paused, over;
+	bool greeted;	 /* the header is sent */
+	bool begun, paused;
+	bool over;  /* the last token is made */
+	bool ended; /* and everything is sent */
+	bool heard; /* the importer has had its word, or has none */
 };
 
 /* --- which pages --- */
@@ -472,12 +476,21 @@ static int send_header(struct export *e)
 			       .streams = e->config.streams,
 			       .gpaw52 = vm->gpaw52,
 			       .nvcpus = atomic_load(&((struct tdx_vm *)(uintptr_t)vm)->nvcpus)};
-	int err;
 
 	for (unsigned i = 0; i < vm->nslots; i++)
 		h.nslots += vm->slot[i].npages != 0;
-	err = mig_send(&e->m, &h, sizeof(h));
-	return err ? err : mig_send_slots(&e->m);
+	e->greeted = true;
+	return mig_send(&e->m, &h, sizeof(h));
+}
+
+/* The importer waits for nothing that does not come any more. */
+static void tell_of_failure(struct export *e)
+{
+	if (e->ended)
+		return;
+	if (!e->greeted)
+		(void)send_header(e);
+	mig_tell(&e->m, MIG_ABORT, NULL, 0);
 }
 
 static bool can_move(const struct tdx_vm *vm)
@@ -509,6 +522,8 @@ static int begin(struct export *e)
 		err = split_large(e);
 	if (!err)
 		err = send_header(e);
+	if (!err)
+		err = mig_send_slots(&e->m);
 	if (!err)
 		err = state(e, TDH_EXPORT_STATE_IMMUTABLE, immutable);
 	e->begun = !err;
@@ -589,6 +604,7 @@ static int answer(struct export *e)
 	struct mig_record r;
 	int err = mig_recv_record(&e->m, &r);
 
+	e->heard = true;
 	if (err)
 		return err;
 	if (r.type == MIG_COMMITTED && !r.length)
@@ -612,6 +628,7 @@ static int hand_over(struct export *e)
 	}
 	if (!err)
 		err = mig_send_record(&e->m, MIG_END, NULL, 0);
+	e->ended = !err;
 	if (!err && e->m.channel->answered)
 		err = answer(e);
 	return err;
@@ -719,16 +736,15 @@ static int give_up(struct export *e, int why)
 	int err = 0;
 
 	/* It spoke while this side was sending: what it said is there. */
-	if (e->over && why == -ECONNABORTED && !e->m.has_token && e->m.channel->answered)
+	if (e->over && why == -ECONNABORTED && !e->heard && e->m.channel->answered)
 		(void)answer(e);
+	tell_of_failure(e);
 	if (e->over && !e->m.has_token) {
 		/* Without the importer's token there is no way back. */
 		e->m.stats->moved = true;
 		vm->sealed = true;
 		return why;
 	}
-	if (!e->over && e->m.channel->send)
-		(void)mig_send_record(&e->m, MIG_ABORT, NULL, 0);
 	if (e->begun)
 		err = take_back(e);
 	if (err) {
@@ -741,30 +757,48 @@ static int give_up(struct export *e, int why)
 	return why;
 }
 
-int tdx_vm_export(struct tdx_vm *vm, const struct tdx_mig_channel *channel,
-		  const struct tdx_export_config *config, struct tdx_mig_stats *stats)
+static struct tdx_export_config with_defaults(const struct tdx_export_config *config)
 {
-	struct export e = {.stream = 0};
-	const double began = mig_now();
-	int err;
+	struct tdx_export_config c = config ? *config : (struct tdx_export_config){.streams = 1};
 
-	*stats = (struct tdx_mig_stats){0};
-	if (config)
-		e.config = *config;
-	if (!e.config.streams)
-		e.config.streams = 1;
-	if (!e.config.max_rounds && !e.config.post_copy)
-		e.config.max_rounds = ROUNDS;
-	if (!e.config.enough)
-		e.config.enough = ENOUGH;
-	if (e.config.streams > TDX_MIG_STREAMS_MAX || e.config.max_rounds > TDX_MIG_ROUNDS_MAX)
+	if (!c.streams)
+		c.streams = 1;
+	if (!c.max_rounds && !c.post_copy)
+		c.max_rounds = ROUNDS;
+	if (!c.enough)
+		c.enough = ENOUGH;
+	return c;
+}
+
+/* 0: it may begin. */
+static int cannot(const struct export *e)
+{
+	const struct tdx_vm *vm = e->m.vm;
+
+	if (e->config.streams > TDX_MIG_STREAMS_MAX || e->config.max_rounds > TDX_MIG_ROUNDS_MAX)
 		return -EINVAL;
 	if (vm_is_dead(vm))
 		return -EIO;
 	if (vm_state(vm) != TDX_VM_RUNNABLE)
 		return -EINVAL;
-	if (!can_move(vm))
-		return -EOPNOTSUPP;
+	return can_move(vm) ? 0 : -EOPNOTSUPP;
+}
+
+int tdx_vm_export(struct tdx_vm *vm, const struct tdx_mig_channel *channel,
+		  const struct tdx_export_config *config, struct tdx_mig_stats *stats)
+{
+	struct export e = {.m = {.vm = vm, .channel = channel, .stats = stats}};
+	const double began = mig_now();
+	int err;
+
+	*stats = (struct tdx_mig_stats){0};
+	e.config = with_defaults(config);
+	err = cannot(&e);
+	if (err) {
+		tell_of_failure(&e);
+		return err;
+	}
+	/* The channel is that one's, it may be. */
 	if (atomic_exchange(&vm->exporting, true))
 		return -EBUSY;
 	err = mig_open(&e.m, vm, channel, stats);

@@ -24,6 +24,7 @@ struct import {
 	bool started;		  /* the last token is taken */
 	bool running;
 	bool dropped; /* some page */
+	bool told;    /* the exporter has given up: it does not listen */
 	double stopped;
 };
 
@@ -467,10 +468,10 @@ static int recv_slot(struct import *im, uint32_t len)
 	return mig_recv_slot(&im->m, &s, &im->config, &im->memory_left);
 }
 
-/* What may come once it runs here is memory, and the end. */
+/* What may come once it runs here is memory, and the end, of one kind or the other. */
 static int take(struct import *im, const struct mig_record *r)
 {
-	if (im->running && r->type != MIG_MEMORY && r->type != MIG_END)
+	if (im->running && r->type != MIG_MEMORY && r->type != MIG_ABORT)
 		return -EINVAL;
 	switch ((enum mig_type)r->type) {
 	case MIG_SLOT:
@@ -491,6 +492,7 @@ static int take(struct import *im, const struct mig_record *r)
 	case MIG_USER:
 		return recv_user(im, r->length);
 	case MIG_ABORT:
+		im->told = true;
 		return -ECONNABORTED;
 	case MIG_END:
 	case MIG_COMMITTED:
@@ -547,8 +549,8 @@ static int finish(struct import *im)
 		atomic_store(&vm->importing, false);
 	}
 	mmu_write_unlock(vm);
-	if (!err && im->header.flags & MIG_ANSWER && im->m.channel->send)
-		(void)mig_send_record(&im->m, MIG_COMMITTED, NULL, 0);
+	if (!err && im->header.flags & MIG_ANSWER)
+		mig_tell(&im->m, MIG_COMMITTED, NULL, 0);
 	return err;
 }
 
@@ -564,7 +566,8 @@ static int make_streams(struct import *im)
 	return err;
 }
 
-/* The exporter is told, and goes on; with the token if it has given its TD away already. */
+/* The exporter is told, whatever failed: it may be waiting for nothing else. With the token it goes
+ * on, even if it has given its TD away already. */
 static void give_up(struct import *im, int why)
 {
 	struct tdx_vm *vm = im->m.vm;
@@ -574,9 +577,9 @@ static void give_up(struct import *im, int why)
 
 	if (im->immutable && !im->running)
 		s = mig_make(&im->m, TDH_IMPORT_ABORT, abort_session, -1);
-	if (!im->running && im->m.channel->send && why != -ECONNABORTED && why != -EPIPE)
-		(void)mig_send_record(&im->m, MIG_ABORTED, im->m.mbmd,
-				      tdx_is_error(s) ? 0 : sizeof(struct mbmd));
+	if (!im->told)
+		mig_tell(&im->m, MIG_ABORTED, im->m.mbmd,
+			 tdx_is_error(s) ? 0 : sizeof(struct mbmd));
 	tdx_vm_error(vm, &e);
 	snprintf(text, sizeof(text), "its import failed: %s", strerror(-why));
 	vm_kill(vm, e.text[0] ? e.text : text);
@@ -590,10 +593,11 @@ int tdx_vm_import(struct tdx_vm *vm, const struct tdx_mig_channel *channel,
 	int err;
 
 	*stats = (struct tdx_mig_stats){0};
-	if (vm_is_dead(vm))
-		return -EIO;
-	if (vm_state(vm) != TDX_VM_IMPORTING)
-		return -EINVAL;
+	if (vm_state(vm) != TDX_VM_IMPORTING) {
+		im.m = (struct mig){.vm = vm, .channel = channel, .stats = stats};
+		mig_tell(&im.m, MIG_ABORTED, NULL, 0);
+		return vm_is_dead(vm) ? -EIO : -EINVAL;
+	}
 	err = mig_open(&im.m, vm, channel, stats);
 	if (!err)
 		err = recv_header(&im);

@@ -30,12 +30,16 @@ int tdx_vm_bind_migtd(struct tdx_vm *vm, struct tdx_vm *service, struct tdx_serv
 		       vm_busy(TDH_SERVTD_BIND, s) == BUSY_TELL_USER ? -EBUSY : -EINVAL);
 }
 
+/* In place of the length of a message: there is none, nor will there be. */
+#define NO_MORE (~0u)
+
 struct carrier {
 	struct tdx_vm *service;
 	const struct tdx_mig_channel *channel;
 	const struct tdx_quote_service *quotes;
 	uint8_t *message;
 	bool waited; /* it has been told of this session */
+	bool alone;  /* the other side has given up, or a message did not go out whole */
 	struct tdx_migtd_page page;
 };
 
@@ -62,9 +66,22 @@ static int carry_out(struct carrier *c)
 	if (length > TDX_MIGTD_MESSAGE_MAX)
 		return -EPROTO;
 	err = tdx_vm_read_shared(c->service, message_at(), c->message, length);
+	if (err)
+		return err;
+	err = c->channel->send(c->channel->arg, &length, sizeof(length));
 	if (!err)
-		err = c->channel->send(c->channel->arg, &length, sizeof(length));
-	return err ? err : c->channel->send(c->channel->arg, c->message, length);
+		err = c->channel->send(c->channel->arg, c->message, length);
+	c->alone = err != 0;
+	return err;
+}
+
+/* It may be waiting for a message, and for nothing else. */
+static void tell_of_failure(struct carrier *c)
+{
+	const uint32_t none = NO_MORE;
+
+	if (!c->alone)
+		(void)c->channel->send(c->channel->arg, &none, sizeof(none));
 }
 
 static int carry_in(struct carrier *c)
@@ -73,7 +90,8 @@ static int carry_in(struct carrier *c)
 	int err = c->channel->recv(c->channel->arg, &length, sizeof(length));
 
 	if (!err && length > TDX_MIGTD_MESSAGE_MAX)
-		err = -EPROTO;
+		err = length == NO_MORE ? -ECONNABORTED : -EPROTO;
+	c->alone = err == -ECONNABORTED;
 	if (!err)
 		err = c->channel->recv(c->channel->arg, c->message, length);
 	if (!err)
@@ -82,11 +100,23 @@ static int carry_in(struct carrier *c)
 	return err ? err : put_page(c);
 }
 
+/* It is in the middle of a session that ended on the host's side: that fails, and it comes to wait
+ * for this one. */
+static int left_over(struct carrier *c)
+{
+	static const struct tdx_migtd_page nothing;
+
+	return tdx_vm_write_shared(c->service, gpa(TDX_MIGTD_BUFFER), &nothing, sizeof(nothing));
+}
+
 /* 1: it has done what it was asked for, and page.result says how. */
 static int asked(struct carrier *c, uint32_t request)
 {
-	int err = c->waited ? get_page(c) : 0;
+	int err;
 
+	if (!c->waited && request != TDX_MIGTD_WAIT)
+		return request <= TDX_MIGTD_DONE ? left_over(c) : -EPROTO;
+	err = c->waited ? get_page(c) : 0;
 	if (err)
 		return err;
 	switch ((enum tdx_migtd_request)request) {
@@ -169,15 +199,17 @@ int tdx_migtd_exchange(struct tdx_vm *target, bool source, struct tdx_vm *servic
 	struct tdx_servtd_binding b;
 	int err = tdx_vm_bind_migtd(target, service, &b);
 
-	if (err)
-		return err;
 	c.message = malloc(TDX_MIGTD_MESSAGE_MAX);
-	if (!c.message)
-		return -ENOMEM;
-	c.page.handle = b.handle;
-	memcpy(c.page.target_uuid, b.target_uuid, sizeof(c.page.target_uuid));
-	c.page.source = source;
-	err = run(&c, vcpu);
+	if (!err && !c.message)
+		err = -ENOMEM;
+	if (!err) {
+		c.page.handle = b.handle;
+		memcpy(c.page.target_uuid, b.target_uuid, sizeof(c.page.target_uuid));
+		c.page.source = source;
+		err = run(&c, vcpu);
+	}
+	if (err)
+		tell_of_failure(&c);
 	free(c.message);
 	return err > 0 ? -EPROTO : err;
 }
