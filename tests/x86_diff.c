@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Every instruction form the host can execute, with random operands, on the host and in the engine:
  * registers, defined flags, vectors, x87 state, memory and faults must agree. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include <cpuid.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-#include <Zydis/Zydis.h>
-#include "x86/x86.h"
-#include "x86_native.h"
+#include "x86_diff.h"
 
-#define PAGE   4096u
-#define PAGES  (2u + NATIVE_DATA_PAGES)
-#define RAM    (64u * PAGE)
 #define TABLES 0x20000u /* guest-physical place of the page tables; the mapped pages begin at 0 */
 #define GDT    0x10000u /* and of descriptors like the host kernel's */
 #define GDT_VA 0xffffffffffff0000u
@@ -23,19 +13,7 @@
 	 RFLAGS_NT | RFLAGS_AC | RFLAGS_ID)
 #define X87_ES 0x80u /* of FSW: an unmasked exception is pending */
 
-struct world {
-	bool translate;
-	struct native native;
-	struct x86_code *code;
-	struct x86_cpu *cpu;
-	uint8_t *ram;
-	uint64_t rng;
-	ZydisDecoder dec;
-	uint64_t place; /* of the operand in memory */
-	unsigned long tried, skipped;
-};
-
-static uint64_t rnd(struct world *w)
+uint64_t rnd(struct world *w)
 {
 	w->rng ^= w->rng << 13;
 	w->rng ^= w->rng >> 7;
@@ -174,7 +152,7 @@ static int teardown(void **state)
 
 /* --- generation --- */
 
-enum { X87 = 1, SSE = 2, INT = 4, BMI = 8, COMPAT = 16, VEX = 32, EVEX = 64 };
+enum { X87 = 1, SSE = 2, INT = 4, BMI = 8, COMPAT = 16, VEX = 32, EVEX = 64, IMAGE = 128 };
 
 /* Not compared, and why. */
 static const ZydisMnemonic excluded[] = {
@@ -379,7 +357,7 @@ static unsigned generate(struct world *w, uint8_t *b, unsigned set)
 
 /* --- state --- */
 
-static void random_fx(struct world *w, uint8_t *fx)
+void random_fx(struct world *w, uint8_t *fx)
 {
 	static const uint64_t special[] = {
 		0, 0x8000000000000000, 0x3ff0000000000000, 0x7ff0000000000000, 0x7ff8000000000001,
@@ -794,10 +772,41 @@ static bool environment_stored(const struct seen *s)
 					s->in->mnemonic == ZYDIS_MNEMONIC_FNSAVE);
 }
 
+static bool saves_state(const struct seen *s)
+{
+	return s->in->meta.category == ZYDIS_CATEGORY_XSAVE ||
+	       s->in->meta.category == ZYDIS_CATEGORY_XSAVEOPT;
+}
+
+/* AMD's before they had XSaveErPtr. */
+static bool drops_pointers(void)
+{
+	uint32_t a, b = 0, c, d;
+
+	return !__builtin_cpu_is("intel") &&
+	       !(__get_cpuid(0x80000008, &a, &b, &c, &d) && (b >> 2 & 1));
+}
+
 static bool image_stored(const struct seen *s)
 {
-	return s->fault->vector < 0 && (s->in->mnemonic == ZYDIS_MNEMONIC_FXSAVE ||
-					s->in->mnemonic == ZYDIS_MNEMONIC_FXSAVE64);
+	if (s->fault->vector >= 0)
+		return false;
+	return s->in->mnemonic == ZYDIS_MNEMONIC_FXSAVE ||
+	       s->in->mnemonic == ZYDIS_MNEMONIC_FXSAVE64 || (saves_state(s) && drops_pointers());
+}
+
+/* The engine wrote none of a component that its values say is initial; the host tracks it. */
+static bool initial_component_fault(const struct seen *s)
+{
+	return s->retired && s->fault->vector == 14 && saves_state(s) &&
+	       s->in->mnemonic != ZYDIS_MNEMONIC_XSAVE && s->in->mnemonic != ZYDIS_MNEMONIC_XSAVE64;
+}
+
+/* For registers that 32-bit code has not. */
+static bool upper_registers_fault(const struct seen *s)
+{
+	return s->retired && s->fault->vector == 14 &&
+	       s->in->machine_mode != ZYDIS_MACHINE_MODE_LONG_64 && saves_state(s);
 }
 
 static bool far_pointer_of_64_bits(const struct seen *s)
@@ -852,6 +861,12 @@ static const struct difference {
 	 large_operand_fault},
 	{"so it is with the bytes of a masked store", D_ADDRESS, masked_store_fault},
 	{"so it is with elements under an opmask", D_ADDRESS, masked_operand_fault},
+	{"whether a component that is in its initial state is tracked as such, and so left out of "
+	 "an image, is the processor's choice (SDM)",
+	 D_ALL, initial_component_fault},
+	{"any byte of a component may be accessed (SDM), those of registers that 32-bit code has "
+	 "not too, which the engine leaves alone",
+	 D_ALL, upper_registers_fault},
 	{"whether bytes that a mask leaves out can fault is the processor's choice (SDM)", D_ALL,
 	 masked_out_fault},
 	{"the mask of a gather is made all ones and all zeros before it begins (SDM), by AMD's as "
@@ -875,7 +890,7 @@ static unsigned excused(const struct seen *s)
 }
 
 /* Bytes at the linear address `place` count as equal. */
-static void forget(struct world *w, uint64_t place, unsigned bytes)
+void forget(struct world *w, uint64_t place, unsigned bytes)
 {
 	const uint64_t at = place - (uintptr_t)w->native.data;
 
@@ -929,7 +944,7 @@ static bool may_go_on(const ZydisDecodedInstruction *in)
 	       in->meta.category != ZYDIS_CATEGORY_CALL && in->meta.category != ZYDIS_CATEGORY_RET;
 }
 
-static void set_vectors(struct world *w, const struct native_state *st)
+void set_vectors(struct world *w, const struct native_state *st)
 {
 	struct x86_cpu *cpu = w->cpu;
 	unsigned i;
@@ -1029,6 +1044,8 @@ static void compare_one(struct world *w, uint8_t *bytes, const ZydisDecodedInstr
 	w->tried++;
 
 	seen.retired = exit.reason == X86_EXIT_BUDGET;
+	if (fault.vector < 0)
+		image_settle(w, in, st);
 	seen.vector = exit.intr_info & 0xff;
 	same = excused(&seen);
 	if (same & D_ALL)
@@ -1128,14 +1145,17 @@ static void many(struct world *w, unsigned set, unsigned long count)
 		ZydisDecodedOperand o[ZYDIS_MAX_OPERAND_COUNT];
 		struct native_state st;
 
-		generate(w, bytes, set);
+		if (set & IMAGE)
+			image_generate(w, bytes);
+		else
+			generate(w, bytes, set);
 		if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&w->dec, bytes, 15, &in, o)))
 			continue;
-		if (!wanted(&in, o, set))
+		if (!(set & IMAGE) && !wanted(&in, o, set))
 			continue;
 		for (i = 0; i < 16; i++)
 			*tdx_reg(&st.regs, i) =
-				set == COMPAT ? (uint32_t)random_word(w) : random_word(w);
+				set & COMPAT ? (uint32_t)random_word(w) : random_word(w);
 		st.regs.rsp = (uintptr_t)w->native.data + 8192 + (rnd(w) & 0xff8);
 		st.rflags = 0x202 | (rnd(w) & 0x8d5);
 		if (in.meta.category == ZYDIS_CATEGORY_STRINGOP)
@@ -1146,14 +1166,17 @@ static void many(struct world *w, unsigned set, unsigned long count)
 		if (in.mnemonic == ZYDIS_MNEMONIC_DPPS || in.mnemonic == ZYDIS_MNEMONIC_DPPD ||
 		    in.mnemonic == ZYDIS_MNEMONIC_VDPPS || in.mnemonic == ZYDIS_MNEMONIC_VDPPD)
 			((struct x86_fxregs *)(void *)st.fx)->mxcsr |= 0x1f80;
-		if (!aim(w, &in, o, bytes, &st))
+		if (!(set & IMAGE) && !aim(w, &in, o, bytes, &st))
 			continue;
 		for (i = 0; i < 16; i++) {
 			uint64_t v = random_word(w);
 
 			memcpy(w->native.data + rnd(w) % (NATIVE_DATA_PAGES * PAGE - 8), &v, 8);
 		}
-		aim_system(w, &in, o, &st);
+		if (set & IMAGE)
+			image_aim(w, &in, &st);
+		else
+			aim_system(w, &in, o, &st);
 		compare_one(w, bytes, &in, o, &st);
 	}
 	print_message("%lu compared, %lu not known to the host\n", w->tried, w->skipped);
@@ -1175,20 +1198,27 @@ static void x87_instructions_do_what_the_host_does(void **state)
 	many(*state, X87, 20000);
 }
 
-static void instructions_of_32_bit_code_do_what_the_host_does(void **state)
+/* False: the kernel has no 32-bit code. */
+static bool in_compat(struct world *w)
 {
 	struct native_state st = {.rflags = 2};
-	struct world *w = *state;
 	struct native_fault fault;
 
 	w->native.compat = true;
 	native_catch();
 	native_run(&w->native, (const uint8_t *)"\x90", 1, &st, &fault);
 	if (fault.vector >= 0)
-		skip(); /* a kernel without 32-bit code */
+		return false;
 	set_segments(w);
 	ZydisDecoderInit(&w->dec, ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
-	many(w, COMPAT, 30000);
+	return true;
+}
+
+static void instructions_of_32_bit_code_do_what_the_host_does(void **state)
+{
+	if (!in_compat(*state))
+		skip();
+	many(*state, COMPAT, 30000);
 }
 
 static void bmi_instructions_do_what_the_host_does(void **state)
@@ -1203,8 +1233,47 @@ static void vectors(struct world *w, unsigned bytes)
 {
 	w->native.vector = bytes;
 	native_load(&w->native);
-	w->cpu->xcr0 = bytes == 64 ? 0xe7 : 7;
+	w->cpu->xcr0 = bytes == 64 ? 0xe7 : bytes == 32 ? 7 : 3;
 	x86_state_changed(w->cpu);
+}
+
+static void images(struct world *w, unsigned bytes, bool compat)
+{
+	if (!image_open(w)) {
+		print_message("the host has not XSAVE\n");
+		skip();
+	}
+	if (bytes == 64 && !__builtin_cpu_supports("avx512bw"))
+		bytes = 32;
+	if (bytes >= 32 && !__builtin_cpu_supports("avx2"))
+		bytes = 16;
+	if (compat && !in_compat(w))
+		skip();
+	vectors(w, bytes);
+	many(w, IMAGE | (compat ? COMPAT : 0), 20000);
+}
+
+static void images_of_all_vectors_are_what_the_host_makes_of_them(void **state)
+{
+	images(*state, 64, false);
+}
+
+static void images_in_32_bit_code_are_what_the_host_makes_of_them(void **state)
+{
+	images(*state, 64, true);
+}
+
+static void xgetbv_tells_no_more_in_use_than_the_host(void **state)
+{
+	struct world *w = *state;
+
+	if (!image_open(w))
+		skip();
+	native_catch();
+	vectors(w, __builtin_cpu_supports("avx512bw") ? 64
+		   : __builtin_cpu_supports("avx2")   ? 32
+						      : 16);
+	image_in_use(w);
 }
 
 static void vex_instructions_do_what_the_host_does(void **state)
@@ -1247,6 +1316,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(vector_instructions_do_what_the_host_does, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(x87_instructions_do_what_the_host_does, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(
+			images_of_all_vectors_are_what_the_host_makes_of_them, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			images_in_32_bit_code_are_what_the_host_makes_of_them, setup, teardown),
+		cmocka_unit_test_setup_teardown(xgetbv_tells_no_more_in_use_than_the_host, setup,
 						teardown),
 	};
 

@@ -125,6 +125,18 @@ static inline void g_seg(struct guest *g, unsigned seg, unsigned sel)
 		.limit = UINT32_MAX, .ar = (uint32_t)(d >> 40) & 0xf0ff, .sel = (uint16_t)sel};
 }
 
+/* The page tables that a guest begins with. */
+static inline void g_tables(struct guest *g)
+{
+	unsigned i;
+
+	*g_q(g, G_PML4) = (G_PML4 + 0x1000u) | 7;
+	for (i = 0; i < 2; i++)
+		*g_q(g, G_PML4 + 0x1000u + i * 8) = (G_PML4 + 0x2000u + i * 0x1000u) | 7;
+	for (i = 0; i < 1024; i++)
+		*g_q(g, G_PML4 + 0x2000u + i * 8) = (uint64_t)i << 21 | 0x87;
+}
+
 /* after: executions until a block is translated; -1: all is interpreted. check: both, compared. */
 static inline int g_open_with(struct guest *g, int after, bool check)
 {
@@ -150,11 +162,7 @@ static inline int g_open_with(struct guest *g, int after, bool check)
 	g->cpu = cpu = x86_cpu_new(g->code, &ops, g);
 	if (!cpu)
 		return -1;
-	*g_q(g, G_PML4) = (G_PML4 + 0x1000u) | 7;
-	for (i = 0; i < 2; i++)
-		*g_q(g, G_PML4 + 0x1000u + i * 8) = (G_PML4 + 0x2000u + i * 0x1000u) | 7;
-	for (i = 0; i < 1024; i++)
-		*g_q(g, G_PML4 + 0x2000u + i * 8) = (uint64_t)i << 21 | 0x87;
+	g_tables(g);
 	*g_q(g, G_GDT + G_CS64) = 0x00af9b000000ffff;
 	*g_q(g, G_GDT + G_DS) = 0x00cf93000000ffff;
 	*g_q(g, G_GDT + G_CS32) = 0x00cf9b000000ffff;

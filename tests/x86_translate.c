@@ -33,9 +33,9 @@ static unsigned below(unsigned n)
 struct program {
 	uint8_t bytes[INSNS * 16];
 	unsigned len, at[INSNS + 1], n;
-	unsigned pointer; /* a register that stays in the data */
-	bool vectors, x87;
-	uint64_t wide; /* of AVX and AVX-512 (XFAM) */
+	unsigned pointer;	   /* a register that stays in the data */
+	bool vectors, x87, tables; /* tables: the pointer is among those of pages */
+	uint64_t wide;		   /* of AVX and AVX-512 (XFAM) */
 };
 
 static void put(struct program *p, unsigned v)
@@ -438,6 +438,7 @@ static void make(struct program *p, uint64_t wide)
 	p->vectors = below(2);
 	p->wide = below(2) ? wide : 0;
 	p->x87 = below(3) == 0;
+	p->tables = below(8) == 0;
 	if (p->pointer == 4)
 		p->pointer = 3;
 	for (p->n = 0; p->n < INSNS; p->n++) {
@@ -476,12 +477,30 @@ static void prepare_wide(struct guest *g, const struct program *p)
 	random_component(cpu, cpu->zmm16, sizeof(cpu->zmm16), XFAM_ZMM16);
 }
 
+#define G_TABLES 0x4000u
+
+/* The pointer, or RSP, is at an entry that is in use, or close to one. */
+static void point_at_tables(struct guest *g, const struct program *p)
+{
+	static const unsigned at[] = {0, 0x1000, 0x2000, 0x2008};
+	const uint64_t to = G_PML4 + at[below(4)] + 8 * below(4);
+
+	if (below(3))
+		*tdx_reg(&g->cpu->regs, p->pointer) = to - below(64);
+	else
+		g->cpu->regs.rsp = to;
+}
+
 static void prepare(struct guest *g, const struct program *p, uint64_t s)
 {
 	const uint64_t keep = seed;
 	unsigned i;
 
 	seed = s;
+	memset(g->ram + G_PML4, 0, G_TABLES);
+	g_tables(g);
+	if (below(2)) /* else what the TLB has stays */
+		x86_tlb_flush(g->cpu);
 	g_put(g, G_CODE, p->bytes, sizeof(p->bytes));
 	for (i = 0; i < 0x4000; i += 8)
 		*g_q(g, G_DATA + i) = rnd();
@@ -489,6 +508,8 @@ static void prepare(struct guest *g, const struct program *p, uint64_t s)
 		*tdx_reg(&g->cpu->regs, i) = below(3) ? rnd() : rnd() & 0xff;
 	g->cpu->regs.rsp = G_DATA + 0x2000;
 	*tdx_reg(&g->cpu->regs, p->pointer) = G_DATA + 0x800 + (below(2) ? 0 : below(8));
+	if (p->tables)
+		point_at_tables(g, p);
 	for (i = 0; i < 32; i++)
 		g->cpu->xmm[i / 2].q[i % 2] = below(2) ? rnd() : (uint64_t)below(1000) << 52;
 	for (i = 0; i < 8; i++) {
@@ -564,6 +585,8 @@ static void compare(const struct program *p, struct guest *g, const struct x86_e
 	if (memcmp(g[0].ram + G_DATA - 0x1000, g[1].ram + G_DATA - 0x1000, 0x6000) != 0 ||
 	    memcmp(g[0].ram + G_CODE, g[1].ram + G_CODE, 0x4000) != 0)
 		tell(p, "memory", g);
+	if (memcmp(g[0].ram + G_PML4, g[1].ram + G_PML4, G_TABLES) != 0)
+		tell(p, "a page table", g);
 }
 
 static void open_pair(struct guest *g, bool check)

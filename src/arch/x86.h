@@ -124,6 +124,7 @@
 #define PTE_PS	    X86_BIT(7) /* a leaf, above the last level */
 #define PTE_G	    X86_BIT(8)
 #define PTE_NX	    X86_BIT(63)
+#define PTE_KEY_AT  59 /* protection key, 4 bits */
 #define PTE_ADDRESS 0x000ffffffffff000ull
 
 /* Error code of a page fault. */
@@ -132,6 +133,7 @@
 #define PF_USER		(1u << 2)
 #define PF_RESERVED	(1u << 3)
 #define PF_FETCH	(1u << 4)
+#define PF_PK		(1u << 5) /* a protection key forbids it */
 #define PF_SHADOW_STACK (1u << 6)
 
 /* Extended features: bits of XCR0 and IA32_XSS together. */

@@ -21,7 +21,6 @@ void x86_tr_lacking(struct x86_tr *tr)
 		{ZYDIS_ISA_SET_CET, x86_gated_cr4, CR4_CET},
 		{ZYDIS_ISA_SET_KEYLOCKER, x86_gated_cr4, CR4_KEYLOCKER},
 		{ZYDIS_ISA_SET_KEYLOCKER_WIDE, x86_gated_cr4, CR4_KEYLOCKER},
-		{ZYDIS_ISA_SET_PKU, x86_gated_cr4, CR4_PKE},
 		{ZYDIS_ISA_SET_UINTR, x86_gated_cr4, CR4_UINTR},
 	};
 	unsigned i;

@@ -47,6 +47,8 @@ bool x86_tr_optional(struct x86_tr *tr)
 		CASE(MONITOR, x86_tr_at_reg(tr, x86_tr_op(tr, x86_monitor), RAX, 1, false))
 		CASE(MWAIT, x86_tr_op(tr, x86_mwait))
 		CASE(PTWRITE, ptwrite(tr))
+		CASE(RDPKRU, x86_tr_op(tr, x86_pkru))
+		CASE(WRPKRU, x86_tr_op(tr, x86_pkru)->imm = 1)
 	default:
 		return false;
 	}

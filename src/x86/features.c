@@ -17,10 +17,17 @@ const struct x86_place *x86_place(enum x86_feature f)
 
 /* What the engine does not execute, or not all of: absent where the embedder gives no CPUID. */
 static const bool not_executed[X86_F_NEVER] = {
-	[X86_F_SGX] = true,   [X86_F_PKU] = true,     [X86_F_CET_SS] = true,
-	[X86_F_KL] = true,    [X86_F_ENQCMD] = true,  [X86_F_PKS] = true,
-	[X86_F_UINTR] = true, [X86_F_CET_IBT] = true, [X86_F_AMX_TILE] = true,
-	[X86_F_LASS] = true,  [X86_F_HRESET] = true,  [X86_F_AVX512_VP2INTERSECT] = true,
+	[X86_F_SGX] = true,
+	[X86_F_CET_SS] = true,
+	[X86_F_KL] = true,
+	[X86_F_ENQCMD] = true,
+	[X86_F_PKS] = true,
+	[X86_F_UINTR] = true,
+	[X86_F_CET_IBT] = true,
+	[X86_F_AMX_TILE] = true,
+	[X86_F_LASS] = true,
+	[X86_F_HRESET] = true,
+	[X86_F_AVX512_VP2INTERSECT] = true,
 };
 
 static void grant(struct x86_cpu *cpu, enum x86_feature f)

@@ -2,6 +2,7 @@
 /* MSRs, time and randomness. The embedder is asked first; what it leaves to the engine are the
  * registers whose values live in struct x86_cpu. */
 #include "arch/msr.h"
+#include "x86/features.h"
 #include "x86/flags.h"
 #include "x86/system.h"
 #include "x86/xstate.h"
@@ -208,7 +209,7 @@ OP(x86_xgetbv)
 {
 	if (!(cpu->cr4 & CR4_OSXSAVE))
 		x86_raise(cpu, op, VECTOR_UD);
-	if ((uint32_t)cpu->regs.rcx == 1)
+	if ((uint32_t)cpu->regs.rcx == 1 && x86_has(cpu, X86_F_XGETBV_1))
 		split(cpu, cpu->xcr0 & x86_xinuse(cpu));
 	else if ((uint32_t)cpu->regs.rcx == 0)
 		split(cpu, cpu->xcr0);

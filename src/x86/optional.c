@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Instructions of features that a small part of all guests has: transactions, waiting, tracing.
+/* Instructions of features that a small part of all guests has: transactions, waiting, tracing,
+ * protection keys.
  *
  * A transaction always aborts, without a reason, as a processor may do it at any time; so code is
  * never inside one. A wait may end before what it waits for, and does. */
@@ -58,6 +59,26 @@ OP(x86_mwait)
 	if ((uint32_t)cpu->regs.rcx & ~1u)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	x86_nap(cpu);
+	NEXT;
+}
+
+/* RDPKRU and, with imm, WRPKRU. */
+OP(x86_pkru)
+{
+	const uint32_t high = op->imm ? (uint32_t)cpu->regs.rdx : 0;
+
+	if (!(cpu->cr4 & CR4_PKE))
+		x86_raise(cpu, op, VECTOR_UD);
+	if ((uint32_t)cpu->regs.rcx | high)
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	if (op->imm) {
+		cpu->pkru = (uint32_t)cpu->regs.rax;
+		cpu->xused |= XFAM_PK;
+		x86_pkru_changed(cpu);
+	} else {
+		cpu->regs.rax = (uint32_t)cpu->pkru;
+		cpu->regs.rdx = 0;
+	}
 	NEXT;
 }
 

@@ -12,13 +12,17 @@
 #include "x86/flags.h"
 #include "x86/internal.h"
 
-#define TABLES	    4u
-#define ALIGNED	    3u
-#define GPA_BITS    14
-#define GPA_SIZE    (1u << GPA_BITS)
-#define NO_TAG	    1ull
-#define GPA_FLUSHES 0xfffu
-#define WORDS	    (TLB_SIZE / 64)
+#define TABLES	     4u
+#define ALIGNED	     3u
+#define GPA_BITS     14
+#define GPA_SIZE     (1u << GPA_BITS)
+#define NO_TAG	     1ull
+#define GPA_FLUSHES  0xfffu
+#define WORDS	     (TLB_SIZE / 64)
+#define KEYS	     16u /* of pages; as the key of one that has none */
+#define KEY_BITS     2u	 /* of each in PKRU: */
+#define KEY_NO_DATA  1u
+#define KEY_NO_WRITE 2u
 
 struct gpa_entry {
 	uint64_t key; /* page address, and in the bits below which flush it came after */
@@ -31,6 +35,10 @@ struct x86_mmu {
 	/* A bit an entry: it may be in use; and a reload of CR3 ends it. Most of the time few are
 	 * that a flush has to look for. */
 	uint64_t used[TABLES][WORDS], local[TABLES][WORDS];
+	/* The entries of pages with another key than 0, which programs change the rights of. */
+	uint64_t keyed[TABLES][WORDS];
+	uint8_t key[TABLES][TLB_SIZE];
+	uint32_t pkru; /* that the entries agree with */
 	struct gpa_entry gpa[GPA_SIZE];
 	unsigned gpa_flushes; /* 1 to GPA_FLUSHES */
 };
@@ -40,6 +48,7 @@ struct page {
 	uint64_t gpa;
 	unsigned perms;
 	bool dirty, global;
+	uint8_t key;
 };
 
 /* A walk on its way: the entry it has come to, and what those above it allow. */
@@ -154,6 +163,40 @@ void x86_mmu_protect(struct x86_cpu *cpu, const void *host)
 	for (e = used_from(cpu->mmu, 0); e; e = used_after(cpu->mmu, e))
 		if (e->w != NO_TAG && (!host || e->w + e->addend == (uintptr_t)host))
 			e->w = NO_TAG;
+}
+
+/* The entries of the pages with these keys allow nothing but execution any more. */
+static void forget_keys(struct x86_mmu *m, unsigned keys)
+{
+	const uint64_t *in = keys & 1 ? &m->used[0][0] : &m->keyed[0][0];
+	const uint8_t *key = &m->key[0][0];
+	uint64_t bits;
+	unsigned w;
+
+	for (w = 0; w < TABLES * WORDS; w++)
+		for (bits = in[w]; bits; bits &= bits - 1) {
+			const unsigned i = w * 64 + (unsigned)__builtin_ctzll(bits);
+			struct x86_tlbe *e = &m->tlb[0][0] + i;
+
+			if (keys >> key[i] & 1)
+				e->r = e->w = NO_TAG;
+		}
+}
+
+void x86_pkru_changed(struct x86_cpu *cpu)
+{
+	struct x86_mmu *m = cpu->mmu;
+	uint32_t taken;
+	unsigned keys = 0;
+
+	cpu->pkru = (uint32_t)cpu->pkru;
+	taken = (uint32_t)cpu->pkru & ~m->pkru;
+	m->pkru = (uint32_t)cpu->pkru;
+	/* What is allowed now that was not before, an access finds out that misses. */
+	for (; taken; taken &= taken - 1)
+		keys |= 1u << (unsigned)__builtin_ctz(taken) / KEY_BITS;
+	if (keys)
+		forget_keys(m, keys);
 }
 
 static struct gpa_entry *gpa_entry(struct x86_mmu *m, uint64_t gpa)
@@ -285,7 +328,7 @@ static uint64_t *entry_at(struct x86_cpu *cpu, uint64_t gpa, uint64_t va, unsign
 
 static struct page page_without_paging(uint64_t va)
 {
-	return (struct page){va & UINT32_MAX, X86_MAP_R | X86_MAP_W | X86_MAP_X, true, false};
+	return (struct page){va & UINT32_MAX, X86_MAP_R | X86_MAP_W | X86_MAP_X, true, false, KEYS};
 }
 
 static struct walk walk_from_cr3(const struct x86_cpu *cpu, uint64_t va)
@@ -350,14 +393,39 @@ static enum step take_entry(const struct x86_cpu *cpu, struct walk *w, uint64_t 
 	return STEP_ON;
 }
 
+static bool is_user(unsigned table)
+{
+	return table == 0 || table == ALIGNED;
+}
+
+/* The key of the page that the walk has come to. */
+static unsigned key_of(const struct x86_cpu *cpu, const struct walk *w)
+{
+	if (!(cpu->cr4 & CR4_PKE) || !(cpu->efer & EFER_LMA) || !w->user_page)
+		return KEYS;
+	return (unsigned)(w->entry >> PTE_KEY_AT) % KEYS;
+}
+
+/* What PKRU takes away of a page, from a supervisor too; never execution. */
+static unsigned key_forbids(const struct x86_cpu *cpu, const struct walk *w, unsigned table)
+{
+	const unsigned key = key_of(cpu, w);
+	const unsigned bits = key == KEYS ? 0 : (unsigned)(cpu->pkru >> key * KEY_BITS);
+
+	if (bits & KEY_NO_DATA)
+		return X86_MAP_R | X86_MAP_W;
+	return (bits & KEY_NO_WRITE) && (is_user(table) || (cpu->cr0 & CR0_WP)) ? X86_MAP_W : 0;
+}
+
 /* What the page allows to the privilege of a table. */
 static unsigned rights(const struct x86_cpu *cpu, const struct walk *w, unsigned table)
 {
-	const bool user = table == 0 || table == ALIGNED;
+	const bool user = is_user(table);
 	unsigned perms = X86_MAP_R | X86_MAP_W | (w->executable ? X86_MAP_X : 0);
 
 	if (!w->writable && (user || (cpu->cr0 & CR0_WP)))
 		perms &= ~X86_MAP_W;
+	perms &= ~key_forbids(cpu, w, table);
 	if (user)
 		return w->user_page ? perms : 0;
 	if (w->user_page && (cpu->cr4 & CR4_SMEP))
@@ -376,6 +444,7 @@ static struct page page_of(const struct x86_cpu *cpu, const struct walk *w, unsi
 		.perms = perms,
 		.dirty = w->entry & PTE_D,
 		.global = (w->entry & PTE_G) && (cpu->cr4 & CR4_PGE),
+		.key = (uint8_t)key_of(cpu, w),
 	};
 }
 
@@ -398,7 +467,7 @@ static bool mark_entry(struct x86_cpu *cpu, struct walk *w, uint64_t gpa)
 /* The page of an access, which raises a page fault or leaves when there is none it may use. */
 static struct page walk_for(struct x86_cpu *cpu, uint64_t va, unsigned table, unsigned acc)
 {
-	const bool user = table == 0 || table == ALIGNED;
+	const bool user = is_user(table);
 	struct walk w = walk_from_cr3(cpu, va), next;
 	enum step step;
 
@@ -419,7 +488,10 @@ static struct page walk_for(struct x86_cpu *cpu, uint64_t va, unsigned table, un
 				page_fault(cpu, w.va, acc, user, PF_PRESENT | PF_RESERVED);
 			if (step == STEP_LEAF &&
 			    (rights(cpu, &next, table) & acc & 7u) != (acc & 7u))
-				page_fault(cpu, w.va, acc, user, PF_PRESENT);
+				page_fault(
+					cpu, w.va, acc, user,
+					PF_PRESENT |
+						(key_forbids(cpu, &next, table) & acc ? PF_PK : 0));
 			if (step == STEP_LEAF && (acc & ACC_W))
 				next.want |= PTE_D;
 		} while (!mark_entry(cpu, &next, gpa));
@@ -463,6 +535,11 @@ uint8_t *x86_fill(struct x86_cpu *cpu, uint64_t va, unsigned acc)
 		e->x = page;
 	bit = 1ull << slot % 64;
 	cpu->mmu->used[table][slot / 64] |= bit;
+	cpu->mmu->key[table][slot] = w.key;
+	if (w.key % KEYS)
+		cpu->mmu->keyed[table][slot / 64] |= bit;
+	else
+		cpu->mmu->keyed[table][slot / 64] &= ~bit;
 	if (w.global)
 		cpu->mmu->local[table][slot / 64] &= ~bit;
 	else

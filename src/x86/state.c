@@ -84,6 +84,7 @@ void x86_save(const struct x86_cpu *cpu, struct x86_saved *s)
 	memcpy(s->zmm_hi, cpu->zmm_hi, sizeof(s->zmm_hi));
 	memcpy(s->zmm16, cpu->zmm16, sizeof(s->zmm16));
 	memcpy(s->k, cpu->k, sizeof(s->k));
+	s->pkru = cpu->pkru;
 	s->insns = cpu->insns;
 	save_event(cpu, s);
 	s->shadow = cpu->shadow;
@@ -131,7 +132,9 @@ void x86_load(struct x86_cpu *cpu, const struct x86_saved *s)
 	memcpy(cpu->zmm_hi, s->zmm_hi, sizeof(cpu->zmm_hi));
 	memcpy(cpu->zmm16, s->zmm16, sizeof(cpu->zmm16));
 	memcpy(cpu->k, s->k, sizeof(cpu->k));
-	cpu->xused = XFAM_AVX | XFAM_AVX3;
+	cpu->pkru = s->pkru;
+	x86_pkru_changed(cpu);
+	cpu->xused = XFAM_AVX | XFAM_AVX3 | XFAM_PK;
 	cpu->insns = s->insns;
 	load_event(cpu, s);
 	cpu->nmi_blocked = s->nmi_blocked != 0;

@@ -23,7 +23,7 @@ struct x86_saved {
 	struct x86_fxregs fx;
 	struct x86_xmm xmm[16], ymm_hi[16];
 	uint8_t zmm_hi[16][32], zmm16[16][64];
-	uint64_t k[8];
+	uint64_t k[8], pkru;
 	uint64_t insns;
 	/* the event on its way */
 	uint32_t event_error, event_debug;

@@ -83,7 +83,7 @@ static void write_cr4(struct x86_cpu *cpu, const struct x86_op *op, uint64_t v, 
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	cpu->cr4 = next;
 	if ((next ^ old) &
-	    (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_LA57))
+	    (CR4_PSE | CR4_PAE | CR4_PGE | CR4_PCIDE | CR4_SMEP | CR4_SMAP | CR4_LA57 | CR4_PKE))
 		x86_mmu_flush(cpu, true);
 }
 

@@ -70,6 +70,7 @@ void x86_nap(struct x86_cpu *cpu);
 /* optional.c */
 OP(x86_xbegin);
 OP(x86_xtest);
+OP(x86_pkru);
 OP(x86_wait);
 OP(x86_monitor);
 OP(x86_mwait);

@@ -222,7 +222,8 @@ struct x86_cpu {
 	uint8_t zmm_hi[16][32];
 	uint8_t zmm16[16][64];
 	uint64_t k[8];
-	uint8_t xused;		      /* which of these components (XFAM) may be other than 0 */
+	uint64_t pkru;		      /* of 32 bits; x86_pkru_changed() */
+	uint16_t xused;		      /* which of these components (XFAM) may be other than 0 */
 	uint8_t vex_level;	      /* what CR0, CR4 and XCR0 let execute: enum vex_level */
 	struct {		      /* as XSAVE has it */
 		struct x86_fxregs fx; /* MXCSR is here too */
@@ -319,7 +320,9 @@ int x86_code_check(struct x86_code *code, unsigned after);
 /* Bits of a leaf of CPUID for vectors that are not executed on this host, beyond those that a guest
  * has with the state of AVX or AVX-512. */
 void x86_code_lacks(const struct x86_code *code, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
-/* All state of vectors beyond SSE as after a reset. */
+/* PKRU was written: the TLB keeps nothing that it forbids now. */
+void x86_pkru_changed(struct x86_cpu *cpu);
+/* All state of vectors beyond SSE, and PKRU, as after a reset. */
 void x86_init_vectors(struct x86_cpu *cpu);
 /* What of AVX and AVX-512 is executed on this host, as XFAM has it. */
 uint64_t x86_code_xfam(const struct x86_code *code);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* FXSAVE, FXRSTOR and the XSAVE family for x87, SSE, AVX and AVX-512.
+/* FXSAVE, FXRSTOR and the XSAVE family for x87, SSE, AVX, AVX-512 and PKRU.
  *
  * What is in its initial state is told so and, by XSAVEOPT, XSAVEC and XSAVES, not written. The
  * modified optimization is allowed, not required: it is not done. */
+#include "x86/features.h"
 #include "x86/sse.h"
 #include "x86/xstate.h"
 
 /* imm */
 enum { SAVE_COMPACT = 1, SAVE_SUPERVISOR = 2, SAVE_USED = 4, SAVE_WIDE = 8 };
 
-#define AREA   (XSAVE_LEGACY_SIZE + XSAVE_HEADER_SIZE)
-#define XMM_AT 160u
+/* In the legacy region. */
+enum { X87_HEAD = 24, MXCSR_AT = 24, ST_AT = 32, XMM_AT = 160 };
 
 static void need(struct x86_cpu *cpu, const struct x86_op *op, bool xsave)
 {
@@ -33,8 +34,8 @@ static void put_x87(const struct x86_cpu *cpu, uint8_t *img, bool wide)
 		fx.fip &= UINT32_MAX;
 		fx.fdp &= UINT32_MAX;
 	}
-	memcpy(img, &fx, 24);
-	memcpy(img + 32, fx.st, sizeof(fx.st));
+	memcpy(img, &fx, X87_HEAD);
+	memcpy(img + ST_AT, fx.st, sizeof(fx.st));
 }
 
 static void get_x87(struct x86_cpu *cpu, const uint8_t *img, bool wide)
@@ -42,8 +43,8 @@ static void get_x87(struct x86_cpu *cpu, const uint8_t *img, bool wide)
 	struct x86_fxregs fx = cpu->fx;
 	unsigned i;
 
-	memcpy(&fx, img, 24);
-	memcpy(fx.st, img + 32, sizeof(fx.st));
+	memcpy(&fx, img, X87_HEAD);
+	memcpy(fx.st, img + ST_AT, sizeof(fx.st));
 	if (!wide) {
 		fx.fip &= UINT32_MAX;
 		fx.fdp &= UINT32_MAX;
@@ -88,7 +89,7 @@ OP(x86_fxsave)
 	 * saved. */
 	x86_read(cpu, ea, img, 512, ACC_W);
 	put_x87(cpu, img, op->imm & 8);
-	memcpy(img + 24, &cpu->fx.mxcsr, 8);
+	memcpy(img + MXCSR_AT, &cpu->fx.mxcsr, 8);
 	memcpy(img + XMM_AT, cpu->xmm, 16 * xmm_count(cpu));
 	x86_write(cpu, ea, img, 416, 0);
 	cpu->cur = NULL;
@@ -108,7 +109,7 @@ OP(x86_fxrstor)
 	cpu->cur = op;
 	x86_read(cpu, ea, img, 512, 0);
 	cpu->cur = NULL;
-	memcpy(&mxcsr, img + 24, 4);
+	memcpy(&mxcsr, img + MXCSR_AT, 4);
 	if (mxcsr & ~cpu->fx.mxcsr_mask)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	get_x87(cpu, img, op->imm & 8);
@@ -117,11 +118,17 @@ OP(x86_fxrstor)
 	NEXT;
 }
 
-static uint64_t requested(const struct x86_cpu *cpu)
+/* The components that an instruction manages. */
+static uint64_t managed(const struct x86_cpu *cpu, const struct x86_op *op)
+{
+	return cpu->xcr0 | (op->imm & SAVE_SUPERVISOR ? cpu->xss : 0);
+}
+
+static uint64_t requested(const struct x86_cpu *cpu, const struct x86_op *op)
 {
 	const uint64_t mask = cpu->regs.rdx << 32 | (uint32_t)cpu->regs.rax;
 
-	return mask & cpu->xcr0;
+	return mask & managed(cpu, op);
 }
 
 static uint64_t area(struct x86_cpu *cpu, const struct x86_op *op)
@@ -143,7 +150,7 @@ struct saving {
 
 static struct saving plan(struct x86_cpu *cpu, const struct x86_op *op)
 {
-	struct saving s = {.asked = requested(cpu), .compact = op->imm & SAVE_COMPACT};
+	struct saving s = {.asked = requested(cpu, op), .compact = op->imm & SAVE_COMPACT};
 
 	s.used = s.asked & x86_xinuse(cpu);
 	/* Where MXCSR goes with SSE, it is a part of it. */
@@ -153,58 +160,85 @@ static struct saving plan(struct x86_cpu *cpu, const struct x86_op *op)
 	return s;
 }
 
-/* Bytes of the image up to the end of the last component that is written. */
-static unsigned extent(struct x86_cpu *cpu, const struct saving *s)
+/* An image in pieces: no other byte of it is touched. */
+struct pieces {
+	unsigned n;
+	struct {
+		const void *from;
+		unsigned at, bytes;
+	} is[4 + X86_XPLACES];
+};
+
+static void piece(struct pieces *p, unsigned at, const void *from, unsigned bytes)
 {
-	unsigned end = AREA, bytes, i;
-
-	for (i = 2; i < X86_XPLACES; i++) {
-		unsigned last;
-
-		if (!(s->written >> i & 1) || !x86_xcomponent(cpu, i, &bytes))
-			continue;
-		last = x86_xoffset(cpu, i, s->asked, s->compact) + bytes;
-		if (last > end)
-			end = last;
-	}
-	return end;
+	p->is[p->n].at = at;
+	p->is[p->n].from = from;
+	p->is[p->n++].bytes = bytes;
 }
 
-static void put_header(uint8_t *img, const struct saving *s)
+/* fx: the x87 part of the image. */
+static void cut(struct x86_cpu *cpu, const struct saving *s, const uint8_t *fx, struct pieces *p)
 {
-	uint64_t bv, comp = s->asked | XCOMP_BV_COMPACTED;
+	unsigned i, bytes;
 
-	memcpy(&bv, img + XSAVE_LEGACY_SIZE, sizeof(bv));
-	bv = s->compact ? s->used : (bv & ~s->asked) | s->used;
-	memcpy(img + XSAVE_LEGACY_SIZE, &bv, sizeof(bv));
-	if (s->compact)
-		memcpy(img + XSAVE_LEGACY_SIZE + 8, &comp, sizeof(comp));
+	p->n = 0;
+	if (s->written & XFAM_X87)
+		piece(p, 0, fx, X87_HEAD);
+	if (s->compact ? s->written & XFAM_SSE : s->asked & (XFAM_SSE | XFAM_AVX))
+		piece(p, MXCSR_AT, &cpu->fx.mxcsr, 8);
+	if (s->written & XFAM_X87)
+		piece(p, ST_AT, fx + ST_AT, sizeof(cpu->fx.st));
+	if (s->written & XFAM_SSE)
+		piece(p, XMM_AT, cpu->xmm, 16 * xmm_count(cpu));
+	for (i = 2; i < X86_XPLACES; i++) {
+		const void *from = s->written >> i & 1 ? x86_xcomponent(cpu, i, &bytes) : NULL;
+
+		if (from)
+			piece(p, x86_xoffset(cpu, i, s->asked, s->compact), from, bytes);
+	}
+}
+
+/* It may be written: it is shorter than a page. */
+static void probe(struct x86_cpu *cpu, uint64_t la, unsigned bytes)
+{
+	const uint64_t next = (la | 0xfff) + 1;
+	uint64_t one = 1;
+
+	(void)x86_window(cpu, la, &one, ACC_W);
+	if (la + bytes > next)
+		(void)x86_window(cpu, next, &one, ACC_W);
+}
+
+/* XSTATE_BV and, compacted, XCOMP_BV: what else is in the header stays. */
+static void put_header(struct x86_cpu *cpu, uint64_t ea, const struct saving *s)
+{
+	uint64_t header[2] = {s->used, s->asked | XCOMP_BV_COMPACTED};
+
+	if (!s->compact) {
+		x86_read(cpu, ea, header, 8, ACC_W);
+		header[0] = (header[0] & ~s->asked) | s->used;
+	}
+	x86_write(cpu, ea, header, s->compact ? 16 : 8, 0);
 }
 
 APART static void save(struct x86_cpu *cpu, const struct x86_op *op)
 {
-	const uint64_t ea = area(cpu, op);
+	const uint64_t ea = area(cpu, op), header = ea + XSAVE_LEGACY_SIZE;
 	const struct saving s = plan(cpu, op);
-	const unsigned end = extent(cpu, &s);
-	uint8_t img[XSTATE_IMAGE];
-	unsigned i, bytes;
+	uint8_t fx[XMM_AT];
+	struct pieces p;
+	unsigned i;
 
+	put_x87(cpu, fx, op->imm & SAVE_WIDE);
+	cut(cpu, &s, fx, &p);
 	cpu->cur = op;
-	x86_read(cpu, ea, img, end, ACC_W);
-	if (s.written & XFAM_X87)
-		put_x87(cpu, img, op->imm & SAVE_WIDE);
-	if (s.compact ? s.written & XFAM_SSE : s.asked & (XFAM_SSE | XFAM_AVX))
-		memcpy(img + 24, &cpu->fx.mxcsr, 8);
-	if (s.written & XFAM_SSE)
-		memcpy(img + XMM_AT, cpu->xmm, 16 * xmm_count(cpu));
-	for (i = 2; i < X86_XPLACES; i++) {
-		const void *p = s.written >> i & 1 ? x86_xcomponent(cpu, i, &bytes) : NULL;
-
-		if (p)
-			memcpy(img + x86_xoffset(cpu, i, s.asked, s.compact), p, bytes);
-	}
-	put_header(img, &s);
-	x86_write(cpu, ea, img, end, 0);
+	/* Nothing is written of an image that cannot be written whole. */
+	probe(cpu, header, s.compact ? 16 : 8);
+	for (i = 0; i < p.n; i++)
+		probe(cpu, ea + p.is[i].at, p.is[i].bytes);
+	for (i = 0; i < p.n; i++)
+		x86_write(cpu, ea + p.is[i].at, p.is[i].from, p.is[i].bytes, 0);
+	put_header(cpu, header, &s);
 	cpu->cur = NULL;
 }
 
@@ -220,34 +254,38 @@ struct loading {
 	uint64_t comp;
 	uint32_t mxcsr;
 	bool compact, all_mxcsr; /* MXCSR is loaded whatever is present */
-	uint8_t img[XSTATE_IMAGE];
+	uint8_t img[XSTATE_IMAGE] __attribute__((aligned(8)));
 };
 
 static void check(struct x86_cpu *cpu, const struct x86_op *op, struct loading *l)
 {
-	uint64_t header[8];
-	bool bad;
+	const uint64_t *header = (const uint64_t *)(const void *)(l->img + XSAVE_LEGACY_SIZE);
+	const uint64_t known = managed(cpu, op);
+	bool bad = header[0] & ~known;
 	unsigned i;
 
-	memcpy(header, l->img + XSAVE_LEGACY_SIZE, sizeof(header));
-	memcpy(&l->mxcsr, l->img + 24, 4);
 	l->compact = header[1] & XCOMP_BV_COMPACTED;
-	bad = header[0] & ~cpu->xcr0;
 	if (l->compact)
-		bad = bad || ((header[1] & ~XCOMP_BV_COMPACTED) & ~cpu->xcr0) ||
-		      (header[0] & ~header[1]);
+		bad = bad || ((header[1] & ~XCOMP_BV_COMPACTED) & ~known) ||
+		      (header[0] & ~header[1]) || !x86_has(cpu, X86_F_XSAVEC);
 	else
 		bad = bad || header[1] || (op->imm & SAVE_SUPERVISOR);
 	for (i = 2; i < (l->compact ? 8u : 3u); i++)
 		bad = bad || header[i];
-	l->comp = header[1];
-	l->asked = requested(cpu);
-	l->present = l->asked & header[0];
-	l->all_mxcsr = !l->compact && (l->asked & (XFAM_SSE | XFAM_AVX));
-	if (l->all_mxcsr || (l->present & XFAM_SSE))
-		bad = bad || (l->mxcsr & ~cpu->fx.mxcsr_mask);
 	if (bad)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	l->comp = header[1];
+	l->asked = requested(cpu, op);
+	l->present = l->asked & header[0];
+	l->all_mxcsr = !l->compact && (l->asked & (XFAM_SSE | XFAM_AVX));
+}
+
+static void fetch(struct x86_cpu *cpu, const struct x86_op *op, uint64_t ea, struct loading *l,
+		  unsigned at, unsigned bytes)
+{
+	cpu->cur = op;
+	x86_read(cpu, ea + at, l->img + at, bytes, 0);
+	cpu->cur = NULL;
 }
 
 static unsigned place_of(const struct x86_cpu *cpu, const struct loading *l, unsigned i)
@@ -266,11 +304,12 @@ static void load_components(struct x86_cpu *cpu, const struct loading *l)
 			continue;
 		if (l->present >> i & 1) {
 			memcpy(p, l->img + place_of(cpu, l, i), bytes);
-			cpu->xused |= (uint8_t)(1u << i);
+			cpu->xused |= (uint16_t)(1u << i);
 		} else if (cpu->xused >> i & 1) {
 			memset(p, 0, bytes);
 		}
 	}
+	x86_pkru_changed(cpu);
 }
 
 static void load_legacy(struct x86_cpu *cpu, const struct x86_op *op, const struct loading *l)
@@ -292,24 +331,30 @@ static void load_legacy(struct x86_cpu *cpu, const struct x86_op *op, const stru
 		cpu->fx.mxcsr = l->mxcsr;
 }
 
+/* All of it is read before any of it is loaded. */
 APART static void restore(struct x86_cpu *cpu, const struct x86_op *op)
 {
 	const uint64_t ea = area(cpu, op);
 	struct loading l;
 	unsigned i, bytes;
 
-	cpu->cur = op;
-	x86_read(cpu, ea, l.img, AREA, 0);
-	cpu->cur = NULL;
+	fetch(cpu, op, ea, &l, XSAVE_LEGACY_SIZE, XSAVE_HEADER_SIZE);
 	check(cpu, op, &l);
-	cpu->cur = op;
-	for (i = 2; i < X86_XPLACES; i++) {
-		const unsigned at = place_of(cpu, &l, i);
-
-		if (l.present >> i & 1 && x86_xcomponent(cpu, i, &bytes))
-			x86_read(cpu, ea + at, l.img + at, bytes, 0);
+	if (l.all_mxcsr || (l.present & XFAM_SSE)) {
+		fetch(cpu, op, ea, &l, MXCSR_AT, sizeof(l.mxcsr));
+		memcpy(&l.mxcsr, l.img + MXCSR_AT, sizeof(l.mxcsr));
+		if (l.mxcsr & ~cpu->fx.mxcsr_mask)
+			x86_raise_err(cpu, op, VECTOR_GP, 0);
 	}
-	cpu->cur = NULL;
+	if (l.present & XFAM_X87) {
+		fetch(cpu, op, ea, &l, 0, X87_HEAD);
+		fetch(cpu, op, ea, &l, ST_AT, sizeof(cpu->fx.st));
+	}
+	if (l.present & XFAM_SSE)
+		fetch(cpu, op, ea, &l, XMM_AT, 16 * xmm_count(cpu));
+	for (i = 2; i < X86_XPLACES; i++)
+		if (l.present >> i & 1 && x86_xcomponent(cpu, i, &bytes))
+			fetch(cpu, op, ea, &l, place_of(cpu, &l, i), bytes);
 	load_legacy(cpu, op, &l);
 	load_components(cpu, &l);
 }

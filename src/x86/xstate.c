@@ -60,6 +60,9 @@ void *x86_xcomponent_all(struct x86_cpu *cpu, unsigned i, unsigned *bytes)
 	case 7:
 		*bytes = sizeof(cpu->zmm16);
 		return cpu->zmm16;
+	case 9:
+		*bytes = sizeof(cpu->pkru);
+		return &cpu->pkru;
 	default:
 		return NULL;
 	}
@@ -69,7 +72,7 @@ void *x86_xcomponent(struct x86_cpu *cpu, unsigned i, unsigned *bytes)
 {
 	void *p = x86_xcomponent_all(cpu, i, bytes);
 
-	if (!p || is64(cpu) || i == 5)
+	if (!p || is64(cpu) || i == 5 || i == 9)
 		return p;
 	*bytes /= 2; /* registers 0 to 7 */
 	return i == 7 ? NULL : p;
@@ -86,6 +89,7 @@ void x86_init_vectors(struct x86_cpu *cpu)
 			memset(p, 0, bytes);
 	}
 	cpu->xused = 0;
+	x86_pkru_changed(cpu);
 }
 
 static bool zero(const void *p, size_t bytes)
@@ -113,7 +117,7 @@ uint64_t x86_xinuse(struct x86_cpu *cpu)
 		used |= XFAM_X87;
 	if (!zero(cpu->xmm, sizeof(cpu->xmm)))
 		used |= XFAM_SSE;
-	for (i = 2; i < 8; i++) {
+	for (i = 2; i < X86_XPLACES; i++) {
 		const void *p = cpu->xused >> i & 1 ? x86_xcomponent_all(cpu, i, &bytes) : NULL;
 
 		if (!p)
@@ -121,7 +125,7 @@ uint64_t x86_xinuse(struct x86_cpu *cpu)
 		if (!zero(p, bytes))
 			used |= 1ull << i;
 		else
-			cpu->xused &= (uint8_t) ~(1u << i);
+			cpu->xused &= (uint16_t) ~(1u << i);
 	}
 	return used;
 }

@@ -71,11 +71,12 @@ static void load_components(struct x86_cpu *x, const struct xsave_header *h, con
 			continue;
 		if (h->xstate_bv >> i & 1) {
 			memcpy(p, image + x86_xoffset(x, i, h->xcomp_bv, true), bytes);
-			x->xused |= (uint8_t)(1u << i);
+			x->xused |= (uint16_t)(1u << i);
 		} else if (x->xused >> i & 1) {
 			memset(p, 0, bytes);
 		}
 	}
+	x86_pkru_changed(x);
 }
 
 /* Which are in the image now. */
