@@ -36,6 +36,19 @@ moves() {
 		>"$dir/out" 2>"$dir/err" || fail "exit $? of $*"
 	! grep -aq 'HASH DIFFERS' "$dir/err" || fail "a hash differs: $*"
 	grep -aq 'second 2' "$dir/err" || fail "it does not count: $*"
+	python3 - "$dir/out" <<'EOF' || fail "what is measured: $*"
+import json, sys
+for line in open(sys.argv[1]):
+    move = json.loads(line)
+    if move["given_up"]:
+        assert "measured" not in move
+        continue
+    here = move["measured"]
+    # firmware and kernel have extended these
+    assert len(here["rtmr"]) == 4 and all(int(here["rtmr"][i], 16) for i in range(2)) and int(here["mrtd"], 16)
+    if "measured_there" in move:
+        assert move["measured_there"] == here and move["measurements_equal"] is True
+EOF
 }
 
 moves --times 2 --streams 2

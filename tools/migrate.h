@@ -29,6 +29,11 @@ struct migrate_options {
 
 struct migration;
 
+/* What is measured of the TD, read of the module while the TD stands. */
+struct migrate_measured {
+	struct tdx_digest mrtd, rtmr[TDX_RTMRS];
+};
+
 /* A machine, its monitor, a migration TD on it, and the TD when it is here. */
 struct migrate_place {
 	struct migration *all;
@@ -42,6 +47,8 @@ struct migrate_place {
 	struct tdx_vcpu *service_vcpu;
 	struct tdx_vm *vm; /* NULL: not here */
 	struct run_ports ports;
+	struct migrate_measured measured; /* when it left here, or as it came */
+	bool differs;			  /* from what it was where it came from */
 	pthread_t thread[MIGRATE_MAX_VCPUS];
 	unsigned running;
 	_Atomic bool stopping;
@@ -61,7 +68,6 @@ struct migration {
 	_Atomic bool seen;    /* what it was to write */
 	int console_pipe;     /* what it writes, for whoever looks at it */
 	pthread_t listener;
-	struct tdx_digest mrtd;
 	unsigned moves;	  /* done */
 	unsigned aborted; /* given up, on purpose */
 	double began;
@@ -95,15 +101,18 @@ int migrate_stop(void *arg);
 /* Everything of the TD is back: an exit status, told of. */
 int migrate_end(struct migrate_place *p);
 
-/* --- migrate_devices.c --- */
+/* --- migrate_devices.c: what the tool has of a TD that moves --- */
 
-int migrate_save_devices(void *arg, void **state, size_t *len);
-int migrate_load_devices(void *arg, const void *state, size_t len);
+int migrate_save(void *arg, void **state, size_t *len);
+int migrate_load(void *arg, const void *state, size_t len);
 
 /* --- migrate_move.c --- */
 
 /* From where it is to the other place. An exit status, told of; given_up: it was, as asked. */
 int migrate_move(struct migration *m, unsigned abort_at, bool *given_up);
+
+/* What it measured to when it last moved, for people. */
+void migrate_say_measured(const struct migrate_place *p);
 
 /* To another process, or from there; then the TD runs here. */
 int migrate_send(struct migration *m);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The devices of a TD that moves: one after the other, each as many bytes as it has. */
+/* What goes with a TD that moves: what it measures to on this side, then its devices, one after the
+ * other, each as many bytes as it has. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tools/migrate.h"
 
-enum { DEVICES_VERSION = 2 };
+enum { STATE_VERSION = 3 };
 
 /* Interrupt lines go by the I/O APIC, which is there before what raises them. */
 #define DEVICES(X)                                                                                 \
@@ -17,20 +18,32 @@ enum { DEVICES_VERSION = 2 };
 	X(struct pit_state, pit_save, pit_load, ports->pit)
 
 #define SIZE(type, save, load, device) +sizeof(type)
-enum { DEVICES_SIZE = sizeof(uint32_t) DEVICES(SIZE) };
+enum { STATE_SIZE = sizeof(uint32_t) + sizeof(struct migrate_measured) DEVICES(SIZE) };
 
-int migrate_save_devices(void *arg, void **state, size_t *len)
+static bool measure(struct migrate_place *p)
 {
-	struct run_ports *ports = &((struct migrate_place *)arg)->ports;
-	const uint32_t version = DEVICES_VERSION;
-	uint8_t *at = malloc(DEVICES_SIZE);
+	struct migrate_measured *m = &p->measured;
+
+	return tdx_model_measurements(p->model, tdx_vm_td(p->vm).tdr, &m->mrtd, m->rtmr);
+}
+
+int migrate_save(void *arg, void **state, size_t *len)
+{
+	struct migrate_place *p = arg;
+	struct run_ports *ports = &p->ports;
+	const uint32_t version = STATE_VERSION;
+	uint8_t *at = malloc(STATE_SIZE);
 
 	if (!at)
 		return -ENOMEM;
 	*state = at;
-	*len = DEVICES_SIZE;
+	*len = STATE_SIZE;
 	memcpy(at, &version, sizeof(version));
 	at += sizeof(version);
+	if (!measure(p))
+		return -EIO;
+	memcpy(at, &p->measured, sizeof(p->measured));
+	at += sizeof(p->measured);
 	pthread_mutex_lock(&ports->lock);
 #define SAVE(type, save, load, device)                                                             \
 	{                                                                                          \
@@ -46,18 +59,22 @@ int migrate_save_devices(void *arg, void **state, size_t *len)
 	return 0;
 }
 
-int migrate_load_devices(void *arg, const void *state, size_t len)
+/* The TD's own state has come before. */
+int migrate_load(void *arg, const void *state, size_t len)
 {
-	struct run_ports *ports = &((struct migrate_place *)arg)->ports;
+	struct migrate_place *p = arg;
+	struct run_ports *ports = &p->ports;
 	const uint8_t *at = state;
 	uint32_t version;
 
-	if (len != DEVICES_SIZE)
+	if (len != STATE_SIZE)
 		return -EINVAL;
 	memcpy(&version, at, sizeof(version));
 	at += sizeof(version);
-	if (version != DEVICES_VERSION)
+	if (version != STATE_VERSION)
 		return -EINVAL;
+	p->differs = !measure(p) || memcmp(&p->measured, at, sizeof(p->measured)) != 0;
+	at += sizeof(p->measured);
 	pthread_mutex_lock(&ports->lock);
 #define LOAD(type, save, load, device)                                                             \
 	{                                                                                          \

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "arch/x86.h"
+#include "tools/hex.h"
 #include "tools/migrate.h"
 #include "tools/verbs.h"
 
@@ -112,7 +113,7 @@ static int export(struct migrate_place *p, const struct tdx_mig_channel *c, unsi
 		.enough = o->enough,
 		.post_copy = o->post_copy,
 		.stop = migrate_stop,
-		.save = migrate_save_devices,
+		.save = migrate_save,
 		.go = migrate_go,
 		.wanted = abort_at ? wanted_until : wanted,
 		.arg = p,
@@ -128,7 +129,7 @@ static int import(struct migrate_place *p, const struct tdx_mig_channel *c,
 		.max_memory = p->all->o.memory + (64ull << 20), /* the firmware's, too */
 		.max_vcpus = (unsigned)p->all->o.vcpus,
 		.lacking_xfam = (XFAM_AVX | XFAM_AVX3) & ~p->xfam,
-		.load = migrate_load_devices,
+		.load = migrate_load,
 		.go = migrate_go,
 		.arg = p,
 	};
@@ -182,7 +183,58 @@ static int by_file(struct migrate_place *from, struct migrate_place *to, unsigne
 	return err;
 }
 
-/* --- what it took --- */
+/* --- what it took, and what has come --- */
+
+/* Which registers are not what they were. An exit status, told of. */
+static int compare(const struct migrate_place *to)
+{
+	if (!to->differs)
+		return VERB_OK;
+	fprintf(stderr,
+		"swtdx migrate: machine %u: MRTD or RTMRs are not what they were where the TD came "
+		"from\n",
+		to->number + 1);
+	return VERB_DIFFERENCE;
+}
+
+void migrate_say_measured(const struct migrate_place *p)
+{
+	char text[2 * TDX_SHA384_SIZE + 1];
+
+	hex_text(text, p->measured.mrtd.b, TDX_SHA384_SIZE);
+	migrate_say(p->all, "MRTD   %s%s", text, p->differs ? ", not as on the other machine" : "");
+	for (unsigned i = 0; i < TDX_RTMRS; i++) {
+		hex_text(text, p->measured.rtmr[i].b, TDX_SHA384_SIZE);
+		migrate_say(p->all, "RTMR%u  %s", i, text);
+	}
+}
+
+static json_t *measured_json(const struct migrate_measured *m)
+{
+	char text[2 * TDX_SHA384_SIZE + 1];
+	json_t *rtmrs = json_array();
+
+	for (unsigned i = 0; i < TDX_RTMRS; i++) {
+		hex_text(text, m->rtmr[i].b, TDX_SHA384_SIZE);
+		json_array_append_new(rtmrs, json_string(text));
+	}
+	hex_text(text, m->mrtd.b, TDX_SHA384_SIZE);
+	return json_pack("{s:s,s:o}", "mrtd", text, "rtmr", rtmrs);
+}
+
+/* At both ends, where both are here and the TD went all the way. */
+static void put_measured(json_t *o, const struct migration *m, unsigned from, bool given_up)
+{
+	const struct migrate_place *there = &m->place[1 - from];
+
+	if (given_up)
+		return;
+	json_object_set_new(o, "measured", measured_json(&m->place[from].measured));
+	if (m->places < MIGRATE_PLACES)
+		return;
+	json_object_set_new(o, "measured_there", measured_json(&there->measured));
+	json_object_set_new(o, "measurements_equal", json_boolean(!there->differs));
+}
 
 static void tell(const struct migration *m, unsigned from, const struct tdx_mig_stats *s,
 		 bool given_up)
@@ -196,10 +248,13 @@ static void tell(const struct migration *m, unsigned from, const struct tdx_mig_
 	migrate_say(m,
 		    "move %u to machine %u%s: pages in rounds: %s; while it stood %" PRIu64
 		    ", after it %" PRIu64 ", shared %" PRIu64 ", cancelled %" PRIu64
-		    "; %.1f MiB in %.2f s; down %.3f s",
+		    "; %.1f MiB in %.2f s; down %.3f s%s",
 		    m->moves + m->aborted + 1, 2 - from, given_up ? ", given up" : "",
 		    n ? rounds : "none", s->stopped_pages, s->post_pages, s->shared, s->cancelled,
-		    (double)s->bytes / (1 << 20), s->seconds, s->down);
+		    (double)s->bytes / (1 << 20), s->seconds, s->down,
+		    given_up || m->places < MIGRATE_PLACES || m->place[1 - from].differs
+			    ? ""
+			    : "; MRTD and RTMRs as before");
 }
 
 static void tell_json(const struct migration *m, unsigned from, const struct tdx_mig_stats *s,
@@ -217,19 +272,14 @@ static void tell_json(const struct migration *m, unsigned from, const struct tdx
 		      (json_int_t)s->shared, "cancelled_pages", (json_int_t)s->cancelled, "bytes",
 		      (json_int_t)s->bytes, "seconds", s->seconds, "down_seconds", s->down,
 		      "simulated", 1);
+	if (o)
+		put_measured(o, m, from, given_up);
 	text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 	if (text)
 		printf("%s\n", text);
 	fflush(stdout);
 	free(text);
 	json_decref(o);
-}
-
-static bool same_measurement(struct migrate_place *p)
-{
-	struct tdx_digest now;
-
-	return !tdx_vm_mrtd(p->vm, &now) && !memcmp(&now, &p->all->mrtd, sizeof(now));
 }
 
 int migrate_move(struct migration *m, unsigned abort_at, bool *given_up)
@@ -252,10 +302,8 @@ int migrate_move(struct migration *m, unsigned abort_at, bool *given_up)
 		return complain(to, "the import", import_err);
 	(m->o.json ? tell_json : tell)(m, from->number, &stats, *given_up);
 	status = migrate_end(*given_up ? to : from);
-	if (status == VERB_OK && !same_measurement(&m->place[m->here])) {
-		fprintf(stderr, "swtdx migrate: MRTD is another one\n");
-		status = VERB_DIFFERENCE;
-	}
+	if (status == VERB_OK && !*given_up)
+		status = compare(to);
 	return status;
 }
 
@@ -322,5 +370,6 @@ int migrate_receive(struct migration *m)
 		return complain(p, "the import", err);
 	migrate_say(m, "the TD has come: %.1f MiB in %.2f s", (double)stats.bytes / (1 << 20),
 		    stats.seconds);
-	return VERB_OK;
+	migrate_say_measured(p);
+	return compare(p);
 }

@@ -202,8 +202,6 @@ int migrate_build(struct migrate_place *p, const void *image, size_t len)
 		err = tdx_vcpu_init(v[i], hob.v);
 	if (!err)
 		err = tdx_vm_finalize(p->vm);
-	if (!err)
-		err = tdx_vm_mrtd(p->vm, &p->all->mrtd);
 	return err ? complain_of_td(p, "building the TD", err) : VERB_OK;
 }
 

@@ -209,6 +209,8 @@ static int finish(struct migration *m, int status)
 	if (m->place[m->here].vm)
 		(void)migrate_stop(&m->place[m->here]);
 	migrate_say(m, "%u moves, %u given up", m->moves, m->aborted);
+	if (m->moves && m->places > 1)
+		migrate_say_measured(&m->place[m->here]);
 	for (unsigned i = 0; i < m->places; i++) {
 		int ended = migrate_end(&m->place[i]);
 

@@ -11,6 +11,7 @@
 #include <swtdx/leaf.h>
 #include <swtdx/port.h>
 #include <swtdx/status.h>
+#include <swtdx/structs.h>
 #include <swtdx/system.h>
 #include <swtdx/types.h>
 
@@ -83,6 +84,11 @@ void tdx_model_clear_faults(struct tdx_model *model);
 
 /* 4K pages the module owns now, by enum tdx_page_type; the sum is returned. */
 uint64_t tdx_model_pages(struct tdx_model *model, uint64_t count[16]);
+
+/* What the module has measured of the TD with this TDR (tdx_vm_td()), RTMRs too, which on hardware
+ * only the TD itself can read. None of its vCPUs runs. False: there is no such TD. */
+bool tdx_model_measurements(struct tdx_model *model, tdx_hpa_t tdr, struct tdx_digest *mrtd,
+			    struct tdx_digest rtmr[TDX_RTMRS]);
 
 /* Lines dirty in some cache under a KeyID that is free now: must be none after a clean teardown. */
 uint64_t tdx_model_stale_lines(struct tdx_model *model);

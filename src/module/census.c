@@ -64,6 +64,26 @@ bool module_vcpu_index(struct module *mod, uint64_t pa, unsigned *index)
 	return __atomic_load_n(&vps->state, __ATOMIC_RELAXED) != TDX_VCPU_UNINITIALIZED;
 }
 
+bool module_measurements(struct module *mod, uint64_t tdr_pa, struct tdx_digest *mrtd,
+			 struct tdx_digest rtmr[TDX_RTMRS])
+{
+	const struct pamt_entry *e = tdr_pa % TDX_PAGE_SIZE ? NULL : pamt_4k(mod, tdr_pa);
+	const struct tdcs *tdcs;
+	const struct tdr *tdr;
+
+	if (!e || (e->type & PAMT_TYPE_MASK) != TDX_PT_TDR ||
+	    !machine_is_ram(mod->m, tdr_pa, TDX_PAGE_SIZE))
+		return false;
+	tdr = machine_ptr(mod->m, tdr_pa);
+	if (tdr->num_tdcx < TDCS_MIN_PAGES)
+		return false;
+	tdcs = machine_ptr(mod->m, machine_strip(mod->m, tdr->tdcx_pa[TDCS_PAGE_MAIN]));
+	memcpy(mrtd->b, tdcs->mrtd, sizeof(mrtd->b));
+	for (unsigned i = 0; i < TDX_RTMRS; i++)
+		memcpy(rtmr[i].b, tdcs->rtmr[i], sizeof(rtmr[i].b));
+	return true;
+}
+
 bool module_hkid_is_free(const struct module *mod, unsigned hkid)
 {
 	return hkid_is_private(mod, hkid) && kot_state(mod, hkid) == TDX_KOT_FREE;

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include <swtdx/state.h>
+#include <swtdx/structs.h>
 
 #include "module/module.h"
 
@@ -21,6 +22,11 @@ void module_count_pages(struct module *mod, uint64_t count[16]);
 bool module_vcpu_index(struct module *mod, uint64_t pa, unsigned *index);
 
 /* A private KeyID that no TD has and that needs no write-back. */
+/* What is measured of the TD whose TDR this is, which a host is told of MRTD alone. False: it is no
+ * TD that is built. Nobody extends a register meanwhile. */
+bool module_measurements(struct module *mod, uint64_t tdr_pa, struct tdx_digest *mrtd,
+			 struct tdx_digest rtmr[TDX_RTMRS]);
+
 bool module_hkid_is_free(const struct module *mod, unsigned hkid);
 
 #endif

@@ -308,6 +308,12 @@ uint64_t tdx_model_pages(struct tdx_model *model, uint64_t count[16])
 	return system_pages(model->sys, count);
 }
 
+bool tdx_model_measurements(struct tdx_model *model, hpa_t tdr, struct tdx_digest *mrtd,
+			    struct tdx_digest rtmr[TDX_RTMRS])
+{
+	return system_measurements(model->sys, tdr.v, mrtd, rtmr);
+}
+
 uint64_t tdx_model_stale_lines(struct tdx_model *model)
 {
 	return system_stale_lines(model->sys);

@@ -34,6 +34,12 @@ uint64_t system_pages(const struct system *sys, uint64_t count[16])
 	return sum;
 }
 
+bool system_measurements(const struct system *sys, uint64_t tdr_pa, struct tdx_digest *mrtd,
+			 struct tdx_digest rtmr[TDX_RTMRS])
+{
+	return module_measurements(sys->mod, tdr_pa, mrtd, rtmr);
+}
+
 uint64_t system_stale_lines(const struct system *sys)
 {
 	const struct machine *m = sys->m;

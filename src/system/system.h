@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include <swtdx/state.h>
+#include <swtdx/structs.h>
 #include <swtdx/system.h>
 
 #include "engine/engine.h"
@@ -100,6 +101,9 @@ void system_count_ticks(struct system *sys, unsigned lp, unsigned leaf, uint64_t
 
 /* 4K pages the module owns now, by enum tdx_page_type; the sum is returned. */
 uint64_t system_pages(const struct system *sys, uint64_t count[16]);
+/* What is measured of the TD with this TDR; see module/census.h. */
+bool system_measurements(const struct system *sys, uint64_t tdr_pa, struct tdx_digest *mrtd,
+			 struct tdx_digest rtmr[TDX_RTMRS]);
 /* Each of them, of any size in 4K pages. No call is in progress. */
 void system_visit_pages(const struct system *sys,
 			void (*fn)(void *arg, uint64_t pa, uint64_t pages, enum tdx_page_type type),
