@@ -378,6 +378,18 @@ static const struct {
 	    0x00, 0x60, 0x00, 0x00),
 	ROW(DR_ACCESS, PROCBASED_CTLS, PROCBASED_MOV_DR_EXITING, 0x0f, 0x21, 0xd8),
 	ROW(RDRAND, PROCBASED_CTLS2, PROCBASED2_RDRAND_EXITING, 0x0f, 0xc7, 0xf2),
+	/* what they store, or load, is at 0x6ff0 */
+	ROW(GDTR_IDTR_ACCESS, PROCBASED_CTLS2, PROCBASED2_DESC_TABLE_EXITING, 0x0f, 0x01, 0x04,
+	    0x25, 0xf0, 0x6f, 0x00, 0x00),
+	ROW(GDTR_IDTR_ACCESS, PROCBASED_CTLS2, PROCBASED2_DESC_TABLE_EXITING, 0x0f, 0x01, 0x0c,
+	    0x25, 0xf0, 0x6f, 0x00, 0x00),
+	ROW(GDTR_IDTR_ACCESS, PROCBASED_CTLS2, PROCBASED2_DESC_TABLE_EXITING, 0x0f, 0x01, 0x14,
+	    0x25, 0xf0, 0x6f, 0x00, 0x00),
+	ROW(GDTR_IDTR_ACCESS, PROCBASED_CTLS2, PROCBASED2_DESC_TABLE_EXITING, 0x0f, 0x01, 0x1c,
+	    0x25, 0xf0, 0x6f, 0x00, 0x00),
+	ROW(LDTR_TR_ACCESS, PROCBASED_CTLS2, PROCBASED2_DESC_TABLE_EXITING, 0x0f, 0x00, 0xc0),
+	ROW(LDTR_TR_ACCESS, PROCBASED_CTLS2, PROCBASED2_DESC_TABLE_EXITING, 0x0f, 0x00, 0xc8),
+	ROW(LDTR_TR_ACCESS, PROCBASED_CTLS2, PROCBASED2_DESC_TABLE_EXITING, 0x0f, 0x00, 0xd1),
 	ROW(RDSEED, PROCBASED_CTLS2, PROCBASED2_RDSEED_EXITING, 0x0f, 0xc7, 0xfa),
 #undef ROW
 };
@@ -414,6 +426,85 @@ static void instruction_exits_where_the_l1_vmm_asks_for_it(void **state)
 		assert_int_equal(r.rax, VMX_EXIT_TDCALL);
 		if (r.r11 != (asked ? asked_for[i / 2].reason : VMX_EXIT_HLT))
 			fail_msg("row %u, asked %d: exit %u", i / 2, asked, (unsigned)r.r11);
+		system_free(w.sys);
+	}
+}
+
+/* SDM volume 3, tables 28-9 and 28-10: scaling, address size, whether a register, segment, index
+ * and base and whether there is none, which instruction. */
+#define MEMORY_INFO(scale, seg, index, base, which)                                                \
+	((scale) | 2u << 7 | (seg) << 15 | (index) << 18 | (base) << 23 | (which) << 28)
+#define REGISTER_INFO(reg, which) ((reg) << 3 | 1u << 10 | (which) << 28)
+enum { NO_INDEX = 1 << 4, NO_BASE = 1 << 4, SS = 2, DS = 3 };
+
+static void exit_for_a_descriptor_table_tells_its_operand(void **state)
+{
+	static const struct {
+		uint64_t qualification;
+		uint32_t info;
+		uint8_t size, code[8];
+	} of[] = {
+		/* SGDT at RIP + 16, LIDT at RBX + 4 * RCX + 32 */
+		{L2_CODE + 7 + 16,
+		 MEMORY_INFO(0u, DS, NO_INDEX, NO_BASE, 0),
+		 7,
+		 {0x0f, 0x01, 0x05, 16, 0, 0, 0}},
+		{32, MEMORY_INFO(2u, DS, 1, 3, 3), 5, {0x0f, 0x01, 0x5c, 0x8b, 32}},
+		/* SLDT R9D, STR at RSP, LTR CX */
+		{0, REGISTER_INFO(9, 0), 4, {0x41, 0x0f, 0x00, 0xc1}},
+		{0, MEMORY_INFO(0u, SS, NO_INDEX, 4, 1), 4, {0x0f, 0x00, 0x0c, 0x24}},
+		{0, REGISTER_INFO(1, 3), 3, {0x0f, 0x00, 0xd9}},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		const struct vmcs *vmcs;
+		struct world w;
+
+		prepare_x86(&w, of[i].code, of[i].size);
+		vmcs = vmcs_of(&w, 1);
+		vmcs_set_bits(vmcs_of(&w, 1), VMCS_PROCBASED_CTLS2, PROCBASED2_DESC_TABLE_EXITING);
+		(void)enter(&w, 0);
+		assert_int_equal(vmcs_read(vmcs, VMCS_EXIT_QUALIFICATION), of[i].qualification);
+		assert_int_equal(vmcs_read(vmcs, VMCS_EXIT_INSTRUCTION_INFO), of[i].info);
+		assert_int_equal(vmcs_read(vmcs, VMCS_EXIT_INSTRUCTION_LENGTH), of[i].size);
+		system_free(w.sys);
+	}
+}
+
+/* A thousand PAUSEs, each a step of the clock after the other, and HLT. */
+static void loop_of_pauses_exits_after_its_window(void **state)
+{
+	static const uint8_t loop[] = {0xb9, 0xe8, 0x03, 0x00, 0x00, /* mov $1000, %ecx */
+				       0xf3, 0x90, 0xff, 0xc9, 0x75, 0xfa, 0xf4};
+	enum { STEP = 100, LONG = 200 * STEP };
+	static const struct {
+		uint64_t gap, window;
+		bool asked;
+		enum vmx_exit exit;
+	} of[] = {
+		{4 * STEP, LONG, true, VMX_EXIT_PAUSE},
+		{4 * STEP, LONG, false, VMX_EXIT_HLT},
+		{4 * STEP, 100 * LONG, true, VMX_EXIT_HLT}, /* it is over before */
+		{STEP / 2, LONG, true, VMX_EXIT_HLT},	    /* too far apart: no loop */
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+		struct tdx_l2_state *st;
+		struct world w;
+
+		prepare_x86(&w, loop, sizeof(loop));
+		atomic_store(&w.sys->m->tsc_step, STEP);
+		vmcs_write(vmcs_of(&w, 1), VMCS_PLE_GAP, of[i].gap);
+		vmcs_write(vmcs_of(&w, 1), VMCS_PLE_WINDOW, of[i].window);
+		if (of[i].asked)
+			vmcs_set_bits(vmcs_of(&w, 1), VMCS_PROCBASED_CTLS2,
+				      PROCBASED2_PAUSE_LOOP_EXITING);
+		assert_int_equal(enter(&w, 0).r11, of[i].exit);
+		st = page(&w, STATE);
+		if (of[i].exit == VMX_EXIT_PAUSE)
+			assert_in_range(st->gpr.rcx, 700, 900);
 		system_free(w.sys);
 	}
 }
@@ -564,6 +655,8 @@ int main(void)
 		cmocka_unit_test(page_nobody_has_is_the_hosts_to_bring),
 		cmocka_unit_test(deadline_ends_the_run_of_a_vm_that_spins),
 		cmocka_unit_test(instruction_exits_where_the_l1_vmm_asks_for_it),
+		cmocka_unit_test(exit_for_a_descriptor_table_tells_its_operand),
+		cmocka_unit_test(loop_of_pauses_exits_after_its_window),
 		cmocka_unit_test(cr3_of_the_target_list_is_loaded_without_an_exit),
 		cmocka_unit_test(end_of_an_interrupt_exits_for_its_vector),
 		cmocka_unit_test(priority_below_its_threshold_exits_without_virtual_interrupts),

@@ -27,8 +27,9 @@ static const struct fidelity_note fidelity_notes[] = {
 	 "a list or buffer where there is no RAM reads as all ones; a new page outside every TDMR "
 	 "is refused, where the module uses a value it never set"},
 	{"TDG.VP.ENTER", FIDELITY_EXACT,
-	 "the processor does not heed an L2 VM's descriptor-table and PAUSE-loop exiting, and the "
-	 "page attributes VGP, PWA and SSS"},
+	 "the processor does not heed the page attributes VGP, PWA and SSS of an L2 VM; a native "
+	 "VM's "
+	 "loop of PAUSEs does not exit"},
 	{"TDG.VP.INVVPID", FIDELITY_EXACT, "all linear addresses of the VM are flushed"},
 };
 

@@ -120,6 +120,29 @@ static struct x86_op *word_operand(struct x86_tr *tr, struct x86_op *op, unsigne
 	return op;
 }
 
+/* Bits 29:28 of the information of an exit for a descriptor table, SDM tables 28-9 and 28-10. */
+enum { STORES_FIRST = 0, STORES_SECOND = 1, LOADS_FIRST = 2, LOADS_SECOND = 3, WHICH_SHIFT = 28 };
+
+/* LLDT, LTR, SLDT, STR. */
+static void ldt_or_tr(struct x86_tr *tr, struct x86_op *op, unsigned which, uint32_t imm)
+{
+	word_operand(tr, op, 0);
+	op->imm = imm | (uint64_t)(operand_info(tr, op, &tr->o[0]) | which << WHICH_SHIFT) << 32;
+}
+
+/* LGDT, LIDT, SGDT, SIDT. Bit 11: operands of 32 bits; undefined from 64-bit mode. */
+static struct x86_op *gdt_or_idt(struct x86_tr *tr, struct x86_op *op, unsigned which)
+{
+	uint32_t info;
+
+	x86_tr_mem(tr, op, &tr->o[0]);
+	info = operand_info(tr, op, &tr->o[0]) | which << WHICH_SHIFT;
+	if (tr->in.operand_width == 32)
+		info |= 1u << 11;
+	op->imm = (which & 1u) | (uint64_t)info << 32;
+	return op;
+}
+
 static void software_interrupt(struct x86_tr *tr, unsigned vector, enum vmx_event type)
 {
 	struct x86_op *op = x86_tr_end(tr, x86_int_n);
@@ -218,27 +241,20 @@ bool x86_tr_system(struct x86_tr *tr)
 		CASE(CLTS, x86_tr_end(tr, x86_clts))
 		CASE(LMSW, word_operand(tr, x86_tr_end(tr, x86_lmsw), 0))
 		CASE(SMSW, word_operand(tr, x86_tr_op(tr, x86_store_word), 0)->imm = 0)
-		CASE(SLDT, word_operand(tr, x86_tr_op(tr, x86_store_word), 0)->imm = 1)
-		CASE(STR, word_operand(tr, x86_tr_op(tr, x86_store_word), 0)->imm = 2)
-		CASE(LLDT, word_operand(tr, x86_tr_op(tr, x86_lldt), 0))
-		CASE(LTR, word_operand(tr, x86_tr_end(tr, x86_ltr), 0))
+		CASE(SLDT, ldt_or_tr(tr, x86_tr_op(tr, x86_store_word), STORES_FIRST, 1))
+		CASE(STR, ldt_or_tr(tr, x86_tr_op(tr, x86_store_word), STORES_SECOND, 2))
+		CASE(LLDT, ldt_or_tr(tr, x86_tr_op(tr, x86_lldt), LOADS_FIRST, 0))
+		CASE(LTR, ldt_or_tr(tr, x86_tr_end(tr, x86_ltr), LOADS_SECOND, 0))
 		CASE(VERR, word_operand(tr, x86_tr_op(tr, x86_verify), 0)->imm = 0)
 		CASE(VERW, word_operand(tr, x86_tr_op(tr, x86_verify), 0)->imm = 1)
 		CASE(LAR, query(tr, 0))
 		CASE(LSL, query(tr, 1))
-	case ZYDIS_MNEMONIC_LGDT:
-	case ZYDIS_MNEMONIC_LIDT:
-		op = x86_tr_end(tr, x86_load_dt);
-		x86_tr_mem(tr, op, &tr->o[0]);
-		op->s = tr->in.operand_width == 16 ? 2 : 4;
-		op->imm = tr->in.mnemonic == ZYDIS_MNEMONIC_LIDT;
-		return true;
-	case ZYDIS_MNEMONIC_SGDT:
-	case ZYDIS_MNEMONIC_SIDT:
-		op = x86_tr_op(tr, x86_store_dt);
-		x86_tr_mem(tr, op, &tr->o[0]);
-		op->imm = tr->in.mnemonic == ZYDIS_MNEMONIC_SIDT;
-		return true;
+		CASE(LGDT, gdt_or_idt(tr, x86_tr_end(tr, x86_load_dt), LOADS_FIRST)->s =
+				   tr->in.operand_width == 16 ? 2 : 4)
+		CASE(LIDT, gdt_or_idt(tr, x86_tr_end(tr, x86_load_dt), LOADS_SECOND)->s =
+				   tr->in.operand_width == 16 ? 2 : 4)
+		CASE(SGDT, gdt_or_idt(tr, x86_tr_op(tr, x86_store_dt), STORES_FIRST))
+		CASE(SIDT, gdt_or_idt(tr, x86_tr_op(tr, x86_store_dt), STORES_SECOND))
 		CASE(INVLPG, x86_tr_mem(tr, x86_tr_end(tr, x86_invlpg), &tr->o[0]))
 	case ZYDIS_MNEMONIC_INVPCID:
 		op = x86_tr_end(tr, x86_invpcid);

@@ -175,21 +175,50 @@ void x86_nap(struct x86_cpu *cpu)
 		cpu->ops->napped(cpu);
 }
 
+/* PAUSE-loop exiting (SDM vol. 3, "Changes to instruction behavior in VMX non-root operation"): has
+ * the loop that this PAUSE is of lasted too long? */
+static bool paused_too_long(struct x86_cpu *cpu)
+{
+	const uint64_t now = cpu->ops->tsc(cpu);
+
+	if (!cpu->ple_looping || now - cpu->ple_last > cpu->ple_gap)
+		cpu->ple_first = now;
+	cpu->ple_looping = true;
+	cpu->ple_last = now;
+	return now - cpu->ple_first > cpu->ple_window;
+}
+
+/* The thread gives way. What the guest does not execute in is no time between two PAUSEs of its. */
+static void give_way(struct x86_cpu *cpu)
+{
+	uint64_t away;
+
+	if (cpu->pauses < PAUSE_PATIENCE && !cpu->steady)
+		sched_yield();
+	else
+		x86_nap(cpu);
+	if (!cpu->ple_looping)
+		return;
+	away = cpu->ops->tsc(cpu) - cpu->ple_last;
+	cpu->ple_first += away;
+	cpu->ple_last += away;
+}
+
 /* A guest in a tight loop of PAUSEs waits for another processor, which may need this host CPU. */
 OP(x86_pause)
 {
 	const int64_t since = (int64_t)(cpu->pause_left - (uint64_t)cpu->left);
 
-	if (cpu->pause_exits && op->fn == x86_pause)
-		x86_leave(cpu, op, VMX_EXIT_PAUSE, 0);
+	if (op->fn == x86_pause) { /* and not TPAUSE */
+		if (cpu->pause_exits)
+			x86_leave(cpu, op, VMX_EXIT_PAUSE, 0);
+		if (cpu->ple_window && !cpu->cpl && paused_too_long(cpu))
+			x86_leave(cpu, op, VMX_EXIT_PAUSE, 0);
+	}
 	cpu->pause_left = (uint64_t)cpu->left;
 	cpu->pauses = since >= 0 && since < PAUSE_NEAR ? cpu->pauses + 1 : 0;
-	if (cpu->pauses % PAUSE_YIELD == PAUSE_YIELD - 1) {
-		if (cpu->pauses < PAUSE_PATIENCE && !cpu->steady)
-			sched_yield();
-		else
-			x86_nap(cpu);
-	}
+	if (cpu->pauses % PAUSE_YIELD == PAUSE_YIELD - 1)
+		give_way(cpu);
 	NEXT;
 }
 

@@ -190,6 +190,16 @@ OP(x86_load_far_ptr)
 	return x86_lookup(cpu, 0);
 }
 
+void x86_desc_table(struct x86_cpu *cpu, const struct x86_op *op, enum vmx_exit reason)
+{
+	const uint64_t disp = (uint64_t)(int64_t)op->disp + (op->b == REG_BASE ? cpu->blkrip : 0);
+
+	if (!cpu->desc_table_exits)
+		return;
+	cpu->exit.insn_info = (uint32_t)(op->imm >> 32);
+	x86_leave(cpu, op, reason, op->fl & OPF_MEM ? disp : 0);
+}
+
 OP(x86_lldt)
 {
 	uint16_t sel;
@@ -197,6 +207,7 @@ OP(x86_lldt)
 
 	if (cpu->cpl)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	x86_desc_table(cpu, op, VMX_EXIT_LDTR_TR_ACCESS);
 	sel = x86_selector(cpu, op);
 	if (!(sel & ~3u)) {
 		cpu->ldtr = (struct x86_seg){.sel = sel, .ar = SEG_AR_UNUSABLE};
@@ -220,6 +231,7 @@ OP(x86_ltr)
 
 	if (cpu->cpl)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	x86_desc_table(cpu, op, VMX_EXIT_LDTR_TR_ACCESS);
 	sel = x86_selector(cpu, op);
 	if ((sel & 4u) || !x86_desc_read(cpu, sel, cpu->efer & EFER_LMA, &d) ||
 	    ((desc_ar(d.low) & 31u) != 9 && (is64(cpu) || (desc_ar(d.low) & 31u) != 1)))

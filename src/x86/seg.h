@@ -42,6 +42,9 @@ void x86_seg_load(struct x86_cpu *cpu, unsigned seg, uint16_t sel);
 /* A stack pointer from the TSS: ring 0 to 2, or (64-bit) IST 1 to 7 as ring 3 + n. */
 uint64_t x86_tss_stack(struct x86_cpu *cpu, unsigned ring, uint16_t *ss);
 
+/* An instruction of GDTR, IDTR, LDTR or TR, which may be executed: it exits where that is wanted.
+ * The information of the exit is the upper half of imm. */
+void x86_desc_table(struct x86_cpu *cpu, const struct x86_op *op, enum vmx_exit reason);
 /* The selector operand, in memory or a register, with cpu->rip at the instruction from then on. */
 uint16_t x86_selector(struct x86_cpu *cpu, const struct x86_op *op);
 

@@ -220,15 +220,18 @@ static void need_umip(struct x86_cpu *cpu, const struct x86_op *op)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
 }
 
-/* SMSW, SLDT, STR by imm; register size in sc. */
+/* SMSW, SLDT, STR by imm's lower half; register size in sc. */
 OP(x86_store_word)
 {
+	const uint32_t which = (uint32_t)op->imm;
 	uint64_t v;
 
 	need_umip(cpu, op);
-	v = op->imm == 0   ? visible(cpu->cr0, cpu->cr0_mask, cpu->cr0_shadow)
-	    : op->imm == 1 ? cpu->ldtr.sel
-			   : cpu->tr.sel;
+	if (which)
+		x86_desc_table(cpu, op, VMX_EXIT_LDTR_TR_ACCESS);
+	v = which == 0	 ? visible(cpu->cr0, cpu->cr0_mask, cpu->cr0_shadow)
+	    : which == 1 ? cpu->ldtr.sel
+			 : cpu->tr.sel;
 	if (op->fl & OPF_MEM)
 		st2(cpu, op, ea_x(cpu, op), (uint16_t)v);
 	else if (op->sc == 2)
@@ -281,15 +284,16 @@ OP(x86_mov_from_dr)
 	return go_on(cpu, op);
 }
 
-/* imm: 0 GDT, 1 IDT */
+/* imm's lower half: 0 GDT, 1 IDT */
 OP(x86_load_dt)
 {
-	struct x86_dtr *dt = op->imm ? &cpu->idtr : &cpu->gdtr;
+	struct x86_dtr *dt = (uint32_t)op->imm ? &cpu->idtr : &cpu->gdtr;
 	uint64_t ea, base;
 	uint16_t limit;
 
 	if (cpu->cpl)
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	x86_desc_table(cpu, op, VMX_EXIT_GDTR_IDTR_ACCESS);
 	ea = x86_at_ea(cpu, op);
 	limit = (uint16_t)x86_ld(cpu, ea, 2, x86_op_acc(op));
 	base = is64(cpu) ? x86_ld(cpu, ea + 2, 8, x86_op_acc(op))
@@ -305,10 +309,11 @@ OP(x86_load_dt)
 
 OP(x86_store_dt)
 {
-	const struct x86_dtr *dt = op->imm ? &cpu->idtr : &cpu->gdtr;
+	const struct x86_dtr *dt = (uint32_t)op->imm ? &cpu->idtr : &cpu->gdtr;
 	uint8_t image[10];
 
 	need_umip(cpu, op);
+	x86_desc_table(cpu, op, VMX_EXIT_GDTR_IDTR_ACCESS);
 	memcpy(image, &dt->limit, 2);
 	memcpy(image + 2, &dt->base, 8);
 	cpu->cur = op;

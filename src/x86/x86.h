@@ -244,7 +244,11 @@ struct x86_cpu {
 	uint32_t exception_bitmap; /* vectors which exit instead of going through the guest's IDT */
 	uint8_t maxpa;		   /* physical address width, 52 at most */
 	bool rdtsc_exits, invlpg_exits, mov_dr_exits, mwait_exits; /* INVPCID as INVLPG */
-	bool pause_exits, rdpmc_exits, rdrand_exits, rdseed_exits;
+	bool pause_exits, rdpmc_exits, rdrand_exits, rdseed_exits, desc_table_exits;
+	/* A loop of PAUSEs at CPL 0, not ple_gap apart, exits after ple_window; of ops->tsc().
+	 * 0: none does. ple_looping is cleared at each VM entry. */
+	uint64_t ple_gap, ple_window;
+	bool ple_looping;
 	bool cr3_load_exits, cr3_store_exits, cr8_load_exits, cr8_store_exits;
 	uint8_t cr3_targets; /* of these, so many, a load does not exit */
 	uint64_t cr3_target[4];
@@ -296,8 +300,9 @@ struct x86_cpu {
 	uint64_t mmio_gpa;    /* where x86_fill() found a device */
 	uint64_t *breaks;
 	unsigned nbreaks;
-	uint64_t pause_left;   /* `left` at the last PAUSE */
-	unsigned pauses;       /* one soon after the other */
+	uint64_t pause_left;	      /* `left` at the last PAUSE */
+	unsigned pauses;	      /* one soon after the other */
+	uint64_t ple_first, ple_last; /* PAUSE of the loop, by ops->tsc() */
 	bool steady;	       /* a loop of them leaves by a kick, and nothing looks at a clock */
 	uint64_t naps;	       /* times the thread slept in a loop of them */
 	uint64_t insns;	       /* executed since x86_cpu_new() */

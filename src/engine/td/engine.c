@@ -12,6 +12,7 @@
 #include "engine/controls.h"
 #include "engine/execution.h"
 #include "engine/interrupt.h"
+#include "module/tsc.h"
 
 /* Instructions between two looks at what nobody kicks for. */
 #define BUDGET	       20000000ull
@@ -59,6 +60,7 @@ static void set_exiting(struct x86_cpu *x86, const struct vmcs *vmcs)
 	x86->invlpg_exits = engine_exits(vmcs, VMX_EXIT_INVLPG, 0, 0);
 	x86->mov_dr_exits = engine_exits(vmcs, VMX_EXIT_DR_ACCESS, 0, 0);
 	x86->pause_exits = engine_exits(vmcs, VMX_EXIT_PAUSE, 0, 0);
+	x86->desc_table_exits = engine_exits(vmcs, VMX_EXIT_GDTR_IDTR_ACCESS, 0, 0);
 	x86->rdpmc_exits = engine_exits(vmcs, VMX_EXIT_RDPMC, 0, 0);
 	x86->rdrand_exits = engine_exits(vmcs, VMX_EXIT_RDRAND, 0, 0);
 	x86->rdseed_exits = engine_exits(vmcs, VMX_EXIT_RDSEED, 0, 0);
@@ -67,6 +69,22 @@ static void set_exiting(struct x86_cpu *x86, const struct vmcs *vmcs)
 	x86->cr8_load_exits = ctls & PROCBASED_CR8_LOAD_EXITING;
 	x86->cr8_store_exits = ctls & PROCBASED_CR8_STORE_EXITING;
 	x86->cr3_targets = (uint8_t)engine_cr3_targets(vmcs, x86->cr3_target);
+}
+
+static uint64_t in_guest_ticks(const struct td_cpu *t, uint64_t ticks)
+{
+	return tsc_to_virtual(ticks, t->tsc_multiplier, 0);
+}
+
+/* A VM entry: a loop of PAUSEs is another one. Its bounds are of the processor's clock. */
+static void set_pause_loop(const struct td_cpu *t)
+{
+	const struct vmcs *vmcs = t->in.vmcs;
+	const bool exits = vmcs_read(vmcs, VMCS_PROCBASED_CTLS2) & PROCBASED2_PAUSE_LOOP_EXITING;
+
+	t->x86->ple_looping = false;
+	t->x86->ple_gap = exits ? in_guest_ticks(t, vmcs_read(vmcs, VMCS_PLE_GAP)) : 0;
+	t->x86->ple_window = exits ? in_guest_ticks(t, vmcs_read(vmcs, VMCS_PLE_WINDOW)) : 0;
 }
 
 static uint64_t timer(const struct module_entered *in)
@@ -97,6 +115,7 @@ static bool attach(struct td_cpu *t, const struct module_entered *in)
 	t->timer = timer(in);
 	t->x86->maxpa = (uint8_t)in->gpa_width;
 	set_exiting(t->x86, in->vmcs);
+	set_pause_loop(t);
 	ept_view_init(&t->ept, in->hw, in->vmcs, entered_shared_bit(in), in->hkid);
 	if (!vm->described) {
 		/* fixed since TDH.MNG.INIT */
@@ -118,6 +137,7 @@ static bool resume(struct td_cpu *t, unsigned insn_len)
 		return attach(t, &in);
 	if (in.vm != 0)
 		t->timer = timer(&in);
+	t->x86->ple_looping = false;
 	td_resume(t, insn_len);
 	return true;
 }
