@@ -153,6 +153,46 @@ static void syscall_is_there_in_64_bit_mode_only(void **state)
 	assert_false(g->regs.rdx >> 11 & 1);
 }
 
+/* A guest that turns TSX off by IA32_TSX_CTRL does not find it. */
+static void tsx_is_hidden_when_the_guest_says_so(void **state)
+{
+	struct test_guest *g = *state;
+	const uint32_t tsx = 1u << 4 | 1u << 11;
+
+	all_leaves_valid(g);
+	g->tdcs->cpuid_values[cpuid_row(7, 0)].ebx = tsx;
+	g->vps->msr.tsx_ctrl = 2;
+	gives_value(g, 7, 0);
+	assert_int_equal(g->regs.rbx & tsx, tsx); /* the TD has no such MSR */
+	g->tdcs->cpuid_flags.tsx = 1;
+	gives_value(g, 7, 0);
+	assert_int_equal(g->regs.rbx & tsx, 0);
+	g->vps->msr.tsx_ctrl = 1;
+	gives_value(g, 7, 0);
+	assert_int_equal(g->regs.rbx & tsx, tsx);
+}
+
+/* What is not configured is the host's to answer, unless #VEs are reduced. */
+static void a_leaf_that_is_not_configured_needs_fewer_ves(void **state)
+{
+	struct test_guest *g = *state;
+
+	all_leaves_valid(g);
+	g->ext->cpuid_fixed0_bitmap = CPUID_FIXED0_BITMAP;
+	g->tdcs->cpuid_valid[cpuid_row(7, 1)] = 0;
+	gives_value(g, 7, 0);
+	assert_int_equal(cpuid(g, 7, 1), MODULE_TO_GUEST);
+	assert_int_equal(guest_vector(g), VECTOR_VE);
+	guest_forget_ve(g);
+	g->tdcs->td_ctls = TDX_TD_CTLS_REDUCE_VE;
+	gives_value(g, 7, 1);
+	gives_value(g, 0xf, 0);
+	gives_value(g, 0x1b, 0);
+	g->tdcs->cpuid_flags.rdt_m = g->tdcs->cpuid_flags.pconfig = 1;
+	raises_ve(g, 0xf, VE_CONFIG_PARAVIRT);
+	raises_ve(g, 0x1b, VE_CONFIG_PARAVIRT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +203,8 @@ int main(void)
 		GUEST_TEST(a_guest_can_have_every_cpuid_by_privilege),
 		GUEST_TEST(leaves_that_need_fewer_ves),
 		GUEST_TEST(caches_are_the_platforms_but_sharing_is_configured),
+		GUEST_TEST(tsx_is_hidden_when_the_guest_says_so),
+		GUEST_TEST(a_leaf_that_is_not_configured_needs_fewer_ves),
 		GUEST_TEST(syscall_is_there_in_64_bit_mode_only),
 	};
 

@@ -61,6 +61,8 @@ static void wp_and_cet_need_each_other(void **state)
 	assert_int_equal(mov_to(g, 4, 0x802040), VECTOR_GP); /* CET without WP */
 	vmcs_write(g->vmcs, VMCS_GUEST_CR4, 1u << 23);
 	assert_int_equal(mov_to(g, 0, 0x80000021), VECTOR_GP);
+	assert_int_equal(mov_to(g, 0, 0x80010021), -1);
+	assert_int_equal(mov_to(g, 4, 0x802040), VECTOR_VE); /* both: as any write of CR4 */
 }
 
 static void cr4_features_follow_xfam_and_attributes(void **state)
@@ -99,6 +101,13 @@ static void clearing_mce_is_for_the_host_unless_ves_are_reduced(void **state)
 	g->tdcs->cpuid_flags.no_mce = 0;
 	assert_int_equal(mov_to(g, 4, 0x2040), -1);
 	assert_int_equal(vmcs_read(g->vmcs, VMCS_CR4_READ_SHADOW), 0x40);
+	/* it has MCE already: the flag forbids to set it only */
+	g->tdcs->cpuid_flags.no_mce = 1;
+	assert_int_equal(mov_to(g, 4, 0x2040), -1);
+	assert_int_equal(mov_to(g, 4, 0x2000), -1);
+	assert_int_equal(mov_to(g, 4, 0x2000), -1);
+	g->mod->plat.cr4_fixed0 = 0x2020;
+	assert_int_equal(mov_to(g, 4, 0x2000), VECTOR_GP); /* a bit the processor wants */
 }
 
 static void rsp_as_a_source_is_the_guests_own(void **state)

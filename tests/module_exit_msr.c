@@ -2,6 +2,7 @@
 #include "module_guest.h"
 
 #include "arch/msr.h"
+#include "module/exit_msr.h"
 #include "module/msr_policy.h"
 
 static enum module_next rdmsr(struct test_guest *g, uint32_t msr)
@@ -156,6 +157,57 @@ static void rdmsr_clears_the_upper_halves(void **state)
 	assert_int_equal(g->regs.rdx, 0);
 }
 
+/* A TD with PERFMON or TSX has the bits of these, a TD without is refused them. */
+static void debugctl_takes_the_bits_of_what_the_td_has(void **state)
+{
+	struct test_guest *g = *state;
+	const uint64_t both = DEBUGCTL_FREEZE_IN_SMM | DEBUGCTL_RTM;
+
+	for (uint64_t bit = DEBUGCTL_FREEZE_IN_SMM; bit <= DEBUGCTL_RTM; bit <<= 1) {
+		assert_int_equal(wrmsr(g, MSR_DEBUGCTL, bit), MODULE_TO_GUEST);
+		assert_int_equal(guest_vector(g), VECTOR_GP);
+		vmcs_write(g->vmcs, VMCS_ENTRY_INTERRUPTION_INFO, 0);
+	}
+	assert_int_equal(vmcs_read(g->vmcs, VMCS_GUEST_DEBUGCTL), 0);
+	assert_int_equal(wrmsr(g, MSR_DEBUGCTL, DEBUGCTL_TR), MODULE_TO_GUEST);
+	assert_int_equal(guest_vector(g), VECTOR_VE);
+	guest_forget_ve(g);
+	g->tdcs->attributes = TDX_ATTR_PERFMON;
+	g->tdcs->cpuid_flags.tsx = 1;
+	assert_int_equal(wrmsr(g, MSR_DEBUGCTL, both | DEBUGCTL_TR | DEBUGCTL_BTS),
+			 MODULE_TO_GUEST);
+	assert_int_equal(guest_vector(g), -1);
+	assert_int_equal(vmcs_read(g->vmcs, VMCS_GUEST_DEBUGCTL),
+			 both | DEBUGCTL_TR | DEBUGCTL_BTS);
+}
+
+/* With TF set, a change between stepping instructions and stepping branches is seen at once. */
+static void a_change_of_btf_changes_the_single_step_that_is_due(void **state)
+{
+	static const struct {
+		uint64_t before, after;
+		bool pending_before, pending_after;
+	} cases[] = {
+		{0, DEBUGCTL_BTF, true, false},
+		{DEBUGCTL_BTF, 0, false, true},
+		{0, 0, true, true},
+		{DEBUGCTL_BTF, DEBUGCTL_BTF, false, false},
+	};
+	struct test_guest *g = *state;
+
+	vmcs_write(g->vmcs, VMCS_GUEST_RFLAGS, RFLAGS_TF);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		vmcs_write(g->vmcs, VMCS_GUEST_DEBUGCTL, cases[i].before);
+		vmcs_write(g->vmcs, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS,
+			   cases[i].pending_before ? PENDING_DEBUG_BS : 0);
+		/* the step over WRMSR itself is another matter */
+		assert_int_equal(guest_write_msr(g->lp, MSR_DEBUGCTL, cases[i].after), MSR_DONE);
+		assert_int_equal(vmcs_read(g->vmcs, VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS) &
+					 PENDING_DEBUG_BS,
+				 cases[i].pending_after ? PENDING_DEBUG_BS : 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +220,8 @@ int main(void)
 		GUEST_TEST(efer_sce_is_all_a_guest_may_change),
 		GUEST_TEST(xss_takes_what_xfam_has),
 		GUEST_TEST(rdmsr_clears_the_upper_halves),
+		GUEST_TEST(debugctl_takes_the_bits_of_what_the_td_has),
+		GUEST_TEST(a_change_of_btf_changes_the_single_step_that_is_due),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

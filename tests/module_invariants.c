@@ -26,6 +26,11 @@ static uint64_t *entry_4k_of(struct setup *s)
 	return machine_ptr(s->m, TD + SETUP_SEPT(2));
 }
 
+static uint64_t root_of(struct setup *s)
+{
+	return machine_strip(s->m, sept_address(tdcs_of(s)->eptp));
+}
+
 static struct tdvps *vps_of(struct setup *s)
 {
 	return machine_ptr(s->m, TD + SETUP_TDVPR);
@@ -67,6 +72,52 @@ BREAK(vcpu_page_lost, vps_of(s)->num_pages--)
 BREAK(tdcs_page_swapped, tdr_of(s)->tdcx_pa[4] = tdr_of(s)->tdcx_pa[5])
 BREAK(hole_in_use, pamt_4k(s->mod, SETUP_TDMR0 + 0x3afff000)->type = TDX_PT_RSVD)
 BREAK(build_miscounted, s->mod->td_build_count = 1)
+BREAK(key_below_all, tdr_of(s)->hkid = 1)
+BREAK(key_above_all, tdr_of(s)->hkid = MODULE_MAX_HKIDS - 1)
+BREAK(key_in_caches_of_nobody, s->mod->kot[40].wbinvd_bitmap = 0x80)
+BREAK(free_key_in_caches, s->mod->kot[40].wbinvd_bitmap = 1)
+BREAK(global_left_locked, s->mod->global_lock = SHAREX_READER)
+BREAK(caches_left_locked, s->mod->wbt[0].lock = 1)
+BREAK(tdr_has_an_owner, pamt_set_owner(pamt_4k(s->mod, TD), hpa(OTHER)))
+BREAK(tdr_in_no_state, tdr_of(s)->lifecycle_state = TDX_LIFECYCLE_TEARDOWN + 1)
+BREAK(vcpu_of_too_many_pages, vps_of(s)->num_pages = 99)
+BREAK(td_of_too_many_pages, tdr_of(s)->num_tdcx = 99)
+BREAK(large_page_of_a_kind, pamt_2m(s->mod, TD + 0x10000000)->type = TDX_PT_TDVPR)
+BREAK(larger_leaf_over_larger, pamt_1g(s->mod, TD)->type = TDX_PT_REG;
+      pamt_set_owner(pamt_1g(s->mod, TD), hpa(TD));
+      pamt_2m(s->mod, TD + 0x10000000)->type = TDX_PT_REG)
+BREAK(largest_page_of_a_kind, pamt_1g(s->mod, TD)->type = TDX_PT_TDR)
+BREAK(pamt_1g_left_locked, pamt_1g(s->mod, TD)->lock = HP_EXCLUSIVE)
+BREAK(page_of_a_pamt, pamt_4k(s->mod, TD + 0x80000)->type = TDX_PT_PAMT)
+BREAK(page_of_a_kind_unknown, pamt_4k(s->mod, TD + 0x80000)->type = 0x1f)
+BREAK(part_of_a_page_mapped_large, entry_4k_of(s)[-512] = entry_4k_of(s)[0])
+BREAK(page_mapped_too_high, ((uint64_t *)machine_ptr(s->m, root_of(s)))[1] = entry_4k_of(s)[0])
+BREAK(blocked_in_the_future, *entry_4k_of(s) = sept_with_state(*entry_4k_of(s), TDX_SEPT_BLOCKED);
+      pamt_4k(s->mod, TD + SETUP_PAGE)->bepoch = tdcs_of(s)->td_epoch + 1)
+BREAK(table_of_no_type, pamt_4k(s->mod, TD + SETUP_SEPT(2))->type = TDX_PT_REG)
+BREAK(table_under_the_last, entry_4k_of(s)[1] = sept_make_table(sept_address(*entry_4k_of(s))))
+BREAK(table_forgotten, pamt_4k(s->mod, TD + 0x80000)->type = TDX_PT_EPT;
+      pamt_set_owner(pamt_4k(s->mod, TD + 0x80000), hpa(TD)); tdr_of(s)->counts[0].children++)
+
+/* Processors that say they run what they cannot. */
+static struct lp *says_it_runs(struct setup *s, unsigned i)
+{
+	struct lp *lp = &s->mod->lp[i];
+
+	lp->in_guest = true;
+	lp->tdr_pa = hpa(TD);
+	lp->tdvpr_pa = hpa(TD + SETUP_TDVPR);
+	lp->vps = vps_of(s);
+	return lp;
+}
+
+BREAK(guest_locks_without_a_guest, s->mod->lp[1].nguest_locks = 1)
+BREAK(guest_of_no_td, says_it_runs(s, 1)->tdr_pa = hpa(TD + 0x80000))
+BREAK(guest_that_is_not_active, says_it_runs(s, 1); vps_of(s)->state = TDX_VCPU_READY)
+BREAK(guest_of_another_processor, says_it_runs(s, 1); vps_of(s)->state = TDX_VCPU_ACTIVE;
+      vps_of(s)->assoc_lpid = 0)
+BREAK(guest_on_two_processors, says_it_runs(s, 0); vps_of(s)->state = TDX_VCPU_ACTIVE;
+      says_it_runs(s, 1)->lpid = vps_of(s)->assoc_lpid = s->mod->lp[0].lpid)
 
 /* clang-format off */
 static const struct {
@@ -102,6 +153,33 @@ static const struct {
 	{tdcs_page_swapped, "TDCX pages"},
 	{hole_in_use, "outside the holes"},
 	{build_miscounted, "being built"},
+	{key_below_all, "not private"},
+	{key_above_all, "not private"},
+	{key_in_caches_of_nobody, "waits for packages"},
+	{free_key_in_caches, "in their caches"},
+	{global_left_locked, "GLOBAL 0x2"},
+	{caches_left_locked, "WBT of package 0"},
+	{tdr_has_an_owner, "has an owner"},
+	{tdr_in_no_state, "life cycle state"},
+	{vcpu_of_too_many_pages, "has 99 pages"},
+	{td_of_too_many_pages, "has 99 TDCS pages"},
+	{large_page_of_a_kind, "of size 1 has type"},
+	{larger_leaf_over_larger, "within a larger page"},
+	{largest_page_of_a_kind, "of size 2 has type"},
+	{pamt_1g_left_locked, "PAMT entry of 0x100000000 left locked"},
+	{page_of_a_pamt, "of size 0 has type"},
+	{page_of_a_kind_unknown, "of size 0 has type"},
+	{part_of_a_page_mapped_large, "size 1; the PAMT says"},
+	{page_mapped_too_high, "at level 3"},
+	{blocked_in_the_future, "was blocked in epoch"},
+	{table_of_no_type, "S-EPT table 0x100015000"},
+	{table_under_the_last, "out of place"},
+	{table_forgotten, "S-EPT tables"},
+	{guest_locks_without_a_guest, "keeps locks of a guest"},
+	{guest_of_no_td, "a guest of no TD"},
+	{guest_that_is_not_active, "runs vCPU"},
+	{guest_of_another_processor, "of processor 0"},
+	{guest_on_two_processors, "run the same vCPU"},
 };
 /* clang-format on */
 

@@ -225,9 +225,80 @@ static void parts_that_differ_for_an_l2_vm_do_not_merge(void **state)
 	setup_free(&s);
 }
 
+/* --- what the invariant check sees of it --- */
+
+static uint64_t *table_4k(struct setup *s, struct test_td *td, bool l2)
+{
+	const struct tdr *tdr = machine_ptr(s->m, td->tdr);
+	const struct tdcs *tdcs =
+		machine_ptr(s->m, machine_strip(s->m, tdr->tdcx_pa[TDCS_PAGE_MAIN]));
+	uint64_t root = l2 ? tdr->tdcx_pa[TDCS_PAGE_L2_SEPT_ROOT] : tdcs->eptp;
+
+	for (unsigned level = 0; level < 3; level++)
+		root = *(uint64_t *)machine_ptr(s->m, machine_strip(s->m, sept_address(root)));
+	return machine_ptr(s->m, machine_strip(s->m, sept_address(root)));
+}
+
+#define L2_PAGE(s, td, l2) (table_4k(s, td, l2)[GPA / TDX_PAGE_SIZE])
+
+static void alias_forgotten(struct setup *s, struct test_td *td)
+{
+	L2_PAGE(s, td, true) = L2_PAGE(s, td, true) & ~0xfffull ? table_4k(s, td, true)[0] : 0;
+}
+
+static void alias_of_another_page(struct setup *s, struct test_td *td)
+{
+	L2_PAGE(s, td, true) += TDX_PAGE_SIZE;
+}
+
+static void alias_under_another_key(struct setup *s, struct test_td *td)
+{
+	L2_PAGE(s, td, true) ^= 1ull << 46;
+}
+
+static void alias_of_a_blocked_page(struct setup *s, struct test_td *td)
+{
+	L2_PAGE(s, td, false) = sept_with_state(L2_PAGE(s, td, false), TDX_SEPT_BLOCKED);
+}
+
+static void alias_that_is_a_table(struct setup *s, struct test_td *td)
+{
+	L2_PAGE(s, td, true) &= ~SEPT_PS;
+}
+
+static void a_broken_tree_of_an_l2_vm_is_found_and_named(void **state)
+{
+	static const struct {
+		void (*sabotage)(struct setup *s, struct test_td *td);
+		const char *says;
+	} cases[] = {
+		{alias_forgotten, "its own"},
+		{alias_of_another_page, "L2 S-EPT 1"},
+		{alias_under_another_key, "another KeyID"},
+		{alias_of_a_blocked_page, "is blocked"},
+		{alias_that_is_a_table, "maps"},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct test_td td;
+		struct setup s = with_l2(&td);
+		char why[256] = "";
+
+		expect_attr_wr(&s, TDX_SUCCESS, GPA, VALID | R | W, VALID | R | W);
+		if (!module_check_invariants(s.mod, why, sizeof(why)))
+			fail_msg("%s", why);
+		cases[i].sabotage(&s, &td);
+		assert_false(module_check_invariants(s.mod, why, sizeof(why)));
+		if (!strstr(why, cases[i].says))
+			fail_msg("expected \"%s\": %s", cases[i].says, why);
+		setup_free(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_broken_tree_of_an_l2_vm_is_found_and_named),
 		cmocka_unit_test(l2_table_needs_the_l2_table_above_it),
 		cmocka_unit_test(page_list_says_which_pages_were_taken),
 		cmocka_unit_test(attributes_make_and_unmake_an_alias),

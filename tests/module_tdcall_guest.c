@@ -245,6 +245,78 @@ static void shared_operands_go_through_the_hosts_ept(void **state)
 	assert_int_equal(guest_vector(g), VECTOR_VE);
 }
 
+/* The host's own tables for shared memory are hostile: what a processor calls a misconfiguration
+ * exits as one, what it calls a violation is the guest's #VE or the host's, and nothing that lies
+ * outside shared memory is followed. */
+static void a_hostile_shared_ept_is_read_as_the_processor_reads_it(void **state)
+{
+	enum { READ = 1, WRITE = 2, EXECUTE = 4, RWX = 7, WB = 6 << 3, LEAF = 1 << 7 };
+	enum answer { DONE, MISCONFIG, VIOLATION, VE };
+	struct test_guest *g = *state;
+	const uint64_t private = machine_with_hkid(g->m, 0x400000, g->m->private_hkid_min);
+	const struct {
+		unsigned level; /* 3: 512 GiB ... 0: 4 KiB */
+		uint64_t entry;
+		bool execute_only;
+		enum answer answer;
+	} cases[] = {
+		{0, 0x400000 | WB | RWX, false, DONE},
+		{1, 0x400000 | LEAF | WB | RWX, false, DONE},
+		{2, 0x40000000 | LEAF | WB | RWX, false, DONE},
+		{0, 0x400000 | WB | WRITE, false, MISCONFIG},
+		{1, 0x400000 | WB | WRITE | EXECUTE, false, MISCONFIG},
+		{0, 0x400000 | WB | EXECUTE, false, MISCONFIG},
+		{0, 0x400000 | WB | EXECUTE, true, VE},
+		{0, 0x400000 | WB | READ, false, VE},
+		{0, 0x400000 | WB | READ | SEPT_SUPPRESS_VE, false, VIOLATION},
+		{0, SEPT_SUPPRESS_VE, false, VIOLATION},
+		{2, SEPT_SUPPRESS_VE, false, VIOLATION},
+		{0, 0, false, VE},
+		{2, 0x302000 | READ, false, VIOLATION}, /* of a table: never a #VE */
+		{0, 0x400000 | 2 << 3 | RWX, false, MISCONFIG},
+		{0, 0x400000 | 3 << 3 | RWX, false, MISCONFIG},
+		{0, 0x400000 | 7 << 3 | RWX, false, MISCONFIG},
+		{1, 0x401000 | LEAF | WB | RWX, false, MISCONFIG},
+		{2, 0x40001000 | LEAF | WB | RWX, false, MISCONFIG},
+		{2, 0x302000 | WB | RWX, false, MISCONFIG}, /* reserved in a table's entry */
+		{3, 0x302000 | LEAF | RWX, false, MISCONFIG},
+		{0, private | WB | RWX, false, MISCONFIG},
+		{2, private | RWX, false, MISCONFIG},
+		{0, 0xfffffffff000 | WB | RWX, false, MISCONFIG},
+	};
+	const uint64_t vpid_cap = g->mod->plat.ept_vpid_cap;
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum module_next next;
+		enum answer answer;
+
+		for (unsigned level = 0; level < 4; level++)
+			*(uint64_t *)machine_ptr(g->m, 0x303000 - level * 0x1000u +
+							       (level == 3 ? 0x800u : 0)) =
+				level ? (0x304000 - level * 0x1000u) | RWX : 0;
+		*(uint64_t *)machine_ptr(g->m, 0x303000 - cases[i].level * 0x1000u +
+						       (cases[i].level == 3 ? 0x800u : 0)) =
+			cases[i].entry;
+		vmcs_write(g->vmcs, VMCS_SHARED_EPT_POINTER, 0x300000);
+		g->mod->plat.ept_vpid_cap = cases[i].execute_only ? vpid_cap | 1 : vpid_cap & ~1ull;
+		g->lp->in_guest = true;
+		guest_forget_ve(g);
+		vmcs_write(g->vmcs, VMCS_ENTRY_INTERRUPTION_INFO, 0);
+		g->regs.rcx = SHARED_BIT;
+		g->regs.rdx = g->regs.r8 = 0;
+		next = guest_tdcall(g, TDG_MR_REPORT);
+		if (next == MODULE_TO_GUEST)
+			answer = guest_vector(g) == VECTOR_VE ? VE : DONE;
+		else
+			answer = module_host_regs(g->mod, 0)->rax == VMX_EXIT_EPT_MISCONFIG
+					 ? MISCONFIG
+					 : VIOLATION;
+		if (answer != cases[i].answer)
+			fail_msg("entry 0x%llx at level %u: %u", (unsigned long long)cases[i].entry,
+				 cases[i].level, answer);
+	}
+}
+
 static void a_guest_that_keeps_losing_to_its_host_exits(void **state)
 {
 	struct test_guest *g = *state;
@@ -294,6 +366,7 @@ int main(void)
 		GUEST_TEST(an_operand_in_a_hole_is_an_ept_violation),
 		GUEST_TEST(an_operand_on_a_pending_page_is_a_ve_or_an_exit),
 		GUEST_TEST(shared_operands_go_through_the_hosts_ept),
+		GUEST_TEST(a_hostile_shared_ept_is_read_as_the_processor_reads_it),
 		GUEST_TEST(a_guest_that_keeps_losing_to_its_host_exits),
 		GUEST_TEST(any_other_outcome_restarts_the_patience),
 	};

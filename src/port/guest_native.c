@@ -4,6 +4,8 @@
 
 #include <sched.h>
 
+enum { RELAXED_PER_YIELD = 64 };
+
 static struct guest_native *native_of(const struct tdg_port *port)
 {
 	return (struct guest_native *)port->ctx;
@@ -44,10 +46,15 @@ static size_t fetch(const struct tdg_port *port, uint64_t gla, void *buf, size_t
 	return n;
 }
 
+/* What a guest waits for is another's doing, but most waits are over at once: giving the processor
+ * away each time costs a time slice of everybody's on a busy machine. */
 static void relax(const struct tdg_port *port)
 {
-	tdx_native_poll(native_of(port)->cpu);
-	sched_yield();
+	struct guest_native *n = native_of(port);
+
+	tdx_native_poll(n->cpu);
+	if (++n->relaxed % RELAXED_PER_YIELD == 0)
+		sched_yield();
 }
 
 static bool port_sleep(const struct tdg_port *port, unsigned milliseconds)

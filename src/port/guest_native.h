@@ -15,6 +15,7 @@ struct guest_native {
 	struct tdx_native_cpu *cpu;
 	bool (*map)(void *arg, uint64_t gla, gpa_t *g); /* NULL: identity */
 	void *arg;
+	unsigned relaxed; /* how often */
 };
 
 void guest_native_init(struct guest_native *g, struct tdx_native_cpu *cpu);
