@@ -15,7 +15,13 @@
 
 #include "tools/boot_unpack.h"
 
-enum { PLAIN = 300000, ROOM = 400000, SECTOR = 512 };
+enum { PLAIN = 300000, ROOM = 400000, LARGE = 3500000, SECTOR = 512 };
+
+static void put(uint8_t *p, uint64_t v, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+}
 
 /* Bytes that pack, and not to nothing. */
 static void fill(uint8_t *p, size_t n)
@@ -75,6 +81,59 @@ static void what_was_packed_comes_out_again(void **state)
 	free(packed);
 }
 
+/* Pieces put together again; no more of them than `most`. */
+struct pieces {
+	uint8_t *p;
+	size_t len;
+	unsigned n, most;
+};
+
+static bool collect(void *arg, const uint8_t *piece, size_t len)
+{
+	struct pieces *all = arg;
+	const size_t again = all->n ? BOOT_OVERLAP : 0;
+
+	assert_true(len >= again && all->len + len - again <= LARGE);
+	assert_memory_equal(piece, all->p + all->len - again, again);
+	memcpy(all->p + all->len, piece + again, len - again);
+	all->len += len - again;
+	return ++all->n < all->most;
+}
+
+static void what_is_only_looked_at_comes_in_pieces(void **state)
+{
+	uint8_t *plain = malloc(LARGE), *packed = malloc(ROOM);
+	struct pieces all = {.p = malloc(LARGE)};
+	size_t n;
+
+	memset(plain, 0, LARGE);
+	for (size_t at = 0; at < LARGE; at += 4093)
+		put(plain + at, at, 3);
+	for (unsigned how = 0; how < 3; how++) {
+		n = pack(how, plain, LARGE, packed);
+		all.len = all.n = 0;
+		all.most = 100;
+		assert_null(boot_unpack_look(packed, n, LARGE + 1, collect, &all));
+		assert_int_equal(all.len, LARGE);
+		assert_memory_equal(all.p, plain, LARGE);
+		assert_true(all.n > 2);
+		/* Who has seen enough is not told of damage behind it. */
+		all.len = all.n = 0;
+		all.most = 1;
+		assert_null(boot_unpack_look(packed, n - 9, LARGE + 1, collect, &all));
+		assert_int_equal(all.n, 1);
+		all.len = all.n = 0;
+		all.most = 100;
+		assert_non_null(boot_unpack_look(packed, n - 9, LARGE + 1, collect, &all));
+		all.len = all.n = 0;
+		assert_string_equal(boot_unpack_look(packed, n, LARGE - 1, collect, &all),
+				    "what is packed in it is too large");
+	}
+	free(all.p);
+	free(plain);
+	free(packed);
+}
+
 static void what_is_cut_off_or_spoilt_does_not_come_out(void **state)
 {
 	uint8_t *plain = malloc(PLAIN), *packed = malloc(ROOM), *out;
@@ -100,12 +159,6 @@ static void what_is_cut_off_or_spoilt_does_not_come_out(void **state)
 	}
 	free(plain);
 	free(packed);
-}
-
-static void put(uint8_t *p, uint64_t v, unsigned bytes)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		p[i] = (uint8_t)(v >> 8 * i);
 }
 
 enum { PE = 0x80, OPTIONAL = 0xf0, TABLE = PE + 24 + OPTIONAL, UKI_SIZE = 0x1000 };
@@ -178,17 +231,19 @@ static void no_unified_image_is_read_past_its_end(void **state)
 	assert_false(boot_uki_parse(f, sizeof(f), &u));
 }
 
-/* A bzImage whose payload is this text, packed. */
+/* A bzImage whose payload is this text, packed: across the end of the first piece that is looked
+ * at. */
 static size_t make_kernel(uint8_t *f, const char *text, unsigned how)
 {
 	enum { BODY = 2 * SECTOR, AT = 0x40 };
-	uint8_t plain[4096] = {0};
+	static uint8_t plain[LARGE];
 	size_t n;
 
 	memset(f, 0, BODY + AT);
 	f[0x1f1] = 1;
 	memcpy(f + 0x202, "HdrS", 4);
-	memcpy(plain + 100, text, strlen(text));
+	memset(plain, 0, sizeof(plain));
+	memcpy(plain + (1 << 20) - 8, text, strlen(text));
 	n = pack(how, plain, sizeof(plain), f + BODY + AT);
 	if (how) { /* gzip ends with its length, behind the others it is written */
 		put(f + BODY + AT + n, sizeof(plain), 4);
@@ -243,6 +298,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_packed_comes_out_again),
+		cmocka_unit_test(what_is_only_looked_at_comes_in_pieces),
 		cmocka_unit_test(what_is_cut_off_or_spoilt_does_not_come_out),
 		cmocka_unit_test(a_unified_image_is_taken_apart),
 		cmocka_unit_test(no_unified_image_is_read_past_its_end),

@@ -82,41 +82,52 @@ bool boot_uki_parse(const uint8_t *file, size_t size, struct boot_uki *uki)
 	return uki->kernel.at;
 }
 
+/* By what it would print: that it is Linux, and one of these words, each shorter than
+ * BOOT_OVERLAP. */
+struct search {
+	const char *const *words;
+	bool banner, word;
+};
+
 static bool holds(const uint8_t *p, size_t n, const char *what)
 {
 	return memmem(p, n, what, strlen(what));
 }
 
-/* By what it would print: one of these. */
-static enum boot_can of_vmlinux(const uint8_t *p, size_t n, const char *const words[])
+/* True while there is something left to look for. */
+static bool look(void *arg, const uint8_t *p, size_t n)
 {
-	if (!holds(p, n, "Linux version "))
-		return BOOT_CAN_UNKNOWN;
-	for (; *words; words++)
-		if (holds(p, n, *words))
-			return BOOT_CAN;
-	return BOOT_CANNOT;
+	struct search *s = arg;
+
+	s->banner = s->banner || holds(p, n, "Linux version ");
+	for (const char *const *w = s->words; *w && !s->word; w++)
+		s->word = holds(p, n, *w);
+	return !s->banner || !s->word;
+}
+
+static enum boot_can found(const struct search *s)
+{
+	return !s->banner ? BOOT_CAN_UNKNOWN : s->word ? BOOT_CAN : BOOT_CANNOT;
 }
 
 static enum boot_can can(const uint8_t *kernel, size_t size, const char *const words[])
 {
-	size_t body, at, n, len;
-	enum boot_can answer;
-	uint8_t *vmlinux;
+	struct search s = {.words = words};
+	size_t body, at, n;
 
-	if (size < PAYLOAD_LENGTH + 4 || memcmp(kernel + MAGIC, "HdrS", 4))
-		return of_vmlinux(kernel, size, words);
+	if (size < PAYLOAD_LENGTH + 4 || memcmp(kernel + MAGIC, "HdrS", 4)) {
+		look(&s, kernel, size);
+		return found(&s);
+	}
 	body = ((kernel[SETUP_SECTS] ? kernel[SETUP_SECTS] : 4u) + (size_t)1) * SECTOR;
 	at = le(kernel + PAYLOAD_OFFSET, 4);
 	n = le(kernel + PAYLOAD_LENGTH, 4);
 	if (body > size || at > size - body || n > size - body - at)
 		return BOOT_CAN_UNKNOWN;
 	/* Behind what is packed is the length that comes out; gzip has that in its last bytes. */
-	if (boot_unpack(kernel + body + at, n, TDX_TDVF_MAX_IMAGE, &vmlinux, &len))
+	if (boot_unpack_look(kernel + body + at, n, TDX_TDVF_MAX_IMAGE, look, &s))
 		return BOOT_CAN_UNKNOWN;
-	answer = of_vmlinux(vmlinux, len, words);
-	free(vmlinux);
-	return answer;
+	return found(&s);
 }
 
 enum boot_can boot_can_be_td(const uint8_t *kernel, size_t size)

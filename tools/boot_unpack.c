@@ -2,6 +2,7 @@
 /* gzip, xz and zstd in memory; see boot_unpack.h. */
 #include "tools/boot_unpack.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,17 +10,35 @@
 #include <zlib.h>
 #include <zstd.h>
 
-/* What comes out, as it grows. */
+/* What comes out, as it grows; or, for who only looks at it, piece by piece. */
 struct sink {
 	uint8_t *p;
 	size_t len, room, max;
+	size_t gone; /* looked at, and no longer here */
+	boot_look *look;
+	void *arg;
 };
 
 enum { FIRST = 1 << 20 };
+static_assert(FIRST > BOOT_OVERLAP, "a piece has more than what comes again");
 
 static const char too_large[] = "what is packed in it is too large";
 static const char damaged[] = "what is packed in it is damaged or cut off";
 static const char no_memory[] = "there is no memory to unpack it";
+
+/* No failure: the rest need not be unpacked. */
+static const char enough[] = "seen enough";
+
+/* The end of a piece is the beginning of the next. */
+static const char *look_at(struct sink *s)
+{
+	if (!s->look(s->arg, s->p, s->len))
+		return enough;
+	s->gone += s->len - BOOT_OVERLAP;
+	memmove(s->p, s->p + s->len - BOOT_OVERLAP, BOOT_OVERLAP);
+	s->len = BOOT_OVERLAP;
+	return NULL;
+}
 
 /* Room for more; NULL or what is wrong. */
 static const char *grow(struct sink *s)
@@ -27,8 +46,10 @@ static const char *grow(struct sink *s)
 	size_t room = s->room ? 2 * s->room : FIRST;
 	uint8_t *p;
 
-	if (s->room >= s->max)
+	if (s->gone + s->room >= s->max)
 		return too_large;
+	if (s->look && s->room)
+		return look_at(s);
 	room = room < s->max ? room : s->max;
 	p = realloc(s->p, room);
 	if (!p)
@@ -163,6 +184,21 @@ const char *boot_unpack(const uint8_t *file, size_t size, size_t max, uint8_t **
 	*out = s.p;
 	*len = s.len;
 	return NULL;
+}
+
+const char *boot_unpack_look(const uint8_t *file, size_t size, size_t max, boot_look *look,
+			     void *arg)
+{
+	const struct packing *p = find(file, size);
+	struct sink s = {.max = max, .look = look, .arg = arg};
+	const char *why = p ? p->unpack(file, size, &s) : "it is not packed";
+
+	if (!why && s.gone + s.len > max)
+		why = too_large;
+	if (!why && s.len)
+		look(arg, s.p, s.len);
+	free(s.p);
+	return why == enough ? NULL : why;
 }
 
 /* A section that a GUID defines says how long it is, where its data begins, and by what they are

@@ -28,6 +28,13 @@ const char *boot_packing(const uint8_t *file, size_t size);
 /* Unpacks them. *out is the caller's to free(). NULL, or what is wrong. */
 const char *boot_unpack(const uint8_t *file, size_t size, size_t max, uint8_t **out, size_t *len);
 
+/* The same for who looks at what comes out and keeps nothing: piece by piece, each beginning with
+ * the last BOOT_OVERLAP bytes of the one before. False: seen enough, the rest is left packed. */
+#define BOOT_OVERLAP 256u
+typedef bool boot_look(void *arg, const uint8_t *piece, size_t len);
+const char *boot_unpack_look(const uint8_t *file, size_t size, size_t max, boot_look *look,
+			     void *arg);
+
 /* The compressed volumes (LZMA) of an OVMF image, one after the other. *out is the caller's to
  * free(), NULL where there are none. NULL, or what is wrong. */
 const char *boot_unpack_firmware(const uint8_t *image, size_t size, size_t max, uint8_t **out,

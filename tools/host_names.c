@@ -23,7 +23,7 @@ enum { FILE_MAX = 1 << 30, LOOKS = 64 };
 #define MODULES	    0xffffffffa0000000ull
 #define MODULES_END 0xffffffffff000000ull
 
-int host_names_start(struct host_names *n, const char *file, const char *kernel)
+int host_names_start(struct host_names *n, const char *file)
 {
 	const char *why;
 	uint8_t *data;
@@ -31,17 +31,25 @@ int host_names_start(struct host_names *n, const char *file, const char *kernel)
 	int e;
 
 	pthread_mutex_init(&n->lock, NULL);
-	if (!file && !kernel)
+	if (!file)
 		return VERB_OK;
-	e = file_read_whole(file ? file : kernel, FILE_MAX, &data, &size);
+	e = file_read_whole(file, FILE_MAX, &data, &size);
 	if (e)
-		return file_complain("host", file ? file : kernel, e);
+		return file_complain("host", file, e);
 	n->symbols = symbols_new(data, size, &why);
 	free(data);
-	if (n->symbols || !file)
+	if (n->symbols)
 		return VERB_OK;
 	fprintf(stderr, "swtdx host: %s: %s\n", file, why);
 	return VERB_DIFFERENCE;
+}
+
+void host_names_kernel(struct host_names *n, const uint8_t *kernel, size_t size)
+{
+	const char *why;
+
+	if (!n->symbols)
+		n->symbols = symbols_new(kernel, size, &why);
 }
 
 void host_names_end(struct host_names *n)

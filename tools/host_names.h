@@ -19,9 +19,10 @@ struct host_names {
 	struct kernel_modules modules;
 };
 
-/* The functions of a vmlinux; of the kernel itself, when that is one, for NULL. An exit status;
- * n->symbols is NULL where nobody asked and there are none. */
-int host_names_start(struct host_names *n, const char *file, const char *kernel);
+/* The functions of a vmlinux; NULL: none yet. An exit status. */
+int host_names_start(struct host_names *n, const char *file);
+/* Of the kernel itself, where it is a vmlinux and no other was named. */
+void host_names_kernel(struct host_names *n, const uint8_t *kernel, size_t size);
 void host_names_end(struct host_names *n);
 /* The kernel is up: where it is, is looked at, once. `cpu` is the processor whose thread this is,
  * or any when nothing runs; so below. */

@@ -332,6 +332,8 @@ static int open_kernel(struct host *h)
 	h->boot = (struct host_boot){.kernel = h->kernel, .initrd = h->initrd, .append = h->append};
 	if (!h->snapshot.resume)
 		status = host_boot_open(&h->boot);
+	if (status == VERB_OK && !h->snapshot.resume)
+		host_names_kernel(&h->names, h->boot.file, h->boot.size);
 	if (status != VERB_OK || !h->boot.polled)
 		return status;
 	if (h->disks.n || h->share) {
@@ -455,7 +457,7 @@ int verb_host(int argc, char **argv)
 				     "%s: what it is changed to is not in a snapshot, which takes "
 				     "disks with ,readonly alone",
 				     changes);
-	end = host_names_start(&h.names, h.symbols_file, h.kernel);
+	end = host_names_start(&h.names, h.symbols_file);
 	if (end == VERB_OK)
 		end = host_snapshot_start(&h.snapshot);
 	if (end == VERB_OK)
