@@ -100,9 +100,11 @@ struct exit_tdx {
 
 /* Calls of a TD to its VMM that end at the VMM, and answers (GHCI 1.5, 2.4). */
 enum { CALL_GET_QUOTE = 0x10002 };
-#define CALL_OK		    0ull
-#define CALL_UNSUPPORTED    0xb000000000000002ull /* KVM's: subfunction unsupported */
-#define QUOTE_UNAVAILABLE   0x8000000000000001ull /* in the buffer's header */
-#define QUOTE_STATUS_OFFSET 8
+#define CALL_OK		  0ull
+#define CALL_UNSUPPORTED  0xb000000000000002ull /* KVM's: subfunction unsupported */
+#define QUOTE_DONE	  0ull			/* in the buffer's header */
+#define QUOTE_ERROR	  0x8000000000000000ull
+#define QUOTE_UNAVAILABLE 0x8000000000000001ull
+enum { QUOTE_HEADER = 24 };
 
 #endif

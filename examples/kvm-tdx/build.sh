@@ -10,7 +10,7 @@ shift
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$dir"
 "$@" -std=gnu17 -D_GNU_SOURCE -O2 -static -pthread -Wall -Wextra -Werror -o "$dir/kvm-tdx" "$here/main.c" \
-	"$here/image.c" "$here/td.c" "$here/ioapic.c" "$here/run.c"
+	"$here/image.c" "$here/td.c" "$here/ioapic.c" "$here/quote.c" "$here/run.c"
 # A TD of so many bytes, which end at 4 GiB.
 td() { # NAME SIZE SOURCE...
 	name=$1 size=$2

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* A small VMM for TDs under Linux's KVM: a static program, for an initrd.
  *
- * kvm-tdx [-m MIB] [-c VCPUS] [-n TDS] [-p PAGES] [-w FILE] [-t MODE [-v] [-e N]] IMAGE
+ * kvm-tdx [-m MIB] [-c VCPUS] [-n TDS] [-p PAGES] [-w FILE] [-q COMMAND]
+ *         [-t MODE [-v] [-e N]] IMAGE
  *
  * IMAGE is a TDVF image: hello.bin from beside this file, what `swtdx measure --image` writes, or
- * a firmware. -w: when the TD is there, read FILE to its end before it runs. -t: what
+ * a firmware. -w: when the TD is there, read FILE to its end before it runs. -q: the TD's
+ * quotes are what COMMAND writes, with the TDREPORT as its input. -t: what
  * threads.bin does (threads.c); -v: a page that is not accepted gives the TD a #VE; -e: the first N
  * conversions it asks for are answered "go on" without any. The exit status is the
  * TD's, the greatest of several TDs', 125 for a TD that gave up, 126 for one that stopped, 127 when
@@ -66,8 +68,8 @@ int main(int argc, char **argv)
 	const char *wait_path = NULL;
 	int c, status;
 
-	while ((c = getopt(argc, argv, "m:c:n:p:w:t:ve:")) != -1) {
-		const unsigned v = c == '?' || c == 'v' ? 0 : (unsigned)strtoul(optarg, NULL, 0);
+	while ((c = getopt(argc, argv, "m:c:n:p:w:q:t:ve:")) != -1) {
+		const unsigned v = !optarg ? 0 : (unsigned)strtoul(optarg, NULL, 0);
 
 		switch (c) {
 		case 'm':
@@ -85,6 +87,9 @@ int main(int argc, char **argv)
 		case 'w':
 			wait_path = optarg;
 			break;
+		case 'q':
+			td.quotes = optarg;
+			break;
 		case 't':
 			td.mode = v;
 			break;
@@ -100,7 +105,7 @@ int main(int argc, char **argv)
 	}
 	if (optind != argc - 1 || !memory || memory > 2048 || !td.nvcpus || td.nvcpus > VCPUS ||
 	    !tds || tds > TDS)
-		die("usage: kvm-tdx [-m MIB] [-c VCPUS] [-n TDS] [-p PAGES] [-w FILE] "
+		die("usage: kvm-tdx [-m MIB] [-c VCPUS] [-n TDS] [-p PAGES] [-w FILE] [-q COMMAND] "
 		    "[-t MODE [-v] [-e N]] IMAGE");
 	td.memory = (uint64_t)memory << 20;
 	if (tds == 1)

@@ -250,17 +250,15 @@ static void hypercall(struct vcpu *v)
 static void tdx_call(struct vcpu *v)
 {
 	struct exit_tdx *x = (void *)&v->run->hw; /* where the union begins */
-	const uint64_t unavailable = QUOTE_UNAVAILABLE;
 	struct slot *s;
 
 	x->ret = CALL_UNSUPPORTED;
 	if (x->call != CALL_GET_QUOTE)
 		return;
 	s = slot_of(v->td, x->gpa, x->size);
-	if (!s || x->size < QUOTE_STATUS_OFFSET + sizeof(unavailable))
+	if (!s || x->size < QUOTE_HEADER || x->gpa % PAGE)
 		return;
-	memcpy(s->shared + (x->gpa - s->gpa) + QUOTE_STATUS_OFFSET, &unavailable,
-	       sizeof(unavailable));
+	quote_answer(v->td, s->shared + (x->gpa - s->gpa), x->size);
 	x->ret = CALL_OK;
 }
 
@@ -343,6 +341,7 @@ int td_run(struct td *td)
 	const struct sigaction wake = {.sa_handler = nothing};
 
 	sigaction(SIGUSR1, &wake, NULL);
+	signal(SIGPIPE, SIG_IGN);
 	for (unsigned i = 1; i < td->nvcpus; i++) {
 		td->vcpu[i].started =
 			!pthread_create(&td->vcpu[i].thread, NULL, vcpu_run, &td->vcpu[i]);

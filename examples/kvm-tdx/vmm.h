@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The parts of the VMM: the image a TD starts from (image.c), the TD (td.c), its run (run.c) with
- * an I/O APIC (ioapic.c). */
+ * an I/O APIC (ioapic.c) and quotes (quote.c). */
 #ifndef KVM_TDX_VMM_H
 #define KVM_TDX_VMM_H
 
@@ -54,6 +54,7 @@ struct td {
 	unsigned mode;		/* and threads.bin at PORT_MODE */
 	bool with_ve;		/* pages that are not accepted are a #VE's */
 	unsigned idle;		/* conversions to answer without any; under td.lock */
+	const char *quotes;	/* the command that makes them; NULL: there are none */
 	uint64_t memory;
 	struct image image;
 	struct slot slot[SLOTS];
@@ -96,6 +97,10 @@ uint32_t ioapic_read(struct td *td, uint64_t offset);
 void ioapic_write(struct td *td, uint64_t offset, uint32_t value);
 /* The line goes up. */
 void ioapic_edge(struct td *td, unsigned pin);
+
+/* --- quote.c --- */
+/* GetQuote with this shared buffer, of QUOTE_HEADER bytes and more, aligned to a page. */
+void quote_answer(struct td *td, uint8_t *shared, size_t size);
 
 /* --- run.c --- */
 /* Until it ends; its status. */
