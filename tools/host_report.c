@@ -68,21 +68,23 @@ void host_show_missing(struct host_names *n)
 			what[m.kind], m.number, m.times, host_name(n, 0, m.rip, text));
 }
 
-/* --- what the module still owns --- */
+/* --- what the module still owns, and what is left of it in caches --- */
+
+enum { STALE = -1 }; /* beside enum tdx_page_type: lines of free KeyIDs */
 
 struct group {
 	int type;
 	struct board_chain gave;
-	uint64_t pages;
+	uint64_t n; /* pages, or lines */
 };
 
 struct groups {
 	struct group group[GROUPS];
 	unsigned n;
-	uint64_t others;
+	uint64_t others, other_lines;
 };
 
-static void add(void *arg, uint64_t pages, int type, const struct board_chain *gave)
+static void add(void *arg, uint64_t n, int type, const struct board_chain *gave)
 {
 	struct groups *g = arg;
 	unsigned i = 0;
@@ -91,12 +93,17 @@ static void add(void *arg, uint64_t pages, int type, const struct board_chain *g
 	       (g->group[i].type != type || memcmp(&g->group[i].gave, gave, sizeof(*gave)) != 0))
 		i++;
 	if (i == GROUPS) {
-		g->others += pages;
+		*(type == STALE ? &g->other_lines : &g->others) += n;
 		return;
 	}
 	if (i == g->n)
 		g->group[g->n++] = (struct group){type, *gave, 0};
-	g->group[i].pages += pages;
+	g->group[i].n += n;
+}
+
+static void add_stale(void *arg, uint64_t lines, const struct board_chain *gave)
+{
+	add(arg, lines, STALE, gave);
 }
 
 static const char *type_name(int type)
@@ -117,26 +124,34 @@ static const char *type_name(int type)
 	}
 }
 
+static void print_group(struct host_names *n, const struct group *g)
+{
+	if (g->type == STALE)
+		fprintf(stderr,
+			"host: %" PRIu64 " lines of KeyIDs that are free are dirty in caches",
+			g->n);
+	else
+		fprintf(stderr, "host: the module still owns %" PRIu64 " pages (%s)", g->n,
+			type_name(g->type));
+	print_chain(g->type == STALE ? ", of pages given to the module at " : ", given to it at ",
+		    n, 0, &g->gave);
+	fprintf(stderr, "\n");
+}
+
 void host_show_owned(struct host_names *n)
 {
 	struct groups *g = calloc(1, sizeof(*g));
-	const uint64_t lines = board_stale_lines(n->board);
 
 	if (!g)
 		return;
 	board_visit_pages(n->board, add, g);
-	for (unsigned i = 0; i < g->n; i++) {
-		fprintf(stderr, "host: the module still owns %" PRIu64 " pages (%s)",
-			g->group[i].pages, type_name(g->group[i].type));
-		print_chain(", given to it at ", n, 0, &g->group[i].gave);
-		fprintf(stderr, "\n");
-	}
+	board_visit_stale(n->board, add_stale, g);
+	for (unsigned i = 0; i < g->n; i++)
+		print_group(n, &g->group[i]);
 	if (g->others)
 		fprintf(stderr, "host: the module still owns %" PRIu64 " pages of others\n",
 			g->others);
-	if (lines)
-		fprintf(stderr,
-			"host: %" PRIu64 " lines of KeyIDs that are free are dirty in caches\n",
-			lines);
+	if (g->other_lines)
+		fprintf(stderr, "host: %" PRIu64 " more such lines, of others\n", g->other_lines);
 	free(g);
 }

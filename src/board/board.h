@@ -194,8 +194,11 @@ void board_visit_pages(const struct board *b,
 		       void (*fn)(void *arg, uint64_t pages, int type,
 				  const struct board_chain *gave),
 		       void *arg);
-/* Lines dirty in some cache under a KeyID that is free. */
-uint64_t board_stale_lines(const struct board *b);
+/* Lines dirty in some cache under a KeyID that is free, by who gave their page. After board_run().
+ */
+void board_visit_stale(const struct board *b,
+		       void (*fn)(void *arg, uint64_t lines, const struct board_chain *gave),
+		       void *arg);
 
 /* Where it stops from now on, and nowhere else. False: out of memory. */
 bool board_arm(struct board *b, unsigned cpu, const struct board_points *points);

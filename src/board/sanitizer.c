@@ -245,24 +245,32 @@ uint64_t board_reports(const struct board *b)
 	return b->san ? b->san->reports : 0;
 }
 
-uint64_t board_stale_lines(const struct board *b)
-{
-	return system_stale_lines(b->sys);
-}
-
 struct visit {
 	const struct board *b;
 	void (*fn)(void *arg, uint64_t pages, int type, const struct board_chain *gave);
+	void (*stale)(void *arg, uint64_t lines, const struct board_chain *gave);
 	void *arg;
 };
 
-static void visit(void *arg, uint64_t pa, uint64_t pages, enum tdx_page_type type)
+static const struct board_chain *who_gave(const struct board *b, uint64_t pa)
 {
 	static const struct board_chain nobody = {0};
+
+	return b->san ? &b->san->chain[note_of(b, pa)->gave] : &nobody;
+}
+
+static void visit(void *arg, uint64_t pa, uint64_t pages, enum tdx_page_type type)
+{
 	const struct visit *v = arg;
 
-	v->fn(v->arg, pages, (int)type,
-	      v->b->san ? &v->b->san->chain[note_of(v->b, pa)->gave] : &nobody);
+	v->fn(v->arg, pages, (int)type, who_gave(v->b, pa));
+}
+
+static void visit_stale(void *arg, uint64_t pa, uint64_t lines)
+{
+	const struct visit *v = arg;
+
+	v->stale(v->arg, lines, who_gave(v->b, pa));
 }
 
 void board_visit_pages(const struct board *b,
@@ -270,7 +278,14 @@ void board_visit_pages(const struct board *b,
 				  const struct board_chain *gave),
 		       void *arg)
 {
-	system_visit_pages(b->sys, visit, &(struct visit){b, fn, arg});
+	system_visit_pages(b->sys, visit, &(struct visit){b, fn, NULL, arg});
+}
+
+void board_visit_stale(const struct board *b,
+		       void (*fn)(void *arg, uint64_t lines, const struct board_chain *gave),
+		       void *arg)
+{
+	system_visit_stale(b->sys, visit_stale, &(struct visit){b, NULL, fn, arg});
 }
 
 bool board_sanitizer_start(struct board *b)

@@ -115,7 +115,7 @@ struct machine_lp {
 	 * SEAM cleared it. The processor's thread. */
 	uint64_t retired;
 	_Atomic uint64_t tlb_generation; /* INVEPTs so far: guest TLBs filled before are stale */
-	uint64_t rng_state, guest_rng_state; /* what SEAM and host draw, and what guests do */
+	uint64_t rng_state, guest_rng_state; /* what SEAM draws; and what is not recorded */
 	uint64_t xcr0;
 	uint8_t call; /* what this processor is doing, for reports: MACHINE_CALL_* */
 	struct machine_range wc[MACHINE_MAX_WC]; /* direct stores no barrier has ordered yet */

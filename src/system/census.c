@@ -40,17 +40,32 @@ bool system_measurements(const struct system *sys, uint64_t tdr_pa, struct tdx_d
 	return module_measurements(sys->mod, tdr_pa, mrtd, rtmr);
 }
 
-uint64_t system_stale_lines(const struct system *sys)
+void system_visit_stale(const struct system *sys,
+			void (*fn)(void *arg, uint64_t pa, uint64_t lines), void *arg)
 {
 	const struct machine *m = sys->m;
-	uint64_t n = 0;
 
 	for (uint64_t page = 0; page < m->cfg.mem_end >> 12; page++) {
-		uint64_t w = atomic_load_explicit(&m->page[page].word, memory_order_relaxed);
+		const uint64_t w = atomic_load_explicit(&m->page[page].word, memory_order_relaxed);
 
 		if (w & PAGE_DIRTY_MASK &&
 		    module_hkid_is_free(sys->mod, (unsigned)(w & PAGE_HKID_MASK)))
-			n += TDX_PAGE_SIZE / 64;
+			fn(arg, page << 12, TDX_PAGE_SIZE / 64);
 	}
+}
+
+static void count(void *arg, uint64_t pa, uint64_t lines)
+{
+	uint64_t *n = arg;
+
+	(void)pa;
+	*n += lines;
+}
+
+uint64_t system_stale_lines(const struct system *sys)
+{
+	uint64_t n = 0;
+
+	system_visit_stale(sys, count, &n);
 	return n;
 }

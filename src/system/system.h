@@ -108,7 +108,9 @@ bool system_measurements(const struct system *sys, uint64_t tdr_pa, struct tdx_d
 void system_visit_pages(const struct system *sys,
 			void (*fn)(void *arg, uint64_t pa, uint64_t pages, enum tdx_page_type type),
 			void *arg);
-/* Lines dirty in some cache under a KeyID that is free now. */
+/* Pages with lines dirty in some cache under a KeyID that is free now; how many lines. */
+void system_visit_stale(const struct system *sys,
+			void (*fn)(void *arg, uint64_t pa, uint64_t lines), void *arg);
 uint64_t system_stale_lines(const struct system *sys);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <swtdx/leaf.h>
 
+#include "abi/metadata.h"
 #include "arch/vmx.h"
 #include "module/lockword.h"
 #include "trace/trace_show.h"
@@ -256,10 +257,20 @@ static void agents(FILE *out, const struct holders *h, const struct trace_record
 	}
 }
 
-/* A call that found a Secure-EPT entry locked tells in RCX and RDX what it saw of it: whatever the
- * holder had made of it by then. */
+/* How far a TD's clock is behind the processor's: as far as that had run when the TD was made. */
+static bool tells_time(const struct trace_record *r)
+{
+	return r->type == TRACE_SEAMCALL && tdx_rax_leaf(r->in.rax) == TDH_MNG_RD &&
+	       md_order(r->in.rdx) == md_order(md_td.row[MD_TD_TSC_OFFSET].id);
+}
+
+/* Outputs that are others when the call is played again, as bits of registers. A call that found a
+ * Secure-EPT entry locked tells in RCX and RDX what it saw of it: whatever the holder had made of
+ * it by then. */
 static uint32_t unsettled(const struct holders *h, const struct trace_record *r)
 {
+	if (tells_time(r))
+		return 1u << 8;
 	for (unsigned i = 0; i < r->nlocks; i++)
 		if (r->lock[i].res == LOCK_SEPT_ENTRY && r->lock[i].result == LOCK_BUSY &&
 		    !is_held(h, &r->lock[i]))
