@@ -83,11 +83,12 @@ struct lapic;
 struct timers;
 struct zap;
 
-/* A private page that waits for the KeyID to be free: because it could not be removed and the
- * module has it until then, or because it was removed at the end of the VM, when the write-back of
- * the caches that frees the KeyID spares the one of each page. */
-struct waiting_page {
+/* Private pages one after the other in memory that wait for the KeyID to be free: because they
+ * could not be removed and the module has them until then, or because they were removed at the end
+ * of the VM, when the write-back of the caches that frees the KeyID spares the one of each page. */
+struct waiting_run {
 	uint64_t pa;
+	size_t n;
 	enum tdx_level level;
 	bool removed;
 };
@@ -96,6 +97,7 @@ struct memslot {
 	uint64_t gfn, npages;	     /* npages 0: empty */
 	uint8_t *private_;	     /* a byte a page: the attribute */
 	_Atomic uint64_t *shared_pa; /* a word a page: the host's page, 0 none yet; NULL with: */
+	_Atomic uint64_t nshared;    /* how many of them are not 0 */
 	bool no_private;	     /* whatever the attribute says */
 	uint64_t backing_pa;	     /* where its private pages are; 0: anywhere */
 	uint64_t user_pa;	     /* where the host has the user's memory; 0: not the user's */
@@ -137,7 +139,7 @@ struct tdx_vm {
 	_Atomic bool unwanted;	/* the exporter is to let pages go: mmu_let_go() */
 	uint64_t slot_changes;	/* so far; with the slots */
 	_Atomic bool importing; /* private pages come by import alone */
-	struct waiting_page *waiting;
+	struct waiting_run *waiting;
 	size_t nwaiting, maxwaiting;
 	struct page_cache cache;	    /* for callers that are no vCPU; under vm->lock */
 	_Atomic bool wait_for_sept_zap;	    /* no vCPU may enter */
@@ -247,8 +249,19 @@ static inline void vmm_count(_Atomic uint64_t *n)
 
 /* The module is about to get the 4K page at pa, or it is the host's again. 0, -ENOMEM, -EBUSY,
  * -EIO. Without dynamic PAMT nothing. The processor is held. */
-int vm_pamt_get(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa);
-void vm_pamt_put(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa);
+int vm_pamt_get_dynamic(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa);
+void vm_pamt_put_dynamic(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa);
+/* Both nothing without dynamic PAMT: asked here, for every page. */
+static inline int vm_pamt_get(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa)
+{
+	return vm->vmm->dynamic_pamt ? vm_pamt_get_dynamic(vm, c, pa) : 0;
+}
+
+static inline void vm_pamt_put(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa)
+{
+	if (vm->vmm->dynamic_pamt)
+		vm_pamt_put_dynamic(vm, c, pa);
+}
 
 /* --- build.c --- */
 void vm_end_build(struct tdx_vm *vm);

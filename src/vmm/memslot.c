@@ -18,10 +18,16 @@ struct memslot *vm_slot_of(struct tdx_vm *vm, uint64_t gfn)
 static void free_slot(struct tdx_vm *vm, struct memslot *s)
 {
 	const struct tdx_port *port = vm->vmm->port[0];
+	uint64_t left = atomic_load(&s->nshared);
 
-	for (uint64_t i = 0; s->shared_pa && i < s->npages; i++)
-		if (s->shared_pa[i])
-			pages_put(&vm->vmm->pages, s->shared_pa[i]);
+	for (uint64_t i = 0; left && i < s->npages; i++) {
+		const uint64_t pa = atomic_load(&s->shared_pa[i]);
+
+		if (!pa)
+			continue;
+		pages_put(&vm->vmm->pages, pa);
+		left--;
+	}
 	if (s->user_pa)
 		port->ops->unmap_user(port, hpa(s->user_pa));
 	free(s->private_);
@@ -214,8 +220,10 @@ uint64_t vm_shared_page(struct tdx_vm *vm, struct memslot *s, uint64_t gfn)
 		return 0;
 	/* By whole lines under the host's KeyID: they may still be those of a private page. */
 	tdx_vmm_write(vm->vmm, hpa(pa), zero, sizeof(zero));
-	if (atomic_compare_exchange_strong(slot, &none, pa))
+	if (atomic_compare_exchange_strong(slot, &none, pa)) {
+		atomic_fetch_add(&s->nshared, 1);
 		return pa;
+	}
 	pages_put(&vm->vmm->pages, pa);
 	return none;
 }

@@ -146,7 +146,7 @@ static size_t loans_to(const struct pages *p, uint64_t pa)
 
 static bool is_lent(const struct pages *p, uint64_t pa)
 {
-	const size_t i = loans_to(p, pa);
+	const size_t i = p->nloans ? loans_to(p, pa) : 0;
 
 	return i && pa - p->loan[i - 1].pa < p->loan[i - 1].n * TDX_PAGE_SIZE;
 }

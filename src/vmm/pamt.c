@@ -5,15 +5,13 @@
 
 #include <errno.h>
 
-int vm_pamt_get(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa)
+int vm_pamt_get_dynamic(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa)
 {
 	struct tdx_vmm *vmm = vm->vmm;
 	struct tdx_status s;
 	unsigned tries = 0;
 	int err;
 
-	if (!vmm->dynamic_pamt)
-		return 0;
 	do {
 		err = tdx_host_pamt_get(&vmm->host, c->cpu, hpa(pa), &vmm->mem, &s);
 	} while (err == -EIO && vm_again(vm, TDH_PHYMEM_PAMT_ADD, s, &tries));
@@ -23,15 +21,13 @@ int vm_pamt_get(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa)
 		       vm_busy(TDH_PHYMEM_PAMT_ADD, s) == BUSY_AGAIN ? -EBUSY : -EIO);
 }
 
-void vm_pamt_put(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa)
+void vm_pamt_put_dynamic(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa)
 {
 	struct tdx_vmm *vmm = vm->vmm;
 	struct tdx_status s;
 	unsigned tries = 0;
 	int err;
 
-	if (!vmm->dynamic_pamt)
-		return;
 	err = tdx_host_pamt_put(&vmm->host, c->cpu, hpa(pa), &vmm->mem, &s);
 	while (err == -EIO && vm_busy(TDH_PHYMEM_PAMT_REMOVE, s) == BUSY_AGAIN &&
 	       vmm_try_again(vmm, &tries)) {

@@ -48,9 +48,16 @@ int vm_reclaim_page(struct tdx_vm *vm, uint64_t pa)
 
 void vm_let_wait(struct tdx_vm *vm, uint64_t pa, enum tdx_level level, bool removed)
 {
+	struct waiting_run *last = vm->nwaiting ? &vm->waiting[vm->nwaiting - 1] : NULL;
+
+	if (last && last->level == level && last->removed == removed &&
+	    pa == last->pa + last->n * tdx_level_size(level)) {
+		last->n++;
+		return;
+	}
 	if (vm->nwaiting == vm->maxwaiting) {
 		size_t max = vm->maxwaiting ? 2 * vm->maxwaiting : 512;
-		struct waiting_page *more = realloc(vm->waiting, max * sizeof(*more));
+		struct waiting_run *more = realloc(vm->waiting, max * sizeof(*more));
 
 		if (!more) {
 			pages_quarantine(&vm->vmm->pages, tdx_level_size(level) / TDX_PAGE_SIZE);
@@ -59,54 +66,54 @@ void vm_let_wait(struct tdx_vm *vm, uint64_t pa, enum tdx_level level, bool remo
 		vm->waiting = more;
 		vm->maxwaiting = max;
 	}
-	vm->waiting[vm->nwaiting++] = (struct waiting_page){pa, level, removed};
+	vm->waiting[vm->nwaiting++] = (struct waiting_run){pa, 1, level, removed};
 }
 
 /* Can the host have the page? The VM is bugged already when it was not removed, or when its KeyID
  * never became free: then nothing has written the caches back, and each page needs that itself. */
-static bool is_free(struct tdx_vm *vm, struct vmm_cpu *c, const struct waiting_page *p)
+static bool is_free(struct tdx_vm *vm, struct vmm_cpu *c, const struct waiting_run *r, uint64_t pa)
 {
-	if (p->removed)
-		return !vm->hkid_leaked || !vm_clean_private_page(vm, c, p->pa, p->level);
-	return !vm->hkid_leaked && tdx_is_success(vmm_reclaim(vm->vmm, c, p->pa, NULL));
+	if (r->removed)
+		return !vm->hkid_leaked || !vm_clean_private_page(vm, c, pa, r->level);
+	return !vm->hkid_leaked && tdx_is_success(vmm_reclaim(vm->vmm, c, pa, NULL));
 }
 
-/* Pages one after the other in memory that are free alike, as many as follow the first. */
-static size_t run_of(const struct tdx_vm *vm, const struct waiting_page *p, size_t max)
+/* What is free, back to where pages come from. */
+static void free_run(struct tdx_vm *vm, struct vmm_cpu *c, uint64_t pa, uint64_t size,
+		     enum tdx_level level)
 {
-	size_t n = 1;
+	struct tdx_vmm *vmm = vm->vmm;
 
-	while (n < max && !vm->hkid_leaked && p->removed && p[n].removed &&
-	       p->level == TDX_LEVEL_4K && p[n].level == TDX_LEVEL_4K &&
-	       p[n].pa == p[n - 1].pa + TDX_PAGE_SIZE)
-		n++;
-	return n;
+	tdx_host_reset_pages(&vmm->host, c->cpu, hpa(pa), size);
+	if (level == TDX_LEVEL_2M) {
+		for (uint64_t end = pa + size; pa < end; pa += TDX_SIZE_2M)
+			pages_put_block(&vmm->pages, pa);
+		return;
+	}
+	for (uint64_t a = pa; vmm->dynamic_pamt && a < pa + size; a += TDX_PAGE_SIZE)
+		vm_pamt_put(vm, c, a);
+	pages_put_run(&vmm->pages, pa, size);
 }
 
 /* What cannot even be reclaimed now is lost for good. */
 void vm_free_waiting(struct tdx_vm *vm)
 {
-	struct tdx_vmm *vmm = vm->vmm;
-	struct vmm_cpu *c = vmm_get_cpu(vmm, -1);
+	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
 
-	for (size_t i = 0, n; i < vm->nwaiting; i += n) {
-		const struct waiting_page *p = &vm->waiting[i];
-		uint64_t size;
+	for (size_t i = 0; i < vm->nwaiting; i++) {
+		const struct waiting_run *r = &vm->waiting[i];
+		const uint64_t size = tdx_level_size(r->level), end = r->pa + r->n * size;
 
-		n = run_of(vm, p, vm->nwaiting - i);
-		size = tdx_level_size(p->level) + (n - 1) * TDX_PAGE_SIZE;
-		if (!is_free(vm, c, p)) {
-			pages_quarantine(&vmm->pages, tdx_level_size(p->level) / TDX_PAGE_SIZE);
+		if (r->removed && !vm->hkid_leaked) {
+			free_run(vm, c, r->pa, end - r->pa, r->level);
 			continue;
 		}
-		tdx_host_reset_pages(&vmm->host, c->cpu, hpa(p->pa), size);
-		if (p->level == TDX_LEVEL_2M) {
-			pages_put_block(&vmm->pages, p->pa);
-			continue;
+		for (uint64_t pa = r->pa; pa < end; pa += size) {
+			if (is_free(vm, c, r, pa))
+				free_run(vm, c, pa, size, r->level);
+			else
+				pages_quarantine(&vm->vmm->pages, size / TDX_PAGE_SIZE);
 		}
-		for (uint64_t pa = p->pa; pa < p->pa + size; pa += TDX_PAGE_SIZE)
-			vm_pamt_put(vm, c, pa);
-		pages_put_run(&vmm->pages, p->pa, size);
 	}
 	vmm_put_cpu(c);
 	free(vm->waiting);
