@@ -83,6 +83,34 @@ enum lp_fate {
 	FATE_SHUTDOWN, /* the module is broken */
 };
 
+enum { SEPT_WAY_TABLES = 4 }; /* above the lowest */
+
+/* Where the locks and pages of the TD are that a call on this processor worked on last. That they
+ * are still what they were is asked each time, under the locks; see tx_td(). */
+struct td_path {
+	hpa_t pa;	 /* TDR as the operand named it */
+	struct tdr *tdr; /* NULL: no TD is known */
+	struct tdcs *tdcs;
+	struct tdcs_ext *ext;
+	uint64_t main_pa, ext_pa; /* of TDCS and extension, as the TDR has them */
+	/* its PAMT entries from 1G to 4K, OP_STATE and the tree, as a call that has no others yet
+	 * holds them */
+	struct tx_held held[TD_PATH_LOCKS];
+};
+
+/* The tables that a walk on this processor to a 4K entry of a TD's Secure EPT went through last,
+ * and what their entries said. While they say the same, from the root on, the next page of the same
+ * 2M range is in the same table: looked at each time, but without waiting for one to know where the
+ * next is. */
+struct sept_way {
+	uint64_t eptp;	/* 0: none */
+	uint64_t range; /* of 2M, by number */
+	unsigned tables;
+	const uint64_t *entry[SEPT_WAY_TABLES];
+	uint64_t value[SEPT_WAY_TABLES];
+	uint64_t *table; /* of 4K entries */
+};
+
 /* Per logical processor. Touched only by the thread on it, except `busy`. */
 struct lp {
 	struct machine_lp *hw;
@@ -103,6 +131,8 @@ struct lp {
 	struct tdcs_ext *ext;
 	struct tdvps *vps;
 	struct vmcs *vmcs;
+	struct td_path known;
+	struct sept_way way;
 	/* what it reads under a shared lock; on a cache line of its own, see module/reader.h */
 	uint8_t line_before[64];
 	_Atomic(const void *) reading[READER_SLOTS];

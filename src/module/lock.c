@@ -97,7 +97,11 @@ static void *td_word(struct module *mod, enum lock_resource res, const struct lo
 		struct tx tx;
 
 		tx_begin(&tx, &mod->lp[0], NULL, false);
-		return sept_walk(&tx, t, gpa(key->gpa), &ref) ? ref.entry : NULL;
+		/* from a thread that is not the processor's */
+		return sept_walk_from(&tx, t->eptp, td_sept_top(t), gpa(key->gpa), SEPT_PRESENT,
+				      &ref)
+			       ? ref.entry
+			       : NULL;
 	}
 	case LOCK_MIGSC:
 		return migs_link(mod, tdr_at(mod, key->key), key->gpa);

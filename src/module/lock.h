@@ -64,6 +64,10 @@ struct tx_held {
 /* See module/reader.h. */
 enum { READER_SLOTS = 8, NO_SLOT = 0xff };
 
+/* What a call on a page of a TD takes shared before it looks at the page: three PAMT entries,
+ * OP_STATE, the tree. */
+enum { TD_PATH_LOCKS = 5 };
+
 const char *lock_resource_name(enum lock_resource res);
 
 static inline enum lock_kind lock_resource_kind(enum lock_resource res)

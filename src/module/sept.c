@@ -30,10 +30,11 @@ bool sept_operand_valid(gpa_level_t at, enum tdx_level min, enum tdx_level max)
 	return gpa_level_valid(at.v) && level >= (unsigned)min && level <= (unsigned)max;
 }
 
-/* sept_walk_from(), inline where the walk is most of what a call does. */
+/* sept_walk_from(), which leaves in `way` (may be NULL) what it went through. */
 static inline __attribute__((always_inline)) bool walk(const struct tx *tx, uint64_t root,
 						       enum tdx_level top, gpa_t gpa_,
-						       uint64_t present, struct sept_ref *ref)
+						       uint64_t present, struct sept_way *way,
+						       struct sept_ref *ref)
 {
 	const uint64_t address = SEPT_HPA_MASK & ~tx->mod->hkid_mask;
 	const uint64_t end = tx->m->cfg.mem_end & ~(TDX_PAGE_SIZE - 1);
@@ -46,6 +47,10 @@ static inline __attribute__((always_inline)) bool walk(const struct tx *tx, uint
 		value = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
 		if (level == want || !(value & present) || sept_is_leaf(value))
 			break;
+		if (way) {
+			way->entry[top - level] = entry;
+			way->value[top - level] = value;
+		}
 		table = value & address;
 		if (__builtin_expect(table >= end, 0)) { /* no RAM */
 			module_fatal(tx->lp);
@@ -59,12 +64,53 @@ static inline __attribute__((always_inline)) bool walk(const struct tx *tx, uint
 bool sept_walk_from(const struct tx *tx, uint64_t root, enum tdx_level top, gpa_t gpa_,
 		    uint64_t present, struct sept_ref *ref)
 {
-	return walk(tx, root, top, gpa_, present, ref);
+	return walk(tx, root, top, gpa_, present, NULL, ref);
+}
+
+static bool is_same_way(const struct sept_way *way, uint64_t eptp, gpa_t gpa_)
+{
+	if (way->eptp != eptp || way->range != gpa_.v >> 21)
+		return false;
+	for (unsigned i = 0; i < way->tables; i++)
+		if (__atomic_load_n(way->entry[i], __ATOMIC_ACQUIRE) != way->value[i])
+			return false;
+	return true;
+}
+
+/* To a 4K entry, by the way of the last walk or remembering this one. */
+static inline __attribute__((always_inline)) bool
+walk_again(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct sept_ref *ref)
+{
+	struct sept_way *way = &tx->lp->way;
+	const enum tdx_level top = td_sept_top(tdcs);
+	const uint64_t eptp = tdcs->eptp;
+	uint64_t *entry;
+
+	if (is_same_way(way, eptp, gpa_)) {
+		entry = way->table + (gpa_.v >> 12 & 511);
+		*ref = (struct sept_ref){.entry = entry,
+					 .value = __atomic_load_n(entry, __ATOMIC_ACQUIRE),
+					 .level = TDX_LEVEL_4K,
+					 .gpa = gpa_};
+		return true;
+	}
+	way->eptp = 0;
+	if ((unsigned)top > SEPT_WAY_TABLES) /* no tree of a TD has more */
+		return walk(tx, eptp, top, gpa_, SEPT_PRESENT, NULL, ref);
+	if (!walk(tx, eptp, top, gpa_, SEPT_PRESENT, way, ref))
+		return false;
+	way->eptp = eptp;
+	way->range = gpa_.v >> 21;
+	way->tables = (unsigned)top;
+	way->table = ref->entry - (gpa_.v >> 12 & 511);
+	return true;
 }
 
 bool sept_walk(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct sept_ref *ref)
 {
-	return walk(tx, tdcs->eptp, td_sept_top(tdcs), gpa_, SEPT_PRESENT, ref);
+	if (ref->level == TDX_LEVEL_4K)
+		return walk_again(tx, tdcs, gpa_, ref);
+	return walk(tx, tdcs->eptp, td_sept_top(tdcs), gpa_, SEPT_PRESENT, NULL, ref);
 }
 
 struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa_, enum tdx_operand op,
@@ -74,10 +120,12 @@ struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa_, e
 
 	if (!td_gpa_valid(td->tdcs, gpa_, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, op);
-	s = tx_lock(tx, LOCK_SEPT_TREE, td->pa.v, &td->tdcs->sept_lock, tree_mode,
-		    TDX_OPERAND_ID_SEPT_TREE);
-	if (!tdx_is_success(s))
-		return s;
+	if (!td->has_tree) {
+		s = tx_lock(tx, LOCK_SEPT_TREE, td->pa.v, &td->tdcs->sept_lock, tree_mode,
+			    TDX_OPERAND_ID_SEPT_TREE);
+		if (!tdx_is_success(s))
+			return s;
+	}
 	if (!sept_walk(tx, td->tdcs, gpa_, ref))
 		return tdx_error_op(TDX_EPT_WALK_FAILED, op);
 	return s;

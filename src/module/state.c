@@ -42,6 +42,8 @@ static void forget(struct lp *lp)
 	lp->ext = NULL;
 	lp->vps = NULL;
 	lp->vmcs = NULL;
+	memset(&lp->known, 0, sizeof(lp->known));
+	memset(&lp->way, 0, sizeof(lp->way));
 	memset(lp->guest_locks, 0, sizeof(lp->guest_locks));
 	lp->nguest_locks = 0;
 	lp->gcm_ctx = lp->block_ctx = NULL;

@@ -13,6 +13,7 @@ struct td {
 	struct tdcs *tdcs;	 /* set by tx_tdcs() */
 	struct tdcs_ext *ext;	 /* ditto */
 	struct pamt_entry *pamt; /* of the TDR page */
+	bool has_tree;		 /* the S-EPT tree is locked shared already */
 };
 
 /* A vCPU located by a call. */
@@ -31,14 +32,11 @@ struct tdx_status tx_tdr_implicit(struct tx *tx, hpa_t pa, enum lock_mode mode, 
  * allowed in it by its row (tx->leaf). Maps TDCS. */
 struct tdx_status tx_tdcs(struct tx *tx, struct td *td, enum lock_mode op_state_mode);
 /* Both: the TD of a leaf whose operand is a TDR. */
-static inline struct tdx_status tx_td(struct tx *tx, hpa_t tdr, enum tdx_operand op,
-				      enum lock_mode tdr_mode, enum lock_mode op_state_mode,
-				      struct td *td)
-{
-	struct tdx_status s = tx_tdr(tx, tdr, op, tdr_mode, td);
-
-	return tdx_is_success(s) ? tx_tdcs(tx, td, op_state_mode) : s;
-}
+struct tdx_status tx_td(struct tx *tx, hpa_t tdr, enum tdx_operand op, enum lock_mode tdr_mode,
+			enum lock_mode op_state_mode, struct td *td);
+/* The same with TDR and OP_STATE shared, of a leaf that takes the tree shared next: it may be so
+ * already (td->has_tree). */
+struct tdx_status tx_td_for_page(struct tx *tx, hpa_t tdr, enum tdx_operand op, struct td *td);
 /* The three build-state questions alone. */
 struct tdx_status tx_td_built(const struct td *td);
 void tx_map_tdcs(const struct tx *tx, struct td *td);

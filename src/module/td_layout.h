@@ -77,7 +77,10 @@ struct tdr {
 	uint64_t td_uuid[4];
 	uint64_t seamdb_index;
 	uint64_t seamdb_nonce[4];
-	uint8_t line_before[256 - 16 - 8 - 8 * TDCS_MAX_PAGES - 32 - 8 - 32];
+	/* Nobody runs in the epoch before this one any more: what the counts below once summed up
+	 * to. Atomic. */
+	uint64_t quiet_epoch;
+	uint8_t line_before[256 - 16 - 8 - 8 * TDCS_MAX_PAGES - 32 - 8 - 32 - 8];
 	struct td_counts counts[TD_COUNTS];
 	uint8_t reserved[4096 - 256 - sizeof(struct td_counts) * TD_COUNTS];
 };

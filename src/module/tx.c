@@ -106,8 +106,10 @@ void tx_end(struct tx *tx)
 		return;
 	}
 	for (const struct tx_held *held = tx->held + tx->nheld; held-- > tx->held;) {
-		if (held->slot != NO_SLOT)
+		if (__builtin_expect(held->slot != NO_SLOT, 1))
 			reader_leave(tx->lp, held->slot);
+		else if (lock_resource_kind(held->res) == LOCK_KIND_SHAREX_HP)
+			hp_release(held->word, held->mode);
 		else
 			lock_release(held->res, held->word, held->mode);
 	}

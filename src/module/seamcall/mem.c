@@ -37,7 +37,9 @@ struct tdx_status mem_entry(struct tx *tx, gpa_level_t at, const struct mem_reac
 struct tdx_status mem_locate(struct tx *tx, hpa_t tdr, gpa_level_t at,
 			     const struct mem_reach *reach, struct mem *m, struct sept_shown *shown)
 {
-	struct tdx_status s = mem_td(tx, tdr, &m->td);
+	struct tdx_status s = reach->tree == LOCK_SHARED
+				      ? tx_td_for_page(tx, tdr, TDX_OPERAND_ID_RDX, &m->td)
+				      : mem_td(tx, tdr, &m->td);
 
 	if (!tdx_is_success(s))
 		return s;
