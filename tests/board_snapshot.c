@@ -12,10 +12,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arch/cpuid.h"
+#include "arch/x86.h"
 #include "board/board.h"
 #include "board/internal.h"
 #include "module/internal.h"
 #include "module_setup.h"
+#include "snapshot_seal.h"
 #include "system/system.h"
 
 #define CODE   0x200000ull
@@ -465,6 +468,130 @@ static void states_that_cannot_be_are_refused(void **state)
 	}
 }
 
+/* A file's bytes in memory, changed, sealed and in a file again. */
+struct bytes {
+	uint8_t *at;
+	size_t size;
+};
+
+static struct bytes bytes_of(int fd)
+{
+	struct stat st;
+	struct bytes b;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	b = (struct bytes){malloc((size_t)st.st_size), (size_t)st.st_size};
+	assert_non_null(b.at);
+	assert_int_equal(pread(fd, b.at, b.size, 0), b.size);
+	return b;
+}
+
+static int sealed(struct bytes *b)
+{
+	const int fd = new_file();
+
+	assert_true(snapshot_seal(b->at, b->size, key));
+	assert_int_equal(write(fd, b->at, b->size), b->size);
+	return fd;
+}
+
+/* The header, the table of memory and each section's header, under the right key: each word that
+ * has another value leaves no machine, but a sentence, or it is one of a machine's properties. */
+static void lengths_and_places_are_looked_at_under_the_right_key(void **state)
+{
+	enum { OUTSIDE = 0x1000 };
+	static const uint64_t values[] = {0, 1, OUTSIDE, 0x7fffffff, 0xffffffff, 1ull << 40, ~0ull};
+	const int good = some_file();
+	struct bytes b = bytes_of(good);
+	const size_t first = sealed_state(b.at);
+	const size_t places[] = {SEALED_FILE_SIZE,
+				 SEALED_DATA_AT,
+				 SEALED_EXTENTS,
+				 SEALED_STATE_SIZE,
+				 SEALED_PAGE,
+				 SEALED_PAGE + 8,
+				 SEALED_PAGE + 16,
+				 SEALED_PAGE + SEALED_EXTENT + 8,
+				 SEALED_PAGE + SEALED_EXTENT + 16,
+				 first + 16,
+				 first + 20};
+	struct rig r;
+	int fd;
+
+	(void)state;
+	fd = sealed(&b); /* sealing is what the file's maker did */
+	assert_non_null(load(&r, fd, key));
+	board_free(r.b);
+	close(fd);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
+			const size_t width =
+				places[i] == SEALED_EXTENTS || places[i] == SEALED_PAGE ||
+						places[i] == SEALED_STATE_SIZE || places[i] >= first
+					? 4
+					: 8;
+			uint64_t was = 0;
+
+			memcpy(&was, b.at + places[i], width);
+			if (memcmp(&was, &values[v], width) == 0)
+				continue;
+			memcpy(b.at + places[i], &values[v], width);
+			fd = sealed(&b);
+			/* what is of the memory may be elsewhere in it */
+			if (!load(&r, fd, key))
+				assert_int_not_equal(strlen(r.err), 0);
+			else if (places[i] < SEALED_PAGE || places[i] >= first ||
+				 values[v] > OUTSIDE)
+				fail_msg("place %zu value 0x%llx: taken", places[i],
+					 (unsigned long long)values[v]);
+			else
+				board_free(r.b);
+			close(fd);
+			memcpy(b.at + places[i], &was, width);
+		}
+	free(b.at);
+	close(good);
+}
+
+/* What this computer does not execute, a machine that was told so cannot go on without. */
+static void vectors_that_this_computer_has_not_are_named(void **state)
+{
+	const int good = some_file();
+	struct bytes b = bytes_of(good);
+	uint8_t *vectors = b.at + sealed_state(b.at);
+	struct board_vectors *v = (void *)(vectors + SEALED_SECTION);
+	int fd;
+
+	(void)state;
+	assert_string_equal((char *)vectors, "vectors");
+	v->bits[1][CPUID_EDX] |= CPUID_BIT(EDX, AMX_TILE);
+	fd = sealed(&b);
+	expect_refused(fd, key, "its processors have AMX_TILE, which is not executed");
+	close(fd);
+	v->bits[1][CPUID_EDX] &= ~CPUID_BIT(EDX, AMX_TILE);
+	v->xcr0 |= XFAM_AMX;
+	fd = sealed(&b);
+	expect_refused(fd, key, "a state of vectors, which is not executed");
+	close(fd);
+	v->bits[2][CPUID_EDX] |= 1u << 31;
+	fd = sealed(&b);
+	expect_refused(fd, key, "an instruction nobody has a name for");
+	close(fd);
+	/* One that has less is at home here. */
+	memset(v, 0, sizeof(*v));
+	fd = sealed(&b);
+	{
+		struct rig r;
+
+		assert_non_null(load(&r, fd, key));
+		assert_int_equal(board_run(r.b, 0), BOARD_RESET);
+		board_free(r.b);
+	}
+	close(fd);
+	free(b.at);
+	close(good);
+}
+
 static void be_in_a_call(struct board *b)
 {
 	atomic_store(&b->sys->mod->lp[0].busy, true);
@@ -496,6 +623,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_snapshot_of_ours_is_refused),
 		cmocka_unit_test(any_changed_bit_is_refused),
 		cmocka_unit_test(states_that_cannot_be_are_refused),
+		cmocka_unit_test(lengths_and_places_are_looked_at_under_the_right_key),
+		cmocka_unit_test(vectors_that_this_computer_has_not_are_named),
 		cmocka_unit_test(a_processor_in_a_call_is_not_written),
 	};
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 # Peers that mean no good, at the sockets of the quote service and of gdb: what serves them goes on, in few words
-# and little memory, answers others in time, and ends when it is told to.
+# and little memory, answers others in time, and ends when it is told to. At those of a migration: there is no TD,
+# and a sentence says so.
 # hostile_peers.py SWTDX ASK_QUOTE PUT_REPORT GUEST
 import os
 import pathlib
@@ -158,7 +159,80 @@ def gdb(folder):
     end("gdb's server", server, log)
 
 
+def words_of(name, process, log):
+    """It ends by itself, with a status that says so and a sentence."""
+    killer = signal.signal(signal.SIGALRM, lambda *_: process.kill())
+    signal.alarm(LIMIT_S)
+    _, code, usage = os.wait4(process.pid, 0)
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, killer)
+    process.returncode = os.waitstatus_to_exitcode(code)
+    said = log.read_bytes()
+    check(process.returncode in (1, 3), f"{name}: status {process.returncode}: {said[-300:]}")
+    check(said.strip() and said.count(b"\n") < LIMIT_LINES, f"{name}: {said.count(10)} lines")
+    check(b"\033" not in said, f"{name}: a control sequence")
+    if "asan" not in os.environ.get("SWTDX_TEST_BUILD", ""):
+        check(usage.ru_maxrss < LIMIT_KB, f"{name}: {usage.ru_maxrss} KiB")
+
+
+def what_a_stream_is_not():
+    """What arrives where a TD or its importer's answers should."""
+    yield "nothing", b""
+    yield "a byte", b"\0"
+    yield "zeros", bytes(1 << 20)
+    yield "ones", b"\xff" * (1 << 20)
+    yield "a request", b"POST / HTTP/1.1\r\n\033]0;title\007\r\n\r\n"
+    for n in (4, 40, 400, 4000, 40000):
+        yield f"{n} of chance", chance.randbytes(n)
+
+
+def importer(folder):
+    """One that waits for a TD."""
+    for i, (what, sent) in enumerate(what_a_stream_is_not()):
+        at, log = str(folder / f"from{i}"), folder / f"from{i}.log"
+        with open(log, "wb") as out:
+            process = subprocess.Popen([swtdx, "migrate", "--from", f"unix:{at}", "--timeout", "30", "--quiet"],
+                                       stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        if not wait_for("the importer", lambda: os.path.exists(at) or process.poll() is not None):
+            return
+        s = socket.socket(socket.AF_UNIX)
+        while s.connect_ex(at) and process.poll() is None:  # it has its name, and does not listen yet
+            time.sleep(0.01)
+        try:
+            s.sendall(sent)
+            s.shutdown(socket.SHUT_WR)
+        except OSError:  # it has heard enough
+            pass
+        words_of(f"an importer that hears {what}", process, log)
+        s.close()
+
+
+def exporter(folder):
+    """One that sends its TD to who only says that it takes it."""
+    for i, (what, sent) in enumerate(list(what_a_stream_is_not())[::2]):
+        log, server = folder / f"to{i}.log", socket.create_server(("127.0.0.1", 0))
+        server.settimeout(LIMIT_S)
+        with open(log, "wb") as out:
+            process = subprocess.Popen([swtdx, "migrate", "--quiet", "--memory", "128", "--after", "1", "--timeout", "40",
+                                        "--to", f"tcp:127.0.0.1:{server.getsockname()[1]}", "--kernel", guest,
+                                        "--append", "spins"], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        try:
+            s, _ = server.accept()
+            s.settimeout(LIMIT_S)
+            s.sendall(sent)
+            s.shutdown(socket.SHUT_WR)
+            while s.recv(1 << 20):
+                pass
+            s.close()
+        except OSError:
+            pass
+        server.close()
+        words_of(f"an exporter that hears {what}", process, log)
+
+
 with tempfile.TemporaryDirectory() as name:
+    importer(pathlib.Path(name))
+    exporter(pathlib.Path(name))
     quote_service(pathlib.Path(name))
     gdb(pathlib.Path(name))
 print(f"{len(bad)} bad")

@@ -3,6 +3,8 @@
  * of the platform stays the whole table. */
 #include "board/internal.h"
 
+#include "arch/cpuid.h"
+
 #define BIT(n) (1u << (n))
 
 /* What stays of the platform's words. */
@@ -144,6 +146,53 @@ struct cpuid_regs board_cpuid(const struct board_cpu *c, uint32_t leaf, uint32_t
 		return r;
 	}
 	return r;
+}
+
+/* What depends on the computer: vectors. All else is the platform's. */
+static const struct {
+	uint32_t leaf, subleaf;
+} vector_leaves[] = {{1, 0}, {7, 0}, {7, 1}};
+enum { VECTOR_LEAVES = sizeof(vector_leaves) / sizeof(vector_leaves[0]) };
+
+void board_vectors(const struct board *b, struct board_vectors *v)
+{
+	*v = (struct board_vectors){.xcr0 = board_xcr0(&b->cpu[0])};
+	for (unsigned i = 0; i < VECTOR_LEAVES; i++)
+		x86_code_cpuid(b->code, vector_leaves[i].leaf, vector_leaves[i].subleaf,
+			       v->bits[i]);
+}
+
+/* A feature by its place in CPUID. */
+static const char *feature_name(uint32_t leaf, uint32_t subleaf, unsigned reg, unsigned bit)
+{
+	static const struct {
+		const char *name;
+		uint32_t leaf, subleaf;
+		unsigned reg, bit;
+	} rows[] = {
+#define X(name_, leaf_, subleaf_, reg_, bit_) {#name_, leaf_, subleaf_, CPUID_##reg_, bit_},
+#include "arch/cpuid.def"
+#undef X
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].leaf == leaf && rows[i].subleaf == subleaf && rows[i].reg == reg &&
+		    rows[i].bit == bit)
+			return rows[i].name;
+	return "an instruction nobody has a name for";
+}
+
+const char *board_lacks(const struct board *b, const struct board_vectors *v)
+{
+	struct board_vectors have;
+
+	board_vectors(b, &have);
+	for (unsigned i = 0; i < VECTOR_LEAVES; i++)
+		for (unsigned bit = 0; bit < 4 * 32; bit++)
+			if ((v->bits[i][bit / 32] & ~have.bits[i][bit / 32]) >> bit % 32 & 1)
+				return feature_name(vector_leaves[i].leaf, vector_leaves[i].subleaf,
+						    bit / 32, bit % 32);
+	return v->xcr0 & ~have.xcr0 ? "a state of vectors" : NULL;
 }
 
 void board_cpuid_for_x86(struct x86_cpu *x86, uint32_t leaf, uint32_t subleaf, uint32_t out[4])

@@ -244,6 +244,15 @@ void board_mmio(struct x86_cpu *x86, uint64_t pa, void *data, unsigned size, boo
 struct cpuid_regs board_cpuid(const struct board_cpu *c, uint32_t leaf, uint32_t subleaf);
 /* What its XCR0 can be. */
 uint64_t board_xcr0(const struct board_cpu *c);
+/* What its processors have because this computer has it, beside XCR0: bits of leaves 1, 7.0, 7.1 of
+ * CPUID. */
+struct board_vectors {
+	uint64_t xcr0;
+	uint32_t bits[3][4];
+};
+void board_vectors(const struct board *b, struct board_vectors *v);
+/* The name of one of these that the board does not have; NULL: it has all. */
+const char *board_lacks(const struct board *b, const struct board_vectors *v);
 void board_cpuid_for_x86(struct x86_cpu *x86, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 
 /* --- msr.c --- */

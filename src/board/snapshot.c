@@ -250,8 +250,25 @@ static void walk_board(struct board *b, struct snapshot_walk *w)
 	b->turns.holder = s->holder;
 }
 
+/* What its programs were told they can execute, and do. */
+static void walk_vectors(struct board *b, struct snapshot_walk *w)
+{
+	struct board_vectors *v = section(w, "vectors", 0, sizeof(*v));
+	const char *lacks;
+
+	if (v && w->way == SNAPSHOT_SAVE) {
+		board_vectors(b, v);
+	} else if (v) {
+		lacks = board_lacks(b, v);
+		if (lacks)
+			wrong(w, "its processors have %s, which is not executed on this computer",
+			      lacks);
+	}
+}
+
 int snapshot_walk(struct board *b, struct snapshot_walk *w)
 {
+	walk_vectors(b, w);
 	walk_board(b, w);
 	walk_system(b, w);     /* with its clock, by which the timers go */
 	walk_interrupts(b, w); /* whose pins are as they were when the devices say so again */

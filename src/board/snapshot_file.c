@@ -26,7 +26,7 @@
 #include <openssl/evp.h>
 
 enum {
-	VERSION = 4, /* another with each change of what is in it */
+	VERSION = 5, /* another with each change of what is in it */
 	PAGE = 4096,
 	NONCE = 12,
 	TAG = 16,
