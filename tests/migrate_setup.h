@@ -143,10 +143,14 @@ static inline void guest(struct tdx_native_cpu *cpu, void *arg)
 
 /* --- the two sides --- */
 
-static inline void side_on(struct side *s, bool dynamic_pamt)
+static inline void side_on_with(struct side *s, bool dynamic_pamt, unsigned l2_vms)
 {
-	struct rig_options o = {
-		.guest = guest, .arg = s, .cpus = 4, .irqchip = true, .dynamic_pamt = dynamic_pamt};
+	struct rig_options o = {.guest = guest,
+				.arg = s,
+				.cpus = 4,
+				.irqchip = true,
+				.l2_vms = l2_vms,
+				.dynamic_pamt = dynamic_pamt};
 
 	memset(s, 0, sizeof(*s));
 	s->importer = (struct tdx_import_config){.max_memory = RIG_RAM, .max_vcpus = MAX_VCPUS};
@@ -154,6 +158,11 @@ static inline void side_on(struct side *s, bool dynamic_pamt)
 	rig_on(&s->rig, &o);
 	assert_int_equal(tdx_sim_migtd_new(s->rig.vmm, &s->config, &s->service, &s->service_vcpu),
 			 0);
+}
+
+static inline void side_on(struct side *s, bool dynamic_pamt)
+{
+	side_on_with(s, dynamic_pamt, 0);
 }
 
 /* The TD is gone, and nothing of it is left; the migration TD serves on. */

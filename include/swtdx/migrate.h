@@ -18,8 +18,8 @@
  *	tdx_vm_import(vm, &channel, &import_config, &stats);
  *
  * Pages that the guest converts, and slots that come and go meanwhile, are followed: what is to go
- * is dropped on the other side first. Not for TDs with L2 VMs (-EOPNOTSUPP). ABI: "TD Migration" of
- * the TDX module's. */
+ * is dropped on the other side first. TDs with L2 VMs move, too: a vCPU that was interrupted in one
+ * comes out to its L1 VMM. ABI: "TD Migration" of the TDX module's. */
 #ifndef SWTDX_MIGRATE_H
 #define SWTDX_MIGRATE_H
 
@@ -77,7 +77,7 @@ struct tdx_export_config {
 	uint64_t enough;     /* so few pages left: stop; 0: 512 */
 	bool post_copy;	     /* what never went before the TD stops goes after it runs there */
 	/* Every vCPU comes out of tdx_vcpu_run() with TDX_EXIT_INTR, and stays out: 0 or an errno,
-	 * which gives up. */
+	 * which gives up. May be asked for again after .go(), of a TD with L2 VMs. */
 	int (*stop)(void *arg);
 	/* The user's own devices, once the TD stands: *state is free()d here; at most
 	 * TDX_MIG_USER_MAX. NULL: none. */
@@ -101,7 +101,7 @@ int tdx_vm_export(struct tdx_vm *vm, const struct tdx_mig_channel *channel,
 /* --- the other side --- */
 
 /* In place of tdx_vm_init(): a TD that will be imported. Of the parameters only what is the
- * monitor's counts; the TD's own come with it, gpaw52 must be the same. */
+ * monitor's counts; the TD's own come with it, gpaw52 and num_l2_vms must be the same. */
 int tdx_vm_init_import(struct tdx_vm *vm, const struct tdx_vm_params *params);
 
 struct tdx_import_config {

@@ -73,10 +73,11 @@ enum gpa_status {
 	GPA_BUFFER_INVALID = 16,
 };
 
-#define GPA_ENTRY_PENDING  (1ull << 2)
-#define GPA_ENTRY_ALIASES  (7ull << 7)
-#define GPA_ENTRY_RESERVED (3ull | 0xfull << 3 | 3ull << 54 | 7ull << 61)
-#define GPA_ENTRY_ADDRESS  0x000ffffffffff000ull
+#define GPA_ENTRY_ALIASES_SHIFT 7 /* of L2 VM 1 */
+#define GPA_ENTRY_PENDING	(1ull << 2)
+#define GPA_ENTRY_ALIASES	(7ull << GPA_ENTRY_ALIASES_SHIFT)
+#define GPA_ENTRY_RESERVED	(3ull | 0xfull << 3 | 3ull << 54 | 7ull << 61)
+#define GPA_ENTRY_ADDRESS	0x000ffffffffff000ull
 
 static inline enum gpa_operation gpa_operation(uint64_t e)
 {

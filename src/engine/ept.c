@@ -58,14 +58,14 @@ enum ept_result ept_translate(const struct ept_view *v, uint64_t gpa, enum ept_a
 			return EPT_MISCONFIG;
 		p = (uint64_t *)machine_ptr(m, table) + (gpa >> shift & 511);
 		entry = __atomic_load_n(p, __ATOMIC_ACQUIRE);
-		/* Blocked and pending entries have no permissions left, or are marked so. */
-		if (permissions(v, entry) == 0 || (!shared && entry & SEPT_TDB))
+		/* Blocked and pending entries have no permissions left: the module's own bits are
+		 * nothing to the processor. An L2 VM's page that is blocked for writing has the
+		 * mark of a blocked one, and may be read. */
+		if (permissions(v, entry) == 0)
 			return violation(v, gpa, entry & ~7ull, access, qualification);
 		if ((permissions(v, entry) & 3) == EPT_ACCESS_W)
 			return EPT_MISCONFIG;
 		allowed &= permissions(v, entry);
-		if (!shared && entry & SEPT_TDBW)
-			allowed &= ~(unsigned)EPT_ACCESS_W;
 		if (level == 0 || entry & SEPT_PS) {
 			uint64_t pa = (entry & SEPT_HPA_MASK & ~((1ull << shift) - 1)) |
 				      (gpa & ((1ull << shift) - 1));

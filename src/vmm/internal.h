@@ -161,10 +161,13 @@ struct tdx_vcpu {
 	_Atomic bool in_guest, kicked;
 	_Atomic uint64_t exits;
 	struct lapic *lapic;
-	uint64_t mmio_gpa;		 /* of the last violation where there is no memory ... */
-	unsigned mmio_met;		 /* ... and how often it came again in a row */
-	_Atomic bool pend_nmi;		 /* to be given at the next entry */
-	bool for_l1;			 /* the next entry is the L1 VMM's, not its VM's */
+	uint64_t mmio_gpa;     /* of the last violation where there is no memory ... */
+	unsigned mmio_met;     /* ... and how often it came again in a row */
+	_Atomic bool pend_nmi; /* to be given at the next entry */
+	bool for_l1;	       /* the next entry is the L1 VMM's, not its VM's */
+	bool in_l2;	       /* it came out of an L2 VM, and is inside */
+	bool owed;	       /* an exit that its user has not had */
+	struct tdx_run owed_run;
 	_Atomic bool unhalted;		 /* the next HLT is over at once: KVM_HC_KICK_CPU */
 	const volatile uint8_t *watched; /* the user's byte that ends a run; NULL: none */
 	uint64_t msr[VCPU_MSRS];	 /* by row, see msr.c */
@@ -275,6 +278,7 @@ int vcpu_flush(struct tdx_vcpu *vcpu);
 
 /* A page of the TD's control structures, or of a migration stream: kept in vm->tdcs. 0 or a
  * negative errno. */
+unsigned vm_tdcs_pages(const struct tdx_vm *vm); /* without streams */
 int vm_add_control_page(struct tdx_vm *vm, enum tdx_seamcall leaf);
 
 /* --- vcpu.c --- */
@@ -283,6 +287,9 @@ int vm_add_control_page(struct tdx_vm *vm, enum tdx_seamcall leaf);
 int vcpu_new_import(struct tdx_vm *vm, unsigned id, struct tdx_vcpu **vcpu);
 /* Its state is there, and it is associated with this processor: what the host adds to it. */
 int vcpu_imported(struct tdx_vcpu *v, struct vmm_cpu *c);
+/* One that its user does not run, inside an L2 VM, comes out to its L1 VMM. -EBUSY: its user has to
+ * have an exit first. */
+int vcpu_leave_vm(struct tdx_vcpu *vcpu);
 void vcpu_free(struct tdx_vcpu *vcpu);
 
 /* --- exits.c --- */

@@ -62,6 +62,7 @@ int mig_open(struct mig *m, struct tdx_vm *vm, const struct tdx_mig_channel *c,
 	m->list = mig_va(m, m->list_pa);
 	m->buffers = mig_va(m, m->buffers_pa);
 	m->new_pages = mig_va(m, m->new_pa);
+	m->attributes = mig_va(m, m->page[4]);
 	m->macs = mig_va(m, m->macs_pa[0]);
 	m->memory = (struct tdx_mig_memory){
 		.gpas = {.list = hpa(m->list_pa)},

@@ -15,15 +15,16 @@
 /* --- the wire; little endian --- */
 
 #define MIG_MAGIC 0x67696d7864747773ull /* "swtdxmig" */
-enum { MIG_FORMAT = 1, MIG_STATE_PAGES = 64, MIG_RUNS = 4096 };
+enum { MIG_FORMAT = 2, MIG_STATE_PAGES = 64, MIG_RUNS = 4096 };
 
 struct mig_header {
 	uint64_t magic;
 	uint32_t format;
 	uint32_t flags; /* MIG_ANSWER */
 	uint32_t streams;
-	uint32_t gpaw52;
+	uint32_t gpaw52, l2_vms; /* the importer's must be the same */
 	uint32_t nslots, nvcpus;
+	uint32_t pad;
 };
 enum { MIG_ANSWER = 1 }; /* the exporter waits for one at the end */
 
@@ -31,7 +32,7 @@ enum mig_type {
 	MIG_SLOT = 1,	/* struct mig_slot; of no pages: it is gone */
 	MIG_BUNDLE,	/* immutable and TD state: struct mig_bundle, pages */
 	MIG_VCPU,	/* a vCPU: struct mig_vcpu, struct mig_bundle, pages */
-	MIG_MEMORY,	/* struct mig_list, entries, MACs, pages */
+	MIG_MEMORY,	/* struct mig_list, entries, attributes with L2 VMs, MACs, pages */
 	MIG_TOKEN,	/* struct mbmd */
 	MIG_SHARED_RUN, /* struct mig_run: pages whose attribute is shared, many of them */
 	MIG_SHARED,	/* struct mig_run of one page, its contents */
@@ -77,7 +78,7 @@ struct mig_vcpu {
 };
 
 enum {
-	MIG_LIST_MAX = sizeof(struct mig_list) + MIG_LIST_ENTRIES * (8 + MIG_MAC_SIZE + 4096),
+	MIG_LIST_MAX = sizeof(struct mig_list) + MIG_LIST_ENTRIES * (2 * 8 + MIG_MAC_SIZE + 4096),
 	MIG_RECORD_MAX = MIG_LIST_MAX,
 };
 _Static_assert((int)TDX_MIG_USER_MAX <= (int)MIG_RECORD_MAX, "the user's bytes are a record");
@@ -94,6 +95,7 @@ struct mig {
 	uint64_t mbmd_pa, list_pa, buffers_pa, new_pa, macs_pa[2];
 	struct mbmd *mbmd;
 	uint64_t *list, *buffers, *new_pages;
+	uint64_t *attributes;		   /* of each entry, for each L2 VM */
 	uint8_t (*macs)[MIG_MAC_SIZE];	   /* two pages */
 	uint64_t buffer[MIG_LIST_ENTRIES]; /* host pages of ciphertext */
 	unsigned nbuffers;

@@ -257,6 +257,10 @@ static int send_list(struct export *e, unsigned n)
 
 	memcpy(p, m->list, n * sizeof(*m->list));
 	p += n * sizeof(*m->list);
+	if (m->vm->num_l2_vms) {
+		memcpy(p, m->attributes, n * sizeof(*m->attributes));
+		p += n * sizeof(*m->attributes);
+	}
 	memcpy(p, m->macs, n * sizeof(*m->macs));
 	p += n * sizeof(*m->macs);
 	for (unsigned i = 0; i < n; i++) {
@@ -282,6 +286,7 @@ static unsigned list_of(struct export *e, const struct mmu_pages *pages, size_t 
 		e->m.list[i] = gpa_with_operation(pages->gfn[at + i] << 12, operation);
 	e->m.memory.gpas.first = 0;
 	e->m.memory.gpas.n = n;
+	e->m.memory.gpas.with_attributes = false;
 	return n;
 }
 
@@ -369,6 +374,7 @@ static int send_some(struct export *e, const struct mmu_pages *found, size_t at,
 	if (err)
 		return err;
 	n = list_of(e, found, at, operation);
+	e->m.memory.gpas.with_attributes = vm->num_l2_vms != 0;
 	e->m.memory.stream.index = (uint16_t)e->stream;
 	e->stream = (e->stream + 1) % e->config.streams;
 	err = make(e, TDH_EXPORT_MEM, memory);
@@ -475,6 +481,7 @@ static int send_header(struct export *e)
 			       .flags = e->m.channel->answered ? MIG_ANSWER : 0,
 			       .streams = e->config.streams,
 			       .gpaw52 = vm->gpaw52,
+			       .l2_vms = vm->num_l2_vms,
 			       .nvcpus = atomic_load(&((struct tdx_vm *)(uintptr_t)vm)->nvcpus)};
 
 	for (unsigned i = 0; i < vm->nslots; i++)
@@ -495,19 +502,18 @@ static void tell_of_failure(struct export *e)
 
 static bool can_move(const struct tdx_vm *vm)
 {
-	return vm->attributes & TDX_ATTR_MIGRATABLE && !vm->num_l2_vms;
+	return (vm->attributes & TDX_ATTR_MIGRATABLE) != 0;
 }
 
 /* The backward stream and the forward ones; those of an earlier session stay. */
 static int make_streams(struct export *e)
 {
 	struct tdx_vm *vm = e->m.vm;
-	const unsigned base = vm->vmm->info.tdcs_base_size / (unsigned)TDX_PAGE_SIZE;
 	int err = 0;
 
 	pthread_mutex_lock(&vm->lock);
 	mmu_read_lock(vm, NULL); /* as make_alone() */
-	while (vm->ntdcs < base + 1 + e->config.streams && !err)
+	while (vm->ntdcs < vm_tdcs_pages(vm) + 1 + e->config.streams && !err)
 		err = vm_add_control_page(vm, TDH_MIG_STREAM_CREATE);
 	mmu_read_unlock(vm, NULL);
 	pthread_mutex_unlock(&vm->lock);
@@ -530,13 +536,42 @@ static int begin(struct export *e)
 	return err;
 }
 
+/* -EBUSY: one has something for the user first. */
+static int leave_vms(struct export *e)
+{
+	struct tdx_vm *vm = e->m.vm;
+	const unsigned n = vm->num_l2_vms ? atomic_load(&vm->nvcpus) : 0;
+	int err = 0;
+
+	for (unsigned i = 0; i < n && !err; i++)
+		err = vcpu_leave_vm(vm->vcpu[i]);
+	return err;
+}
+
+/* All vCPUs are out, and in their L1 VMMs: one that moves inside an L2 VM has no length of the
+ * TDG.VP.ENTER that its next exit to the L1 VMM ends, and the module gives up the whole machine. */
+static int stop_vcpus(struct export *e)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < STANDING_TRIES; i++) {
+		if (i && e->config.go)
+			e->config.go(e->config.arg);
+		err = e->config.stop ? e->config.stop(e->config.arg) : 0;
+		e->paused = true; /* .go() is owed whatever .stop() says */
+		if (!err)
+			err = leave_vms(e);
+		if (err != -EBUSY || !e->config.go)
+			break;
+	}
+	return err;
+}
+
 static int stop(struct export *e)
 {
 	struct tdx_vm *vm = e->m.vm;
-	int was = TDX_VM_RUNNABLE, err;
+	int was = TDX_VM_RUNNABLE, err = stop_vcpus(e);
 
-	err = e->config.stop ? e->config.stop(e->config.arg) : 0;
-	e->paused = true; /* .go() is owed whatever .stop() says */
 	if (err)
 		return err;
 	if (!atomic_compare_exchange_strong(&vm->state, &was, TDX_VM_EXPORTED))

@@ -119,18 +119,20 @@ static int check_td(struct import *im)
 {
 	struct tdx_vm *vm = im->m.vm;
 	struct vmm_cpu *c = vmm_get_cpu(vm->vmm, -1);
-	struct tdx_field_value flags, attributes, xfam;
+	struct tdx_field_value flags, attributes, xfam, l2_vms;
 	struct tdx_status s = tdh_mng_rd(c->cpu, &vm->td, md_td.row[MD_TD_CONFIG_FLAGS].id, &flags);
 
 	if (tdx_is_success(s))
 		s = tdh_mng_rd(c->cpu, &vm->td, md_td.row[MD_TD_ATTRIBUTES].id, &attributes);
 	if (tdx_is_success(s))
 		s = tdh_mng_rd(c->cpu, &vm->td, md_td.row[MD_TD_XFAM].id, &xfam);
+	if (tdx_is_success(s))
+		s = tdh_mng_rd(c->cpu, &vm->td, md_td.row[MD_TD_NUM_L2_VMS].id, &l2_vms);
 	vmm_put_cpu(c);
 	if (!tdx_is_success(s))
 		return judge(im, TDH_MNG_RD, s);
 	/* Its tables would be of other levels. */
-	if (((flags.value & TDX_CONFIG_GPAW) != 0) != vm->gpaw52)
+	if (((flags.value & TDX_CONFIG_GPAW) != 0) != vm->gpaw52 || l2_vms.value != vm->num_l2_vms)
 		return -EINVAL;
 	if (xfam.value & im->config.lacking_xfam)
 		return -ENOTSUP;
@@ -232,10 +234,35 @@ static int make_room(struct import *im, unsigned i, uint64_t gfn)
 	return 0;
 }
 
+/* The tables to where each L2 VM has the page, too. */
+static int make_room_for_aliases(struct import *im, uint64_t entry, uint64_t gfn)
+{
+	struct tdx_vm *vm = im->m.vm;
+	const uint64_t aliases = (entry & GPA_ENTRY_ALIASES) >> GPA_ENTRY_ALIASES_SHIFT;
+	enum mmu_result r = MMU_OK;
+	unsigned tries = 0;
+
+	if (aliases >> vm->num_l2_vms)
+		return -EINVAL;
+	for (unsigned l2 = 1; l2 <= vm->num_l2_vms; l2++) {
+		if (!(aliases >> (l2 - 1) & 1))
+			continue;
+		do {
+			mmu_read_lock(vm, NULL);
+			r = mmu_map_l2_tables(vm, &vm->cache, gfn, l2, -1);
+			mmu_read_unlock(vm, NULL);
+		} while (r == MMU_RETRY && vm_try_again(vm, &tries));
+		if (r != MMU_OK && r != MMU_EXISTS)
+			return r == MMU_NO_MEMORY ? -ENOMEM : -EIO;
+	}
+	return 0;
+}
+
 static int prepare_entry(struct import *im, unsigned i)
 {
 	const uint64_t e = im->m.list[i], gfn = (e & GPA_ENTRY_ADDRESS) >> 12;
 	const enum gpa_operation op = gpa_operation(e);
+	int err = 0;
 
 	im->new_page[i] = 0;
 	im->m.new_pages[i] = MIG_PAGE_INVALID;
@@ -243,7 +270,11 @@ static int prepare_entry(struct import *im, unsigned i)
 		return 0;
 	if (gfn >= vm_shared_mask(im->m.vm) >> 12 || !vm_slot_of(im->m.vm, gfn))
 		return -EINVAL;
-	return op == GPA_MIGRATE ? make_room(im, i, gfn) : 0;
+	if (op == GPA_MIGRATE)
+		err = make_room(im, i, gfn);
+	if (!err && op != GPA_CANCEL)
+		err = make_room_for_aliases(im, e, gfn);
+	return err;
 }
 
 /* A page that was the TD's, or was to be: it is the host's when nothing of it is left in a cache.
@@ -293,11 +324,18 @@ static void settle(struct import *im, unsigned n, unsigned done)
 	}
 }
 
+static void place_words(uint64_t *to, const uint8_t **p, unsigned n)
+{
+	memcpy(to, *p, n * sizeof(*to));
+	*p += n * sizeof(*to);
+}
+
 /* MBMD, entries, MACs and pages of a record, in place for the call. Which pages there are follows
  * from the entries. */
 static int place_list(struct import *im, uint32_t len, unsigned *n)
 {
 	struct mig *m = &im->m;
+	const unsigned words = im->m.vm->num_l2_vms ? 2 : 1;
 	const uint8_t *p = m->record;
 	struct mig_list l;
 	unsigned used = 0;
@@ -308,15 +346,16 @@ static int place_list(struct import *im, uint32_t len, unsigned *n)
 	memcpy(&l, p, sizeof(l));
 	p += sizeof(l);
 	if (!l.n || l.n > MIG_LIST_ENTRIES || l.npages > l.n ||
-	    len != sizeof(l) + l.n * (sizeof(*m->list) + sizeof(*m->macs)) +
+	    len != sizeof(l) + l.n * (words * sizeof(*m->list) + sizeof(*m->macs)) +
 			    l.npages * TDX_PAGE_SIZE)
 		return -EINVAL;
 	err = mig_need_buffers(m, l.npages);
 	if (err)
 		return err;
 	memcpy(m->mbmd, &l.mbmd, sizeof(l.mbmd));
-	memcpy(m->list, p, l.n * sizeof(*m->list));
-	p += l.n * sizeof(*m->list);
+	place_words(m->list, &p, l.n);
+	if (words > 1)
+		place_words(m->attributes, &p, l.n);
 	memcpy(m->macs, p, l.n * sizeof(*m->macs));
 	p += l.n * sizeof(*m->macs);
 	for (unsigned i = 0; i < l.n; i++) {
@@ -335,6 +374,7 @@ static int place_list(struct import *im, uint32_t len, unsigned *n)
 	m->memory.stream.index = l.mbmd.stream;
 	m->memory.gpas.first = 0;
 	m->memory.gpas.n = l.n;
+	m->memory.gpas.with_attributes = words > 1;
 	*n = l.n;
 	return used == l.npages ? 0 : -EINVAL;
 }
@@ -511,7 +551,8 @@ static int recv_header(struct import *im)
 		return err;
 	if (h->magic != MIG_MAGIC || h->format != MIG_FORMAT || h->flags & ~(uint32_t)MIG_ANSWER)
 		return -EPROTO;
-	if (!h->streams || h->streams > TDX_MIG_STREAMS_MAX || h->gpaw52 != im->m.vm->gpaw52)
+	if (!h->streams || h->streams > TDX_MIG_STREAMS_MAX || h->gpaw52 != im->m.vm->gpaw52 ||
+	    h->l2_vms != im->m.vm->num_l2_vms)
 		return -EINVAL;
 	return h->nvcpus > im->config.max_vcpus ? -ENOSPC : 0;
 }

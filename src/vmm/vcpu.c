@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi/eeq.h"
 #include "arch/vmcs.h"
 #include "arch/vmx.h"
 #include "vmm/fields.h"
@@ -320,6 +321,60 @@ static bool is_interrupt(struct tdx_status s)
 	return !tdx_is_error(s) && (tdx_details(s) & 0xffff) == VMX_EXIT_EXTERNAL_INTERRUPT;
 }
 
+static struct tdx_status enter(struct tdx_vcpu *v, const struct vmm_cpu *c)
+{
+	struct tdx_status s;
+
+	before_entry(v, c);
+	s = v->for_l1 ? tdh_vp_enter_l1(c->cpu, &v->vp, &v->regs, NULL)
+		      : tdh_vp_enter(c->cpu, &v->vp, &v->regs, NULL);
+	v->for_l1 = v->for_l1 && tdx_is_error(s);
+	if (!tdx_is_error(s))
+		v->in_l2 = tdx_exit_l2_vm(v->regs.rcx) != 0;
+	atomic_fetch_add(&v->exits, 1);
+	return s;
+}
+
+/* The next entry is its L1 VMM's, whose TDG.VP.ENTER ends there and then: an interrupt waits. The
+ * module may let it execute some instructions first, against single steps. */
+static int leave_once(struct tdx_vcpu *v)
+{
+	struct vmm_cpu *c;
+	struct tdx_status s;
+	int r;
+
+	atomic_store(&v->kicked, false);
+	c = load(v, -1);
+	if (!c)
+		return -EBUSY;
+	v->for_l1 = true;
+	c->port->ops->interrupt(c->port);
+	s = enter(v, c);
+	unload(v, c);
+	r = vcpu_handle_exit(v, s, &v->owed_run);
+	vmm_end_turn(c, v, is_interrupt(s));
+	v->owed = r == 0;
+	return r < 0 ? r : v->owed ? -EBUSY : 0;
+}
+
+int vcpu_leave_vm(struct tdx_vcpu *v)
+{
+	enum { TRIES = 1000 };
+
+	if ((v->in_l2 || v->for_l1) && v->pending.kind >= 0)
+		return -EBUSY;
+	for (unsigned i = 0; i < TRIES; i++) {
+		const int err = v->in_l2 || v->for_l1 ? leave_once(v) : 0;
+
+		if (v->owed || (err && err != -EBUSY))
+			return err;
+		if (!v->in_l2 && !v->for_l1)
+			return 0;
+		sched_yield();
+	}
+	return -EBUSY;
+}
+
 int tdx_vcpu_run(struct tdx_vcpu *v, int cpu, struct tdx_run *run)
 {
 	struct tdx_vm *vm = v->vm;
@@ -329,6 +384,11 @@ int tdx_vcpu_run(struct tdx_vcpu *v, int cpu, struct tdx_run *run)
 		return -EIO;
 	if (!v->initialized || atomic_load(&vm->state) != TDX_VM_RUNNABLE)
 		return -EINVAL;
+	if (v->owed) {
+		v->owed = false;
+		*run = v->owed_run;
+		return 0;
+	}
 	r = vcpu_complete(v, run);
 	while (r == 1) {
 		struct vmm_cpu *c;
@@ -346,11 +406,7 @@ int tdx_vcpu_run(struct tdx_vcpu *v, int cpu, struct tdx_run *run)
 			sched_yield();
 			continue;
 		}
-		before_entry(v, c);
-		s = v->for_l1 ? tdh_vp_enter_l1(c->cpu, &v->vp, &v->regs, NULL)
-			      : tdh_vp_enter(c->cpu, &v->vp, &v->regs, NULL);
-		v->for_l1 = v->for_l1 && tdx_is_error(s);
-		atomic_fetch_add(&v->exits, 1);
+		s = enter(v, c);
 		unload(v, c);
 		r = vcpu_handle_exit(v, s, run);
 		/* Interrupted: somebody wants the processor, or it has nothing to do. */

@@ -152,14 +152,19 @@ int vm_add_control_page(struct tdx_vm *vm, enum tdx_seamcall leaf)
 	return err;
 }
 
-static int add_tdcs(struct tdx_vm *vm)
+unsigned vm_tdcs_pages(const struct tdx_vm *vm)
 {
 	const struct tdx_host_info *info = &vm->vmm->info;
-	unsigned n = (info->tdcs_base_size + vm->num_l2_vms * info->tdcs_size_per_l2_vm) /
-		     (unsigned)TDX_PAGE_SIZE;
+
+	return (info->tdcs_base_size + vm->num_l2_vms * info->tdcs_size_per_l2_vm) /
+	       (unsigned)TDX_PAGE_SIZE;
+}
+
+static int add_tdcs(struct tdx_vm *vm)
+{
 	int err = 0;
 
-	while (vm->ntdcs < n && !err)
+	while (vm->ntdcs < vm_tdcs_pages(vm) && !err)
 		err = vm_add_control_page(vm, TDH_MNG_ADDCX);
 	return err;
 }
@@ -321,8 +326,9 @@ static int init_vm(struct tdx_vm *vm, const struct tdx_vm_params *p, bool import
 		err = import ? 0 : fill_params(vm, p, &params); /* there are no vCPUs before */
 	if (!err && p->kvm_hypercalls && !p->irqchip)
 		err = -EINVAL;
-	if (!err && import && p->num_l2_vms)
-		err = -EOPNOTSUPP;
+	if (!err && import &&
+	    (p->num_l2_vms > VM_MAX_L2 || (p->num_l2_vms && !vm->vmm->info.tdcs_size_per_l2_vm)))
+		err = -EINVAL;
 	if (err)
 		goto out;
 	vm->gpaw52 = p->gpaw52;
@@ -342,7 +348,7 @@ static int init_vm(struct tdx_vm *vm, const struct tdx_vm_params *p, bool import
 		err = add_tdcs(vm);
 	if (!err && !import)
 		err = init(vm, &params);
-	if (!err)
+	if (!err && !import) /* it comes with the TD */
 		err = offer_l2_tables(vm);
 	if (!err)
 		err = mmu_init(vm);
