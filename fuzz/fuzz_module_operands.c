@@ -217,6 +217,7 @@ struct tdx_regs host_operands(struct actor *a, struct slot *s, unsigned leaf, un
 	}
 	return r;
 }
+
 static uint64_t own_buffer(struct actor *a, uint64_t pa)
 {
 	uint64_t p = machine_strip(a->w->m, pa);
@@ -226,9 +227,26 @@ static uint64_t own_buffer(struct actor *a, uint64_t pa)
 	return pool || pamt ? WORLD_SHARED : pa;
 }
 
+/* Operands that are an address and more: of a list, an MBMD, a page of MACs. One is the TD's or the
+ * vCPU's own. */
+static void spare_lists(struct actor *a, struct tdx_regs *r, unsigned but)
+{
+	const uint64_t address = 0x000fffffffffff80ull;
+
+	for (unsigned i = 1; i < 16; i++) {
+		uint64_t *v = tdx_reg(r, i);
+		const uint64_t pa = *v & address;
+
+		if (i != but && own_buffer(a, pa) != pa)
+			*v = (*v & ~address) | WORLD_SHARED;
+	}
+}
+
+/* The module writes where it is told to, as the host would: into pages of its own, too, which ends
+ * the machine. A page that is nobody's now may be one when the call comes to it. */
 void host_spare_memory(struct actor *a, struct tdx_regs *r)
 {
-	enum { SHARED_EPT_POINTER = 0x203c };
+	enum { SHARED_EPT_POINTER = 0x203c, RCX = 1, RDX = 2 };
 
 	switch (tdx_rax_leaf(r->rax)) {
 	case TDH_SYS_INFO:
@@ -237,6 +255,24 @@ void host_spare_memory(struct actor *a, struct tdx_regs *r)
 		break;
 	case TDH_SYS_RDALL:
 		r->rdx = own_buffer(a, r->rdx);
+		break;
+	case TDH_EXPORT_BLOCKW:
+	case TDH_EXPORT_RESTORE:
+	case TDH_EXPORT_MEM:
+	case TDH_IMPORT_MEM:
+		spare_lists(a, r, RDX);
+		break;
+	case TDH_EXPORT_ABORT:
+	case TDH_EXPORT_TRACK:
+	case TDH_EXPORT_STATE_IMMUTABLE:
+	case TDH_EXPORT_STATE_TD:
+	case TDH_EXPORT_STATE_VP:
+	case TDH_IMPORT_ABORT:
+	case TDH_IMPORT_TRACK:
+	case TDH_IMPORT_STATE_IMMUTABLE:
+	case TDH_IMPORT_STATE_TD:
+	case TDH_IMPORT_STATE_VP:
+		spare_lists(a, r, RCX);
 		break;
 	case TDH_VP_WR:
 		if ((r->rdx & 0xffffff) == SHARED_EPT_POINTER)

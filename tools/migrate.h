@@ -21,7 +21,7 @@ enum { MIGRATE_MAX_VCPUS = 16, MIGRATE_PLACES = 2 };
 
 struct migrate_options {
 	const char *kernel, *initrd, *append, *to, *from, *when;
-	uint64_t memory, vcpus, times, after, streams, rounds, enough, abort_at, timeout;
+	uint64_t memory, vcpus, l2_vms, times, after, streams, rounds, enough, abort_at, timeout;
 	enum tdx_x86_execution execution;
 	bool post_copy, end, huge, dynamic_pamt, quiet, json;
 	enum sandbox_mode sandbox;

@@ -140,6 +140,7 @@ static struct tdx_vm_params params(const struct migrate_place *p)
 		.attributes = TDX_ATTR_SEPT_VE_DISABLE | TDX_ATTR_MIGRATABLE,
 		.xfam = (info->xfam_fixed1 | 0x3 | p->xfam) & info->xfam_fixed0,
 		.max_vcpus = (unsigned)p->all->o.vcpus,
+		.num_l2_vms = (unsigned)p->all->o.l2_vms,
 		.huge_pages = p->all->o.huge,
 		.irqchip = true,
 		.halt_waits = true,

@@ -181,7 +181,7 @@ static int moves(struct migration *m)
 		if (given_up && m->outcome >= 0)
 			return m->outcome;
 		m->aborted += given_up;
-		m->moves += !given_up;
+		m->moves += !given_up && status == VERB_OK;
 		abort_at = 0;
 	}
 	/* It goes on until it ends by itself, or so long that one sees it. */
@@ -374,6 +374,8 @@ int verb_migrate(int argc, char **argv)
 		OPTION_TEXT("append", "CMDLINE", &o.append, "its command line"),
 		OPTION_NUMBER("memory", "MIB", &mib, 128, 1u << 20, "memory of the TD (512)"),
 		OPTION_NUMBER("vcpus", "N", &o.vcpus, 1, MIGRATE_MAX_VCPUS, "vCPUs of the TD (1)"),
+		OPTION_NUMBER("l2-vms", "N", &o.l2_vms, 0, 3,
+			      "L2 VMs that the TD may have (0), with --from as many as it has"),
 		OPTION_NUMBER("times", "N", &o.times, 1, 1000, "move so often (1)"),
 		OPTION_NUMBER("after", "SECONDS", &o.after, 0, 1u << 20,
 			      "run so long before each move (5)"),

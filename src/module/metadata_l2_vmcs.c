@@ -2,7 +2,8 @@
 /* The VMCS of an L2 VM as the L1 VMM and a debugger see and write it.
  *
  * The L1 VMM's control-register masks and shadows, PAUSE-loop intervals and APIC page are kept
- * beside the VMCS, which holds them combined with the module's own or in native units. */
+ * beside the VMCS, which holds them combined with the module's own or in native units. What moves
+ * to another platform is what the L1 VMM has written: there it is combined, and counted, anew. */
 #include "arch/x86.h"
 #include "module/metadata.h"
 #include "module/tsc.h"
@@ -19,7 +20,7 @@ static struct tdx_status not_valid(void)
 uint64_t md_l2_vmcs_seen(const struct md *md, unsigned vm, uint32_t encoding, uint64_t value)
 {
 	const struct tdvps *vps = md->vp.vps;
-	const bool l1 = md->by == MD_BY_GUEST;
+	const bool l1 = md->by == MD_BY_GUEST || md_migrates(md);
 
 	switch (encoding) {
 	case VMCS_CR0_GUEST_HOST_MASK:
@@ -87,7 +88,7 @@ static bool controls_allowed(const struct md *md, uint64_t native, uint64_t virt
 
 static struct tdx_status ple(const struct md *md, uint32_t *shadow, uint64_t *value)
 {
-	if (md->by != MD_BY_GUEST)
+	if (md->by != MD_BY_GUEST && !md_migrates(md))
 		return tdx_success();
 	*shadow = (uint32_t)*value;
 	if (!tsc_to_native(*value, md->td.tdcs->tsc_multiplier, 0, value) || *value >> 32)

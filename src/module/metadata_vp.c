@@ -171,7 +171,7 @@ static bool is_bitmap_of_l2(enum md_vp_field field)
 	       field == MD_VP_L2_MSR_BITMAPS_3;
 }
 
-/* A CR that its host or the module holds bits of moves as the guest sees it. */
+/* A CR that the module holds bits of moves as the TD sees it; an L2 VM's as its L1 VMM does. */
 static uint64_t as_guest_reads(const struct vmcs *vmcs, unsigned encoding, uint64_t value)
 {
 	uint64_t mask, shadow;
@@ -197,10 +197,10 @@ static struct tdx_status vmcs_element(const struct md *md, uint64_t id, struct m
 		return tdx_error(TDX_METADATA_FIELD_ID_INCORRECT);
 	e->vmcs = vm ? vp_vm_vmcs(md->tx->m, md->vp.vps, vm) : md->vp.vmcs;
 	e->value = vmcs_read(e->vmcs, encoding);
-	if (md_migrates(md))
-		e->value = as_guest_reads(e->vmcs, encoding, e->value);
 	if (vm)
 		e->value = md_l2_vmcs_seen(md, vm, encoding, e->value);
+	else if (md_migrates(md))
+		e->value = as_guest_reads(e->vmcs, encoding, e->value);
 	return tdx_success();
 }
 
