@@ -21,7 +21,7 @@ struct x86_xlate {
 	uint8_t *chunks[CHUNKS_MOST];
 	struct x86_op *callouts[CHUNKS_MOST]; /* the operations that a chunk's code calls */
 	unsigned ncallouts;
-	struct emit e;
+	struct emit e, cold;
 	struct xl_unit unit;
 };
 
@@ -188,7 +188,8 @@ static void begin_chunk(struct x86_xlate *x, unsigned i, intptr_t rx)
 {
 	x->chunk = i;
 	x->ncallouts = 0;
-	x->e = (struct emit){x->chunks[i], x->chunks[i] + XL_CHUNK, rx};
+	x->e = (struct emit){x->chunks[i], x->chunks[i] + XL_HOT, rx};
+	x->cold = (struct emit){x->e.end, x->chunks[i] + XL_CHUNK, rx};
 }
 
 struct x86_op *xl_callout_ops(struct x86_cpu *cpu, unsigned n)
@@ -222,12 +223,17 @@ static bool another_chunk(struct x86_xlate *x)
 	return true;
 }
 
+static bool has_room(const struct emit *e)
+{
+	return e->end - e->p >= (ptrdiff_t)XL_UNIT;
+}
+
 static bool make_room(struct x86_cpu *cpu)
 {
 	struct x86_xlate *x = cpu->xlate;
 	const intptr_t rx = x->e.rx;
 
-	if (x->nchunks && x->e.end - x->e.p >= (ptrdiff_t)XL_UNIT &&
+	if (x->nchunks && has_room(&x->e) && has_room(&x->cold) &&
 	    x->ncallouts + 2 * BLOCK_OPS <= CALLOUT_OPS)
 		return true;
 	if (x->nchunks && x->chunk + 1 < x->nchunks) {
@@ -265,7 +271,9 @@ static void translate(struct x86_cpu *cpu, struct x86_block *b)
 	u->block = b;
 	u->stubs = x->stubs;
 	u->e = x->e;
-	u->e.end = x->e.p + XL_UNIT < x->e.end ? x->e.p + XL_UNIT : x->e.end;
+	u->e.end = x->e.p + XL_UNIT;
+	u->cold = x->cold;
+	u->cold.end = x->cold.p + XL_UNIT;
 	u->ncolds = u->callouts = 0;
 	u->failed = false;
 	u->check = cpu->check;
@@ -275,6 +283,7 @@ static void translate(struct x86_cpu *cpu, struct x86_block *b)
 		return;
 	}
 	x->e.p = u->e.p;
+	x->cold.p = u->cold.p;
 	b->emitted = u->entry;
 	b->ops[0].fn = head_with_both;
 	if (cpu->check)

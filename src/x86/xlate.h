@@ -10,6 +10,7 @@
  * xlate_pool.c   memory for the code of a guest's processors, never writable and executable at once
  * xlate_stubs.c  the ways between emitted code and C
  * xlate_unit.c   one block: memory accesses, exits, call-outs
+ * xlate_flags.c  where the guest's flags are
  * xlate_int.c    its integer instructions
  * xlate_sse.c    its vector instructions
  * xlate_x87.c    its x87 instructions
@@ -24,8 +25,9 @@
 #include "x86/decode.h"
 #include "x86/emit.h"
 
-#define XL_CHUNK (1u << 20)  /* how much of the pool a processor takes at a time */
-#define XL_UNIT	 (24u << 10) /* room for the largest block's code */
+#define XL_CHUNK (1u << 20)	    /* how much of the pool a processor takes at a time */
+#define XL_HOT	 (XL_CHUNK / 8 * 5) /* of it is for what is on the way; the rest lies apart */
+#define XL_UNIT	 (24u << 10)	    /* room for the largest block's code, in either part */
 
 /* struct x86_cpu.vectors: what the host's vector registers have of the guest's. */
 enum xl_level { XL_NONE, XL_XMM, XL_YMM, XL_ZMM, XL_LEVELS };
@@ -119,6 +121,15 @@ struct xl_last {
 	unsigned off; /* from the block */
 };
 
+/* How the flags are made again from registers that still have what they had: by comparing a with b
+ * or a constant, by testing, from the result a of adding or taking away. */
+struct xl_recipe {
+	enum { R_NONE, R_CMP, R_TEST, R_ADD, R_SUB } kind;
+	uint8_t size, a, b; /* the guest's registers */
+	bool constant;
+	int64_t imm;
+};
+
 /* What is out of the way: a place jumped from, and where to go on. */
 struct xl_cold {
 	enum xl_cold_kind kind;
@@ -129,7 +140,9 @@ struct xl_cold {
 	uint8_t vectors; /* the host has the guest's when it goes on: enum xl_level */
 	bool x87;
 	struct xl_last last;
-	bool global; /* the entry at R11 may be good for all address spaces */
+	struct xl_recipe recipe; /* of the flags, which are nowhere */
+	bool save;		 /* the host has the flags, cpu->fl has not */
+	bool global;		 /* the entry at R11 may be good for all address spaces */
 	struct xl_value value;
 	struct xl_change change;
 	struct x86_link *link;
@@ -141,13 +154,15 @@ struct xl_unit {
 	struct x86_cpu *cpu;
 	struct x86_block *block;
 	const struct xl_stubs *stubs;
-	struct emit e;
+	struct emit e, cold;
 	const uint8_t *entry;
 	unsigned ncolds, callouts;
 	bool failed, check;
 	bool has_xsave, has_adx; /* the host */
-	/* Where the guest's flags are; both may be true. */
+	/* Where the guest's flags are; both may be true, or none: then there is a recipe. */
 	bool flags_host, flags_mem;
+	struct xl_recipe recipe;
+	bool defers;	 /* the instruction in hand knows of recipes */
 	uint8_t vectors; /* the host has the guest's for certain, enum xl_level */
 	bool x87;
 	struct xl_last last;
@@ -170,12 +185,21 @@ void xl_made(struct xl_unit *u, unsigned guest, unsigned in);
 /* `size` bytes of a host's register become the guest's. */
 void xl_put(struct xl_unit *u, unsigned guest, unsigned size, unsigned from);
 struct host_rm xl_slot(unsigned guest);
+/* The operand where ModRM can name it. */
+struct host_rm xl_place(unsigned guest);
 
-void xl_flags_sync(struct xl_unit *u);	  /* in memory, too */
-void xl_flags_load(struct xl_unit *u);	  /* in the host, too; changes RAX */
+void xl_flags_before(struct xl_unit *u);  /* the instruction in hand, which is decoded */
+void xl_flags_sync(struct xl_unit *u);	  /* in memory, too; changes RAX, R14 */
+void xl_flags_load(struct xl_unit *u);	  /* in the host, too; changes RAX, R14 */
 void xl_flags_carry(struct xl_unit *u);	  /* CF at least */
 void xl_flags_clobber(struct xl_unit *u); /* what follows destroys the host's */
 void xl_flags_new(struct xl_unit *u);	  /* the host has the guest's new ones */
+bool xl_flags_pending(const struct xl_unit *u);
+/* Code alone: from memory, into memory, by a recipe, which changes R14. */
+void xl_flags_fetch(struct xl_unit *u);
+void xl_flags_fetch_carry(struct xl_unit *u);
+void xl_flags_store(struct xl_unit *u);
+void xl_flags_cook(struct xl_unit *u, const struct xl_recipe *r);
 /* Those of the host that `defined` has, the others 0: LAHF's bits. RAX is used. */
 void xl_flags_defined(struct xl_unit *u, unsigned defined);
 

@@ -42,12 +42,6 @@ static unsigned reg_of(const ZydisDecodedOperand *o)
 	return x86_tr_reg(o->reg.value) / 8;
 }
 
-/* The operand where ModRM can name it. */
-static struct host_rm place_of(unsigned guest)
-{
-	return xl_home[guest] == H_NONE ? xl_slot(guest) : rm_reg(xl_home[guest]);
-}
-
 static int64_t imm_of(const ZydisDecodedOperand *o, unsigned size)
 {
 	const uint64_t v = o->imm.value.u;
@@ -74,7 +68,7 @@ static bool in_place(unsigned guest, unsigned size)
 static struct host_rm begin(struct xl_unit *u, unsigned guest, unsigned size)
 {
 	if (in_place(guest, size))
-		return place_of(guest);
+		return xl_place(guest);
 	emit_load(&u->e, 8, H_R14, xl_slot(guest));
 	return rm_reg(H_R14);
 }
@@ -125,7 +119,7 @@ static bool mov(struct xl_unit *u)
 		emit_mov_imm(e, to, size == 4 ? (uint32_t)v : v);
 		xl_made(u, reg_of(d), to);
 	} else {
-		emit_op(e, size, size == 1 ? 0xc6 : 0xc7, 0, place_of(reg_of(d)));
+		emit_op(e, size, size == 1 ? 0xc6 : 0xc7, 0, xl_place(reg_of(d)));
 		emit_imm(e, size, (uint64_t)imm_of(s, size));
 	}
 	return true;
@@ -148,7 +142,7 @@ static bool extend(struct xl_unit *u, unsigned opc8)
 			return false;
 		xl_load(u, from);
 	} else {
-		m = place_of(reg_of(s));
+		m = xl_place(reg_of(s));
 	}
 	to = xl_make(u, d, H_R14, size == 2);
 	emit_op(&u->e, size, opc, to, m);
@@ -184,7 +178,7 @@ static bool cmov(struct xl_unit *u, unsigned cc)
 		emit_mov_rr(&u->e, 8, H_R11, H_RAX);
 		m = rm_reg(H_R11);
 	} else {
-		m = place_of(reg_of(s));
+		m = xl_place(reg_of(s));
 	}
 	xl_flags_load(u);
 	to = xl_make(u, d, H_R14, true);
@@ -198,7 +192,7 @@ static bool setcc(struct xl_unit *u, unsigned cc)
 	if (!is_reg(&u->o[0]))
 		return false;
 	xl_flags_load(u);
-	emit_op(&u->e, 1, OPC_0F | 0x90 | cc, 0, place_of(reg_of(&u->o[0])));
+	emit_op(&u->e, 1, OPC_0F | 0x90 | cc, 0, xl_place(reg_of(&u->o[0])));
 	return true;
 }
 
@@ -309,6 +303,28 @@ static bool alu_to_mem(struct xl_unit *u, unsigned alu)
 	return true;
 }
 
+/* How the flags of an operation on register d come about, if that can be had again. */
+static void keep_recipe(struct xl_unit *u, unsigned alu, unsigned size, unsigned d,
+			const ZydisDecodedOperand *s)
+{
+	struct xl_recipe r = {
+		.kind = R_TEST, .size = (uint8_t)size, .a = (uint8_t)d, .b = (uint8_t)d};
+
+	if (alu != AND && alu != OR && alu != XOR) {
+		r.kind = alu == CMP ? R_CMP : alu == ADD ? R_ADD : alu == SUB ? R_SUB : R_TEST;
+		if (is_mem(s) || alu == ADC || alu == SBB)
+			return;
+		r.constant = is_imm(s);
+		if (r.constant)
+			r.imm = imm_of(s, size);
+		else
+			r.b = (uint8_t)reg_of(s);
+		if (!r.constant && r.b == d && (alu == ADD || alu == SUB))
+			return;
+	}
+	u->recipe = r;
+}
+
 static bool alu2(struct xl_unit *u, unsigned alu)
 {
 	const ZydisDecodedOperand *s = &u->o[1];
@@ -326,7 +342,7 @@ static bool alu2(struct xl_unit *u, unsigned alu)
 	}
 	if (alu == ADC || alu == SBB)
 		xl_flags_carry(u);
-	m = alu == CMP || alu == TEST ? place_of(d) : begin(u, d, size);
+	m = alu == CMP || alu == TEST ? xl_place(d) : begin(u, d, size);
 	if (is_imm(s)) {
 		alu_imm(&u->e, size, alu, m, imm_of(s, size));
 	} else {
@@ -336,6 +352,7 @@ static bool alu2(struct xl_unit *u, unsigned alu)
 	if (alu != CMP && alu != TEST)
 		end(u, d, size);
 	xl_flags_new(u);
+	keep_recipe(u, alu, size, d, s);
 	return true;
 }
 
@@ -656,7 +673,6 @@ static bool leave(struct xl_unit *u)
 
 static bool jcc(struct xl_unit *u, unsigned cc)
 {
-	xl_flags_sync(u);
 	xl_flags_load(u);
 	xl_exit_later(u, emit_jcc_later(&u->e, cc), u->op->link, u->op->n + 1u);
 	return true;

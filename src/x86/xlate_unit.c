@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One unit of translated code: a block of the interpreter's.
  *
- * Its layout: [checks of the block's head][instructions][what is out of the way]. The guest's flags
- * are in the host's from an instruction that makes them to the next that destroys them, and are put
- * into cpu->fl in between if that is no new producer: so every access and every way out finds them
- * there. */
+ * Its layout: [checks of the block's head][instructions]; and elsewhere what is out of the way. */
 #include "x86/system.h"
 #include "x86/xlate.h"
 
@@ -18,6 +15,11 @@ enum { CC_E = 4, CC_NE = 5, CC_L = 12 };
 struct host_rm xl_slot(unsigned guest)
 {
 	return rm_at(H_R15, (int32_t)guest * 8);
+}
+
+struct host_rm xl_place(unsigned guest)
+{
+	return xl_home[guest] == H_NONE ? xl_slot(guest) : rm_reg(xl_home[guest]);
 }
 
 unsigned xl_use(struct xl_unit *u, unsigned guest, unsigned scratch)
@@ -55,77 +57,6 @@ void xl_put(struct xl_unit *u, unsigned guest, unsigned size, unsigned from)
 	}
 }
 
-/* --- flags --- */
-
-static void load_flags(struct xl_unit *u)
-{
-	emit_op(&u->e, 4, OPC_0F | 0xb7, H_RAX, FIELD(fl)); /* movzwl fl, %eax */
-	emit1(&u->e, 0x04);				    /* add $127, %al */
-	emit1(&u->e, 127);
-	emit1(&u->e, 0x9e); /* sahf */
-}
-
-void xl_flags_sync(struct xl_unit *u)
-{
-	if (u->flags_mem)
-		return;
-	emit1(&u->e, 0x9f);				    /* lahf */
-	emit_op(&u->e, 1, OPC_0F | 0x90, 0, rm_reg(H_RAX)); /* seto %al */
-	emit_store(&u->e, 2, FIELD(fl), H_RAX);
-	u->flags_mem = true;
-}
-
-void xl_flags_load(struct xl_unit *u)
-{
-	if (!u->flags_host)
-		load_flags(u);
-	u->flags_host = true;
-}
-
-/* bt $8, fl */
-static void load_carry(struct xl_unit *u)
-{
-	emit_op(&u->e, 2, OPC_0F | 0xba, 4, FIELD(fl));
-	emit1(&u->e, 8);
-}
-
-void xl_flags_carry(struct xl_unit *u)
-{
-	if (!u->flags_host)
-		load_carry(u);
-}
-
-void xl_flags_clobber(struct xl_unit *u)
-{
-	xl_flags_sync(u);
-	u->flags_host = false;
-}
-
-void xl_flags_new(struct xl_unit *u)
-{
-	u->flags_host = true;
-	u->flags_mem = false;
-}
-
-/* Those of the host that are defined, into cpu->fl: LAHF, AND, OR 2, and no overflow. */
-void xl_flags_defined(struct xl_unit *u, unsigned defined)
-{
-	struct emit *e = &u->e;
-
-	emit1(e, 0x9f); /* lahf */
-	emit1(e, 0x80); /* and $defined, %ah */
-	emit1(e, 0xe4);
-	emit1(e, defined);
-	emit1(e, 0x80); /* or $2, %ah */
-	emit1(e, 0xcc);
-	emit1(e, 0x02);
-	emit1(e, 0xb0); /* mov $0, %al */
-	emit1(e, 0);
-	emit_store(e, 2, FIELD(fl), H_RAX);
-	u->flags_host = false;
-	u->flags_mem = true;
-}
-
 /* --- what is out of the way --- */
 
 static struct xl_cold *cold(struct xl_unit *u, enum xl_cold_kind kind, uint8_t *from)
@@ -143,6 +74,8 @@ static struct xl_cold *cold(struct xl_unit *u, enum xl_cold_kind kind, uint8_t *
 	c->vectors = u->vectors;
 	c->x87 = u->x87;
 	c->last = u->last;
+	c->recipe = xl_flags_pending(u) ? u->recipe : (struct xl_recipe){.kind = R_NONE};
+	c->save = !u->flags_mem;
 	return c;
 }
 
@@ -323,13 +256,13 @@ static void change(struct xl_unit *u, const struct xl_change *c)
 	uint8_t *same;
 
 	if (c->carry)
-		load_carry(u);
+		xl_flags_fetch_carry(u);
 	if (c->all || c->kind == C_CMPXCHG) {
 		emit_mov_rr(e, 8, H_R14, H_RAX);
 		at = H_R14;
 	}
 	if (c->all)
-		load_flags(u);
+		xl_flags_fetch(u);
 	switch (c->kind) {
 	case C_REG:
 		emit_op(e, c->size, c->opc, xl_use(u, c->reg, H_R11), rm_at(at, 0));
@@ -470,7 +403,8 @@ void xl_callout(struct xl_unit *u)
 {
 	struct x86_op *ops;
 
-	xl_flags_clobber(u);
+	xl_flags_sync(u);
+	u->flags_host = false;
 	xl_last_tell(u, H_R11);
 	if (u->ended || u->check) {
 		emit_mov_imm(&u->e, H_RAX, (uint64_t)(uintptr_t)u->op);
@@ -503,10 +437,18 @@ static void emit_cold(struct xl_unit *u, const struct xl_cold *c)
 	unsigned in;
 
 	emit_lands(e, c->from);
+	if (c->kind == COLD_EXIT && c->save)
+		xl_flags_store(u);
 	if (c->global) {
 		emit_load(e, 8, H_R14, FIELD(jc_key_global));
 		emit_op(e, 8, 0x3b, H_R14, rm_at(H_R11, offsetof(struct jc_entry, key)));
 		emit_jcc(e, CC_E, c->back);
+	}
+	if (c->recipe.kind) { /* what is called, or gone to, finds them */
+		emit_mov_rr(e, 8, H_R11, H_RAX);
+		xl_flags_cook(u, &c->recipe);
+		xl_flags_store(u);
+		emit_mov_rr(e, 8, H_RAX, H_R11);
 	}
 	if (c->kind != COLD_EXIT)
 		xl_last_put(u, &c->last, H_R11);
@@ -560,6 +502,19 @@ static void emit_cold(struct xl_unit *u, const struct xl_cold *c)
 	emit_jmp(e, c->back);
 }
 
+/* Far from what is on the way, so that more of that is in the caches. */
+static void emit_colds(struct xl_unit *u)
+{
+	const struct emit on_the_way = u->e;
+	unsigned i;
+
+	u->e = u->cold;
+	for (i = 0; i < u->ncolds; i++)
+		emit_cold(u, &u->colds[i]);
+	u->cold = u->e;
+	u->e = on_the_way;
+}
+
 static void one(struct xl_unit *u, const ZydisDecoder *d)
 {
 	ZydisDecoderContext ctx;
@@ -569,8 +524,12 @@ static void one(struct xl_unit *u, const ZydisDecoder *d)
 		    ZydisDecoderDecodeInstruction(d, &ctx, u->block->bytes + u->off, n, &u->in)) ||
 	    u->in.length != u->op->len || u->op->fn == x86_ud ||
 	    !ZYAN_SUCCESS(ZydisDecoderDecodeOperands(d, &ctx, &u->in, u->o,
-						     u->in.operand_count_visible)) ||
-	    (!xl_int(u) && !xl_sse(u) && !xl_x87(u) && !xl_bmi(u) && !xl_vex(u) && !xl_sys(u)))
+						     u->in.operand_count_visible))) {
+		xl_callout(u);
+		return;
+	}
+	xl_flags_before(u);
+	if (!xl_int(u) && !xl_sse(u) && !xl_x87(u) && !xl_bmi(u) && !xl_vex(u) && !xl_sys(u))
 		xl_callout(u);
 }
 
@@ -587,6 +546,7 @@ bool xl_unit(struct xl_unit *u)
 	u->entry = emit_here(&u->e);
 	u->flags_host = false;
 	u->flags_mem = true;
+	u->recipe.kind = R_NONE;
 	u->vectors = XL_NONE;
 	u->x87 = false;
 	u->last.is = false;
@@ -613,7 +573,7 @@ bool xl_unit(struct xl_unit *u)
 		xl_flags_sync(u);
 		xl_exit(u, last->link, last->n);
 	}
-	for (i = 0; i < u->ncolds; i++)
-		emit_cold(u, &u->colds[i]);
-	return !u->failed && u->e.p < u->e.end && u->callouts * 2 <= ninsns;
+	emit_colds(u);
+	return !u->failed && u->e.p < u->e.end && u->cold.p < u->cold.end &&
+	       u->callouts * 2 <= ninsns;
 }
