@@ -110,6 +110,23 @@ static void spoil(unsigned at, uint64_t v, unsigned bytes, bool elf)
 	assert_non_null(boot_kernel_parse(f, sizeof(f), &k));
 }
 
+struct place {
+	size_t at;
+	uint64_t v;
+	unsigned bytes;
+};
+
+static void spoil_two(struct place a, struct place b)
+{
+	uint8_t f[BZ_SIZE];
+	struct boot_kernel k;
+
+	make_elf(f);
+	put(f + a.at, a.v, a.bytes);
+	put(f + b.at, b.v, b.bytes);
+	assert_non_null(boot_kernel_parse(f, sizeof(f), &k));
+}
+
 static void spoilt_bzimages_are_refused(void **state)
 {
 	(void)state;
@@ -140,6 +157,46 @@ static void spoilt_elf_kernels_are_refused(void **state)
 	spoil(64 + offsetof(Elf64_Phdr, p_paddr), ~0ull - 0xfff, 8, true);
 	spoil(64 + offsetof(Elf64_Phdr, p_memsz), ~0ull, 8, true);
 	spoil(64 + offsetof(Elf64_Phdr, p_paddr), 0x7ff000, 8, true);
+	spoil(64 + offsetof(Elf64_Phdr, p_memsz), 0x7ff, 8, true); /* less than the file has */
+	spoil(offsetof(Elf64_Ehdr, e_phentsize), 55, 2, true);
+	spoil(offsetof(Elf64_Ehdr, e_entry), 0xfff000, 8, true);
+	/* a table of sections behind the end */
+	spoil_two((struct place){offsetof(Elf64_Ehdr, e_shoff), BZ_SIZE - 63, 8},
+		  (struct place){offsetof(Elf64_Ehdr, e_shentsize), 64ull | 1ull << 16, 4});
+	/* nothing that takes room */
+	spoil_two((struct place){64 + offsetof(Elf64_Phdr, p_memsz), 0, 8},
+		  (struct place){64 + 56 + offsetof(Elf64_Phdr, p_memsz), 0, 8});
+}
+
+/* The signature of an EFI application lies behind what the setup header tells of, and is the
+ * kernel's, too. */
+static void a_signature_is_part_of_the_kernel(void **state)
+{
+	enum { PE = 0x40, OPTIONAL = PE + 24, DIRECTORY = OPTIONAL + 112 + 4 * 8 };
+	uint8_t f[BZ_SIZE];
+	struct boot_kernel k;
+
+	(void)state;
+	make_bzimage(f);
+	put(f + 0x3c, PE, 4);
+	memcpy(f + PE, "PE\0", 4);
+	put(f + OPTIONAL, 0x20b, 2);
+	put(f + DIRECTORY, 0, 4); /* none */
+	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	put(f + DIRECTORY, BZ_SIZE - 16, 4);
+	put(f + DIRECTORY + 4, 16, 4);
+	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	put(f + DIRECTORY + 4, 17, 4);
+	assert_string_equal(boot_kernel_parse(f, sizeof(f), &k), "it is cut off");
+	put(f + OPTIONAL, 0x10b, 2); /* PE32: nobody looks there */
+	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	put(f + OPTIONAL, 0x20b, 2);
+	memcpy(f + PE, "PX", 2);
+	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	put(f + 0x3c, BZ_SIZE - 8, 4);
+	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	put(f + 0x3c, ~0u, 4);
+	assert_null(boot_kernel_parse(f, sizeof(f), &k));
 }
 
 static void no_prefix_of_a_kernel_is_read_past_its_end(void **state)
@@ -285,6 +342,7 @@ int main(void)
 		cmocka_unit_test(an_elf_kernel_is_loaded_segment_by_segment),
 		cmocka_unit_test(spoilt_bzimages_are_refused),
 		cmocka_unit_test(spoilt_elf_kernels_are_refused),
+		cmocka_unit_test(a_signature_is_part_of_the_kernel),
 		cmocka_unit_test(no_prefix_of_a_kernel_is_read_past_its_end),
 		cmocka_unit_test(a_kernel_that_is_cut_off_is_never_composed),
 		cmocka_unit_test(the_memory_an_image_needs_is_told),

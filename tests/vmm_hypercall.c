@@ -10,7 +10,7 @@
 #include "abi/kvm_call.h"
 #include "vmm/lapic.h"
 
-enum { CALLS = 24, VECTOR = 0x51 };
+enum { CALLS = 32, VECTOR = 0x51 };
 #define SHARED_PAGE 0x8000ull
 
 /* A guest's calls, in order, by vCPU 0, and what came back. */
@@ -142,6 +142,11 @@ static void calls_answer_as_kvm_does(void **state)
 		{{10, {1, 0, 0, VECTOR | 1 << 11}}, -KVM_CALL_EINVAL}, /* logical */
 		{{10, {1, 0, 0, VECTOR | 2 << 18}}, -KVM_CALL_EINVAL}, /* shorthand */
 		{{10, {3, 0, 0, VECTOR | 1 << 15}}, 0},		       /* a level taken back */
+		{{10, {3, 0, 0, VECTOR | 1 << 15 | 1 << 14}}, 2},      /* and one asserted */
+		{{10, {3, 0, 0, VECTOR | 1 << 8}}, 2},		       /* lowest priority */
+		{{10, {2, 0, 0, 5 << 8 | 1 << 15}}, 0},		       /* INIT taken back */
+		{{10, {1, 0, 1, VECTOR}}, 1},			       /* from the second on */
+		{{10, {0, 1, 0, VECTOR}}, 0},			       /* the 65th of two */
 		{{10, {3, 0, 0, 7 << 8}}, 0},			       /* ExtINT */
 		{{10, {3, 0, 0, 6 << 8 | 1}}, 2},    /* SIPI: taken, and a TD does not see it */
 		{{10, {1, 0, 0, 4 << 8}}, 1},	     /* NMI, to itself */
