@@ -123,6 +123,17 @@ static void a_list_that_is_full_is_left_so(void **state)
 	for (unsigned i = 0; i < 64; i++)
 		p.cpuid[i].leaf = 0x40000000 + i;
 	assert_int_equal(tdx_vm_topology(r.vmm, 2, 1, &p), -E2BIG);
+	/* and one that becomes full on the way */
+	for (unsigned n = 64, refused = 1; n > 40; n--) {
+		struct tdx_vm_params q = p;
+		int err;
+
+		q.ncpuid = n;
+		err = tdx_vm_topology(r.vmm, 8, 2, &q);
+		assert_true(err == -E2BIG || (err == 0 && q.ncpuid <= 64));
+		assert_true(refused || err == 0);
+		refused = err != 0;
+	}
 	assert_int_equal(tdx_vm_topology(r.vmm, 0, 1, &p), -EINVAL);
 	assert_int_equal(tdx_vm_topology(r.vmm, 2, 0, &p), -EINVAL);
 	rig_off(&r);
