@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include <swtdx/l2.h>
 #include <swtdx/migrate.h>
 #include <swtdx/sim.h>
 
@@ -78,6 +79,18 @@ static uint64_t vmcall(struct tdx_native_cpu *cpu, uint64_t leaf, uint64_t r12, 
 	return r.r10;
 }
 
+/* The L2 VM has the page, too. */
+static void alias(struct tdx_native_cpu *cpu, uint64_t page)
+{
+	enum { VM1 = 16, VALID = 1 << 15 };
+	struct tdx_regs r = {.rax = TDG_MEM_PAGE_ATTR_WR,
+			     .rcx = page,
+			     .rdx = (uint64_t)(VALID | TDG_L2_R | TDG_L2_W) << VM1,
+			     .r8 = (uint64_t)TDG_L2_ALL << VM1};
+
+	tdx_native_tdcall(cpu, &r);
+}
+
 static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	(void)arg;
@@ -86,6 +99,7 @@ static void guest(struct tdx_native_cpu *cpu, void *arg)
 
 		tdx_native_tdcall(cpu, &r);
 		tdx_native_write(cpu, gpa(i << 12), &i, sizeof(i));
+		alias(cpu, i << 12);
 	}
 	vmcall(cpu, TDVMCALL_MAP_GPA, SHARED_BIT | SHARED_AT << 12, SHARED << 12);
 	for (uint64_t i = 0; i < SHARED; i++)
@@ -102,6 +116,7 @@ static struct tdx_vm_params params(void)
 		.attributes = TDX_ATTR_SEPT_VE_DISABLE | TDX_ATTR_MIGRATABLE,
 		.xfam = info->xfam_fixed1,
 		.max_vcpus = 2,
+		.num_l2_vms = 1,
 		.irqchip = true,
 	};
 }
@@ -201,18 +216,40 @@ static void export_one(void)
 	tdx_vm_destroy(vm);
 }
 
+/* Entries of a record of memory whose page an L2 VM has. */
+static unsigned aliases(const uint8_t *record, const struct mig_record *r)
+{
+	struct mig_list l;
+	unsigned n = 0;
+
+	if (r->type != MIG_MEMORY)
+		return 0;
+	memcpy(&l, record + sizeof(*r), sizeof(l));
+	for (unsigned i = 0; i < l.n; i++) {
+		uint64_t entry;
+
+		memcpy(&entry, record + sizeof(*r) + sizeof(l) + i * sizeof(entry), sizeof(entry));
+		n += (entry & GPA_ENTRY_ALIASES) != 0;
+	}
+	return n;
+}
+
 static void find_records(void)
 {
 	size_t at = sizeof(struct mig_header);
 	struct mig_record r;
+	unsigned n = 0;
 
 	w.record[w.records++] = 0;
 	while (at + sizeof(r) <= w.size && w.records < RECORDS - 1) {
 		w.record[w.records++] = at;
 		memcpy(&r, w.stream + at, sizeof(r));
+		n += aliases(w.stream + at, &r);
 		at += sizeof(r) + r.length;
 	}
 	w.record[w.records] = w.size;
+	if (n < PAGES)
+		found("pages of the L2 VM are sent as if it had them not", (int)n);
 }
 
 static uint64_t owned(void)

@@ -25,19 +25,29 @@ static int machines_off(void **state)
 	return 0;
 }
 
+/* Past what a host is told, of the model. */
+static void measure(struct side *s, struct tdx_digest m[1 + TDX_RTMRS])
+{
+	assert_true(tdx_model_measurements(s->rig.model, tdx_vm_td(s->vm).tdr, &m[0], &m[1]));
+}
+
 static void there_and_back(struct side *here, struct side *there, unsigned nvcpus,
 			   const struct tdx_export_config *how)
 {
 	struct tdx_mig_stats stats;
-	struct tdx_digest before, after;
+	struct tdx_digest before[1 + TDX_RTMRS], after[1 + TDX_RTMRS], mrtd;
 
 	build(here, nvcpus);
-	assert_int_equal(tdx_vm_mrtd(here->vm, &before), 0);
+	assert_int_equal(tdx_vm_mrtd(here->vm, &mrtd), 0);
+	measure(here, before);
+	assert_memory_equal(&mrtd, before, sizeof(mrtd));
 	go(here);
 	counts_on(here, 2 * PAGES);
 	move(here, there, how, &stats);
-	assert_int_equal(tdx_vm_mrtd(there->vm, &after), 0);
-	assert_memory_equal(&before, &after, sizeof(before));
+	assert_int_equal(tdx_vm_mrtd(there->vm, &mrtd), 0);
+	assert_memory_equal(before, &mrtd, sizeof(mrtd));
+	measure(there, after); /* no guest of these extends a register */
+	assert_memory_equal(before, after, sizeof(before));
 	counts_on(there, 2 * PAGES);
 	move(there, here, how, &stats);
 	counts_on(here, 2 * PAGES);
@@ -69,6 +79,19 @@ static void so_does_one_whose_entries_of_pamt_come_and_go(void **state)
 static void memory_can_follow_a_td_that_runs_there_already(void **state)
 {
 	there_and_back(&a, &b, 2, &(struct tdx_export_config){.post_copy = true});
+}
+
+static void only_a_td_has_measurements(void **state)
+{
+	struct tdx_digest m[1 + TDX_RTMRS];
+	struct tdx_model *model = a.rig.model;
+	const tdx_hpa_t tdr = tdx_vm_td(a.service).tdr;
+
+	assert_true(tdx_model_measurements(model, tdr, &m[0], &m[1]));
+	assert_false(tdx_model_measurements(model, hpa(tdr.v + 1), &m[0], &m[1]));
+	assert_false(tdx_model_measurements(model, hpa(~0ull << 12), &m[0], &m[1]));
+	assert_false(
+		tdx_model_measurements(model, tdx_vcpu_vp(a.service_vcpu).tdvpr, &m[0], &m[1]));
 }
 
 /* --- through a file --- */
@@ -580,6 +603,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(so_does_one_of_two_vcpus_over_three_streams),
 		cmocka_unit_test(so_does_one_whose_entries_of_pamt_come_and_go),
 		cmocka_unit_test(memory_can_follow_a_td_that_runs_there_already),
+		cmocka_unit_test(only_a_td_has_measurements),
 		cmocka_unit_test(a_td_waits_in_a_file),
 		cmocka_unit_test(either_side_can_give_up),
 		cmocka_unit_test(no_changed_stream_is_a_td),
