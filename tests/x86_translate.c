@@ -35,7 +35,8 @@ struct program {
 	unsigned len, at[INSNS + 1], n;
 	unsigned pointer;	   /* a register that stays in the data */
 	bool vectors, x87, tables; /* tables: the pointer is among those of pages */
-	uint64_t wide;		   /* of AVX and AVX-512 (XFAM) */
+	bool flags;    /* little else than what makes flags, what is in between, what reads them */
+	uint64_t wide; /* of AVX and AVX-512 (XFAM) */
 };
 
 static void put(struct program *p, unsigned v)
@@ -331,6 +332,47 @@ static void bmi(struct program *p)
 		put(p, (unsigned)rnd() & 0xff);
 }
 
+/* Flags are made, an access may fault while they are nowhere, registers they came from change, and
+ * they are read. */
+static void flags(struct program *p)
+{
+	static const uint8_t between[] = {0x8a, 0x8b, 0x88, 0x89};
+	const unsigned w = below(2);
+
+	switch (below(12)) {
+	case 0 ... 2:
+		with_modrm(p, 0, below(8) << 3 | below(4), -1, false);
+		break;
+	case 3:
+		with_modrm(p, 0, 0x80 + w, (int)below(8), false);
+		imm(p, w ? 4 : 1);
+		break;
+	case 4:
+		with_modrm(p, 0, w ? 0x83 : 0xf6, w ? (int)below(8) : 0, false);
+		imm(p, 1);
+		break;
+	case 5:
+		with_modrm(p, 0, 0x84 + w, -1, false);
+		break;
+	case 6 ... 8:
+		with_modrm(p, 0, between[below(4)], -1, false);
+		break;
+	case 9:
+		put(p, 0x41);
+		put(p, 0x50 + below(16));
+		break;
+	case 10:
+		with_modrm(p, 1, (below(2) ? 0x40 : 0x90) + below(16), -1, false);
+		break;
+	default:
+		if (below(2))
+			put(p, 0x9c);
+		else
+			branch(p, 1, 0x80 + below(16), p->at, p->n);
+		break;
+	}
+}
+
 static void instruction(struct program *p)
 {
 	static const uint8_t two[] = {0x00, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, 0x38};
@@ -339,6 +381,10 @@ static void instruction(struct program *p)
 	static const uint8_t shifts[] = {0, 1, 2, 3, 4, 5, 7};
 	const unsigned what = below(p->vectors ? 34 : 24), w = below(2);
 
+	if (p->flags && below(16)) {
+		flags(p);
+		return;
+	}
 	if (p->x87 && below(2)) {
 		x87(p);
 		return;
@@ -435,6 +481,7 @@ static void make(struct program *p, uint64_t wide)
 {
 	memset(p, 0, sizeof(*p));
 	p->pointer = below(16);
+	p->flags = below(3) == 0;
 	p->vectors = below(2);
 	p->wide = below(2) ? wide : 0;
 	p->x87 = below(3) == 0;
