@@ -44,12 +44,12 @@ struct rig {
 	void (*spoil)(struct board *b); /* before it is written */
 	bool go_on;			/* when it has been */
 	unsigned reports;
+	bool input; /* something waits to be read */
 };
 
 static bool ready(void *arg)
 {
-	(void)arg;
-	return false;
+	return ((struct rig *)arg)->input;
 }
 
 static uint8_t get(void *arg)
@@ -319,6 +319,44 @@ static void the_module_and_page_words_are_kept(void **state)
 	system_seamcall(board_system(r.b), 1, &regs);
 	assert_int_equal(tdx_code((struct tdx_status){regs.rax}), TDX_HKID_NOT_FREE);
 	board_free(r.b);
+	close(fd);
+}
+
+enum { CONSOLE_PIN = 4, CONSOLE_VECTOR = 0x51, SERIAL_IER = 1, SERIAL_MCR = 4 };
+
+static void listen_to_the_console(struct board *b)
+{
+	uart_write(&b->uart, SERIAL_IER, 1);
+	uart_write(&b->uart, SERIAL_MCR, 8);
+	/* An edge, remapped by the first entry of a table in memory to processor 0. */
+	b->ioapic.entry[CONSOLE_PIN] = 1ull << 48;
+	b->vtd.s.status |= 1u << 25;
+	b->vtd.s.table = RESULT | 1 << 11;
+	*(uint64_t *)board_ram(b, RESULT, 16) = 1 | CONSOLE_VECTOR << 16;
+	apic_write(&b->cpu[0].apic, MSR_X2APIC_SIVR, 0x1ff);
+}
+
+/* An edge comes once: it may not be lost between a device and a processor that are both loaded. */
+static void what_waits_for_a_machine_interrupts_it(void **state)
+{
+	struct board_config cfg, seen;
+	struct rig r;
+	int fd;
+
+	(void)state;
+	start(&r, 1, false, computes);
+	r.spoil = listen_to_the_console;
+	fd = take(&r, 'S');
+	for (unsigned waits = 0; waits < 2; waits++) {
+		r = (struct rig){.fd = -1, .input = waits};
+		cfg = config(&r, 0, false);
+		r.b = board_load(&cfg, fd, key, &seen, r.err, sizeof(r.err));
+		assert_non_null(r.b);
+		assert_int_equal(r.b->cpu[0].apic.irr[CONSOLE_VECTOR / 32] >> CONSOLE_VECTOR % 32 &
+					 1,
+				 waits);
+		board_free(r.b);
+	}
 	close(fd);
 }
 
@@ -620,6 +658,7 @@ int main(void)
 		cmocka_unit_test(they_are_with_a_virtual_clock),
 		cmocka_unit_test(a_halted_processor_stays_halted),
 		cmocka_unit_test(the_module_and_page_words_are_kept),
+		cmocka_unit_test(what_waits_for_a_machine_interrupts_it),
 		cmocka_unit_test(what_is_no_snapshot_of_ours_is_refused),
 		cmocka_unit_test(any_changed_bit_is_refused),
 		cmocka_unit_test(states_that_cannot_be_are_refused),

@@ -98,6 +98,7 @@ until grep -aq 'ready to go' "$dir/out"; do
 	kill -0 $host || fail "it ended before it was told to"
 	sleep 0.2
 done
+sleep 1 # until it waits for input, and does nothing else
 kill -USR1 $host
 wait $host || fail "a snapshot on a signal"
 host=

@@ -156,7 +156,16 @@ static void console_irq(void *board, bool high)
 {
 	struct board *b = board;
 
-	ioapic_line(&b->ioapic, UART_COM1_IRQ, high);
+	if (!b->loading)
+		ioapic_line(&b->ioapic, UART_COM1_IRQ, high);
+}
+
+void board_devices_loaded(struct board *b)
+{
+	pthread_mutex_lock(&b->io);
+	b->loading = false;
+	ioapic_line(&b->ioapic, UART_COM1_IRQ, b->uart.line);
+	pthread_mutex_unlock(&b->io);
 }
 
 void board_console_came(struct board *b)

@@ -128,6 +128,7 @@ struct board {
 	struct turns turns;
 	struct rest rest;
 	bool loaded;	     /* from a file: nothing starts at an entry */
+	bool loading;	     /* what a device has to tell is told when all is there */
 	uint8_t *loaded_ram; /* a bit for each SNAPSHOT_GRANULE of RAM that came from there */
 
 	/* Devices. One that has state says it in X_save() and X_load(), which snapshot.c lists. */
@@ -216,6 +217,8 @@ void board_self_ipi(void *board, struct machine_lp *lp, enum machine_ipi kind, u
 
 /* --- devices.c: what is behind addresses, its interrupts and its accesses to memory --- */
 void board_devices_start(struct board *b);
+/* All of a snapshot is there: what has come for the machine meanwhile is told. */
+void board_devices_loaded(struct board *b);
 /* From here on until the other, under b->io, it is this processor's access. */
 void board_devices_enter(struct board_cpu *c);
 void board_devices_leave(struct board *b);

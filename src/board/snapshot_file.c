@@ -475,6 +475,7 @@ static bool load_board(struct board *b, const struct reader *r, uint64_t seed)
 				  .errlen = r->errlen};
 
 	r->err[0] = '\0';
+	b->loading = true;
 	if (snapshot_walk(b, &w) || !load_memory(b, r))
 		return false;
 	if (!snapshot_memory_is_sound(b))
@@ -483,6 +484,8 @@ static bool load_board(struct board *b, const struct reader *r, uint64_t seed)
 		machine_reseed(b->m, seed);
 		b->turns.random = seed;
 	}
+	/* An edge comes once, by local APICs and a table in memory. */
+	board_devices_loaded(b);
 	b->loaded = true;
 	return true;
 }
