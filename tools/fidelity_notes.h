@@ -21,8 +21,8 @@ static const struct fidelity_note fidelity_notes[] = {
 	 "a pair one of whose entries is locked is not empty; the module looks at the types alone "
 	 "and so can take the pair from under a call that has not quite freed its page"},
 	{"TDH.IMPORT.STATE.IMMUTABLE", FIDELITY_EXACT,
-	 "the VMX MSRs of an L1 VMM must be those that this module would give the TD, where the "
-	 "module takes some others; IA32_ARCH_CAPABILITIES is taken as it comes"},
+	 "where it fails before the TD's EPTP is known, calls find the empty tree of the TD, where "
+	 "the module looks at what the host has at address 0"},
 	{"TDH.IMPORT.MEM", FIDELITY_EXACT,
 	 "a list or buffer where there is no RAM reads as all ones; a new page outside every TDMR "
 	 "is refused, where the module uses a value it never set"},

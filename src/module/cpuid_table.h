@@ -29,6 +29,8 @@ static_assert((int)CPUID_ROWS <= (int)TD_MAX_CPUID, "room for every row in the T
 /* Leaves without a row that read as zero: bit n is leaf n, bit 52 + n is leaf 0x80000000 + n. */
 #define CPUID_FIXED0_BITMAP   0x0380000508cfd308ull
 #define CPUID_FIXED0_EXT_BASE 52
+/* All bits with a meaning: base leaves, what is between them and the extended ones, those. */
+#define CPUID_FIXED0_LEAVES 0x1fffffffffffffffull
 
 struct cpuid_rule {
 	struct cpuid_regs checked;  /* bits the platform must have ... */

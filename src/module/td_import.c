@@ -96,7 +96,9 @@ static bool leaf_7(const struct md *md, unsigned row, const struct tdcs_cpuid_va
 			return false;
 		tdcs->cpuid_flags.tsx = tsx;
 		tdcs->cpuid_flags.waitpkg = (v->ecx & CPUID_BIT(ECX, WAITPKG)) != 0;
+		tdcs->cpuid_flags.tme = (v->ecx & CPUID_BIT(ECX, TME)) != 0;
 		tdcs->cpuid_flags.la57 = (v->ecx & CPUID_BIT(ECX, LA57)) != 0;
+		tdcs->cpuid_flags.pconfig = (v->edx & CPUID_BIT(EDX, PCONFIG)) != 0;
 		return true;
 	case 1:
 		if (!cpuid_agrees_with_xfam(row, tdcs->xfam, v) ||
@@ -288,6 +290,8 @@ static struct tdx_status special(const struct md *md, enum md_td_field field, ui
 	case MD_TD_CPUID_VALUES:
 		*done = true;
 		return import_cpuid(md, id, value);
+	case MD_TD_VIRTUAL_IA32_ARCH_CAPABILITIES:
+		return accept_if(td_import_arch_capabilities_possible(mod, tdcs, value[0]));
 	case MD_TD_SERVTD_NUM:
 		*done = true;
 		return accept_if(value[0] == 1);
@@ -324,24 +328,42 @@ void td_import_begin(const struct td *td)
 		td->tdcs->cpuid_valid[i] = cpuid_keys[i].leaf == 0x23;
 }
 
-/* The VMX MSRs an L1 sees must be those that this module would give it. */
-static struct tdx_status check_vmx_msrs(struct tx *tx, const struct td *td)
+/* Are the virtual values of all sub-leaves zero? False: this module does not know the leaf. */
+static bool leaf_is_zero(const struct tdcs *tdcs, uint32_t leaf)
 {
-	struct tdcs_virt_msrs imported = td->tdcs->virt_msrs;
-	bool same;
+	const unsigned first = cpuid_row(leaf, 0);
+	unsigned row;
 
-	td_init_vmx_msrs(tx->mod, td->tdcs);
-	td->tdcs->virt_msrs.arch_capabilities = imported.arch_capabilities;
-	same = memcmp(&imported, &td->tdcs->virt_msrs, offsetof(struct tdcs_virt_msrs, reserved)) ==
-	       0;
-	td->tdcs->virt_msrs = imported;
-	return same ? tdx_success() : tdx_error(TDX_VIRTUAL_MSR_VALUE_NOT_VALID);
+	if (first == CPUID_NO_ROW)
+		return false;
+	for (uint32_t subleaf = 0; (row = cpuid_row(leaf, subleaf)) != CPUID_NO_ROW; subleaf++) {
+		if (!is_zero(&tdcs->cpuid_values[row]))
+			return false;
+		if (subleaf > 0 && row == first) /* one row for all of them */
+			break;
+	}
+	return true;
+}
+
+/* Leaves that were zero where the TD comes from, as they are here or as the TD has them. Of the
+ * extended ones this module knows no more than it says itself. */
+static bool fixed0_possible(const struct tdcs *tdcs, uint64_t bitmap)
+{
+	uint64_t more = bitmap & ~CPUID_FIXED0_BITMAP & CPUID_FIXED0_LEAVES;
+
+	for (; more; more &= more - 1) {
+		const unsigned leaf = (unsigned)__builtin_ctzll(more);
+
+		if (leaf > CPUID_LAST_BASE_LEAF || !leaf_is_zero(tdcs, leaf))
+			return false;
+	}
+	return true;
 }
 
 struct tdx_status td_import_immutable_done(struct tx *tx, const struct td *td)
 {
 	struct tdcs *tdcs = td->tdcs;
-	struct tdx_status s = check_vmx_msrs(tx, td);
+	struct tdx_status s = td_import_check_vmx_msrs(tx->mod, tdcs);
 
 	if (!tdx_is_success(s))
 		return s;
@@ -354,7 +376,7 @@ struct tdx_status td_import_immutable_done(struct tx *tx, const struct td *td)
 	tdcs->td_ctls &= ~TDX_TD_CTLS_PENDING_VE_DISABLE;
 	if (tdcs->attributes & TDX_ATTR_SEPT_VE_DISABLE)
 		tdcs->td_ctls |= TDX_TD_CTLS_PENDING_VE_DISABLE;
-	if (td->ext->cpuid_fixed0_bitmap & ~CPUID_FIXED0_BITMAP)
+	if (!fixed0_possible(tdcs, td->ext->cpuid_fixed0_bitmap))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_CPUID_FIXED0_BITMAP);
 	s = td_init_topology(tx->mod, tdcs);
 	if (!tdx_is_success(s))

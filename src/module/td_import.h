@@ -11,4 +11,10 @@ void td_import_begin(const struct td *td);
 struct tdx_status td_import_immutable_done(struct tx *tx, const struct td *td);
 void td_import_mutable_done(const struct td *td);
 
+/* Can what the imported IA32_VMX_* MSRs tell an L1 be kept here? Else the first that cannot. */
+struct tdx_status td_import_check_vmx_msrs(const struct module *mod, struct tdcs *tdcs);
+/* Is this IA32_ARCH_CAPABILITIES one that a TD could have on this platform? */
+bool td_import_arch_capabilities_possible(const struct module *mod, const struct tdcs *tdcs,
+					  uint64_t value);
+
 #endif
