@@ -27,6 +27,17 @@ static void unmap(struct setup *s, const struct test_td *td, unsigned n)
 	mem_must(s, TDH_MEM_PAGE_REMOVE, GPA(n), td->tdr, 0);
 }
 
+static void end(struct setup *s, struct test_td *td)
+{
+	mem_must(s, TDH_MNG_VPFLUSHDONE, td->tdr, 0, 0);
+	for (unsigned lp = 0; lp < s->m->cfg.lps; lp += setup_lps_per_package(s))
+		assert_int_equal(mem_status(s, lp, TDH_PHYMEM_CACHE_WB, 0, 0, 0), TDX_SUCCESS);
+	mem_must(s, TDH_MNG_KEY_FREEID, td->tdr, 0, 0);
+	for (uint64_t pa = td->tdr + TDX_PAGE_SIZE; pa < td->next; pa += TDX_PAGE_SIZE)
+		mem_must(s, TDH_PHYMEM_PAGE_RECLAIM, pa, 0, 0);
+	mem_must(s, TDH_PHYMEM_PAGE_RECLAIM, td->tdr, 0, 0);
+}
+
 /* --- busy --- */
 
 static const struct {
@@ -37,7 +48,8 @@ static const struct {
 	{TDH_MEM_PAGE_REMOVE, GPA(1), 0}, /* of a page that is not blocked */
 	{TDH_MEM_SEPT_RD, GPA(1), 0},
 	{TDH_MEM_PAGE_AUG, GPA(2) | TDX_LEVEL_256T,
-	 FREE_4K(2)}, /* wrong before the tree is asked */
+	 FREE_4K(2)},		    /* wrong before the tree is asked */
+	{TDH_MR_EXTEND, GPA(1), 0}, /* has the TDR for itself; too late for this TD */
 };
 
 static const enum lock_resource resources[] = {LOCK_PAMT_1G, LOCK_PAMT_2M, LOCK_PAMT_4K,
@@ -123,18 +135,124 @@ static void what_is_wrong_with_a_known_td_is_found(void **state)
 	setup_free(&s);
 }
 
-/* --- another TD --- */
-
-static void end(struct setup *s, struct test_td *td)
+/* A TD that is being built: its calls have the TDR for themselves. */
+static void a_known_td_is_taken_as_an_unknown_one(void **state)
 {
-	mem_must(s, TDH_MNG_VPFLUSHDONE, td->tdr, 0, 0);
-	for (unsigned lp = 0; lp < s->m->cfg.lps; lp += setup_lps_per_package(s))
-		assert_int_equal(mem_status(s, lp, TDH_PHYMEM_CACHE_WB, 0, 0, 0), TDX_SUCCESS);
-	mem_must(s, TDH_MNG_KEY_FREEID, td->tdr, 0, 0);
-	for (uint64_t pa = td->tdr + TDX_PAGE_SIZE; pa < td->next; pa += TDX_PAGE_SIZE)
-		mem_must(s, TDH_PHYMEM_PAGE_RECLAIM, pa, 0, 0);
-	mem_must(s, TDH_PHYMEM_PAGE_RECLAIM, td->tdr, 0, 0);
+	static const enum lock_hold holds[] = {HOLD_SHARED, HOLD_EXCLUSIVE, HOLD_HP};
+	struct setup s = mem_setup();
+	struct test_td td = td_build(&s, 0, 0, 0);
+	struct lock_key key = {.key = td.tdr};
+	unsigned busy = 0;
+
+	s.regs = (struct tdx_regs){.rax = TDH_MEM_PAGE_ADD,
+				   .rcx = GPA(1),
+				   .rdx = td.tdr,
+				   .r8 = FREE_4K(1),
+				   .r9 = SOURCE_PA};
+	assert_int_equal(module_seamcall(s.mod, LP, &s.regs), MODULE_TO_HOST);
+	setup_expect(tdx_status(s.regs.rax), TDX_SUCCESS);
+	for (unsigned r = 0; r < 3; r++)
+		for (unsigned h = 0; h < 3; h++) {
+			uint16_t *word = module_lock_word(s.mod, resources[r], &key), left[2];
+			uint64_t rax[2];
+
+			for (unsigned known = 0; known < 2; known++) {
+				mem_must(&s, TDH_MR_EXTEND, GPA(1), td.tdr, 0);
+				if (!known)
+					forget(&s);
+				assert_true(module_lock_hold(s.mod, resources[r], &key, holds[h]));
+				rax[known] = mem_status(&s, LP, TDH_MR_EXTEND, GPA(1), td.tdr, 0);
+				left[known] = *word;
+				*word = 0;
+			}
+			setup_expect(tdx_status(rax[1]), rax[0]);
+			assert_int_equal(left[1], left[0]);
+			busy += tdx_is_busy(tdx_status(rax[0]));
+		}
+	assert_true(busy >= 4);
+	/* Nor while another processor only reads. */
+	atomic_store(&s.mod->lp[GUEST_LP].busy, true);
+	atomic_store(&s.mod->lp[GUEST_LP].reading[0], module_lock_word(s.mod, LOCK_PAMT_4K, &key));
+	mem_expect(&s, TDX_OPERAND_BUSY | TDX_OPERAND_ID_RDX, TDH_MR_EXTEND, GPA(1), td.tdr, 0);
+	atomic_store(&s.mod->lp[GUEST_LP].reading[0], NULL);
+	atomic_store(&s.mod->lp[GUEST_LP].busy, false);
+	mem_must(&s, TDH_MR_EXTEND, GPA(1), td.tdr, 0);
+	mem_must(&s, TDH_MR_FINALIZE, td.tdr, 0, 0);
+	expect_sound(&s);
+	setup_free(&s);
 }
+
+/* --- a vCPU --- */
+
+static uint64_t enter(struct setup *s, const struct test_td *td)
+{
+	enum module_next next = td_enter(s, GUEST_LP, td);
+
+	if (next != MODULE_TO_GUEST)
+		return s->regs.rax;
+	td_kick(s, GUEST_LP);
+	return TDX_SUCCESS;
+}
+
+static void a_known_vcpu_is_as_busy_as_an_unknown_one(void **state)
+{
+	static const enum lock_hold holds[] = {HOLD_SHARED, HOLD_EXCLUSIVE, HOLD_HP};
+	struct setup s = mem_setup();
+	struct test_td td = td_run(&s, 0);
+	const struct {
+		enum lock_resource res;
+		uint64_t pa;
+	} locks[] = {{LOCK_PAMT_1G, td.tdvpr},
+		     {LOCK_PAMT_2M, td.tdvpr},
+		     {LOCK_PAMT_4K, td.tdvpr},
+		     {LOCK_PAMT_4K, td.tdr},
+		     {LOCK_OP_STATE, td.tdr}};
+	unsigned busy = 0;
+
+	for (unsigned i = 0; i < sizeof(locks) / sizeof(locks[0]); i++)
+		for (unsigned h = 0; h < 3; h++) {
+			struct lock_key key = {.key = locks[i].pa};
+			uint16_t *word = module_lock_word(s.mod, locks[i].res, &key), left[2];
+			uint64_t rax[2];
+
+			for (unsigned known = 0; known < 2; known++) {
+				setup_expect(tdx_status(enter(&s, &td)), TDX_SUCCESS);
+				assert_int_equal(s.mod->lp[GUEST_LP].known_vcpu.pa.v, td.tdvpr);
+				if (!known)
+					memset(&s.mod->lp[GUEST_LP].known_vcpu, 0,
+					       sizeof(s.mod->lp[GUEST_LP].known_vcpu));
+				assert_true(module_lock_hold(s.mod, locks[i].res, &key, holds[h]));
+				rax[known] = enter(&s, &td);
+				left[known] = *word;
+				*word = 0;
+			}
+			setup_expect(tdx_status(rax[1]), rax[0]);
+			assert_int_equal(left[1], left[0]);
+			busy += tdx_is_busy(tdx_status(rax[0]));
+		}
+	assert_true(busy >= 5);
+	expect_sound(&s);
+	setup_free(&s);
+}
+
+static void a_vcpu_in_the_same_page_is_another_one(void **state)
+{
+	struct setup s = mem_setup();
+	struct test_td td = td_run(&s, 0), other;
+
+	setup_expect(tdx_status(enter(&s, &td)), TDX_SUCCESS);
+	mem_status(&s, GUEST_LP, TDH_VP_FLUSH, td.tdvpr, 0, 0);
+	end(&s, &td);
+	assert_int_equal(td_enter(&s, GUEST_LP, &td), MODULE_TO_HOST);
+	setup_expect(tdx_status(s.regs.rax), TDX_PAGE_METADATA_INCORRECT | TDX_OPERAND_ID_RCX);
+	other = td_run(&s, 0);
+	setup_expect(tdx_status(enter(&s, &other)), TDX_SUCCESS);
+	assert_int_equal(s.mod->lp[GUEST_LP].known_vcpu.tdr_pa.v, other.tdr);
+	expect_sound(&s);
+	setup_free(&s);
+}
+
+/* --- another TD --- */
 
 static void a_td_in_the_same_page_is_another_one(void **state)
 {
@@ -248,6 +366,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_known_td_is_as_busy_as_an_unknown_one),
 		cmocka_unit_test(what_is_wrong_with_a_known_td_is_found),
+		cmocka_unit_test(a_known_td_is_taken_as_an_unknown_one),
+		cmocka_unit_test(a_known_vcpu_is_as_busy_as_an_unknown_one),
+		cmocka_unit_test(a_vcpu_in_the_same_page_is_another_one),
 		cmocka_unit_test(a_td_in_the_same_page_is_another_one),
 		cmocka_unit_test(a_td_with_other_pages_is_not_the_known_one),
 		cmocka_unit_test(a_walk_goes_through_the_tables_that_are_there),

@@ -85,16 +85,17 @@ enum lp_fate {
 
 enum { SEPT_WAY_TABLES = 4 }; /* above the lowest */
 
-/* Where the locks and pages of the TD are that a call on this processor worked on last. That they
- * are still what they were is asked each time, under the locks; see tx_td(). */
+/* Where the locks and pages of a TD or vCPU are that a call on this processor worked on last; see
+ * module/known.h. */
 struct td_path {
-	hpa_t pa;	 /* TDR as the operand named it */
-	struct tdr *tdr; /* NULL: no TD is known */
+	hpa_t pa; /* TDR or TDVPR as the operand named it */
+	hpa_t tdr_pa;
+	struct tdr *tdr; /* NULL: none is known */
 	struct tdcs *tdcs;
 	struct tdcs_ext *ext;
 	uint64_t main_pa, ext_pa; /* of TDCS and extension, as the TDR has them */
-	/* its PAMT entries from 1G to 4K, OP_STATE and the tree, as a call that has no others yet
-	 * holds them */
+	/* as a call that has no others yet holds them: the PAMT entries of the page from 1G to 4K,
+	 * then of a TD OP_STATE and the tree, of a vCPU the TDR's entry and OP_STATE */
 	struct tx_held held[TD_PATH_LOCKS];
 };
 
@@ -131,7 +132,7 @@ struct lp {
 	struct tdcs_ext *ext;
 	struct tdvps *vps;
 	struct vmcs *vmcs;
-	struct td_path known;
+	struct td_path known, known_vcpu;
 	struct sept_way way;
 	/* what it reads under a shared lock; on a cache line of its own, see module/reader.h */
 	uint8_t line_before[64];

@@ -64,8 +64,7 @@ struct tx_held {
 /* See module/reader.h. */
 enum { READER_SLOTS = 8, NO_SLOT = 0xff };
 
-/* What a call on a page of a TD takes shared before it looks at the page: three PAMT entries,
- * OP_STATE, the tree. */
+/* What a call takes shared before it looks at a page of a TD, or enters a vCPU. */
 enum { TD_PATH_LOCKS = 5 };
 
 const char *lock_resource_name(enum lock_resource res);
@@ -183,6 +182,15 @@ static inline enum lock_result hp_exclusive_from(uint16_t *w, uint16_t from, boo
 	if (!guest)
 		__atomic_fetch_or(w, HP_PRIORITY, __ATOMIC_RELAXED);
 	return LOCK_BUSY;
+}
+
+/* Exclusive, if nobody has it or wants it. Leaves nothing behind when it fails. */
+static inline bool hp_take_free(uint16_t *w)
+{
+	uint16_t seen = 0;
+
+	return __atomic_compare_exchange_n(w, &seen, HP_EXCLUSIVE, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_RELAXED);
 }
 
 static inline enum lock_result hp_acquire(uint16_t *w, enum lock_mode mode, bool guest)

@@ -43,6 +43,7 @@ static void forget(struct lp *lp)
 	lp->vps = NULL;
 	lp->vmcs = NULL;
 	memset(&lp->known, 0, sizeof(lp->known));
+	memset(&lp->known_vcpu, 0, sizeof(lp->known_vcpu));
 	memset(&lp->way, 0, sizeof(lp->way));
 	memset(lp->guest_locks, 0, sizeof(lp->guest_locks));
 	lp->nguest_locks = 0;

@@ -2,9 +2,8 @@
 /* Finding a TD or vCPU from an operand: lock its page, check its state, map its pages. */
 #include "module/td.h"
 
+#include "module/known.h"
 #include "module/pamt_walk.h"
-
-#include <string.h>
 
 static void *page_ptr(const struct tx *tx, uint64_t pa)
 {
@@ -76,116 +75,42 @@ struct tdx_status tx_tdcs(struct tx *tx, struct td *td, enum lock_mode op_state_
 	return s;
 }
 
-/* --- the TD that calls on this processor work on one after the other --- */
-
-static bool is_barred(const struct tx_held *lock)
-{
-	return __atomic_load_n((const uint16_t *)lock->word, __ATOMIC_SEQ_CST) &
-	       (HP_EXCLUSIVE | HP_PRIORITY);
-}
-
-/* Entries of the PAMT begin with their lock. */
-static bool has_type(const struct tx_held *lock, enum tdx_page_type type)
-{
-	return pamt_type(lock->word) == type;
-}
-
-/* The locks are announced: are they free, is all where it was, and would tx_td() find nothing
- * wrong? */
-static bool is_known(const struct tx *tx, const struct td_path *k, unsigned n, const struct td *td)
-{
-	const struct tx_held *l = k->held;
-
-	if (is_barred(&l[0]) || is_barred(&l[1]) || is_barred(&l[2]) ||
-	    !has_type(&l[0], TDX_PT_NDA) || !has_type(&l[1], TDX_PT_NDA) ||
-	    !has_type(&l[2], TDX_PT_TDR) || !tdx_is_success(tx_td_built(td)) ||
-	    td->tdr->tdcx_pa[TDCS_PAGE_MAIN] != k->main_pa ||
-	    td->tdr->tdcx_pa[TDCS_PAGE_EXT] != k->ext_pa)
-		return false;
-	for (unsigned i = 3; i < n; i++)
-		if (is_barred(&l[i]))
-			return false;
-	return tx->leaf->op_states &
-	       TDX_OP_STATE_BIT(__atomic_load_n(&td->tdcs->op_state, __ATOMIC_RELAXED));
-}
-
-/* The first n locks of the TD this processor knows, with one barrier for all. False: nothing is
- * taken, and taking one after the other will tell what is in the way. */
-static bool share_known(struct tx *tx, hpa_t pa, unsigned n, struct td *td)
-{
-	struct lp *lp = tx->lp;
-	const struct td_path *k = &lp->known;
-
-	if (pa.v != k->pa.v || !k->tdr || tx->nheld || lp->nguest_locks ||
-	    __builtin_expect(tx->mod->hooks != NULL, 0))
-		return false;
-	*td = (struct td){k->pa, k->tdr, k->tdcs, k->ext, k->held[2].word, n == TD_PATH_LOCKS};
-	reader_announce(lp, k->held, n);
-	if (!is_known(tx, k, n, td)) {
-		while (n)
-			reader_leave(lp, --n);
-		return false;
-	}
-	memcpy(tx->held, k->held, sizeof(k->held));
-	tx->nheld = n;
-	return true;
-}
-
-/* Not with dynamic PAMT, whose 4K entries come and go. */
-static void remember(struct tx *tx, const struct td *td)
-{
-	const struct tdmr *t = pamt_block(tx->mod, td->pa.v);
-	struct tdcs *tdcs = td->tdcs;
-	const uint64_t pa = td->pa.v;
-
-	if (tx->mod->dynamic_pamt || !t)
-		return;
-	tx->lp->known = (struct td_path){
-		.pa = td->pa,
-		.tdr = td->tdr,
-		.tdcs = tdcs,
-		.ext = td->ext,
-		.main_pa = td->tdr->tdcx_pa[TDCS_PAGE_MAIN],
-		.ext_pa = td->tdr->tdcx_pa[TDCS_PAGE_EXT],
-		.held = {{&pamt_entry_1g(tx->mod, t, pa)->lock, pa & ~(TDX_SIZE_1G - 1),
-			  LOCK_PAMT_1G, LOCK_SHARED, 0},
-			 {&pamt_entry_2m(tx->mod, t, pa)->lock, pa & ~(TDX_SIZE_2M - 1),
-			  LOCK_PAMT_2M, LOCK_SHARED, 1},
-			 {&td->pamt->lock, pa, LOCK_PAMT_4K, LOCK_SHARED, 2},
-			 {&tdcs->op_state_lock, pa, LOCK_OP_STATE, LOCK_SHARED, 3},
-			 {&tdcs->sept_lock, pa, LOCK_SEPT_TREE, LOCK_SHARED, 4}},
-	};
-}
-
 static struct tdx_status td_shared(struct tx *tx, hpa_t tdr, enum tdx_operand op, unsigned n,
 				   struct td *td)
 {
 	struct tdx_status s;
 
-	if (share_known(tx, tdr, n, td))
+	if (known_td_share(tx, tdr, n, td))
 		return tdx_success();
 	s = tx_tdr(tx, tdr, op, LOCK_SHARED, td);
 	if (tdx_is_success(s))
 		s = tx_tdcs(tx, td, LOCK_SHARED);
 	if (tdx_is_success(s))
-		remember(tx, td);
+		known_td_remember(tx, td);
 	return s;
 }
 
 struct tdx_status tx_td(struct tx *tx, hpa_t tdr, enum tdx_operand op, enum lock_mode tdr_mode,
 			enum lock_mode op_state_mode, struct td *td)
 {
+	const bool alone = tdr_mode == LOCK_EXCLUSIVE && op_state_mode == LOCK_NONE;
 	struct tdx_status s;
 
 	if (tdr_mode == LOCK_SHARED && op_state_mode == LOCK_SHARED)
-		return td_shared(tx, tdr, op, TD_PATH_LOCKS - 1, td);
+		return td_shared(tx, tdr, op, KNOWN_TD, td);
+	if (alone && known_td_take(tx, tdr, td))
+		return tdx_success();
 	s = tx_tdr(tx, tdr, op, tdr_mode, td);
-	return tdx_is_success(s) ? tx_tdcs(tx, td, op_state_mode) : s;
+	if (tdx_is_success(s))
+		s = tx_tdcs(tx, td, op_state_mode);
+	if (alone && tdx_is_success(s))
+		known_td_remember(tx, td);
+	return s;
 }
 
 struct tdx_status tx_td_for_page(struct tx *tx, hpa_t tdr, enum tdx_operand op, struct td *td)
 {
-	return td_shared(tx, tdr, op, TD_PATH_LOCKS, td);
+	return td_shared(tx, tdr, op, KNOWN_TD_AND_TREE, td);
 }
 
 struct tdx_status tx_vp(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
@@ -214,10 +139,16 @@ bool tx_map_vp(const struct tx *tx, const struct td *td, struct vp *vp)
 struct tdx_status tx_vcpu(struct tx *tx, hpa_t tdvpr, enum tdx_operand op, enum lock_mode mode,
 			  enum lock_mode tdr_mode, struct vp *vp, struct td *td)
 {
-	struct tdx_status s = tx_vp(tx, tdvpr, op, mode, tdr_mode, vp, td);
+	const bool shared = mode == LOCK_SHARED && tdr_mode == LOCK_SHARED;
+	struct tdx_status s = tdx_success();
 
-	if (tdx_is_success(s))
-		s = tx_tdcs(tx, td, LOCK_SHARED);
+	if (!shared || !known_vcpu_share(tx, tdvpr, vp, td)) {
+		s = tx_vp(tx, tdvpr, op, mode, tdr_mode, vp, td);
+		if (tdx_is_success(s))
+			s = tx_tdcs(tx, td, LOCK_SHARED);
+		if (tdx_is_success(s) && shared)
+			known_vcpu_remember(tx, vp, td);
+	}
 	if (tdx_is_success(s) && !tx_map_vp(tx, td, vp))
 		s = tdx_error(TDX_TDCX_NUM_INCORRECT);
 	return s;

@@ -45,14 +45,9 @@ static struct tdx_status find_vcpu(struct tx *tx, uint64_t vcpu, struct plan *pl
 
 	if (vcpu & VP_ENTER_RESERVED)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	s = tx_vp(tx, tdvpr, TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_SHARED, &plan->vp, &plan->td);
+	s = tx_vcpu(tx, tdvpr, TDX_OPERAND_ID_RCX, LOCK_SHARED, LOCK_SHARED, &plan->vp, &plan->td);
 	if (!tdx_is_success(s))
 		return s;
-	s = tx_tdcs(tx, &plan->td, LOCK_SHARED);
-	if (!tdx_is_success(s))
-		return s;
-	if (!tx_map_vp(tx, &plan->td, &plan->vp))
-		return tdx_error(TDX_TDCX_NUM_INCORRECT);
 	plan->vp.vmcs = vp_vm_vmcs(tx->m, plan->vp.vps, plan->vp.vps->curr_vm);
 	return vp_check_and_associate(tx, &plan->td, &plan->vp, false, &plan->new_association);
 }

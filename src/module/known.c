@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* See module/known.h. */
+#include "module/known.h"
+
+#include <string.h>
+
+#include "module/pamt_walk.h"
+
+/* Places in td_path.held, of a TD and of a vCPU. */
+enum { PAGE_1G, PAGE_2M, PAGE_4K, TD_OP_STATE, TD_TREE, VCPU_TDR = 3, VCPU_OP_STATE };
+
+/* Nothing else is held, so the slots from 0 on are free. */
+static bool is_known(const struct tx *tx, const struct td_path *k, hpa_t pa)
+{
+	return pa.v == k->pa.v && k->tdr && !tx->nheld && !tx->lp->nguest_locks &&
+	       __builtin_expect(tx->mod->hooks == NULL, 1);
+}
+
+static struct td td_of(const struct td_path *k, struct pamt_entry *pamt, bool has_tree)
+{
+	return (struct td){k->tdr_pa, k->tdr, k->tdcs, k->ext, pamt, has_tree};
+}
+
+static void leave(struct lp *lp, unsigned n)
+{
+	while (n)
+		reader_leave(lp, --n);
+}
+
+/* --- asked under the locks --- */
+
+static bool is_barred(const struct tx_held *lock)
+{
+	return __atomic_load_n((const uint16_t *)lock->word, __ATOMIC_SEQ_CST) &
+	       (HP_EXCLUSIVE | HP_PRIORITY);
+}
+
+/* Entries of the PAMT begin with their lock. */
+static bool has_type(const struct tx_held *lock, enum tdx_page_type type)
+{
+	return pamt_type(lock->word) == type;
+}
+
+/* The ranges above the page are divided, and nobody has them for himself. */
+static bool is_reachable(const struct td_path *k)
+{
+	return !is_barred(&k->held[PAGE_1G]) && !is_barred(&k->held[PAGE_2M]) &&
+	       has_type(&k->held[PAGE_1G], TDX_PT_NDA) && has_type(&k->held[PAGE_2M], TDX_PT_NDA);
+}
+
+/* Its TDCS is where it was: before that is known, nothing in it is looked at. */
+static bool is_same_td(const struct td_path *k, const struct td *td)
+{
+	return tdx_is_success(tx_td_built(td)) && td->tdr->tdcx_pa[TDCS_PAGE_MAIN] == k->main_pa &&
+	       td->tdr->tdcx_pa[TDCS_PAGE_EXT] == k->ext_pa;
+}
+
+static bool allows(const struct tx *tx, const struct td *td)
+{
+	return tx->leaf->op_states &
+	       TDX_OP_STATE_BIT(__atomic_load_n(&td->tdcs->op_state, __ATOMIC_RELAXED));
+}
+
+static bool is_shared_td(const struct tx *tx, const struct td_path *k, unsigned n,
+			 const struct td *td)
+{
+	return is_reachable(k) && !is_barred(&k->held[PAGE_4K]) &&
+	       has_type(&k->held[PAGE_4K], TDX_PT_TDR) && is_same_td(k, td) &&
+	       !is_barred(&k->held[TD_OP_STATE]) &&
+	       (n == KNOWN_TD || !is_barred(&k->held[TD_TREE])) && allows(tx, td);
+}
+
+static bool is_shared_vcpu(const struct tx *tx, const struct td_path *k, const struct td *td)
+{
+	const struct pamt_entry *page = k->held[PAGE_4K].word;
+
+	return is_reachable(k) && !is_barred(&k->held[PAGE_4K]) &&
+	       has_type(&k->held[PAGE_4K], TDX_PT_TDVPR) && pamt_owner(page).v == k->tdr_pa.v &&
+	       !is_barred(&k->held[VCPU_TDR]) && has_type(&k->held[VCPU_TDR], TDX_PT_TDR) &&
+	       is_same_td(k, td) && !is_barred(&k->held[VCPU_OP_STATE]) && allows(tx, td);
+}
+
+/* --- taking --- */
+
+bool known_td_share(struct tx *tx, hpa_t pa, unsigned n, struct td *td)
+{
+	const struct td_path *k = &tx->lp->known;
+
+	if (!is_known(tx, k, pa))
+		return false;
+	*td = td_of(k, k->held[PAGE_4K].word, n == KNOWN_TD_AND_TREE);
+	reader_announce(tx->lp, k->held, n);
+	if (!is_shared_td(tx, k, n, td)) {
+		leave(tx->lp, n);
+		return false;
+	}
+	memcpy(tx->held, k->held, sizeof(k->held));
+	tx->nheld = n;
+	return true;
+}
+
+/* Looked at before as well, so as not to bar others from a page that cannot be had. The exchange of
+ * the lock's word is the barrier of the two slots. */
+static bool take_page(struct tx *tx, const struct td_path *k)
+{
+	struct lp *lp = tx->lp;
+	uint16_t *word = k->held[PAGE_4K].word;
+
+	if (!is_reachable(k) || !has_type(&k->held[PAGE_4K], TDX_PT_TDR) ||
+	    reader_is_in(tx->mod, word, lp))
+		return false;
+	for (unsigned i = PAGE_1G; i <= PAGE_2M; i++)
+		atomic_store_explicit(&lp->reading[i], k->held[i].word, memory_order_relaxed);
+	if (hp_take_free(word)) {
+		if (is_reachable(k) && has_type(&k->held[PAGE_4K], TDX_PT_TDR) &&
+		    !reader_is_in(tx->mod, word, lp))
+			return true;
+		hp_release(word, LOCK_EXCLUSIVE);
+	}
+	leave(lp, PAGE_4K);
+	return false;
+}
+
+bool known_td_take(struct tx *tx, hpa_t pa, struct td *td)
+{
+	const struct td_path *k = &tx->lp->known;
+
+	if (!is_known(tx, k, pa) || !take_page(tx, k))
+		return false;
+	*td = td_of(k, k->held[PAGE_4K].word, false);
+	if (!is_same_td(k, td) || !allows(tx, td)) {
+		hp_release(k->held[PAGE_4K].word, LOCK_EXCLUSIVE);
+		leave(tx->lp, PAGE_4K);
+		return false;
+	}
+	memcpy(tx->held, k->held, sizeof(k->held));
+	tx->held[PAGE_4K].mode = LOCK_EXCLUSIVE;
+	tx->held[PAGE_4K].slot = NO_SLOT;
+	tx->nheld = PAGE_4K + 1;
+	return true;
+}
+
+bool known_vcpu_share(struct tx *tx, hpa_t pa, struct vp *vp, struct td *td)
+{
+	const struct td_path *k = &tx->lp->known_vcpu;
+
+	if (!is_known(tx, k, pa))
+		return false;
+	*vp = (struct vp){.pa = pa};
+	*td = td_of(k, k->held[VCPU_TDR].word, false);
+	reader_announce(tx->lp, k->held, TD_PATH_LOCKS);
+	if (!is_shared_vcpu(tx, k, td)) {
+		leave(tx->lp, TD_PATH_LOCKS);
+		return false;
+	}
+	memcpy(tx->held, k->held, sizeof(k->held));
+	tx->nheld = TD_PATH_LOCKS;
+	return true;
+}
+
+/* --- remembering --- */
+
+/* Of the page at pa and its TD, all but the last two locks. False: with dynamic PAMT, whose 4K
+ * entries come and go. */
+static bool remember(struct td_path *k, struct module *mod, uint64_t pa, const struct td *td)
+{
+	const struct tdmr *t = pamt_block(mod, pa);
+	struct pamt_entry *up, *node;
+
+	if (mod->dynamic_pamt || !t)
+		return false;
+	up = pamt_entry_1g(mod, t, pa);
+	node = pamt_entry_2m(mod, t, pa);
+	*k = (struct td_path){
+		.pa = hpa(pa),
+		.tdr_pa = td->pa,
+		.tdr = td->tdr,
+		.tdcs = td->tdcs,
+		.ext = td->ext,
+		.main_pa = td->tdr->tdcx_pa[TDCS_PAGE_MAIN],
+		.ext_pa = td->tdr->tdcx_pa[TDCS_PAGE_EXT],
+		.held = {{&up->lock, pa & ~(TDX_SIZE_1G - 1), LOCK_PAMT_1G, LOCK_SHARED, PAGE_1G},
+			 {&node->lock, pa & ~(TDX_SIZE_2M - 1), LOCK_PAMT_2M, LOCK_SHARED, PAGE_2M},
+			 {&pamt_entry_4k(mod, t, pa, node)->lock, pa, LOCK_PAMT_4K, LOCK_SHARED,
+			  PAGE_4K}},
+	};
+	return true;
+}
+
+void known_td_remember(struct tx *tx, const struct td *td)
+{
+	struct td_path *k = &tx->lp->known;
+	const uint64_t pa = td->pa.v;
+
+	if (!remember(k, tx->mod, pa, td))
+		return;
+	k->held[TD_OP_STATE] = (struct tx_held){&td->tdcs->op_state_lock, pa, LOCK_OP_STATE,
+						LOCK_SHARED, TD_OP_STATE};
+	k->held[TD_TREE] =
+		(struct tx_held){&td->tdcs->sept_lock, pa, LOCK_SEPT_TREE, LOCK_SHARED, TD_TREE};
+}
+
+void known_vcpu_remember(struct tx *tx, const struct vp *vp, const struct td *td)
+{
+	struct td_path *k = &tx->lp->known_vcpu;
+
+	if (!remember(k, tx->mod, vp->pa.v, td))
+		return;
+	k->held[VCPU_TDR] =
+		(struct tx_held){&td->pamt->lock, td->pa.v, LOCK_PAMT_4K, LOCK_SHARED, VCPU_TDR};
+	k->held[VCPU_OP_STATE] = (struct tx_held){&td->tdcs->op_state_lock, td->pa.v, LOCK_OP_STATE,
+						  LOCK_SHARED, VCPU_OP_STATE};
+}
