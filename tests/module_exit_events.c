@@ -138,6 +138,59 @@ static void a_page_fault_while_a_double_fault_is_delivered_ends_the_vcpu(void **
 	assert_int_equal(g->vps->state, TDX_VCPU_DISABLED);
 }
 
+/* The host is told that the vCPU wants to run on only of what VM_CTLS asks for. */
+static void a_resume_hint_comes_when_it_is_asked_for_and_something_waits(void **state)
+{
+	enum {
+		PENDING = 1 << 1,
+		IN_SERVICE = 1 << 2,
+		NMI = 1 << 3,
+		ALL = PENDING | IN_SERVICE | NMI
+	};
+	static const struct {
+		uint64_t ctls;
+		uint16_t status; /* vector in service, vector requested */
+		bool nmi, hint;
+	} rows[] = {
+		{0, 0x5151, true, false},	   {ALL, 0, false, false},
+		{PENDING, 0x0051, false, true},	   {PENDING, 0x5100, true, false},
+		{IN_SERVICE, 0x5100, false, true}, {IN_SERVICE, 0x0051, true, false},
+		{NMI, 0x5151, false, false},	   {NMI, 0, true, true},
+		{ALL, 0x0051, false, true},
+	};
+	struct test_guest *g = *state;
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		g->lp->in_guest = true;
+		g->lp->fate = FATE_NONE;
+		g->vps->state = TDX_VCPU_ACTIVE;
+		g->lp->tdr->counts[0].running[0] = 1;
+		g->tdcs->vm_ctls[0] = rows[i].ctls;
+		g->vps->pend_nmi = rows[i].nmi;
+		vmcs_write(g->vmcs, VMCS_GUEST_INTERRUPT_STATUS, rows[i].status);
+		assert_int_equal(
+			guest_exits(g, (struct vmexit){.reason = VMX_EXIT_EXTERNAL_INTERRUPT}),
+			MODULE_TO_HOST);
+		if ((host(g)->rcx >> 63) != rows[i].hint)
+			fail_msg("row %u: 0x%llx", i, (unsigned long long)host(g)->rcx);
+	}
+}
+
+/* What is the guest's call is an exit that tells of the bus lock, too. */
+static void a_preempted_bus_lock_is_told_at_a_guests_call(void **state)
+{
+	struct test_guest *g = *state;
+
+	g->regs.rax = TDG_VP_VMCALL;
+	g->regs.rcx = 0xfc00;
+	assert_int_equal(guest_exits(g, (struct vmexit){.reason = VMX_EXIT_TDCALL |
+								  VMX_EXIT_BUS_LOCK_PREEMPTED,
+							.instr_len = 4}),
+			 MODULE_TO_HOST);
+	assert_int_equal(host(g)->rax, VMX_EXIT_TDCALL | VMX_EXIT_BUS_LOCK_PREEMPTED);
+	assert_false(g->lp->bus_lock_preempted);
+}
+
 static void a_preempted_bus_lock_is_told_at_the_next_exit(void **state)
 {
 	struct test_guest *g = *state;
@@ -262,6 +315,8 @@ int main(void)
 		GUEST_TEST(a_page_fault_while_one_is_delivered_is_a_double_fault),
 		GUEST_TEST(a_page_fault_while_a_double_fault_is_delivered_ends_the_vcpu),
 		GUEST_TEST(a_preempted_bus_lock_is_told_at_the_next_exit),
+		GUEST_TEST(a_preempted_bus_lock_is_told_at_a_guests_call),
+		GUEST_TEST(a_resume_hint_comes_when_it_is_asked_for_and_something_waits),
 		GUEST_TEST(a_preempted_bus_lock_of_an_exit_the_guest_handles_is_an_exit_of_its_own),
 		GUEST_TEST(a_machine_check_ends_the_td_without_touching_it),
 		GUEST_TEST(other_processors_leave_a_dead_td_at_their_next_exit),
