@@ -8,6 +8,7 @@
  * as it is. With a fuzzing engine the input is its; without one, random:
  * fuzz_snapshot [INPUTS [SEED]]. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,22 +202,33 @@ static size_t resize(uint8_t how, uint32_t by)
 
 /* --- what becomes of it --- */
 
-static void *stop_soon(void *board)
+struct running {
+	struct board *b;
+	_Atomic bool over;
+};
+
+/* Again and again: on a busy machine the first may come before it runs. */
+static void *stop_soon(void *running)
 {
 	const struct timespec t = {0, RUN_NS};
+	struct running *r = running;
 
-	nanosleep(&t, NULL);
-	board_stop(board, "long enough");
+	while (!atomic_load(&r->over)) {
+		nanosleep(&t, NULL);
+		board_stop(r->b, "long enough");
+	}
 	return NULL;
 }
 
 static void run(struct board *b)
 {
+	struct running r = {.b = b};
 	pthread_t stopper;
 
-	if (pthread_create(&stopper, NULL, stop_soon, b))
+	if (pthread_create(&stopper, NULL, stop_soon, &r))
 		found("no thread");
 	(void)board_run(b, 0);
+	atomic_store(&r.over, true);
 	pthread_join(stopper, NULL);
 }
 
