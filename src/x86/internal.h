@@ -327,8 +327,9 @@ static inline unsigned x86_op_acc(const struct x86_op *op)
 	return op->fl & OPF_SS ? ACC_SS : 0;
 }
 
-/* What is executed on trial would ask a device. */
-_Noreturn void x86_check_device(struct x86_cpu *cpu);
+/* What is executed on trial would do what cannot be taken back: ask a device, write into page
+ * tables. */
+_Noreturn void x86_check_cannot(struct x86_cpu *cpu);
 
 enum { JMP_EXIT = 1, JMP_FAULT, JMP_AGAIN };
 

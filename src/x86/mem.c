@@ -72,7 +72,7 @@ static void get(struct x86_cpu *cpu, const struct x86_part *from, void *to, unsi
 	if (likely(from->host != NULL))
 		x86_copy(to, from->host, len);
 	else if (unlikely(cpu->checking))
-		x86_check_device(cpu);
+		x86_check_cannot(cpu);
 	else
 		cpu->ops->mmio(cpu, from->gpa, to, len, false);
 }
@@ -81,7 +81,7 @@ static void put(struct x86_cpu *cpu, const struct x86_part *to, const void *from
 {
 	if (unlikely(!to->host)) {
 		if (cpu->checking)
-			x86_check_device(cpu);
+			x86_check_cannot(cpu);
 		cpu->ops->mmio(cpu, to->gpa, (void *)(uintptr_t)from, len, true);
 		return;
 	}

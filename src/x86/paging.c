@@ -455,6 +455,8 @@ static bool mark_entry(struct x86_cpu *cpu, struct walk *w, uint64_t gpa)
 
 	if ((seen & w->want) == w->want)
 		return true;
+	if (unlikely(cpu->checking))
+		x86_check_cannot(cpu);
 	p = entry_at(cpu, gpa, w->va, ACC_R | ACC_W);
 	if (!__atomic_compare_exchange_n(p, &seen, seen | w->want, false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_SEQ_CST))

@@ -90,7 +90,7 @@ static void restore(struct x86_cpu *cpu, const struct state *s)
 
 /* --- what emitted code calls --- */
 
-_Noreturn void x86_check_device(struct x86_cpu *cpu)
+_Noreturn void x86_check_cannot(struct x86_cpu *cpu)
 {
 	longjmp(cpu->jb, JMP_CANNOT);
 }
