@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <Zydis/Zydis.h>
 #include "x86/emit.h"
+#include "x86/xlate.h"
 #include "x86_guest.h"
 
 static uint64_t seed = 0x123456789abcdefull;
@@ -851,32 +852,108 @@ static void nothing_is_written_past_the_end(void **state)
 	assert_int_equal(bytes[4] | bytes[5] | bytes[6] | bytes[7], 0);
 }
 
-/* More code than the processor may have: it begins again. */
-static void code_begins_again_when_there_is_no_more_room(void **state)
-{
-	enum { BLOCKS = 400000, BYTES = 16 };
-	struct x86_exit x;
-	struct guest g;
-	unsigned i, turn;
+enum { BLOCKS = 600000, BYTES = 16 };
 
-	(void)state;
-	assert_int_equal(g_open_with(&g, 0, false), 0);
+/* More code than a processor may have. */
+static void much_code(struct guest *g)
+{
+	static const uint8_t insn[BYTES] = {0x48, 0xff, 0xc0, 0x48, 0x01, 0xc3, 0x48, 0x39,
+					    0xd8, 0x74, 0x00, 0xe9, 2,	  0,	0,    0};
+	unsigned i;
+
 	for (i = 0; i < BLOCKS; i++) {
-		static const uint8_t insn[BYTES] = {0x48, 0xff, 0xc0, 0x48, 0x01, 0xc3, 0x48, 0x39,
-						    0xd8, 0x74, 0x00, 0xe9, 2,	  0,	0,    0};
-		uint8_t *at = g.ram + G_DATA + i * BYTES;
+		uint8_t *at = g->ram + G_DATA + i * BYTES;
 
 		memcpy(at, insn, BYTES);
 		at[12] = 0;
 	}
-	g.ram[G_DATA + BLOCKS * BYTES] = 0xf4;
-	for (turn = 0; turn < 3; turn++) {
-		g.cpu->rip = G_DATA;
-		g.cpu->regs.rax = 0;
-		assert_int_equal(x86_run(g.cpu, &x, UINT64_MAX), 0);
-		assert_int_equal(x.reason, VMX_EXIT_HLT);
-		assert_int_equal(g.cpu->regs.rax, BLOCKS);
-	}
+	g->ram[G_DATA + BLOCKS * BYTES] = 0xf4;
+}
+
+/* The last blocks of it. */
+static void run_much_code(struct x86_cpu *cpu, unsigned blocks)
+{
+	struct x86_exit x;
+
+	cpu->rip = G_DATA + (BLOCKS - blocks) * BYTES;
+	cpu->regs.rax = 0;
+	assert_int_equal(x86_run(cpu, &x, UINT64_MAX), 0);
+	assert_int_equal(x.reason, VMX_EXIT_HLT);
+	assert_int_equal(cpu->regs.rax, blocks);
+}
+
+static void code_begins_again_when_there_is_no_more_room(void **state)
+{
+	struct guest g;
+	unsigned turn;
+
+	(void)state;
+	assert_int_equal(g_open_with(&g, 0, false), 0);
+	much_code(&g);
+	for (turn = 0; turn < 3; turn++)
+		run_much_code(g.cpu, BLOCKS);
+	g_close(&g);
+}
+
+static struct x86_cpu *another(struct guest *g)
+{
+	struct x86_cpu *cpu = x86_cpu_new(g->code, g->cpu->ops, g);
+
+	assert_non_null(cpu);
+	cpu->cr0 = g->cpu->cr0;
+	cpu->cr3 = g->cpu->cr3;
+	cpu->cr4 = g->cpu->cr4;
+	cpu->efer = g->cpu->efer;
+	memcpy(cpu->seg, g->cpu->seg, sizeof(g->cpu->seg));
+	x86_state_changed(cpu);
+	return cpu;
+}
+
+/* Chunks that are there for processors which have none; they are given back. */
+static unsigned free_chunks(struct xl_pool *pool)
+{
+	uint8_t *chunks[256];
+	unsigned n = 0, i;
+	intptr_t rx;
+
+	while ((chunks[n] = xl_pool_take(pool, 0, &rx)))
+		assert_in_range(++n, 1, 255);
+	for (i = 0; i < n; i++)
+		xl_pool_give(pool, chunks[i]);
+	return n;
+}
+
+/* All processors of a guest have so much together, each that comes late its first piece, and a
+ * share as soon as others begin again. */
+static void the_code_of_many_processors_is_bounded(void **state)
+{
+	enum { BIG = 3, MANY = 12, CHUNKS = 256, RESERVE = CHUNKS / 4 };
+	struct x86_cpu *cpu[MANY];
+	struct xl_pool *pool;
+	struct guest g;
+	unsigned after, before, i;
+	bool check;
+
+	(void)state;
+	assert_int_equal(g_open_with(&g, 0, false), 0);
+	much_code(&g);
+	pool = x86_code_pool(g.code, &after, &check);
+	for (i = 0; i < BIG; i++)
+		run_much_code(cpu[i] = another(&g), BLOCKS);
+	/* One of the pool's is the stubs'. */
+	assert_in_range(free_chunks(pool), RESERVE, CHUNKS - 1 - BIG * 50);
+	for (; i < MANY; i++)
+		run_much_code(cpu[i] = another(&g), 2000);
+	assert_int_equal(xl_pool_share(pool), (CHUNKS - 1) / (MANY + 1));
+	/* The first has more than that, until it begins again. */
+	before = free_chunks(pool);
+	assert_int_equal(x86_breakpoint(cpu[0], 0, true), 0); /* drops all blocks */
+	assert_int_equal(x86_breakpoint(cpu[0], 0, false), 0);
+	run_much_code(cpu[0], BLOCKS);
+	assert_in_range(free_chunks(pool), before + 30, CHUNKS - 1);
+	for (i = 0; i < MANY; i++)
+		x86_cpu_free(cpu[i]);
+	assert_int_equal(free_chunks(pool), CHUNKS - 1);
 	g_close(&g);
 }
 
@@ -933,6 +1010,7 @@ int main(void)
 		cmocka_unit_test(constants_are_moved_whole),
 		cmocka_unit_test(nothing_is_written_past_the_end),
 		cmocka_unit_test(code_begins_again_when_there_is_no_more_room),
+		cmocka_unit_test(the_code_of_many_processors_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include "x86/xlate.h"
 
-#define CHUNKS_MOST 64u
 #define CALLOUT_OPS (256u << 10) / sizeof(struct x86_op) /* for each chunk */
 
 struct x86_xlate {
@@ -18,8 +17,8 @@ struct x86_xlate {
 	const struct xl_stubs *stubs;
 	unsigned after; /* executions */
 	unsigned nchunks, chunk;
-	uint8_t *chunks[CHUNKS_MOST];
-	struct x86_op *callouts[CHUNKS_MOST]; /* the operations that a chunk's code calls */
+	uint8_t *chunks[XL_CHUNKS];
+	struct x86_op *callouts[XL_CHUNKS]; /* the operations that a chunk's code calls */
 	unsigned ncallouts;
 	struct emit e, cold;
 	struct xl_unit unit;
@@ -49,22 +48,29 @@ int xl_open(struct x86_cpu *cpu)
 	x->pool = pool;
 	x->after = after;
 	x->stubs = xl_pool_stubs(pool);
+	xl_pool_join(pool);
 	ask_host(&x->unit);
 	cpu->xlate = x;
 	return check ? xl_check_open(cpu) : 0;
 }
 
+/* All chunks but so many. */
+static void give_back(struct x86_xlate *x, unsigned keep)
+{
+	for (; x->nchunks > keep; x->nchunks--) {
+		xl_pool_give(x->pool, x->chunks[x->nchunks - 1]);
+		free(x->callouts[x->nchunks - 1]);
+	}
+}
+
 void xl_close(struct x86_cpu *cpu)
 {
 	struct x86_xlate *x = cpu->xlate;
-	unsigned i;
 
 	if (!x)
 		return;
-	for (i = 0; i < x->nchunks; i++) {
-		xl_pool_give(x->pool, x->chunks[i]);
-		free(x->callouts[i]);
-	}
+	give_back(x, 0);
+	xl_pool_leave(x->pool);
 	free(cpu->check);
 	free(x);
 }
@@ -206,18 +212,20 @@ struct x86_op *xl_callout_ops(struct x86_cpu *cpu, unsigned n)
 static bool another_chunk(struct x86_xlate *x)
 {
 	const unsigned n = x->nchunks;
+	struct x86_op *callouts;
+	uint8_t *chunk;
 	intptr_t rx;
 
-	if (n == CHUNKS_MOST)
+	chunk = xl_pool_take(x->pool, n, &rx);
+	if (!chunk)
 		return false;
-	x->chunks[n] = xl_pool_take(x->pool, &rx);
-	if (!x->chunks[n])
-		return false;
-	x->callouts[n] = calloc(CALLOUT_OPS, sizeof(struct x86_op));
-	if (!x->callouts[n]) {
-		xl_pool_give(x->pool, x->chunks[n]);
+	callouts = calloc(CALLOUT_OPS, sizeof(*callouts));
+	if (!callouts) {
+		xl_pool_give(x->pool, chunk);
 		return false;
 	}
+	x->chunks[n] = chunk;
+	x->callouts[n] = callouts;
 	x->nchunks++;
 	begin_chunk(x, n, rx);
 	return true;
@@ -245,6 +253,7 @@ static bool make_room(struct x86_cpu *cpu)
 	if (!x->nchunks)
 		return false;
 	x86_cache_each(cpu, xl_born);
+	give_back(x, xl_pool_share(x->pool)); /* for processors that have come since */
 	begin_chunk(x, 0, rx);
 	return true;
 }

@@ -25,9 +25,10 @@
 #include "x86/decode.h"
 #include "x86/emit.h"
 
-#define XL_CHUNK (1u << 20)	    /* how much of the pool a processor takes at a time */
-#define XL_HOT	 (XL_CHUNK / 8 * 5) /* of it is for what is on the way; the rest lies apart */
-#define XL_UNIT	 (24u << 10)	    /* room for the largest block's code, in either part */
+#define XL_CHUNKS 64u		     /* a processor has at most, */
+#define XL_CHUNK  (1u << 20)	     /* how much of the pool a processor takes at a time */
+#define XL_HOT	  (XL_CHUNK / 8 * 5) /* of it is for what is on the way; the rest lies apart */
+#define XL_UNIT	  (24u << 10)	     /* room for the largest block's code, in either part */
 
 /* struct x86_cpu.vectors: what the host's vector registers have of the guest's. */
 enum xl_level { XL_NONE, XL_XMM, XL_YMM, XL_ZMM, XL_LEVELS };
@@ -56,8 +57,14 @@ struct xl_pool;
 struct xl_pool *xl_pool_new(bool check);
 void xl_pool_free(struct xl_pool *pool);
 const struct xl_stubs *xl_pool_stubs(const struct xl_pool *pool);
-/* A chunk, as it is written to; NULL: all are taken. *rx: how far on it is executed. */
-uint8_t *xl_pool_take(struct xl_pool *pool, intptr_t *rx);
+/* A processor is one of those that share it. */
+void xl_pool_join(struct xl_pool *pool);
+void xl_pool_leave(struct xl_pool *pool);
+/* How many chunks one of them may have, now that there are so many. */
+unsigned xl_pool_share(struct xl_pool *pool);
+/* A chunk, as it is written to, for a processor that has so many; NULL: it has its share, or all
+ * are taken, but for some that are for a processor's first. *rx: how far on it is executed. */
+uint8_t *xl_pool_take(struct xl_pool *pool, unsigned has, intptr_t *rx);
 void xl_pool_give(struct xl_pool *pool, uint8_t *chunk);
 /* check: those for code that is compared with the interpreter. */
 void xl_make_stubs(struct emit *e, struct xl_stubs *s, bool check);
