@@ -57,8 +57,11 @@ static const char *const fidelity_general[] = {
 	"XFAM_FIXED0 is that of the platform. Of AVX and AVX-512 a TD has what this computer's "
 	"processor executes: run, kvm and migrate offer no other and refuse another, a host in "
 	"binary sees no other in CPUID and XCR0, and bits of AVX-512 that are not executed (as "
-	"AVX-512 FP16) are in nobody's CPUID. PKU, CET, AMX, user interrupts, PT and LBR are "
-	"taken by the module where XFAM_FIXED0 has them, and not executed.",
+	"AVX-512 FP16) are in nobody's CPUID. Protection keys of user pages are executed. CET, "
+	"AMX, "
+	"user interrupts, PT and LBR are taken by the module where XFAM_FIXED0 has them, and "
+	"protection "
+	"keys of supervisor pages (PKS) where ATTRIBUTES has them, and not executed.",
 	"The report MAC key, the quoting keys and all entropy are the simulation's: public, "
 	"seeded, "
 	"marked. Nothing here proves anything about real hardware.",

@@ -10,6 +10,7 @@
 #include <swtdx/native.h>
 #include <swtdx/x86.h>
 
+#include "arch/x86.h"
 #include "port/model.h"
 #include "tools/file.h"
 #include "tools/migrate.h"
@@ -183,7 +184,7 @@ int migrate_build(struct migrate_place *p, const void *image, size_t len)
 	open_ports(p);
 	if (!err)
 		err = tdx_vm_topology(p->vmm, n, 1, &params_);
-	if (!err && p->xfam)
+	if (!err && p->xfam & XFAM_AVX)
 		run_cpuid_offer(p->x86, tdx_vmm_info(p->vmm), &params_);
 	if (!err)
 		err = tdx_vm_new(p->vmm, &p->vm);

@@ -39,9 +39,9 @@ struct tdx_engine *tdx_x86_engine_new(void (*log)(void *arg, const char *line), 
  * interpreted. */
 int tdx_x86_engine_execute(struct tdx_engine *engine, enum tdx_x86_execution how);
 
-/* Which state of AVX and AVX-512 a TD may have, as XFAM has it: what this host's processor
- * executes, if the process may make memory executable; else 0. A TD that has another stops at its
- * first such instruction. */
+/* Which state beyond x87 and SSE a TD may have, as XFAM has it: protection keys; of AVX and AVX-512
+ * what this host's processor executes, if the process may make memory executable. A TD that has
+ * another stops at its first such instruction. */
 uint64_t tdx_x86_engine_xfam(const struct tdx_engine *engine);
 /* Bits of a leaf of CPUID (a sub-leaf that it has not: 0): instructions for programs that are
  * executed, of which a TD's creator may give it those that the module leaves to him. */

@@ -19,10 +19,12 @@
 #define L7_EBX                                                                                     \
 	(BIT(0) | BIT(1) | BIT(3) | BIT(7) | BIT(8) | BIT(9) | BIT(10) | BIT(18) | BIT(19) |       \
 	 BIT(20) | BIT(23) | BIT(24) | BIT(29))
-#define L7_ECX	 (BIT(2) | BIT(13) | BIT(22) | BIT(25) | BIT(27) | BIT(28)) /* UMIP TME RDPID ... */
-#define L7_EDX	 (BIT(4) | BIT(10) | BIT(14) | BIT(26) | BIT(27) | BIT(28) | BIT(29) | BIT(31))
-#define L7_1_EAX (BIT(10) | BIT(11) | BIT(12)) /* fast short REPs */
-#define E1_ECX	 (BIT(0) | BIT(5) | BIT(8))    /* LAHF LZCNT PREFETCHW */
+#define L7_ECX                                                                                     \
+	(BIT(2) | BIT(3) | BIT(13) | BIT(22) | BIT(25) | BIT(27) | BIT(28)) /* UMIP PKU TME ... */
+#define L7_ECX_OSPKE BIT(4)
+#define L7_EDX	     (BIT(4) | BIT(10) | BIT(14) | BIT(26) | BIT(27) | BIT(28) | BIT(29) | BIT(31))
+#define L7_1_EAX     (BIT(10) | BIT(11) | BIT(12)) /* fast short REPs */
+#define E1_ECX	     (BIT(0) | BIT(5) | BIT(8))	   /* LAHF LZCNT PREFETCHW */
 
 enum { LAST_LEAF = 0x1f, ARAT = 4, XSAVE_ALL = 0xf, PACKAGE_SHIFT = 7 };
 
@@ -49,10 +51,14 @@ static struct cpuid_regs leaf_4(const struct board_cpu *c, struct cpuid_regs r)
 	return r;
 }
 
-static struct cpuid_regs leaf_7(uint32_t subleaf, struct cpuid_regs r)
+static struct cpuid_regs leaf_7(const struct board_cpu *c, uint32_t subleaf, struct cpuid_regs r)
 {
+	const bool keys = c->x86 && c->x86->cr4 & CR4_PKE;
+
 	if (subleaf == 0)
-		return (struct cpuid_regs){1, r.ebx & L7_EBX, r.ecx & L7_ECX, r.edx & L7_EDX};
+		return (struct cpuid_regs){1, r.ebx & L7_EBX,
+					   (r.ecx & L7_ECX) | (keys ? L7_ECX_OSPKE : 0),
+					   r.edx & L7_EDX};
 	if (subleaf == 1)
 		return (struct cpuid_regs){.eax = r.eax & L7_1_EAX};
 	return (struct cpuid_regs){0};
@@ -122,7 +128,7 @@ struct cpuid_regs board_cpuid(const struct board_cpu *c, uint32_t leaf, uint32_t
 	case 6:
 		return (struct cpuid_regs){.eax = ARAT};
 	case 7:
-		r = leaf_7(subleaf, r);
+		r = leaf_7(c, subleaf, r);
 		add_vectors(c, leaf, subleaf, &platform, &r);
 		return r;
 	case 0xb:

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/cpuid.h"
 #include "arch/x86.h"
 #include "kvm/internal.h"
 
@@ -49,6 +50,8 @@ static void add_vectors(const struct list *l, struct kvm_cpuid_entry *e, const u
 	const struct kvm_host_config *cfg = &l->host->cfg;
 	struct tdx_cpuid_values v;
 
+	if (e->function == 7 && e->index == 0 && l->xfam & XFAM_PK)
+		e->ecx |= r[2] & CPUID_BIT(ECX, PKU);
 	if (!cfg->instructions || !(l->xfam & XFAM_AVX))
 		return;
 	cfg->instructions(cfg->arg, e->function, e->index, &v);

@@ -83,11 +83,11 @@ uint64_t x86_code_xfam(const struct x86_code *code)
 
 	for (i = 0; i < AVX_FEATURES; i++)
 		if (!vex_pool_executes(pool, avx[i]))
-			return 0;
+			return XFAM_PK;
 	for (i = 0; i < AVX512_FEATURES; i++)
 		if (!vex_pool_executes(pool, avx512[i]))
-			return XFAM_AVX;
-	return XFAM_AVX | XFAM_AVX3;
+			return XFAM_PK | XFAM_AVX;
+	return XFAM_PK | XFAM_AVX | XFAM_AVX3;
 }
 
 static bool comes_with_state(enum x86_feature f)

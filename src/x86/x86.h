@@ -329,7 +329,8 @@ void x86_code_lacks(const struct x86_code *code, uint32_t leaf, uint32_t subleaf
 void x86_pkru_changed(struct x86_cpu *cpu);
 /* All state of vectors beyond SSE, and PKRU, as after a reset. */
 void x86_init_vectors(struct x86_cpu *cpu);
-/* What of AVX and AVX-512 is executed on this host, as XFAM has it. */
+/* What is executed on this host beyond x87 and SSE, as XFAM has it: of AVX and AVX-512 what the
+ * host has, and protection keys. */
 uint64_t x86_code_xfam(const struct x86_code *code);
 /* Bits of a leaf of CPUID for instructions that programs may be given: all that are executed on
  * this host, but those that every guest has. */
