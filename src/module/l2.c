@@ -42,6 +42,9 @@ bool l2_translate_state(const struct tx *tx, const struct td *td, struct tdvps *
 	if (vps->l2_enter_guest_state_hpa[vm] != NO_PA)
 		return true;
 	*failed = gpa(vps->l2_enter_guest_state_gpa[vm]);
+	/* the vCPU may have been imported with any address: not beyond the page */
+	if ((failed->v & (TDX_PAGE_SIZE - 1)) > TDX_PAGE_SIZE - sizeof(struct tdx_l2_state))
+		return false;
 	return translate(tx, td, failed->v, &vps->l2_enter_guest_state_hpa[vm]);
 }
 

@@ -239,7 +239,8 @@ struct tdx_status md_vp_element(const struct md *md, const struct md_field *f, u
 	return tdx_success();
 }
 
-/* An address must be one the accessor may give; ~0 says "none". */
+/* An address must be one the accessor may give; ~0 says "none". What an import says of them is not
+ * asked for: they are checked again where they are used. */
 static bool address_valid(const struct md *md, const struct md_field *f, uint64_t id,
 			  uint64_t value)
 {
@@ -300,7 +301,7 @@ struct tdx_status md_vp_write(const struct md *md, const struct md_field *f, uin
 	if (!md_imports(md) && md_changes_readonly(before, value, asked, m))
 		return tdx_error(TDX_METADATA_FIELD_VALUE_NOT_VALID);
 	value = (before & ~mask) | (value & mask);
-	if (!address_valid(md, f, id, value))
+	if (!md_imports(md) && !address_valid(md, f, id, value))
 		return tdx_error(TDX_METADATA_FIELD_VALUE_NOT_VALID);
 	s = check(md, f, id, &e, mask, before, &value, &done);
 	if (!tdx_is_success(s))

@@ -51,7 +51,8 @@ uint8_t *vp_vapic(const struct machine *m, const struct tdvps *vps, unsigned vm)
 {
 	const uint64_t pa = vm ? vps->l2_vapic_hpa[vm] : vps->page_pa[TDVPS_PAGE_VAPIC];
 
-	return pa == NO_PA ? NULL : machine_ptr(m, machine_strip(m, pa));
+	/* an L2 VM's may have been imported with any bits */
+	return pa == NO_PA ? NULL : machine_ptr(m, machine_strip(m, pa) & ~(TDX_PAGE_SIZE - 1));
 }
 
 enum { FIRST_SERVICEABLE_VECTOR = 31, PRIORITY_CLASS = 0xf0 };
