@@ -12,7 +12,8 @@
 
 #include "arch/msr.h"
 #include "arch/vmx.h"
-#include "board/board.h"
+#include "arch/mce.h"
+#include "board/internal.h"
 #include "module_setup.h"
 #include "system/system.h"
 
@@ -80,12 +81,14 @@ static void put(void *arg, uint8_t byte)
 static char console[64];
 
 static bool loses_vmcs; /* the next machine has the erratum of SEAMRET */
+static bool poisons;	/* it has machine checks for poison */
 
 static void start_with(struct rig *r, unsigned cpus, const uint8_t *code, const uint8_t *end)
 {
 	static const struct uart_ops ops = {.ready = ready, .get = get, .put = put};
 	const struct board_config cfg = {.cpus = cpus,
 					 .seamret_loses_vmcs = loses_vmcs,
+					 .poison = poisons,
 					 .packages = 1,
 					 .console = &ops,
 					 .console_arg = console,
@@ -423,6 +426,31 @@ static void a_page_of_the_module_used_by_the_host_is_reported_once(void **state)
 	board_free(r.b);
 }
 
+GUEST_CODE(takes_machine_checks_and_reads,
+	   LIDT "mov %cr4, %rax; or $0x40, %eax; mov %rax, %cr4; mov " PAGE
+		", %edi; mov (%rdi), %rax\n" END);
+
+/* A page that is poison, as after a TD has read it behind the host's back. */
+static void poison_is_a_machine_check_where_that_is_wanted(void **state)
+{
+	const unsigned bank = MSR_MC0_CTL + MC_BANK_MSRS;
+	struct rig r;
+
+	(void)state;
+	for (unsigned wanted = 0; wanted < 2; wanted++) {
+		poisons = wanted;
+		start(&r, 1, takes_machine_checks_and_reads);
+		poisons = false;
+		atomic_fetch_or(&board_system(r.b)->m->page[0x40200].word, PAGE_POISON);
+		run_to_end(&r);
+		assert_int_equal(exception(&r), wanted ? VECTOR_MC : -1);
+		assert_int_equal(r.reports, 1);
+		assert_string_equal(r.report[0].what, "machine check: poison was read");
+		assert_int_equal(board_msr(&r.b->cpu[0], bank + MC_ADDR), wanted ? 0x40200000 : 0);
+		board_free(r.b);
+	}
+}
+
 /* --- interrupts --- */
 
 #define X2APIC(register, low)                                                                      \
@@ -574,6 +602,7 @@ int main(void)
 		cmocka_unit_test(a_dirty_page_given_to_the_module_is_reported_once),
 		cmocka_unit_test(a_page_written_back_is_the_modules_to_take),
 		cmocka_unit_test(a_page_of_the_module_used_by_the_host_is_reported_once),
+		cmocka_unit_test(poison_is_a_machine_check_where_that_is_wanted),
 		cmocka_unit_test(a_self_ipi_is_delivered),
 		cmocka_unit_test(a_deadline_wakes_a_halted_processor),
 		cmocka_unit_test(halting_with_interrupts_off_ends_the_machine),
