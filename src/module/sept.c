@@ -116,16 +116,15 @@ bool sept_walk(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct 
 struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa_, enum tdx_operand op,
 			       enum lock_mode tree_mode, struct sept_ref *ref)
 {
-	struct tdx_status s;
+	struct tdx_status s = tdx_success();
 
 	if (!td_gpa_valid(td->tdcs, gpa_, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, op);
-	if (!td->has_tree) {
+	if (!td->has_tree)
 		s = tx_lock(tx, LOCK_SEPT_TREE, td->pa.v, &td->tdcs->sept_lock, tree_mode,
 			    TDX_OPERAND_ID_SEPT_TREE);
-		if (!tdx_is_success(s))
-			return s;
-	}
+	if (!tdx_is_success(s))
+		return s;
 	if (!sept_walk(tx, td->tdcs, gpa_, ref))
 		return tdx_error_op(TDX_EPT_WALK_FAILED, op);
 	return s;
