@@ -205,6 +205,20 @@ struct tdx_status tx_tdcs(struct tx *tx, struct td *td, enum lock_mode mode)
 	return locked(tx);
 }
 
+struct tdx_status tx_td(struct tx *tx, hpa_t tdr, enum tdx_operand op, enum lock_mode tdr_mode,
+			enum lock_mode op_state_mode, struct td *td)
+{
+	struct tdx_status s = tx_tdr(tx, tdr, op, tdr_mode, td);
+
+	return tdx_is_success(s) ? tx_tdcs(tx, td, op_state_mode) : s;
+}
+
+/* Whether the tree is taken with it is anything: tx_sept_walk() below answers anything, too. */
+struct tdx_status tx_td_for_page(struct tx *tx, hpa_t tdr, enum tdx_operand op, struct td *td)
+{
+	return tx_td(tx, tdr, op, LOCK_SHARED, LOCK_SHARED, td);
+}
+
 void *tx_tdcs_page(const struct tx *tx, const struct td *td, unsigned index)
 {
 	return &page;
