@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* TDH.VP.ENTER: who may enter, what comes back, zero-stepping, processors in parallel. */
 #include <pthread.h>
+#include <sched.h>
 
 #include "abi/eeq.h"
 #include "arch/msr.h"
@@ -295,22 +296,24 @@ struct player {
 	struct setup *s;
 	unsigned lp;
 	uint64_t tdvpr;
-	unsigned entered, busy;
+	unsigned entered;
 };
 
 static void *enter_and_leave(void *arg)
 {
 	struct player *p = arg;
 
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	/* However busy the machine: the others come to their end. */
+	while (p->entered < ROUNDS) {
 		struct tdx_regs regs = {.rax = TDH_VP_ENTER, .rcx = p->tdvpr};
-		struct vmexit e =
-			i % 3 ? (struct vmexit){.reason = VMX_EXIT_HLT, .instr_len = 1} : interrupt;
+		struct vmexit e = p->entered % 3
+					  ? (struct vmexit){.reason = VMX_EXIT_HLT, .instr_len = 1}
+					  : interrupt;
 
 		if (module_seamcall(p->s->mod, p->lp, &regs) != MODULE_TO_GUEST) {
 			if (!tdx_is_busy(tdx_status(regs.rax)))
 				return p;
-			p->busy++;
+			sched_yield();
 			continue;
 		}
 		p->entered++;
@@ -338,10 +341,10 @@ static void vcpus_run_beside_each_other_and_beside_tracking(void **state)
 	setup_ready(&s, SETUP_GLOBAL_HKID);
 	td = runnable(&s, LPS - 1, tdvpr);
 	for (unsigned i = 0; i < LPS - 1; i++) {
-		player[i] = (struct player){&s, i + 1, tdvpr[i], 0, 0};
+		player[i] = (struct player){&s, i + 1, tdvpr[i], 0};
 		assert_int_equal(pthread_create(&thread[i], NULL, enter_and_leave, &player[i]), 0);
 	}
-	for (unsigned i = 0; i < ROUNDS; i++) {
+	for (unsigned i = 0; i < ROUNDS || tracked == 0; i++) {
 		struct tdx_regs regs = {.rax = TDH_MEM_TRACK, .rcx = td.tdr};
 
 		module_seamcall(s.mod, 0, &regs);
@@ -354,10 +357,7 @@ static void vcpus_run_beside_each_other_and_beside_tracking(void **state)
 
 		pthread_join(thread[i], &failed);
 		assert_null(failed);
-		assert_int_equal(player[i].entered + player[i].busy, ROUNDS);
-		assert_true(player[i].entered > 0);
 	}
-	assert_true(tracked > 0);
 	assert_int_equal(tdr_running(td_tdr(&td), 0), 0);
 	assert_int_equal(tdr_running(td_tdr(&td), 1), 0);
 	setup_free(&s);
