@@ -23,7 +23,8 @@ struct export
 	struct mmu_pages todo, gone;
 	unsigned stream; /* the next one's turn */
 	bool greeted;	 /* the header is sent */
-	bool begun, paused;
+	bool begun;	 /* in the module */
+	bool paused;
 	bool over;  /* the last token is made */
 	bool ended; /* and everything is sent */
 	bool heard; /* the importer has had its word, or has none */
@@ -230,7 +231,10 @@ static int state_on(struct export *e, enum tdx_seamcall leaf, mig_call *fn, int 
 	e->m.memory.stream.index = 0;
 	if (!err)
 		err = make_alone(e, leaf, fn, cpu);
-	return err ? err : send_bundle(e, type, head, head_len);
+	if (err)
+		return err;
+	e->begun = true; /* the first of them begins the session, sent or not */
+	return send_bundle(e, type, head, head_len);
 }
 
 static int state(struct export *e, enum tdx_seamcall leaf, mig_call *fn)
@@ -532,7 +536,6 @@ static int begin(struct export *e)
 		err = mig_send_slots(&e->m);
 	if (!err)
 		err = state(e, TDH_EXPORT_STATE_IMMUTABLE, immutable);
-	e->begun = !err;
 	return err;
 }
 

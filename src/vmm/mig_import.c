@@ -389,11 +389,9 @@ static int recv_memory(struct import *im, uint32_t len)
 
 	if (!err && m->memory.stream.index >= im->header.streams)
 		err = -EINVAL;
-	while (!err && ready < n) {
-		err = prepare_entry(im, ready);
-		ready += !err;
-	}
-	if (err) {
+	while (!err && ready < n)
+		err = prepare_entry(im, ready++);
+	if (err) { /* the one that failed may have its page, too */
 		settle(im, ready, 0);
 		return err;
 	}
