@@ -27,6 +27,16 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_mr_extend_in *in
 	return s;
 }
 
+/* Hosts mostly give neighbouring pages one after the other: the page that is added next comes into
+ * the cache while this one is hashed. */
+static void expect_next_page(const struct tx *tx, hpa_t chunk)
+{
+	const uint8_t *next = machine_ptr(tx->m, chunk.v + TDX_PAGE_SIZE);
+
+	for (unsigned line = 0; line < MRTD_CHUNK; line += 64)
+		__builtin_prefetch(next + line, 1);
+}
+
 struct tdx_status leaf_tdh_mr_extend(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdh_mr_extend_in in = tdh_mr_extend_take(regs);
@@ -39,8 +49,10 @@ struct tdx_status leaf_tdh_mr_extend(struct tx *tx, struct tdx_regs *regs)
 	if (tdx_is_success(s)) {
 		hpa_t chunk = sept_leaf_pa(tx, &m.ref);
 
-		if (mem_readable(tx, &m.td, chunk))
+		if (mem_readable(tx, &m.td, chunk)) {
 			tdcs_mrtd_extend(m.td.tdcs, m.ref.gpa, machine_ptr(tx->m, chunk.v));
+			expect_next_page(tx, chunk);
+		}
 	}
 	tdh_mr_extend_give(regs, &out);
 	return s;
