@@ -59,56 +59,70 @@ static struct tdx_status check(const struct module *mod, uint64_t rax,
 	return tdx_success();
 }
 
-static struct tdx_status call(struct lp *lp, struct tdx_regs *regs)
+/* Version 0 of a leaf while the module is ready, as nearly all calls are: nothing to check. */
+TX_INLINE bool is_plain(const struct module *mod, uint64_t rax)
+{
+	return rax < TDX_SEAMCALL_LEAVES && handlers[rax].run &&
+	       atomic_load_explicit(&mod->sys_state, memory_order_acquire) == SYS_READY;
+}
+
+static __attribute__((noinline)) struct tdx_status check_call(const struct module *mod,
+							      struct tdx_regs *regs)
 {
 	const struct tdx_leaf_info *leaf = tdx_seamcall_leaf(tdx_rax_leaf(regs->rax));
-	struct tdx_status s = check(lp->mod, regs->rax, leaf);
-	struct tx tx;
+	struct tdx_status s = check(mod, regs->rax, leaf);
 
-	if (!tdx_is_success(s))
-		return s;
-	if (tdx_rax_version(regs->rax) > leaf->max_version && !asks_version_later(leaf)) {
+	if (tdx_is_success(s) && tdx_rax_version(regs->rax) > leaf->max_version &&
+	    !asks_version_later(leaf)) {
 		handlers[leaf->number].refuse(regs);
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RAX);
 	}
-	tx_begin(&tx, lp, leaf, false);
-	lp->hw->call = (uint8_t)leaf->number;
-	s = handlers[leaf->number].run(&tx, regs);
+	return s;
+}
+
+TX_INLINE struct tdx_status call(struct lp *lp, struct tdx_regs *regs)
+{
+	const unsigned number = tdx_rax_leaf(regs->rax);
+	struct tdx_status s;
+	struct tx tx;
+
+	if (__builtin_expect(!is_plain(lp->mod, regs->rax), 0)) {
+		s = check_call(lp->mod, regs);
+		if (!tdx_is_success(s))
+			return s;
+	}
+	tx_begin(&tx, lp, tdx_seamcall_leaf(number), false);
+	lp->hw->call = (uint8_t)number;
+	s = handlers[number].run(&tx, regs);
 	lp->hw->call = lp->fate == FATE_ENTERED ? MACHINE_CALL_GUEST : MACHINE_CALL_HOST;
 	tx_end(&tx);
 	return s;
 }
 
-static void leave(const struct module_hooks *h, struct lp *lp, const struct tdx_regs *in,
-		  const struct tdx_regs *regs, struct tdx_status s)
+/* The same with the listeners told. Out of line: nearly always nobody listens. */
+static __attribute__((noinline)) struct tdx_status call_heard(const struct module_hooks *h,
+							      struct lp *lp, struct tdx_regs *regs)
 {
-	struct tdx_regs out = *regs;
-
-	out.rax = s.raw;
-	h->leave(lp->mod->hooks_arg, lp, false, in, &out);
-}
-
-enum module_next module_seamcall(struct module *mod, unsigned lp_id, struct tdx_regs *regs)
-{
-	struct lp *lp = &mod->lp[lp_id];
-	const struct module_hooks *h = mod->hooks;
+	const struct tdx_regs in = *regs;
 	struct tdx_status s = tdx_success();
-	struct tdx_regs in;
+	struct tdx_regs out;
 
-	if (lp->dead)
-		return MODULE_SHUTDOWN;
-	atomic_store_explicit(&lp->busy, true, memory_order_relaxed);
-	lp->fate = FATE_NONE;
-	if (__builtin_expect(h != NULL, 0)) {
-		in = *regs;
-		if (h->enter)
-			s = h->enter(mod->hooks_arg, lp, false, regs);
-	}
+	if (h->enter)
+		s = h->enter(lp->mod->hooks_arg, lp, false, regs);
 	if (tdx_is_success(s))
 		s = call(lp, regs);
-	if (__builtin_expect(h && h->leave, 0))
-		leave(h, lp, &in, regs, s);
-	switch ((enum lp_fate)lp->fate) {
+	if (h->leave) {
+		out = *regs;
+		out.rax = s.raw;
+		h->leave(lp->mod->hooks_arg, lp, false, &in, &out);
+	}
+	return s;
+}
+
+/* After a call that changed more than registers. */
+static enum module_next go_where(struct lp *lp, struct tdx_regs *regs)
+{
+	switch (lp->fate) {
 	case FATE_ENTERED:
 	case FATE_INJECTED:
 	case FATE_REPEAT:
@@ -122,9 +136,26 @@ enum module_next module_seamcall(struct module *mod, unsigned lp_id, struct tdx_
 		*regs = lp->host;
 		break;
 	case FATE_NONE:
-		regs->rax = s.raw;
 		break;
 	}
+	atomic_store_explicit(&lp->busy, false, memory_order_release);
+	return MODULE_TO_HOST;
+}
+
+enum module_next module_seamcall(struct module *mod, unsigned lp_id, struct tdx_regs *regs)
+{
+	struct lp *lp = &mod->lp[lp_id];
+	const struct module_hooks *h = mod->hooks;
+	struct tdx_status s;
+
+	if (lp->dead)
+		return MODULE_SHUTDOWN;
+	atomic_store_explicit(&lp->busy, true, memory_order_relaxed);
+	lp->fate = FATE_NONE;
+	s = __builtin_expect(h != NULL, 0) ? call_heard(h, lp, regs) : call(lp, regs);
+	if (__builtin_expect(lp->fate != FATE_NONE, 0))
+		return go_where(lp, regs);
+	regs->rax = s.raw;
 	atomic_store_explicit(&lp->busy, false, memory_order_release);
 	return MODULE_TO_HOST;
 }

@@ -111,7 +111,6 @@ static uint32_t xsave_size(const struct query *q)
 static bool complete(struct query *q)
 {
 	const struct tdcs *tdcs = q->lp->tdcs;
-	const struct tdcs_cpuid_flags flags = tdcs_cpuid_flags(tdcs), *f = &flags;
 
 	switch (q->leaf) {
 	case 0x1:
@@ -136,7 +135,7 @@ static bool complete(struct query *q)
 			leaf_7(q);
 		break;
 	case 0x9:
-		return q->reduce_ve && !f->dca;
+		return q->reduce_ve && !tdcs_cpuid_flags(tdcs).dca;
 	case 0xb:
 	case 0x1f:
 		q->v.edx = x2apic_id(q->lp);
@@ -146,11 +145,11 @@ static bool complete(struct query *q)
 			q->v.ebx = xsave_size(q);
 		break;
 	case 0xf:
-		return q->reduce_ve && !f->rdt_m;
+		return q->reduce_ve && !tdcs_cpuid_flags(tdcs).rdt_m;
 	case 0x10:
-		return q->reduce_ve && !f->rdt_a;
+		return q->reduce_ve && !tdcs_cpuid_flags(tdcs).rdt_a;
 	case 0x1b:
-		return q->reduce_ve && !f->pconfig;
+		return q->reduce_ve && !tdcs_cpuid_flags(tdcs).pconfig;
 	case 0x80000001:
 		set_bit(&q->v.edx, CPUID_BIT(EDX, SYSCALL), guest_in_64bit_mode(q->lp));
 		break;

@@ -42,14 +42,23 @@ static bool has_type(const struct tx_held *lock, enum tdx_page_type type)
 }
 
 /* The ranges above the page are divided, and nobody has them for himself. */
+TX_INLINE bool are_open(const struct pamt_entry *up, const struct pamt_entry *node)
+{
+	const unsigned locks = __atomic_load_n(&up->lock, __ATOMIC_SEQ_CST) |
+			       __atomic_load_n(&node->lock, __ATOMIC_SEQ_CST);
+
+	static_assert(TDX_PT_NDA == 0, "of two types none is another");
+	return !(locks & (HP_EXCLUSIVE | HP_PRIORITY)) &&
+	       (pamt_type(up) | pamt_type(node)) == TDX_PT_NDA;
+}
+
 static bool is_reachable(const struct td_path *k)
 {
-	return !is_barred(&k->held[PAGE_1G]) && !is_barred(&k->held[PAGE_2M]) &&
-	       has_type(&k->held[PAGE_1G], TDX_PT_NDA) && has_type(&k->held[PAGE_2M], TDX_PT_NDA);
+	return are_open(k->held[PAGE_1G].word, k->held[PAGE_2M].word);
 }
 
 /* Its TDCS is where it was: before that is known, nothing in it is looked at. */
-static bool is_same_td(const struct td_path *k, const struct td *td)
+TX_INLINE bool is_same_td(const struct td_path *k, const struct td *td)
 {
 	return tdx_is_success(tx_td_built(td)) && td->tdr->tdcx_pa[TDCS_PAGE_MAIN] == k->main_pa &&
 	       td->tdr->tdcx_pa[TDCS_PAGE_EXT] == k->ext_pa;
@@ -101,21 +110,21 @@ bool known_td_share(struct tx *tx, hpa_t pa, unsigned n, struct td *td)
 
 /* Looked at before as well, so as not to bar others from a page that cannot be had. The exchange of
  * the lock's word is the barrier of the two slots. */
-static bool take_page(struct tx *tx, const struct td_path *k)
+TX_INLINE bool take_page(struct tx *tx, const struct td_path *k)
 {
+	const struct pamt_entry *up = k->held[PAGE_1G].word, *node = k->held[PAGE_2M].word;
+	struct pamt_entry *page = k->held[PAGE_4K].word;
 	struct lp *lp = tx->lp;
-	uint16_t *word = k->held[PAGE_4K].word;
 
-	if (!is_reachable(k) || !has_type(&k->held[PAGE_4K], TDX_PT_TDR) ||
-	    reader_is_in(tx->mod, word, lp))
+	if (!are_open(up, node) || pamt_type(page) != TDX_PT_TDR || reader_is_in(tx->mod, page, lp))
 		return false;
-	for (unsigned i = PAGE_1G; i <= PAGE_2M; i++)
-		atomic_store_explicit(&lp->reading[i], k->held[i].word, memory_order_relaxed);
-	if (hp_take_free(word)) {
-		if (is_reachable(k) && has_type(&k->held[PAGE_4K], TDX_PT_TDR) &&
-		    !reader_is_in(tx->mod, word, lp))
+	atomic_store_explicit(&lp->reading[PAGE_1G], up, memory_order_relaxed);
+	atomic_store_explicit(&lp->reading[PAGE_2M], node, memory_order_relaxed);
+	if (hp_take_free(&page->lock)) {
+		if (are_open(up, node) && pamt_type(page) == TDX_PT_TDR &&
+		    !reader_is_in(tx->mod, page, lp))
 			return true;
-		hp_release(word, LOCK_EXCLUSIVE);
+		hp_release(&page->lock, LOCK_EXCLUSIVE);
 	}
 	leave(lp, PAGE_4K);
 	return false;
@@ -133,10 +142,11 @@ bool known_td_take(struct tx *tx, hpa_t pa, struct td *td)
 		leave(tx->lp, PAGE_4K);
 		return false;
 	}
-	memcpy(tx->held, k->held, sizeof(k->held));
-	tx->held[PAGE_4K].mode = LOCK_EXCLUSIVE;
-	tx->held[PAGE_4K].slot = NO_SLOT;
 	tx->nheld = PAGE_4K + 1;
+	for (unsigned i = 0; i < PAGE_4K; i++)
+		tx->held[i] = k->held[i];
+	tx->held[PAGE_4K] = (struct tx_held){k->held[PAGE_4K].word, pa.v, LOCK_PAMT_4K,
+					     LOCK_EXCLUSIVE, NO_SLOT};
 	return true;
 }
 

@@ -67,7 +67,7 @@ bool sept_walk_from(const struct tx *tx, uint64_t root, enum tdx_level top, gpa_
 	return walk(tx, root, top, gpa_, present, NULL, ref);
 }
 
-static bool is_same_way(const struct sept_way *way, uint64_t eptp, gpa_t gpa_)
+TX_INLINE bool is_same_way(const struct sept_way *way, uint64_t eptp, gpa_t gpa_)
 {
 	if (way->eptp != eptp || way->range != gpa_.v >> 21)
 		return false;
@@ -77,23 +77,14 @@ static bool is_same_way(const struct sept_way *way, uint64_t eptp, gpa_t gpa_)
 	return true;
 }
 
-/* To a 4K entry, by the way of the last walk or remembering this one. */
-static inline __attribute__((always_inline)) bool
-walk_again(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct sept_ref *ref)
+/* To a 4K entry, remembering the way. Out of line: most walks go by the last one's. */
+static __attribute__((noinline)) bool walk_anew(const struct tx *tx, const struct tdcs *tdcs,
+						gpa_t gpa_, struct sept_ref *ref)
 {
 	struct sept_way *way = &tx->lp->way;
 	const enum tdx_level top = td_sept_top(tdcs);
 	const uint64_t eptp = tdcs->eptp;
-	uint64_t *entry;
 
-	if (is_same_way(way, eptp, gpa_)) {
-		entry = way->table + (gpa_.v >> 12 & 511);
-		*ref = (struct sept_ref){.entry = entry,
-					 .value = __atomic_load_n(entry, __ATOMIC_ACQUIRE),
-					 .level = TDX_LEVEL_4K,
-					 .gpa = gpa_};
-		return true;
-	}
 	way->eptp = 0;
 	if ((unsigned)top > SEPT_WAY_TABLES) /* no tree of a TD has more */
 		return walk(tx, eptp, top, gpa_, SEPT_PRESENT, NULL, ref);
@@ -106,11 +97,33 @@ walk_again(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct sept
 	return true;
 }
 
+TX_INLINE bool walk_to_4k(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_,
+			  struct sept_ref *ref)
+{
+	const struct sept_way *way = &tx->lp->way;
+	uint64_t *entry;
+
+	if (__builtin_expect(!is_same_way(way, tdcs->eptp, gpa_), 0))
+		return walk_anew(tx, tdcs, gpa_, ref);
+	entry = way->table + (gpa_.v >> 12 & 511);
+	*ref = (struct sept_ref){.entry = entry,
+				 .value = __atomic_load_n(entry, __ATOMIC_ACQUIRE),
+				 .level = TDX_LEVEL_4K,
+				 .gpa = gpa_};
+	return true;
+}
+
+static __attribute__((noinline)) bool walk_to_large(const struct tx *tx, const struct tdcs *tdcs,
+						    gpa_t gpa_, struct sept_ref *ref)
+{
+	return walk(tx, tdcs->eptp, td_sept_top(tdcs), gpa_, SEPT_PRESENT, NULL, ref);
+}
+
 bool sept_walk(const struct tx *tx, const struct tdcs *tdcs, gpa_t gpa_, struct sept_ref *ref)
 {
 	if (ref->level == TDX_LEVEL_4K)
-		return walk_again(tx, tdcs, gpa_, ref);
-	return walk(tx, tdcs->eptp, td_sept_top(tdcs), gpa_, SEPT_PRESENT, NULL, ref);
+		return walk_to_4k(tx, tdcs, gpa_, ref);
+	return walk_to_large(tx, tdcs, gpa_, ref);
 }
 
 struct tdx_status tx_sept_walk(struct tx *tx, const struct td *td, gpa_t gpa_, enum tdx_operand op,
@@ -136,7 +149,7 @@ struct tdx_status sept_walk_to_leaf(const struct tx *tx, const struct tdcs *tdcs
 	if (!td_gpa_valid(tdcs, gpa_, true))
 		return tdx_error_op(TDX_OPERAND_INVALID, op);
 	ref->level = TDX_LEVEL_4K;
-	sept_walk(tx, tdcs, gpa_, ref);
+	walk_to_4k(tx, tdcs, gpa_, ref);
 	if (!sept_is_leaf(ref->value) || !(ref->value & SEPT_PRESENT))
 		return tdx_error_op(TDX_EPT_WALK_FAILED, op);
 	return tdx_success();

@@ -98,16 +98,23 @@ static __attribute__((noinline)) void give_back(struct tx *tx, const struct tx_h
 		h->released(tx->mod->hooks_arg, tx->lp, held->res, held->key, held->mode);
 }
 
+static __attribute__((noinline)) void give_all_back(struct tx *tx)
+{
+	while (tx->nheld > 0)
+		give_back(tx, &tx->held[--tx->nheld]);
+}
+
 void tx_end(struct tx *tx)
 {
+	struct lp *lp = tx->lp;
+
 	if (__builtin_expect(tx->mod->hooks != NULL, 0)) {
-		while (tx->nheld > 0)
-			give_back(tx, &tx->held[--tx->nheld]);
+		give_all_back(tx);
 		return;
 	}
 	for (const struct tx_held *held = tx->held + tx->nheld; held-- > tx->held;) {
-		if (__builtin_expect(held->slot != NO_SLOT, 1))
-			reader_leave(tx->lp, held->slot);
+		if (held->slot != NO_SLOT)
+			reader_leave(lp, held->slot);
 		else if (lock_resource_kind(held->res) == LOCK_KIND_SHAREX_HP)
 			hp_release(held->word, held->mode);
 		else

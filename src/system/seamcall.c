@@ -50,7 +50,8 @@ static bool execute(struct system *sys, unsigned lp, struct tdx_regs *regs)
 	return __builtin_expect(n != MODULE_TO_HOST, 0) && go_on(sys, lp, n, regs);
 }
 
-static bool execute_watched(struct system *sys, unsigned lp, unsigned leaf, struct tdx_regs *regs)
+static __attribute__((noinline)) bool execute_watched(struct system *sys, unsigned lp,
+						      unsigned leaf, struct tdx_regs *regs)
 {
 	bool faults = atomic_load_explicit(&sys->faults.n, memory_order_relaxed) != 0;
 	uint64_t t = sys->timed ? system_ticks() : 0;
@@ -92,7 +93,8 @@ static bool replace_module(void *arg, const char *profile, bool handoff)
 }
 
 /* The loader is called, or there is no module. */
-static void seamcall_elsewhere(struct system *sys, unsigned lp, struct tdx_regs *regs)
+static __attribute__((noinline)) bool seamcall_elsewhere(struct system *sys, unsigned lp,
+							 struct tdx_regs *regs)
 {
 	const struct seamldr_module module = {replace_module, sys};
 
@@ -100,18 +102,23 @@ static void seamcall_elsewhere(struct system *sys, unsigned lp, struct tdx_regs 
 		seamldr_seamcall(&sys->m->lp[lp], regs, &module);
 	else
 		regs->rax = TDX_SEAMCALL_VMFAILINVALID;
+	return false;
+}
+
+static bool is_watched(const struct system *sys)
+{
+	return sys->timed || atomic_load_explicit(&sys->faults.n, memory_order_relaxed) != 0;
 }
 
 bool system_seamcall(struct system *sys, unsigned lp, struct tdx_regs *regs)
 {
-	unsigned leaf = tdx_rax_leaf(regs->rax) % TDX_SEAMCALL_LEAVES;
-	bool faults = atomic_load_explicit(&sys->faults.n, memory_order_relaxed) != 0, entered;
+	const unsigned number = tdx_rax_leaf(regs->rax);
+	const unsigned leaf = number < TDX_SEAMCALL_LEAVES ? number : number % TDX_SEAMCALL_LEAVES;
+	bool entered;
 
-	if (__builtin_expect(regs->rax & TDX_RAX_SEAMLDR || !machine_seam_ready(sys->m), 0)) {
-		seamcall_elsewhere(sys, lp, regs);
-		return false;
-	}
-	if (__builtin_expect(sys->timed || faults, 0))
+	if (__builtin_expect(regs->rax & TDX_RAX_SEAMLDR || !machine_seam_ready(sys->m), 0))
+		return seamcall_elsewhere(sys, lp, regs);
+	if (__builtin_expect(is_watched(sys), 0))
 		entered = execute_watched(sys, lp, leaf, regs);
 	else
 		entered = execute(sys, lp, regs);

@@ -32,7 +32,7 @@ void system_count(struct system *sys, unsigned lp, unsigned leaf, uint64_t rax)
 {
 	struct system_stats *s = &sys->stats[lp];
 
-	if (tdx_is_busy(tdx_status(rax)))
+	if (__builtin_expect(tdx_is_busy(tdx_status(rax)), 0))
 		__atomic_fetch_add(&s->busy[leaf][rax & 0xff], 1, __ATOMIC_RELAXED);
 	count(&s->leaf.calls[leaf], 1);
 	count(&s->leaf.errors[leaf], rax >> 63);
