@@ -221,6 +221,87 @@ static void building_has_its_time(void **state)
 	rig_off(&r);
 }
 
+/* --- ranges, and what is read of a TD --- */
+
+static void ranges_that_cannot_be_are_refused(void **state)
+{
+	const struct rig_options o = {.guest = halt};
+	struct tdx_vm *vm;
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	assert_int_equal(tdx_vm_new(r.vmm, &vm), 0);
+	assert_int_equal(tdx_vm_promote(vm, gpa(0)), -EINVAL); /* it has no tables yet */
+	assert_int_equal(tdx_vm_demote(vm, gpa(0)), -EINVAL);
+	assert_int_equal(tdx_vm_zap_shared(vm, gpa(0), 4096), 0);
+	assert_int_equal(tdx_vm_measure(vm, gpa(0)), -EINVAL);
+	tdx_vm_destroy(vm);
+	tdx_vm_destroy(NULL);
+	rig_vm(&r, 1);
+	assert_int_equal(tdx_vm_promote(r.vm, gpa(RIG_SHARED)), -EINVAL);
+	assert_int_equal(tdx_vm_demote(r.vm, gpa(RIG_SHARED)), -EINVAL);
+	assert_int_equal(tdx_vm_demote(r.vm, gpa(0)), -EINVAL); /* of 4K already */
+	for (unsigned private_ = 0; private_ < 2; private_++) {
+		int (*zap)(struct tdx_vm *, tdx_gpa_t, uint64_t) =
+			private_ ? tdx_vm_zap_private : tdx_vm_zap_shared;
+
+		assert_int_equal(zap(r.vm, gpa(1), 4096), -EINVAL);
+		assert_int_equal(zap(r.vm, gpa(0), 4095), -EINVAL);
+		assert_int_equal(zap(r.vm, gpa(-4096ull), 8192), -EINVAL);
+		assert_int_equal(zap(r.vm, gpa(0), RIG_SHARED + 4096), -EINVAL);
+		assert_int_equal(zap(r.vm, gpa(0x10000), 4096), 0);
+	}
+	/* nothing of that was done */
+	assert_int_equal(rig_run(&r, 0, -1), 0);
+	vm_kill(r.vm, "of a test");
+	assert_int_equal(tdx_vm_zap_private(r.vm, gpa(0), 4096), -EIO);
+	assert_int_equal(tdx_vm_demote(r.vm, gpa(0)), -EIO);
+	rig_off(&r);
+}
+
+/* Which errno a refused read is, and that the next one is as good as ever. */
+static void a_read_that_is_refused_says_why(void **state)
+{
+	static const struct {
+		uint64_t status;
+		int err;
+	} refusals[] = {{TDX_OPERAND_BUSY | TDX_OPERAND_ID_RCX, -EBUSY},
+			{TDX_OP_STATE_INCORRECT, -EIO}};
+	const struct rig_options o = {.guest = halt};
+	static struct tdx_vm_cpuid cpuid[256];
+	struct tdx_vm_params p;
+	struct tdx_digest mrtd;
+	struct rig r;
+
+	(void)state;
+	rig_on(&r, &o);
+	p = rig_params(&r);
+	assert_int_equal(tdx_vm_new(r.vmm, &r.vm), 0);
+	assert_int_equal(tdx_vm_init(r.vm, &p), 0);
+	assert_int_equal(tdx_vcpu_new(r.vm, 0, &r.vcpu[0]), 0);
+	assert_int_equal(tdx_vcpu_init(r.vcpu[0], 0), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned n = 256;
+
+		rig_fail(&r, TDH_MNG_RD, 20, 1, refusals[i].status);
+		assert_int_equal(tdx_vcpu_get_cpuid(r.vcpu[0], cpuid, &n), refusals[i].err);
+		assert_int_equal(n, 256);
+		assert_int_equal(tdx_vcpu_get_cpuid(r.vcpu[0], cpuid, &n), 0);
+		assert_true(n > 20 && n < 256);
+		n--;
+		assert_int_equal(tdx_vcpu_get_cpuid(r.vcpu[0], cpuid, &n), -E2BIG);
+	}
+	assert_int_equal(tdx_vm_finalize(r.vm), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		rig_fail(&r, TDH_MNG_RD, 3, 1, refusals[i].status);
+		assert_int_equal(tdx_vm_mrtd(r.vm, &mrtd), refusals[i].err);
+		assert_int_equal(tdx_vm_mrtd(r.vm, &mrtd), 0);
+	}
+	assert_int_equal(tdx_vm_state(r.vm), TDX_VM_RUNNABLE);
+	rig_off(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +310,8 @@ int main(void)
 		cmocka_unit_test(more_processors_than_it_knows_are_refused),
 		cmocka_unit_test(slots_that_cannot_be_are_refused),
 		cmocka_unit_test(building_has_its_time),
+		cmocka_unit_test(ranges_that_cannot_be_are_refused),
+		cmocka_unit_test(a_read_that_is_refused_says_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
