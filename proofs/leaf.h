@@ -590,6 +590,7 @@ static struct tx *any_call(bool guest)
 	any_of(mod->pkg_config_bitmap);
 	any_of(mod->num_init_lps);
 	any_of(mod->num_lps);
+	assume(mod->num_lps <= 4); /* as far as loops over them are followed */
 	any_of(mod->fatal_info_config_hpa);
 	mod->num_cached_sub_blocks = 2;
 	mod->private_hkid_max = 3; /* KeyIDs 0 to 3 stand for all */
