@@ -134,6 +134,7 @@ static void without_what_may_change(enum page_role role, uint8_t *page)
 {
 	struct tdcs *tdcs = (struct tdcs *)page;
 	struct tdvps *vps = (struct tdvps *)page;
+	struct tdr *tdr = (struct tdr *)page;
 	uint64_t *entry = (uint64_t *)page;
 
 	switch (role) {
@@ -155,6 +156,8 @@ static void without_what_may_change(enum page_role role, uint8_t *page)
 		memset(vps->lp_dependent_updated, 0, sizeof(vps->lp_dependent_updated));
 		break;
 	case ROLE_TDR:
+		tdr->quiet_epoch = 0; /* what was found of the counts, not more than they say */
+		break;
 	case ROLE_OTHER:
 	case ROLE_MEMORY:
 		break;

@@ -4,7 +4,7 @@
 #include "guest_td.h"
 
 struct talk {
-	struct tdvmcall_status s[16];
+	struct tdvmcall_status s[17];
 	uint64_t value[4], out[4];
 	uint32_t io;
 	unsigned n;
