@@ -438,4 +438,44 @@ static inline void move(struct side *from, struct side *to, const struct tdx_exp
 	end_td(from);
 }
 
+/* --- the program of the tests --- */
+
+/* Two machines, for most tests: to bring one up takes longer than they do. */
+static struct side a, b;
+
+static inline int machines_on(void **state)
+{
+	(void)state;
+	side_on(&a, false);
+	side_on(&b, false);
+	return 0;
+}
+
+static inline int machines_off(void **state)
+{
+	(void)state;
+	side_off(&a);
+	side_off(&b);
+	return 0;
+}
+
+/* An argument names the tests that are run. */
+static inline int moves_begin(int argc, char **argv)
+{
+	alarm(WATCHDOG);
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
+	return tdx_quote_service_create((int64_t)time(NULL), &quotes);
+}
+
+static inline int moves_end(int failed)
+{
+	tdx_quote_service_free(quotes);
+	return failed || sides_on;
+}
+
+/* What main() returns. */
+#define RUN_MOVES(argc, argv, tests, on, off)                                                      \
+	(moves_begin(argc, argv) ? 1 : moves_end(cmocka_run_group_tests(tests, on, off)))
+
 #endif

@@ -7,24 +7,6 @@
 
 #include "arch/x86.h"
 
-/* Two machines, for most tests: to bring one up takes longer than they do. */
-static struct side a, b;
-
-static int machines_on(void **state)
-{
-	alarm(WATCHDOG);
-	side_on(&a, false);
-	side_on(&b, false);
-	return 0;
-}
-
-static int machines_off(void **state)
-{
-	side_off(&a);
-	side_off(&b);
-	return 0;
-}
-
 /* Past what a host is told, of the model. */
 static void measure(struct side *s, struct tdx_digest m[1 + TDX_RTMRS])
 {
@@ -614,13 +596,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(busy_calls_are_made_again),
 		cmocka_unit_test(not_every_td_can_move),
 	};
-	int failed;
 
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	if (tdx_quote_service_create((int64_t)time(NULL), &quotes))
-		return 1;
-	failed = cmocka_run_group_tests(tests, machines_on, machines_off);
-	tdx_quote_service_free(quotes);
-	return failed || sides_on;
+	return RUN_MOVES(argc, argv, tests, machines_on, machines_off);
 }

@@ -4,23 +4,6 @@
  * where it was not, and a TD that cannot go on is dead and says so. */
 #include "migrate_setup.h"
 
-static struct side a, b;
-
-static int machines_on(void **state)
-{
-	alarm(WATCHDOG);
-	side_on(&a, false);
-	side_on(&b, false);
-	return 0;
-}
-
-static int machines_off(void **state)
-{
-	side_off(&a);
-	side_off(&b);
-	return 0;
-}
-
 /* A channel that takes so many pieces and gives so many: then it is broken. */
 struct breaking {
 	struct tdx_mig_channel real;
@@ -494,13 +477,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_td_that_cannot_come_back_is_dead),
 		cmocka_unit_test(a_td_of_which_nothing_can_be_read_is_refused),
 	};
-	int failed;
 
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	if (tdx_quote_service_create((int64_t)time(NULL), &quotes))
-		return 1;
-	failed = cmocka_run_group_tests(tests, machines_on, machines_off);
-	tdx_quote_service_free(quotes);
-	return failed || sides_on;
+	return RUN_MOVES(argc, argv, tests, machines_on, machines_off);
 }

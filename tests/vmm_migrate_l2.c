@@ -17,7 +17,6 @@ struct l1_seen {
 	_Atomic bool unknown;
 };
 
-static struct side a, b;
 static struct l1_seen seen;
 static bool was_inside; /* the VM, when it was stopped */
 
@@ -264,14 +263,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(it_goes_on_where_it_was_when_the_move_is_given_up),
 		cmocka_unit_test(other_numbers_of_vms_are_refused),
 	};
-	int failed;
 
-	alarm(WATCHDOG);
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	if (tdx_quote_service_create((int64_t)time(NULL), &quotes))
-		return 1;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	tdx_quote_service_free(quotes);
-	return failed || sides_on;
+	return RUN_MOVES(argc, argv, tests, NULL, NULL);
 }

@@ -4,23 +4,6 @@
  * header names, the peer is told, and nothing of it stays. */
 #include "migrate_setup.h"
 
-static struct side a, b;
-
-static int machines_on(void **state)
-{
-	alarm(WATCHDOG);
-	side_on(&a, false);
-	side_on(&b, false);
-	return 0;
-}
-
-static int machines_off(void **state)
-{
-	side_off(&a);
-	side_off(&b);
-	return 0;
-}
-
 /* --- streams of one's own --- */
 
 struct stream {
@@ -601,13 +584,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(answers_that_are_none_do_not_bring_it_back),
 		cmocka_unit_test(a_message_that_is_too_long_is_refused),
 	};
-	int failed;
 
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	if (tdx_quote_service_create((int64_t)time(NULL), &quotes))
-		return 1;
-	failed = cmocka_run_group_tests(tests, machines_on, machines_off);
-	tdx_quote_service_free(quotes);
-	return failed || sides_on;
+	return RUN_MOVES(argc, argv, tests, machines_on, machines_off);
 }

@@ -169,25 +169,6 @@ static void slot_user(struct tdx_native_cpu *cpu, unsigned vcpu)
 
 /* --- two machines --- */
 
-static struct side a, b;
-
-static int machines_on(void **state)
-{
-	(void)state;
-	alarm(WATCHDOG);
-	side_on(&a, false);
-	side_on(&b, false);
-	return 0;
-}
-
-static int machines_off(void **state)
-{
-	(void)state;
-	side_off(&a);
-	side_off(&b);
-	return 0;
-}
-
 /* For a new TD. */
 static void both(void (*fn)(struct tdx_native_cpu *cpu, unsigned vcpu),
 		 void (*slots)(struct side *s))
@@ -460,13 +441,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(it_moves_to_a_monitor_that_has_its_own),
 		cmocka_unit_test(what_was_measured_comes_along),
 	};
-	int failed;
 
-	if (argc > 1)
-		cmocka_set_test_filter(argv[1]);
-	if (tdx_quote_service_create((int64_t)time(NULL), &quotes))
-		return 1;
-	failed = cmocka_run_group_tests(tests, machines_on, machines_off);
-	tdx_quote_service_free(quotes);
-	return failed || sides_on;
+	return RUN_MOVES(argc, argv, tests, machines_on, machines_off);
 }

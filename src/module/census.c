@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "module/kot.h"
-#include "module/pamt.h"
+#include "module/pamt_walk.h"
 
 /* Visits what starts at the address, as large as it is; returns its size. */
 static uint64_t visit(struct module *mod, uint64_t pa, module_visitor *fn, void *arg)
@@ -56,8 +56,7 @@ bool module_vcpu_index(struct module *mod, uint64_t pa, unsigned *index)
 	const struct pamt_entry *e = pa % TDX_PAGE_SIZE ? NULL : pamt_4k(mod, pa);
 	const struct tdvps *vps;
 
-	if (!e || (__atomic_load_n(&e->type, __ATOMIC_RELAXED) & PAMT_TYPE_MASK) != TDX_PT_TDVPR ||
-	    !machine_is_ram(mod->m, pa, TDX_PAGE_SIZE))
+	if (!e || pamt_type(e) != TDX_PT_TDVPR || !machine_is_ram(mod->m, pa, TDX_PAGE_SIZE))
 		return false;
 	vps = machine_ptr(mod->m, pa);
 	*index = __atomic_load_n(&vps->vcpu_index, __ATOMIC_RELAXED);
@@ -71,8 +70,7 @@ bool module_measurements(struct module *mod, uint64_t tdr_pa, struct tdx_digest 
 	const struct tdcs *tdcs;
 	const struct tdr *tdr;
 
-	if (!e || (e->type & PAMT_TYPE_MASK) != TDX_PT_TDR ||
-	    !machine_is_ram(mod->m, tdr_pa, TDX_PAGE_SIZE))
+	if (!e || pamt_type(e) != TDX_PT_TDR || !machine_is_ram(mod->m, tdr_pa, TDX_PAGE_SIZE))
 		return false;
 	tdr = machine_ptr(mod->m, tdr_pa);
 	if (tdr->num_tdcx < TDCS_MIN_PAGES)

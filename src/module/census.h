@@ -21,12 +21,12 @@ void module_count_pages(struct module *mod, uint64_t count[16]);
  * has not been initialized. Any thread; what other calls change meanwhile is old or new. */
 bool module_vcpu_index(struct module *mod, uint64_t pa, unsigned *index);
 
-/* A private KeyID that no TD has and that needs no write-back. */
 /* What is measured of the TD whose TDR this is, which a host is told of MRTD alone. False: it is no
  * TD that is built. Nobody extends a register meanwhile. */
 bool module_measurements(struct module *mod, uint64_t tdr_pa, struct tdx_digest *mrtd,
 			 struct tdx_digest rtmr[TDX_RTMRS]);
 
+/* A private KeyID that no TD has and that needs no write-back. */
 bool module_hkid_is_free(const struct module *mod, unsigned hkid);
 
 #endif
