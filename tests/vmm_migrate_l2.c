@@ -157,8 +157,13 @@ static void there_and_back(bool dynamic_pamt, const struct tdx_export_config *ho
 	assert_true(was_inside);
 	assert_true(seen.routed > 0);
 	assert_false(seen.unknown);
-	/* the VM has there what it had: nothing was given to it again */
-	assert_int_equal(seen.violations, violations);
+	/* The VM has there what it had: nothing is given to it again. Of memory that follows, a
+	 * page may come between the VM's fault and the module's look at it, which then tells the L1
+	 * VMM: some, and far from all. */
+	if (how->post_copy)
+		assert_in_range(seen.violations, violations, violations + PAGES / 4);
+	else
+		assert_int_equal(seen.violations, violations);
 	end_td(here);
 	side_off(&a);
 	side_off(&b);
