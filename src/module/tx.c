@@ -115,8 +115,6 @@ void tx_end(struct tx *tx)
 	for (const struct tx_held *held = tx->held + tx->nheld; held-- > tx->held;) {
 		if (held->slot != NO_SLOT)
 			reader_leave(lp, held->slot);
-		else if (lock_resource_kind(held->res) == LOCK_KIND_SHAREX_HP)
-			hp_release(held->word, held->mode);
 		else
 			lock_release(held->res, held->word, held->mode);
 	}
