@@ -179,6 +179,13 @@ static int new_vcpu(struct run_session *s, unsigned id)
 	return err ? err : tdx_vcpu_set_cpuid(s->vcpu[id], kvm, sizeof(kvm) / sizeof(kvm[0]));
 }
 
+/* The TD has all of it, or never will: its memory can serve the guest. */
+static void drop_image(struct run_session *s)
+{
+	free(s->image);
+	s->image = NULL;
+}
+
 static int build(struct run_session *s)
 {
 	const struct tdx_host_info *info = tdx_vmm_info(s->vmm);
@@ -209,6 +216,7 @@ static int build(struct run_session *s)
 	if (!err)
 		err = tdx_vm_load_tdvf(s->vm, s->image, s->image_size, &s->tdvf, s->o.order,
 				       s->o.memory, &hob, run_progress, s);
+	drop_image(s);
 	for (unsigned i = 0; i < s->o.vcpus && !err; i++)
 		err = tdx_vcpu_init(s->vcpu[i], hob.v);
 	if (!err) {
@@ -457,7 +465,7 @@ static int go(struct run_session *s)
 	close_outputs(s);
 	pthread_mutex_destroy(&s->end_lock);
 	tdx_model_free(s->model);
-	free(s->image);
+	drop_image(s);
 	return status;
 }
 
@@ -468,7 +476,7 @@ static int go_with_drives(struct run_session *s)
 	if (status == VERB_OK)
 		status = go(s);
 	else
-		free(s->image);
+		drop_image(s);
 	drives_close(&s->drives);
 	return status;
 }
@@ -496,7 +504,7 @@ static int load_and_go(struct run_session *s)
 	if (status == VERB_OK && tdx_tdvf_parse(s->image, s->image_size, &s->tdvf, &terr)) {
 		fprintf(stderr, "swtdx run: %s: %s\n", s->o.image,
 			tdx_tdvf_error_text(&terr, text, sizeof(text)));
-		free(s->image);
+		drop_image(s);
 		return VERB_DIFFERENCE;
 	}
 	return status == VERB_OK ? go_with_drives(s) : status;
