@@ -3,8 +3,8 @@
  *
  * The bytes are the same whatever the KeyID; which of them the host gets to see, and what its
  * access does to lines written under another KeyID, is decided by the page words. */
-#include <emmintrin.h>
 #include <errno.h>
+#include <immintrin.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -163,13 +163,32 @@ static void buffer(struct machine_lp *lp, uint64_t pa, size_t len)
 	lp->wc[lp->nwc++] = (struct machine_range){pa, len};
 }
 
-/* Past the host's caches, as the instruction: clearing much memory is as fast as it can be. */
-static void stream_zero(void *p, size_t len)
+/* Past the host's caches, as the instruction: clearing much memory is as fast as it can be. Two
+ * stores a line take a quarter less time than four. */
+__attribute__((target("avx"))) static void stream_zero_avx(uint8_t *to, const uint8_t *end)
+{
+	const __m256i zero = _mm256_setzero_si256();
+
+	for (; to < end; to += LINE) {
+		_mm256_stream_si256((__m256i *)to, zero);
+		_mm256_stream_si256((__m256i *)to + 1, zero);
+	}
+}
+
+static void stream_zero_sse2(uint8_t *to, const uint8_t *end)
 {
 	const __m128i zero = _mm_setzero_si128();
 
-	for (__m128i *to = p, *end = to + len / sizeof(*to); to < end; to++)
-		_mm_stream_si128(to, zero);
+	for (; to < end; to += sizeof(zero))
+		_mm_stream_si128((__m128i *)to, zero);
+}
+
+static void stream_zero(uint8_t *p, size_t len)
+{
+	if (__builtin_cpu_supports("avx"))
+		stream_zero_avx(p, p + len);
+	else
+		stream_zero_sse2(p, p + len);
 	_mm_sfence();
 }
 
