@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "trace/explore.h"
+#include "trace/pairs.h"
 #include "trace/subject.h"
 
 struct run {
@@ -22,7 +22,7 @@ struct run {
 	struct explore_result r;
 };
 
-static struct run *run_text(const char *text, bool apart)
+static struct run *run_text_by(const char *text, bool apart, bool short_way)
 {
 	struct run *run = calloc(1, sizeof(*run));
 	struct explore_options opt = {.check = true, .apart = apart};
@@ -37,8 +37,15 @@ static struct run *run_text(const char *text, bool apart)
 	assert_int_equal(snapshot_take(&run->p, &run->snap), 0);
 	run->e = explore_new(&run->s, &run->p, run->snap);
 	assert_non_null(run->e);
+	if (short_way)
+		explore_short_way(run->e);
 	assert_int_equal(explore_run(run->e, &opt, &run->r), 0);
 	return run;
+}
+
+static struct run *run_text(const char *text, bool apart)
+{
+	return run_text_by(text, apart, false);
 }
 
 static void done(struct run *run)
@@ -181,6 +188,74 @@ static void count_starts(void *arg, const struct explore_event *ev)
 		*(struct outcome *)arg = (struct outcome){.kind = OUTCOME_NOT_RUN};
 }
 
+/* --- the short way: locks taken together --- */
+
+static const struct subject *subject_of(const char *name)
+{
+	for (unsigned i = 0; i < num_subjects; i++)
+		if (strcmp(subjects[i].name, name) == 0)
+			return &subjects[i];
+	fail_msg("%s is no case", name);
+	return NULL;
+}
+
+static void is_sound(const struct pair *p)
+{
+	if (p->r.broken)
+		fail_msg("%s, %s: %s", p->first->name, p->second->name, p->r.why);
+	assert_int_equal(p->r.stuck, 0);
+	assert_false(p->r.bounded);
+}
+
+/* Both calls of each pair are on a TD their processors know: readers of its locks, those who want
+ * one of them for themselves, and those who take the TDR away. */
+static void locks_taken_together_exclude_and_are_excluded(void **state)
+{
+	static const char *const names[] = {
+		"mng-rd",    "vp-enter",  "page-aug-4k",  "range-block-4k",   "page-remove",
+		"mem-track", "mr-extend", "export-pause", "page-reclaim-tdr", "mng-vpflushdone",
+	};
+	const unsigned n = sizeof(names) / sizeof(names[0]);
+	struct pair *p = malloc(sizeof(*p));
+
+	for (unsigned a = 0; a < n; a++) {
+		char err[256];
+		struct pair_setup *setup =
+			pair_setup_new(subject_of(names[a]), false, true, err, sizeof(err));
+
+		if (!setup)
+			fail_msg("%s: %s", names[a], err);
+		for (unsigned b = 0; b < n; b++) {
+			assert_int_equal(pair_run(setup, subject_of(names[b]), p), 0);
+			if (p->possible)
+				is_sound(p);
+			scenario_free(&p->s);
+		}
+		pair_setup_free(setup);
+	}
+	free(p);
+}
+
+static void three_that_know_a_td_are_as_if_none_did(void **state)
+{
+	char *text = text_of("three-on-one-td"), name[] = "three-on-one-td";
+	uint64_t runs[2];
+
+	for (unsigned way = 0; way < 2; way++) {
+		struct run *run = run_text_by(text, false, way);
+
+		if (run->r.broken)
+			fail_msg("%s", run->r.why);
+		assert_int_equal(run->r.stuck, 0);
+		assert_false(run->r.bounded);
+		assert_int_equal(explore_claims(&run->s, &run->r, on_claim, name), 0);
+		runs[way] = run->r.runs;
+		done(run);
+	}
+	assert_int_not_equal(runs[0], runs[1]);
+	free(text);
+}
+
 static void every_shown_schedule_does_what_it_is_shown_for(void **state)
 {
 	struct run *run = run_file("teardown-two-threads", false);
@@ -264,6 +339,8 @@ int main(void)
 		cmocka_unit_test(accept_and_removal_meet_on_the_entry),
 		cmocka_unit_test(host_that_tries_again_always_gets_through),
 		cmocka_unit_test(merging_states_neither_loses_nor_invents_anything),
+		cmocka_unit_test(locks_taken_together_exclude_and_are_excluded),
+		cmocka_unit_test(three_that_know_a_td_are_as_if_none_did),
 		cmocka_unit_test(every_shown_schedule_does_what_it_is_shown_for),
 		cmocka_unit_test(thread_that_waits_for_ever_is_a_deadlock),
 		cmocka_unit_test(state_damaged_by_a_thread_is_a_broken_invariant),

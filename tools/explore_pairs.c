@@ -23,6 +23,7 @@ struct cell {
 
 struct totals {
 	unsigned n; /* cases */
+	bool short_way;
 	const struct subject **subject;
 	struct cell *cell; /* n * n, row: the first */
 	unsigned long pairs, states, runs;
@@ -108,7 +109,8 @@ static bool run_row(struct totals *t, unsigned row, bool guests)
 		if (subject_is_guest(t->subject[col]) != guests)
 			continue;
 		if (!setup)
-			setup = pair_setup_new(t->subject[row], guests, err, sizeof(err));
+			setup = pair_setup_new(t->subject[row], guests, t->short_way, err,
+					       sizeof(err));
 		if (!setup) {
 			fprintf(stderr, "swtdx explore: %s: %s\n", t->subject[row]->name, err);
 			ok = false;
@@ -216,9 +218,9 @@ static int run_all(struct totals *t, bool json, bool markdown)
 	return t->broken || t->stuck ? VERB_DIFFERENCE : VERB_OK;
 }
 
-int explore_pairs(char **cases, int ncases, bool json, bool markdown)
+int explore_pairs(char **cases, int ncases, bool json, bool markdown, bool short_way)
 {
-	struct totals t = {0};
+	struct totals t = {.short_way = short_way};
 	int end = VERB_ENVIRONMENT;
 
 	t.subject = calloc(num_subjects, sizeof(*t.subject));

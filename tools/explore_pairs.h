@@ -6,6 +6,6 @@
 #include <stdbool.h>
 
 /* Without cases: all against all. Returns an enum verb_exit. */
-int explore_pairs(char **cases, int ncases, bool json, bool markdown);
+int explore_pairs(char **cases, int ncases, bool json, bool markdown, bool short_way);
 
 #endif

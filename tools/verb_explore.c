@@ -20,7 +20,7 @@
 enum { MAX_SCENARIO = 1 << 20 };
 
 struct options {
-	bool json, markdown, pairs;
+	bool json, markdown, pairs, short_way;
 	const char *schedule, *trace;
 	uint64_t max_states;
 };
@@ -309,6 +309,8 @@ static int prepared(struct run *run)
 	e = snapshot_take(&run->p, &run->snap);
 	if (!e)
 		run->e = explore_new(&run->s, &run->p, run->snap);
+	if (run->e && run->o->short_way)
+		explore_short_way(run->e);
 	if (!run->e) {
 		fprintf(stderr, "swtdx explore: %s\n", strerror(e ? -e : ENOMEM));
 		return VERB_ENVIRONMENT;
@@ -362,6 +364,8 @@ int verb_explore(int argc, char **argv)
 			    "with --schedule: record the set-up and that schedule"),
 		OPTION_NUMBER("max-states", "N", &o.max_states, 1, UINT32_MAX,
 			      "give up after N states (1000000)"),
+		OPTION_FLAG("short-way", &o.short_way,
+			    "take locks together where the processor knows the TD"),
 		OPTION_FLAG("pairs", &o.pairs, "any two calls of the module on a small TD"),
 		OPTION_FLAG("markdown", &o.markdown,
 			    "with --pairs: as the document docs/explore.md"),
@@ -369,8 +373,9 @@ int verb_explore(int argc, char **argv)
 	};
 	const struct verb_usage usage = VERB_USAGE_OF(
 		"explore",
-		"[--json] [--max-states N] SCENARIO\n--schedule LETTERS [--trace FILE] SCENARIO\n"
-		"--pairs [--json|--markdown] [CASE]...",
+		"[--json] [--max-states N] [--short-way] SCENARIO\n"
+		"--schedule LETTERS [--trace FILE] [--short-way] SCENARIO\n"
+		"--pairs [--json|--markdown] [--short-way] [CASE]...",
 		"Runs every schedule of a scenario's threads, lock step by lock step, on the "
 		"module, and "
 		"prints what each call can return and the shortest schedule that shows it.",
@@ -392,7 +397,7 @@ int verb_explore(int argc, char **argv)
 	if (o.pairs && (o.schedule || o.max_states || o.trace))
 		return options_wrong(&usage, "--pairs has no --schedule, --trace or --max-states");
 	if (o.pairs)
-		return explore_pairs(argv, argc, o.json, o.markdown);
+		return explore_pairs(argv, argc, o.json, o.markdown, o.short_way);
 	if (o.markdown)
 		return options_wrong(&usage, "--markdown goes with --pairs");
 	if (o.schedule && (o.json || o.max_states))

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "module/hooks.h"
 #include "module/pamt_walk.h"
 
 /* Places in td_path.held, of a TD and of a vCPU. */
@@ -13,7 +14,21 @@ enum { PAGE_1G, PAGE_2M, PAGE_4K, TD_OP_STATE, TD_TREE, VCPU_TDR = 3, VCPU_OP_ST
 static bool is_known(const struct tx *tx, const struct td_path *k, hpa_t pa)
 {
 	return pa.v == k->pa.v && k->tdr && !tx->nheld && !tx->lp->nguest_locks &&
-	       __builtin_expect(tx->mod->hooks == NULL, 1);
+	       hooks_see_short_way(tx->mod->hooks);
+}
+
+/* What follows is compiled twice: for nobody, and for one who sees each step (`seen`). */
+TX_INLINE void step(const struct tx *tx, bool seen)
+{
+	if (seen)
+		tx->mod->hooks->step(tx->mod->hooks_arg, tx->lp);
+}
+
+/* By locks that are in the transaction. */
+TX_INLINE void tell(const struct tx *tx, bool seen)
+{
+	if (seen)
+		tx->mod->hooks->took(tx->mod->hooks_arg, tx->lp, tx->held, tx->nheld);
 }
 
 static struct td td_of(const struct td_path *k, struct pamt_entry *pamt, bool has_tree)
@@ -21,10 +36,24 @@ static struct td td_of(const struct td_path *k, struct pamt_entry *pamt, bool ha
 	return (struct td){k->tdr_pa, k->tdr, k->tdcs, k->ext, pamt, has_tree};
 }
 
-static void leave(struct lp *lp, unsigned n)
+/* The words of n locks into the first n slots, of a processor that has none in use, with one
+ * barrier. That all are free is asked after it; if one is not, all are left. */
+TX_INLINE void announce(const struct tx *tx, const struct tx_held *lock, unsigned n, bool seen)
 {
-	while (n)
-		reader_leave(lp, --n);
+	for (unsigned i = 0; i + 1 < n; i++) {
+		atomic_store_explicit(&tx->lp->reading[i], lock[i].word, memory_order_relaxed);
+		step(tx, seen);
+	}
+	atomic_exchange_explicit(&tx->lp->reading[n - 1], lock[n - 1].word, memory_order_seq_cst);
+	step(tx, seen);
+}
+
+TX_INLINE void leave(const struct tx *tx, unsigned n, bool seen)
+{
+	while (n) {
+		step(tx, seen);
+		reader_leave(tx->lp, --n);
+	}
 }
 
 /* --- asked under the locks --- */
@@ -91,26 +120,39 @@ static bool is_shared_vcpu(const struct tx *tx, const struct td_path *k, const s
 
 /* --- taking --- */
 
-bool known_td_share(struct tx *tx, hpa_t pa, unsigned n, struct td *td)
+TX_INLINE bool share_td(struct tx *tx, unsigned n, struct td *td, bool seen)
 {
 	const struct td_path *k = &tx->lp->known;
 
-	if (!is_known(tx, k, pa))
-		return false;
 	*td = td_of(k, k->held[PAGE_4K].word, n == KNOWN_TD_AND_TREE);
-	reader_announce(tx->lp, k->held, n);
+	announce(tx, k->held, n, seen);
 	if (!is_shared_td(tx, k, n, td)) {
-		leave(tx->lp, n);
+		leave(tx, n, seen);
 		return false;
 	}
 	memcpy(tx->held, k->held, sizeof(k->held));
 	tx->nheld = n;
+	tell(tx, seen);
 	return true;
+}
+
+static __attribute__((noinline)) bool share_td_seen(struct tx *tx, unsigned n, struct td *td)
+{
+	return share_td(tx, n, td, true);
+}
+
+bool known_td_share(struct tx *tx, hpa_t pa, unsigned n, struct td *td)
+{
+	if (!is_known(tx, &tx->lp->known, pa))
+		return false;
+	if (__builtin_expect(tx->mod->hooks != NULL, 0))
+		return share_td_seen(tx, n, td);
+	return share_td(tx, n, td, false);
 }
 
 /* Looked at before as well, so as not to bar others from a page that cannot be had. The exchange of
  * the lock's word is the barrier of the two slots. */
-TX_INLINE bool take_page(struct tx *tx, const struct td_path *k)
+TX_INLINE bool take_page(struct tx *tx, const struct td_path *k, bool seen)
 {
 	const struct pamt_entry *up = k->held[PAGE_1G].word, *node = k->held[PAGE_2M].word;
 	struct pamt_entry *page = k->held[PAGE_4K].word;
@@ -118,54 +160,86 @@ TX_INLINE bool take_page(struct tx *tx, const struct td_path *k)
 
 	if (!are_open(up, node) || pamt_type(page) != TDX_PT_TDR || reader_is_in(tx->mod, page, lp))
 		return false;
+	step(tx, seen);
 	atomic_store_explicit(&lp->reading[PAGE_1G], up, memory_order_relaxed);
+	step(tx, seen);
 	atomic_store_explicit(&lp->reading[PAGE_2M], node, memory_order_relaxed);
+	step(tx, seen);
 	if (hp_take_free(&page->lock)) {
+		step(tx, seen);
 		if (are_open(up, node) && pamt_type(page) == TDX_PT_TDR &&
 		    !reader_is_in(tx->mod, page, lp))
 			return true;
 		hp_release(&page->lock, LOCK_EXCLUSIVE);
 	}
-	leave(lp, PAGE_4K);
+	leave(tx, PAGE_4K, seen);
 	return false;
 }
 
-bool known_td_take(struct tx *tx, hpa_t pa, struct td *td)
+TX_INLINE bool take_td(struct tx *tx, struct td *td, bool seen)
 {
 	const struct td_path *k = &tx->lp->known;
 
-	if (!is_known(tx, k, pa) || !take_page(tx, k))
+	if (!take_page(tx, k, seen))
 		return false;
 	*td = td_of(k, k->held[PAGE_4K].word, false);
 	if (!is_same_td(k, td) || !allows(tx, td)) {
 		hp_release(k->held[PAGE_4K].word, LOCK_EXCLUSIVE);
-		leave(tx->lp, PAGE_4K);
+		leave(tx, PAGE_4K, seen);
 		return false;
 	}
 	tx->nheld = PAGE_4K + 1;
 	for (unsigned i = 0; i < PAGE_4K; i++)
 		tx->held[i] = k->held[i];
-	tx->held[PAGE_4K] = (struct tx_held){k->held[PAGE_4K].word, pa.v, LOCK_PAMT_4K,
+	tx->held[PAGE_4K] = (struct tx_held){k->held[PAGE_4K].word, k->pa.v, LOCK_PAMT_4K,
 					     LOCK_EXCLUSIVE, NO_SLOT};
+	tell(tx, seen);
 	return true;
 }
 
-bool known_vcpu_share(struct tx *tx, hpa_t pa, struct vp *vp, struct td *td)
+static __attribute__((noinline)) bool take_td_seen(struct tx *tx, struct td *td)
+{
+	return take_td(tx, td, true);
+}
+
+bool known_td_take(struct tx *tx, hpa_t pa, struct td *td)
+{
+	if (!is_known(tx, &tx->lp->known, pa))
+		return false;
+	if (__builtin_expect(tx->mod->hooks != NULL, 0))
+		return take_td_seen(tx, td);
+	return take_td(tx, td, false);
+}
+
+TX_INLINE bool share_vcpu(struct tx *tx, struct vp *vp, struct td *td, bool seen)
 {
 	const struct td_path *k = &tx->lp->known_vcpu;
 
-	if (!is_known(tx, k, pa))
-		return false;
-	*vp = (struct vp){.pa = pa};
+	*vp = (struct vp){.pa = k->pa};
 	*td = td_of(k, k->held[VCPU_TDR].word, false);
-	reader_announce(tx->lp, k->held, TD_PATH_LOCKS);
+	announce(tx, k->held, TD_PATH_LOCKS, seen);
 	if (!is_shared_vcpu(tx, k, td)) {
-		leave(tx->lp, TD_PATH_LOCKS);
+		leave(tx, TD_PATH_LOCKS, seen);
 		return false;
 	}
 	memcpy(tx->held, k->held, sizeof(k->held));
 	tx->nheld = TD_PATH_LOCKS;
+	tell(tx, seen);
 	return true;
+}
+
+static __attribute__((noinline)) bool share_vcpu_seen(struct tx *tx, struct vp *vp, struct td *td)
+{
+	return share_vcpu(tx, vp, td, true);
+}
+
+bool known_vcpu_share(struct tx *tx, hpa_t pa, struct vp *vp, struct td *td)
+{
+	if (!is_known(tx, &tx->lp->known_vcpu, pa))
+		return false;
+	if (__builtin_expect(tx->mod->hooks != NULL, 0))
+		return share_vcpu_seen(tx, vp, td);
+	return share_vcpu(tx, vp, td, false);
 }
 
 /* --- remembering --- */

@@ -6,7 +6,8 @@
  * Only where is remembered. Whether the locks are free, the pages what they were, and the TD in a
  * state for the call is asked under the locks each time. If anything is not so, nothing has been
  * taken and false is the answer: the caller goes the long way, one lock after the other, which says
- * what is in the way in the module's order. Listeners hear only that way. */
+ * what is in the way in the module's order. Listeners hear only that way, but for who asks to see
+ * this one, too (module/hooks.h). */
 #ifndef MODULE_KNOWN_H
 #define MODULE_KNOWN_H
 

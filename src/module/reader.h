@@ -105,15 +105,6 @@ static inline bool reader_enter_two(struct lp *lp, const void *first, const void
 	return false;
 }
 
-/* Takes the words of n locks shared in the first n slots, of a processor that has none in use, with
- * one barrier. That all are free is the caller's to ask; if one is not, he leaves all. */
-static inline void reader_announce(struct lp *lp, const struct tx_held *lock, unsigned n)
-{
-	for (unsigned i = 0; i + 1 < n; i++)
-		atomic_store_explicit(&lp->reading[i], lock[i].word, memory_order_relaxed);
-	atomic_exchange_explicit(&lp->reading[n - 1], lock[n - 1].word, memory_order_seq_cst);
-}
-
 static inline void reader_leave(struct lp *lp, unsigned n)
 {
 	atomic_store_explicit(&lp->reading[n], NULL, memory_order_release);

@@ -9,6 +9,7 @@
 #include "module/sept.h"
 
 #include "abi/operand.h"
+#include "module/hooks.h"
 #include "module/transition.h"
 
 bool td_gpa_valid(const struct tdcs *tdcs, gpa_t gpa_, bool must_be_private)
@@ -105,6 +106,8 @@ TX_INLINE bool walk_to_4k(const struct tx *tx, const struct tdcs *tdcs, gpa_t gp
 
 	if (__builtin_expect(!is_same_way(way, tdcs->eptp, gpa_), 0))
 		return walk_anew(tx, tdcs, gpa_, ref);
+	if (__builtin_expect(tx->mod->hooks != NULL, 0) && tx->mod->hooks->step)
+		tx->mod->hooks->step(tx->mod->hooks_arg, tx->lp);
 	entry = way->table + (gpa_.v >> 12 & 511);
 	*ref = (struct sept_ref){.entry = entry,
 				 .value = __atomic_load_n(entry, __ATOMIC_ACQUIRE),

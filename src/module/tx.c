@@ -52,6 +52,16 @@ enum lock_result tx_acquire_heard(struct tx *tx, enum lock_resource res, uint64_
 	return r;
 }
 
+bool tx_share_two_seen(struct tx *tx, const struct tx_held *first, const struct tx_held *second)
+{
+	const struct module_hooks *h = tx->mod->hooks;
+
+	if (!hooks_see_short_way(h) || !tx_share_two_unseen(tx, first, second))
+		return false;
+	h->took(tx->mod->hooks_arg, tx->lp, &tx->held[tx->nheld - 2], 2);
+	return true;
+}
+
 static struct tx_held *find(struct tx *tx, const void *word)
 {
 	for (unsigned i = tx->nheld; i-- > 0;)

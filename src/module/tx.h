@@ -89,15 +89,15 @@ TX_INLINE enum lock_result tx_try(struct tx *tx, enum lock_resource res, uint64_
 	return r;
 }
 
-/* Take two entries of a PAMT path shared at once. False: neither is taken, try one after the other,
- * which says which is busy. */
-static inline bool tx_share_two(struct tx *tx, const struct tx_held *first,
-				const struct tx_held *second)
+/* tx_share_two() before listeners. */
+bool tx_share_two_seen(struct tx *tx, const struct tx_held *first, const struct tx_held *second);
+
+static inline bool tx_share_two_unseen(struct tx *tx, const struct tx_held *first,
+				       const struct tx_held *second)
 {
 	unsigned n = tx->lp->nguest_locks + tx->nheld;
 
-	if (__builtin_expect(tx->mod->hooks != NULL, 0) ||
-	    !reader_enter_two(tx->lp, first->word, second->word, n))
+	if (!reader_enter_two(tx->lp, first->word, second->word, n))
 		return false;
 	assert(tx->nheld + 2 <= TX_MAX_HELD);
 	tx->held[tx->nheld] = *first;
@@ -106,6 +106,15 @@ static inline bool tx_share_two(struct tx *tx, const struct tx_held *first,
 	tx->held[tx->nheld + 1].slot = (uint8_t)(n + 1);
 	tx->nheld += 2;
 	return true;
+}
+
+/* Take two entries of a PAMT path shared at once. False: neither is taken, try one after the other,
+ * which says which is busy. */
+static inline bool tx_share_two(struct tx *tx, const struct tx_held *first,
+				const struct tx_held *second)
+{
+	return __builtin_expect(tx->mod->hooks != NULL, 0) ? tx_share_two_seen(tx, first, second)
+							   : tx_share_two_unseen(tx, first, second);
 }
 
 /* Take any lock; remembered and released by tx_end(). LOCK_BUSY -> code with the operand:

@@ -14,7 +14,7 @@
 #include "module/hooks.h"
 #include "module/tx.h"
 
-enum { STACK = 64 << 10, DEFAULT_MAX_STATES = 1000000, NO_NODE = 0xffffffff };
+enum { STACK = 64 << 10, DEFAULT_MAX_STATES = 1000000, NO_NODE = 0xffffffff, MAX_TAKEN = 128 };
 
 struct node {
 	struct state_hash hash;
@@ -42,8 +42,17 @@ struct thread {
 	struct outcome outcome;
 };
 
+/* A lock a processor has. */
+struct taken {
+	unsigned lp;
+	enum lock_resource res;
+	uint64_t key;
+	enum lock_mode mode;
+};
+
 struct explore {
 	const struct scenario *s;
+	const struct module_hooks *hooks; /* ours */
 	struct player *p;
 	struct snapshot *snap;
 	struct fiber host;
@@ -55,6 +64,9 @@ struct explore {
 	unsigned table_size;
 	struct edge *edge;
 	unsigned nedges, max_edges;
+	struct taken taken[MAX_TAKEN]; /* since the beginning of this schedule */
+	unsigned ntaken;
+	char clash[128]; /* two that exclude each other; "": none */
 	/* while showing a schedule: who listened to the module before, and still does */
 	const struct module_hooks *next;
 	void *next_arg;
@@ -82,6 +94,60 @@ static void tell(struct explore *e, struct explore_event *ev)
 	ev->call = e->current->at;
 	e->event(e->event_arg, ev);
 }
+
+/* --- who has which lock --- */
+
+/* The key of an entry of a Secure EPT does not say of which TD, and it is one bit without readers.
+ */
+static bool is_watched(enum lock_resource res)
+{
+	return res != LOCK_SEPT_ENTRY;
+}
+
+static bool is_same_lock(const struct taken *a, const struct taken *b)
+{
+	return a->res == b->res && a->key == b->key;
+}
+
+/* A processor that has it shared is promoted. */
+static struct taken *place_of(struct explore *e, const struct taken *t)
+{
+	for (unsigned i = 0; t->mode == LOCK_EXCLUSIVE && i < e->ntaken; i++)
+		if (e->taken[i].lp == t->lp && is_same_lock(&e->taken[i], t))
+			return &e->taken[i];
+	return e->ntaken < MAX_TAKEN ? &e->taken[e->ntaken++] : NULL;
+}
+
+static void note_taken(struct explore *e, struct taken t)
+{
+	struct taken *place;
+
+	if (!is_watched(t.res))
+		return;
+	for (unsigned i = 0; i < e->ntaken; i++) {
+		const struct taken *o = &e->taken[i];
+
+		if (o->lp != t.lp && is_same_lock(o, &t) && !*e->clash &&
+		    (o->mode == LOCK_EXCLUSIVE || t.mode == LOCK_EXCLUSIVE))
+			snprintf(e->clash, sizeof(e->clash),
+				 "processors %u and %u both have %s 0x%llx, one of them for itself",
+				 o->lp, t.lp, lock_resource_name(t.res), (unsigned long long)t.key);
+	}
+	place = place_of(e, &t);
+	if (place)
+		*place = t;
+}
+
+static void note_released(struct explore *e, struct taken t)
+{
+	for (unsigned i = e->ntaken; i-- > 0;)
+		if (e->taken[i].lp == t.lp && is_same_lock(&e->taken[i], &t)) {
+			e->taken[i] = e->taken[--e->ntaken];
+			return;
+		}
+}
+
+/* --- listening --- */
 
 /* The other listener hears what is shown, not the steps that lead to a beginning. */
 static bool heard(const struct explore *e)
@@ -141,9 +207,39 @@ static void on_acquired(void *arg, struct lp *lp, enum lock_resource res, uint64
 				   .result = result};
 	struct explore *e = arg;
 
+	if (result == LOCK_OK)
+		note_taken(e, (struct taken){lp->id, res, key, mode});
 	tell(e, &ev);
 	if (heard(e))
 		e->next->acquired(e->next_arg, lp, res, key, mode, guest, result);
+	yield_to_search(e);
+}
+
+static void on_step(void *arg, struct lp *lp)
+{
+	(void)lp;
+	yield_to_search(arg);
+}
+
+/* One step: in between the locks are not taken one by one. */
+static void on_took(void *arg, struct lp *lp, const struct tx_held *lock, unsigned n)
+{
+	struct explore *e = arg;
+
+	for (const struct tx_held *end = lock + n; lock < end; lock++) {
+		struct explore_event ev = {.kind = EVENT_ACQUIRE,
+					   .lp = lp->id,
+					   .res = lock->res,
+					   .key = lock->key,
+					   .mode = lock->mode,
+					   .result = LOCK_OK};
+
+		note_taken(e, (struct taken){lp->id, lock->res, lock->key, lock->mode});
+		tell(e, &ev);
+		if (heard(e))
+			e->next->acquired(e->next_arg, lp, lock->res, lock->key, lock->mode, false,
+					  LOCK_OK);
+	}
 	yield_to_search(e);
 }
 
@@ -154,6 +250,7 @@ static void on_released(void *arg, struct lp *lp, enum lock_resource res, uint64
 		.kind = EVENT_RELEASE, .lp = lp->id, .res = res, .key = key, .mode = mode};
 	struct explore *e = arg;
 
+	note_released(e, (struct taken){lp->id, res, key, mode});
 	tell(e, &ev);
 	if (heard(e))
 		e->next->released(e->next_arg, lp, res, key, mode);
@@ -166,6 +263,17 @@ static const struct module_hooks hooks = {
 	.resume = on_resume,
 	.acquired = on_acquired,
 	.released = on_released,
+	.exit = on_exit_of_guest,
+};
+
+static const struct module_hooks short_way_hooks = {
+	.enter = on_enter,
+	.leave = on_leave,
+	.resume = on_resume,
+	.acquired = on_acquired,
+	.released = on_released,
+	.step = on_step,
+	.took = on_took,
 	.exit = on_exit_of_guest,
 };
 
@@ -232,6 +340,8 @@ static void step_thread(struct explore *e, unsigned id)
 static void begin(struct explore *e)
 {
 	snapshot_rewind(e->snap);
+	e->ntaken = 0;
+	*e->clash = '\0';
 	for (unsigned i = 0; i < e->s->nthreads; i++) {
 		struct thread *t = &e->thread[i];
 
@@ -414,6 +524,11 @@ static int follow(struct explore *e, const struct explore_options *opt, struct e
 			final_state(e, opt, r, to);
 	} else
 		to--;
+	if (*e->clash && opt->check && !r->broken) {
+		r->broken = true;
+		r->broken_node = to;
+		memccpy(r->why, e->clash, '\0', sizeof(r->why));
+	}
 	if (e->thread[id].returned)
 		note_outcome(r, &e->thread[id], from);
 	return add_edge(e, from, to) ? 0 : -ENOMEM;
@@ -527,7 +642,7 @@ int explore_run(struct explore *e, const struct explore_options *opt, struct exp
 {
 	int err;
 
-	module_set_hooks(e->p->mod, &hooks, e);
+	module_set_hooks(e->p->mod, e->hooks, e);
 	err = learn(e);
 	while (!err) {
 		err = search(e, opt, r);
@@ -547,7 +662,7 @@ void explore_show(struct explore *e, const uint8_t *thread, unsigned n, bool fin
 {
 	e->next = e->p->mod->hooks;
 	e->next_arg = e->p->mod->hooks_arg;
-	module_set_hooks(e->p->mod, &hooks, e);
+	module_set_hooks(e->p->mod, e->hooks, e);
 	begin(e);
 	e->event = event;
 	e->event_arg = arg;
@@ -569,6 +684,7 @@ struct explore *explore_new(const struct scenario *s, struct player *p, struct s
 	if (!e)
 		return NULL;
 	e->s = s;
+	e->hooks = &hooks;
 	e->p = p;
 	e->snap = snap;
 	fiber_host_init(&e->host);
@@ -581,6 +697,11 @@ struct explore *explore_new(const struct scenario *s, struct player *p, struct s
 		}
 	}
 	return e;
+}
+
+void explore_short_way(struct explore *e)
+{
+	e->hooks = &short_way_hooks;
 }
 
 void explore_free(struct explore *e)

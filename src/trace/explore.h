@@ -2,11 +2,13 @@
 /* Every schedule of a scenario's threads, at the grain of lock steps, on the real module.
  *
  * A step is what a thread does from one event to the next: the beginning of a call or of a guest's
- * exit, an attempt on a lock, a release. Two schedules that lead to the very same state (memory,
- * module, processors, and the stacks and registers of calls in progress, by a hash of 128 bits) go
- * on alike, so the second is not followed. That is the only reduction, and it assumes nothing about
- * what locks protect. The search goes breadth first: what it finds, it finds in the shortest
- * schedule. */
+ * exit, an attempt on a lock, a release; by the short way (module/known.h), which calls go when
+ * nobody listens, also each lock announced, looked at and left. After each step no lock that a
+ * processor has for itself may be another's, too. Two schedules that lead to the very same state
+ * (memory, module, processors, and the stacks and registers of calls in progress, by a hash of 128
+ * bits) go on alike, so the second is not followed. That is the only reduction, and it assumes
+ * nothing about what locks protect. The search goes breadth first: what it finds, it finds in the
+ * shortest schedule. */
 #ifndef TRACE_EXPLORE_H
 #define TRACE_EXPLORE_H
 
@@ -55,7 +57,7 @@ struct explore_result {
 	bool bounded;	  /* max_states reached: not everything was seen */
 	unsigned stuck;	  /* states from which no thread gets to its end, and the first of them */
 	unsigned stuck_node;
-	bool broken; /* an invariant is, in the state broken_node */
+	bool broken; /* an invariant is, or a lock has two holders, in the state broken_node */
 	unsigned broken_node;
 	char why[256];
 	struct explore_call call[SCENARIO_MAX_THREADS][SCENARIO_MAX_STEPS];
@@ -79,6 +81,10 @@ struct explore;
  * snapshot is the player's. NULL: out of memory. */
 struct explore *explore_new(const struct scenario *s, struct player *p, struct snapshot *snap);
 void explore_free(struct explore *e);
+
+/* From here on calls go the short way where a processor knows the TD, instead of taking one lock
+ * after the other, as Intel's module does. */
+void explore_short_way(struct explore *e);
 
 /* 0 or a negative errno. */
 int explore_run(struct explore *e, const struct explore_options *opt, struct explore_result *r);

@@ -12,6 +12,11 @@
 #define NEW_VCPU "0x100030000"
 
 /* clang-format off */
+static const char learn_td[] =
+	"seamcall 0 TDH.MNG.RD rcx=0x100000000 rdx=0x8010000000000001\n"
+	"seamcall 0 TDH.VP.RD rcx=" VCPU " rdx=0x1020000300000000\n"
+	"seamcall 1 TDH.MNG.RD rcx=0x100000000 rdx=0x8010000000000001\n"
+	"seamcall 1 TDH.VP.RD rcx=" VCPU " rdx=0x1020000300000000\n";
 static const char enter_vcpu[] =
 	"seamcall 0 TDH.VP.FLUSH rcx=" VCPU "\n"
 	"enter 1 " VCPU "\n"
@@ -32,7 +37,7 @@ struct pair_setup {
 	const struct subject *first;
 	struct player p;
 	struct snapshot *snap;
-	bool possible;
+	bool possible, short_way;
 	const char *vcpu; /* of processor 1 */
 };
 
@@ -41,8 +46,8 @@ bool subject_is_guest(const struct subject *s)
 	return strncmp(s->call, "tdcall", 6) == 0 || strncmp(s->call, "guest", 5) == 0;
 }
 
-struct pair_setup *pair_setup_new(const struct subject *first, bool guest_second, char *err,
-				  size_t errlen)
+struct pair_setup *pair_setup_new(const struct subject *first, bool guest_second, bool short_way,
+				  char *err, size_t errlen)
 {
 	struct pair_setup *setup = calloc(1, sizeof(*setup));
 	const char *enter = subject_is_guest(first) ? enter_new_vcpu : enter_vcpu;
@@ -54,12 +59,16 @@ struct pair_setup *pair_setup_new(const struct subject *first, bool guest_second
 		return NULL;
 	}
 	setup->first = first;
+	setup->short_way = short_way;
 	setup->vcpu = subject_is_guest(first) ? NEW_VCPU : VCPU;
 	player_init(&setup->p);
 	if (!subject_prepare(first, &setup->p, err, errlen)) {
 		pair_setup_free(setup);
 		return NULL;
 	}
+	/* a TD that is not yet there stays unknown */
+	if (short_way)
+		player_lines(&setup->p, learn_td, why, sizeof(why));
 	/* a TD that cannot be entered shows in the last of these lines */
 	setup->possible = !guest_second || player_lines(&setup->p, enter, why, sizeof(why));
 	e = snapshot_take(&setup->p, &setup->snap);
@@ -171,6 +180,8 @@ int pair_run(struct pair_setup *setup, const struct subject *second, struct pair
 	e = explore_new(&pair->s, &setup->p, setup->snap);
 	if (!e)
 		return -ENOMEM;
+	if (setup->short_way)
+		explore_short_way(e);
 	ret = explore_run(e, &opt, &pair->r);
 	if (!ret)
 		find_mixed(e, pair);

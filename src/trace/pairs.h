@@ -21,9 +21,10 @@ struct pair {
 /* A set-up shared by the pairs of one first call. */
 struct pair_setup;
 
-/* NULL: err says why. `guest_second`: the second call is a guest's. */
-struct pair_setup *pair_setup_new(const struct subject *first, bool guest_second, char *err,
-				  size_t errlen);
+/* NULL: err says why. `guest_second`: the second call is a guest's. `short_way`: both processors
+ * know the TD and its vCPU, and go that way (explore_short_way()). */
+struct pair_setup *pair_setup_new(const struct subject *first, bool guest_second, bool short_way,
+				  char *err, size_t errlen);
 void pair_setup_free(struct pair_setup *setup);
 
 /* 0 or a negative errno. The caller calls scenario_free(&pair->s). */
