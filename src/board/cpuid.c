@@ -168,24 +168,11 @@ void board_vectors(const struct board *b, struct board_vectors *v)
 			       v->bits[i]);
 }
 
-/* A feature by its place in CPUID. */
 static const char *feature_name(uint32_t leaf, uint32_t subleaf, unsigned reg, unsigned bit)
 {
-	static const struct {
-		const char *name;
-		uint32_t leaf, subleaf;
-		unsigned reg, bit;
-	} rows[] = {
-#define X(name_, leaf_, subleaf_, reg_, bit_) {#name_, leaf_, subleaf_, CPUID_##reg_, bit_},
-#include "arch/cpuid.def"
-#undef X
-	};
+	const struct cpuid_feature *f = cpuid_feature_at(leaf, subleaf, (enum cpuid_reg)reg, bit);
 
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].leaf == leaf && rows[i].subleaf == subleaf && rows[i].reg == reg &&
-		    rows[i].bit == bit)
-			return rows[i].name;
-	return "an instruction nobody has a name for";
+	return f ? f->name : "an instruction nobody has a name for";
 }
 
 const char *board_lacks(const struct board *b, const struct board_vectors *v)

@@ -1,19 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The tables of features.h: where CPUID has a feature, and what needs it. */
+/* The tables of features.h: what needs a feature. */
 #include "x86/vex.h"
 #include "x86/xstate.h"
-
-static const struct x86_place places[] = {
-#define X(name_, leaf_, subleaf_, reg_, bit_)                                                      \
-	[X86_F_##name_] = {leaf_, subleaf_, CPUID_##reg_, CPUID_##reg_##_##name_},
-#include "arch/cpuid.def"
-#undef X
-};
-
-const struct x86_place *x86_place(enum x86_feature f)
-{
-	return &places[f];
-}
 
 /* What the engine does not execute, or not all of: absent where the embedder gives no CPUID. */
 static const bool not_executed[X86_F_NEVER] = {
@@ -58,15 +46,25 @@ static const bool for_programs[X86_F_NEVER] = {
 	[X86_F_AVX512_FP16] = true, [X86_F_AVX_VNNI] = true,	  [X86_F_AVX512_BF16] = true,
 };
 
+static bool is_in(enum x86_feature f, uint32_t leaf, uint32_t subleaf)
+{
+	return x86_place(f)->leaf == leaf && x86_place(f)->subleaf == subleaf;
+}
+
+static void add_bit(enum x86_feature f, uint32_t out[4])
+{
+	out[x86_place(f)->reg] |= 1u << x86_place(f)->bit;
+}
+
 void x86_code_cpuid(const struct x86_code *code, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
 	enum x86_feature f;
 
 	memset(out, 0, 4 * sizeof(out[0]));
 	for (f = X86_F_ALWAYS + 1; f < X86_F_NEVER; f++)
-		if (for_programs[f] && places[f].leaf == leaf && places[f].subleaf == subleaf &&
+		if (for_programs[f] && is_in(f, leaf, subleaf) &&
 		    vex_pool_executes(x86_code_vex(code), f))
-			out[places[f].reg] |= 1u << places[f].bit;
+			add_bit(f, out);
 }
 
 /* A guest with the state finds all of this: only some of it is for its creator to leave out. */
@@ -109,9 +107,9 @@ void x86_code_lacks(const struct x86_code *code, uint32_t leaf, uint32_t subleaf
 
 	memset(out, 0, 4 * sizeof(out[0]));
 	for (f = X86_F_ALWAYS + 1; f < X86_F_NEVER; f++)
-		if (for_programs[f] && places[f].leaf == leaf && places[f].subleaf == subleaf &&
-		    !comes_with_state(f) && !vex_pool_executes(x86_code_vex(code), f))
-			out[places[f].reg] |= 1u << places[f].bit;
+		if (for_programs[f] && is_in(f, leaf, subleaf) && !comes_with_state(f) &&
+		    !vex_pool_executes(x86_code_vex(code), f))
+			add_bit(f, out);
 }
 
 void x86_cpuid_changed(struct x86_cpu *cpu)
@@ -128,7 +126,7 @@ void x86_cpuid_changed(struct x86_cpu *cpu)
 	memset(cpu->features, 0, sizeof(cpu->features));
 	grant(cpu, X86_F_ALWAYS);
 	for (f = X86_F_ALWAYS + 1; f < X86_F_NEVER; f++) {
-		const struct x86_place *p = &places[f];
+		const struct cpuid_feature *p = x86_place(f);
 
 		/* Neighbours share a leaf. */
 		if (p->leaf != leaf || p->subleaf != subleaf)

@@ -25,12 +25,13 @@ static inline bool x86_has(const struct x86_cpu *cpu, enum x86_feature f)
 	return cpu->features[f / 64] >> f % 64 & 1;
 }
 
-/* Where CPUID has it. */
-struct x86_place {
-	uint32_t leaf, subleaf;
-	uint8_t reg, bit;
-};
-const struct x86_place *x86_place(enum x86_feature f);
+static_assert(X86_F_NEVER == CPUID_FEATURES + 1, "a feature each");
+
+/* Where CPUID has one that is neither of the two without a bit. */
+static inline const struct cpuid_feature *x86_place(enum x86_feature f)
+{
+	return &cpuid_features[f - 1];
+}
 
 /* As if the guest's CPUID had all that is executed. */
 void x86_features_all(struct x86_cpu *cpu);

@@ -55,7 +55,7 @@ void x86_host_vectors(uint64_t features[X86_FEATURE_WORDS])
 	memset(features, 0, X86_FEATURE_WORDS * sizeof(features[0]));
 	for (i = 0; state && i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const enum x86_feature f = rows[i].feature;
-		const struct x86_place *p = x86_place(f);
+		const struct cpuid_feature *p = x86_place(f);
 
 		if (p->leaf != leaf || p->subleaf != subleaf) {
 			leaf = p->leaf;
