@@ -13,6 +13,7 @@
 
 #include <swtdx/collateral.h>
 
+#include "group.h"
 #include "recorded_report.h"
 #include "samples.h"
 
@@ -471,5 +472,5 @@ int main(void)
 		cmocka_unit_test(published_collateral_judges_published_quotes),
 	};
 
-	return cmocka_run_group_tests_name("measure: collateral", tests, set_up, tear_down);
+	return RUN_GROUP(tests, set_up, tear_down);
 }

@@ -16,6 +16,7 @@
 #include <openssl/bio.h>
 #include <openssl/pem.h>
 
+#include "group.h"
 #include "recorded_report.h"
 #include "samples.h"
 
@@ -643,5 +644,5 @@ int main(void)
 		cmocka_unit_test(a_saved_service_with_another_key_is_refused),
 	};
 
-	return cmocka_run_group_tests_name("measure: quote", tests, set_up, tear_down);
+	return RUN_GROUP(tests, set_up, tear_down);
 }

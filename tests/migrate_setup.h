@@ -4,6 +4,7 @@
 #ifndef MIGRATE_SETUP_H
 #define MIGRATE_SETUP_H
 
+#include "group.h"
 #include "vmm_setup.h"
 
 #include <pthread.h>
@@ -49,9 +50,6 @@ struct side {
 };
 
 static struct tdx_quote_service *quotes;
-/* That did not come to the end of side_off(), which sees what is left over: cmocka tells of a
- * group's fixture that fails, and counts it as nothing. main() does. */
-static unsigned sides_on;
 static _Atomic uint32_t told; /* what a guest that asks is answered, wherever it is */
 
 /* --- the guest --- */
@@ -155,7 +153,6 @@ static inline void side_on_with(struct side *s, bool dynamic_pamt, unsigned l2_v
 				.l2_vms = l2_vms,
 				.dynamic_pamt = dynamic_pamt};
 
-	sides_on++;
 	memset(s, 0, sizeof(*s));
 	s->importer = (struct tdx_import_config){.max_memory = RIG_RAM, .max_vcpus = MAX_VCPUS};
 	s->config.root = tdx_quote_service_root(quotes, &s->config.root_len);
@@ -201,7 +198,6 @@ static inline void side_off(struct side *s)
 	rig_check_clean(&s->rig);
 	rig_off(&s->rig);
 	free(s->config.memory);
-	sides_on--;
 }
 
 static inline struct tdx_vm_params params_of(const struct side *s)
@@ -440,7 +436,8 @@ static inline void move(struct side *from, struct side *to, const struct tdx_exp
 
 /* --- the program of the tests --- */
 
-/* Two machines, for most tests: to bring one up takes longer than they do. */
+/* Two machines, for most tests: to bring one up takes longer than they do. That all pages are back
+ * is seen when they go. */
 static struct side a, b;
 
 static inline int machines_on(void **state)
@@ -471,11 +468,11 @@ static inline int moves_begin(int argc, char **argv)
 static inline int moves_end(int failed)
 {
 	tdx_quote_service_free(quotes);
-	return failed || sides_on;
+	return failed;
 }
 
 /* What main() returns. */
 #define RUN_MOVES(argc, argv, tests, on, off)                                                      \
-	(moves_begin(argc, argv) ? 1 : moves_end(cmocka_run_group_tests(tests, on, off)))
+	(moves_begin(argc, argv) ? 1 : moves_end(RUN_GROUP(tests, on, off)))
 
 #endif

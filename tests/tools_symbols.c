@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "group.h"
 #include "tools/file.h"
 #include "tools/kallsyms.h"
 #include "tools/symbols.h"
@@ -214,5 +215,5 @@ int main(void)
 		cmocka_unit_test(a_spoilt_table_is_none_or_another),
 	};
 
-	return cmocka_run_group_tests(tests, read_file, free_file);
+	return RUN_GROUP(tests, read_file, free_file);
 }
