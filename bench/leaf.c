@@ -1,28 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /* How long single SEAMCALLs take, one processor, nothing else running.
  *
- * A sample is one call between two readings of the clock; the median of an empty pair is taken off.
  * Every call must succeed. Pages are touched beforehand; operands walk upward through distinct
- * pages and guest addresses. The mean, of the thread's processor time, comes first: a call that
- * leaves work to others has a good median. Beside both stand those of Intel's module 1.5.25
- * compiled for user space, measured the same way (without its branch-history sequence) on another
- * machine: they say what is usual for the work, not who wins. */
-#include "machine.h"
+ * pages and guest addresses. Beside mean and median stand those of Intel's module 1.5.25 compiled
+ * for user space, measured the same way (without its branch-history sequence) on another machine:
+ * they say what is usual for the work, not who wins. */
+#include "timed.h"
+
 #include "module/vmcs.h"
 
-#define TDR	    BENCH_TDMR
-#define TDVPR	    (BENCH_TDMR + 0x7000)
-#define SOURCE	    0x1010000ull
-#define PAGES	    (BENCH_TDMR + 0x10000)
-#define LARGE	    (BENCH_TDMR + 0x20000000)
-#define MAX_SAMPLES 100000
+#define TDR    BENCH_TDMR
+#define TDVPR  (BENCH_TDMR + 0x7000)
+#define SOURCE 0x1010000ull
+#define PAGES  (BENCH_TDMR + 0x10000)
+#define LARGE  (BENCH_TDMR + 0x20000000)
 
 enum { TABLES = 2048, ADDED = 16384, AUGGED = 65536, ACCEPTED = 16384, LARGES = 256, HKID = 33 };
 
 static struct bench b;
 static struct tdx_regs regs;
-static int64_t pair_ns, began;
-static double pair_mean;
+static struct timed t;
 static uint64_t next_page = PAGES;
 
 static void call(uint64_t rax, uint64_t rcx, uint64_t rdx, uint64_t r8, uint64_t r9)
@@ -39,67 +36,9 @@ static uint64_t page(void)
 
 /* --- samples --- */
 
-static int64_t sample[MAX_SAMPLES];
+static const struct timed_reference none;
 
-static int by_value(const void *left, const void *right)
-{
-	int64_t x = *(const int64_t *)left, y = *(const int64_t *)right;
-
-	return x < y ? -1 : x > y;
-}
-
-static int64_t percentile(unsigned n, unsigned p)
-{
-	return sample[(uint64_t)(n - 1) * p / 100];
-}
-
-/* Of this thread: what other programs take away is not in a mean. */
-static int64_t cpu_time(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return t.tv_sec * 1000000000ll + t.tv_nsec;
-}
-
-/* Of Intel's module; 0: not measured. */
-struct reference {
-	double mean;
-	int median;
-};
-
-static const struct reference none;
-
-static void print_beside(double ours, double reference)
-{
-	if (reference > 0)
-		printf(" %8.1f %5.2f", reference, ours / reference);
-	else
-		printf(" %8s %5s", "-", "-");
-}
-
-/* Before the first sample. */
-static void begin(void)
-{
-	began = cpu_time();
-}
-
-static void report(const char *name, unsigned n, struct reference reference)
-{
-	const double mean = (double)(cpu_time() - began) / n - pair_mean;
-	double median;
-
-	qsort(sample, n, sizeof(sample[0]), by_value);
-	median = (double)(percentile(n, 50) - pair_ns);
-	printf("%-24s %7u %8.1f", name, n, mean);
-	print_beside(mean, reference.mean);
-	printf(" %8.0f", median);
-	print_beside(median, reference.median);
-	printf(" %7lld %7lld\n", (long long)(percentile(n, 5) - pair_ns),
-	       (long long)(percentile(n, 95) - pair_ns));
-}
-
-#define REF(mean, median) ((struct reference){mean, median})
+#define REF(mean, median) ((struct timed_reference){mean, median})
 
 enum { NO_LEAF = 127 }; /* refused: what a call costs before its leaf */
 
@@ -107,9 +46,9 @@ enum { NO_LEAF = 127 }; /* refused: what a call costs before its leaf */
 typedef void arguments(unsigned i, uint64_t *rcx, uint64_t *rdx, uint64_t *r8, uint64_t *r9);
 
 static void timed(const char *name, unsigned n, uint64_t leaf, arguments *args,
-		  struct reference reference)
+		  struct timed_reference reference)
 {
-	begin();
+	timed_go(&t);
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t rcx = 0, rdx = 0, r8 = 0, r9 = 0;
 		int64_t start, end;
@@ -120,9 +59,9 @@ static void timed(const char *name, unsigned n, uint64_t leaf, arguments *args,
 		end = now();
 		if (leaf != NO_LEAF && regs.rax != TDX_SUCCESS)
 			must(&b, leaf, .rcx = rcx, .rdx = rdx, .r8 = r8, .r9 = r9);
-		sample[i] = end - start;
+		t.sample[i] = end - start;
 	}
-	report(name, n, reference);
+	timed_row(&t, name, n, 1, reference);
 }
 
 #define ARGUMENTS(name)                                                                            \
@@ -252,7 +191,7 @@ static void timed_tdcall(const char *name, unsigned n, uint64_t leaf, arguments 
 {
 	const struct vmexit e = {.reason = EXIT_TDCALL, .instr_len = 4};
 
-	begin();
+	timed_go(&t);
 	for (unsigned i = 0; i < n; i++) {
 		struct tdx_regs guest = {.rax = leaf};
 		int64_t start, end;
@@ -265,9 +204,9 @@ static void timed_tdcall(const char *name, unsigned n, uint64_t leaf, arguments 
 			fprintf(stderr, "%s: %#llx\n", name, (unsigned long long)guest.rax);
 			exit(1);
 		}
-		sample[i] = end - start;
+		t.sample[i] = end - start;
 	}
-	report(name, n, none);
+	timed_row(&t, name, n, 1, none);
 }
 
 ARGUMENTS(report_to)
@@ -294,14 +233,14 @@ ARGUMENTS(accepted)
 /* What accepting a page cannot be faster than. */
 static void timed_clear(uint64_t first)
 {
-	begin();
+	timed_go(&t);
 	for (unsigned i = 0; i < ACCEPTED; i++) {
 		int64_t start = now();
 
 		memset(machine_ptr(b.m, first + (uint64_t)i * TDX_PAGE_SIZE), 0, TDX_PAGE_SIZE);
-		sample[i] = now() - start;
+		t.sample[i] = now() - start;
 	}
-	report("(clearing a page)", ACCEPTED, none);
+	timed_row(&t, "(clearing a page)", ACCEPTED, 1, none);
 }
 
 static void cpuid(void)
@@ -311,14 +250,14 @@ static void cpuid(void)
 
 static void timed_guest(const char *name, void (*step)(void))
 {
-	begin();
-	for (unsigned i = 0; i < MAX_SAMPLES; i++) {
+	timed_go(&t);
+	for (unsigned i = 0; i < TIMED_SAMPLES; i++) {
 		int64_t start = now();
 
 		step();
-		sample[i] = now() - start;
+		t.sample[i] = now() - start;
 	}
-	report(name, MAX_SAMPLES, none);
+	timed_row(&t, name, TIMED_SAMPLES, 1, none);
 }
 
 static void run_guest(void)
@@ -374,22 +313,12 @@ static void run(void)
 
 int main(void)
 {
-	begin();
-	for (unsigned i = 0; i < MAX_SAMPLES; i++) {
-		int64_t start = now();
-
-		sample[i] = now() - start;
-	}
-	pair_mean = (double)(cpu_time() - began) / MAX_SAMPLES;
-	qsort(sample, MAX_SAMPLES, sizeof(sample[0]), by_value);
-	pair_ns = percentile(MAX_SAMPLES, 50);
+	timed_begin(&t);
 	bench_ready(&b);
 	memset(machine_ptr(b.m, PAGES), 0,
 	       (TABLES + ADDED + AUGGED + ACCEPTED + 64) * TDX_PAGE_SIZE);
 	create_td();
-	printf("ns a call, less %lld for reading the clock\n", (long long)pair_ns);
-	printf("%-24s %7s %8s %8s %5s %8s %8s %5s %7s %7s\n", "", "calls", "mean", "Intel's", "",
-	       "median", "Intel's", "", "p5", "p95");
+	timed_head(&t, "Intel's");
 	run();
 	bench_free(&b);
 	return 0;

@@ -23,7 +23,7 @@
 #define BUFFER	   0x1100000ull
 
 enum { LISTS = 8, MOVED = LISTS * MIG_LIST_ENTRIES, ROUNDS = 16, STATE_PAGES = 12, VM = 1 };
-enum { REF_BLOCK = 190, REF_RD = 150 };
+static const struct timed_reference block = {194.4, 190}, rd = {157.7, 150}, none;
 enum { EXIT_INTERRUPT = 1, EXIT_CPUID = 10, EXIT_TDCALL = 77 };
 enum { STATE_GPA = 0x3000, VAPIC_GPA = 0x4000 };
 
@@ -80,9 +80,9 @@ static void enter(const struct bench_td *td)
 
 static void leave(void)
 {
-	struct tdx_regs none = {0};
+	struct tdx_regs r = {0};
 
-	guest_exit(EXIT_INTERRUPT, &none);
+	guest_exit(EXIT_INTERRUPT, &r);
 }
 
 /* A TDCALL that stays inside and succeeds. */
@@ -130,12 +130,14 @@ static void keys(const struct tdx_regs *bound)
 
 	r.rcx = bound->rcx;
 	enter(&service);
+	timed_go(&t);
 	for (i = 0; i < TIMED_SAMPLES; i++) {
 		r.rax = TDG_SERVTD_RD;
 		r.rdx = 0x1110000300000000; /* ATTRIBUTES */
 		tdcall(i, r);
 	}
-	timed_row(&t, "TDG.SERVTD.RD", i, 1, REF_RD);
+	timed_row(&t, "TDG.SERVTD.RD", i, 1, rd);
+	timed_go(&t);
 	for (i = 0; i < TIMED_SAMPLES; i++) {
 		r.rax = TDG_SERVTD_WR;
 		r.rdx = 0x9810000300000010 + i % 4; /* MIG_DEC_KEY */
@@ -143,7 +145,7 @@ static void keys(const struct tdx_regs *bound)
 		r.r9 = ~0ull;
 		tdcall(i, r);
 	}
-	timed_row(&t, "TDG.SERVTD.WR", i, 1, REF_RD);
+	timed_row(&t, "TDG.SERVTD.WR", i, 1, rd);
 	leave();
 }
 
@@ -152,9 +154,10 @@ static void bind(struct tdx_regs *bound)
 	unsigned i;
 
 	*bound = must(&b, TDH_SERVTD_BIND, .rcx = TARGET, .rdx = SERVICE);
+	timed_go(&t);
 	for (i = 0; i < TIMED_SAMPLES; i++)
 		TIMED(i, TDH_SERVTD_BIND, .rcx = TARGET, .rdx = SERVICE);
-	timed_row(&t, "SERVTD.BIND, again", i, 1, 0);
+	timed_row(&t, "SERVTD.BIND, again", i, 1, none);
 }
 
 /* --- an L2 VM --- */
@@ -180,16 +183,19 @@ static void l2(void)
 
 	enter(&target);
 	TDCALL(0, TDG_VP_WR, .rdx = 0x2420000300002012, .r8 = VAPIC_GPA, .r9 = ~0xfffull);
+	timed_go(&t);
 	for (i = 0; i < TIMED_SAMPLES; i++)
 		enter_l2(i);
-	timed_row(&t, "TDG.VP.ENTER, CPUID exit", i, 1, 0);
+	timed_row(&t, "TDG.VP.ENTER, CPUID exit", i, 1, none);
+	timed_go(&t);
 	for (i = 0; i < TIMED_SAMPLES; i++)
 		TDCALL(i, TDG_MEM_PAGE_ATTR_WR, .rcx = (uint64_t)(16 + i % MIG_LIST_ENTRIES) << 12,
 		       .rdx = 0x80070000, .r8 = 0x7f0000);
-	timed_row(&t, "TDG.MEM.PAGE.ATTR.WR", i, 1, 0);
+	timed_row(&t, "TDG.MEM.PAGE.ATTR.WR", i, 1, none);
+	timed_go(&t);
 	for (i = 0; i < TIMED_SAMPLES; i++)
 		TDCALL(i, TDG_VP_INVEPT, .rcx = 1u << VM);
-	timed_row(&t, "TDG.VP.INVEPT", i, 1, 0);
+	timed_row(&t, "TDG.VP.INVEPT", i, 1, none);
 	leave();
 }
 
@@ -216,30 +222,47 @@ static void list(unsigned k, enum gpa_operation operation)
 	      gpa_with_operation((uint64_t)k * MIG_LIST_ENTRIES << 12, operation), 1 << 12);
 }
 
-static void block_all(unsigned round)
+static void block_all(void)
 {
 	for (unsigned k = 0; k < LISTS; k++) {
 		list(k, GPA_MIGRATE);
+		must(&b, TDH_EXPORT_BLOCKW, .rcx = LIST | last(MIG_LIST_ENTRIES), .rdx = TARGET);
+	}
+}
+
+static void timed_block(unsigned round)
+{
+	for (unsigned k = 0; k < LISTS; k++) {
+		list(k, GPA_MIGRATE);
+		timed_go(&t);
 		TIMED(round * LISTS + k, TDH_EXPORT_BLOCKW, .rcx = LIST | last(MIG_LIST_ENTRIES),
 		      .rdx = TARGET);
+		timed_stop(&t);
 	}
+}
+
+static void timed_unblock(unsigned round)
+{
+	timed_go(&t);
+	for (uint64_t i = 0; i < MOVED; i++)
+		TIMED((unsigned)(round * MOVED + i), TDH_EXPORT_UNBLOCKW, .rcx = i << 12,
+		      .rdx = TARGET);
+	timed_stop(&t);
 }
 
 static void block_and_unblock(void)
 {
 	for (unsigned r = 0; r < ROUNDS; r++) {
-		block_all(r);
+		timed_block(r);
 		for (uint64_t i = 0; i < MOVED; i++)
 			must(&b, TDH_EXPORT_UNBLOCKW, .rcx = i << 12, .rdx = TARGET);
 	}
-	timed_row(&t, "EXPORT.BLOCKW, a page", ROUNDS * LISTS, MIG_LIST_ENTRIES, REF_BLOCK);
+	timed_row(&t, "EXPORT.BLOCKW, a page", ROUNDS * LISTS, MIG_LIST_ENTRIES, block);
 	for (unsigned r = 0; r < ROUNDS; r++) {
-		block_all(0);
-		for (uint64_t i = 0; i < MOVED; i++)
-			TIMED((unsigned)(r * MOVED + i), TDH_EXPORT_UNBLOCKW, .rcx = i << 12,
-			      .rdx = TARGET);
+		block_all();
+		timed_unblock(r);
 	}
-	timed_row(&t, "EXPORT.UNBLOCKW", ROUNDS * MOVED, 1, REF_BLOCK);
+	timed_row(&t, "EXPORT.UNBLOCKW", ROUNDS * MOVED, 1, block);
 }
 
 static void export(void)
@@ -252,10 +275,11 @@ static void export(void)
 	must(&b, TDH_EXPORT_STATE_IMMUTABLE, .rcx = TARGET, .r8 = mbmd,
 	     .r9 = BUFFERS | last(STATE_PAGES));
 	block_and_unblock();
+	timed_go(&t);
 	for (i = 0; i < TIMED_SAMPLES; i++)
 		TIMED(i, TDH_EXPORT_TRACK, .rcx = TARGET, .r8 = mbmd);
-	timed_row(&t, "EXPORT.TRACK, an epoch", i, 1, 0);
-	block_all(0);
+	timed_row(&t, "EXPORT.TRACK, an epoch", i, 1, none);
+	block_all();
 	must(&b, TDH_MEM_TRACK, .rcx = TARGET);
 	for (unsigned k = 0; k < LISTS; k++) {
 		list(k, GPA_MIGRATE);
@@ -265,16 +289,19 @@ static void export(void)
 		     .r14 = ATTRIBUTES);
 	}
 	must(&b, TDH_EXPORT_PAUSE, .rcx = TARGET);
+	timed_go(&t);
 	for (i = 0; i < TIMED_SAMPLES / 50; i++)
 		TIMED(i, TDH_EXPORT_STATE_TD, .rcx = TARGET, .r8 = mbmd,
 		      .r9 = BUFFERS | last(STATE_PAGES));
-	timed_row(&t, "EXPORT.STATE.TD", i, 1, 0);
+	timed_row(&t, "EXPORT.STATE.TD", i, 1, none);
 	must(&b, TDH_EXPORT_ABORT, .rcx = TARGET);
 	for (i = 0; i < LISTS; i++) {
 		list(i, GPA_MIGRATE);
+		timed_go(&t);
 		TIMED(i, TDH_EXPORT_RESTORE, .rcx = LIST | last(MIG_LIST_ENTRIES), .rdx = TARGET);
+		timed_stop(&t);
 	}
-	timed_row(&t, "EXPORT.RESTORE, a page", LISTS, MIG_LIST_ENTRIES, REF_BLOCK);
+	timed_row(&t, "EXPORT.RESTORE, a page", LISTS, MIG_LIST_ENTRIES, block);
 }
 
 int main(void)
@@ -285,7 +312,7 @@ int main(void)
 	bench_ready(&b);
 	memset(machine_ptr(b.m, PAGES), 0, (MOVED + 64) * TDX_PAGE_SIZE);
 	build();
-	timed_head(&t);
+	timed_head(&t, "the like");
 	bind(&bound);
 	must(&b, TDH_MR_FINALIZE, .rcx = TARGET);
 	keys(&bound);
