@@ -207,6 +207,22 @@ def importer(folder):
         s.close()
 
 
+def silence(folder):
+    """Nobody calls an importer that has a limit, or one does and says nothing."""
+    for calls in (False, True):
+        at, log = str(folder / f"silence{calls}"), folder / f"silence{calls}.log"
+        with open(log, "wb") as out:
+            process = subprocess.Popen([swtdx, "migrate", "--from", f"unix:{at}", "--timeout", "3" if calls else "1"],
+                                       stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        s = socket.socket(socket.AF_UNIX)
+        while calls and s.connect_ex(at) and process.poll() is None:
+            time.sleep(0.01)
+        words_of("an importer that hears nobody", process, log)
+        check(process.returncode == 1 and b"(--timeout)" in log.read_bytes(), f"silence: {log.read_bytes()[-300:]}")
+        check(not os.path.exists(at), "silence: the name is still there")
+        s.close()
+
+
 def exporter(folder):
     """One that sends its TD to who only says that it takes it."""
     for i, (what, sent) in enumerate(list(what_a_stream_is_not())[::2]):
@@ -232,6 +248,7 @@ def exporter(folder):
 
 with tempfile.TemporaryDirectory() as name:
     importer(pathlib.Path(name))
+    silence(pathlib.Path(name))
     exporter(pathlib.Path(name))
     quote_service(pathlib.Path(name))
     gdb(pathlib.Path(name))

@@ -73,6 +73,9 @@ struct migration {
 	double began;
 };
 
+/* Until there is something to read, --timeout at most: 0, -ETIMEDOUT or a negative errno. */
+int migrate_wait_for(const struct migration *m, int fd);
+
 void migrate_say(const struct migration *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -311,17 +311,6 @@ int migrate_move(struct migration *m, unsigned abort_at, bool *given_up)
 
 enum { PATIENCE = 60 }; /* seconds of silence: the peer is gone, or means ill */
 
-/* The other process has all the time it wants to begin. */
-static int wait_for_peer(const struct migration *m)
-{
-	struct pollfd p = {.fd = m->peer, .events = POLLIN};
-
-	while (poll(&p, 1, -1) < 0)
-		if (errno != EINTR)
-			return -errno;
-	return 0;
-}
-
 static void peer_channel(const struct migration *m, struct tdx_mig_fds *fds,
 			 struct tdx_mig_channel *c)
 {
@@ -360,7 +349,13 @@ int migrate_receive(struct migration *m)
 	if (status != VERB_OK)
 		return status;
 	peer_channel(m, &fds, &c);
-	err = wait_for_peer(m);
+	err = migrate_wait_for(m, m->peer);
+	if (err == -ETIMEDOUT) {
+		fprintf(stderr,
+			"swtdx migrate: %s: who called has sent nothing for %llu s (--timeout)\n",
+			m->o.from, (unsigned long long)m->o.timeout);
+		return VERB_DIFFERENCE;
+	}
 	if (!err)
 		err = exchange(p, false, &c);
 	if (err)

@@ -2,6 +2,7 @@
 /* swtdx migrate: a Linux TD moves between two machines, again and again, and goes on. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 #include "tools/quote_state.h"
 #include "tools/verbs.h"
 
-enum { DEFAULT_MEMORY_MIB = 512, WHEN_MAX = 256, TICK_NS = 10000000 };
+enum { DEFAULT_MEMORY_MIB = 512, WHEN_MAX = 256, TICK_NS = 10000000, MAX_POLL_S = 3600 };
 
 static double now(void)
 {
@@ -257,24 +258,58 @@ static int call(struct migration *m)
 	return why ? complain_text(m->o.to, why) : VERB_OK;
 }
 
+int migrate_wait_for(const struct migration *m, int fd)
+{
+	const double end = now() + (double)m->o.timeout;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	for (;;) {
+		const double left = m->o.timeout ? end - now() : MAX_POLL_S;
+		const int n = poll(&p, 1,
+				   left < 0	       ? 0
+				   : left < MAX_POLL_S ? (int)(left * 1000) + 1
+						       : MAX_POLL_S * 1000);
+
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (left <= 0)
+			return -ETIMEDOUT;
+	}
+}
+
+static int accept_one(struct migration *m, int fd)
+{
+	const int err = migrate_wait_for(m, fd);
+
+	if (err == -ETIMEDOUT) {
+		fprintf(stderr, "swtdx migrate: %s: nobody has called for %llu s (--timeout)\n",
+			m->o.from, (unsigned long long)m->o.timeout);
+		return VERB_DIFFERENCE;
+	}
+	if (!err)
+		m->peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	if (err || m->peer < 0)
+		return complain(m->o.from, err ? -err : errno);
+	return VERB_OK;
+}
+
 /* Until somebody calls; the name is gone then. */
 static int answer(struct migration *m)
 {
 	char at[MIGRATE_ADDRESS];
-	int fd = -1;
+	int fd = -1, status;
 	const char *why = migrate_listen(m->o.from, &fd, at);
 
-	if (!why) {
-		migrate_say(m, "waiting at %s", at);
-		m->peer = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-		if (m->peer < 0)
-			why = strerror(errno);
-		if (migrate_is_unix(m->o.from))
-			unlink(at);
-	}
-	if (fd >= 0)
-		close(fd);
-	return why ? complain_text(m->o.from, why) : VERB_OK;
+	if (why)
+		return complain_text(m->o.from, why);
+	migrate_say(m, "waiting at %s", at);
+	status = accept_one(m, fd);
+	if (migrate_is_unix(m->o.from))
+		unlink(at);
+	close(fd);
+	return status;
 }
 
 static int wait_and_run(struct migration *m)
@@ -406,7 +441,8 @@ int verb_migrate(int argc, char **argv)
 		OPTION_CHOICE("sandbox", "on|log|off", &sandbox,
 			      "what the process may do while the guest runs, see swtdx run"),
 		OPTION_NUMBER("timeout", "SECONDS", &o.timeout, 1, 1u << 30,
-			      "end the TD after so long, with status 1"),
+			      "end the TD after so long, with status 1; with --from, wait so long "
+			      "for one, and end it so long after it came"),
 		OPTION_FLAG("quiet", &o.quiet, "no progress"),
 		OPTION_FLAG("json", &o.json,
 			    "a JSON object a move on standard output, the guest on standard error"),
