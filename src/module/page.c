@@ -2,6 +2,8 @@
 /* Pages that a call is given or refers to: walks of the PAMT that lock their way down. */
 #include "module/page.h"
 
+#include <string.h>
+
 #include "module/pamt_walk.h"
 
 struct tdx_status tx_pamt_walk(struct tx *tx, hpa_t pa, enum tdx_operand op, enum lock_mode mode,
@@ -48,4 +50,17 @@ struct tdx_status tx_shared(const struct tx *tx, hpa_t pa, uint64_t size, enum t
 	if (machine_is_ram(tx->m, a, size))
 		*ptr = machine_ptr(tx->m, a);
 	return tdx_success();
+}
+
+struct tdx_status tx_shared_read(const struct tx *tx, hpa_t pa, uint64_t size, enum tdx_operand op,
+				 void *to, size_t len)
+{
+	void *from;
+	struct tdx_status s = tx_shared(tx, pa, size, op, &from);
+
+	if (tdx_is_success(s) && from)
+		memcpy(to, from, len);
+	else
+		memset(to, 0xff, len);
+	return s;
 }

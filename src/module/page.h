@@ -30,5 +30,9 @@ static inline bool tx_hpa_valid(const struct tx *tx, hpa_t pa, uint64_t size)
  * below MAXPA, outside SEAMRR. The pointer may be NULL when the address is no RAM. */
 struct tdx_status tx_shared(const struct tx *tx, hpa_t pa, uint64_t size, enum tdx_operand op,
 			    void **ptr);
+/* The same, and `len` bytes of it read into `to`: once, for the host may change them meanwhile, and
+ * as all ones where there is no RAM, as an empty bus reads. */
+struct tdx_status tx_shared_read(const struct tx *tx, hpa_t pa, uint64_t size, enum tdx_operand op,
+				 void *to, size_t len);
 
 #endif

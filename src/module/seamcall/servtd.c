@@ -133,20 +133,19 @@ struct tdx_status leaf_tdh_servtd_bind(struct tx *tx, struct tdx_regs *regs)
 
 struct tdx_status leaf_tdh_servtd_prebind(struct tx *tx, struct tdx_regs *regs)
 {
-	static const uint8_t no_memory[TDX_SHA384_SIZE];
+	uint8_t hash[TDX_SHA384_SIZE];
 	struct servtd_binding *b;
-	void *hash = NULL;
 	struct td td;
 	struct tdx_status s = served_td(tx, regs->rcx, &td);
 
 	if (tdx_is_success(s))
-		s = tx_shared(tx, hpa(regs->rdx), 64, TDX_OPERAND_ID_RDX, &hash);
+		s = tx_shared_read(tx, hpa(regs->rdx), 64, TDX_OPERAND_ID_RDX, hash, sizeof(hash));
 	if (tdx_is_success(s))
 		s = slot(tx, &td, regs, &b);
 	if (!tdx_is_success(s))
 		return s;
 	if (b->state == SERVTD_BOUND)
 		return tdx_error(TDX_SERVTD_BOUND);
-	remember(&td, b, regs, hash ? hash : no_memory, SERVTD_PRE_BOUND);
+	remember(&td, b, regs, hash, SERVTD_PRE_BOUND);
 	return s;
 }

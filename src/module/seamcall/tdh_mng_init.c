@@ -40,15 +40,8 @@ static struct tdx_status find_td(struct tx *tx, uint64_t tdr, struct td *td)
 
 static struct tdx_status read_params(struct td_init *in, hpa_t pa)
 {
-	void *ptr;
-	struct tdx_status s = tx_shared(in->tx, pa, sizeof(in->params), TDX_OPERAND_ID_RDX, &ptr);
-
-	/* where there is no memory a read gives ones */
-	if (tdx_is_success(s) && ptr)
-		memcpy(&in->params, ptr, sizeof(in->params));
-	else
-		memset(&in->params, 0xff, sizeof(in->params));
-	return s;
+	return tx_shared_read(in->tx, pa, sizeof(in->params), TDX_OPERAND_ID_RDX, &in->params,
+			      sizeof(in->params));
 }
 
 static struct tdx_status check_unused_params(const struct td_init *in)

@@ -37,22 +37,15 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_sys_config_in *i
 static struct tdx_status read_tdmrs(struct tx *tx, const struct tdh_sys_config_in *in)
 {
 	struct tdx_tdmr_info info[TDX_MAX_TDMRS];
-	uint64_t list[TDX_MAX_TDMRS] = {0};
-	struct tdx_status s;
-	void *ptr;
+	uint64_t list[TDX_MAX_TDMRS];
+	struct tdx_status s = tx_shared_read(tx, in->tdmrs, LIST_ALIGN, TDX_OPERAND_ID_RCX, list,
+					     in->num_tdmrs * sizeof(list[0]));
 
-	s = tx_shared(tx, in->tdmrs, LIST_ALIGN, TDX_OPERAND_ID_RCX, &ptr);
-	if (ptr)
-		memcpy(list, ptr, in->num_tdmrs * sizeof(list[0]));
 	for (unsigned i = 0; tdx_is_success(s) && i < in->num_tdmrs; i++) {
-		s = tx_shared(tx, hpa(list[i]), LIST_ALIGN, TDX_OPERAND_ID_RCX, &ptr);
-		if (!tdx_is_success(s))
-			return s;
-		if (ptr)
-			memcpy(&info[i], ptr, sizeof(info[i]));
-		else
-			memset(&info[i], 0, sizeof(info[i]));
-		s = tdmr_check(tx->mod, info, i);
+		s = tx_shared_read(tx, hpa(list[i]), LIST_ALIGN, TDX_OPERAND_ID_RCX, &info[i],
+				   sizeof(info[i]));
+		if (tdx_is_success(s))
+			s = tdmr_check(tx->mod, info, i);
 		if (tdx_is_success(s))
 			tdmr_set(&tx->mod->tdmr[i], &info[i]);
 	}
