@@ -282,7 +282,8 @@ static void a_hostile_shared_ept_is_read_as_the_processor_reads_it(void **state)
 		{3, 0x302000 | LEAF | RWX, false, MISCONFIG},
 		{0, private | WB | RWX, false, MISCONFIG},
 		{2, private | RWX, false, MISCONFIG},
-		{0, 0xfffffffff000 | WB | RWX, false, MISCONFIG},
+		{0, 0xfffffffff000 | WB | RWX, false, DONE}, /* no memory: the write is lost */
+		{2, 0xfffffffff000 | RWX, false, MISCONFIG}, /* a table of ones */
 	};
 	const uint64_t vpid_cap = g->mod->plat.ept_vpid_cap;
 

@@ -10,6 +10,8 @@
 #include "module/vmcs.h"
 #include <swtdx/structs.h>
 
+#include <string.h>
+
 enum { ACCESS_READ = 1, ACCESS_WRITE = 2 };
 
 #define EPT_EXECUTE_ONLY_CAP 1u
@@ -55,21 +57,29 @@ enum gpa_walk guest_walk_private(const struct tx *tx, const struct tdcs *tdcs, g
 	return GPA_WALK_OK;
 }
 
-/* Memory a shared EPT may point to. */
-static void *shared_page(const struct tx *tx, uint64_t pa, bool *allowed)
+/* An entry of a table of the shared EPT. The root's address has been checked when the host gave it,
+ * and before that it is the TD's page of zeros; those below as entries of the tables above. */
+static uint64_t shared_entry(const struct tx *tx, uint64_t table_pa, uint64_t index)
 {
-	void *ptr;
+	uint64_t pa = machine_strip(tx->m, table_pa & SEPT_HPA_MASK) + index * sizeof(uint64_t);
 
-	*allowed = tdx_is_success(
-		tx_shared(tx, hpa(pa & SEPT_HPA_MASK), TDX_PAGE_SIZE, TDX_OPERAND_ID_RAX, &ptr));
-	return ptr;
+	if (!machine_is_ram(tx->m, pa, sizeof(uint64_t)))
+		return ~0ull;
+	return __atomic_load_n((uint64_t *)machine_ptr(tx->m, pa), __ATOMIC_RELAXED);
+}
+
+/* Memory a shared EPT may point to. */
+static bool may_be_shared(const struct tx *tx, uint64_t pa, void **ptr)
+{
+	return tdx_is_success(
+		tx_shared(tx, hpa(pa & SEPT_HPA_MASK), TDX_PAGE_SIZE, TDX_OPERAND_ID_RAX, ptr));
 }
 
 static bool misconfigured(const struct tx *tx, uint64_t entry, enum tdx_level level)
 {
 	bool leaf = level == TDX_LEVEL_4K || (level <= TDX_LEVEL_1G && sept_is_leaf(entry));
 	unsigned type = (unsigned)(entry >> 3 & 7);
-	bool allowed;
+	void *unused;
 
 	if ((entry & (SEPT_R | SEPT_W)) == SEPT_W)
 		return true;
@@ -78,10 +88,8 @@ static bool misconfigured(const struct tx *tx, uint64_t entry, enum tdx_level le
 		return true;
 	if (!(entry & SEPT_PRESENT))
 		return false;
-	if (!leaf) {
-		shared_page(tx, entry, &allowed);
-		return (entry & EPT_TABLE_RESERVED) != 0 || !allowed;
-	}
+	if (!leaf)
+		return (entry & EPT_TABLE_RESERVED) != 0 || !may_be_shared(tx, entry, &unused);
 	if ((level == TDX_LEVEL_1G && (entry & EPT_1G_RESERVED) != 0) ||
 	    (level == TDX_LEVEL_2M && (entry & EPT_2M_RESERVED) != 0))
 		return true;
@@ -93,16 +101,12 @@ static enum gpa_walk walk_shared(const struct tx *tx, gpa_t gpa_, unsigned acces
 {
 	uint64_t pa = vmcs_read(tx->lp->vmcs, VMCS_SHARED_EPT_POINTER) & SEPT_HPA_MASK;
 	enum tdx_level level = td_sept_top(tx->lp->tdcs);
-	bool allowed;
-	char *page;
+	void *page;
 
 	*rwx = 7;
 	for (;; level--) {
-		uint64_t *table = shared_page(tx, pa, &allowed), entry = 0;
+		uint64_t entry = shared_entry(tx, pa, gpa_.v >> (12 + 9 * level) & 511);
 
-		if (table)
-			entry = __atomic_load_n(&table[gpa_.v >> (12 + 9 * level) & 511],
-						__ATOMIC_RELAXED);
 		*rwx &= (unsigned)entry;
 		if (misconfigured(tx, entry, level))
 			return GPA_WALK_MISCONFIG;
@@ -114,10 +118,9 @@ static enum gpa_walk walk_shared(const struct tx *tx, gpa_t gpa_, unsigned acces
 		}
 		pa = entry;
 	}
-	page = shared_page(tx, pa, &allowed);
-	if (!allowed || !page)
+	if (!may_be_shared(tx, pa, &page))
 		return GPA_WALK_MISCONFIG;
-	*ptr = page + (gpa_.v & (TDX_PAGE_SIZE - 1));
+	*ptr = page ? (char *)page + (gpa_.v & (TDX_PAGE_SIZE - 1)) : NULL;
 	return GPA_WALK_OK;
 }
 
@@ -149,8 +152,8 @@ static void mark_written(const struct tx *tx, const void *ptr, unsigned hkid_)
 	machine_wrote(tx->lp->hw, (uint64_t)((const uint8_t *)ptr - tx->m->ram), hkid_);
 }
 
-void *guest_memory(struct tx *tx, gpa_t gpa_, bool write, enum gpa_kind kind, enum tdx_operand op,
-		   struct tdx_status *status)
+static bool guest_find(struct tx *tx, gpa_t gpa_, bool write, bool private_only,
+		       enum tdx_operand op, void **ptr, struct tdx_status *status)
 {
 	struct lp *lp = tx->lp;
 	bool shared = td_gpa_is_shared(lp->tdcs, gpa_);
@@ -158,27 +161,62 @@ void *guest_memory(struct tx *tx, gpa_t gpa_, bool write, enum gpa_kind kind, en
 	enum gpa_walk result;
 	uint64_t entry = 0, pa = 0;
 	unsigned rwx;
-	void *ptr = NULL;
 
 	*status = tdx_success();
-	if (!td_gpa_valid(lp->tdcs, gpa_, kind == GPA_PRIVATE)) {
+	if (!td_gpa_valid(lp->tdcs, gpa_, private_only)) {
 		*status = tdx_error_op(TDX_OPERAND_INVALID, op);
-		return NULL;
+		return false;
 	}
 	if (shared) {
-		result = walk_shared(tx, gpa_, access, &rwx, &ptr);
+		result = walk_shared(tx, gpa_, access, &rwx, ptr);
 	} else {
 		result = guest_walk_private(tx, lp->tdcs, gpa_, access, &entry, &rwx, &pa);
 		if (result == GPA_WALK_OK)
-			ptr = machine_ptr(tx->m, pa);
+			*ptr = machine_ptr(tx->m, pa);
 	}
-	if (result == GPA_WALK_OK && write)
-		mark_written(tx, ptr, shared ? 0 : lp->tdr->hkid);
-	else if (result != GPA_WALK_OK)
+	if (result != GPA_WALK_OK) {
 		violated(lp, gpa_, shared, result, entry,
 			 (write ? EPT_VIOLATION_WRITE : EPT_VIOLATION_READ) | (uint64_t)(rwx & 7)
 										      << 3);
-	return ptr;
+		return false;
+	}
+	if (write && *ptr)
+		mark_written(tx, *ptr, shared ? 0 : lp->tdr->hkid);
+	return true;
+}
+
+void *guest_memory(struct tx *tx, gpa_t gpa_, bool write, enum tdx_operand op,
+		   struct tdx_status *status)
+{
+	void *ptr;
+
+	return guest_find(tx, gpa_, write, true, op, &ptr, status) ? ptr : NULL;
+}
+
+bool guest_memory_read(struct tx *tx, gpa_t gpa_, enum tdx_operand op, void *to, size_t len,
+		       struct tdx_status *status)
+{
+	void *from;
+
+	if (!guest_find(tx, gpa_, false, false, op, &from, status))
+		return false;
+	if (from)
+		memcpy(to, from, len);
+	else
+		memset(to, 0xff, len);
+	return true;
+}
+
+bool guest_memory_write(struct tx *tx, gpa_t gpa_, enum tdx_operand op, const void *from,
+			size_t len, struct tdx_status *status)
+{
+	void *to;
+
+	if (!guest_find(tx, gpa_, true, false, op, &to, status))
+		return false;
+	if (to)
+		memcpy(to, from, len);
+	return true;
 }
 
 bool module_guest_private(struct module *mod, unsigned lp_id, gpa_t gpa_, uint64_t *pa)

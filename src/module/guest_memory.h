@@ -9,17 +9,24 @@
 
 #include "module/transition.h"
 
-enum gpa_kind { GPA_PRIVATE, GPA_PRIVATE_OR_SHARED };
-
-/* The byte at gpa_ (the access must not cross a page). TDX_OPERAND_INVALID|op when the address
- * cannot be one; on a failed walk NULL and the processor's fate is decided: return at once.
+/* The byte at gpa_ of private memory (the access must not cross a page). TDX_OPERAND_INVALID|op
+ *when the address cannot be one; on a failed walk NULL and the processor's fate is decided: return
+ *at once.
  *
- *	buf = guest_memory(tx, gpa(regs->rdx), false, GPA_PRIVATE, TDX_OPERAND_ID_RDX, &status);
+ *	buf = guest_memory(tx, gpa(regs->rdx), false, TDX_OPERAND_ID_RDX, &status);
  *	if (!buf)
  *		return status;
  */
-void *guest_memory(struct tx *tx, gpa_t gpa_, bool write, enum gpa_kind kind, enum tdx_operand op,
+void *guest_memory(struct tx *tx, gpa_t gpa_, bool write, enum tdx_operand op,
 		   struct tdx_status *status);
+
+/* The same of private or shared memory, with `len` bytes read from there or written to it. Where
+ * the host lets a shared address end in no RAM, a read gives ones and a write is lost. False as
+ * guest_memory() gives NULL. */
+bool guest_memory_read(struct tx *tx, gpa_t gpa_, enum tdx_operand op, void *to, size_t len,
+		       struct tdx_status *status);
+bool guest_memory_write(struct tx *tx, gpa_t gpa_, enum tdx_operand op, const void *from,
+			size_t len, struct tdx_status *status);
 
 enum gpa_walk { GPA_WALK_OK, GPA_WALK_VIOLATION, GPA_WALK_CONVERTIBLE, GPA_WALK_MISCONFIG };
 

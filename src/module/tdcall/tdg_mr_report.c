@@ -10,20 +10,20 @@
 #include <string.h>
 
 static struct tdx_status decode(struct tx *tx, const struct tdg_mr_report_in *in,
-				const uint8_t **reportdata)
+				uint8_t reportdata[TDX_REPORTDATA_SIZE], bool *found)
 {
 	struct tdx_status s;
 
-	*reportdata = NULL;
+	*found = false;
 	if (in->report.v % sizeof(struct tdx_report) != 0)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	if (in->report_data.v % TDX_REPORTDATA_SIZE != 0)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	*reportdata = guest_memory(tx, in->report_data, false, GPA_PRIVATE_OR_SHARED,
-				   TDX_OPERAND_ID_RDX, &s);
+	*found = guest_memory_read(tx, in->report_data, TDX_OPERAND_ID_RDX, reportdata,
+				   TDX_REPORTDATA_SIZE, &s);
 	/* after its neighbour has been read, and what RCX names last of all: Intel's
 	 * tdg_mr_report.c */
-	if (*reportdata && in->subtype != 0)
+	if (*found && in->subtype != 0)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);
 	return s;
 }
@@ -32,14 +32,13 @@ struct tdx_status leaf_tdg_mr_report(struct tx *tx, struct tdx_regs *regs)
 {
 	const struct tdg_mr_report_in in = tdg_mr_report_take(regs);
 	struct lp *lp = tx->lp;
-	const uint8_t *reportdata;
+	uint8_t reportdata[TDX_REPORTDATA_SIZE];
 	uint8_t hash[TDX_SHA384_SIZE];
 	struct tdx_report report;
-	bool computed;
-	void *target;
-	struct tdx_status s = decode(tx, &in, &reportdata);
+	bool computed, found;
+	struct tdx_status s = decode(tx, &in, reportdata, &found);
 
-	if (!tdx_is_success(s) || !reportdata)
+	if (!tdx_is_success(s) || !found)
 		return s;
 	s = td_info_read(tx, lp->tdr_pa, lp->tdcs, 0, &report.td_info, hash, &computed);
 	if (!tdx_is_success(s))
@@ -49,8 +48,6 @@ struct tdx_status leaf_tdg_mr_report(struct tx *tx, struct tdx_regs *regs)
 		return s;
 	}
 	report_sign(tx->m, &report, reportdata, hash, lp->tdcs->servtd_num > 0);
-	target = guest_memory(tx, in.report, true, GPA_PRIVATE_OR_SHARED, TDX_OPERAND_ID_RCX, &s);
-	if (target)
-		memcpy(target, &report, sizeof(report));
+	(void)guest_memory_write(tx, in.report, TDX_OPERAND_ID_RCX, &report, sizeof(report), &s);
 	return s;
 }

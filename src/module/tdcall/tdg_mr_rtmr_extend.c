@@ -25,7 +25,7 @@ static struct tdx_status decode(struct tx *tx, const struct tdg_mr_rtmr_extend_i
 	plan->rtmr = NULL;
 	if (in->digest.v % DATA_ALIGNMENT != 0)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	data = guest_memory(tx, in->digest, false, GPA_PRIVATE, TDX_OPERAND_ID_RCX, &s);
+	data = guest_memory(tx, in->digest, false, TDX_OPERAND_ID_RCX, &s);
 	if (!data)
 		return s;
 	memcpy(plan->input + SHA384_SIZE, data, SHA384_SIZE);

@@ -14,6 +14,6 @@ struct tdx_status leaf_tdg_mr_verifyreport(struct tx *tx, struct tdx_regs *regs)
 
 	if (in.report_mac.v % sizeof(*mac) != 0)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
-	mac = guest_memory(tx, in.report_mac, false, GPA_PRIVATE, TDX_OPERAND_ID_RCX, &s);
+	mac = guest_memory(tx, in.report_mac, false, TDX_OPERAND_ID_RCX, &s);
 	return mac ? report_verify(tx->m, mac) : s;
 }

@@ -15,7 +15,7 @@ static struct tdx_status read_all(struct tx *tx, const struct tdg_sys_rdall_in *
 
 	if (in->buffer.v % TDX_PAGE_SIZE)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	page = guest_memory(tx, in->buffer, true, GPA_PRIVATE, TDX_OPERAND_ID_RDX, &s);
+	page = guest_memory(tx, in->buffer, true, TDX_OPERAND_ID_RDX, &s);
 	return page ? md_dump(&md, in->field, page, &out->next_field) : s;
 }
 

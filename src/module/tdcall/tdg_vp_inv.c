@@ -24,21 +24,22 @@ struct tdx_status leaf_tdg_vp_invept(struct tx *tx, struct tdx_regs *regs)
 	return tdx_success();
 }
 
-static bool canonical(uint64_t gla)
+/* INVVPID takes addresses as wide as the processor's, whichever paging is on. */
+static bool canonical(const struct module *mod, uint64_t gla)
 {
-	int64_t sign = (int64_t)gla >> 47;
+	int64_t sign = (int64_t)gla >> (mod->plat.la57 ? 56 : 47);
 
 	return sign == 0 || sign == -1;
 }
 
 /* A list entry: GLA of the first page, and in 11:0 the number of further ones. */
-static struct tdx_status invalidate(uint64_t entry)
+static struct tdx_status invalidate(const struct module *mod, uint64_t entry)
 {
 	uint64_t first = entry & ~(TDX_PAGE_SIZE - 1);
 	uint64_t last = first + (entry & (TDX_PAGE_SIZE - 1)) * TDX_PAGE_SIZE;
 
-	return canonical(first) && canonical(last) ? tdx_success()
-						   : tdx_error(TDX_GLA_NOT_CANONICAL);
+	return canonical(mod, first) && canonical(mod, last) ? tdx_success()
+							     : tdx_error(TDX_GLA_NOT_CANONICAL);
 }
 
 struct tdx_status leaf_tdg_vp_invvpid(struct tx *tx, struct tdx_regs *regs)
@@ -55,15 +56,14 @@ struct tdx_status leaf_tdg_vp_invvpid(struct tx *tx, struct tdx_regs *regs)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RCX);
 	tx->lp->tlb_flushes[vm_of_flags(in.vm_and_flags)]++;
 	if (!(in.vm_and_flags & VM_FLAGS_INVVPID_LIST))
-		return invalidate(in.list);
+		return invalidate(tx->mod, in.list);
 	if (in.list & LIST_RESERVED || at + left > LIST_MAX_ENTRIES)
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_RDX);
-	list = guest_memory(tx, gpa(in.list & SEPT_HPA_MASK), false, GPA_PRIVATE,
-			    TDX_OPERAND_ID_RDX, &s);
+	list = guest_memory(tx, gpa(in.list & SEPT_HPA_MASK), false, TDX_OPERAND_ID_RDX, &s);
 	if (!list)
 		return s;
 	while (left > 0 && !repeat) {
-		s = invalidate(__atomic_load_n(&list[at], __ATOMIC_RELAXED));
+		s = invalidate(tx->mod, __atomic_load_n(&list[at], __ATOMIC_RELAXED));
 		if (!tdx_is_success(s))
 			return s;
 		at++;
