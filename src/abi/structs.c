@@ -4,6 +4,8 @@
  */
 #include <swtdx/structs.h>
 
+#include "abi/regs_asm.h"
+
 struct bit_name {
 	uint64_t bit;
 	const char *name;

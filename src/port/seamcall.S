@@ -9,20 +9,7 @@
  * <swtdx/status.h>. A fault is the kernel's to catch: section tdx_extable has pairs of 32-bit
  * offsets, each relative to itself, of the instruction that may fault and of where to go on, with
  * the vector in RAX and all other registers as they were. */
-#define RAX 0
-#define RCX 8
-#define RDX 16
-#define RBX 24
-#define RSI 48
-#define RDI 56
-#define R8  64
-#define R9  72
-#define R10 80
-#define R11 88
-#define R12 96
-#define R13 104
-#define R14 112
-#define R15 120
+#include "abi/regs_asm.h"
 
 #define SW_ERROR      0x8000ff0000000000
 #define VMFAILINVALID 0x8000ff00ffff0000
@@ -32,62 +19,25 @@
 	.type tdx_seamcall_insn, @function
 	.balign 16
 tdx_seamcall_insn:
-	pushq %rbx
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	regs_save
 	pushq %rdi
-	movq RAX(%rdi), %rax
-	movq RCX(%rdi), %rcx
-	movq RDX(%rdi), %rdx
-	movq RBX(%rdi), %rbx
-	movq RSI(%rdi), %rsi
-	movq R8(%rdi), %r8
-	movq R9(%rdi), %r9
-	movq R10(%rdi), %r10
-	movq R11(%rdi), %r11
-	movq R12(%rdi), %r12
-	movq R13(%rdi), %r13
-	movq R14(%rdi), %r14
-	movq R15(%rdi), %r15
-	movq RDI(%rdi), %rdi
+	movq REGS_RAX(%rdi), %rax
+	regs_rest_in %rdi
+	movq REGS_RDI(%rdi), %rdi
 .Lcall:
 	.byte 0x66, 0x0f, 0x01, 0xcf
 	jc .Linvalid
 .Lback:
 	pushq %rdi
 	movq 8(%rsp), %rdi
-	movq %rax, RAX(%rdi)
-	movq %rcx, RCX(%rdi)
-	movq %rdx, RDX(%rdi)
-	movq %rbx, RBX(%rdi)
-	movq %rsi, RSI(%rdi)
-	movq %r8, R8(%rdi)
-	movq %r9, R9(%rdi)
-	movq %r10, R10(%rdi)
-	movq %r11, R11(%rdi)
-	movq %r12, R12(%rdi)
-	movq %r13, R13(%rdi)
-	movq %r14, R14(%rdi)
-	movq %r15, R15(%rdi)
-	popq RDI(%rdi)
+	movq %rax, REGS_RAX(%rdi)
+	regs_rest_out %rdi
+	popq REGS_RDI(%rdi)
 	movq $0, -8(%rsp)
-	xorl %eax, %eax
-	xorl %ecx, %ecx
-	xorl %edx, %edx
-	xorl %esi, %esi
-	xorl %r8d, %r8d
-	xorl %r9d, %r9d
-	xorl %r10d, %r10d
-	xorl %r11d, %r11d
+	regs_forget
 	popq %rdi
 	xorl %edi, %edi
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbx
+	regs_restore
 	ret
 .Linvalid:
 	movabsq $VMFAILINVALID, %rax
