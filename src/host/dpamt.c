@@ -38,6 +38,41 @@ static void settle(uint32_t *word, uint32_t value)
 	__atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
+/* What it says when nobody adds or removes the pair. */
+static uint32_t settled(const uint32_t *word)
+{
+	uint32_t value;
+
+	while ((value = __atomic_load_n(word, __ATOMIC_ACQUIRE)) & LOCKED)
+		__builtin_ia32_pause();
+	return value;
+}
+
+/* One more user of the range: true, or nobody has the pair, and the word is locked. */
+static bool is_shared(uint32_t *word)
+{
+	for (;;) {
+		uint32_t old = settled(word);
+
+		if (!(old & PRESENT) && change(word, &old, LOCKED))
+			return false;
+		if (old & PRESENT && change(word, &old, old + 1))
+			return true;
+	}
+}
+
+/* One less: how many there were. At 1 the word is locked, at 0 there is nothing to give back. */
+static uint32_t was_used(uint32_t *word)
+{
+	for (;;) {
+		uint32_t old = settled(word);
+		const uint32_t users = old & ~PRESENT;
+
+		if (!users || change(word, &old, users > 1 ? old - 1 : PRESENT | LOCKED))
+			return users;
+	}
+}
+
 bool tdx_host_has_dynamic_pamt(const struct tdx_host *host)
 {
 	return host_of_const(host)->dynamic_pamt;
@@ -101,9 +136,9 @@ int tdx_host_pamt_get(struct tdx_host *host, const struct tdx_cpu *cpu, tdx_hpa_
 		      const struct tdx_host_allocator *mem, struct tdx_status *why)
 {
 	struct host_state *h = host_of(host);
-	uint32_t *word, old;
 	struct tdx_pamt_pair pair;
 	struct tdx_status s;
+	uint32_t *word;
 
 	*why = tdx_success();
 	if (!h->dynamic_pamt)
@@ -111,18 +146,8 @@ int tdx_host_pamt_get(struct tdx_host *host, const struct tdx_cpu *cpu, tdx_hpa_
 	word = word_of(h, page);
 	if (!word)
 		return -EINVAL;
-	old = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-	for (;;) {
-		if (old & LOCKED) {
-			__builtin_ia32_pause();
-			old = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-		} else if (old & PRESENT) {
-			if (change(word, &old, old + 1))
-				return 0;
-		} else if (change(word, &old, LOCKED)) {
-			break;
-		}
-	}
+	if (is_shared(word))
+		return 0;
 	if (tdx_host_pamt_pair_alloc(mem, &pair)) {
 		settle(word, 0);
 		return -ENOMEM;
@@ -143,10 +168,10 @@ int tdx_host_pamt_put(struct tdx_host *host, const struct tdx_cpu *cpu, tdx_hpa_
 		      const struct tdx_host_allocator *mem, struct tdx_status *why)
 {
 	struct host_state *h = host_of(host);
-	uint32_t *word, old;
 	struct tdx_pamt_pair pair;
 	struct tdx_regs r;
 	struct tdx_status s;
+	uint32_t *word, users;
 
 	*why = tdx_success();
 	if (!h->dynamic_pamt)
@@ -154,22 +179,9 @@ int tdx_host_pamt_put(struct tdx_host *host, const struct tdx_cpu *cpu, tdx_hpa_
 	word = word_of(h, page);
 	if (!word)
 		return -EINVAL;
-	old = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-	for (;;) {
-		uint32_t users = old & ~(PRESENT | LOCKED);
-
-		if (old & LOCKED) {
-			__builtin_ia32_pause();
-			old = __atomic_load_n(word, __ATOMIC_ACQUIRE);
-		} else if (!users) {
-			return -EINVAL; /* never got */
-		} else if (users > 1) {
-			if (change(word, &old, old - 1))
-				return 0;
-		} else if (change(word, &old, PRESENT | LOCKED)) {
-			break;
-		}
-	}
+	users = was_used(word);
+	if (users != 1)
+		return users ? 0 : -EINVAL; /* never got */
 	s = host_call3(cpu, TDH_PHYMEM_PAMT_REMOVE, range_of(page) | TDX_LEVEL_2M, 0, 0, &r);
 	if (!tdx_is_success(s)) {
 		settle(word, PRESENT); /* the pair stays there, for the next user of the range */
