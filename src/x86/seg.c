@@ -122,10 +122,10 @@ uint16_t x86_selector(struct x86_cpu *cpu, const struct x86_op *op)
 	return (uint16_t)(op->fl & OPF_MEM ? x86_ld(cpu, ea, 2, x86_op_acc(op)) : R16(op->s));
 }
 
-/* d: segment number; s or memory: the selector. */
-OP(x86_mov_to_seg)
+/* After segment d was loaded. Where a stack may be on its way to another one, nothing comes in
+ * between. */
+static const struct x86_op *loaded(struct x86_cpu *cpu, const struct x86_op *op)
 {
-	x86_seg_load(cpu, op->d, x86_selector(cpu, op));
 	cpu->left--;
 	cpu->rip += op->len;
 	if (op->d == X86_SS) {
@@ -133,6 +133,13 @@ OP(x86_mov_to_seg)
 		x86_attn(cpu, ATTN_STEP);
 	}
 	return x86_lookup(cpu, 0);
+}
+
+/* d: segment number; s or memory: the selector. */
+OP(x86_mov_to_seg)
+{
+	x86_seg_load(cpu, op->d, x86_selector(cpu, op));
+	return loaded(cpu, op);
 }
 
 /* s: segment number, sc: size of a register destination. */
@@ -165,13 +172,7 @@ OP(x86_pop_seg)
 	sel = (uint16_t)peek(cpu, 0, op->sc == 2 ? 2 : 4);
 	x86_seg_load(cpu, op->d, sel);
 	sp_set(cpu, cpu->regs.rsp + op->sc);
-	cpu->left--;
-	cpu->rip += op->len;
-	if (op->d == X86_SS) {
-		cpu->shadow = 2;
-		x86_attn(cpu, ATTN_STEP);
-	}
-	return x86_lookup(cpu, 0);
+	return loaded(cpu, op);
 }
 
 /* LDS and friends. d: register, sc: offset size, imm: segment. */
