@@ -364,10 +364,10 @@ static void *run_side(void *p)
 	return NULL;
 }
 
-static void vcpus_convert_in_parallel(void **state)
+/* Two vCPUs at a time; ends the TD. */
+static void run_both(struct td *t)
 {
 	struct side side[2] = {{0}};
-	struct td *t = td_new(back_and_forth, 2, TDX_ATTR_SEPT_VE_DISABLE);
 	pthread_t thread[2];
 
 	t->arg = side;
@@ -382,6 +382,11 @@ static void vcpus_convert_in_parallel(void **state)
 	assert_int_equal(side[0].err, 0);
 	assert_int_equal(side[1].err, 0);
 	td_free(t);
+}
+
+static void vcpus_convert_in_parallel(void **state)
+{
+	run_both(td_new(back_and_forth, 2, TDX_ATTR_SEPT_VE_DISABLE));
 }
 
 /* --- interrupts --- */
@@ -483,23 +488,10 @@ static bool lets_it_wait(struct td *t, struct tdx_run *run)
 
 static void a_page_is_converted_under_another_vcpus_feet(void **state)
 {
-	struct side side[2] = {{0}};
 	struct td *t = td_new(one_converts_one_writes, 2, TDX_ATTR_SEPT_VE_DISABLE);
-	pthread_t thread[2];
 
-	t->arg = side;
 	t->on_exit = lets_it_wait;
-	for (unsigned i = 0; i < 2; i++) {
-		side[i].t = t;
-		side[i].vcpu = i;
-		pthread_create(&thread[i], NULL, run_side, &side[i]);
-	}
-	for (unsigned i = 0; i < 2; i++)
-		pthread_join(thread[i], NULL);
-	assert_string_equal(t->log, "");
-	assert_int_equal(side[0].err, 0);
-	assert_int_equal(side[1].err, 0);
-	td_free(t);
+	run_both(t);
 }
 
 /* Random ranges of the vCPU's own memory go there and back; its other pages keep what is in them.
