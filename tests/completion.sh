@@ -36,6 +36,7 @@ completes page-aug-2m swtdx locks page-aug
 completes page-aug-2m swtdx explore --pairs page-aug
 completes explore swtdx help exp
 completes native swtdx run --engine n
+completes clearwater-forest swtdx run --cpu c # the last of a long list
 completes section swtdx measure --order s
 completes td-ctls swtdx decode td
 completes status swtdx decode st

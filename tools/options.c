@@ -25,34 +25,41 @@ static void print_synopsis(const struct verb_usage *u, FILE *f)
 	}
 }
 
-/* "  -o, --output TRACE" */
-static int left_of(const struct verb_option *o, char *buf, size_t len)
-{
-	char letter[6] = "";
+static const struct verb_option help_option = {.name = "help", .letter = 'h', .help = "this text"};
 
-	if (o->letter)
-		snprintf(letter, sizeof(letter), "-%c, ", o->letter);
-	return snprintf(buf, len, "  %s--%s%s%s", letter, o->name, o->takes ? " " : "",
-			o->takes ? o->takes : "");
+/* "  -o, --output TRACE": what it takes is never cut or broken, as shells complete from it. */
+static size_t left_width(const struct verb_option *o)
+{
+	return strlen("  ") + (o->letter ? strlen("-o, ") : 0) + strlen("--") + strlen(o->name) +
+	       (o->takes ? 1 + strlen(o->takes) : 0);
 }
 
-static void print_row(FILE *f, const char *left, size_t column, const char *help)
+static void print_left(const struct verb_option *o)
 {
-	fputs(left, f);
-	if (strlen(left) + 2 > column)
-		fprintf(f, "\n%*s", (int)column, "");
+	fputs("  ", stdout);
+	if (o->letter)
+		printf("-%c, ", o->letter);
+	printf("--%s%s%s", o->name, o->takes ? " " : "", o->takes ? o->takes : "");
+}
+
+static void print_row(const struct verb_option *o, size_t column)
+{
+	const size_t width = left_width(o);
+
+	print_left(o);
+	if (width + 2 > column)
+		printf("\n%*s", (int)column, "");
 	else
-		fprintf(f, "%*s", (int)(column - strlen(left)), "");
-	text_wrapped(f, column, column, help);
+		printf("%*s", (int)(column - width), "");
+	text_wrapped(stdout, column, column, o->help);
 }
 
 static void print_help(const struct verb_usage *u)
 {
-	size_t column = sizeof("  -h, --help") + 1;
-	char left[80];
+	size_t column = left_width(&help_option) + 2;
 
 	for (size_t i = 0; i < u->noptions; i++) {
-		size_t n = (size_t)left_of(&u->option[i], left, sizeof(left)) + 2;
+		const size_t n = left_width(&u->option[i]) + 2;
 
 		if (n > column && n <= MAX_HELP_COLUMN)
 			column = n;
@@ -61,11 +68,9 @@ static void print_help(const struct verb_usage *u)
 	putchar('\n');
 	text_wrapped(stdout, 0, 0, u->about);
 	putchar('\n');
-	for (size_t i = 0; i < u->noptions; i++) {
-		left_of(&u->option[i], left, sizeof(left));
-		print_row(stdout, left, column, u->option[i].help);
-	}
-	print_row(stdout, "  -h, --help", column, "this text");
+	for (size_t i = 0; i < u->noptions; i++)
+		print_row(&u->option[i], column);
+	print_row(&help_option, column);
 	if (u->notes) {
 		putchar('\n');
 		text_wrapped(stdout, 0, 0, u->notes);
