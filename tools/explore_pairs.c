@@ -160,16 +160,19 @@ static void print_document(const struct totals *t, bool markdown)
 	const char *fence = markdown ? "```\n" : "";
 
 	if (markdown)
-		fputs("# Any two calls at one time\n\n"
-		      "Printed by `swtdx explore --pairs --markdown` (`make explore`). Each row is "
-		      "a call"
-		      " on the small TD\nthat is ready for it (see [locks.md](locks.md)), made by "
-		      "processor"
-		      " 0; each column a call by\nprocessor 1 on the same TD and the same pages. "
-		      "Every"
-		      " schedule of their lock steps is run, states that\nare equal bit for bit "
-		      "merged,"
-		      " the module's invariants checked in every final state.\n\n",
+		fputs("# Any two calls at one time\n"
+		      "\n"
+		      "Printed by `swtdx explore --pairs --markdown` (`make explore`). Each row "
+		      "is a call on the small TD\n"
+		      "that is ready for it (see [locks.md](locks.md)), made by processor 0; "
+		      "each column a call by\n"
+		      "processor 1 on the same TD and the same pages. Every schedule of their "
+		      "lock steps is run, states that\n"
+		      "are equal bit for bit merged; in each step it is seen that no lock which "
+		      "one processor has for itself\n"
+		      "is the other's, too, in every final state that the module's invariants "
+		      "hold.\n"
+		      "\n",
 		      stdout);
 	print_totals(t);
 	printf("\n"
@@ -180,11 +183,15 @@ static void print_document(const struct totals *t, bool markdown)
 	print_matrix(t);
 	fputs(fence, stdout);
 	if (*t->mixed)
-		printf("\n%sOutcomes that neither order of the two calls has\n\n"
-		       "They are not busy, and need a mixture. A is the row's call, the schedule "
-		       "is the"
-		       " shortest.\n\n"
-		       "| row | column | outcome | schedule |\n|---|---|---|---|\n%s",
+		printf("\n"
+		       "%sOutcomes that neither order of the two calls has\n"
+		       "\n"
+		       "They are not busy, and need a mixture. A is the row's call, the "
+		       "schedule is the shortest.\n"
+		       "\n"
+		       "| row | column | outcome | schedule |\n"
+		       "|---|---|---|---|\n"
+		       "%s",
 		       markdown ? "## " : "", t->mixed);
 }
 
