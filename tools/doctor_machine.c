@@ -99,8 +99,7 @@ static void cpu(struct look *l)
 	else
 		tell(l, VERDICT_FAIL, "CPU", what,
 		     "TDX needs an Intel Xeon of the 4th generation (some), the 5th, or newer; "
-		     "swtdx "
-		     "runs here all the same");
+		     "swtdx runs here all the same");
 }
 
 static void flag(struct look *l, const char *name, const char *without)
@@ -126,17 +125,15 @@ static void cpu_flags(struct look *l)
 	if (has_word(l, "\nbugs", "tdx_pw_mce"))
 		tell(l, VERDICT_NOTE, "CPU",
 		     "the partial-write erratum (tdx_pw_mce): a write of part of a line of TD "
-		     "memory "
-		     "poisons it",
+		     "memory poisons it",
 		     "harmless while nothing on the host writes there; Linux 6.17 to 7.2 refuse "
 		     "kexec");
 	flag(l, "vmx", "enable VT-x in the BIOS");
 	flag(l, "tme", "enable Total Memory Encryption (TME, TME-MT) in the BIOS");
 	flag(l, "movdir64b", "a hypervisor under this machine hides it, or the CPU is too old");
 	flag(l, "tdx_host_platform",
-	     "the kernel found no private KeyIDs: enable TDX and a \"TDX key split\" in the BIOS, "
-	     "use "
-	     "Linux 6.8 or newer with CONFIG_INTEL_TDX_HOST, boot with nohibernate");
+	     "the kernel found no private KeyIDs: enable TDX and a \"TDX key split\" in the "
+	     "BIOS, use Linux 6.8 or newer with CONFIG_INTEL_TDX_HOST, boot with nohibernate");
 }
 
 static void kernel(struct look *l)

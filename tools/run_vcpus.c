@@ -213,9 +213,8 @@ static void watch(struct run_session *s)
 			naps = naps_now;
 		} else if (s->ports.nunknown && s->outcome < 0 &&
 			   stuck(s, insns_now - insns, naps_now - naps)) {
-			run_log(s, "the firmware has stopped asking for anything: a device named "
-				   "above "
-				   "is missing");
+			run_log(s, "the firmware has stopped asking for anything: a device "
+				   "named above is missing");
 			s->outcome = VERB_DIFFERENCE;
 			end_all(s);
 		}

@@ -203,10 +203,9 @@ int verb_decode(int argc, char **argv)
 		"[--json] [--only] < LOG\n[--json] [--only] LOG...\n[--json] [--returned-by] "
 		"WORD...\n"
 		"[--json] [--returned-by] KIND VALUE...",
-		"Annotates a log on standard input or in files, or guesses what each WORD is, or "
-		"says what a "
-		"VALUE of "
-		"that KIND is:\n\n"
+		"Annotates a log on standard input or in files, or guesses what each WORD is, "
+		"or says what a VALUE of that KIND is:\n"
+		"\n"
 		"  status VALUE|NAME [LEAF]   a completion status, after that leaf\n"
 		"  leaf NUMBER|NAME           a SEAMCALL leaf; a TDCALL leaf by its name\n"
 		"  operand NUMBER|NAME        an operand id\n"

@@ -377,16 +377,13 @@ int verb_explore(int argc, char **argv)
 		"--schedule LETTERS [--trace FILE] [--short-way] SCENARIO\n"
 		"--pairs [--json|--markdown] [--short-way] [CASE]...",
 		"Runs every schedule of a scenario's threads, lock step by lock step, on the "
-		"module, and "
-		"prints what each call can return and the shortest schedule that shows it.",
-		"SCENARIO may be \"-\", standard input; the manual page describes its language. A "
-		"CASE is "
-		"one of those \"swtdx locks\" lists.\n"
-		"Exit status: 0 nothing is wrong, 1 a deadlock, a broken invariant, a claim that "
-		"does not "
-		"hold or a search that was not complete, 2 wrong usage, 3 a file cannot be read or "
-		"there is "
-		"no memory.",
+		"module, and prints what each call can return and the shortest schedule that "
+		"shows it.",
+		"SCENARIO may be \"-\", standard input; the manual page describes its language. "
+		"A CASE is one of those \"swtdx locks\" lists.\n"
+		"Exit status: 0 nothing is wrong, 1 a deadlock, a broken invariant, a claim "
+		"that does not hold or a search that was not complete, 2 wrong usage, 3 a file "
+		"cannot be read or there is no memory.",
 		options);
 	int end;
 

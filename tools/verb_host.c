@@ -418,9 +418,7 @@ int verb_host(int argc, char **argv)
 		"Run a host kernel on the simulated machine: its SEAMCALL instructions reach the "
 		"simulated\nmodule. The serial console is this terminal.",
 		"Exit status: 0 switched off, 1 reset, halted, stopped or a coherency fault, 2 "
-		"wrong "
-		"usage, 3 wrong "
-		"environment.",
+		"wrong usage, 3 wrong environment.",
 		options);
 	const char *changes;
 	char why[256];

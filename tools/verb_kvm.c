@@ -154,9 +154,10 @@ static int list(void)
 	printf("# Requests and capabilities of the simulated /dev/kvm\n\n"
 	       "`swtdx kvm --list` prints this.\n\n");
 	printf("Answered by a function of `src/kvm`, or in the same way whatever is asked; as "
-	       "which "
-	       "function of Linux 7.3.\n\n"
-	       "| request | of | answered by | as Linux' |\n|---|---|---|---|\n");
+	       "which function of Linux 7.3.\n"
+	       "\n"
+	       "| request | of | answered by | as Linux' |\n"
+	       "|---|---|---|---|\n");
 	for (unsigned i = 0; kvm_request_row(i, &request); i++)
 		printf("| %s | %s | %s%s | %s |\n", request.name, request.of,
 		       request.answered ? request.by : "not here: ", request.why, request.as);

@@ -155,18 +155,22 @@ static int print_all(const struct options *o, const struct lock_table *t, unsign
 		return VERB_OK;
 	}
 	if (o->markdown) {
-		puts("# Locks\n\nPrinted by `swtdx locks --markdown` (`make locks`) from executed "
-		     "calls on"
-		     " a small TD: one successful\ncall each, then one more for each lock and each "
-		     "way"
-		     " in which another processor may have it.\nThe same as a picture: [locks.svg]"
-		     "(locks.svg).\n\n## Taking pages back\n");
+		puts("# Locks\n"
+		     "\n"
+		     "Printed by `swtdx locks --markdown` (`make locks`) from executed calls on "
+		     "a small TD: one successful\n"
+		     "call each, then one more for each lock and each way in which another "
+		     "processor may have it.\n"
+		     "The same as a picture: [locks.svg](locks.svg).\n"
+		     "\n"
+		     "## Taking pages back\n");
 		print_reclaim(t, n);
-		puts("## All calls\n\nSH shared, EX exclusive, > promoted; HOST and GUEST are the "
-		     "two ways to"
-		     " lock a Secure-EPT entry. *page* is\nthe PAMT entry of the page the call is "
-		     "about, at"
-		     " its size; the entries above it are always shared.\n");
+		puts("## All calls\n"
+		     "\n"
+		     "SH shared, EX exclusive, > promoted; HOST and GUEST are the two ways to "
+		     "lock a Secure-EPT entry. *page* is\n"
+		     "the PAMT entry of the page the call is about, at its size; the entries "
+		     "above it are always shared.\n");
 		print_matrix(t, n, true);
 	}
 	for (unsigned i = 0; i < n; i++)
@@ -230,9 +234,9 @@ int verb_locks(int argc, char **argv)
 	};
 	const struct verb_usage usage =
 		VERB_USAGE_OF("locks", "[--profile V] [--json|--markdown|--matrix|--svg] [LEAF]...",
-			      "Runs each leaf once on a small TD and prints the locks it takes, in "
-			      "order, and what it "
-			      "answers when another processor has one of them.",
+			      "Runs each leaf once on a small TD and prints the locks it takes, "
+			      "in order, and what it answers when another processor has one of "
+			      "them.",
 			      "LEAF is a leaf's name, such as TDH.MEM.PAGE.AUG or mem.page.aug, or "
 			      "that of a case of it, "
 			      "such as page-aug-2m. Without one, all are printed.\n"

@@ -236,16 +236,13 @@ int verb_measure(int argc, char **argv)
 	uint64_t mib = 0;
 	unsigned order = 0, boot = 0;
 	const struct verb_option options[] = {
-		OPTION_CHOICE(
-			"order", "page|section|all", &order,
-			"page: each page added, then extended, as KVM does it (default); section: "
-			"all "
-			"pages of a section added, then all extended; all: page order, every added "
-			"page extended"),
+		OPTION_CHOICE("order", "page|section|all", &order,
+			      "page: each page added, then extended, as KVM does it (default); "
+			      "section: all pages of a section added, then all extended; all: page "
+			      "order, every added page extended"),
 		OPTION_TEXT("kernel", "FILE", &s.boot.kernel,
 			    "a Linux kernel, as swtdx run boots it, in place of IMAGE; plain, "
-			    "packed by "
-			    "gzip, xz or zstd, or a unified kernel image"),
+			    "packed by gzip, xz or zstd, or a unified kernel image"),
 		OPTION_TEXT("initrd", "FILE", &s.boot.initrd, "its initial file system"),
 		OPTION_TEXT("append", "CMDLINE", &s.boot.append, "its command line"),
 		OPTION_TEXT("image", "FILE", &s.save,
@@ -281,10 +278,9 @@ int verb_measure(int argc, char **argv)
 		"[OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]\n"
 		"--boot direct|uki|grub --firmware FILE --kernel FILE [OPTION]...\n"
 		"--boot uki --firmware FILE --disk IMAGE [OPTION]...",
-		"Prints the MRTD of a TD built from the firmware IMAGE (- is standard input), or "
-		"MRTD and "
-		"RTMRs of a TD that swtdx run boots from the same kernel, initrd and command line, "
-		"or those of a TD that OVMF boots under QEMU.",
+		"Prints the MRTD of a TD built from the firmware IMAGE (- is standard input), "
+		"or MRTD and RTMRs of a TD that swtdx run boots from the same kernel, initrd "
+		"and command line, or those of a TD that OVMF boots under QEMU.",
 		NULL, options);
 	int end;
 

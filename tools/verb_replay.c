@@ -227,13 +227,11 @@ int verb_replay(int argc, char **argv)
 		"[--range A-B] [--locks] [--json|--vectors] [--perfetto OUT] TRACE\n"
 		"--diff [--range A-B] [--json] TRACE TRACE\n"
 		"--check [--paranoid] [--profile V] [--all] [--quiet] [--json] FILE|DIRECTORY...",
-		"Shows a recorded trace, compares two, or plays recorded calls against the model "
-		"and "
-		"compares every result.",
+		"Shows a recorded trace, compares two, or plays recorded calls against the "
+		"model and compares every result.",
 		"A DIRECTORY stands for its *.vec files. \"-\" is standard input.\n"
-		"Exit status: 0 no difference, 1 a difference or damage, 2 wrong usage, 3 a file "
-		"cannot be "
-		"read.",
+		"Exit status: 0 no difference, 1 a difference or damage, 2 wrong usage, 3 a "
+		"file cannot be read.",
 		options);
 	int end;
 

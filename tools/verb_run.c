@@ -542,12 +542,9 @@ int verb_run(int argc, char **argv)
 		OPTION_NUMBER("xfam", "MASK", &o.xfam, 0, UINT64_MAX,
 			      "extended features of the TD (XFAM), as 0xe7"),
 		OPTION_NUMBER("packages", "N", &packages, 1, 8, "packages of the machine (1)"),
-		OPTION_TEXT(
-			"kernel", "FILE", &o.kernel,
-			"boot this Linux kernel (bzImage or vmlinux, packed or in a unified kernel "
-			"image), measured, by a firmware "
-			"of our "
-			"own in place of IMAGE"),
+		OPTION_TEXT("kernel", "FILE", &o.kernel,
+			    "boot this Linux kernel (bzImage or vmlinux, packed or in a unified "
+			    "kernel image), measured, by a firmware of our own in place of IMAGE"),
 		OPTION_TEXT("initrd", "FILE", &o.initrd, "its initial file system"),
 		OPTION_TEXT("append", "CMDLINE", &o.append, "its command line"),
 		OPTION_LIST("disk", DRIVES_DISK, &o.disks, DRIVES_DISK_HELP),
@@ -596,12 +593,10 @@ int verb_run(int argc, char **argv)
 		"run",
 		"[OPTION]... IMAGE\n[OPTION]... --kernel FILE [--initrd FILE] [--append CMDLINE]",
 		"Powers a simulated TDX machine on, brings its module up, builds a TD from the "
-		"TDVF image, "
-		"runs it, and tears everything down. All of it is simulated. The guest's serial "
-		"port is on "
-		"standard input and output; its exit status (0 when it switches off, 1 when it "
-		"resets, else "
-		"what it writes to port 0xf4) is that of the command.",
+		"TDVF image, runs it, and tears everything down. All of it is simulated. The "
+		"guest's serial port is on standard input and output; its exit status (0 when "
+		"it switches off, 1 when it resets, else what it writes to port 0xf4) is that "
+		"of the command.",
 		NULL, options);
 	enum run_console_kind kind[RUN_SERIALS];
 	struct run_session *s;

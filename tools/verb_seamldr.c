@@ -38,9 +38,8 @@ static int tell(const struct image_options *o, const char *path, const uint8_t *
 	hex_of(&s, hex);
 	if (!o->json) {
 		fprintf(stderr,
-			"%s: a module of version %s, SVN %u.%u, handoff version %u (from %u on), "
-			"%zu "
-			"bytes, hash %.16s...; simulated\n",
+			"%s: a module of version %s, SVN %u.%u, handoff version %u (from %u "
+			"on), %zu bytes, hash %.16s...; simulated\n",
 			path, o->profile, s.major_svn, s.minor_svn, s.module_hv, s.min_update_hv,
 			size, hex);
 		return VERB_OK;
