@@ -159,6 +159,27 @@ def gdb(folder):
     end("gdb's server", server, log)
 
 
+def gdb_that_does_not_read(folder):
+    """It asks for more than a socket holds, and reads none of it: what it debugs ends all the same."""
+    log = folder / "gdb2.log"
+    server = subprocess.Popen([swtdx, "run", "--quiet", "--debug", "--memory", "128", "--gdb", ":0", "--timeout",
+                               str(4 * LIMIT_S), "--kernel", guest, "--append", "spins"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=open(log, "wb"))
+    at = lambda: log.read_text(errors="replace").partition('target remote 127.0.0.1:')[2].partition('"')[0]
+    if not wait_for("gdb's port", at):
+        return
+    s = socket.create_connection(("127.0.0.1", int(at())))
+    s.settimeout(2)
+    try:
+        while True:
+            s.sendall(b"$qXfer:features:read:target.xml:0,ffff#" + b"%02x" %
+                      (sum(b"qXfer:features:read:target.xml:0,ffff") & 0xff))
+    except OSError:  # both ways are full
+        pass
+    end("gdb's server, asked and not heard", server, log)
+    s.close()
+
+
 def words_of(name, process, log):
     """It ends by itself, with a status that says so and a sentence."""
     killer = signal.signal(signal.SIGALRM, lambda *_: process.kill())
@@ -252,5 +273,6 @@ with tempfile.TemporaryDirectory() as name:
     exporter(pathlib.Path(name))
     quote_service(pathlib.Path(name))
     gdb(pathlib.Path(name))
+    gdb_that_does_not_read(pathlib.Path(name))
 print(f"{len(bad)} bad")
 sys.exit(1 if bad else 0)

@@ -9,7 +9,7 @@
 
 #include "gdb/internal.h"
 
-enum { INTERRUPT = 3, GONE = -1, ENDED = -2 };
+enum { INTERRUPT = 3, GONE = -1, ENDED = -2, LOOK_MS = 100 };
 
 static bool closing(struct gdb *g)
 {
@@ -57,11 +57,18 @@ static int byte(struct gdb *g)
 	return r < 0 ? r : g->buf[g->at++];
 }
 
+/* A peer that asks and does not read is waited for, until all ends. */
 static void put(struct gdb *g, const char *text, size_t len)
 {
-	while (len) {
-		ssize_t n = send(g->conn, text, len, MSG_NOSIGNAL);
+	struct pollfd out = {.fd = g->conn, .events = POLLOUT};
 
+	while (len) {
+		ssize_t n = send(g->conn, text, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR) && !closing(g)) {
+			poll(&out, 1, LOOK_MS);
+			continue;
+		}
 		if (n <= 0)
 			return; /* the next read says that the connection is gone */
 		text += n;
