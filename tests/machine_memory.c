@@ -309,9 +309,45 @@ static void nothing_is_mapped_around_the_machines_memory(void **state)
 	machine_free(m);
 }
 
+/* What the kernel can copy from there. */
+static bool is_mapped(const uint8_t *at)
+{
+	int fd[2];
+	bool there;
+
+	assert_int_equal(pipe(fd), 0);
+	there = write(fd[1], at, 1) == 1;
+	assert_true(there || errno == EFAULT);
+	close(fd[0]);
+	close(fd[1]);
+	return there;
+}
+
+static void nothing_is_mapped_around_the_memory(void **state)
+{
+	(void)state;
+	for (unsigned shared = 0; shared < 2; shared++) {
+		struct machine_config cfg;
+		struct machine *m;
+		char err[128];
+
+		machine_default_config(&cfg);
+		cfg.shared_ram = shared;
+		m = machine_new(&cfg, err, sizeof(err));
+		assert_non_null(m);
+		for (uint64_t off = 1; off <= 1ull << 32; off *= 2) {
+			assert_false(is_mapped(m->ram - off));
+			assert_false(is_mapped(m->ram + m->cfg.mem_end + off - 1));
+		}
+		assert_true(is_mapped(m->ram) && is_mapped(m->ram + m->cfg.mem_end - 1));
+		machine_free(m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_mapped_around_the_memory),
 		cmocka_unit_test(nothing_is_mapped_around_the_machines_memory),
 		cmocka_unit_test(page_life_with_all_duties_done_is_silent),
 		cmocka_unit_test(handover_without_clflush_names_host_page_and_call),

@@ -15,7 +15,7 @@
 
 enum { MAX_KEYIDS = 2048, X2APIC_IDS_PER_PACKAGE = 0x80 };
 
-#define GUARD (1ull << 30) /* an offset of 32 bits and a half from either end of RAM */
+#define GUARD (6ull << 30) /* an offset of 32 bits and a half from either end of RAM */
 
 void machine_default_config(struct machine_config *cfg)
 {
