@@ -104,6 +104,7 @@ static int start(void **state)
 	(void)state;
 	board = board_new(&cfg, err, sizeof(err));
 	assert_non_null(board);
+	memset(&found, 0, sizeof(found));
 	next_table = TABLES;
 	for (unsigned i = 0; i < NPAGES; i++)
 		map(AREA + 4096ull * i, PAGES + 4096ull * i, false);
@@ -200,6 +201,38 @@ static void what_is_spoilt_is_left_out(void **state)
 	assert_int_equal(count(), 2);
 }
 
+static void names_have_no_controls(void **state)
+{
+	char text[SYMBOL_TEXT];
+
+	(void)state;
+	strcpy((char *)at(FIRST + 0x2000 + 20), "\033[6n\n\233x");
+	assert_int_equal(count(), 2);
+	assert_string_equal(symbols_name(kernel_modules_find(&found, CODE + 0x105)->symbols,
+					 CODE + 0x105, text),
+			    "?[6n??x+0x5");
+}
+
+/* As many symbols as there is room for here, a list of them without end, looked at again and again:
+ * neither memory nor time without bound. */
+static void symbols_are_bounded(void **state)
+{
+	const uint64_t symbols = FIRST + 0x1000, n = 4096 * (NPAGES - 16) / sizeof(Elf64_Sym);
+	unsigned modules;
+
+	(void)state;
+	put64(FIRST + 8, FIRST + 8);
+	put64(FIRST + KALLSYMS, symbols);
+	put64(FIRST + KALLSYMS + 8, n);
+	modules = count();
+	assert_in_range(modules, 1, KERNEL_MODULES);
+	for (unsigned i = 0; i < 100 && count() == modules; i++)
+		assert_true(modules * n <= 1 << 19);
+	assert_in_range(found.looks, 3, 99);
+	while (count())
+		assert_true(found.looks < 200);
+}
+
 static void a_list_that_does_not_end_is_left(void **state)
 {
 	(void)state;
@@ -219,6 +252,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_image_is_where_it_is_mapped, start, stop),
 		cmocka_unit_test_setup_teardown(functions_of_modules_have_their_names, start, stop),
 		cmocka_unit_test_setup_teardown(what_is_spoilt_is_left_out, start, stop),
+		cmocka_unit_test_setup_teardown(names_have_no_controls, start, stop),
+		cmocka_unit_test_setup_teardown(symbols_are_bounded, start, stop),
 		cmocka_unit_test_setup_teardown(a_list_that_does_not_end_is_left, start, stop),
 	};
 

@@ -16,6 +16,7 @@
 #include <swtdx/leaf.h>
 #include <swtdx/status.h>
 
+#include "trace/crc32.h"
 #include "trace/subject.h"
 #include "trace/trace_show.h"
 #include "trace/vecrun.h"
@@ -38,6 +39,10 @@ static const char guest_life[] =
 	"guest external_interrupt lp=0 reason=1 intr=0x80000020\n"
 	"seamcall 0 TDH.MEM.RANGE.BLOCK rcx=0x5000 rdx=0x100000000\n"
 	"seamcall 0 RAX:0xc8 rcx=0x1\n";
+
+static const char platform[] =
+	"platform mem=0x180000000 cmr=0x100000+0x7af00000,0x100000000+0x80000000 maxpa=52 "
+	"keyid_bits=6 keyids=64 tdx_keyids=32 lps=4 pkgs=1 wb_blocks=4 seed=1\n";
 
 static char *temporary(void)
 {
@@ -94,9 +99,7 @@ static struct bytes recorded_life(struct trace_options opt, const char *life)
 
 	player_init(&p);
 	rest = strchr(lines, '\n') + 1;
-	play(&p, NULL,
-	     "platform mem=0x180000000 cmr=0x100000+0x7af00000,0x100000000+0x80000000 maxpa=52 "
-	     "keyid_bits=6 keyids=64 tdx_keyids=32 lps=4 pkgs=1 wb_blocks=4 seed=1\n");
+	play(&p, NULL, platform);
 	t = trace_open(path, p.mod, &opt, &err);
 	assert_int_equal(err, 0);
 	play(&p, t, rest);
@@ -450,6 +453,49 @@ static void what_is_no_trace_is_refused(void **state)
 	trace_free(&f);
 }
 
+/* Who shows a trace of somebody's sends its texts to a terminal. */
+static void texts_have_no_controls(void **state)
+{
+	const struct trace_options opt = {0};
+	char *path = temporary(), *text = NULL;
+	struct trace_file f;
+	struct player p;
+	struct trace *t;
+	struct bytes b;
+	uint32_t len, crc;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	int err;
+
+	(void)state;
+	player_init(&p);
+	play(&p, NULL, platform);
+	t = trace_open(path, p.mod, &opt, &err);
+	trace_text(t, 0, "# a\033]0;x\a\303\233\tb");
+	assert_int_equal(trace_close(t), 0);
+	player_free(&p);
+	b = slurp(path);
+	len = b.data[12] | (uint32_t)b.data[13] << 8;
+	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
+	trace_print(out, &f, true);
+	trace_vectors(out, &f);
+	fclose(out);
+	trace_free(&f);
+	for (size_t i = 0; i < size; i++)
+		assert_true(text[i] == '\n' || (text[i] >= ' ' && text[i] <= '~') ||
+			    text[i] == '\t');
+	assert_non_null(strstr(text, "a?]0;x??? b"));
+	free(text);
+	b.data[TRACE_HEADER + 5] = 033;
+	crc = crc32_of(b.data + TRACE_HEADER, len);
+	memcpy(b.data + 16, &crc, sizeof(crc));
+	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
+	assert_string_equal(f.platform, "");
+	assert_true(f.damaged);
+	trace_free(&f);
+	free(b.data);
+}
+
 /* --- several processors --- */
 
 struct caller {
@@ -467,6 +513,38 @@ static void *call_often(void *arg)
 		module_seamcall(c->mod, c->lp, &regs);
 	}
 	return NULL;
+}
+
+static void a_trace_ends_at_its_limit(void **state)
+{
+	const struct trace_options opt = {.max_bytes = TRACE_BLOCK_SIZE};
+	char *path = temporary(), *lines = stage_lines(STAGE_READY);
+	struct caller c;
+	struct player p;
+	struct trace_file f;
+	struct bytes b;
+	struct trace *t;
+	int err;
+
+	(void)state;
+	player_init(&p);
+	play(&p, NULL, lines);
+	t = trace_open(path, p.mod, &opt, &err);
+	c = (struct caller){p.mod, 0};
+	assert_false(trace_is_full(t));
+	for (unsigned i = 0; i < 10; i++)
+		call_often(&c);
+	assert_true(trace_is_full(t));
+	assert_int_equal(trace_close(t), 0);
+	b = slurp(path);
+	assert_in_range(b.size, TRACE_BLOCK_SIZE, 3 * TRACE_BLOCK_SIZE);
+	assert_int_equal(trace_parse(&f, b.data, b.size), 0);
+	assert_false(f.damaged);
+	assert_true(f.nrecords > 1000);
+	trace_free(&f);
+	free(b.data);
+	player_free(&p);
+	free(lines);
 }
 
 static void processors_in_parallel_lose_no_call(void **state)
@@ -524,6 +602,8 @@ int main(void)
 		cmocka_unit_test(every_changed_byte_is_noticed),
 		cmocka_unit_test(damaged_byte_is_noticed_wherever_it_is),
 		cmocka_unit_test(what_is_no_trace_is_refused),
+		cmocka_unit_test(texts_have_no_controls),
+		cmocka_unit_test(a_trace_ends_at_its_limit),
 		cmocka_unit_test(processors_in_parallel_lose_no_call),
 	};
 

@@ -197,7 +197,7 @@ static void put_sentence(json_t *sheet, const struct sentence_match *m)
 
 static void dump_line(json_t *sheet)
 {
-	json_dumpf(sheet, stdout, JSON_COMPACT);
+	json_dumpf(sheet, stdout, JSON_ENSURE_ASCII | JSON_COMPACT);
 	printf("\n");
 	json_decref(sheet);
 }

@@ -217,7 +217,7 @@ static int run_all(struct totals *t, bool json, bool markdown)
 				  (json_int_t)t->states, "runs", (json_int_t)t->runs, "broken",
 				  (int)t->broken, "deadlocks", (int)t->stuck, "results", t->json);
 
-		json_dumpf(root, stdout, JSON_INDENT(1));
+		json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1));
 		putchar('\n');
 		json_decref(root);
 	} else

@@ -13,6 +13,9 @@ enum {
 	FIRST_WORD = (NAME + KERNEL_MODULE_NAME) / 8,
 	SYMBOLS_MAX = 1 << 17,
 	STRINGS_MAX = 1 << 24,
+	AT_ONCE = 1 << 19, /* symbols of all modules: some 80 MB at most */
+	IN_ALL = 1 << 22,
+	LINE = 64,
 	FUNCTION_NAME = 128,
 };
 #define KERNEL 0xffff800000000000ull
@@ -58,13 +61,18 @@ static bool find_table(const struct kernel_memory *m, uint64_t module, struct ta
 
 static bool read_name(const struct kernel_memory *m, uint64_t at, char *name, size_t room)
 {
-	size_t n = 0;
+	for (size_t n = 0; n < room;) {
+		/* What follows a line may not be there. */
+		const size_t line = LINE - (at + n) % LINE;
+		const size_t some = line < room - n ? line : room - n;
 
-	do {
-		if (n == room || !kernel_read(m, at + n, &name[n], 1))
+		if (!kernel_read(m, at + n, name + n, some))
 			return false;
-	} while (name[n++]);
-	return n > 1;
+		if (memchr(name + n, 0, some))
+			return *name != 0;
+		n += some;
+	}
+	return false;
 }
 
 /* False: no memory. */
@@ -85,7 +93,8 @@ static bool add(struct kernel_module *mod, const struct kernel_memory *m, const 
 	return symbols_add(mod->symbols, sym->st_value, name);
 }
 
-static bool read_module(struct kernel_module *mod, const struct kernel_memory *m, uint64_t at)
+static bool read_module(struct kernel_module *mod, const struct kernel_memory *m, uint64_t at,
+			uint32_t *left)
 {
 	struct table t;
 	Elf64_Sym sym;
@@ -97,6 +106,9 @@ static bool read_module(struct kernel_module *mod, const struct kernel_memory *m
 	for (const char *p = mod->name; *p; p++)
 		if (!isalnum((unsigned char)*p) && *p != '_' && *p != '-')
 			return false;
+	if (t.n > *left)
+		return false;
+	*left -= t.n;
 	mod->symbols = symbols_empty();
 	for (uint32_t i = 1; mod->symbols && i < t.n; i++) {
 		if (!kernel_read(m, t.symbols + i * sizeof(sym), &sym, sizeof(sym)) ||
@@ -113,18 +125,22 @@ static bool read_module(struct kernel_module *mod, const struct kernel_memory *m
 
 void kernel_modules_read(struct kernel_modules *k, const struct kernel_memory *m, uint64_t list)
 {
+	uint32_t left, before;
 	uint64_t at;
 
 	kernel_modules_free(k);
-	k->looks++;
+	if (!k->looks++)
+		k->left = IN_ALL;
+	before = left = k->left < AT_ONCE ? k->left : AT_ONCE;
 	if (!kernel_read(m, list, &at, sizeof(at)))
 		return;
 	for (unsigned i = 0; i < KERNEL_MODULES && at != list; i++) {
-		if (read_module(&k->module[k->n], m, at - LIST))
+		if (read_module(&k->module[k->n], m, at - LIST, &left))
 			k->n++;
 		if (!kernel_read(m, at, &at, sizeof(at)))
-			return;
+			break;
 	}
+	k->left -= before - left;
 }
 
 const struct kernel_module *kernel_modules_find(const struct kernel_modules *k, uint64_t address)

@@ -18,6 +18,7 @@ struct kernel_modules {
 		struct symbols *symbols;
 	} module[KERNEL_MODULES];
 	unsigned n, looks; /* times the list was read */
+	uint32_t left;	   /* symbols that may still be read, in all looks */
 };
 
 /* Reads the list that begins at that address anew. */

@@ -202,7 +202,9 @@ static int print_json(const struct tdx_expect *e)
 	hex_text(text, e->retried.b, TDX_SHA384_SIZE);
 	if (root && e->known[1])
 		json_object_set_new(root, "rtmr1_retried", json_string(text));
-	rc = root ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : -1;
+	rc = root ? json_dumpf(root, stdout,
+			       JSON_ENSURE_ASCII | JSON_INDENT(2) | JSON_PRESERVE_ORDER)
+		  : -1;
 	putchar('\n');
 	json_decref(root);
 	return rc ? VERB_ENVIRONMENT : VERB_OK;

@@ -79,13 +79,13 @@ static void print_help(const struct verb_usage *u)
 
 int options_wrong(const struct verb_usage *u, const char *fmt, ...)
 {
+	char what[1024];
 	va_list ap;
 
-	fprintf(stderr, "swtdx %s: ", u->verb);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	fprintf(stderr, "swtdx %s: %s\n", u->verb, text_shown(what));
 	print_synopsis(u, stderr);
 	fprintf(stderr, "\"swtdx %s --help\" says more.\n", u->verb);
 	return VERB_USAGE;

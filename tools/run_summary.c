@@ -143,7 +143,7 @@ static void print_json(struct run_session *s, FILE *out, const struct tdx_vmm_me
 				    json_pack("{s:I,s:f}", "instructions",
 					      (json_int_t)tdx_x86_engine_instructions(s->engine),
 					      "seconds", s->running));
-	json_dumpf(root, out, JSON_INDENT(1));
+	json_dumpf(root, out, JSON_ENSURE_ASCII | JSON_INDENT(1));
 	fputc('\n', out);
 	json_decref(root);
 }

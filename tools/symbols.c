@@ -3,6 +3,7 @@
  */
 #include "tools/symbols.h"
 
+#include <ctype.h>
 #include <elf.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -278,6 +279,14 @@ static const struct symbol *find(const struct symbols *s, uint64_t address)
 	return &s->symbol[low - 1];
 }
 
+/* Names are the kernel's, and go to a terminal and into traces. */
+static void clean(char *name)
+{
+	for (; *name; name++)
+		if (!isgraph((unsigned char)*name))
+			*name = '?';
+}
+
 const char *symbols_name(const struct symbols *s, uint64_t address, char text[SYMBOL_TEXT])
 {
 	const struct symbol *f = s && symbols_is_code(s, address) ? find(s, address) : NULL;
@@ -287,6 +296,7 @@ const char *symbols_name(const struct symbols *s, uint64_t address, char text[SY
 			 address - f->address);
 	else
 		snprintf(text, SYMBOL_TEXT, "0x%" PRIx64, address);
+	clean(text);
 	return text;
 }
 

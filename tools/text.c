@@ -36,6 +36,35 @@ void text_wrapped(FILE *f, size_t column, size_t indent, const char *s)
 	fputc('\n', f);
 }
 
+/* Bytes of the character at p; 0: none that is shown. */
+static size_t character(const unsigned char *p)
+{
+	const size_t n = *p < 0x80 ? 1 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : 4;
+	/* U+0080 .. 009f, and longer forms of what has a shorter one */
+	const unsigned char low = *p == 0xc2 || *p == 0xe0 ? 0xa0 : *p == 0xf0 ? 0x90 : 0x80;
+
+	if (n == 1)
+		return *p >= 0x20 && *p != 0x7f;
+	if (*p < 0xc2 || *p > 0xf4 || p[1] < low)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		if (p[i] < 0x80 || p[i] > 0xbf)
+			return 0;
+	return n;
+}
+
+char *text_shown(char *s)
+{
+	for (char *p = s; *p;) {
+		const size_t n = character((const unsigned char *)p);
+
+		if (!n)
+			*p = '?';
+		p += n ? n : 1;
+	}
+	return s;
+}
+
 bool text_number(const char *word, uint64_t *value)
 {
 	bool hex = word[0] == '0' && (word[1] == 'x' || word[1] == 'X');

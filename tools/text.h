@@ -15,6 +15,10 @@ enum { TEXT_WIDTH = 100 };
  * one. */
 void text_wrapped(FILE *f, size_t column, size_t indent, const char *s);
 
+/* Makes of text that is somebody's what a terminal shows and does not obey: control characters, C1
+ * and what is no UTF-8 become question marks, in place. */
+char *text_shown(char *s);
+
 /* A whole word as a number: decimal, or hex after 0x. */
 bool text_number(const char *word, uint64_t *value);
 

@@ -63,7 +63,7 @@ static void dump(json_t *sheets)
 	json_t *all = json_pack("{s:s, s:b, s:O}", "schema", "swtdx.decode/1", "simulated", 0,
 				"items", sheets);
 
-	json_dumpf(all, stdout, JSON_INDENT(2));
+	json_dumpf(all, stdout, JSON_ENSURE_ASCII | JSON_INDENT(2));
 	putchar('\n');
 	json_decref(all);
 }

@@ -96,7 +96,7 @@ static int report(struct findings *f)
 			(int)f->count[VERDICT_FAIL], "notes", (int)f->count[VERDICT_NOTE],
 			"skipped", (int)f->count[VERDICT_SKIPPED], "findings", f->list);
 
-		json_dumpf(root, stdout, JSON_INDENT(1));
+		json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1));
 		putchar('\n');
 		json_decref(root);
 	} else

@@ -498,7 +498,8 @@ static int eventlog(struct request *q)
 	rc = run(q, &e);
 	evidence_free(&e);
 	if (q->out && json_object_get(q->out, "kind")) {
-		if (json_dumpf(q->out, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER))
+		if (json_dumpf(q->out, stdout,
+			       JSON_ENSURE_ASCII | JSON_INDENT(2) | JSON_PRESERVE_ORDER))
 			rc = VERB_ENVIRONMENT;
 		putchar('\n');
 	}

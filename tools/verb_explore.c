@@ -216,7 +216,7 @@ static void print_json(const struct run *run)
 	}
 	json_object_set(root, "failed_claims", claims);
 	json_decref(claims);
-	json_dumpf(root, stdout, JSON_INDENT(1));
+	json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1));
 	putchar('\n');
 	json_decref(root);
 }

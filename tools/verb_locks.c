@@ -184,7 +184,7 @@ static int print_all(const struct options *o, const struct lock_table *t, unsign
 		json_t *root = json_pack("{s:s, s:b, s:o}", "schema", "swtdx.locks/1", "simulated",
 					 1, "leaves", leaves);
 
-		json_dumpf(root, stdout, JSON_INDENT(1));
+		json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1));
 		putchar('\n');
 		json_decref(root);
 	}

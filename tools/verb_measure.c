@@ -152,7 +152,7 @@ static int print_json(const char *name, size_t size, const struct subject *subje
 		json_object_set_new(root, "rtmr", rtmrs_json(subject));
 		json_object_set_new(root, "events", events_json(subject));
 	}
-	rc = root ? json_dumpf(root, stdout, JSON_INDENT(2)) : -1;
+	rc = root ? json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(2)) : -1;
 	putchar('\n');
 	json_decref(root);
 	return rc;

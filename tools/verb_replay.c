@@ -190,7 +190,7 @@ static int check(struct total *t, char **paths, int npaths)
 				 "simulated", 1, "steps", (json_int_t)t->steps, "passed",
 				 (json_int_t)t->passed, "differing",
 				 (json_int_t)(t->steps - t->passed), "files", t->files);
-		json_dumpf(root, stdout, JSON_INDENT(1));
+		json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1));
 		putchar('\n');
 		json_decref(root);
 	} else

@@ -189,7 +189,9 @@ static int print_json(const struct subject *e)
 			 "verdict", e->verdict, "why", e->why);
 	if (root && e->judged)
 		json_object_set_new(root, "tcb", tcb_json(&e->tcb));
-	rc = root ? json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : -1;
+	rc = root ? json_dumpf(root, stdout,
+			       JSON_ENSURE_ASCII | JSON_INDENT(2) | JSON_PRESERVE_ORDER)
+		  : -1;
 	putchar('\n');
 	json_decref(root);
 	return rc;

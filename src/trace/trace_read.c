@@ -288,6 +288,14 @@ bool trace_is_trace(const uint8_t *data, size_t size)
 	return size >= 8 && memcmp(data, TRACE_MAGIC, 8) == 0;
 }
 
+/* What is printed as it is. */
+static bool is_text(const uint8_t *p, size_t len)
+{
+	while (len && *p >= ' ' && *p <= '~')
+		p++, len--;
+	return !len;
+}
+
 int trace_parse(struct trace_file *f, const uint8_t *data, size_t size)
 {
 	uint32_t len;
@@ -299,7 +307,8 @@ int trace_parse(struct trace_file *f, const uint8_t *data, size_t size)
 	len = size < TRACE_HEADER ? ~0u : get32(data + 12);
 	if (len >= TRACE_MAX_PLATFORM || len > size - TRACE_HEADER ||
 	    get32(data + 8) != TRACE_VERSION ||
-	    crc32_of(data + TRACE_HEADER, len) != get32(data + 16)) {
+	    crc32_of(data + TRACE_HEADER, len) != get32(data + 16) ||
+	    !is_text(data + TRACE_HEADER, len)) {
 		damage(f, 0,
 		       size >= 12 && get32(data + 8) != TRACE_VERSION
 			       ? "another version of the format"

@@ -113,6 +113,17 @@ static void print_lock(FILE *out, const struct trace_lock *k)
 	fputc('\n', out);
 }
 
+/* It is whoever's who made the trace: one line, of what a terminal shows and does not obey. */
+void trace_put_text(FILE *out, const struct trace_record *r)
+{
+	for (size_t i = 0; i < r->len; i++) {
+		const uint8_t c = r->bytes[i] == '\t' ? ' ' : r->bytes[i];
+
+		fputc(c < ' ' || c > '~' ? '?' : c, out);
+	}
+	fputc('\n', out);
+}
+
 static void print_record(FILE *out, const struct trace_record *r, bool locks)
 {
 	switch (r->type) {
@@ -120,9 +131,7 @@ static void print_record(FILE *out, const struct trace_record *r, bool locks)
 		return;
 	case TRACE_TEXT:
 		fprintf(out, "#%llu      ", (unsigned long long)r->seq);
-		for (size_t i = 0; i < r->len; i++)
-			fputc(r->bytes[i] < ' ' || r->bytes[i] > '~' ? '?' : r->bytes[i], out);
-		fputc('\n', out);
+		trace_put_text(out, r);
 		return;
 	case TRACE_MEMORY:
 		fprintf(out, "#%llu      memory 0x%llx, %zu bytes\n", (unsigned long long)r->seq,

@@ -27,6 +27,9 @@ void trace_vectors(FILE *out, const struct trace_file *f);
 unsigned trace_diff(FILE *out, const struct trace_file *a, const struct trace_file *b,
 		    unsigned max);
 
+/* A record's text and the line's end. */
+void trace_put_text(FILE *out, const struct trace_record *r);
+
 /* The leaf's row for a call; NULL for other exits and unknown leaves. */
 const struct tdx_leaf_info *trace_leaf(const struct trace_record *r);
 

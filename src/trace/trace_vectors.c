@@ -324,7 +324,7 @@ void trace_vectors(FILE *out, const struct trace_file *f)
 			call(out, &h, &long_mode[r->lp & 0xff], r);
 			break;
 		case TRACE_TEXT:
-			fprintf(out, "%.*s\n", (int)r->len, (const char *)r->bytes);
+			trace_put_text(out, r);
 			agent_line(&h, r);
 			break;
 		case TRACE_MEMORY:
