@@ -155,6 +155,24 @@ static void expect_ud(const uint8_t *code, const uint8_t *end)
 	board_free(r.b);
 }
 
+/* What builds for debugging ask before every access. */
+static void a_pointer_beside_the_machines_memory_is_none_of_its_processors(void **state)
+{
+	const struct board_config cfg = {.cpus = 1, .packages = 1};
+	char err[100];
+	struct board *b = board_new(&cfg, err, sizeof(err));
+	struct x86_cpu *x = b->cpu[0].x86;
+	const uint8_t *ram = board_ram(b, 0, TDX_PAGE_SIZE);
+
+	(void)state;
+	assert_true(x->ops->is_ram(x, ram, 1));
+	assert_true(x->ops->is_ram(x, ram + TDX_PAGE_SIZE - 8, 16));
+	assert_false(x->ops->is_ram(x, ram - 1, 1));
+	assert_false(x->ops->is_ram(x, ram + b->m->cfg.mem_end - 1, 2));
+	assert_false(x->ops->is_ram(x, &x, sizeof(x)));
+	board_free(b);
+}
+
 static void vmx_instructions_and_seamcall_are_undefined_outside_vmx_operation(void **state)
 {
 	(void)state;
@@ -593,6 +611,7 @@ static void more_packages_than_processors_cannot_be(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_pointer_beside_the_machines_memory_is_none_of_its_processors),
 		cmocka_unit_test(vmx_instructions_and_seamcall_are_undefined_outside_vmx_operation),
 		cmocka_unit_test(vmxon_wants_an_aligned_region_with_the_revision),
 		cmocka_unit_test(vmcs_instructions_succeed_and_fail_as_the_manual_says),

@@ -1,141 +1,177 @@
 /* SPDX-License-Identifier: MIT */
-/* See tools/host_console.h. Lock order: the board's, then the console's. */
+/* See tools/host_console.h. Lock order: the board's, then the line's. The thread never waits for
+ * the board's: who has it may wait for whoever reads what the kernel writes, until the machine
+ * ends. */
 #include "tools/host_console.h"
 
+#include <errno.h>
 #include <poll.h>
-#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static void changed(struct host_console *c, bool closed)
-{
-	pthread_mutex_lock(&c->lock);
-	if (closed)
-		c->closed = true;
-	else
-		c->taken++;
-	pthread_cond_signal(&c->changed);
-	pthread_mutex_unlock(&c->lock);
-}
+#include "tools/run_serial.h"
+#include "tools/verbs.h"
+
+enum { BUSY_MS = 5 };
+
+/* --- the kernel's side --- */
 
 static bool ready(void *arg)
 {
 	struct host_console *c = arg;
-	struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
-	unsigned char byte;
+	const bool there = run_console_ready(&c->line);
 
-	if (c->input >= 0)
-		return true;
-	if (c->closed || poll(&fd, 1, 0) != 1)
-		return false;
-	/* The end of a file is no byte: it is found by reading. */
-	if (read(STDIN_FILENO, &byte, 1) == 1)
-		c->input = byte;
-	else
-		changed(c, true);
-	return c->input >= 0;
+	run_console_listens(&c->line, !there);
+	return there;
 }
 
 static uint8_t get(void *arg)
 {
 	struct host_console *c = arg;
-	const uint8_t byte = (uint8_t)c->input;
 
-	c->input = -1;
-	changed(c, false);
-	return byte;
+	return (uint8_t)run_console_get(&c->line);
 }
 
 static void put(void *arg, uint8_t byte)
 {
-	const struct host_console *c = arg;
+	struct host_console *c = arg;
 
-	putchar(byte);
-	if (byte == '\n')
-		fflush(stdout);
+	run_console_put(&c->line, byte);
 	c->said(c->arg, byte);
 }
 
 const struct uart_ops host_console_ops = {.ready = ready, .get = get, .put = put};
 
-/* Until what came has been taken, there is nothing new to tell. */
+static bool is_ending(void *arg)
+{
+	const struct host_console *c = arg;
+
+	return c->stopping || c->outcome >= 0;
+}
+
+static void wake(struct host_console *c)
+{
+	const uint64_t one = 1;
+
+	if (write(c->wake, &one, sizeof(one)) < 0)
+		return; /* it is awake */
+}
+
+/* The board's lock is held: the thread ends the machine. */
+static void broken(void *arg, int err)
+{
+	struct host_console *c = arg;
+
+	c->broken = err;
+	wake(c);
+}
+
+/* --- the user's --- */
+
+static void finish(struct host_console *c, int outcome, const char *why)
+{
+	int running = -1;
+
+	if (atomic_compare_exchange_strong(&c->outcome, &running, outcome))
+		board_stop(c->board, why);
+}
+
+static void on_signal(struct host_console *c)
+{
+	const int signal = signals_take(&c->signals, &c->line);
+
+	if (signal)
+		finish(c, SIGNALS_STATUS + signal, strsignal(signal));
+}
+
+static void on_key(struct host_console *c, enum run_key key)
+{
+	if (key == RUN_KEY_HELP)
+		fprintf(stderr,
+			"\nhost: Ctrl-A x ends the machine, Ctrl-A Ctrl-A is Ctrl-A for the "
+			"kernel, Ctrl-A h says this; any other key, Ctrl-C too, is the "
+			"kernel's\n");
+	if (key == RUN_KEY_END)
+		finish(c, VERB_OK, "Ctrl-A x");
+}
+
 static void *attend(void *arg)
 {
 	struct host_console *c = arg;
-	struct pollfd fd[] = {{.fd = c->stop, .events = POLLIN},
-			      {.fd = STDIN_FILENO, .events = POLLIN}};
-	uint64_t before;
+	bool came = false; /* something, which the kernel has not been told of */
 
-	pthread_mutex_lock(&c->lock);
-	while (!c->stopping && !c->closed) {
-		before = c->taken;
-		pthread_mutex_unlock(&c->lock);
-		if (poll(fd, 2, -1) > 0 && fd[1].revents)
-			board_console_came(c->board);
-		pthread_mutex_lock(&c->lock);
-		while (fd[1].revents && !c->stopping && !c->closed && c->taken == before)
-			pthread_cond_wait(&c->changed, &c->lock);
+	while (!c->stopping) {
+		struct pollfd fd[3] = {{.fd = c->signals.fd, .events = POLLIN},
+				       {.fd = c->wake, .events = POLLIN}};
+		enum run_key key = RUN_KEY_GUESTS;
+		uint64_t count;
+
+		came = came && !board_console_came(c->board);
+		(void)run_console_poll(&c->line, &fd[2]);
+		if (poll(fd, 3, came ? BUSY_MS : -1) < 0 && errno != EINTR)
+			break;
+		if (fd[0].revents)
+			on_signal(c);
+		if (fd[1].revents && read(c->wake, &count, sizeof(count)) < 0)
+			continue;
+		if (fd[2].fd >= 0 && fd[2].revents)
+			came |= run_console_event(&c->line, fd[2].revents, &key);
+		on_key(c, key);
+		if (c->broken)
+			finish(c, VERB_ENVIRONMENT, strerror(c->broken));
 	}
-	pthread_mutex_unlock(&c->lock);
 	return NULL;
 }
 
+/* --- its life --- */
+
 void host_console_init(struct host_console *c, void (*said)(void *arg, uint8_t byte), void *arg)
 {
-	*c = (struct host_console){.input = -1, .said = said, .arg = arg, .stop = -1};
-	pthread_mutex_init(&c->lock, NULL);
-	pthread_cond_init(&c->changed, NULL);
+	memset(c, 0, sizeof(*c));
+	c->said = said;
+	c->arg = arg;
+	c->outcome = -1;
+	/* Nothing there, and nothing comes, until it is opened. */
+	c->line.in = c->line.out = c->line.listener = c->line.pending = c->line.wake = -1;
+	c->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	signals_open(&c->signals);
 }
 
-static void open_terminal(struct host_console *c)
+bool host_console_open(struct host_console *c, struct board *board, bool unfiltered)
 {
-	struct termios raw;
-
-	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &c->modes) != 0)
-		return;
-	setvbuf(stdout, NULL, _IONBF, 0);
-	raw = c->modes;
-	raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
-	raw.c_iflag &= ~(tcflag_t)ICRNL;
-	c->terminal = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
-}
-
-bool host_console_open(struct host_console *c, struct board *board)
-{
-	sigset_t all, before;
+	const struct run_serial_config cfg = {.where = "stdio",
+					      .out = STDOUT_FILENO,
+					      .unfiltered = unfiltered,
+					      .wake = c->wake,
+					      .ending = is_ending,
+					      .broken = broken,
+					      .arg = c};
+	char name[1];
 
 	c->board = board;
-	c->stop = eventfd(0, EFD_CLOEXEC);
-	if (c->stop < 0)
+	if (c->wake < 0 || run_serial_open(&c->line, &cfg, name, sizeof(name)))
 		return false;
-	/* Signals are for the program's other threads. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	c->line.listening = true;
 	c->started = pthread_create(&c->thread, NULL, attend, c) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (c->started)
-		open_terminal(c);
+	if (!c->started)
+		run_serial_close(&c->line);
 	return c->started;
 }
 
 void host_console_close(struct host_console *c)
 {
-	const uint64_t one = 1;
-
+	c->stopping = true;
 	if (c->started) {
-		pthread_mutex_lock(&c->lock);
-		c->stopping = true;
-		pthread_cond_signal(&c->changed);
-		pthread_mutex_unlock(&c->lock);
-		if (write(c->stop, &one, sizeof(one)) == (ssize_t)sizeof(one))
-			pthread_join(c->thread, NULL);
+		wake(c);
+		pthread_join(c->thread, NULL);
+		run_serial_close(&c->line);
 	}
-	if (c->stop >= 0)
-		close(c->stop);
-	fflush(stdout);
-	if (c->terminal)
-		tcsetattr(STDIN_FILENO, TCSANOW, &c->modes);
-	pthread_cond_destroy(&c->changed);
-	pthread_mutex_destroy(&c->lock);
+	c->started = false;
+	signals_close(&c->signals);
+	if (c->wake >= 0)
+		close(c->wake);
+	c->wake = -1;
 }

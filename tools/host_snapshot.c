@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -79,16 +80,82 @@ static int find_key(struct host_snapshot *s)
 	return e ? complain(path, strerror(-e)) : VERB_OK;
 }
 
+/* --- the file ---
+ * It is written under another name: one that is being used stays as it is. What gives it its own,
+ * or removes it, is a process beside this one, which may open and rename nothing by then. */
+
+static void keep(int wire, const char *part, const char *file)
+{
+	sigset_t all;
+	char word;
+	int err;
+
+	sigfillset(&all); /* it goes when this process does, however that ends */
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		close(fd);
+	if (read(wire, &word, 1) == 1) {
+		err = rename(part, file) ? errno : 0;
+		if (!err)
+			part = NULL;
+		if (write(wire, &err, sizeof(err)) < 0)
+			_exit(1);
+	}
+	if (part)
+		unlink(part);
+	_exit(0);
+}
+
+static int open_file(struct host_snapshot *s)
+{
+	char part[PATH_MAX];
+	int wire[2];
+	pid_t child;
+
+	if ((size_t)snprintf(part, sizeof(part), "%s.part", s->file) >= sizeof(part))
+		return complain(s->file, strerror(ENAMETOOLONG));
+	s->fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (s->fd < 0)
+		return complain(part, strerror(errno));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wire)) {
+		unlink(part);
+		return complain("a socket", strerror(errno));
+	}
+	child = fork();
+	if (child == 0) {
+		close(wire[0]);
+		keep(wire[1], part, s->file);
+	}
+	close(wire[1]);
+	s->keeper = wire[0];
+	if (child > 0)
+		return VERB_OK;
+	unlink(part);
+	return complain("a process", strerror(errno));
+}
+
+/* 0 or an errno. */
+static int name_file(struct host_snapshot *s)
+{
+	int err = EIO;
+
+	if (write(s->keeper, "n", 1) != 1 || read(s->keeper, &err, sizeof(err)) != sizeof(err))
+		return EIO;
+	return err;
+}
+
 int host_snapshot_start(struct host_snapshot *s)
 {
+	int status = s->file || s->resume ? find_key(s) : VERB_OK;
 	sigset_t set;
 
+	s->fd = s->keeper = -1;
 	if (s->file) { /* for the thread that waits for it, of all there will be */
 		sigemptyset(&set);
 		sigaddset(&set, SIGUSR1);
 		pthread_sigmask(SIG_BLOCK, &set, NULL);
 	}
-	return s->file || s->resume ? find_key(s) : VERB_OK;
+	return status == VERB_OK && s->file ? open_file(s) : status;
 }
 
 /* --- when --- */
@@ -138,45 +205,37 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Under another name: one that is being used stays as it is. */
-static bool save(struct host_snapshot *s, const char *part, uint64_t *size)
+static bool save(struct host_snapshot *s, uint64_t *size)
 {
-	int fd = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	char err[160] = "";
 	struct stat st = {0};
+	int e;
 
-	if (fd < 0 || board_save(s->board, fd, s->key, err, sizeof(err)) || fstat(fd, &st)) {
-		complain(part, err[0] ? err : strerror(errno));
-	} else if (close(fd) || rename(part, s->file)) {
-		complain(s->file, strerror(errno));
-		fd = -1;
-	} else {
-		*size = (uint64_t)st.st_size;
-		return true;
+	/* It may have been tried before. */
+	if (ftruncate(s->fd, 0) || lseek(s->fd, 0, SEEK_SET) ||
+	    board_save(s->board, s->fd, s->key, err, sizeof(err)) || fstat(s->fd, &st)) {
+		complain(s->file, err[0] ? err : strerror(errno));
+		return false;
 	}
-	if (fd >= 0)
-		close(fd);
-	unlink(part);
-	return false;
+	*size = (uint64_t)st.st_size;
+	e = close(s->fd) ? errno : name_file(s);
+	s->fd = -1;
+	if (e)
+		complain(s->file, strerror(e));
+	return !e;
 }
 
 void host_snapshot_paused(void *snapshot, const char *why_not)
 {
 	struct host_snapshot *s = snapshot;
 	const uint64_t start = now_ns();
-	char part[PATH_MAX];
 	uint64_t size;
 
-	fflush(stdout);
 	if (why_not) {
 		fprintf(stderr, "\nhost: no snapshot: %s\n", why_not);
 		return;
 	}
-	if ((size_t)snprintf(part, sizeof(part), "%s.part", s->file) >= sizeof(part)) {
-		complain(s->file, strerror(ENAMETOOLONG));
-		return;
-	}
-	if (!save(s, part, &size))
+	if (s->fd < 0 || !save(s, &size))
 		return;
 	s->taken = true;
 	fprintf(stderr, "\nhost: snapshot %s: %" PRIu64 " MiB in %" PRIu64 " ms\n", s->file,
@@ -192,6 +251,11 @@ bool host_snapshot_end(struct host_snapshot *s)
 		pthread_join(s->signals, NULL);
 	}
 	explicit_bzero(s->key, sizeof(s->key));
+	if (s->fd >= 0)
+		close(s->fd);
+	if (s->keeper >= 0)
+		close(s->keeper);
+	s->fd = s->keeper = -1;
 	if (!s->file || s->taken)
 		return true;
 	if (s->when && !s->seen)

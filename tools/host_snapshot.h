@@ -22,10 +22,13 @@ struct host_snapshot {
 	_Atomic bool over;
 	pthread_t signals;
 	bool listening;
+	int fd;	    /* of the file while it is written, -1: none */
+	int keeper; /* a socket to who names it */
 };
 
-/* Before any thread: the key, which is made where there is none and something is to be written. The
- * exit status, with what is wrong told. */
+/* Before any thread, and before the process gives up opening files: the file, the key, which is
+ * made where there is none and something is to be written. The exit status, with what is wrong
+ * told. */
 int host_snapshot_start(struct host_snapshot *s);
 /* A byte came out of the console. */
 void host_snapshot_said(struct host_snapshot *s, uint8_t byte);

@@ -23,7 +23,7 @@ struct migrate_options {
 	const char *kernel, *initrd, *append, *to, *from, *when;
 	uint64_t memory, vcpus, l2_vms, times, after, streams, rounds, enough, abort_at, timeout;
 	enum tdx_x86_execution execution;
-	bool post_copy, end, huge, dynamic_pamt, quiet, json;
+	bool post_copy, end, huge, dynamic_pamt, quiet, json, unfiltered;
 	enum sandbox_mode sandbox;
 };
 

@@ -8,16 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "tools/run.h"
 #include "tools/verbs.h"
 #include "trace/trace.h"
 
-enum { STATUS_OF_SIGNAL = 128, BUSY_MS = 5, SAVE_MS = 200 };
-
-static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+enum { BUSY_MS = 5, SAVE_MS = 200 };
 
 static void help(struct run_session *s)
 {
@@ -25,37 +22,15 @@ static void help(struct run_session *s)
 		   "this; any other key, Ctrl-C too, is the guest's");
 }
 
-/* The shell gets its terminal as it was, and ours becomes the guest's again. */
-static void suspend(struct run_session *s)
-{
-	struct run_console *c = run_terminal(s);
-	bool raw = c && c->raw;
-
-	if (raw)
-		run_console_raw(c, false);
-	kill(getpid(), SIGSTOP);
-	if (raw)
-		run_console_raw(c, true);
-}
-
 static void on_signal(struct run_session *s)
 {
-	struct signalfd_siginfo info;
+	const int signal = signals_take(&s->attend.signals, run_terminal(s));
 	char line[64];
 
-	if (read(s->attend.signals, &info, sizeof(info)) != sizeof(info))
+	if (!signal)
 		return;
-	if (info.ssi_signo == SIGTSTP) {
-		suspend(s);
-		return;
-	}
-	if (atomic_fetch_add(&s->attend.told, 1)) {
-		if (run_terminal(s))
-			run_console_raw(run_terminal(s), false);
-		_exit(STATUS_OF_SIGNAL + (int)info.ssi_signo);
-	}
-	snprintf(line, sizeof(line), "%s: the TD ends", strsignal((int)info.ssi_signo));
-	run_finish(s, STATUS_OF_SIGNAL + (int)info.ssi_signo, line);
+	snprintf(line, sizeof(line), "%s: the TD ends", strsignal(signal));
+	run_finish(s, SIGNALS_STATUS + signal, line);
 }
 
 static void on_console(struct run_session *s, unsigned i, short revents)
@@ -109,8 +84,9 @@ static void *attend(void *arg)
 	struct run_session *s = arg;
 
 	while (!atomic_load(&s->attend.stop)) {
-		struct pollfd fds[2 + RUN_SERIALS] = {{.fd = s->attend.signals, .events = POLLIN},
-						      {.fd = s->attend.wake, .events = POLLIN}};
+		struct pollfd fds[2 + RUN_SERIALS] = {
+			{.fd = s->attend.signals.fd, .events = POLLIN},
+			{.fd = s->attend.wake, .events = POLLIN}};
 		struct pollfd *consoles = fds + 2;
 		int timeout = look_at_consoles(s, consoles);
 		uint64_t count;
@@ -148,18 +124,12 @@ void run_attend_wake(struct run_session *s)
 bool run_attend_start(struct run_session *s)
 {
 	struct run_attend *a = &s->attend;
-	sigset_t set;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaddset(&set, signals[i]);
-	a->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	a->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	pthread_sigmask(SIG_BLOCK, &set, &a->before);
-	a->started =
-		a->signals >= 0 && a->wake >= 0 && pthread_create(&a->thread, NULL, attend, s) == 0;
+	a->started = signals_open(&a->signals) && a->wake >= 0 &&
+		     pthread_create(&a->thread, NULL, attend, s) == 0;
 	if (!a->started)
-		pthread_sigmask(SIG_SETMASK, &a->before, NULL);
+		signals_close(&a->signals);
 	return a->started;
 }
 
@@ -191,10 +161,8 @@ void run_attend_stop(struct run_session *s)
 		atomic_store(&a->stop, true);
 		run_attend_wake(s);
 		pthread_join(a->thread, NULL);
-		pthread_sigmask(SIG_SETMASK, &a->before, NULL);
 	}
-	if (a->signals >= 0)
-		close(a->signals);
+	signals_close(&a->signals);
 	if (a->wake >= 0)
 		close(a->wake);
 	a->started = false;

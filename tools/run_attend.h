@@ -4,23 +4,22 @@
 #define TOOLS_RUN_ATTEND_H
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 
 #include "tools/run_ports.h"
+#include "tools/signals.h"
 
 struct run_session;
 
 struct run_attend {
 	pthread_t thread;
 	bool started;
-	int signals, wake; /* a signalfd, an eventfd */
-	sigset_t before;
+	struct signals signals;
+	int wake; /* an eventfd */
 	_Atomic bool stop;
 	_Atomic bool console;	/* it is open */
 	_Atomic bool trace;	/* there is one, whose records are saved now and then */
 	_Atomic bool restrict_; /* it is to give up what the others have */
-	_Atomic unsigned told;	/* signals to end that came */
 	bool came[RUN_SERIALS]; /* something, which the guest has not been told of */
 };
 

@@ -280,14 +280,8 @@ static void give_up(struct run_session *s)
 	struct sandbox got = sandbox_enter(s->o.sandbox);
 	char line[256];
 
-	if (s->o.sandbox == SANDBOX_OFF || got.seccomp) {
-		run_attend_restrict(s);
-		return;
-	}
-	snprintf(line, sizeof(line),
-		 "no sandbox (%s): the guest runs with all that this process may do%s", got.why,
-		 got.landlock ? " but open files" : "");
-	if (!s->o.quiet)
+	run_attend_restrict(s);
+	if (sandbox_lacks(&got, s->o.sandbox, line, sizeof(line)) && !s->o.quiet)
 		run_log(s, line);
 }
 

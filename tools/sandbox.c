@@ -25,6 +25,15 @@
 #endif
 #endif
 
+bool sandbox_lacks(const struct sandbox *s, enum sandbox_mode mode, char *line, size_t len)
+{
+	if (mode == SANDBOX_OFF || s->seccomp)
+		return false;
+	snprintf(line, len, "no sandbox (%s): the guest runs with all that this process may do%s",
+		 s->why, s->landlock ? " but open files" : "");
+	return true;
+}
+
 #ifdef SANITIZED
 /* Their runtimes open files and make processes to the end. */
 struct sandbox sandbox_enter(enum sandbox_mode mode)
@@ -93,6 +102,7 @@ static const int allowed[] = {
 	SCMP_SYS(rt_sigaction),
 	SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigtimedwait),
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(restart_syscall),
 	/* randomness, and what a process may know of itself */

@@ -24,6 +24,8 @@ struct sandbox {
 
 /* For all threads there are and will be; Landlock for the caller and those it makes. */
 struct sandbox sandbox_enter(enum sandbox_mode mode);
+/* What there is to say of one that is not as it was asked for; false: nothing. */
+bool sandbox_lacks(const struct sandbox *s, enum sandbox_mode mode, char *line, size_t len);
 /* Landlock for a thread that was there before. False: this kernel has none. */
 bool sandbox_thread(void);
 

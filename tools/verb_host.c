@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 #include "tools/host_snapshot.h"
 #include "tools/option_fault.h"
 #include "tools/options.h"
+#include "tools/sandbox.h"
 #include "tools/verbs.h"
 
 #define MIB (1ull << 20)
@@ -35,7 +37,8 @@ struct host {
 	uint64_t cpus, packages, memory, seed, trace_mib;
 	unsigned engine;
 	unsigned clock, erratum;
-	bool missing, unwatched, poison;
+	unsigned sandbox;
+	bool missing, unwatched, poison, unfiltered;
 	struct board *board;
 	struct host_names names;
 	struct host_calls calls;
@@ -138,7 +141,7 @@ static void debug_kill(void *arg)
 	board_stop(((struct host *)arg)->board, "ended by gdb");
 }
 
-static bool start_gdb(struct host *h)
+static bool open_gdb(struct host *h)
 {
 	const struct gdb_config cfg = {
 		.target = &gdb_host_ops,
@@ -148,12 +151,21 @@ static bool start_gdb(struct host *h)
 		.kill = debug_kill,
 		.arg = h,
 	};
-	char err[200] = "no thread for gdb";
+	char err[200];
 
 	h->gdb = gdb_open(&cfg, h->gdb_where, err, sizeof(err));
-	if (h->gdb && gdb_start(h->gdb))
+	if (!h->gdb)
+		fprintf(stderr, "swtdx host: %s\n", err);
+	return h->gdb != NULL;
+}
+
+static bool start_gdb(struct host *h)
+{
+	if (gdb_start(h->gdb))
 		return true;
-	fprintf(stderr, "swtdx host: %s\n", err);
+	gdb_close(h->gdb, VERB_ENVIRONMENT);
+	h->gdb = NULL;
+	fprintf(stderr, "swtdx host: no thread for gdb\n");
 	return false;
 }
 
@@ -221,6 +233,32 @@ static int make_board(struct host *h, const struct board_config *cfg, uint64_t *
 	return status;
 }
 
+/* From here on the kernel's code may be what it likes. */
+static void give_up(struct host *h)
+{
+	const enum sandbox_mode mode = (enum sandbox_mode)h->sandbox;
+	const struct sandbox got = sandbox_enter(mode);
+	char line[256];
+
+	if (sandbox_lacks(&got, mode, line, sizeof(line)))
+		fprintf(stderr, "host: %s\n", line);
+}
+
+/* Threads are made last, which have what this one has given up, too. */
+static int enter(struct host *h)
+{
+	if (h->gdb_where && !open_gdb(h))
+		return VERB_ENVIRONMENT;
+	give_up(h);
+	if (h->gdb && !start_gdb(h))
+		return VERB_ENVIRONMENT;
+	if (!host_console_open(&h->console, h->board, h->unfiltered)) {
+		fprintf(stderr, "swtdx host: no thread for the console\n");
+		return VERB_ENVIRONMENT;
+	}
+	return VERB_OK;
+}
+
 static int run_board(struct host *h)
 {
 	static const struct board_debug debug = {.before = debug_before,
@@ -256,6 +294,7 @@ static int run_board(struct host *h)
 
 	for (unsigned i = 0; i < h->drives.n; i++)
 		cfg.virtio[i] = h->drives.kind[i];
+	signal(SIGPIPE, SIG_IGN);
 	host_console_init(&h->console, said, h);
 	status = make_board(h, &cfg, &entry);
 	h->names.board = h->board;
@@ -265,29 +304,27 @@ static int run_board(struct host *h)
 	}
 	if (status == VERB_OK)
 		status = start_calls(h);
-	if (status == VERB_OK && h->gdb_where && !start_gdb(h))
-		status = VERB_ENVIRONMENT;
-	if (status == VERB_OK && !host_console_open(&h->console, h->board)) {
-		fprintf(stderr, "swtdx host: no thread for the console\n");
-		status = VERB_ENVIRONMENT;
-	}
+	if (status == VERB_OK)
+		status = enter(h);
 	if (status == VERB_OK) {
 		host_snapshot_listen(&h->snapshot, h->board);
 		end = board_run(h->board, entry);
 		host_console_close(&h->console);
+		status = h->snapshot.taken	   ? VERB_OK
+			 : h->console.outcome >= 0 ? h->console.outcome
+						   : ends[end].status;
 		taken = host_snapshot_end(&h->snapshot);
 		if (h->gdb)
-			gdb_close(h->gdb, ends[end].status);
+			gdb_close(h->gdb, status);
 		show_end(h, end);
 		host_show_failures(&h->calls);
-		status = h->snapshot.taken ? VERB_OK : ends[end].status;
-		if (board_reports(h->board) || !taken)
-			status = VERB_DIFFERENCE;
-		if (!show_compared(h))
+		taken = show_compared(h) && taken && !board_reports(h->board);
+		if (status == VERB_OK && !taken)
 			status = VERB_DIFFERENCE;
 		if (!end_calls(h))
 			status = VERB_ENVIRONMENT;
 	}
+	host_console_close(&h->console);
 	board_free(h->board);
 	return status;
 }
@@ -366,7 +403,7 @@ static int run(struct host *h)
 
 int verb_host(int argc, char **argv)
 {
-	struct host h = {.engine = EXECUTION_NOT_SAID, .trace_mib = 1024};
+	struct host h = {.engine = EXECUTION_NOT_SAID, .trace_mib = 1024, .sandbox = SANDBOX_ON};
 	const struct verb_option options[] = {
 		OPTION_TEXT("kernel", "FILE", &h.kernel, "a bzImage or vmlinux: the host kernel"),
 		OPTION_TEXT("initrd", "FILE", &h.initrd, "its initial file system"),
@@ -410,6 +447,10 @@ int verb_host(int argc, char **argv)
 			      "how large the trace may get (1024)"),
 		OPTION_TEXT("gdb", "[ADDRESS]:PORT", &h.gdb_where,
 			    "wait for gdb there and serve it, the kernel as its program"),
+		OPTION_CHOICE("sandbox", "on|log|off", &h.sandbox,
+			      "what this process may do while the kernel runs, see swtdx run"),
+		OPTION_FLAG("unfiltered", &h.unfiltered,
+			    "let the kernel send everything to the terminal"),
 		OPTION_FLAG("missing", &h.missing,
 			    "list what the kernel touched and the machine does not have"),
 	};

@@ -20,6 +20,7 @@
 #include "tools/migrate.h"
 #include "tools/options.h"
 #include "tools/quote_state.h"
+#include "tools/term_filter.h"
 #include "tools/verbs.h"
 
 enum { DEFAULT_MEMORY_MIB = 512, WHEN_MAX = 256, TICK_NS = 10000000, MAX_POLL_S = 3600 };
@@ -86,10 +87,34 @@ static bool found(char *kept, size_t *n, const char *bytes, size_t len, const ch
 	return false;
 }
 
+/* False: it cannot be written to. */
+static bool show(int out, struct term_filter *filter, const char *bytes, size_t len)
+{
+	uint8_t some[TERM_SEQUENCE_MAX];
+
+	for (size_t i = 0; filter && i < len; i++) {
+		const size_t n = term_filter(filter, (uint8_t)bytes[i], some);
+
+		if (n && write(out, some, n) != (ssize_t)n)
+			return false;
+	}
+	while (!filter && len) {
+		const ssize_t done = write(out, bytes, len);
+
+		if (done <= 0)
+			return false;
+		bytes += done;
+		len -= (size_t)done;
+	}
+	return true;
+}
+
 static void *listen_to(void *arg)
 {
 	struct migration *m = arg;
 	const int out = m->o.json ? STDERR_FILENO : STDOUT_FILENO;
+	struct term_filter filter = {0};
+	const bool filtered = isatty(out) && !m->o.unfiltered;
 	char kept[WHEN_MAX], bytes[512];
 	size_t n = 0;
 	ssize_t len;
@@ -97,11 +122,8 @@ static void *listen_to(void *arg)
 	while ((len = read(m->console_pipe, bytes, sizeof(bytes))) > 0) {
 		if (m->o.when && !m->seen && found(kept, &n, bytes, (size_t)len, m->o.when))
 			m->seen = true;
-		for (ssize_t at = 0, done; at < len; at += done) {
-			done = write(out, bytes + at, (size_t)(len - at));
-			if (done <= 0)
-				return NULL;
-		}
+		if (!show(out, filtered ? &filter : NULL, bytes, (size_t)len))
+			return NULL;
 	}
 	return NULL;
 }
@@ -197,9 +219,10 @@ static int moves(struct migration *m)
 static void give_up_rights(struct migration *m)
 {
 	struct sandbox got = sandbox_enter(m->o.sandbox);
+	char line[256];
 
-	if (m->o.sandbox != SANDBOX_OFF && !got.seccomp)
-		migrate_say(m, "no sandbox (%s)", got.why);
+	if (sandbox_lacks(&got, m->o.sandbox, line, sizeof(line)))
+		migrate_say(m, "%s", line);
 }
 
 /* The last of it: what is still here comes back. */
@@ -443,6 +466,8 @@ int verb_migrate(int argc, char **argv)
 		OPTION_NUMBER("timeout", "SECONDS", &o.timeout, 1, 1u << 30,
 			      "end the TD after so long, with status 1; with --from, wait so long "
 			      "for one, and end it so long after it came"),
+		OPTION_FLAG("unfiltered", &o.unfiltered,
+			    "let the guest send everything to the terminal, see swtdx run"),
 		OPTION_FLAG("quiet", &o.quiet, "no progress"),
 		OPTION_FLAG("json", &o.json,
 			    "a JSON object a move on standard output, the guest on standard error"),

@@ -2,10 +2,12 @@
 /* Power on, the threads, and the end. */
 #include "board/internal.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <swtdx/x86.h>
 
@@ -156,6 +158,8 @@ struct board *board_new(const struct board_config *cfg, char *err, size_t errlen
 		return NULL;
 	}
 	b->cfg = *cfg;
+	/* Now: who runs others' code may give up opening files. */
+	b->pagemap = cfg->paused ? open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC) : -1;
 	b->ncpus = cfg->cpus;
 	b->per_package = (cfg->cpus + cfg->packages - 1) / cfg->packages;
 	while (1u << b->core_shift < b->per_package)
@@ -191,6 +195,8 @@ void board_free(struct board *b)
 	if (b->virtio.ops)
 		virtio_bank_destroy(&b->virtio);
 	board_sanitizer_free(b);
+	if (b->pagemap >= 0)
+		close(b->pagemap);
 	x86_code_free(b->code);
 	system_free(b->sys);
 	pthread_mutex_destroy(&b->io);

@@ -144,8 +144,9 @@ const char *board_reason(const struct board *b);
 /* End it. Any thread. */
 void board_stop(struct board *b, const char *why);
 
-/* Something came for the console: its ops->ready() may have changed. Any thread. */
-void board_console_came(struct board *b);
+/* Something came for the console: its ops->ready() may have changed. False: not now, the devices
+ * are busy. Any thread; never waits. */
+bool board_console_came(struct board *b);
 
 /* --- snapshots: see snapshot.c ---
  * A file has all of the machine: its memory as far as it is not zero, its processors, devices and

@@ -3,6 +3,7 @@
 #include "board/internal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 /* Instructions between two looks at what nobody kicks for. */
 #define BUDGET 20000000ull
@@ -19,7 +20,13 @@ static bool random_word(struct x86_cpu *x86, bool seed, uint64_t *value)
 	return machine_guest_random(board_cpu_of(x86)->lp, value);
 }
 
+static bool is_ram(struct x86_cpu *x86, const void *host, size_t len)
+{
+	return machine_has(board_cpu_of(x86)->board->m, host, len);
+}
+
 const struct x86_ops board_x86_ops = {
+	.is_ram = is_ram,
 	.gpa_map = board_gpa_map,
 	.rdmsr = board_rdmsr,
 	.wrmsr = board_wrmsr,
@@ -165,6 +172,21 @@ static void xsetbv(struct board_cpu *c, const struct x86_exit *e)
 	x86_skip(x, e->insn_len);
 }
 
+/* What began it: the handler that was missing, or its stack. */
+static void triple_fault(const struct board_cpu *c, const struct x86_exit *e)
+{
+	const char *name = x86_vector_name(VMX_EVENT_VECTOR(e->first_info));
+	char on[32] = "";
+
+	if (VMX_EVENT_VECTOR(e->first_info) == VECTOR_PF)
+		snprintf(on, sizeof(on), " on 0x%" PRIx64, e->first_gla);
+	board_ends(c->board, BOARD_RESET,
+		   "triple fault of processor %u: %s%s at 0x%" PRIx64
+		   " could not be delivered (IDT at 0x%" PRIx64 ", stack at 0x%" PRIx64 ")",
+		   c->id, name ? name : "an exception", on, e->first_rip, c->x86->idtr.base,
+		   c->x86->regs.rsp);
+}
+
 static void stuck(struct board_cpu *c, const struct x86_exit *e)
 {
 	const uint64_t rip = c->x86->rip;
@@ -172,8 +194,7 @@ static void stuck(struct board_cpu *c, const struct x86_exit *e)
 
 	switch (e->reason) {
 	case VMX_EXIT_TRIPLE_FAULT:
-		board_ends(b, BOARD_RESET, "triple fault of processor %u at 0x%" PRIx64, c->id,
-			   rip);
+		triple_fault(c, e);
 		break;
 	case X86_EXIT_UNKNOWN:
 		board_ends(b, BOARD_STUCK,

@@ -168,11 +168,13 @@ void board_devices_loaded(struct board *b)
 	pthread_mutex_unlock(&b->io);
 }
 
-void board_console_came(struct board *b)
+bool board_console_came(struct board *b)
 {
-	pthread_mutex_lock(&b->io);
+	if (pthread_mutex_trylock(&b->io))
+		return false;
 	uart_poll(&b->uart);
 	pthread_mutex_unlock(&b->io);
+	return true;
 }
 
 /* --- accesses --- */

@@ -196,11 +196,9 @@ static bool make_plan(struct board *b, struct plan *p)
 	if (!p->extent)
 		return false;
 	p->nareas = snapshot_areas(b, p->area);
-	p->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	p->pagemap = b->pagemap;
 	while (!find_extents(b, p))
 		p->granule *= 2;
-	if (p->pagemap >= 0)
-		close(p->pagemap);
 	return true;
 }
 

@@ -9,6 +9,8 @@ mkdir -p "$work"
 "$@" -I"$here/../../src" -I"$here/../../include" -c -Os -std=gnu17 -m64 -march=x86-64 -ffreestanding -fno-builtin -fno-pic -mcmodel=small -mno-sse \
 	-mno-red-zone -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
 	-Wall -Wextra -Werror -o "$work/guest.o" "$source"
-"$@" -c -o "$work/start.o" "$here/start.S"
+# A kernel of the board starts by itself.
+start=
+case $source in */board.c) ;; *) start=$work/start.o; "$@" -c -o "$start" "$here/start.S" ;; esac
 ld -nostdlib -static -z noexecstack --no-warn-rwx-segments -T "$here/guest.lds" -o "$out" \
-	"$work/start.o" "$work/guest.o"
+	$start "$work/guest.o"
