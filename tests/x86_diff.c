@@ -215,8 +215,7 @@ static bool wanted_vector(const ZydisDecodedInstruction *in, const ZydisDecodedO
 			return false;
 	return in->meta.category != ZYDIS_CATEGORY_BMI1 &&
 	       in->meta.category != ZYDIS_CATEGORY_BMI2 &&
-	       in->meta.category != ZYDIS_CATEGORY_AMX_TILE &&
-	       in->mnemonic != ZYDIS_MNEMONIC_VMASKMOVDQU;
+	       in->meta.category != ZYDIS_CATEGORY_AMX_TILE;
 }
 
 static bool wanted(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *o, unsigned set)
@@ -746,7 +745,8 @@ static bool large_operand_fault(const struct seen *s)
 static bool masked_store(const struct seen *s)
 {
 	return s->in->mnemonic == ZYDIS_MNEMONIC_MASKMOVQ ||
-	       s->in->mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU;
+	       s->in->mnemonic == ZYDIS_MNEMONIC_MASKMOVDQU ||
+	       s->in->mnemonic == ZYDIS_MNEMONIC_VMASKMOVDQU;
 }
 
 static bool masked_operand_fault(const struct seen *s)
