@@ -65,7 +65,7 @@ came_back() {
 says() { grep -aq "$1" "$dir/serial" || fail "Linux does not say \"$1\""; }
 object=tdx-guest,id=tdx0
 
-# OVMF as Debian has it, with keys: to its boot manager, and off from outside.
+# OVMF as Debian has it, with keys: to its boot manager, in QEMU's own sandbox, and off from outside.
 {
 	i=0
 	while [ $i -lt $((limit * 8)) ] && [ ! -e "$dir/ended" ] && ! grep -q 'No bootable option' "$dir/serial" 2>/dev/null; do
@@ -74,7 +74,7 @@ object=tdx-guest,id=tdx0
 	done
 	echo 'info registers'
 	echo quit
-} | launch OVMF.inteltdx.ms.fd 1 || fail "QEMU: exit $?"
+} | launch OVMF.inteltdx.ms.fd 1 -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny || fail "QEMU: exit $?"
 grep -q 'No bootable option' "$dir/serial" || fail "OVMF did not come to its boot manager"
 came_back OVMF
 note "OVMF's boot manager, quit"
