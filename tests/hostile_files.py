@@ -7,16 +7,20 @@ import os
 import pathlib
 import pty
 import random
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 
 # A file may have a gigabyte before it is too large.
-LIMIT_S, LIMIT_KB, LIMIT_BYTES = 60, 5 << 18, 1 << 20
+LIMIT_S, PATIENCE_S, LIMIT_KB, LIMIT_BYTES = 60, 600, 5 << 18, 1 << 20
 swtdx, source, guest = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
 chance = random.Random(11)
 checked, bad = 0, []
+# C0 but those of text, DEL, C1 by itself and in UTF-8
+CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<![\xc2-\xf4\x80-\xbf])[\x80-\x9f]|\xc2[\x80-\x9f]")
+USAGE = b"says more."
 
 
 def run(what, command, passes=False):
@@ -29,7 +33,7 @@ def run(what, command, passes=False):
             child.stdout.read(LIMIT_BYTES)
             child.stdout.close()
         signal.signal(signal.SIGALRM, lambda *_: child.kill())
-        signal.alarm(LIMIT_S)
+        signal.alarm(PATIENCE_S)
         _, status, usage = os.wait4(child.pid, 0)
         signal.alarm(0)
         size = out.seek(0, os.SEEK_END)
@@ -37,14 +41,18 @@ def run(what, command, passes=False):
         said = out.read(LIMIT_BYTES)
     status = os.waitstatus_to_exitcode(status)
     wrong = []
+    if usage.ru_utime + usage.ru_stime > LIMIT_S:
+        wrong.append(f"{usage.ru_utime + usage.ru_stime:.0f} s of processor time")
     if status not in (0, 1, 2, 3) and not (passes and status == -signal.SIGPIPE):
         wrong.append(f"exit status {status}")
     if usage.ru_maxrss > LIMIT_KB and "asan" not in os.environ.get("SWTDX_TEST_BUILD", ""):
         wrong.append(f"{usage.ru_maxrss} KiB")
     if size > 2 * LIMIT_BYTES:
         wrong.append(f"{size} bytes of words")
-    if b"\033" in said and command[0] != "decode":  # which passes on what it reads
-        wrong.append("a control sequence")
+    if (command[0] != "decode" or "--json" in command) and (found := CONTROL.search(said)):  # which passes on what it reads
+        wrong.append(f"a control character: {found[0]}")
+    if USAGE in said and not (what.startswith("--fault") and b"--fault" in said):
+        wrong.append("it was not read: wrong usage")
     if wrong:
         bad.append(f"{' '.join(command)} ({what}): {'; '.join(wrong)}")
         print("hostile_files:", bad[-1], *said.decode(errors="replace").splitlines()[:8], sep="\n\t", flush=True)
@@ -132,17 +140,18 @@ with tempfile.TemporaryDirectory() as name:
     snapshot += (8192).to_bytes(8, "little") + bytes(8192 - len(snapshot) - 8)
     (folder / "key").write_bytes(bytes(32))
     gzip = b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + b"\xff" * 4096
-    short = ["--timeout", "20", "--memory", "64", "--quiet"]
+    short = ["--timeout", "20", "--memory", "128", "--quiet"]
     on_a_terminal("escapes", dict(of_any_kind())["escapes"] + b"\033[31mred\033[0m\n")
     on_a_terminal("a sequence without end", b"\033]0;" + b"x" * 200000 + b"\n\033[31mred\n")
     verbs = [
-        (["replay", "--check"], [vector]), (["replay"], [trace]), (["replay", "--vectors"], [trace]),
+        (["replay", "--check"], [vector]), (["replay"], [trace]), (["replay", "--vectors"], [trace]), (["replay", "--json"], [trace]),
         (["record", "-o", str(folder / "recorded")], [vector]),
         (["explore", "--max-states", "50"], [scenario]),
-        (["decode"], [log]), (["decode", "report"], [bytes(1024)]), (["decode", "params"], [bytes(1024)]),
+        (["decode"], [log]), (["decode", "--json"], [log]), (["decode", "report"], [bytes(1024)]), (["decode", "params"], [bytes(1024)]),
         (["decode", "image"], [bytes(tdvf)]),
         (["doctor", "--dmesg"], [log]),
         (["eventlog"], [b"\0\0\0\0\x03\0\0\0" + bytes(20) + b"\x21\0\0\0Spec ID Event03" + bytes(64)]),
+        (["eventlog", "--json"], [b"\0\0\0\0\x03\0\0\0" + bytes(20) + b"\x21\0\0\0Spec ID Event03" + bytes(64)]),
         (["report"] + state, [bytes([0x81]) + bytes(1023), b"\4\0\2\0\x81\0\0\0" + bytes(1000)]),
         (["report", "--no-verify"] + state, [b"\4\0\2\0\x81\0\0\0" + bytes(628) + b"\xff" * 400]),
         (["quote", "--output", str(folder / "quote")] + state, [bytes([0x81]) + bytes(1023)]),
@@ -150,19 +159,22 @@ with tempfile.TemporaryDirectory() as name:
         (["measure", "--kernel"], [elf, bytes(bz), bytes(pe), gzip]),
         (["run"] + short, [bytes(tdvf)]),
         (["run"] + short + ["--kernel"], [bytes(bz), bytes(pe), gzip]),
-        (["run"] + short + ["--append", "no_idt", "--kernel", guest, "--initrd"], [gzip]),
+        (["run"] + short + ["--append", "five_levels", "--kernel", guest, "--initrd"], [gzip]),
         (["measure", "--boot", "uki", "--firmware", str(ovmf), "--kernel", guest, "--disk"], [bytes(pe)]),
-        (["host", "--memory", "1024", "--kernel"], [bytes(bz), elf[:300]]),
+        (["host", "--memory", "3072", "--kernel"], [bytes(bz), elf[:300]]),
+        (["host", "--memory", "3072", "--kernel", "/dev/null", "--symbols"], [elf]),
         (["host", "--snapshot-key", str(folder / "key"), "--resume"], [snapshot]),
     ]
     for text in faults():
-        run(f"--fault {text[:60]!r}", ["host", "--memory", "1024", "--kernel", "/dev/null", "--fault", text])
+        run(f"--fault {text[:60]!r}", ["host", "--memory", "3072", "--kernel", "/dev/null", "--fault", text])
     file = folder / "file"
     for command, sounds in verbs:
         for what, content in [v for s in sounds for v in spoilt(s)] + list(of_any_kind()):
             file.write_bytes(content)
             run(what, command + [str(file)])
-        # what is no file, has no end, or is larger than any memory
+        # what is no file, has no end, or is larger than any memory; a filter reads as long as there is something
+        if command == ["decode", "--json"]:
+            continue
         for what in ("/dev/null", "/dev/zero", str(folder)):
             run(what, command + [what], passes=command == ["decode"] and what != str(folder))
         with open(folder / "large", "wb") as f:

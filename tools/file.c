@@ -74,6 +74,8 @@ static int read_path(const char *path, size_t max, file_like *like, uint8_t **da
 	FILE *f;
 	int rc;
 
+	*data = NULL;
+	*size = 0;
 	if (!strcmp(path, "-"))
 		return read_all(stdin, max, guess, like, data, size);
 	f = fopen(path, "rb");
@@ -97,6 +99,8 @@ int file_read_like(const char *path, size_t max, file_like *like, uint8_t **data
 	struct stat st;
 	int err;
 
+	*data = NULL;
+	*size = 0;
 	/* Its size is known before a gigabyte of it has been read. */
 	if (strcmp(path, "-") && !stat(path, &st) && S_ISREG(st.st_mode) &&
 	    (uintmax_t)st.st_size > max)
@@ -105,6 +109,8 @@ int file_read_like(const char *path, size_t max, file_like *like, uint8_t **data
 	if (err || *size <= max)
 		return err;
 	free(*data);
+	*data = NULL;
+	*size = 0;
 	return -EFBIG;
 }
 

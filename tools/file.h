@@ -9,7 +9,8 @@
 #include <stdio.h>
 
 /* Reads at most max bytes of a file, of standard input for "-". The caller frees *data. 0 or a
- * negative errno. *data is never NULL on success, even for an empty file. */
+ * negative errno. *data is never NULL on success, even for an empty file; it is NULL where one of
+ * these fails. */
 int file_read(const char *path, size_t max, uint8_t **data, size_t *size);
 
 /* Writes a file anew, or to standard output for NULL and "-". 0 or a negative errno. */

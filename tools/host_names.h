@@ -17,6 +17,7 @@ struct host_names {
 	pthread_mutex_t lock;	 /* of all that follows */
 	bool looked;		 /* where the kernel is, and for its own table */
 	struct kernel_modules modules;
+	unsigned reports; /* told, one after the other */
 };
 
 /* The functions of a vmlinux; NULL: none yet. An exit status. */

@@ -9,7 +9,7 @@
 
 #include <swtdx/state.h>
 
-enum { GROUPS = 256 };
+enum { GROUPS = 256, REPORTS_TOLD = 1000 };
 
 static void print_chain(const char *before, struct host_names *n, unsigned cpu,
 			const struct board_chain *c)
@@ -27,7 +27,14 @@ void host_report(void *names, const struct board_report *r)
 {
 	struct host_names *n = names;
 
-	fflush(stdout);
+	/* A kernel can go on like that without end. */
+	if (n->reports++ >= REPORTS_TOLD) {
+		if (n->reports == REPORTS_TOLD + 1)
+			fprintf(stderr,
+				"\nhost: more coherency faults than %d are counted, not told\n",
+				REPORTS_TOLD);
+		return;
+	}
 	if (!r->during[0]) {
 		fprintf(stderr, "\nhost: %s; missing: %s; used on processor %u", r->what, r->duty,
 			r->processor);
