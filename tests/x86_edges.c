@@ -240,6 +240,10 @@ static const uint64_t more_descriptors[] = {
 	X(jump_gate, FAR("ljmpl", CALL_GATE), 0, LEAVES + X86_EXIT_UNSUPPORTED)                    \
 	X(call_far, FAR("lcalll", "0x08"), 0, TO_ITS_END)                                          \
 	X(call_data, FAR("lcalll", "0x10"), 0, GP)                                                 \
+	X(call_by_memory_with_a_stack_not_canonical,                                               \
+	  "lea 2f(%rip), %rax; mov %rax, 0x200000; mov $1, %eax; shl $50, %rax; "                  \
+	  "mov %rax, %rsp; call *0x200000; 2:\n",                                                  \
+	  USER, SS)                                                                                \
 	X(jump_not_canonical,                                                                      \
 	  "movabs $0x800000000000, %rax; mov %rax, 0x200000; movw $8, 0x200008; "                  \
 	  ".byte 0x48; ljmpl *0x200000\n",                                                         \

@@ -94,9 +94,9 @@ OP(x86_jmp64_m)
 	return jump_to(cpu, op, ld8(cpu, op, ea_x(cpu, op)));
 }
 
-static const struct x86_op *call_to(struct x86_cpu *cpu, const struct x86_op *op, uint64_t to)
+OP(x86_call64_r)
 {
-	const uint64_t sp = cpu->regs.rsp - 8;
+	const uint64_t to = rd8(cpu, op->s), sp = cpu->regs.rsp - 8;
 
 	if (unlikely(!x86_canonical(cpu, to)))
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
@@ -105,14 +105,18 @@ static const struct x86_op *call_to(struct x86_cpu *cpu, const struct x86_op *op
 	return x86_goto(cpu, op, to);
 }
 
-OP(x86_call64_r)
-{
-	return call_to(cpu, op, rd8(cpu, op->s));
-}
-
+/* The operation has the segment of the operand, which is not the stack's. */
 OP(x86_call64_m)
 {
-	return call_to(cpu, op, ld8(cpu, op, ea_x(cpu, op)));
+	const uint64_t to = ld8(cpu, op, ea_x(cpu, op)), sp = cpu->regs.rsp - 8;
+
+	if (unlikely(!x86_canonical(cpu, to)))
+		x86_raise_err(cpu, op, VECTOR_GP, 0);
+	cpu->cur = op;
+	x86_st(cpu, sp, cpu->blkrip + op->off + op->len, 8, ACC_SS);
+	cpu->cur = NULL;
+	cpu->regs.rsp = sp;
+	return x86_goto(cpu, op, to);
 }
 
 /* LOOPcc and JrCXZ. sc: 0 LOOP, 1 LOOPE, 2 LOOPNE, 3 JrCXZ; the count is as wide as addresses. */
