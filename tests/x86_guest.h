@@ -137,6 +137,17 @@ static inline void g_tables(struct guest *g)
 		*g_q(g, G_PML4 + 0x2000u + i * 8) = (uint64_t)i << 21 | 0x87;
 }
 
+/* The segments that a guest begins with. */
+static inline void g_descriptors(struct guest *g)
+{
+	*g_q(g, G_GDT + G_CS64) = 0x00af9b000000ffff;
+	*g_q(g, G_GDT + G_DS) = 0x00cf93000000ffff;
+	*g_q(g, G_GDT + G_CS32) = 0x00cf9b000000ffff;
+	*g_q(g, G_GDT + (G_UDS & ~7u)) = 0x00cff3000000ffff;
+	*g_q(g, G_GDT + (G_UCS & ~7u)) = 0x00affb000000ffff;
+	*g_q(g, G_GDT + (G_UCS32 & ~7u)) = 0x00cffb000000ffff;
+}
+
 /* after: executions until a block is translated; -1: all is interpreted. check: both, compared. */
 static inline int g_open_with(struct guest *g, int after, bool check)
 {
@@ -163,12 +174,7 @@ static inline int g_open_with(struct guest *g, int after, bool check)
 	if (!cpu)
 		return -1;
 	g_tables(g);
-	*g_q(g, G_GDT + G_CS64) = 0x00af9b000000ffff;
-	*g_q(g, G_GDT + G_DS) = 0x00cf93000000ffff;
-	*g_q(g, G_GDT + G_CS32) = 0x00cf9b000000ffff;
-	*g_q(g, G_GDT + (G_UDS & ~7u)) = 0x00cff3000000ffff;
-	*g_q(g, G_GDT + (G_UCS & ~7u)) = 0x00affb000000ffff;
-	*g_q(g, G_GDT + (G_UCS32 & ~7u)) = 0x00cffb000000ffff;
+	g_descriptors(g);
 	cpu->gdtr = (struct x86_dtr){G_GDT, 0x4f};
 	cpu->idtr = (struct x86_dtr){G_IDT, 0xfff};
 	cpu->tr = (struct x86_seg){.base = G_TSS, .limit = 0x67, .ar = 0x8b, .sel = G_TR};

@@ -603,10 +603,12 @@ const struct x86_op *x86_goto(struct x86_cpu *cpu, const struct x86_op *op, uint
 	return x86_lookup(cpu, 0);
 }
 
-/* How long a link from the block at `from` to that at cpu->rip is good. */
-static uint64_t kind_of(const struct x86_cpu *cpu, uint64_t from, const struct x86_block *to)
+/* How long a link from the block at `from` to that at cpu->rip is good. Where RIPs are no linear
+ * addresses, or are cut to 16 bits, they do not tell the page. */
+static uint64_t kind_of(const struct x86_cpu *cpu, const struct x86_link *link, uint64_t from,
+			const struct x86_block *to)
 {
-	if (!is64(cpu))
+	if (!(cpu->mode & M_FLAT) || link->mask == UINT16_MAX)
 		return offsetof(struct x86_cpu, gen);
 	if (!to->host2 && (from ^ cpu->rip) < 0x1000)
 		return offsetof(struct x86_cpu, gen_page);
@@ -617,13 +619,13 @@ static uint64_t kind_of(const struct x86_cpu *cpu, uint64_t from, const struct x
 
 const struct x86_op *x86_relink(struct x86_cpu *cpu, struct x86_link *link)
 {
-	const uint64_t from = cpu->blkrip - (uint64_t)link->delta;
+	const uint64_t from = (cpu->blkrip - (uint64_t)link->delta) & link->mask;
 	const uint64_t evictions = cpu->cache->evictions;
 	struct x86_block *b = link->to ? (struct x86_block *)(uintptr_t)link->to->imm : NULL;
 
 	cpu->rip = cpu->blkrip;
 	if (b && leads_there(cpu, b)) {
-		link->which = kind_of(cpu, from, b);
+		link->which = kind_of(cpu, link, from, b);
 		link->gen = R64(link->which);
 		return b->ops;
 	}
@@ -631,7 +633,7 @@ const struct x86_op *x86_relink(struct x86_cpu *cpu, struct x86_link *link)
 	if (evictions != cpu->cache->evictions)
 		return b->ops; /* the link may be no more */
 	lead(cpu, link, b);
-	link->which = kind_of(cpu, from, b);
+	link->which = kind_of(cpu, link, from, b);
 	link->gen = R64(link->which);
 	return b->ops;
 }

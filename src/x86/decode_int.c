@@ -257,8 +257,9 @@ static void jump(struct x86_tr *tr, bool call)
 		if (size == 8) {
 			op = x86_tr_end(tr, call ? x86_call64 : x86_jmp);
 			x86_tr_link(tr, op, target(tr), 8);
-		} else if (!call && size == 4) {
-			x86_tr_link(tr, x86_tr_end(tr, x86_jmp), target(tr), 4);
+		} else if (size == 4 && (!call || x86_flat32(tr->mode))) {
+			op = x86_tr_end(tr, call ? x86_call32 : x86_jmp);
+			x86_tr_link(tr, op, target(tr), 4);
 		} else {
 			op = x86_tr_end(tr, call ? x86_call_rel : x86_jmp_rel);
 			op->imm = (uint64_t)target(tr);

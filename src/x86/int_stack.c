@@ -245,6 +245,15 @@ OP(x86_call_rel)
 	return near_to(cpu, op, cpu->blkrip + op->imm, true);
 }
 
+/* Of flat 32-bit code, where no target is beyond a limit. */
+OP(x86_call32)
+{
+	cpu->cur = op;
+	push(cpu, cpu->blkrip + op->off + op->len, 4);
+	cpu->cur = NULL;
+	return follow(cpu, op, op->link);
+}
+
 OP(x86_jmp_rel)
 {
 	x86_at(cpu, op);

@@ -82,6 +82,14 @@ static_assert(offsetof(struct x86_cpu, blkrip) == REG_BASE, "register file");
 #define M_USER 0x40u /* CPL 3 */
 #define M_ONE  0x80u /* a block of one instruction */
 
+/* 32-bit code with a 32-bit stack, where no segment has a base or a limit but FS and GS. */
+static inline bool x86_flat32(unsigned mode)
+{
+	const unsigned all = M_D32 | M_SS32 | M_FLAT;
+
+	return (mode & (M_L64 | all)) == all;
+}
+
 /* struct x86_cpu.vex_level */
 enum vex_level { VEX_LEVEL_NONE, VEX_LEVEL_AVX, VEX_LEVEL_512 };
 

@@ -24,6 +24,7 @@ OP(x86_popf);
 OP(x86_leave_frame);
 OP(x86_enter);
 OP(x86_call_rel);
+OP(x86_call32);
 OP(x86_jmp_rel);
 OP(x86_near_ind);
 OP(x86_ret);

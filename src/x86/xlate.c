@@ -96,6 +96,24 @@ const struct x86_op *xl_attend(struct x86_cpu *cpu)
 	return x86_attend(cpu);
 }
 
+uint64_t xl_pop(struct x86_cpu *cpu, const struct x86_op *op, uint64_t sp, unsigned size)
+{
+	uint64_t v;
+
+	cpu->cur = op;
+	v = x86_ld(cpu, x86_seg_ea(cpu, X86_SS, sp, size, false), size, ACC_SS);
+	cpu->cur = NULL;
+	return v;
+}
+
+void xl_push_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t sp, uint64_t v,
+		  unsigned size)
+{
+	cpu->cur = op;
+	x86_st(cpu, x86_seg_ea(cpu, X86_SS, sp, size, true), v, size, ACC_SS);
+	cpu->cur = NULL;
+}
+
 void xl_rmw_done(struct x86_cpu *cpu)
 {
 	RMW_DONE;
@@ -260,8 +278,8 @@ static bool make_room(struct x86_cpu *cpu)
 
 static bool suits(const struct x86_cpu *cpu, const struct x86_block *b)
 {
-	return (b->mode & (M_L64 | M_ONE)) == M_L64 && !b->host2 && !cpu->nbreaks &&
-	       !cpu->dr_execution;
+	return (b->mode & M_L64 || x86_flat32(b->mode)) && !(b->mode & M_ONE) && !b->host2 &&
+	       !cpu->nbreaks && !cpu->dr_execution;
 }
 
 static void translate(struct x86_cpu *cpu, struct x86_block *b)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The translator: blocks that are executed often become code of the host's.
  *
- * What is translated is a block of the interpreter's, of 64-bit code. Emitted code has most of the
- * guest's registers in the host's, does memory accesses through the TLB in line, and calls the
- * interpreter's handlers for whatever it does not do itself. It lives under the interpreter's
- * rules: `left` is counted at each way out of a block, `attn` looked at before each, faults leave
- * by longjmp() from a helper that has the operation and all registers in struct x86_cpu.
+ * What is translated is a block of the interpreter's, of 64-bit code or of 32-bit code whose
+ * segments are flat, but for FS and GS. Emitted code has most of the guest's registers in the
+ * host's, does memory accesses through the TLB in line, and calls the interpreter's handlers for
+ * whatever it does not do itself. It lives under the interpreter's rules: `left` is counted at each
+ * way out of a block, `attn` looked at before each, faults leave by longjmp() from a helper that
+ * has the operation and all registers in struct x86_cpu.
  *
  * xlate_pool.c   memory for the code of a guest's processors, never writable and executable at once
  * xlate_stubs.c  the ways between emitted code and C
@@ -46,6 +47,7 @@ struct xl_stubs {
 	const uint8_t *tailout; /* RAX: the operation, after which the block is left */
 	const uint8_t *load[4], *store[4], *rmw[4]; /* by log2 of the size */
 	const uint8_t *rmw_done;
+	const uint8_t *pop, *push; /* load and store of 4 bytes on a stack that has an end */
 	/* By level: load them, flags kept; ZF: done, else an exception is not masked, or there is
 	 * no such state. */
 	const uint8_t *vectors[XL_LEVELS], *try_vectors[XL_LEVELS];
@@ -75,12 +77,18 @@ const struct x86_op *xl_goto(struct x86_cpu *cpu, uint64_t rip);
 const struct x86_op *xl_relink(struct x86_cpu *cpu, struct x86_link *link);
 const struct x86_op *xl_attend(struct x86_cpu *cpu);
 void xl_rmw_done(struct x86_cpu *cpu);
+/* Of a stack outside 64-bit code: the limit of SS is looked at. */
+uint64_t xl_pop(struct x86_cpu *cpu, const struct x86_op *op, uint64_t sp, unsigned size);
+void xl_push_slow(struct x86_cpu *cpu, const struct x86_op *op, uint64_t sp, uint64_t v,
+		  unsigned size);
 
 /* xlate_check.c: the same where both are executed. */
 const struct x86_op *xl_check_stop(struct x86_cpu *cpu, const struct x86_op *op);
 const struct x86_op *xl_check_attend(struct x86_cpu *cpu);
 void xl_check_store(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, uint64_t v,
 		    unsigned size);
+void xl_check_push(struct x86_cpu *cpu, const struct x86_op *op, uint64_t sp, uint64_t v,
+		   unsigned size);
 void *xl_check_rmw(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, unsigned size);
 int xl_check_open(struct x86_cpu *cpu);
 const struct x86_op *xl_check_block(struct x86_cpu *cpu, struct x86_block *b, const void *code);
@@ -150,6 +158,7 @@ struct xl_cold {
 	struct xl_recipe recipe; /* of the flags, which are nowhere */
 	bool save;		 /* the host has the flags, cpu->fl has not */
 	bool global;		 /* the entry at R11 may be good for all address spaces */
+	bool stack;		 /* an access that SS may limit */
 	struct xl_value value;
 	struct xl_change change;
 	struct x86_link *link;
@@ -183,6 +192,12 @@ struct xl_unit {
 	unsigned off;
 	bool ended;
 };
+
+/* Bytes of RIP, RSP and what PUSH pushes: 8, or 4 in 32-bit code, where addresses have as many. */
+static inline unsigned xl_word(const struct xl_unit *u)
+{
+	return u->block->mode & M_L64 ? 8 : 4;
+}
 
 /* The host's register with the guest's value: its home, or `scratch` after a load. */
 unsigned xl_use(struct xl_unit *u, unsigned guest, unsigned scratch);
@@ -218,6 +233,9 @@ bool xl_lea(struct xl_unit *u, const ZydisDecodedOperand *o, unsigned size, unsi
 void xl_load(struct xl_unit *u, unsigned size);
 void xl_store(struct xl_unit *u, unsigned size, struct xl_value v);
 void xl_change(struct xl_unit *u, struct xl_change c);
+/* The same of a word on the stack. */
+void xl_load_stack(struct xl_unit *u);
+void xl_store_stack(struct xl_unit *u, struct xl_value v);
 void xl_push(struct xl_unit *u, struct xl_value v);
 void xl_exit(struct xl_unit *u, struct x86_link *link, unsigned count);
 void xl_exit_later(struct xl_unit *u, uint8_t *from, struct x86_link *link, unsigned count);

@@ -137,6 +137,15 @@ void xl_check_store(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, u
 	RMW_DONE;
 }
 
+void xl_check_push(struct x86_cpu *cpu, const struct x86_op *op, uint64_t sp, uint64_t v,
+		   unsigned size)
+{
+	cpu->cur = op;
+	sp = x86_seg_ea(cpu, X86_SS, sp, size, true);
+	cpu->cur = NULL;
+	xl_check_store(cpu, op, sp, v, size);
+}
+
 /* --- both --- */
 
 static enum outcome outcome_of(int jumped)

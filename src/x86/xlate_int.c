@@ -92,9 +92,10 @@ static bool mov(struct xl_unit *u)
 	const unsigned size = size_of(d);
 	struct emit *e = &u->e;
 
+	/* An absolute address is a displacement, unless it has 64 bits. */
 	if (u->in.opcode_map != ZYDIS_OPCODE_MAP_DEFAULT ||
-	    (u->in.opcode >= 0xa0 && u->in.opcode <= 0xa3) || u->in.opcode == 0x8c ||
-	    u->in.opcode == 0x8e)
+	    (u->in.opcode >= 0xa0 && u->in.opcode <= 0xa3 && xl_word(u) == 8) ||
+	    u->in.opcode == 0x8c || u->in.opcode == 0x8e)
 		return false;
 	if (is_mem(d)) {
 		if (!xl_ea(u, d))
@@ -600,30 +601,26 @@ static bool carry(struct xl_unit *u, unsigned opc)
 
 /* --- the stack and branches --- */
 
-/* RAX = RSP - 8 */
-static void below_sp(struct xl_unit *u)
-{
-	xl_flags_clobber(u);
-	emit_lea(&u->e, 8, H_RAX, rm_at(xl_home[RSP], -8));
-}
-
 static void move_sp(struct xl_unit *u, int by)
 {
-	emit_lea(&u->e, 8, xl_home[RSP], rm_at(xl_home[RSP], by));
+	emit_lea(&u->e, xl_word(u), xl_home[RSP], rm_at(xl_home[RSP], by));
 }
 
 void xl_push(struct xl_unit *u, struct xl_value v)
 {
-	below_sp(u);
-	xl_store(u, 8, v);
-	move_sp(u, -8);
+	const int word = (int)xl_word(u);
+
+	xl_flags_clobber(u);
+	emit_lea(&u->e, xl_word(u), H_RAX, rm_at(xl_home[RSP], -word));
+	xl_store_stack(u, v);
+	move_sp(u, -word);
 }
 
 static bool push(struct xl_unit *u)
 {
 	const ZydisDecodedOperand *s = &u->o[0];
 
-	if (u->in.operand_width != 64 ||
+	if (u->in.operand_width != xl_word(u) * 8 ||
 	    (is_reg(s) && s->reg.value >= ZYDIS_REGISTER_ES && s->reg.value <= ZYDIS_REGISTER_GS))
 		return false;
 	if (is_reg(s)) {
@@ -633,69 +630,86 @@ static bool push(struct xl_unit *u)
 	} else {
 		if (!xl_ea(u, s))
 			return false;
-		xl_load(u, 8);
+		xl_load(u, xl_word(u));
 		emit_store(&u->e, 8, FIELD(spill), H_RAX);
 		xl_push(u, (struct xl_value){.kind = V_SPILL});
 	}
 	return true;
 }
 
-/* RAX = what RSP points to */
-static void load_top(struct xl_unit *u)
+/* RAX = what the register, RSP or RBP, points to */
+static void load_at(struct xl_unit *u, unsigned guest)
 {
 	xl_flags_clobber(u);
-	emit_mov_rr(&u->e, 8, H_RAX, xl_home[RSP]);
-	xl_load(u, 8);
+	emit_mov_rr(&u->e, xl_word(u), H_RAX, xl_home[guest]);
+	xl_load_stack(u);
 }
 
 static bool pop(struct xl_unit *u)
 {
-	if (u->in.operand_width != 64 || !is_reg(&u->o[0]) ||
+	if (u->in.operand_width != xl_word(u) * 8 || !is_reg(&u->o[0]) ||
 	    (u->o[0].reg.value >= ZYDIS_REGISTER_ES && u->o[0].reg.value <= ZYDIS_REGISTER_GS))
 		return false;
-	load_top(u);
-	move_sp(u, 8);
+	load_at(u, RSP);
+	move_sp(u, (int)xl_word(u));
 	xl_put(u, reg_of(&u->o[0]), 8, H_RAX);
 	return true;
 }
 
 static bool leave(struct xl_unit *u)
 {
-	if (u->in.operand_width != 64)
+	if (u->in.operand_width != xl_word(u) * 8)
 		return false;
-	xl_flags_clobber(u);
-	emit_mov_rr(&u->e, 8, H_RAX, xl_home[RBP]);
-	xl_load(u, 8);
-	emit_lea(&u->e, 8, xl_home[RSP], rm_at(xl_home[RBP], 8));
+	load_at(u, RBP);
+	emit_lea(&u->e, xl_word(u), xl_home[RSP], rm_at(xl_home[RBP], (int)xl_word(u)));
 	emit_mov_rr(&u->e, 8, xl_home[RBP], H_RAX);
 	return true;
 }
 
 static bool jcc(struct xl_unit *u, unsigned cc)
 {
+	if (u->op->link->mask == UINT16_MAX)
+		return false;
 	xl_flags_load(u);
 	xl_exit_later(u, emit_jcc_later(&u->e, cc), u->op->link, u->op->n + 1u);
 	return true;
 }
 
+/* Where a jump or call by register or memory leads, in RAX. */
+static bool target(struct xl_unit *u)
+{
+	const ZydisDecodedOperand *to = &u->o[0];
+
+	if (is_reg(to)) {
+		xl_flags_clobber(u);
+		emit_mov_rr(&u->e, xl_word(u), H_RAX, xl_use(u, reg_of(to), H_RAX));
+		return true;
+	}
+	if (!xl_ea(u, to))
+		return false;
+	xl_load(u, xl_word(u));
+	return true;
+}
+
+/* Of 32-bit code; imm: a call. */
+static bool near32(const struct xl_unit *u, bool call)
+{
+	return u->op->fn == x86_near_ind && u->op->d == xl_word(u) && u->op->imm == call;
+}
+
 static bool call(struct xl_unit *u)
 {
-	if (u->op->fn == x86_call64) {
+	x86_fn *fn = u->op->fn;
+
+	if (fn == x86_call64 || fn == x86_call32) {
 		xl_push(u, (struct xl_value){.kind = V_RIP, .imm = u->off + u->in.length});
 		xl_exit(u, u->op->link, u->op->n + 1u);
 		return true;
 	}
-	if (u->op->fn == x86_call64_r) {
-		xl_flags_clobber(u);
-		emit_mov_rr(&u->e, 8, H_RAX, xl_use(u, reg_of(&u->o[0]), H_RAX));
-	} else if (u->op->fn == x86_call64_m) {
-		if (!xl_ea(u, &u->o[0]))
-			return false;
-		xl_load(u, 8);
-	} else {
+	if ((fn != x86_call64_r && fn != x86_call64_m && !near32(u, true)) || !target(u))
 		return false;
-	}
-	xl_canonical(u);
+	if (xl_word(u) == 8)
+		xl_canonical(u);
 	emit_store(&u->e, 8, FIELD(spill), H_RAX);
 	xl_push(u, (struct xl_value){.kind = V_RIP, .imm = u->off + u->in.length});
 	emit_load(&u->e, 8, H_RAX, FIELD(spill));
@@ -706,21 +720,15 @@ static bool call(struct xl_unit *u)
 
 static bool jmp(struct xl_unit *u)
 {
-	if (u->op->fn == x86_jmp) {
+	x86_fn *fn = u->op->fn;
+
+	if (fn == x86_jmp) {
 		xl_flags_sync(u);
 		xl_exit(u, u->op->link, u->op->n + 1u);
 		return true;
 	}
-	if (u->op->fn == x86_jmp64_r) {
-		xl_flags_clobber(u);
-		emit_mov_rr(&u->e, 8, H_RAX, xl_use(u, reg_of(&u->o[0]), H_RAX));
-	} else if (u->op->fn == x86_jmp64_m) {
-		if (!xl_ea(u, &u->o[0]))
-			return false;
-		xl_load(u, 8);
-	} else {
+	if ((fn != x86_jmp64_r && fn != x86_jmp64_m && !near32(u, false)) || !target(u))
 		return false;
-	}
 	xl_find(u, true);
 	xl_go(u, u->op->n + 1u);
 	return true;
@@ -728,11 +736,11 @@ static bool jmp(struct xl_unit *u)
 
 static bool ret(struct xl_unit *u)
 {
-	if (u->op->fn != x86_ret64)
+	if (u->op->fn != x86_ret64 && !(u->op->fn == x86_ret && u->op->d == xl_word(u)))
 		return false;
-	load_top(u);
+	load_at(u, RSP);
 	xl_find(u, true);
-	move_sp(u, 8 + (int)u->op->imm);
+	move_sp(u, (int)xl_word(u) + (int)u->op->imm);
 	xl_go(u, u->op->n + 1u);
 	return true;
 }

@@ -402,6 +402,10 @@ void xl_make_stubs(struct emit *e, struct xl_stubs *s, bool check)
 		make_access(e, check ? (const void *)xl_check_rmw : (const void *)x86_rmw_slow,
 			    1u << i, false);
 	}
+	s->pop = start(e);
+	make_access(e, (const void *)xl_pop, 4, false);
+	s->push = start(e);
+	make_access(e, check ? (const void *)xl_check_push : (const void *)xl_push_slow, 4, true);
 	make_rmw_done(e, s);
 	make_vectors(e, s);
 	make_x87(e, s);

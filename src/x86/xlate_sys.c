@@ -56,7 +56,7 @@ bool xl_sys(struct xl_unit *u)
 		return false;
 	if (u->op->fn == x86_cache_line)
 		return cache_line(u);
-	if (u->op->fn == x86_pushf && u->op->sc == 8)
+	if (u->op->fn == x86_pushf && u->op->sc == xl_word(u))
 		pushf(u);
 	else if (u->op->fn == x86_cli && !(u->block->mode & M_USER))
 		cli(u);

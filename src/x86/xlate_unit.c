@@ -10,7 +10,8 @@ const uint8_t xl_home[16] = {H_R10, H_RCX,  H_RDX,  H_RBX,  H_R9,  H_RBP, H_RSI,
 
 #define FIELD(name) rm_at(H_R15, (int32_t)offsetof(struct x86_cpu, name))
 
-enum { CC_E = 4, CC_NE = 5, CC_L = 12 };
+enum { CC_E = 4, CC_NE = 5, CC_A = 7, CC_L = 12 };
+enum { ALU_ADD = 0, ALU_AND = 4, ALU_CMP = 7 };
 
 struct host_rm xl_slot(unsigned guest)
 {
@@ -94,7 +95,7 @@ static bool address(struct xl_unit *u, const ZydisDecodedOperand *o, struct host
 
 	if (rip)
 		disp += u->off + u->in.length;
-	if (disp != (int32_t)disp)
+	if (disp != (int32_t)disp || u->in.address_width == 16)
 		return false;
 	*m = (struct host_rm){true, H_NONE, H_NONE, 0, (int32_t)disp};
 	if (rip) {
@@ -121,20 +122,49 @@ bool xl_lea(struct xl_unit *u, const ZydisDecodedOperand *o, unsigned size, unsi
 	return true;
 }
 
+static struct host_rm seg_field(unsigned seg, size_t field)
+{
+	return rm_at(H_R15, (int32_t)(offsetof(struct x86_cpu, seg) + seg * sizeof(struct x86_seg) +
+				      field));
+}
+
+/* Outside 64-bit code: the interpreter has the segments that are no data of 4 GiB, which may be
+ * written, and what goes past the end of those that are. The offset is in EAX. */
+static void within(struct xl_unit *u, unsigned seg, unsigned size)
+{
+	struct emit *e = &u->e;
+
+	emit_alu_imm(e, 4, ALU_CMP, seg_field(seg, offsetof(struct x86_seg, limit)), -1);
+	xl_tailout_at(u, emit_jcc_later(e, CC_NE));
+	emit_load(e, 4, H_R11, seg_field(seg, offsetof(struct x86_seg, ar)));
+	emit_alu_imm(e, 4, ALU_AND, rm_reg(H_R11), SEG_AR_UNUSABLE | 0xe);
+	emit_alu_imm(e, 4, ALU_CMP, rm_reg(H_R11), 2);
+	xl_tailout_at(u, emit_jcc_later(e, CC_NE));
+	if (size > 1) {
+		emit_alu_imm(e, 4, ALU_CMP, rm_reg(H_RAX), -(int)size);
+		xl_tailout_at(u, emit_jcc_later(e, CC_A));
+	}
+}
+
+/* An address of 32-bit code is cut twice: as an offset by LEA, and with the base added. */
 bool xl_ea(struct xl_unit *u, const ZydisDecodedOperand *o)
 {
 	const unsigned seg = o->mem.segment == ZYDIS_REGISTER_FS   ? X86_FS
 			     : o->mem.segment == ZYDIS_REGISTER_GS ? X86_GS
 								   : X86_NOSEG;
+	const bool narrow = xl_word(u) == 4;
 
+	if (narrow && o->mem.segment == ZYDIS_REGISTER_CS &&
+	    (o->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+		return false;
 	xl_flags_clobber(u);
 	if (!xl_lea(u, o, 8, H_RAX))
 		return false;
-	if (seg != X86_NOSEG)
-		emit_op(&u->e, 8, 0x03, H_RAX,
-			rm_at(H_R15, (int32_t)(offsetof(struct x86_cpu, seg) +
-					       seg * sizeof(struct x86_seg) +
-					       offsetof(struct x86_seg, base))));
+	if (seg == X86_NOSEG)
+		return true;
+	if (narrow)
+		within(u, seg, o->size / 8u);
+	emit_op(&u->e, narrow ? 4 : 8, 0x03, H_RAX, seg_field(seg, offsetof(struct x86_seg, base)));
 	return true;
 }
 
@@ -187,16 +217,27 @@ void xl_x87_later(struct xl_unit *u, uint8_t *from)
 	cold(u, COLD_X87, from)->back = emit_here(&u->e);
 }
 
-void xl_load(struct xl_unit *u, unsigned size)
+static void load(struct xl_unit *u, unsigned size, bool stack)
 {
 	struct xl_cold *c = cold(u, COLD_LOAD, check(u, size, false));
 
 	c->size = size;
+	c->stack = stack;
 	if (size <= 2)
 		emit_op(&u->e, 4, OPC_0F | (size == 1 ? 0xb6 : 0xb7), H_RAX, rm_at(H_RAX, 0));
 	else
 		emit_load(&u->e, size, H_RAX, rm_at(H_RAX, 0));
 	c->back = emit_here(&u->e);
+}
+
+void xl_load(struct xl_unit *u, unsigned size)
+{
+	load(u, size, false);
+}
+
+void xl_load_stack(struct xl_unit *u)
+{
+	load(u, xl_word(u), xl_word(u) == 4);
 }
 
 /* The value in a register, for a store: its own, or scratch. */
@@ -209,8 +250,8 @@ static unsigned value_in(struct xl_unit *u, const struct xl_value *v, unsigned s
 		emit_mov_imm(&u->e, scratch, v->imm);
 		break;
 	case V_RIP:
-		emit_load(&u->e, 8, scratch, FIELD(blkrip));
-		emit_lea(&u->e, 8, scratch, rm_at(scratch, (int32_t)v->imm));
+		emit_load(&u->e, xl_word(u), scratch, FIELD(blkrip));
+		emit_lea(&u->e, xl_word(u), scratch, rm_at(scratch, (int32_t)v->imm));
 		break;
 	case V_SPILL:
 		emit_load(&u->e, 8, scratch, FIELD(spill));
@@ -236,16 +277,28 @@ static const struct x86_op *on_stack(struct xl_unit *u)
 	return op;
 }
 
-void xl_store(struct xl_unit *u, unsigned size, struct xl_value v)
+static struct xl_cold *store(struct xl_unit *u, unsigned size, struct xl_value v)
 {
 	struct xl_cold *c = cold(u, COLD_STORE, check(u, size, true));
 
 	c->size = size;
-	if (v.kind == V_RIP || v.kind == V_SPILL)
-		c->op = on_stack(u);
 	c->value = v;
 	emit_op(&u->e, size, size == 1 ? 0x88 : 0x89, value_in(u, &v, H_R11), rm_at(H_RAX, 0));
 	c->back = emit_here(&u->e);
+	return c;
+}
+
+void xl_store(struct xl_unit *u, unsigned size, struct xl_value v)
+{
+	store(u, size, v);
+}
+
+void xl_store_stack(struct xl_unit *u, struct xl_value v)
+{
+	struct xl_cold *c = store(u, xl_word(u), v);
+
+	c->op = on_stack(u);
+	c->stack = xl_word(u) == 4;
 }
 
 /* The change itself, at RAX. */
@@ -331,7 +384,7 @@ void xl_exit(struct xl_unit *u, struct x86_link *link, unsigned count)
 	}
 	if (link->delta != (int32_t)link->delta)
 		u->failed = true;
-	emit_alu_imm(e, 8, 0, FIELD(blkrip), link->delta);
+	emit_alu_imm(e, xl_word(u), ALU_ADD, FIELD(blkrip), link->delta);
 	emit_mov_imm(e, H_R11, (uint64_t)(uintptr_t)link);
 	if (on_page(u->block, link->delta)) {
 		emit_load(e, 8, H_RAX, FIELD(gen_page));
@@ -455,14 +508,14 @@ static void emit_cold(struct xl_unit *u, const struct xl_cold *c)
 	switch (c->kind) {
 	case COLD_LOAD:
 		emit_mov_imm(e, H_R11, op);
-		emit_call(e, s->load[size]);
+		emit_call(e, c->stack ? s->pop : s->load[size]);
 		break;
 	case COLD_STORE:
 		in = value_in(u, &c->value, H_R14);
 		if (in != H_R14)
 			emit_mov_rr(e, 8, H_R14, in);
 		emit_mov_imm(e, H_R11, op);
-		emit_call(e, s->store[size]);
+		emit_call(e, c->stack ? s->push : s->store[size]);
 		break;
 	case COLD_CHANGE:
 		emit_mov_imm(e, H_R11, op);

@@ -44,8 +44,8 @@ void xl_last_put(struct xl_unit *u, const struct xl_last *last, unsigned scratch
 
 	if (!last->is)
 		return;
-	emit_load(e, 8, scratch, FIELD(blkrip));
-	emit_lea(e, 8, scratch, rm_at(scratch, (int32_t)last->off));
+	emit_load(e, xl_word(u), scratch, FIELD(blkrip));
+	emit_lea(e, xl_word(u), scratch, rm_at(scratch, (int32_t)last->off));
 	emit_store(e, 8, FIELD(x87_fip), scratch);
 	emit_op(e, 2, 0xc7, 0, FIELD(x87_fop));
 	emit_imm(e, 2, last->fop);
