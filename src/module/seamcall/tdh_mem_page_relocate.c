@@ -22,8 +22,9 @@ static struct tdx_status decode(struct tx *tx, const struct tdh_mem_page_relocat
 	if (!tdx_is_success(s))
 		return s;
 	from = sept_leaf_pa(tx, &p->m.ref);
-	/* before either page is locked: it would find itself busy */
-	if (from.v == in->page.v)
+	/* before either page is locked: it would find itself busy. Bits no address has are not
+	 * looked at yet: 18-relocate-to-itself.vec */
+	if (from.v == (in->page.v & ((1ull << HPA_BITS) - 1)))
 		return tdx_error_op(TDX_OPERAND_INVALID, TDX_OPERAND_ID_R8);
 	s = tx_pamt_implicit(tx, from, TDX_OPERAND_ID_RCX, LOCK_EXCLUSIVE, TDX_LEVEL_4K, &p->from);
 	if (!tdx_is_success(s))
