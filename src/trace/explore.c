@@ -13,8 +13,9 @@
 #include "module/invariants.h"
 #include "module/hooks.h"
 #include "module/tx.h"
+#include "trace/holders.h"
 
-enum { STACK = 64 << 10, DEFAULT_MAX_STATES = 1000000, NO_NODE = 0xffffffff, MAX_TAKEN = 128 };
+enum { STACK = 64 << 10, DEFAULT_MAX_STATES = 1000000, NO_NODE = 0xffffffff };
 
 struct node {
 	struct state_hash hash;
@@ -42,14 +43,6 @@ struct thread {
 	struct outcome outcome;
 };
 
-/* A lock a processor has. */
-struct taken {
-	unsigned lp;
-	enum lock_resource res;
-	uint64_t key;
-	enum lock_mode mode;
-};
-
 struct explore {
 	const struct scenario *s;
 	const struct module_hooks *hooks; /* ours */
@@ -64,9 +57,7 @@ struct explore {
 	unsigned table_size;
 	struct edge *edge;
 	unsigned nedges, max_edges;
-	struct taken taken[MAX_TAKEN]; /* since the beginning of this schedule */
-	unsigned ntaken;
-	char clash[128]; /* two that exclude each other; "": none */
+	struct holders holders; /* since the beginning of this schedule */
 	/* while showing a schedule: who listened to the module before, and still does */
 	const struct module_hooks *next;
 	void *next_arg;
@@ -93,58 +84,6 @@ static void tell(struct explore *e, struct explore_event *ev)
 	ev->thread = e->current->id;
 	ev->call = e->current->at;
 	e->event(e->event_arg, ev);
-}
-
-/* --- who has which lock --- */
-
-/* The key of an entry of a Secure EPT does not say of which TD, and it is one bit without readers.
- */
-static bool is_watched(enum lock_resource res)
-{
-	return res != LOCK_SEPT_ENTRY;
-}
-
-static bool is_same_lock(const struct taken *a, const struct taken *b)
-{
-	return a->res == b->res && a->key == b->key;
-}
-
-/* A processor that has it shared is promoted. */
-static struct taken *place_of(struct explore *e, const struct taken *t)
-{
-	for (unsigned i = 0; t->mode == LOCK_EXCLUSIVE && i < e->ntaken; i++)
-		if (e->taken[i].lp == t->lp && is_same_lock(&e->taken[i], t))
-			return &e->taken[i];
-	return e->ntaken < MAX_TAKEN ? &e->taken[e->ntaken++] : NULL;
-}
-
-static void note_taken(struct explore *e, struct taken t)
-{
-	struct taken *place;
-
-	if (!is_watched(t.res))
-		return;
-	for (unsigned i = 0; i < e->ntaken; i++) {
-		const struct taken *o = &e->taken[i];
-
-		if (o->lp != t.lp && is_same_lock(o, &t) && !*e->clash &&
-		    (o->mode == LOCK_EXCLUSIVE || t.mode == LOCK_EXCLUSIVE))
-			snprintf(e->clash, sizeof(e->clash),
-				 "processors %u and %u both have %s 0x%llx, one of them for itself",
-				 o->lp, t.lp, lock_resource_name(t.res), (unsigned long long)t.key);
-	}
-	place = place_of(e, &t);
-	if (place)
-		*place = t;
-}
-
-static void note_released(struct explore *e, struct taken t)
-{
-	for (unsigned i = e->ntaken; i-- > 0;)
-		if (e->taken[i].lp == t.lp && is_same_lock(&e->taken[i], &t)) {
-			e->taken[i] = e->taken[--e->ntaken];
-			return;
-		}
 }
 
 /* --- listening --- */
@@ -208,7 +147,7 @@ static void on_acquired(void *arg, struct lp *lp, enum lock_resource res, uint64
 	struct explore *e = arg;
 
 	if (result == LOCK_OK)
-		note_taken(e, (struct taken){lp->id, res, key, mode});
+		holders_take(&e->holders, (struct holder){lp->id, res, key, mode});
 	tell(e, &ev);
 	if (heard(e))
 		e->next->acquired(e->next_arg, lp, res, key, mode, guest, result);
@@ -234,7 +173,8 @@ static void on_took(void *arg, struct lp *lp, const struct tx_held *lock, unsign
 					   .mode = lock->mode,
 					   .result = LOCK_OK};
 
-		note_taken(e, (struct taken){lp->id, lock->res, lock->key, lock->mode});
+		holders_take(&e->holders,
+			     (struct holder){lp->id, lock->res, lock->key, lock->mode});
 		tell(e, &ev);
 		if (heard(e))
 			e->next->acquired(e->next_arg, lp, lock->res, lock->key, lock->mode, false,
@@ -250,7 +190,7 @@ static void on_released(void *arg, struct lp *lp, enum lock_resource res, uint64
 		.kind = EVENT_RELEASE, .lp = lp->id, .res = res, .key = key, .mode = mode};
 	struct explore *e = arg;
 
-	note_released(e, (struct taken){lp->id, res, key, mode});
+	holders_release(&e->holders, (struct holder){lp->id, res, key, mode});
 	tell(e, &ev);
 	if (heard(e))
 		e->next->released(e->next_arg, lp, res, key, mode);
@@ -340,8 +280,7 @@ static void step_thread(struct explore *e, unsigned id)
 static void begin(struct explore *e)
 {
 	snapshot_rewind(e->snap);
-	e->ntaken = 0;
-	*e->clash = '\0';
+	holders_none(&e->holders);
 	for (unsigned i = 0; i < e->s->nthreads; i++) {
 		struct thread *t = &e->thread[i];
 
@@ -524,10 +463,10 @@ static int follow(struct explore *e, const struct explore_options *opt, struct e
 			final_state(e, opt, r, to);
 	} else
 		to--;
-	if (*e->clash && opt->check && !r->broken) {
+	if (*e->holders.clash && opt->check && !r->broken) {
 		r->broken = true;
 		r->broken_node = to;
-		memccpy(r->why, e->clash, '\0', sizeof(r->why));
+		memccpy(r->why, e->holders.clash, '\0', sizeof(r->why));
 	}
 	if (e->thread[id].returned)
 		note_outcome(r, &e->thread[id], from);
