@@ -415,6 +415,13 @@ struct tdx_status tx_shared(const struct tx *tx, hpa_t pa, uint64_t size, enum t
 	return any_status();
 }
 
+struct tdx_status tx_shared_read(const struct tx *tx, hpa_t pa, uint64_t size, enum tdx_operand op,
+				 void *to, size_t len)
+{
+	any(to, len);
+	return any_status();
+}
+
 #ifndef PROOF_REAL_GPA_LIST
 /* A list of GPAs, any part of it. */
 struct tdx_status gpa_list_operand(const struct tx *tx, uint64_t info, struct gpa_list *list)
@@ -444,17 +451,33 @@ struct tdx_status mig_mbmd_operand(const struct tx *tx, uint64_t r8, struct mbmd
 }
 
 /* The guest's memory, or its fate decided. */
-void *guest_memory(struct tx *tx, gpa_t gpa_, bool write, enum gpa_kind kind, enum tdx_operand op,
+static bool guest_found(struct tx *tx, struct tdx_status *status)
+{
+	*status = any_status();
+	if (any_answer())
+		tx->lp->fate = FATE_TD_EXIT;
+	return tdx_is_success(*status) && tx->lp->fate == FATE_NONE;
+}
+
+void *guest_memory(struct tx *tx, gpa_t gpa_, bool write, enum tdx_operand op,
 		   struct tdx_status *status)
 {
 	static uint8_t guest[TDX_PAGE_SIZE];
 
-	*status = any_status();
-	if (any_answer())
-		tx->lp->fate = FATE_TD_EXIT;
-	return tdx_is_success(*status) && tx->lp->fate == FATE_NONE
-		       ? guest + (gpa_.v & (TDX_PAGE_SIZE - 1))
-		       : NULL;
+	return guest_found(tx, status) ? guest + (gpa_.v & (TDX_PAGE_SIZE - 1)) : NULL;
+}
+
+bool guest_memory_read(struct tx *tx, gpa_t gpa_, enum tdx_operand op, void *to, size_t len,
+		       struct tdx_status *status)
+{
+	any(to, len);
+	return guest_found(tx, status);
+}
+
+bool guest_memory_write(struct tx *tx, gpa_t gpa_, enum tdx_operand op, const void *from,
+			size_t len, struct tdx_status *status)
+{
+	return guest_found(tx, status);
 }
 
 /* --- streams of a migration are not the TD's: a call that fails may have used one --- */
