@@ -591,6 +591,26 @@ static void lengths_and_places_are_looked_at_under_the_right_key(void **state)
 	close(good);
 }
 
+/* It is as much as the header says, before anything of it is looked at. */
+static void more_memory_than_a_machine_has_is_refused(void **state)
+{
+	static const uint64_t values[] = {1, BOARD_MEMORY_LEAST - 1, BOARD_MEMORY_MOST + 1,
+					  1ull << 42, ~0ull};
+	const int good = some_file();
+	struct bytes b = bytes_of(good);
+	int fd;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		memcpy(b.at + SEALED_MEMORY, &values[i], sizeof(values[i]));
+		fd = sealed(&b);
+		expect_refused(fd, key, "MiB of memory; a machine has 3072 to 65536");
+		close(fd);
+	}
+	free(b.at);
+	close(good);
+}
+
 /* What this computer does not execute, a machine that was told so cannot go on without. */
 static void vectors_that_this_computer_has_not_are_named(void **state)
 {
@@ -663,6 +683,7 @@ int main(void)
 		cmocka_unit_test(any_changed_bit_is_refused),
 		cmocka_unit_test(states_that_cannot_be_are_refused),
 		cmocka_unit_test(lengths_and_places_are_looked_at_under_the_right_key),
+		cmocka_unit_test(more_memory_than_a_machine_has_is_refused),
 		cmocka_unit_test(vectors_that_this_computer_has_not_are_named),
 		cmocka_unit_test(a_processor_in_a_call_is_not_written),
 	};

@@ -21,6 +21,7 @@ enum {
 	SEALED_NONCE = 48,
 	SEALED_TAG = 60,
 	SEALED_TAG_SIZE = 16,
+	SEALED_MEMORY = 88,
 	SEALED_PAGE = 4096,
 	SEALED_EXTENT = 24,  /* bytes of one, in the table that begins with the second page */
 	SEALED_SECTION = 64, /* of its header */

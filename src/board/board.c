@@ -152,6 +152,11 @@ struct board *board_new(const struct board_config *cfg, char *err, size_t errlen
 			 cfg->packages);
 		return NULL;
 	}
+	if (cfg->memory && (cfg->memory < BOARD_MEMORY_LEAST || cfg->memory > BOARD_MEMORY_MOST)) {
+		snprintf(err, errlen, "%llu MiB of memory; a machine has %llu to %llu",
+			 cfg->memory / MIB, BOARD_MEMORY_LEAST / MIB, BOARD_MEMORY_MOST / MIB);
+		return NULL;
+	}
 	b = calloc(1, sizeof(*b) + cfg->cpus * sizeof(b->cpu[0]));
 	if (!b) {
 		snprintf(err, errlen, "out of memory");

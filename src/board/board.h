@@ -73,6 +73,10 @@ struct board_debug {
 	void (*ending)(void *arg); /* what is held is to come out */
 };
 
+/* Bytes of RAM: what is below 4 GiB is always there. */
+#define BOARD_MEMORY_LEAST (3ull << 30)
+#define BOARD_MEMORY_MOST  (64ull << 30)
+
 struct board_config {
 	unsigned cpus, packages;
 	uint64_t memory; /* bytes of RAM; 0: the default machine's */
