@@ -999,6 +999,49 @@ static void a_kick_ends_the_block_in_which_it_comes(void **state)
 	g_close(&g);
 }
 
+#ifdef X86_CHECK_HOST
+static unsigned asked;
+
+static bool counts(struct x86_cpu *cpu, const void *host, size_t len)
+{
+	asked++;
+	return g_is_ram(cpu, host, len);
+}
+#endif
+
+/* Where pointers are checked, those of translated code are, each time. */
+static void every_pointer_of_translated_code_is_asked_for(void **state)
+{
+#ifdef X86_CHECK_HOST
+	static const uint8_t loop[] = {
+		0x48, 0x8b, 0x07,	/* mov rax, [rdi] */
+		0x48, 0x89, 0x47, 0x08, /* mov [rdi + 8], rax */
+		0x48, 0xff, 0xc9,	/* dec rcx */
+		0x75, 0xf4,		/* jnz */
+		0xf4,			/* hlt */
+	};
+	struct x86_ops ops;
+	struct x86_exit x;
+	struct guest g;
+
+	assert_int_equal(g_open_with(&g, 1, false), 0);
+	ops = *g.cpu->ops;
+	ops.is_ram = counts;
+	g.cpu->ops = &ops;
+	g_put(&g, G_CODE, loop, sizeof(loop));
+	g.cpu->regs.rdi = G_STACK - 64;
+	g.cpu->regs.rcx = 1000;
+	g.cpu->rip = G_CODE;
+	assert_int_equal(x86_run(g.cpu, &x, 10000000), 0);
+	assert_int_equal(x.reason, VMX_EXIT_HLT);
+	assert_in_range(asked, 2000, 100000);
+	g_close(&g);
+#else
+	skip();
+#endif
+	(void)state;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1006,6 +1049,7 @@ int main(void)
 		cmocka_unit_test(a_check_of_random_programs_finds_no_difference),
 		cmocka_unit_test(a_check_does_not_set_accessed_bits_early),
 		cmocka_unit_test(a_kick_ends_the_block_in_which_it_comes),
+		cmocka_unit_test(every_pointer_of_translated_code_is_asked_for),
 		cmocka_unit_test(what_is_emitted_is_what_was_meant),
 		cmocka_unit_test(constants_are_moved_whole),
 		cmocka_unit_test(nothing_is_written_past_the_end),

@@ -19,13 +19,13 @@ static uint64_t now(struct board *b)
 	return atomic_load_explicit(&b->m->tsc, memory_order_relaxed);
 }
 
-/* The next who can go on; time passes until there is one, or all has been ended: a timer whose
- * interrupt nobody takes may fire for ever. NULL: nobody ever can. */
+/* The next who can go on; time passes until there is one: who waits can go on when all has been
+ * ended, too. NULL: nobody ever can. */
 static struct board_cpu *next(struct board *b, unsigned after)
 {
 	uint64_t due;
 
-	while (!atomic_load(&b->ended)) {
+	for (;;) {
 		timers_fire(b->timers, now(b));
 		for (unsigned i = 1; i <= b->ncpus; i++) {
 			struct board_cpu *c = &b->cpu[(after + i) % b->ncpus];
@@ -39,7 +39,6 @@ static struct board_cpu *next(struct board *b, unsigned after)
 		if (due > now(b))
 			atomic_store_explicit(&b->m->tsc, due, memory_order_relaxed);
 	}
-	return NULL;
 }
 
 static void give(struct board *b, struct board_cpu *c)

@@ -168,9 +168,15 @@ bool xl_ea(struct xl_unit *u, const ZydisDecodedOperand *o)
 	return true;
 }
 
+#ifdef X86_CHECK_HOST
+#define CHECKED true
+#else
+#define CHECKED false
+#endif
+
 /* The host's address of `size` bytes at RAX, in RAX; or where the jump is that is taken if the TLB
  * has no direct entry for all of them. Where both engines are compared no store is direct, as each
- * is taken back. */
+ * is taken back; where pointers are checked nothing is, as x86_host() has to see them. */
 static uint8_t *check(struct xl_unit *u, unsigned size, bool write)
 {
 	struct emit *e = &u->e;
@@ -185,7 +191,7 @@ static uint8_t *check(struct xl_unit *u, unsigned size, bool write)
 	emit_op(e, 8, 0x03, H_R11, FIELD(tlb));
 	emit_lea(e, 8, H_R14, rm_at(H_RAX, (int32_t)size - 1));
 	emit_alu_imm(e, 8, 4, rm_reg(H_R14), -4096);
-	if (u->check && write)
+	if (CHECKED || (u->check && write))
 		emit_alu_imm(e, 8, 7, rm_reg(H_R15), 0); /* cmp: it is not */
 	else
 		emit_op(e, 8, 0x3b, H_R14, rm_at(H_R11, tag));
