@@ -15,7 +15,7 @@ bad = []
 # verb: arguments of a guest that ends at once, what stands in its words
 VERBS = {
     "run": (["--memory", "128", "--kernel", td, "--append", "halts"], None),
-    "migrate": (["--memory", "128", "--times", "1", "--after", "1", "--end", "--kernel", td, "--append", "spins"], "1 moves"),
+    "migrate": (["--memory", "128", "--times", "1", "--after", "0", "--end", "--kernel", td, "--append", "spins"], "1 moves"),
     "host": (["--memory", "3072", "--kernel", board, "--append", "off"], "switched off"),
 }
 NOBODY = 65534

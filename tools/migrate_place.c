@@ -103,6 +103,9 @@ int migrate_place_on(struct migrate_place *p)
 
 	tdx_model_default(&cfg);
 	cfg.lps = CPUS;
+	/* Machines with one entropy would make one key, and a key that the importer has made, too,
+	 * is none of the exporter's: refused. */
+	cfg.seed += p->number + (p->all->o.from ? 1 : 0);
 	tdx_model_memory_of(&cfg, p->all->o.memory + HOST_MEMORY);
 	p->model = tdx_model_new_from(&cfg, err, sizeof(err));
 	if (!p->model)
