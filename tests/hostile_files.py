@@ -180,5 +180,15 @@ with tempfile.TemporaryDirectory() as name:
         with open(folder / "large", "wb") as f:
             f.truncate(1 << 40)
         run("2^40 bytes", command + [str(folder / "large")], passes=command == ["decode"])
+    # names of files, too: of a folder that somebody made
+    evil = folder / "evil"
+    evil.mkdir()
+    for i, content in enumerate((vector, b"no vector\n", b"\0\1", trace)):
+        (evil / f"a\033]0;title\007\x9b{i}.vec").write_bytes(content)
+    for options in (["--check"], ["--check", "--quiet"], ["--check", "--json"]):
+        run("names of files", ["replay"] + options + [str(evil)])
+    report = folder / "report"
+    report.write_bytes(b"\4\0\2\0\x81\0\0\0" + bytes(1000))
+    run("names of collateral", ["report"] + state + ["--collateral", str(evil), str(report)])
 print(f"{checked} runs, {len(bad)} bad")
 sys.exit(1 if bad else 0)

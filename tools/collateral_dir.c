@@ -10,12 +10,14 @@
 #include <sys/stat.h>
 
 #include "tools/file.h"
+#include "tools/text.h"
 
 #define FILE_MAX  (4u << 20)
 #define FILES_MAX 256
 
 static int add_file(struct tdx_collateral *c, const char *path)
 {
+	char shown[TEXT_NAME];
 	uint8_t *bytes;
 	size_t len;
 	int rc = file_read(path, FILE_MAX, &bytes, &len);
@@ -25,7 +27,8 @@ static int add_file(struct tdx_collateral *c, const char *path)
 	rc = tdx_collateral_add(c, bytes, len);
 	free(bytes);
 	if (rc == -EINVAL)
-		fprintf(stderr, "swtdx report: %s: not collateral, passed over\n", path);
+		fprintf(stderr, "swtdx report: %s: not collateral, passed over\n",
+			text_name(path, shown));
 	return rc == -EINVAL ? 0 : rc;
 }
 

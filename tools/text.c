@@ -65,6 +65,12 @@ char *text_shown(char *s)
 	return s;
 }
 
+const char *text_name(const char *path, char buf[TEXT_NAME])
+{
+	snprintf(buf, TEXT_NAME, "%s", path);
+	return text_shown(buf);
+}
+
 bool text_number(const char *word, uint64_t *value)
 {
 	bool hex = word[0] == '0' && (word[1] == 'x' || word[1] == 'X');

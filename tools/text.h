@@ -19,6 +19,10 @@ void text_wrapped(FILE *f, size_t column, size_t indent, const char *s);
  * and what is no UTF-8 become question marks, in place. */
 char *text_shown(char *s);
 
+/* A file's name so; one that is longer is cut. Returns buf. */
+enum { TEXT_NAME = 1024 };
+const char *text_name(const char *path, char buf[TEXT_NAME]);
+
 /* A whole word as a number: decimal, or hex after 0x. */
 bool text_number(const char *word, uint64_t *value);
 

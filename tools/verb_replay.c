@@ -32,8 +32,8 @@ struct total {
 	unsigned long steps, passed, nfiles, files_passed;
 	bool unreadable;
 	struct progress progress;
-	/* the file in progress */
-	const char *path;
+	/* the file in progress: its name, as it may be shown */
+	char path[TEXT_NAME];
 	json_t *diffs;
 	unsigned shown;
 };
@@ -57,7 +57,7 @@ static int like_vectors(const uint8_t *begin, size_t size)
 }
 
 /* Vectors as they are, a trace as vectors. 0 or a negative errno. */
-static int text_of(const char *path, char **text, bool *damaged, bool *cut)
+static int text_of(const char *path, const char *shown, char **text, bool *damaged, bool *cut)
 {
 	uint8_t *data;
 	size_t size;
@@ -66,7 +66,7 @@ static int text_of(const char *path, char **text, bool *damaged, bool *cut)
 	if (err)
 		return err;
 	if (trace_is_trace(data, size)) {
-		*text = replay_trace_text(path, data, size, damaged, cut);
+		*text = replay_trace_text(shown, data, size, damaged, cut);
 		err = *text ? 0 : -ENOMEM;
 	} else if (file_is_text(data, size)) {
 		err = -EILSEQ;
@@ -94,17 +94,17 @@ static void one_file(struct total *t, const char *path)
 	char *text;
 	int err;
 
+	text_name(path, t->path);
 	/* Lines for people say it as well. */
 	if (t->o.quiet || t->o.json)
-		progress_at(&t->progress, "%lu files, now %s", t->nfiles, path);
-	err = text_of(path, &text, &damaged, &cut);
+		progress_at(&t->progress, "%lu files, now %s", t->nfiles, t->path);
+	err = text_of(path, t->path, &text, &damaged, &cut);
 
 	if (err) {
 		t->nfiles++;
-		t->unreadable |= file_complain("replay", path, err) == VERB_ENVIRONMENT;
+		t->unreadable |= file_complain("replay", t->path, err) == VERB_ENVIRONMENT;
 		return;
 	}
-	t->path = path;
 	t->shown = 0;
 	t->diffs = t->o.json ? json_array() : NULL;
 	vecrun_text(text, &opt, &res);
@@ -115,13 +115,13 @@ static void one_file(struct total *t, const char *path)
 	t->steps += res.steps;
 	t->passed += res.passed;
 	if (t->o.json)
-		json_array_append_new(t->files,
-				      json_pack("{s:s, s:i, s:i, s:i, s:b, s:b, s:o}", "file", path,
-						"steps", (int)res.steps, "passed", (int)res.passed,
-						"differing", (int)res.differing, "damaged",
-						res.damaged, "cut", cut, "differences", t->diffs));
+		json_array_append_new(
+			t->files, json_pack("{s:s, s:i, s:i, s:i, s:b, s:b, s:o}", "file", t->path,
+					    "steps", (int)res.steps, "passed", (int)res.passed,
+					    "differing", (int)res.differing, "damaged", res.damaged,
+					    "cut", cut, "differences", t->diffs));
 	else if (!t->o.quiet)
-		printf("%s: %u passed, %u differ%s\n", path, res.passed, res.differing,
+		printf("%s: %u passed, %u differ%s\n", t->path, res.passed, res.differing,
 		       res.damaged ? ", damaged"
 		       : cut	   ? ", and there it ends"
 				   : "");
