@@ -823,6 +823,56 @@ static void addresses_of_32_bit_code_stay_below_4_gib(void **state)
 	free(high);
 }
 
+/* --- the end of a segment of 4 GiB --- */
+
+static void the_last_bytes_of_gs_are_its_end(void **state)
+{
+	static const struct {
+		uint32_t offset;
+		uint8_t len, bytes[8];
+		bool beyond;
+	} access[] = {
+		{0xfffffffc, 3, {0x65, 0x8b, 0x03}, false}, /* mov %gs:(%ebx), %eax */
+		{0xfffffffd, 3, {0x65, 0x8b, 0x03}, true},
+		{0xffffffff, 3, {0x65, 0x8a, 0x03}, false},	 /* mov %gs:(%ebx), %al */
+		{0xffffffff, 4, {0x65, 0x66, 0x8b, 0x03}, true}, /* mov %gs:(%ebx), %ax */
+		{0xfffffffe, 4, {0x65, 0x66, 0x89, 0x03}, false},
+		{0xffffffff, 4, {0x65, 0x66, 0x89, 0x03}, true},
+		{0xfffffffe, 4, {0x65, 0x83, 0x03, 0x01}, true},  /* addl $1, %gs:(%ebx) */
+		{0xfffffff0, 4, {0x65, 0x0f, 0x10, 0x03}, false}, /* movups %gs:(%ebx), %xmm0 */
+		{0xfffffff1, 4, {0x65, 0x0f, 0x10, 0x03}, true},
+		{0xfffffff9, 5, {0x65, 0xdd, 0x03, 0xd9, 0xd0}, true}, /* fldl %gs:(%ebx) */
+	};
+	struct guest g;
+	unsigned i, k, how;
+
+	(void)state;
+	for (how = 0; how < 2; how++) {
+		assert_int_equal(g_open_with(&g, how ? 0 : -1, false), 0);
+		for (i = 0; i < sizeof(access) / sizeof(access[0]); i++) {
+			const uint8_t hlt = 0xf4;
+			struct x86_exit x;
+
+			g_descriptors(&g);
+			for (k = 0; k < X86_NOSEG; k++)
+				g_seg(&g, k, k == X86_CS ? G_CS32 : G_DS);
+			g_put(&g, G_CODE, access[i].bytes, access[i].len);
+			g_put(&g, G_CODE + access[i].len, &hlt, 1);
+			/* what lies there without an end is memory like any other */
+			g.cpu->seg[X86_GS].base = (uint32_t)(G_DATA - access[i].offset);
+			g.cpu->regs.rbx = access[i].offset;
+			g.cpu->regs.rsp = G_DATA + 0x1000;
+			g.cpu->rip = G_CODE;
+			x86_state_changed(g.cpu);
+			assert_int_equal(x86_run(g.cpu, &x, 100), 0);
+			if ((x.reason == VMX_EXIT_HLT && g.cpu->rip == G_CODE + access[i].len) ==
+			    access[i].beyond)
+				fail_msg("engine %u, access %u", how, i);
+		}
+		g_close(&g);
+	}
+}
+
 /* --- links --- */
 
 #define CODE16	  0x810000u /* of 16 bits, it is 0 */
@@ -879,6 +929,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_32_bit_programs_run_as_the_interpreter_runs_them),
 		cmocka_unit_test(addresses_of_32_bit_code_stay_below_4_gib),
+		cmocka_unit_test(the_last_bytes_of_gs_are_its_end),
 		cmocka_unit_test(a_jump_leads_to_what_its_address_means_now),
 		cmocka_unit_test(a_check_of_random_32_bit_programs_finds_no_difference),
 	};
