@@ -45,7 +45,7 @@ def run(what, command, passes=False):
         wrong.append(f"{usage.ru_utime + usage.ru_stime:.0f} s of processor time")
     if status not in (0, 1, 2, 3) and not (passes and status == -signal.SIGPIPE):
         wrong.append(f"exit status {status}")
-    if usage.ru_maxrss > LIMIT_KB and "asan" not in os.environ.get("SWTDX_TEST_BUILD", ""):
+    if usage.ru_maxrss > LIMIT_KB and os.environ.get("SWTDX_TEST_BUILD") != "sanitized":
         wrong.append(f"{usage.ru_maxrss} KiB")
     if size > 2 * LIMIT_BYTES:
         wrong.append(f"{size} bytes of words")
