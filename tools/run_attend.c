@@ -22,9 +22,11 @@ static void help(struct run_session *s)
 		   "this; any other key, Ctrl-C too, is the guest's");
 }
 
+/* While the consoles are opened they are not looked at; no terminal is raw then. */
 static void on_signal(struct run_session *s)
 {
-	const int signal = signals_take(&s->attend.signals, run_terminal(s));
+	struct run_console *terminal = atomic_load(&s->attend.console) ? run_terminal(s) : NULL;
+	const int signal = signals_take(&s->attend.signals, terminal);
 	char line[64];
 
 	if (!signal)
