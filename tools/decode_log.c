@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "decode.h"
+#include "tools/json_print.h"
 #include "tools/sentence.h"
 #include "tools/term_filter.h"
 #include "tools/text.h"
@@ -197,9 +198,7 @@ static void put_sentence(json_t *sheet, const struct sentence_match *m)
 
 static void dump_line(json_t *sheet)
 {
-	json_dumpf(sheet, stdout, JSON_ENSURE_ASCII | JSON_COMPACT);
-	printf("\n");
-	json_decref(sheet);
+	json_print(stdout, sheet, JSON_COMPACT);
 }
 
 /* What a line says, and how. */

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "tools/cases.h"
+#include "tools/json_print.h"
 #include "tools/progress.h"
 #include "tools/verbs.h"
 #include "trace/pairs.h"
@@ -217,9 +218,7 @@ static int run_all(struct totals *t, bool json, bool markdown)
 				  (json_int_t)t->states, "runs", (json_int_t)t->runs, "broken",
 				  (int)t->broken, "deadlocks", (int)t->stuck, "results", t->json);
 
-		json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1));
-		putchar('\n');
-		json_decref(root);
+		json_print(stdout, root, JSON_INDENT(1));
 	} else
 		print_document(t, markdown);
 	return t->broken || t->stuck ? VERB_DIFFERENCE : VERB_OK;

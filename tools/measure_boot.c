@@ -15,6 +15,7 @@
 #include "tools/boot_unpack.h"
 #include "tools/file.h"
 #include "tools/hex.h"
+#include "tools/json_print.h"
 #include "tools/platform_dir.h"
 #include "tools/verbs.h"
 
@@ -180,7 +181,6 @@ static int print_json(const struct tdx_expect *e)
 {
 	json_t *rtmrs = json_array(), *events = json_array(), *root;
 	char text[HASH_TEXT];
-	int rc;
 
 	for (unsigned r = 0; r < 3; r++) {
 		hex_text(text, e->rtmr[r].b, TDX_SHA384_SIZE);
@@ -202,12 +202,8 @@ static int print_json(const struct tdx_expect *e)
 	hex_text(text, e->retried.b, TDX_SHA384_SIZE);
 	if (root && e->known[1])
 		json_object_set_new(root, "rtmr1_retried", json_string(text));
-	rc = root ? json_dumpf(root, stdout,
-			       JSON_ENSURE_ASCII | JSON_INDENT(2) | JSON_PRESERVE_ORDER)
-		  : -1;
-	putchar('\n');
-	json_decref(root);
-	return rc ? VERB_ENVIRONMENT : VERB_OK;
+	return json_print(stdout, root, JSON_INDENT(2) | JSON_PRESERVE_ORDER) ? VERB_ENVIRONMENT
+									      : VERB_OK;
 }
 
 static int show(const struct measure_boot *b, const struct tdx_expect_inputs *in)

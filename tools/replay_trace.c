@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "tools/file.h"
+#include "tools/json_print.h"
 #include "tools/verbs.h"
 #include "trace/trace_show.h"
 #include "trace/vector.h"
@@ -145,9 +146,7 @@ static void print_json(const struct trace_file *f, bool locks)
 		json_object_set_new(root, "damage",
 				    json_pack("{s:I, s:s}", "offset", (json_int_t)f->damage_at,
 					      "what", f->damage));
-	json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1));
-	putchar('\n');
-	json_decref(root);
+	json_print(stdout, root, JSON_INDENT(1));
 }
 
 static int to_perfetto(const char *path, const struct trace_file *f)
@@ -188,9 +187,7 @@ static int compare(const struct replay_trace_options *o, char **paths)
 			fclose(out);
 			root = json_pack("{s:s, s:b, s:i, s:s}", "schema", "swtdx.trace-diff/1",
 					 "simulated", 1, "differences", (int)n, "text", text);
-			json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1));
-			putchar('\n');
-			json_decref(root);
+			json_print(stdout, root, JSON_INDENT(1));
 			free(text);
 		} else
 			printf("%u differences\n", n);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* swtdx run: what happened, for people and as JSON. */
+#include "tools/json_print.h"
 #include "tools/run.h"
 
 #include <inttypes.h>
@@ -143,9 +144,7 @@ static void print_json(struct run_session *s, FILE *out, const struct tdx_vmm_me
 				    json_pack("{s:I,s:f}", "instructions",
 					      (json_int_t)tdx_x86_engine_instructions(s->engine),
 					      "seconds", s->running));
-	json_dumpf(root, out, JSON_ENSURE_ASCII | JSON_INDENT(1));
-	fputc('\n', out);
-	json_decref(root);
+	json_print(out, root, JSON_INDENT(1));
 }
 
 int run_summary(struct run_session *s, const struct tdx_vmm_memory *m, uint64_t stale_lines)

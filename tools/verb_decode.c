@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "decode.h"
+#include "tools/json_print.h"
 #include "tools/options.h"
 #include "verbs.h"
 
@@ -63,9 +64,7 @@ static void dump(json_t *sheets)
 	json_t *all = json_pack("{s:s, s:b, s:O}", "schema", "swtdx.decode/1", "simulated", 0,
 				"items", sheets);
 
-	json_dumpf(all, stdout, JSON_ENSURE_ASCII | JSON_INDENT(2));
-	putchar('\n');
-	json_decref(all);
+	json_print(stdout, all, JSON_INDENT(2));
 }
 
 static int one_kind(const struct verb_usage *u, const struct kind *k, char **words, int n,

@@ -9,6 +9,7 @@
 
 #include "tools/doctor.h"
 #include "tools/file.h"
+#include "tools/json_print.h"
 #include "tools/options.h"
 #include "tools/text.h"
 #include "tools/verbs.h"
@@ -96,9 +97,7 @@ static int report(struct findings *f)
 			(int)f->count[VERDICT_FAIL], "notes", (int)f->count[VERDICT_NOTE],
 			"skipped", (int)f->count[VERDICT_SKIPPED], "findings", f->list);
 
-		json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1));
-		putchar('\n');
-		json_decref(root);
+		json_print(stdout, root, JSON_INDENT(1));
 	} else
 		printf("%u passed, %u failed, %u noted, %u skipped\n", f->count[VERDICT_OK],
 		       f->count[VERDICT_FAIL], f->count[VERDICT_NOTE], f->count[VERDICT_SKIPPED]);

@@ -13,6 +13,7 @@
 
 #include "tools/evidence.h"
 #include "tools/hex.h"
+#include "tools/json_print.h"
 #include "tools/options.h"
 #include "tools/verbs.h"
 
@@ -497,13 +498,10 @@ static int eventlog(struct request *q)
 				   text_json(shown(q->path)));
 	rc = run(q, &e);
 	evidence_free(&e);
-	if (q->out && json_object_get(q->out, "kind")) {
-		if (json_dumpf(q->out, stdout,
-			       JSON_ENSURE_ASCII | JSON_INDENT(2) | JSON_PRESERVE_ORDER))
-			rc = VERB_ENVIRONMENT;
-		putchar('\n');
-	}
-	json_decref(q->out);
+	if (!q->out || !json_object_get(q->out, "kind"))
+		json_decref(q->out);
+	else if (json_print(stdout, q->out, JSON_INDENT(2) | JSON_PRESERVE_ORDER))
+		rc = VERB_ENVIRONMENT;
 	return rc;
 }
 

@@ -10,6 +10,7 @@
 
 #include "tools/explore_pairs.h"
 #include "tools/file.h"
+#include "tools/json_print.h"
 #include "tools/options.h"
 #include "tools/progress.h"
 #include "tools/verbs.h"
@@ -216,9 +217,7 @@ static void print_json(const struct run *run)
 	}
 	json_object_set(root, "failed_claims", claims);
 	json_decref(claims);
-	json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1));
-	putchar('\n');
-	json_decref(root);
+	json_print(stdout, root, JSON_INDENT(1));
 }
 
 static void on_progress(void *arg, unsigned states, unsigned followed)

@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "tools/cases.h"
+#include "tools/json_print.h"
 #include "tools/lock_map.h"
 #include "tools/options.h"
 #include "tools/profile.h"
@@ -184,9 +185,7 @@ static int print_all(const struct options *o, const struct lock_table *t, unsign
 		json_t *root = json_pack("{s:s, s:b, s:o}", "schema", "swtdx.locks/1", "simulated",
 					 1, "leaves", leaves);
 
-		json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1));
-		putchar('\n');
-		json_decref(root);
+		json_print(stdout, root, JSON_INDENT(1));
 	}
 	return VERB_OK;
 }

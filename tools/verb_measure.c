@@ -13,6 +13,7 @@
 #include "tools/boot_files.h"
 #include "tools/file.h"
 #include "tools/hex.h"
+#include "tools/json_print.h"
 #include "tools/measure_boot.h"
 #include "tools/options.h"
 #include "tools/verbs.h"
@@ -137,7 +138,6 @@ static int print_json(const char *name, size_t size, const struct subject *subje
 	char mrtd[2 * TDX_SHA384_SIZE + 1];
 	json_t *sections = json_array();
 	json_t *root;
-	int rc;
 
 	hex_text(mrtd, m->mrtd.b, sizeof(m->mrtd.b));
 	for (unsigned i = 0; i < m->tdvf.nr_sections; i++)
@@ -152,10 +152,7 @@ static int print_json(const char *name, size_t size, const struct subject *subje
 		json_object_set_new(root, "rtmr", rtmrs_json(subject));
 		json_object_set_new(root, "events", events_json(subject));
 	}
-	rc = root ? json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(2)) : -1;
-	putchar('\n');
-	json_decref(root);
-	return rc;
+	return json_print(stdout, root, JSON_INDENT(2));
 }
 
 static int read_image(struct subject *s, uint8_t **image, size_t *size)

@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "tools/file.h"
+#include "tools/json_print.h"
 #include "tools/options.h"
 #include "tools/profile.h"
 #include "tools/progress.h"
@@ -190,9 +191,7 @@ static int check(struct total *t, char **paths, int npaths)
 				 "simulated", 1, "steps", (json_int_t)t->steps, "passed",
 				 (json_int_t)t->passed, "differing",
 				 (json_int_t)(t->steps - t->passed), "files", t->files);
-		json_dumpf(root, stdout, JSON_ENSURE_ASCII | JSON_INDENT(1));
-		putchar('\n');
-		json_decref(root);
+		json_print(stdout, root, JSON_INDENT(1));
 	} else
 		printf("%lu of %lu files, %lu of %lu steps passed\n", t->files_passed, t->nfiles,
 		       t->passed, t->steps);

@@ -15,6 +15,7 @@
 #include "tools/evidence.h"
 #include "tools/file.h"
 #include "tools/hex.h"
+#include "tools/json_print.h"
 #include "tools/options.h"
 #include "tools/quote_state.h"
 #include "tools/root_file.h"
@@ -175,7 +176,6 @@ static int print_json(const struct subject *e)
 	char value[2 * MAX_FIELD + 1];
 	json_t *name = json_string(e->name), *how = json_string(e->how);
 	json_t *root;
-	int rc;
 
 	for (size_t i = 0; i < e->nr_fields; i++) {
 		field_text(value, e->bytes, &e->fields[i]);
@@ -189,12 +189,7 @@ static int print_json(const struct subject *e)
 			 "verdict", e->verdict, "why", e->why);
 	if (root && e->judged)
 		json_object_set_new(root, "tcb", tcb_json(&e->tcb));
-	rc = root ? json_dumpf(root, stdout,
-			       JSON_ENSURE_ASCII | JSON_INDENT(2) | JSON_PRESERVE_ORDER)
-		  : -1;
-	putchar('\n');
-	json_decref(root);
-	return rc;
+	return json_print(stdout, root, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
 }
 
 static int complain(const char *what, int rc)

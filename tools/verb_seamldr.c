@@ -11,6 +11,7 @@
 #include <swtdx/module_image.h>
 
 #include "tools/file.h"
+#include "tools/json_print.h"
 #include "tools/options.h"
 #include "tools/profile.h"
 #include "tools/verbs.h"
@@ -31,7 +32,7 @@ static void hex_of(const struct tdx_seam_sigstruct *s, char hex[2 * sizeof(s->se
 static int tell(const struct image_options *o, const char *path, const uint8_t *image, size_t size)
 {
 	struct tdx_seam_sigstruct s;
-	char hex[2 * sizeof(s.seamhash) + 1] = "", *text;
+	char hex[2 * sizeof(s.seamhash) + 1] = "";
 	json_t *root;
 
 	memcpy(&s, image + TDX_PAGE_SIZE, sizeof(s));
@@ -48,12 +49,7 @@ static int tell(const struct image_options *o, const char *path, const uint8_t *
 			 "file", path, "version", o->profile, "major_svn", s.major_svn, "minor_svn",
 			 s.minor_svn, "module_hv", s.module_hv, "min_update_hv", s.min_update_hv,
 			 "size", (json_int_t)size, "seamhash", hex, "simulated", 1);
-	text = root ? json_dumps(root, JSON_INDENT(2)) : NULL;
-	if (text)
-		puts(text);
-	free(text);
-	json_decref(root);
-	return text ? VERB_OK : VERB_ENVIRONMENT;
+	return json_print(stdout, root, JSON_INDENT(2)) ? VERB_ENVIRONMENT : VERB_OK;
 }
 
 static int write_image(const struct image_options *o, const char *path)

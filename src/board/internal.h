@@ -127,7 +127,7 @@ struct board {
 
 	struct turns turns;
 	struct rest rest;
-	int pagemap;	     /* which memory is there; -1: nobody asks, or there is none */
+	int pagemap;	     /* which memory is there; -1: not told, all is looked at */
 	bool loaded;	     /* from a file: nothing starts at an entry */
 	bool loading;	     /* what a device has to tell is told when all is there */
 	uint8_t *loaded_ram; /* a bit for each SNAPSHOT_GRANULE of RAM that came from there */

@@ -11,7 +11,6 @@
 #include "board/snapshot.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -117,7 +116,6 @@ struct plan {
 	struct extent *extent;
 	uint32_t n;
 	uint64_t granule, bytes;
-	int pagemap; /* -1: there is none, all is looked at */
 };
 
 static bool is_zero(const uint8_t *p, uint64_t size)
@@ -146,8 +144,8 @@ static bool is_there(const struct board *b, const struct plan *p, unsigned area,
 		     g < (offset + size + SNAPSHOT_GRANULE - 1) / SNAPSHOT_GRANULE; g++)
 			if (b->loaded_ram[g / 8] >> g % 8 & 1)
 				return true;
-	if (p->pagemap < 0 || n > PAGEMAP_ENTRIES ||
-	    pread(p->pagemap, entry, n * 8, (off_t)(at / PAGE * 8)) != (ssize_t)(n * 8))
+	if (b->pagemap < 0 || n > PAGEMAP_ENTRIES ||
+	    pread(b->pagemap, entry, n * 8, (off_t)(at / PAGE * 8)) != (ssize_t)(n * 8))
 		return true;
 	for (size_t i = 0; i < n; i++)
 		if (entry[i] & PAGEMAP_THERE)
@@ -196,7 +194,6 @@ static bool make_plan(struct board *b, struct plan *p)
 	if (!p->extent)
 		return false;
 	p->nareas = snapshot_areas(b, p->area);
-	p->pagemap = b->pagemap;
 	while (!find_extents(b, p))
 		p->granule *= 2;
 	return true;

@@ -10,8 +10,8 @@
 #include "module/transition.h"
 
 /* The byte at gpa_ of private memory (the access must not cross a page). TDX_OPERAND_INVALID|op
- *when the address cannot be one; on a failed walk NULL and the processor's fate is decided: return
- *at once.
+ * when the address cannot be one; on a failed walk NULL and the processor's fate is decided: return
+ * at once.
  *
  *	buf = guest_memory(tx, gpa(regs->rdx), false, TDX_OPERAND_ID_RDX, &status);
  *	if (!buf)
