@@ -5,19 +5,17 @@
 # not need. Then kernels that mean no good (guest/board.c): each ends in its time, below its memory, with the status
 # and the sentence it has earned.
 # host_terminal.py SWTDX KERNEL
-import os
-import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 
-from terminal import Terminal, all_filtered
+import verdict
+from terminal import Terminal, all_filtered, signals_end_it_whole
 
 SWTDX, KERNEL = sys.argv[1:3]
-LIMIT_S, LIMIT_KB, PATIENCE_S, LIMIT_LINES = 60, 1 << 20, 600, 300
-SANITIZED = os.environ.get("SWTDX_TEST_BUILD") == "sanitized"
+LIMIT_LINES = 300
 
 # name: exit statuses, sentence
 KERNELS = {
@@ -68,16 +66,10 @@ def ctrl_a_x_ends_what_does_not_listen():
             r.ends(0)
 
 
-def signals_end_it_whole():
-    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        with tempfile.TemporaryDirectory() as d:
-            r = Terminal(command("spins", "--trace", f"{d}/trace"))
-            r.until(rb"spins")
-            r.child.send_signal(sig)
-            r.ends(128 + sig)
-            check = subprocess.run([SWTDX, "replay", "--check", "--quiet", f"{d}/trace"], capture_output=True)
-            if check.returncode or b"damaged" in check.stderr:
-                r.fail(f"the trace: {check.stdout.decode()}{check.stderr.decode()}")
+def spins(trace):
+    r = Terminal(command("spins", "--trace", trace))
+    r.until(rb"spins")
+    return r
 
 
 def what_nobody_reads_ends_too():
@@ -127,35 +119,13 @@ def the_process_has_given_up_what_it_does_not_need():
 
 
 def hostile(name, want, clock):
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = subprocess.Popen(command(name, "--clock", clock), stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-        signal.signal(signal.SIGALRM, lambda *_: child.kill())
-        signal.alarm(PATIENCE_S)
-        _, status, usage = os.wait4(child.pid, 0)
-        signal.alarm(0)
-        err.seek(0)
-        words = err.read().decode(errors="replace")
-    status, wrong = os.waitstatus_to_exitcode(status), []
-    if status != want[0]:
-        wrong.append(f"exit status {status} in place of {want[0]}")
-    if usage.ru_utime + usage.ru_stime > LIMIT_S:
-        wrong.append(f"{usage.ru_utime + usage.ru_stime:.0f} s of processor time")
-    if usage.ru_maxrss > LIMIT_KB and not SANITIZED:
-        wrong.append(f"{usage.ru_maxrss} KiB")
-    if not re.search(want[1], words):
-        wrong.append(f'no "{want[1]}"')
-    if words.count("\n") > LIMIT_LINES:
-        wrong.append(f"{words.count(chr(10))} lines of complaint")
-    if "owned by the module at the end: 0 pages" not in words:
-        wrong.append("no summary, or pages left")
-    if wrong:
-        print(f"host_terminal: {name}, clock {clock}: {'; '.join(wrong)}", *words.splitlines()[:20], sep="\n\t")
-    return not wrong
+    ended = verdict.run(command(name, "--clock", clock))
+    return verdict.told(f"host_terminal: {name}, clock {clock}", ended, *want, lines=LIMIT_LINES, summary=ended.words)
 
 
 keys_are_the_kernels()
 ctrl_a_x_ends_what_does_not_listen()
-signals_end_it_whole()
+signals_end_it_whole(SWTDX, spins)
 what_nobody_reads_ends_too()
 a_console_that_is_gone_ends_it()
 what_the_kernel_says_is_filtered()

@@ -4,14 +4,11 @@
 # the status and the sentence it has earned, few words, and nothing left behind.
 # hostile_guests.py SWTDX GUEST MACHINE_GUEST WIDE_GUEST L1_GUEST [NAME]...
 import os
-import re
-import signal
-import subprocess
 import sys
-import tempfile
 
-LIMIT_S, LIMIT_KB, LIMIT_LINES = 60, 1 << 20, 40
-PATIENCE_S = 600  # for one that waits, on a machine that has much else to do
+import verdict
+
+LIMIT_LINES = 40
 NO_MEMORY = r"access to private memory at GPA 0x[0-9a-f]+: it has no memory there"
 VECTORING = r"needs GPA 0xc0000[0-9a-f]{3}, where it has no memory, to take an exception"
 TIME = r"its time is over"
@@ -139,32 +136,8 @@ ENV = dict(os.environ, TSAN_OPTIONS=os.environ.get("TSAN_OPTIONS", "") + ":detec
 
 def run(swtdx, guest, name, want):
     command = [swtdx, "run", "--quiet", "--memory", "128", *want[2:], "--kernel", guest, "--append", name]
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=ENV)
-        signal.signal(signal.SIGALRM, lambda *_: child.kill())
-        signal.alarm(PATIENCE_S)
-        _, status, usage = os.wait4(child.pid, 0)
-        signal.alarm(0)
-        out.seek(0)
-        err.seek(0)
-        said, words = out.read().decode(errors="replace"), err.read().decode(errors="replace")
-    status = os.waitstatus_to_exitcode(status)
-    wrong = []
-    if status not in (want[0] if isinstance(want[0], tuple) else (want[0],)):
-        wrong.append(f"exit status {status} in place of {want[0]}")
-    if usage.ru_utime + usage.ru_stime > LIMIT_S:
-        wrong.append(f"{usage.ru_utime + usage.ru_stime:.0f} s of processor time")
-    if usage.ru_maxrss > LIMIT_KB and os.environ.get("SWTDX_TEST_BUILD") != "sanitized":
-        wrong.append(f"{usage.ru_maxrss} KiB")
-    if want[1] and not re.search(want[1], words):
-        wrong.append(f'no "{want[1]}"')
-    if words.count("\n") > LIMIT_LINES:
-        wrong.append(f"{words.count(chr(10))} lines of complaint")
-    if "owned by the module at the end: 0 pages" not in said:
-        wrong.append("no summary, or pages left")
-    if wrong:
-        print(f"hostile_guests: {name}: {'; '.join(wrong)}", *words.splitlines()[:20], sep="\n\t")
-    return not wrong
+    ended = verdict.run(command, ENV)
+    return verdict.told(f"hostile_guests: {name}", ended, *want[:2], lines=LIMIT_LINES, summary=ended.said)
 
 
 def main():

@@ -106,20 +106,26 @@ def quote_service(folder):
     end("the quote service", server, log)
 
 
-def gdb(folder):
-    log = folder / "gdb.log"
+def gdb_server(log):
+    """A TD that is debugged, and its port; 0: it never came."""
     server = subprocess.Popen([swtdx, "run", "--quiet", "--debug", "--memory", "128", "--gdb", ":0", "--timeout",
                                str(4 * LIMIT_S), "--kernel", guest, "--append", "spins"], stdin=subprocess.DEVNULL,
                               stdout=subprocess.DEVNULL, stderr=open(log, "wb"))
     at = lambda: log.read_text(errors="replace").partition('target remote 127.0.0.1:')[2].partition('"')[0]
-    if not wait_for("gdb's port", at):
+    return server, int(at()) if wait_for("gdb's port", at) else 0
+
+
+def gdb(folder):
+    log = folder / "gdb.log"
+    server, port = gdb_server(log)
+    if not port:
         return
 
     def packet(body):
         return b"$" + body + b"#%02x" % (sum(body) & 0xff)
 
     def peer(*messages):
-        s = socket.create_connection(("127.0.0.1", int(at())), timeout=LIMIT_S)
+        s = socket.create_connection(("127.0.0.1", port), timeout=LIMIT_S)
         try:
             for m in messages:
                 s.sendall(m)
@@ -162,13 +168,10 @@ def gdb(folder):
 def gdb_that_does_not_read(folder):
     """It asks for more than a socket holds, and reads none of it: what it debugs ends all the same."""
     log = folder / "gdb2.log"
-    server = subprocess.Popen([swtdx, "run", "--quiet", "--debug", "--memory", "128", "--gdb", ":0", "--timeout",
-                               str(4 * LIMIT_S), "--kernel", guest, "--append", "spins"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.DEVNULL, stderr=open(log, "wb"))
-    at = lambda: log.read_text(errors="replace").partition('target remote 127.0.0.1:')[2].partition('"')[0]
-    if not wait_for("gdb's port", at):
+    server, port = gdb_server(log)
+    if not port:
         return
-    s = socket.create_connection(("127.0.0.1", int(at())))
+    s = socket.create_connection(("127.0.0.1", port))
     s.settimeout(2)
     try:
         while True:

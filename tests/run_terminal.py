@@ -13,7 +13,7 @@ import tempfile
 import termios
 import time
 
-from terminal import Terminal, all_filtered
+from terminal import Terminal, all_filtered, signals_end_it_whole
 
 SWTDX, GUEST = sys.argv[1:3]
 
@@ -55,16 +55,10 @@ def a_paste_is_whole():
     r.ends(0)
 
 
-def signals_end_it_whole():
-    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        with tempfile.TemporaryDirectory() as d:
-            r = Run("pauses", "--trace", f"{d}/trace")
-            time.sleep(1.5)
-            r.child.send_signal(sig)
-            r.ends(128 + sig)
-            check = subprocess.run([SWTDX, "replay", "--check", "--quiet", f"{d}/trace"], capture_output=True)
-            if check.returncode or b"damaged" in check.stderr:
-                r.fail(f"the trace: {check.stdout.decode()}{check.stderr.decode()}")
+def pauses(trace):
+    r = Run("pauses", "--trace", trace)
+    time.sleep(1.5)
+    return r
 
 
 def a_killed_run_leaves_a_trace_up_to_there():
@@ -120,7 +114,7 @@ keys_are_the_guests("echo")
 keys_are_the_guests("interrupted_echo")
 ctrl_a_x_ends_what_does_not_listen()
 a_paste_is_whole()
-signals_end_it_whole()
+signals_end_it_whole(SWTDX, pauses)
 a_killed_run_leaves_a_trace_up_to_there()
 a_signal_while_it_is_built_ends_it()
 what_gdb_holds_ends_too()

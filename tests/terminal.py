@@ -5,13 +5,16 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 
+from verdict import SUMMARY
+
 LIMIT_S = 100
-SUMMARY = "owned by the module at the end: 0 pages"
 
 
 class Terminal:
@@ -68,6 +71,18 @@ class Terminal:
             self.fail("the terminal's modes are not what they were")
         os.close(self.master)
         os.close(self.slave)
+
+
+def signals_end_it_whole(swtdx, start):
+    """start(trace): the command, when it does what it is ended in."""
+    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        with tempfile.TemporaryDirectory() as d:
+            r = start(f"{d}/trace")
+            r.child.send_signal(sig)
+            r.ends(128 + sig)
+            check = subprocess.run([swtdx, "replay", "--check", "--quiet", f"{d}/trace"], capture_output=True)
+            if check.returncode or b"damaged" in check.stderr:
+                r.fail(f"the trace: {check.stdout.decode()}{check.stderr.decode()}")
 
 
 def all_filtered(pid):
