@@ -10,22 +10,10 @@
 #include <Zydis/Zydis.h>
 #include "x86/emit.h"
 #include "x86/xlate.h"
-#include "x86_guest.h"
 
 static uint64_t seed = 0x123456789abcdefull;
 
-static uint64_t rnd(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
-
-static unsigned below(unsigned n)
-{
-	return (unsigned)(rnd() >> 20) % n;
-}
+#include "x86_programs.h"
 
 /* --- programs --- */
 
@@ -637,16 +625,6 @@ static void compare(const struct program *p, struct guest *g, const struct x86_e
 		tell(p, "a page table", g);
 }
 
-static void open_pair(struct guest *g, bool check)
-{
-	unsigned i;
-
-	for (i = 0; i < 2; i++) {
-		assert_int_equal(g_open_with(&g[i], i ? 1 : -1, check), 0);
-		g[i].cpu->exception_bitmap = UINT32_MAX;
-	}
-}
-
 static void run_random_programs(unsigned programs, bool check)
 {
 	static struct program p;
@@ -654,8 +632,6 @@ static void run_random_programs(unsigned programs, bool check)
 	unsigned i, k, j;
 
 	open_pair(g, check);
-	if (getenv("SWTDX_X86_SEED"))
-		seed = (uint64_t)atoll(getenv("SWTDX_X86_SEED")) * 0x9e3779b97f4a7c15ull | 1;
 	for (i = 0; i < programs; i++) {
 		const uint64_t s = rnd() | 1;
 
@@ -681,21 +657,13 @@ static void run_random_programs(unsigned programs, bool check)
 			}
 		}
 	}
-	if (check) {
-		if (x86_code_result(g[1].code)->differences)
-			fail_msg("%s", x86_code_result(g[1].code)->first);
-		assert_in_range(x86_code_result(g[1].code)->compared, programs * 10, UINT64_MAX);
-	}
-	g_close(&g[0]);
-	g_close(&g[1]);
+	close_pair(g, programs, check);
 }
 
 static void random_programs_run_as_the_interpreter_runs_them(void **state)
 {
-	const char *more = getenv("SWTDX_X86_PROGRAMS");
-
 	(void)state;
-	run_random_programs(more ? (unsigned)atoi(more) : 1500, false);
+	run_random_programs(how_many(1500), false);
 }
 
 static void a_check_of_random_programs_finds_no_difference(void **state)

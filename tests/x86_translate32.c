@@ -9,22 +9,10 @@
 #include <cmocka.h>
 #include <Zydis/Zydis.h>
 #include "x86/xlate.h"
-#include "x86_guest.h"
 
 static uint64_t seed = 0xfedcba9876543211ull;
 
-static uint64_t rnd(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
-
-static unsigned below(unsigned n)
-{
-	return (unsigned)(rnd() >> 20) % n;
-}
+#include "x86_programs.h"
 
 static bool one_in(unsigned n)
 {
@@ -675,13 +663,9 @@ static void run_random_programs(unsigned programs, bool check)
 	struct guest g[2];
 	unsigned i, k;
 
-	for (k = 0; k < 2; k++) {
-		assert_int_equal(g_open_with(&g[k], k ? 1 : -1, check), 0);
-		g[k].cpu->exception_bitmap = UINT32_MAX;
+	open_pair(g, check);
+	for (k = 0; k < 2; k++)
 		g[k].cpu->gdtr.limit = SELECTOR0 + 31;
-	}
-	if (getenv("SWTDX_X86_SEED"))
-		seed = (uint64_t)atoll(getenv("SWTDX_X86_SEED")) * 0x9e3779b97f4a7c15ull | 1;
 	for (i = 0; i < programs; i++) {
 		const uint64_t s = rnd() | 1;
 
@@ -690,21 +674,13 @@ static void run_random_programs(unsigned programs, bool check)
 			prepare(&g[k], &p, s);
 		run(&p, g, check);
 	}
-	if (check) {
-		if (x86_code_result(g[1].code)->differences)
-			fail_msg("%s", x86_code_result(g[1].code)->first);
-		assert_in_range(x86_code_result(g[1].code)->compared, programs * 10, UINT64_MAX);
-	}
-	g_close(&g[0]);
-	g_close(&g[1]);
+	close_pair(g, programs, check);
 }
 
 static void random_32_bit_programs_run_as_the_interpreter_runs_them(void **state)
 {
-	const char *more = getenv("SWTDX_X86_PROGRAMS");
-
 	(void)state;
-	run_random_programs(more ? (unsigned)atoi(more) : 2000, false);
+	run_random_programs(how_many(2000), false);
 }
 
 static void a_check_of_random_32_bit_programs_finds_no_difference(void **state)
