@@ -27,9 +27,10 @@ static uint64_t range_of(hpa_t page)
 	return page.v & ~(TDX_SIZE_2M - 1);
 }
 
-static bool change(uint32_t *word, uint32_t *old, uint32_t new)
+/* From a value that settled() gave: what it is instead may be LOCKED, so it is not told. */
+static bool change(uint32_t *word, uint32_t old, uint32_t new)
 {
-	return __atomic_compare_exchange_n(word, old, new, false, __ATOMIC_ACQ_REL,
+	return __atomic_compare_exchange_n(word, &old, new, false, __ATOMIC_ACQ_REL,
 					   __ATOMIC_ACQUIRE);
 }
 
@@ -52,12 +53,10 @@ static uint32_t settled(const uint32_t *word)
 static bool is_shared(uint32_t *word)
 {
 	for (;;) {
-		uint32_t old = settled(word);
+		const uint32_t old = settled(word);
 
-		if (!(old & PRESENT) && change(word, &old, LOCKED))
-			return false;
-		if (old & PRESENT && change(word, &old, old + 1))
-			return true;
+		if (change(word, old, old & PRESENT ? old + 1 : LOCKED))
+			return old & PRESENT;
 	}
 }
 
@@ -65,10 +64,9 @@ static bool is_shared(uint32_t *word)
 static uint32_t was_used(uint32_t *word)
 {
 	for (;;) {
-		uint32_t old = settled(word);
-		const uint32_t users = old & ~PRESENT;
+		const uint32_t old = settled(word), users = old & ~PRESENT;
 
-		if (!users || change(word, &old, users > 1 ? old - 1 : PRESENT | LOCKED))
+		if (!users || change(word, old, users > 1 ? old - 1 : PRESENT | LOCKED))
 			return users;
 	}
 }
