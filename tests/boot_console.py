@@ -6,9 +6,7 @@
 # boot_console.py SWTDX SOURCE
 import fcntl
 import os
-import pty
 import re
-import select
 import shutil
 import struct
 import subprocess
@@ -17,66 +15,21 @@ import tempfile
 import termios
 import time
 
+from terminal import Terminal
+
 SWTDX, SOURCE = sys.argv[1:3]
 KERNEL = os.environ.get("GUEST_KERNEL", f"{SOURCE}/build/guest/vmlinuz")
 LIMIT_S = 200
 LINES = 10000
 
 
-class Guest:
+class Guest(Terminal):
     def __init__(self, directory, command, *options):
         subprocess.run([f"{SOURCE}/scripts/guest-initrd", f"{directory}/initrd", command], check=True)
-        self.master, slave = pty.openpty()
-
-        def own_terminal():
-            os.setsid()
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        self.child = subprocess.Popen(
+        super().__init__(
             [SWTDX, "run", "--quiet", "--memory", "256", "--huge-pages", *options, "--kernel", KERNEL, "--initrd",
              f"{directory}/initrd", "--append", "console=ttyS0 cryptomgr.notests=1 nokaslr quiet panic=-1"],
-            stdin=slave, stdout=slave, stderr=slave, preexec_fn=own_terminal)
-        os.close(slave)
-        self.got = b""
-        self.deadline = time.monotonic() + LIMIT_S
-
-    def fail(self, why):
-        self.child.kill()
-        print(f"boot_console: {why}; it said:\n{self.got[-3000:].decode(errors='replace')}")
-        sys.exit(1)
-
-    def read(self):
-        if time.monotonic() > self.deadline:
-            self.fail("it takes too long")
-        if not select.select([self.master], [], [], 0.2)[0]:
-            return False
-        try:
-            self.got += os.read(self.master, 65536)
-        except OSError:  # nobody has the other end
-            return False
-        return True
-
-    def until(self, pattern):
-        start = len(self.got)
-        while not re.search(pattern, self.got):
-            if not self.read() and self.child.poll() is not None:
-                self.fail(f"no {pattern}")
-        return self.got[start:]
-
-    def type(self, keys):
-        while keys:
-            if select.select([], [self.master], [], 0.2)[1]:
-                keys = keys[os.write(self.master, keys[:512]):]
-            self.read()
-
-    def ends(self, status):
-        while self.child.poll() is None:
-            self.read()
-        while self.read():
-            pass
-        if self.child.returncode != status or b"owned by the module at the end: 0 pages" not in self.got:
-            self.fail(f"exit status {self.child.returncode} in place of {status}, or no summary")
-        os.close(self.master)
+            limit_s=LIMIT_S, opost=True)
 
 
 def nothing_is_lost_at_power_off(directory):

@@ -15,13 +15,16 @@ import time
 from verdict import SUMMARY
 
 LIMIT_S = 100
+SHOWN = 3000
 
 
 class Terminal:
-    def __init__(self, command):
+    def __init__(self, command, limit_s=LIMIT_S, opost=False):
+        """opost: the terminal ends lines with CR LF, as a user's does; what is read here has them."""
         self.master, slave = pty.openpty()
         modes = termios.tcgetattr(slave)
-        modes[1] &= ~termios.OPOST
+        if not opost:
+            modes[1] &= ~termios.OPOST
         termios.tcsetattr(slave, termios.TCSANOW, modes)
         self.slave, self.modes, self.got = slave, termios.tcgetattr(slave), b""
 
@@ -30,11 +33,11 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         self.child = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, preexec_fn=own_terminal)
-        self.deadline = time.monotonic() + LIMIT_S
+        self.deadline = time.monotonic() + limit_s
 
     def fail(self, why):
         self.child.kill()
-        print(f"{sys.argv[0]}: {why}; it said:\n{self.got.decode(errors='replace')}")
+        print(f"{sys.argv[0]}: {why}; it said:\n{self.got[-SHOWN:].decode(errors='replace')}")
         sys.exit(1)
 
     def read(self):
