@@ -66,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t len = size ? size - 1 : 0;
 	struct boot_kernel k;
+	const char *why;
 	uint8_t *file;
 
 	if (!size)
@@ -74,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(file != NULL);
 	memcpy(file, data + 1, len);
 	mend(file, len, data[0]);
-	if (!boot_kernel_parse(file, len, &k)) {
+	if (!boot_kernel_parse(&(struct boot_source){.arg = file, .size = len}, &k, &why)) {
 		must(k.nruns >= 1 && k.nruns <= BOOT_MAX_RUNS && k.end >= k.load);
 		for (unsigned i = 0; i < k.nruns; i++) {
 			must(k.run[i].offset <= len && k.run[i].size <= len - k.run[i].offset);

@@ -66,6 +66,15 @@ static void make_elf(uint8_t *f)
 	memcpy(f + 64, ph, sizeof(ph));
 }
 
+static const char *parse(const uint8_t *f, size_t len, struct boot_kernel *k)
+{
+	const char *why;
+	int e = boot_kernel_parse(&(struct boot_source){.arg = (void *)f, .size = len}, k, &why);
+
+	assert_int_equal(e, why ? -EINVAL : 0);
+	return why;
+}
+
 static void a_bzimage_is_loaded_where_it_prefers(void **state)
 {
 	uint8_t f[BZ_SIZE];
@@ -73,7 +82,7 @@ static void a_bzimage_is_loaded_where_it_prefers(void **state)
 
 	(void)state;
 	make_bzimage(f);
-	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	assert_null(parse(f, sizeof(f), &k));
 	assert_int_equal(k.load, 0x1000000);
 	assert_int_equal(k.entry, 0x1000200);
 	assert_int_equal(k.end, 0x1100000);
@@ -89,7 +98,7 @@ static void an_elf_kernel_is_loaded_segment_by_segment(void **state)
 
 	(void)state;
 	make_elf(f);
-	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	assert_null(parse(f, sizeof(f), &k));
 	assert_int_equal(k.nruns, 2);
 	assert_int_equal(k.run[1].at, 0x200000);
 	assert_int_equal(k.size, 0x200010);
@@ -107,7 +116,7 @@ static void spoil(unsigned at, uint64_t v, unsigned bytes, bool elf)
 	else
 		make_bzimage(f);
 	put(f + at, v, bytes);
-	assert_non_null(boot_kernel_parse(f, sizeof(f), &k));
+	assert_non_null(parse(f, sizeof(f), &k));
 }
 
 struct place {
@@ -124,7 +133,7 @@ static void spoil_two(struct place a, struct place b)
 	make_elf(f);
 	put(f + a.at, a.v, a.bytes);
 	put(f + b.at, b.v, b.bytes);
-	assert_non_null(boot_kernel_parse(f, sizeof(f), &k));
+	assert_non_null(parse(f, sizeof(f), &k));
 }
 
 static void spoilt_bzimages_are_refused(void **state)
@@ -182,21 +191,21 @@ static void a_signature_is_part_of_the_kernel(void **state)
 	memcpy(f + PE, "PE\0", 4);
 	put(f + OPTIONAL, 0x20b, 2);
 	put(f + DIRECTORY, 0, 4); /* none */
-	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	assert_null(parse(f, sizeof(f), &k));
 	put(f + DIRECTORY, BZ_SIZE - 16, 4);
 	put(f + DIRECTORY + 4, 16, 4);
-	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	assert_null(parse(f, sizeof(f), &k));
 	put(f + DIRECTORY + 4, 17, 4);
-	assert_string_equal(boot_kernel_parse(f, sizeof(f), &k), "it is cut off");
+	assert_string_equal(parse(f, sizeof(f), &k), "it is cut off");
 	put(f + OPTIONAL, 0x10b, 2); /* PE32: nobody looks there */
-	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	assert_null(parse(f, sizeof(f), &k));
 	put(f + OPTIONAL, 0x20b, 2);
 	memcpy(f + PE, "PX", 2);
-	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	assert_null(parse(f, sizeof(f), &k));
 	put(f + 0x3c, BZ_SIZE - 8, 4);
-	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	assert_null(parse(f, sizeof(f), &k));
 	put(f + 0x3c, ~0u, 4);
-	assert_null(boot_kernel_parse(f, sizeof(f), &k));
+	assert_null(parse(f, sizeof(f), &k));
 }
 
 static void no_prefix_of_a_kernel_is_read_past_its_end(void **state)
@@ -214,7 +223,7 @@ static void no_prefix_of_a_kernel_is_read_past_its_end(void **state)
 			uint8_t *cut = malloc(len ? len : 1);
 
 			memcpy(cut, f, len);
-			assert_non_null(boot_kernel_parse(cut, len, &k));
+			assert_non_null(parse(cut, len, &k));
 			free(cut);
 		}
 	}
@@ -305,6 +314,65 @@ static void an_initrd_may_be_brought_when_its_place_is_known(void **state)
 	free(brought);
 }
 
+struct kernel_file {
+	const uint8_t *f;
+	unsigned reads, fail; /* the read that fails, from 1 on; 0: none */
+};
+
+static int bring_kernel(void *arg, uint64_t offset, void *to, size_t size)
+{
+	struct kernel_file *k = arg;
+
+	assert_true(offset <= BZ_SIZE && size <= BZ_SIZE - offset);
+	if (++k->reads == k->fail)
+		return -EIO;
+	memcpy(to, k->f + offset, size);
+	return 0;
+}
+
+/* A kernel that is brought gives the same image; whichever read fails, that is told and nothing is
+ * left. */
+static void a_kernel_may_be_brought_part_by_part(void **state)
+{
+	uint8_t f[BZ_SIZE];
+	struct kernel_file file = {.f = f};
+	void *image, *brought;
+	size_t len, brought_len;
+	char err[100];
+
+	(void)state;
+	for (unsigned elf = 0; elf < 2; elf++) {
+		struct tdx_boot b = {.kernel = f, .kernel_size = sizeof(f), .cmdline = "quiet"};
+		unsigned reads;
+
+		if (elf)
+			make_elf(f);
+		else
+			make_bzimage(f);
+		assert_int_equal(tdx_boot_image(&b, &image, &len, err, sizeof(err)), 0);
+		b.kernel = NULL;
+		assert_int_equal(tdx_boot_image(&b, &brought, &brought_len, err, sizeof(err)),
+				 -EINVAL);
+		b.read_kernel = bring_kernel;
+		b.arg = &file;
+		file.fail = file.reads = 0;
+		assert_int_equal(tdx_boot_image(&b, &brought, &brought_len, err, sizeof(err)), 0);
+		assert_int_equal(len, brought_len);
+		assert_memory_equal(image, brought, len);
+		free(image);
+		free(brought);
+		reads = file.reads;
+		assert_true(reads >= 2);
+		for (file.fail = 1; file.fail <= reads; file.fail++) {
+			file.reads = 0;
+			assert_int_equal(
+				tdx_boot_image(&b, &brought, &brought_len, err, sizeof(err)), -EIO);
+			assert_string_equal(err, "");
+			assert_null(brought);
+		}
+	}
+}
+
 static void a_composed_image_is_a_sound_tdvf_image(void **state)
 {
 	struct tdx_tdvf_measurement m;
@@ -347,6 +415,7 @@ int main(void)
 		cmocka_unit_test(a_kernel_that_is_cut_off_is_never_composed),
 		cmocka_unit_test(the_memory_an_image_needs_is_told),
 		cmocka_unit_test(an_initrd_may_be_brought_when_its_place_is_known),
+		cmocka_unit_test(a_kernel_may_be_brought_part_by_part),
 		cmocka_unit_test(a_composed_image_is_a_sound_tdvf_image),
 	};
 

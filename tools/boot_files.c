@@ -2,6 +2,7 @@
 /* See tools/boot_files.h. */
 #include "tools/boot_files.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -28,7 +29,9 @@ struct composing {
 	const char *verb;
 	const struct boot_files *f;
 	uint8_t *kernel, *initrd, *file; /* file: what `kernel` came out of, or NULL */
-	int initrd_fd; /* of an initrd that is read when its place is known, or -1 */
+	int kernel_fd, initrd_fd;	 /* of what is read when its place is known, or -1 */
+	const char *reading;		 /* the name of one of them */
+	struct boot_search search;
 	char cmdline[TDX_BOOT_CMDLINE_MAX + 2];
 	struct tdx_boot b;
 };
@@ -86,40 +89,70 @@ static int open_uki(struct composing *c)
 	return unpack(c);
 }
 
+static int read_kernel(void *arg, uint64_t offset, void *to, size_t size)
+{
+	struct composing *c = arg;
+	int e;
+
+	c->reading = c->f->kernel;
+	e = file_pread(c->kernel_fd, to, size, offset);
+	if (!e)
+		boot_search_look(&c->search, to, size);
+	return e;
+}
+
 static int read_initrd(void *arg, void *to, size_t size)
 {
-	const struct composing *c = arg;
+	struct composing *c = arg;
 
+	c->reading = c->f->initrd;
 	return file_pread(c->initrd_fd, to, size, 0);
 }
 
-/* A regular file of a usable size: it is read straight to its place. */
-static bool initrd_waits(struct composing *c)
+/* A regular file of a usable size that begins so is read straight to its place: its descriptor, or
+ * -1. */
+static int waiting(const char *path, const char *begin, size_t *size)
 {
+	const int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+	char first[8];
 	struct stat st;
 
-	c->initrd_fd = strcmp(c->f->initrd, "-") ? open(c->f->initrd, O_RDONLY | O_CLOEXEC) : -1;
-	if (c->initrd_fd < 0)
-		return false;
-	if (!fstat(c->initrd_fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0 &&
-	    (uintmax_t)st.st_size <= TDX_TDVF_MAX_IMAGE) {
-		c->b.initrd_size = (size_t)st.st_size;
-		c->b.read_initrd = read_initrd;
-		c->b.arg = c;
-		return true;
+	if (fd < 0)
+		return -1;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0 &&
+	    (uintmax_t)st.st_size <= TDX_TDVF_MAX_IMAGE &&
+	    !file_pread(fd, first, strlen(begin), 0) && !memcmp(first, begin, strlen(begin))) {
+		*size = (size_t)st.st_size;
+		return fd;
 	}
-	close(c->initrd_fd);
-	c->initrd_fd = -1;
-	return false;
+	close(fd);
+	return -1;
 }
 
-static int read_files(struct composing *c)
+/* Only a kernel that is neither packed nor in something. */
+static bool kernel_waits(struct composing *c)
 {
-	int e = file_read(c->f->kernel, TDX_TDVF_MAX_IMAGE, &c->kernel, &c->b.kernel_size);
+	c->kernel_fd = waiting(c->f->kernel, ELFMAG, &c->b.kernel_size);
+	if (c->kernel_fd < 0)
+		return false;
+	boot_search_td(&c->search);
+	c->b.read_kernel = read_kernel;
+	return true;
+}
 
-	if (e)
-		return complain(c->verb, c->f->kernel, strerror(-e), VERB_ENVIRONMENT);
-	c->b.kernel = c->kernel;
+static bool initrd_waits(struct composing *c)
+{
+	c->initrd_fd = waiting(c->f->initrd, "", &c->b.initrd_size);
+	if (c->initrd_fd < 0)
+		return false;
+	c->b.read_initrd = read_initrd;
+	return true;
+}
+
+static int read_initrd_file(struct composing *c)
+{
+	int e;
+
 	if (!c->f->initrd || initrd_waits(c))
 		return VERB_OK;
 	e = file_read(c->f->initrd, TDX_TDVF_MAX_IMAGE, &c->initrd, &c->b.initrd_size);
@@ -129,9 +162,28 @@ static int read_files(struct composing *c)
 	return VERB_OK;
 }
 
+static int read_files(struct composing *c)
+{
+	int e, status;
+
+	if (kernel_waits(c))
+		return read_initrd_file(c);
+	e = file_read(c->f->kernel, TDX_TDVF_MAX_IMAGE, &c->kernel, &c->b.kernel_size);
+	if (e)
+		return complain(c->verb, c->f->kernel, strerror(-e), VERB_ENVIRONMENT);
+	c->b.kernel = c->kernel;
+	status = read_initrd_file(c);
+	if (status == VERB_OK)
+		status = unpack(c);
+	return status == VERB_OK ? open_uki(c) : status;
+}
+
 static int check_td(const struct composing *c)
 {
-	if (boot_can_be_td(c->kernel, c->b.kernel_size) != BOOT_CANNOT)
+	const enum boot_can can = c->kernel ? boot_can_be_td(c->kernel, c->b.kernel_size)
+					    : boot_search_found(&c->search);
+
+	if (can != BOOT_CANNOT)
 		return VERB_OK;
 	return complain(c->verb, c->f->kernel,
 			"this kernel cannot be a TD: it was built without CONFIG_INTEL_TDX_GUEST",
@@ -162,7 +214,7 @@ static int compose(struct composing *c, uint8_t **image, size_t *len)
 	if (e == -ENOMEM)
 		return complain(c->verb, c->f->kernel, strerror(ENOMEM), VERB_ENVIRONMENT);
 	if (e && !*err)
-		return complain(c->verb, c->f->initrd, strerror(-e), VERB_ENVIRONMENT);
+		return complain(c->verb, c->reading, strerror(-e), VERB_ENVIRONMENT);
 	if (e)
 		return complain(c->verb, c->f->kernel, err, VERB_DIFFERENCE);
 	status = check_memory(c, out, *len);
@@ -185,18 +237,17 @@ int boot_files_compose(const char *verb, const struct boot_files *f, uint8_t **i
 		return complain(verb, f->kernel, strerror(ENOMEM), VERB_ENVIRONMENT);
 	c->verb = verb;
 	c->f = f;
-	c->initrd_fd = -1;
+	c->kernel_fd = c->initrd_fd = -1;
+	c->b.arg = c;
 	c->b.cmdline = f->append ? f->append : "";
 	status = read_files(c);
-	if (status == VERB_OK)
-		status = unpack(c);
-	if (status == VERB_OK)
-		status = open_uki(c);
 	if (status == VERB_OK)
 		status = compose(c, image, len);
 	free(c->kernel);
 	free(c->file);
 	free(c->initrd);
+	if (c->kernel_fd >= 0)
+		close(c->kernel_fd);
 	if (c->initrd_fd >= 0)
 		close(c->initrd_fd);
 	free(c);

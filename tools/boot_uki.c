@@ -83,11 +83,9 @@ bool boot_uki_parse(const uint8_t *file, size_t size, struct boot_uki *uki)
 }
 
 /* By what it would print: that it is Linux, and one of these words, each shorter than
- * BOOT_OVERLAP. */
-struct search {
-	const char *const *words;
-	bool banner, word;
-};
+ * BOOT_OVERLAP. The first is there where it can print at all, the others when it dies. */
+static const char *const td_words[] = {"tdx: Guest detected", "(Buggy TDX module!)",
+				       "TDVMCALL failed. TDX module bug?", NULL};
 
 static bool holds(const uint8_t *p, size_t n, const char *what)
 {
@@ -95,9 +93,9 @@ static bool holds(const uint8_t *p, size_t n, const char *what)
 }
 
 /* True while there is something left to look for. */
-static bool look(void *arg, const uint8_t *p, size_t n)
+bool boot_search_look(void *arg, const uint8_t *p, size_t n)
 {
-	struct search *s = arg;
+	struct boot_search *s = arg;
 
 	s->banner = s->banner || holds(p, n, "Linux version ");
 	for (const char *const *w = s->words; *w && !s->word; w++)
@@ -105,19 +103,19 @@ static bool look(void *arg, const uint8_t *p, size_t n)
 	return !s->banner || !s->word;
 }
 
-static enum boot_can found(const struct search *s)
+enum boot_can boot_search_found(const struct boot_search *s)
 {
 	return !s->banner ? BOOT_CAN_UNKNOWN : s->word ? BOOT_CAN : BOOT_CANNOT;
 }
 
 static enum boot_can can(const uint8_t *kernel, size_t size, const char *const words[])
 {
-	struct search s = {.words = words};
+	struct boot_search s = {.words = words};
 	size_t body, at, n;
 
 	if (size < PAYLOAD_LENGTH + 4 || memcmp(kernel + MAGIC, "HdrS", 4)) {
-		look(&s, kernel, size);
-		return found(&s);
+		boot_search_look(&s, kernel, size);
+		return boot_search_found(&s);
 	}
 	body = ((kernel[SETUP_SECTS] ? kernel[SETUP_SECTS] : 4u) + (size_t)1) * SECTOR;
 	at = le(kernel + PAYLOAD_OFFSET, 4);
@@ -125,18 +123,19 @@ static enum boot_can can(const uint8_t *kernel, size_t size, const char *const w
 	if (body > size || at > size - body || n > size - body - at)
 		return BOOT_CAN_UNKNOWN;
 	/* Behind what is packed is the length that comes out; gzip has that in its last bytes. */
-	if (boot_unpack_look(kernel + body + at, n, TDX_TDVF_MAX_IMAGE, look, &s))
+	if (boot_unpack_look(kernel + body + at, n, TDX_TDVF_MAX_IMAGE, boot_search_look, &s))
 		return BOOT_CAN_UNKNOWN;
-	return found(&s);
+	return boot_search_found(&s);
 }
 
 enum boot_can boot_can_be_td(const uint8_t *kernel, size_t size)
 {
-	/* The first where it can print at all, the others when it dies. */
-	static const char *const words[] = {"tdx: Guest detected", "(Buggy TDX module!)",
-					    "TDVMCALL failed. TDX module bug?", NULL};
+	return can(kernel, size, td_words);
+}
 
-	return can(kernel, size, words);
+void boot_search_td(struct boot_search *s)
+{
+	*s = (struct boot_search){.words = td_words};
 }
 
 enum boot_can boot_can_remap(const uint8_t *kernel, size_t size)

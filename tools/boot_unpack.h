@@ -44,6 +44,14 @@ const char *boot_unpack_firmware(const uint8_t *image, size_t size, size_t max, 
  * way that is not read here. */
 enum boot_can { BOOT_CAN_UNKNOWN, BOOT_CAN, BOOT_CANNOT };
 enum boot_can boot_can_be_td(const uint8_t *kernel, size_t size);
+/* The same of a kernel that comes in pieces and is not packed: what has been seen of it. */
+struct boot_search {
+	const char *const *words;
+	bool banner, word;
+};
+void boot_search_td(struct boot_search *s);
+boot_look boot_search_look;
+enum boot_can boot_search_found(const struct boot_search *s);
 /* To use an I/O APIC beside local APICs that cannot leave x2APIC mode: with CONFIG_IRQ_REMAP. */
 enum boot_can boot_can_remap(const uint8_t *kernel, size_t size);
 

@@ -67,9 +67,10 @@ void host_boot_close(struct host_boot *boot)
 
 static int load_kernel(struct board *b, const struct host_boot *boot, struct boot_kernel *k)
 {
-	const char *why = boot_kernel_parse(boot->file, boot->size, k);
+	const struct boot_source file = {.arg = boot->file, .size = boot->size};
+	const char *why;
 
-	if (!why && !board_ram(b, k->load, k->end - k->load))
+	if (!boot_kernel_parse(&file, k, &why) && !board_ram(b, k->load, k->end - k->load))
 		why = "there is not so much memory where it wants to be";
 	for (unsigned i = 0; !why && i < k->nruns; i++)
 		memcpy(board_ram(b, k->load + k->run[i].at, k->run[i].size),

@@ -32,7 +32,7 @@ extern "C" {
 enum { TDX_BOOT_VIRTIOS = 8 };
 
 struct tdx_boot {
-	const void *kernel; /* bzImage or vmlinux */
+	const void *kernel; /* bzImage or vmlinux; NULL: what read_kernel brings */
 	size_t kernel_size;
 	const void *initrd; /* NULL: what read_initrd brings, none without it */
 	size_t initrd_size;
@@ -41,10 +41,13 @@ struct tdx_boot {
 	 * twice. 0, or a negative errno that tdx_boot_image() returns. */
 	int (*read_initrd)(void *arg, void *to, size_t size);
 	void *arg;
+	/* NULL, or the same for `size` bytes of the kernel's file from `offset` on: its headers,
+	 * and each part that is loaded once, whole, at its place. */
+	int (*read_kernel)(void *arg, uint64_t offset, void *to, size_t size);
 };
 
 /* Composes the image; *image is the caller's to free(). 0; -EINVAL with a sentence in err when the
- * kernel cannot be used, -ENOMEM; with err empty, what read_initrd answered. */
+ * kernel cannot be used, -ENOMEM; with err empty, what read_kernel or read_initrd answered. */
 int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char *err,
 		   size_t errlen);
 

@@ -115,15 +115,21 @@ static int put_initrd(const struct tdx_boot *boot, uint8_t *to)
 
 int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char *err, size_t errlen)
 {
+	const struct boot_source kernel = {.read = boot->kernel ? NULL : boot->read_kernel,
+					   .arg = boot->kernel ? (void *)boot->kernel : boot->arg,
+					   .size = boot->kernel_size};
 	size_t cmdline = strlen(boot->cmdline) + 1, payload, initrd_at, total;
 	struct boot_kernel k;
-	const char *why = boot_kernel_parse(boot->kernel, boot->kernel_size, &k);
+	const char *why;
 	uint8_t *p, *info;
 	int e;
 
 	*image = NULL;
 	if (errlen)
 		*err = '\0';
+	if (!boot->kernel && !boot->read_kernel)
+		return refuse(err, errlen, "there is no kernel");
+	e = boot_kernel_parse(&kernel, &k, &why);
 	if (why && k.file > boot->kernel_size) {
 		snprintf(err, errlen,
 			 "it is cut off: its headers tell of %" PRIu64 " bytes, it has %zu", k.file,
@@ -132,6 +138,8 @@ int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char 
 	}
 	if (why)
 		return refuse(err, errlen, why);
+	if (e)
+		return e;
 	if (cmdline > TDX_BOOT_CMDLINE_MAX + 1)
 		return refuse(err, errlen, "the command line is too long");
 	initrd_at = page_up(k.size);
@@ -145,10 +153,10 @@ int tdx_boot_image(const struct tdx_boot *boot, void **image, size_t *len, char 
 	if (!p)
 		return -ENOMEM;
 	ask_for_large(p, total);
-	for (unsigned i = 0; i < k.nruns; i++)
-		memcpy(p + k.run[i].at, (const uint8_t *)boot->kernel + k.run[i].offset,
-		       k.run[i].size);
-	e = put_initrd(boot, p + initrd_at);
+	for (unsigned i = 0; i < k.nruns && !e; i++)
+		e = boot_source_read(&kernel, k.run[i].offset, p + k.run[i].at, k.run[i].size);
+	if (!e)
+		e = put_initrd(boot, p + initrd_at);
 	if (e) {
 		free(p);
 		return e;

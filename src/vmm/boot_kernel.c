@@ -3,6 +3,8 @@
 #include "vmm/boot_kernel.h"
 
 #include <elf.h>
+#include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* Of the setup header, from the start of the file. */
@@ -21,6 +23,7 @@ enum {
 	PREF_ADDRESS = 0x258,
 	INIT_SIZE = 0x260,
 	HEADER_NEEDED = 0x268,
+	HEADER_MAX = 0x302, /* what JUMP_LENGTH can make of it */
 	ENTRY_64 = 0x200,
 	SECTOR = 512,
 	OLDEST = 0x20c,
@@ -57,30 +60,59 @@ static const char *check_place(const struct boot_kernel *k)
 	return NULL;
 }
 
-/* Where the signature of a kernel that is an EFI application ends (PE32+); 0: it has none. What the
- * setup header tells of ends before it. */
-static uint64_t signature_end(const uint8_t *f, size_t len)
+int boot_source_read(const struct boot_source *s, uint64_t offset, void *to, size_t size)
 {
-	const uint64_t pe = le(f + PE_OFFSET, 4), directory = pe + PE_SECURITY;
-
-	if (directory + 8 > len || memcmp(f + pe, "PE\0", 4) != 0 ||
-	    le(f + pe + PE_OPTIONAL, 2) != PE32PLUS || !le(f + directory, 4))
-		return 0;
-	return le(f + directory, 4) + le(f + directory + 4, 4);
+	if (s->read)
+		return s->read(s->arg, offset, to, size);
+	memcpy(to, (const uint8_t *)s->arg + offset, size);
+	return 0;
 }
 
-static const char *parse_bzimage(const uint8_t *f, size_t len, struct boot_kernel *k)
+/* The file while it is looked into. What cannot be read is zeros, and no kernel in the end. */
+struct reading {
+	const struct boot_source *file;
+	int err;
+};
+
+/* False where it lies behind the end of the file. */
+static bool read_part(struct reading *r, uint64_t offset, void *to, size_t size)
 {
+	memset(to, 0, size);
+	if (offset > r->file->size || size > r->file->size - offset)
+		return false;
+	if (!r->err)
+		r->err = boot_source_read(r->file, offset, to, size);
+	return true;
+}
+
+/* Where the signature of a kernel that is an EFI application ends (PE32+); 0: it has none. What the
+ * setup header tells of ends before it. */
+static uint64_t signature_end(struct reading *r, uint64_t pe)
+{
+	uint8_t f[PE_SECURITY + 8];
+
+	if (!read_part(r, pe, f, sizeof(f)) || memcmp(f, "PE\0", 4) != 0 ||
+	    le(f + PE_OPTIONAL, 2) != PE32PLUS || !le(f + PE_SECURITY, 4))
+		return 0;
+	return le(f + PE_SECURITY, 4) + le(f + PE_SECURITY + 4, 4);
+}
+
+static const char *parse_bzimage(struct reading *r, const uint8_t f[HEADER_MAX],
+				 struct boot_kernel *k)
+{
+	const size_t len = r->file->size;
 	size_t header = (size_t)f[JUMP_LENGTH] + MAGIC - FW_SETUP_HEADER;
 	size_t body = ((f[SETUP_SECTS] ? f[SETUP_SECTS] : 4u) + (size_t)1) * SECTOR;
+	uint64_t end;
 
 	if (le(f + VERSION, 2) < OLDEST)
 		return "its boot protocol is older than 2.12";
 	if (!(f[LOADFLAGS] & LOADED_HIGH) || !(f[XLOADFLAGS] & XLF_KERNEL_64))
 		return "it has no 64-bit entry";
 	k->file = body + le(f + SYSSIZE, 4) * PARAGRAPH;
-	if (signature_end(f, len) > k->file)
-		k->file = signature_end(f, len);
+	end = signature_end(r, le(f + PE_OFFSET, 4));
+	if (end > k->file)
+		k->file = end;
 	if (body + ENTRY_64 >= len || len < k->file)
 		return "it is cut off";
 	k->load = le(f + PREF_ADDRESS, 8);
@@ -108,17 +140,19 @@ static void make_header(struct boot_kernel *k)
 	k->initrd_max = INITRD_MAX;
 }
 
-static const char *parse_elf(const uint8_t *f, size_t len, struct boot_kernel *k)
+static const char *parse_elf(struct reading *r, struct boot_kernel *k)
 {
+	const size_t len = r->file->size;
 	Elf64_Phdr ph[BOOT_MAX_RUNS];
 	Elf64_Ehdr eh;
 	uint64_t low = ~0ull, high = 0;
 
-	memcpy(&eh, f, sizeof(eh));
+	if (!read_part(r, 0, &eh, sizeof(eh)))
+		return "it is cut off";
 	if (eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_machine != EM_X86_64 ||
 	    eh.e_phentsize != sizeof(ph[0]) || !eh.e_phnum || eh.e_phnum > BOOT_MAX_RUNS)
 		return "it is no x86-64 kernel";
-	if (eh.e_phoff > len || eh.e_phnum * sizeof(ph[0]) > len - eh.e_phoff)
+	if (!read_part(r, eh.e_phoff, ph, eh.e_phnum * sizeof(ph[0])))
 		return "it is cut off";
 	/* The table of sections is last where there is one. */
 	if (eh.e_shoff && eh.e_shnum) {
@@ -126,7 +160,6 @@ static const char *parse_elf(const uint8_t *f, size_t len, struct boot_kernel *k
 		if (k->file > len)
 			return "it is cut off";
 	}
-	memcpy(ph, f + eh.e_phoff, eh.e_phnum * sizeof(ph[0]));
 	for (unsigned i = 0; i < eh.e_phnum; i++) {
 		const Elf64_Phdr *p = &ph[i];
 
@@ -152,13 +185,27 @@ static const char *parse_elf(const uint8_t *f, size_t len, struct boot_kernel *k
 	return check_place(k);
 }
 
-const char *boot_kernel_parse(const uint8_t *file, size_t len, struct boot_kernel *k)
+static const char *parse(struct reading *r, struct boot_kernel *k)
 {
-	memset(k, 0, sizeof(*k));
-	if (len >= sizeof(Elf64_Ehdr) && memcmp(file, ELFMAG, SELFMAG) == 0)
-		return parse_elf(file, len, k);
-	if (len >= HEADER_NEEDED && le(file + BOOT_FLAG, 2) == 0xaa55 &&
-	    memcmp(file + MAGIC, "HdrS", 4) == 0)
-		return parse_bzimage(file, len, k);
+	uint8_t f[HEADER_MAX] = {0};
+	const size_t have = r->file->size < sizeof(f) ? r->file->size : sizeof(f);
+
+	read_part(r, 0, f, have);
+	if (have >= SELFMAG && memcmp(f, ELFMAG, SELFMAG) == 0)
+		return parse_elf(r, k);
+	if (have >= HEADER_NEEDED && le(f + BOOT_FLAG, 2) == 0xaa55 &&
+	    memcmp(f + MAGIC, "HdrS", 4) == 0)
+		return parse_bzimage(r, f, k);
 	return "it is neither a bzImage nor an ELF file";
+}
+
+int boot_kernel_parse(const struct boot_source *file, struct boot_kernel *k, const char **why)
+{
+	struct reading r = {.file = file};
+
+	memset(k, 0, sizeof(*k));
+	*why = parse(&r, k);
+	if (r.err)
+		*why = NULL;
+	return r.err ? r.err : *why ? -EINVAL : 0;
 }

@@ -7,6 +7,15 @@
 
 #include "../firmware/layout.h"
 
+/* A file, in memory or to be read: `size` bytes from `offset` on, all of them within it. 0, or a
+ * negative errno. */
+struct boot_source {
+	int (*read)(void *arg, uint64_t offset, void *to, size_t size);
+	void *arg; /* the bytes themselves, without `read` */
+	size_t size;
+};
+int boot_source_read(const struct boot_source *s, uint64_t offset, void *to, size_t size);
+
 /* One run of bytes of the kernel's file and its place, relative to `load`. */
 struct boot_run {
 	size_t offset, size; /* in the file */
@@ -27,7 +36,8 @@ struct boot_kernel {
 	struct boot_run run[BOOT_MAX_RUNS];
 };
 
-/* A bzImage or an ELF vmlinux. NULL, or why it is neither. */
-const char *boot_kernel_parse(const uint8_t *file, size_t len, struct boot_kernel *k);
+/* A bzImage or an ELF vmlinux. 0; -EINVAL and what is wrong with it; with *why NULL, what reading
+ * it answered. k->file is told in any case. */
+int boot_kernel_parse(const struct boot_source *file, struct boot_kernel *k, const char **why);
 
 #endif
