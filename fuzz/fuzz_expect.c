@@ -77,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint8_t guid[16];
 	struct tdx_digest d;
+	const void *found;
 	uint8_t *p;
 	size_t n, len;
 
@@ -90,10 +91,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else if (data[0] & 4) {
 		must(tdx_smbios_filter(p, len) <= len);
 	} else if (data[0] & 1) {
-		within(tdx_varstore_find(p, len, guid, "PK", &n), n, p, len);
+		found = tdx_varstore_find(p, len, guid, "PK", &n);
+		within(found, n, p, len);
 	} else {
 		(void)tdx_pe_authenticode(p, len, &d);
-		within(tdx_pe_section(p, len, ".linux", &n), n, p, len);
+		found = tdx_pe_section(p, len, ".linux", &n);
+		within(found, n, p, len);
 	}
 	free(p);
 	return 0;

@@ -154,7 +154,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.relax = relax,
 		.sleep = port_sleep,
 	};
-	static const struct tdg_memory mm = {set_shared, nothing, nothing, NULL};
+	static const struct tdg_memory mm = {
+		.set_shared = set_shared, .flush = nothing, .leak = nothing};
 	static const struct tdg_td td = {.gpa_width = 48, .shared = SHARED};
 	static const struct tdx_report report;
 	const struct tdg_quote_policy policy = {1, 6};
