@@ -164,7 +164,9 @@ void tx_unwind(struct tx *tx, unsigned mark)
 }
 
 #include "module/kot.h"
+#include "module/seamcall/mem.h"
 /* Of a page that is filled it matters only that it may be. */
+void mem_init_table_real(const struct tx *tx, const struct td *td, hpa_t pa, uint64_t fill);
 #define mem_init_table mem_init_table_real
 #include "module/seamcall/mem.c"
 #undef mem_init_table
@@ -395,7 +397,8 @@ struct tdx_status tx_pamt_implicit(struct tx *tx, hpa_t pa, enum tdx_operand op,
 	return any_page(tx, pa, size, ref);
 }
 
-struct tdx_status tx_pamt_take_pair(struct tx *tx, struct pamt_pair *pair, enum tdx_operand first)
+struct tdx_status tx_pamt_take_pair(struct tx *tx, const struct pamt_pair *pair,
+				    enum tdx_operand first)
 {
 	return locked(tx);
 }

@@ -5,6 +5,14 @@
 
 #include <stddef.h>
 
+#ifndef __CPROVER__ /* scripts/prove --compile */
+void __CPROVER_assume(_Bool what);
+void __CPROVER_assert(_Bool what, const char *text);
+void __CPROVER_havoc_slice(void *object, size_t size);
+void __CPROVER_array_copy(void *to, const void *from);
+_Bool __CPROVER_equal(); /* of any type */
+#endif
+
 /* Of any value: the checker chooses. */
 #define any(object, size) __CPROVER_havoc_slice(object, size)
 /* The same of an object with a name, which costs less: what is not initialised is any value. */
