@@ -568,6 +568,26 @@ static void end_of_an_interrupt_exits_for_its_vector(void **state)
 	}
 }
 
+static void ds_area_takes_what_is_canonical(void **state)
+{
+	static const uint32_t high[] = {0x00007fff, 0xffff8000, 0x01000000, 0x80000000};
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		/* mov $DS_AREA, %ecx; mov high, %edx; wrmsr; hlt */
+		uint8_t write[] = {0xb9, 0x00, 0x06, 0, 0, 0xba, 0, 0, 0, 0, 0x0f, 0x30, 0xf4};
+		struct world w;
+		struct tdx_regs r;
+
+		memcpy(write + 6, &high[i], sizeof(high[i]));
+		prepare_x86(&w, write, sizeof(write));
+		free_msrs(&w);
+		r = enter(&w, 0);
+		assert_int_equal(r.r11, i < 2 ? VMX_EXIT_HLT : VMX_EXIT_TRIPLE_FAULT);
+		system_free(w.sys);
+	}
+}
+
 static void priority_below_its_threshold_exits_without_virtual_interrupts(void **state)
 {
 	/* mov $2, %eax; mov %rax, %cr8; hlt */
@@ -659,6 +679,7 @@ int main(void)
 		cmocka_unit_test(loop_of_pauses_exits_after_its_window),
 		cmocka_unit_test(cr3_of_the_target_list_is_loaded_without_an_exit),
 		cmocka_unit_test(end_of_an_interrupt_exits_for_its_vector),
+		cmocka_unit_test(ds_area_takes_what_is_canonical),
 		cmocka_unit_test(priority_below_its_threshold_exits_without_virtual_interrupts),
 		cmocka_unit_test(native_vm_exits_where_the_l1_vmm_asks_for_it),
 	};

@@ -22,7 +22,8 @@ enum {
 	EXITS = 32,
 	RANDOM = 64,
 	UNLUCKY = 128,
-	NT = 256
+	NT = 256,
+	NO_LA57 = 512
 };
 
 #define HANDLERS 0x110000u
@@ -72,6 +73,39 @@ static const uint64_t more_descriptors[] = {
 /* A frame of IRET: where, cs, ss. */
 #define IRET_TO(where, cs, ss)                                                                     \
 	"pushq $" ss "; pushq $0x90000; pushfq; pushq $" cs "; pushq $" where "; iretq\n"
+
+/* The same program puts RBX into a register that holds a linear address: as wide as the processor
+ * has them, with four levels of paging all the same. */
+#define AS_WIDE(X, name, text)                                                                     \
+	X(name##_57, "mov $1, %ebx; shl $55, %rbx\n" text, 0, TO_ITS_END)                          \
+	X(name##_57_of_48, "mov $1, %ebx; shl $55, %rbx\n" text, NO_LA57, GP)                      \
+	X(name##_48, "mov $1, %ebx; shl $46, %rbx\n" text, NO_LA57, TO_ITS_END)                    \
+	X(name##_58, "mov $1, %ebx; shl $56, %rbx\n" text, 0, GP)
+#define WR_RBX(msr)	   "mov $" msr ", %ecx; mov %ebx, %eax; shld $32, %rbx, %rdx; wrmsr\n"
+#define HIGH_BASE(at, sel) "mov %rbx, %rax; shr $32, %rax; mov %eax, " at "\n" AX(sel)
+/* A table there would be in the way of the end. */
+#define TABLE_AT_RBX(what)                                                                         \
+	"s" what " 0x200010; movw $0xff, 0x200000; mov %rbx, 0x200002; l" what " 0x200000; "       \
+	"l" what " 0x200010\n"
+#define REGISTERS(X)                                                                               \
+	AS_WIDE(X, wide_gdt, TABLE_AT_RBX("gdt"))                                                  \
+	AS_WIDE(X, wide_idt, TABLE_AT_RBX("idt"))                                                  \
+	AS_WIDE(X, wide_ldt, HIGH_BASE("0x5070", AN_LDT) "lldt %ax\n")                             \
+	AS_WIDE(X, wide_tss, HIGH_BASE("0x5080", A_TSS) "ltr %ax\n")                               \
+	AS_WIDE(X, wide_wrfsbase, "wrfsbase %rbx\n")                                               \
+	AS_WIDE(X, wide_wrgsbase, "wrgsbase %rbx\n")                                               \
+	AS_WIDE(X, wide_sysenter_esp, WR_RBX("0x175"))                                             \
+	AS_WIDE(X, wide_sysenter_eip, WR_RBX("0x176"))                                             \
+	AS_WIDE(X, wide_lstar, WR_RBX("0xc0000082"))                                               \
+	AS_WIDE(X, wide_cstar, WR_RBX("0xc0000083"))                                               \
+	AS_WIDE(X, wide_fs_base, WR_RBX("0xc0000100"))                                             \
+	AS_WIDE(X, wide_gs_base, WR_RBX("0xc0000101"))                                             \
+	AS_WIDE(X, wide_kernel_gs_base, WR_RBX("0xc0000102"))                                      \
+	AS_WIDE(X, wide_invpcid,                                                                   \
+		"movq $0, 0x200000; mov %rbx, 0x200008; xor %eax, %eax; invpcid 0x200000, %rax\n") \
+	X(access_by_a_wide_base, "mov $1, %ebx; shl $55, %rbx; wrfsbase %rbx; mov %fs:0, %eax\n",  \
+	  0, GP)                                                                                   \
+	X(invlpg_of_anything, "mov $1, %ebx; shl $62, %rbx; invlpg (%rbx)\n", 0, TO_ITS_END)
 
 /* name, program, set-up, outcome */
 #define ROWS(X)                                                                                    \
@@ -183,7 +217,7 @@ static const uint64_t more_descriptors[] = {
 	  USER, TO_ITS_END)                                                                        \
 	X(wrgsbase_32, "mov $-1, %rax; wrgsbase %eax; rdgsbase %ecx; cmp %ecx, %eax\n" ZF_IS_1, 0, \
 	  TO_ITS_END)                                                                              \
-	X(wrgsbase_not_canonical, "mov $1, %eax; shl $50, %rax; wrgsbase %rax\n", USER, GP)        \
+	X(wrgsbase_not_canonical, "mov $1, %eax; shl $58, %rax; wrgsbase %rax\n", USER, GP)        \
 	X(swapgs_back, "swapgs; swapgs\n", 0, TO_ITS_END)                                          \
 	X(lldt_none, AX("3") "lldt %ax\n", 0, TO_ITS_END)                                          \
 	X(lldt, AX(AN_LDT) "lldt %ax; sldt %ecx; cmp %cx, %ax\n" ZF_IS_1, 0, TO_ITS_END)           \
@@ -281,6 +315,7 @@ static const uint64_t more_descriptors[] = {
 	extern const uint8_t name[], name##_end[];                                                 \
 	__asm__(".pushsection .rodata\n" #name ":\n" text "\n" #name "_end:\n.popsection\n");
 ROWS(CODE)
+REGISTERS(CODE)
 
 static const struct row {
 	const char *name;
@@ -288,7 +323,7 @@ static const struct row {
 	unsigned setup, outcome;
 } rows[] = {
 #define ROW(name, text, setup, outcome) {#name, name, name##_end, setup, outcome},
-	ROWS(ROW)};
+	ROWS(ROW) REGISTERS(ROW)};
 
 static bool some_random(struct x86_cpu *cpu, bool seed, uint64_t *v)
 {
@@ -311,6 +346,8 @@ static void set_up(struct guest *g, const struct row *r, struct x86_ops *ops)
 	cpu->ops = ops;
 	g->cpuid_all = UINT32_MAX;
 	g->cpuid_odd.leaf = UINT32_MAX;
+	if (r->setup & NO_LA57)
+		g->cpuid_odd = (struct g_cpuid_bit){7, 0, 2, 16};
 	x86_cpuid_changed(cpu);
 	for (unsigned i = 0; i < 32; i++) {
 		g_gate(g, i, HANDLERS + i, 3, 0);
@@ -383,15 +420,15 @@ static const struct {
 	uint64_t good, bad;
 } msrs[] = {
 	{MSR_SYSENTER_CS, 0x10, 0},
-	{MSR_SYSENTER_ESP, 0xffff800000000000, 1ull << 47},
+	{MSR_SYSENTER_ESP, 0xffff800000000000, 1ull << 57},
 	{MSR_SYSENTER_EIP, 0x00007ffffffff000, 1ull << 63},
 	{MSR_STAR, 0x0023001000000000, 0},
-	{MSR_LSTAR, 0xffffffff81000000, 1ull << 50},
-	{MSR_CSTAR, 0xffffffff81000000, 1ull << 50},
+	{MSR_LSTAR, 0xffffffff81000000, 1ull << 60},
+	{MSR_CSTAR, 0xffffffff81000000, 1ull << 60},
 	{MSR_SFMASK, 0x47700, 1ull << 32},
-	{MSR_FS_BASE, 0x7fff12345678, 1ull << 48},
+	{MSR_FS_BASE, 0x7fff12345678, 1ull << 58},
 	{MSR_GS_BASE, 0xffff888000000000, 1ull << 62},
-	{MSR_KERNEL_GS_BASE, 0xffff888000000000, 0xfffe888000000000},
+	{MSR_KERNEL_GS_BASE, 0xffff888000000000, 0xfeff888000000000},
 	{MSR_TSC_AUX, 7, 1ull << 32},
 	{MSR_PAT, 0x0007040600070406, 0x0007040600070402},
 	{MSR_XSS, 0, 1},

@@ -555,7 +555,7 @@ static struct x86_block *look_up(struct x86_cpu *cpu, unsigned mode)
 		linear = (uint32_t)(rip + cpu->seg[X86_CS].base);
 		if (rip > cpu->seg[X86_CS].limit)
 			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
-	} else if (!x86_canonical(cpu, rip)) {
+	} else if (!x86_canonical_access(cpu, rip)) {
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	}
 	host = x86_fill(cpu, linear, ACC_X);

@@ -143,7 +143,7 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 	sp -= size;
 	if (!lma)
 		sp = (uint32_t)sp;
-	if (lma && !x86_canonical(cpu, sp))
+	if (lma && !x86_canonical_access(cpu, sp))
 		x86_raise_err(cpu, NULL, VECTOR_SS, ext);
 	x86_write(cpu, sp + base, frame, size, cpl < 3 ? ACC_SUP : ACC_SYS);
 	x86_desc_accessed(cpu, &cs);

@@ -136,6 +136,13 @@ void x86_cpuid_changed(struct x86_cpu *cpu)
 	}
 }
 
+bool x86_canonical_register(const struct x86_cpu *cpu, uint64_t value)
+{
+	const unsigned unused = x86_has(cpu, X86_F_LA57) ? 64 - 57 : 64 - 48;
+
+	return (uint64_t)((int64_t)(value << unused) >> unused) == value;
+}
+
 /* By number of the bit. Where there is no row the bit is reserved. */
 static const uint8_t cr4_needs[32] = {
 	[2] = X86_F_TSC,    [3] = X86_F_DE,	 [4] = X86_F_PSE,	[5] = X86_F_PAE,

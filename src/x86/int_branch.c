@@ -71,7 +71,7 @@ OP(x86_ret64)
 {
 	const uint64_t to = ld8(cpu, op, cpu->regs.rsp);
 
-	if (unlikely(!x86_canonical(cpu, to)))
+	if (unlikely(!x86_canonical_access(cpu, to)))
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	cpu->regs.rsp += 8 + op->imm;
 	return x86_goto(cpu, op, to);
@@ -79,7 +79,7 @@ OP(x86_ret64)
 
 static const struct x86_op *jump_to(struct x86_cpu *cpu, const struct x86_op *op, uint64_t to)
 {
-	if (unlikely(!x86_canonical(cpu, to)))
+	if (unlikely(!x86_canonical_access(cpu, to)))
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	return x86_goto(cpu, op, to);
 }
@@ -98,7 +98,7 @@ OP(x86_call64_r)
 {
 	const uint64_t to = rd8(cpu, op->s), sp = cpu->regs.rsp - 8;
 
-	if (unlikely(!x86_canonical(cpu, to)))
+	if (unlikely(!x86_canonical_access(cpu, to)))
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	st8(cpu, op, sp, cpu->blkrip + op->off + op->len);
 	cpu->regs.rsp = sp;
@@ -110,7 +110,7 @@ OP(x86_call64_m)
 {
 	const uint64_t to = ld8(cpu, op, ea_x(cpu, op)), sp = cpu->regs.rsp - 8;
 
-	if (unlikely(!x86_canonical(cpu, to)))
+	if (unlikely(!x86_canonical_access(cpu, to)))
 		x86_raise_err(cpu, op, VECTOR_GP, 0);
 	cpu->cur = op;
 	x86_st(cpu, sp, cpu->blkrip + op->off + op->len, 8, ACC_SS);

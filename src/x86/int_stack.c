@@ -220,7 +220,7 @@ static uint64_t ip_mask(const struct x86_op *op)
 
 static void check_ip(struct x86_cpu *cpu, uint64_t ip)
 {
-	if (is64(cpu) ? !x86_canonical(cpu, ip) : ip > cpu->seg[X86_CS].limit)
+	if (is64(cpu) ? !x86_canonical_access(cpu, ip) : ip > cpu->seg[X86_CS].limit)
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 }
 

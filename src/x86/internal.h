@@ -431,7 +431,10 @@ void x86_mode_changed(struct x86_cpu *cpu);
 void x86_set_sysflags(struct x86_cpu *cpu, uint64_t v);
 void x86_deliver(struct x86_cpu *cpu);
 
-static inline bool x86_canonical(const struct x86_cpu *cpu, uint64_t va)
+/* There are two widths of linear addresses. An access, RIP and a stack pointer have that of the
+ * paging in force. What only keeps an address for later has the processor's own, whatever paging is
+ * on: x86_canonical_register(). */
+static inline bool x86_canonical_access(const struct x86_cpu *cpu, uint64_t va)
 {
 	if (likely((uint64_t)((int64_t)(va << 16) >> 16) == va))
 		return true;

@@ -11,7 +11,7 @@ static uint64_t linear(struct x86_cpu *cpu, uint64_t va, unsigned size, unsigned
 {
 	const uint64_t la = x86_linear(cpu, va, acc);
 
-	if (!x86_canonical(cpu, la) || !x86_canonical(cpu, la + size - 1))
+	if (!x86_canonical_access(cpu, la) || !x86_canonical_access(cpu, la + size - 1))
 		x86_raise_err(cpu, cpu->cur,
 			      acc & ACC_SS || (cpu->cur && cpu->cur->fl & OPF_SS) ? VECTOR_SS
 										  : VECTOR_GP,

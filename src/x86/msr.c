@@ -56,7 +56,7 @@ static bool acceptable(const struct x86_cpu *cpu, uint32_t msr, uint64_t v)
 	case MSR_FS_BASE:
 	case MSR_GS_BASE:
 	case MSR_KERNEL_GS_BASE:
-		return x86_canonical(cpu, v);
+		return x86_canonical_register(cpu, v);
 	case MSR_PAT:
 		for (i = 0; i < 64; i += 8)
 			if ((v >> i & 0xff) > 7 || (v >> i & 6) == 2)

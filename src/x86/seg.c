@@ -201,6 +201,16 @@ void x86_desc_table(struct x86_cpu *cpu, const struct x86_op *op, enum vmx_exit 
 	x86_leave(cpu, op, reason, op->fl & OPF_MEM ? disp : 0);
 }
 
+/* What LDTR or TR has from its descriptor, of which nothing else is wrong. */
+static struct x86_seg system_seg(struct x86_cpu *cpu, uint16_t sel, const struct desc *d)
+{
+	const uint64_t base = desc_base(d->low) | d->high << 32;
+
+	if (!x86_canonical_register(cpu, base))
+		x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
+	return (struct x86_seg){base, desc_limit(d->low), desc_ar(d->low), sel};
+}
+
 OP(x86_lldt)
 {
 	uint16_t sel;
@@ -218,8 +228,7 @@ OP(x86_lldt)
 			x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
 		if (!(desc_ar(d.low) & SEG_AR_P))
 			x86_raise_err(cpu, NULL, VECTOR_NP, sel & ~3u);
-		cpu->ldtr = (struct x86_seg){desc_base(d.low) | d.high << 32, desc_limit(d.low),
-					     desc_ar(d.low), sel};
+		cpu->ldtr = system_seg(cpu, sel, &d);
 	}
 	cpu->left += op->n;
 	NEXT;
@@ -227,6 +236,7 @@ OP(x86_lldt)
 
 OP(x86_ltr)
 {
+	struct x86_seg tr;
 	uint16_t sel;
 	struct desc d;
 
@@ -240,9 +250,9 @@ OP(x86_ltr)
 	if (!(desc_ar(d.low) & SEG_AR_P))
 		x86_raise_err(cpu, NULL, VECTOR_NP, sel & ~3u);
 	d.low |= 2ull << 40; /* busy */
+	tr = system_seg(cpu, sel, &d);
 	x86_st(cpu, d.gla + 5, (uint8_t)(d.low >> 40), 1, ACC_SUP);
-	cpu->tr = (struct x86_seg){desc_base(d.low) | d.high << 32, desc_limit(d.low),
-				   desc_ar(d.low), sel};
+	cpu->tr = tr;
 	cpu->left--;
 	cpu->rip += op->len;
 	return x86_lookup(cpu, 0);

@@ -298,7 +298,7 @@ OP(x86_load_dt)
 	limit = (uint16_t)x86_ld(cpu, ea, 2, x86_op_acc(op));
 	base = is64(cpu) ? x86_ld(cpu, ea + 2, 8, x86_op_acc(op))
 			 : (uint32_t)x86_ld(cpu, ea + 2, 4, x86_op_acc(op));
-	if (is64(cpu) && !x86_canonical(cpu, base))
+	if (!x86_canonical_register(cpu, base))
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	if (op->s == 2)
 		base &= 0xffffff;
@@ -350,7 +350,7 @@ OP(x86_invpcid)
 	}
 	x86_read(cpu, x86_at_ea(cpu, op), d, 16, x86_op_acc(op));
 	type = is64(cpu) ? R64(op->d) : R32(op->d);
-	if (type > 3 || d[0] >> 12 || (type == 0 && !x86_canonical(cpu, d[1])))
+	if (type > 3 || d[0] >> 12 || (type == 0 && !x86_canonical_register(cpu, d[1])))
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	x86_mmu_flush(cpu, type != 1);
 	return go_on(cpu, op);
@@ -430,7 +430,7 @@ OP(x86_fsgsbase)
 	if (op->imm & 1) {
 		const uint64_t v = op->sc == 8 ? R64(op->s) : R32(op->s);
 
-		if (!x86_canonical(cpu, v))
+		if (!x86_canonical_register(cpu, v))
 			x86_raise_err(cpu, op, VECTOR_GP, 0);
 		s->base = v;
 	} else {

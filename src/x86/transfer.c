@@ -56,7 +56,7 @@ static void check_target(struct x86_cpu *cpu, const struct desc *d, uint64_t ip)
 {
 	const bool l64 = (cpu->efer & EFER_LMA) && (desc_ar(d->low) & SEG_AR_L);
 
-	if (l64 ? !x86_canonical(cpu, ip) : ip > desc_limit(d->low))
+	if (l64 ? !x86_canonical_access(cpu, ip) : ip > desc_limit(d->low))
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 }
 
@@ -272,7 +272,7 @@ OP(x86_sysret)
 		x86_raise(cpu, NULL, VECTOR_UD);
 	if (cpu->cpl)
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
-	if (op->s == 8 && !x86_canonical(cpu, cpu->regs.rcx))
+	if (op->s == 8 && !x86_canonical_access(cpu, cpu->regs.rcx))
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	cpu->cpl = 3;
 	if (op->s == 8) {
@@ -312,7 +312,7 @@ OP(x86_sysexit)
 	if (cpu->cpl || !sel)
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	if (op->s == 8 &&
-	    (!x86_canonical(cpu, cpu->regs.rcx) || !x86_canonical(cpu, cpu->regs.rdx)))
+	    (!x86_canonical_access(cpu, cpu->regs.rcx) || !x86_canonical_access(cpu, cpu->regs.rdx)))
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	cpu->cpl = 3;
 	flat_seg(cpu, X86_CS, (sel + (op->s == 8 ? 32 : 16)) | 3u, op->s == 8 ? 0xa0fb : 0xc0fb);

@@ -346,6 +346,10 @@ struct x86_check_result *x86_code_result(struct x86_code *code);
  * of this host page: what was translated from it is dropped. Any thread. */
 void x86_code_written(struct x86_code *code, const void *host);
 
+/* Would a register that holds a linear address take this one: the base of a segment or of a table,
+ * an MSR, the address that INVPCID has? By CPUID, and not by CR4.LA57. */
+bool x86_canonical_register(const struct x86_cpu *cpu, uint64_t value);
+
 /* A processor with architectural reset values, 32-bit flat protected mode at 0xfffffff0. It has all
  * that the engine executes until x86_cpuid_changed() is called. */
 struct x86_cpu *x86_cpu_new(struct x86_code *code, const struct x86_ops *ops, void *owner);

@@ -243,7 +243,7 @@ void xl_exit_later(struct xl_unit *u, uint8_t *from, struct x86_link *link, unsi
  * whole by its handler, so nothing of it may have happened; else it is looked up. Then go there. */
 void xl_find(struct xl_unit *u, bool keep);
 void xl_go(struct xl_unit *u, unsigned count);
-/* Unless RAX is canonical, let the handler execute the operation. Changes R11. */
+/* Unless RAX is canonical in 48 bits, let the handler execute the operation. Changes R11. */
 void xl_canonical(struct xl_unit *u);
 void xl_callout(struct xl_unit *u);
 

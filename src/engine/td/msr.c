@@ -105,7 +105,7 @@ enum x86_msr_answer td_wrmsr(struct x86_cpu *x86, uint32_t msr, uint64_t value)
 	if (msr == MSR_PRED_CMD || msr == MSR_FLUSH_CMD)
 		return value & ~1ull ? X86_MSR_GP : X86_MSR_DONE;
 	p = module_guest_msr(t->mod, t->lp_id, msr);
-	if (!p)
+	if (!p || (msr == MSR_DS_AREA && !x86_canonical_register(x86, value)))
 		return X86_MSR_GP;
 	*p = value;
 	return X86_MSR_DONE;
