@@ -26,6 +26,7 @@
 #define CODE	  0x10000u
 #define CODE_SIZE 0x200u
 #define STACK	  0x30000u
+#define EIP_LEFT  0x12u
 
 #define ROUNDS	  24u  /* exits looked at */
 #define INSNS	  600u /* instructions between them */
@@ -476,6 +477,11 @@ static void make_state(struct x86_cpu *cpu, struct input *in)
 	for (i = 0; i < 16; i++)
 		cpu->xmm[i] = (struct x86_xmm){{values[(i + which) % VALUES], ~0ull << i}};
 	cpu->rip = cs == CS16 || cs == UCS16 ? 0 : CODE;
+	/* A quarter of 32-bit code soon comes from EIP's highest value to 0. */
+	if ((which & more & 0x80) && (cs == CS32 || cs == UCS32)) {
+		cpu->rip = (uint32_t)-EIP_LEFT;
+		cpu->seg[X86_CS].base = CODE + EIP_LEFT;
+	}
 	cpu->fx.ftw = (uint8_t)which;
 	cpu->dr[7] = more & 0x20 ? 0xd0002 : 0x400;
 	cpu->dr[0] = 0x20000;

@@ -574,6 +574,7 @@ static struct x86_block *block_at(struct x86_cpu *cpu, unsigned extra_mode)
 	struct jc_entry *j = &cpu->cache->jc[(rip ^ rip >> JC_BITS) & ((1u << JC_BITS) - 1)];
 	struct x86_block *b = j->block;
 
+	x86_rip_check(cpu);
 	cpu->blkrip = rip;
 	if (likely(j->rip == rip &&
 		   (j->key == (cpu->jc_key | extra_mode) ||
@@ -600,6 +601,13 @@ const struct x86_op *x86_goto(struct x86_cpu *cpu, const struct x86_op *op, uint
 {
 	cpu->left -= op->n + 1;
 	cpu->rip = rip;
+	return x86_lookup(cpu, 0);
+}
+
+const struct x86_op *x86_go_on(struct x86_cpu *cpu, const struct x86_op *op)
+{
+	cpu->left--;
+	cpu->rip = x86_rip_after(cpu, op->len);
 	return x86_lookup(cpu, 0);
 }
 

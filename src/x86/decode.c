@@ -230,21 +230,21 @@ void x86_translate_block(struct x86_tr *tr, const uint8_t *bytes, unsigned avail
 	x86_tr_op(tr, x86_head);
 
 	while (!tr->ended && tr->ninsns < max && tr->nops < BLOCK_OPS - 8) {
+		const uint64_t rip = x86_cut(tr->rip + tr->off, tr->mode & M_L64);
 		ZydisDecoderContext ctx;
 		ZyanStatus st;
 
 		tr->bytes = bytes + tr->off;
 		if (tr->off >= avail)
 			break;
-		if (!(tr->mode & M_ONE) && is_break(tr, tr->rip + tr->off)) {
+		if (!(tr->mode & M_ONE) && is_break(tr, rip)) {
 			if (tr->ninsns == 0) {
 				x86_tr_end(tr, x86_break)->len = 0;
 				tr->ninsns++;
 			}
 			break;
 		}
-		if (!(tr->mode & M_ONE) && tr->cpu->dr_execution &&
-		    x86_debug_at(tr->cpu, tr->rip + tr->off)) {
+		if (!(tr->mode & M_ONE) && tr->cpu->dr_execution && x86_debug_at(tr->cpu, rip)) {
 			if (tr->ninsns == 0) {
 				x86_tr_end(tr, x86_debug_break)->len = 0;
 				tr->ninsns++;

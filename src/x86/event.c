@@ -76,7 +76,7 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 {
 	const unsigned vector = cpu->delivering.vector, ext = cpu->delivering.soft ? 0 : 1;
 	const bool has_error = cpu->delivering.has_error && takes_error(vector);
-	const uint64_t rip = cpu->rip + (cpu->delivering.soft ? cpu->delivering.len : 0);
+	const uint64_t rip = x86_rip_after(cpu, cpu->delivering.soft ? cpu->delivering.len : 0);
 	uint64_t flags = x86_rflags(cpu), sp = cpu->regs.rsp, base = 0;
 	struct gate g = read_gate(cpu, vector, lma);
 	unsigned cpl = cpu->cpl, size, width;

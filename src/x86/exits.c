@@ -87,11 +87,8 @@ OP(x86_in_out)
 
 		qual |= 1u << 4;
 		if (op->fl & OPF_REP) {
-			if (!(cpu->regs.rcx & mask)) {
-				cpu->left--;
-				cpu->rip += op->len;
-				return x86_lookup(cpu, 0);
-			}
+			if (!(cpu->regs.rcx & mask))
+				return x86_go_on(cpu, op);
 			qual |= 1u << 5;
 		}
 		cpu->exit.gla = off + cpu->seg[in ? X86_ES : op->seg].base;

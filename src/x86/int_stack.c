@@ -227,7 +227,7 @@ static void check_ip(struct x86_cpu *cpu, uint64_t ip)
 static const struct x86_op *near_to(struct x86_cpu *cpu, const struct x86_op *op, uint64_t ip,
 				    bool call)
 {
-	const uint64_t next = cpu->rip + op->len;
+	const uint64_t next = x86_rip_after(cpu, op->len);
 
 	ip &= ip_mask(op);
 	check_ip(cpu, ip);

@@ -293,6 +293,34 @@ static inline bool is64(const struct x86_cpu *cpu)
 	return cpu->mode & M_L64;
 }
 
+/* RIP has 32 bits outside 64-bit code, in 16-bit code too, where the limit of the segment keeps it
+ * lower. What is not a jump gets its RIP from one of these; a jump cuts its target by its own
+ * operand size, which is never larger. */
+static inline uint64_t x86_rip_cut(const struct x86_cpu *cpu, uint64_t rip)
+{
+	return x86_cut(rip, is64(cpu));
+}
+
+static inline uint64_t x86_rip_of(const struct x86_cpu *cpu, const struct x86_op *op)
+{
+	return x86_rip_cut(cpu, cpu->blkrip + op->off);
+}
+
+/* So many bytes behind the instruction that cpu->rip is at. */
+static inline uint64_t x86_rip_after(const struct x86_cpu *cpu, unsigned len)
+{
+	return x86_rip_cut(cpu, cpu->rip + len);
+}
+
+/* Where an instruction has come to its end, or is left. */
+static inline void x86_rip_check(const struct x86_cpu *cpu)
+{
+#ifdef X86_CHECK_HOST
+	assert(cpu->rip == x86_rip_cut(cpu, cpu->rip));
+#endif
+	(void)cpu;
+}
+
 /* Outside 64-bit code a linear address has 32 bits, but for what the processor itself reads and
  * writes in long mode. */
 static inline uint64_t x86_linear(const struct x86_cpu *cpu, uint64_t la, unsigned acc)
@@ -365,6 +393,8 @@ OP(x86_exit_link);
 /* The first operation of the block at cpu->rip, which becomes blkrip. May fault. */
 const struct x86_op *x86_lookup(struct x86_cpu *cpu, unsigned extra_mode);
 const struct x86_op *x86_goto(struct x86_cpu *cpu, const struct x86_op *op, uint64_t rip);
+/* The instruction that x86_at() was done for is executed. */
+const struct x86_op *x86_go_on(struct x86_cpu *cpu, const struct x86_op *op);
 /* The link's, whose RIP is in blkrip. */
 const struct x86_op *x86_relink(struct x86_cpu *cpu, struct x86_link *link);
 int x86_cache_init(struct x86_cpu *cpu);

@@ -109,9 +109,7 @@ OP(x86_rdmsr)
 		x86_leave(cpu, NULL, VMX_EXIT_RDMSR, 0);
 	}
 	split(cpu, v);
-	cpu->left--;
-	cpu->rip += op->len;
-	return x86_lookup(cpu, 0);
+	return x86_go_on(cpu, op);
 }
 
 OP(x86_wrmsr)
@@ -147,9 +145,7 @@ OP(x86_wrmsr)
 		x86_leave(cpu, NULL, VMX_EXIT_WRMSR, 0);
 	}
 	x86_mode_changed(cpu);
-	cpu->left--;
-	cpu->rip += op->len;
-	return x86_lookup(cpu, 0);
+	return x86_go_on(cpu, op);
 }
 
 OP(x86_rdtsc)

@@ -259,7 +259,7 @@ void x86_tlb_forget(struct x86_cpu *cpu, uint64_t gpa, const void *host)
 
 uint64_t x86_insn_rip(const struct x86_cpu *cpu)
 {
-	return cpu->cur ? cpu->blkrip + cpu->cur->off : cpu->rip;
+	return cpu->cur ? x86_rip_of(cpu, cpu->cur) : cpu->rip;
 }
 
 /* The host's byte for gpa; NULL with *perms and *qual of the violation, or, where *perms has

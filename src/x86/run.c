@@ -169,16 +169,15 @@ void x86_cpu_free(struct x86_cpu *cpu)
 
 void x86_at(struct x86_cpu *cpu, const struct x86_op *op)
 {
-	cpu->rip = cpu->blkrip + op->off;
+	cpu->rip = x86_rip_of(cpu, op);
 	cpu->left -= op->n;
 }
 
 void x86_after(struct x86_cpu *cpu, const struct x86_op *op)
 {
-	cpu->rip = cpu->blkrip + op->off + op->len;
-	if (!is64(cpu))
-		cpu->rip &= UINT32_MAX;
-	cpu->left -= op->n + 1;
+	x86_at(cpu, op);
+	cpu->rip = x86_rip_after(cpu, op->len);
+	cpu->left--;
 }
 
 _Noreturn void x86_alone(struct x86_cpu *cpu, const struct x86_op *op)
@@ -378,9 +377,7 @@ void x86_inject(struct x86_cpu *cpu, uint8_t vector, enum vmx_event type, bool h
 
 void x86_skip(struct x86_cpu *cpu, unsigned len)
 {
-	cpu->rip += len;
-	if (!is64(cpu))
-		cpu->rip &= UINT32_MAX;
+	cpu->rip = x86_rip_after(cpu, len);
 	cpu->shadow = 0;
 	cpu->sysflags &= ~(uint64_t)RFLAGS_RF;
 	if (cpu->sysflags & RFLAGS_TF)
@@ -553,12 +550,14 @@ int x86_run(struct x86_cpu *cpu, struct x86_exit *out, uint64_t max_insns)
 	cpu->pause_left += cpu->run_start - (uint64_t)cpu->left; /* a loop goes on */
 	cpu->left = (int64_t)cpu->run_start;
 	memset(&cpu->exit, 0, sizeof(cpu->exit));
+	cpu->rip = x86_rip_cut(cpu, cpu->rip);
 	cpu->step_one = is_break(cpu);
 	cpu->rf_armed = false;
 	cpu->dr_hit = 0;
 	atomic_store(&cpu->running, true);
 	switch (setjmp(cpu->jb)) {
 	case JMP_EXIT:
+		x86_rip_check(cpu);
 		cpu->insns += cpu->run_start - (uint64_t)cpu->left;
 		cpu->delivering.valid = false;
 		if (cpu->exit.reason == VMX_EXIT_EPT_VIOLATION ||
@@ -568,6 +567,7 @@ int x86_run(struct x86_cpu *cpu, struct x86_exit *out, uint64_t max_insns)
 		atomic_store(&cpu->running, false);
 		return 0;
 	case JMP_FAULT:
+		x86_rip_check(cpu);
 		take_event(cpu);
 		break;
 	case JMP_AGAIN:

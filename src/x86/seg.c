@@ -126,13 +126,11 @@ uint16_t x86_selector(struct x86_cpu *cpu, const struct x86_op *op)
  * between. */
 static const struct x86_op *loaded(struct x86_cpu *cpu, const struct x86_op *op)
 {
-	cpu->left--;
-	cpu->rip += op->len;
 	if (op->d == X86_SS) {
 		cpu->shadow = 2;
 		x86_attn(cpu, ATTN_STEP);
 	}
-	return x86_lookup(cpu, 0);
+	return x86_go_on(cpu, op);
 }
 
 /* d: segment number; s or memory: the selector. */
@@ -186,9 +184,7 @@ OP(x86_load_far_ptr)
 		wr2(cpu, op->d, (uint16_t)off);
 	else
 		wr8(cpu, op->d, off);
-	cpu->left--;
-	cpu->rip += op->len;
-	return x86_lookup(cpu, 0);
+	return x86_go_on(cpu, op);
 }
 
 void x86_desc_table(struct x86_cpu *cpu, const struct x86_op *op, enum vmx_exit reason)
@@ -253,7 +249,5 @@ OP(x86_ltr)
 	tr = system_seg(cpu, sel, &d);
 	x86_st(cpu, d.gla + 5, (uint8_t)(d.low >> 40), 1, ACC_SUP);
 	cpu->tr = tr;
-	cpu->left--;
-	cpu->rip += op->len;
-	return x86_lookup(cpu, 0);
+	return x86_go_on(cpu, op);
 }

@@ -10,9 +10,7 @@
 static const struct x86_op *go_on(struct x86_cpu *cpu, const struct x86_op *op)
 {
 	x86_mode_changed(cpu);
-	cpu->left--;
-	cpu->rip += op->len;
-	return x86_lookup(cpu, 0);
+	return x86_go_on(cpu, op);
 }
 
 static void need_cpl0(struct x86_cpu *cpu)

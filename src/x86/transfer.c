@@ -99,7 +99,7 @@ OP(x86_far_call)
 	far_operand(cpu, op, &ip, &sel);
 	code_desc(cpu, sel, &d);
 	check_target(cpu, &d, ip);
-	frame[0] = cpu->rip + op->len;
+	frame[0] = x86_rip_after(cpu, op->len);
 	frame[1] = cpu->seg[X86_CS].sel;
 	memcpy(image, &frame[0], op->s);
 	memcpy(image + op->s, &frame[1], op->s);
@@ -252,7 +252,7 @@ OP(x86_syscall)
 	if (!(cpu->efer & EFER_SCE) || !is64(cpu))
 		x86_raise(cpu, NULL, VECTOR_UD);
 	flags = x86_rflags(cpu);
-	cpu->regs.rcx = cpu->rip + op->len;
+	cpu->regs.rcx = x86_rip_after(cpu, op->len);
 	cpu->regs.r11 = flags & ~(uint64_t)RFLAGS_RF;
 	cpu->cpl = 0;
 	flat_seg(cpu, X86_CS, sel & 0xfffcu, SEG_AR_CODE64);
@@ -311,8 +311,8 @@ OP(x86_sysexit)
 	x86_at(cpu, op);
 	if (cpu->cpl || !sel)
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
-	if (op->s == 8 &&
-	    (!x86_canonical_access(cpu, cpu->regs.rcx) || !x86_canonical_access(cpu, cpu->regs.rdx)))
+	if (op->s == 8 && (!x86_canonical_access(cpu, cpu->regs.rcx) ||
+			   !x86_canonical_access(cpu, cpu->regs.rdx)))
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	cpu->cpl = 3;
 	flat_seg(cpu, X86_CS, (sel + (op->s == 8 ? 32 : 16)) | 3u, op->s == 8 ? 0xa0fb : 0xc0fb);

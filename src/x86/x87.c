@@ -88,7 +88,7 @@ static void commit(struct x86_cpu *cpu, const struct x86_op *op, const struct de
 	img->fx.fdp = cpu->fx.fdp;
 	cpu->fx = img->fx;
 	cpu->fx.fop = d->fop;
-	cpu->fx.fip = cpu->blkrip + op->off;
+	cpu->fx.fip = x86_rip_of(cpu, op);
 	if (d->what & M_FLAGS)
 		cpu->fl = (uint16_t)fl;
 }
