@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 # swtdx run on a terminal (a pseudo-terminal, and what its user types): keys are the guest's, Ctrl-C
 # too; Ctrl-A x, SIGTERM, SIGHUP and SIGINT end it with teardown, summary and a whole trace; the
-# terminal's modes come back; what the guest sends is filtered.
+# terminal's modes come back; what the guest sends is filtered, and what a program says that serves it.
 # run_terminal.py SWTDX GUEST
 import fcntl
+import os
 import signal
 import struct
 import subprocess
@@ -110,6 +111,27 @@ def what_the_guest_sends_is_filtered():
         r.fail("filtered into a pipe")
 
 
+def what_a_server_says_is_filtered():
+    with tempfile.TemporaryDirectory() as d:
+        server = f"{d}/qemu-storage-daemon"
+        with open(server, "w") as f:
+            f.write("#!/bin/sh\nprintf 'a\\033]0;title\\007b\\033[6nc\\033[31md\\033[0m\\n' >&2\n"
+                    "yes flood | head -c 1000000\n")
+        os.chmod(server, 0o755)
+        open(f"{d}/disk.qcow2", "w").close()
+        command = ["env", f"PATH={d}:{os.environ['PATH']}", SWTDX, "run", "--memory", "128", "--disk", f"{d}/disk.qcow2",
+                   "--kernel", GUEST, "--append", "echo"]
+        r = Terminal(command)
+        r.ends(3, summary=False)
+        if not r.got.startswith(b"abc\x1b[31md\x1b[0m\n") or len(r.got) > 70000:
+            r.fail(f"not filtered: {len(r.got)} bytes, {r.got[:60]}")
+        if b"qemu-storage-daemon says more" not in r.got or b"disk.qcow2: its server has ended" not in r.got:
+            r.fail("no word of it")
+        plain = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+        if not plain.stderr.startswith(b"a\x1b]0;title\x07b\x1b[6n"):
+            r.fail("filtered into a pipe")
+
+
 keys_are_the_guests("echo")
 keys_are_the_guests("interrupted_echo")
 ctrl_a_x_ends_what_does_not_listen()
@@ -120,3 +142,4 @@ a_signal_while_it_is_built_ends_it()
 what_gdb_holds_ends_too()
 the_process_has_given_up_what_it_does_not_need()
 what_the_guest_sends_is_filtered()
+what_a_server_says_is_filtered()

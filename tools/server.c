@@ -16,9 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATIENCE_MS = 5000 };
+#include "tools/term_filter.h"
 
-/* --- the keeper --- */
+enum { PATIENCE_MS = 5000, LAST_WORDS_MS = 500, SAID_MAX = 64 << 10 };
+
+/* --- what is open --- */
 
 /* What keeper and server have open besides the standard three: nothing else that was ours, as the
  * end of another keeper's pipe, which would not end then. */
@@ -36,34 +38,115 @@ static void close_others(int socket_, int life, int gone)
 	syscall(SYS_close_range, KEEPER_GONE + 1, ~0u, 0);
 }
 
-static _Noreturn void serve(const char *path, char *const argv[])
+/* --- what the server says --- */
+
+static void put(const uint8_t *p, size_t n)
+{
+	while (n) {
+		const ssize_t done = write(STDERR_FILENO, p, n);
+
+		if (done < 0 && errno != EINTR)
+			return;
+		p += done > 0 ? done : 0;
+		n -= done > 0 ? (size_t)done : 0;
+	}
+}
+
+/* A guest has a say in it, as by the names of its files: on a terminal it is filtered as the
+ * guest's own output is, and of a flood only the beginning is passed on. */
+static _Noreturn void speak(int from, const char *name)
+{
+	static const char flood[] = " says more, which is not shown\n";
+	uint8_t in[4096], out[sizeof(in) + TERM_SEQUENCE_MAX];
+	const bool terminal = isatty(STDERR_FILENO);
+	struct term_filter filter = {0};
+	size_t said = 0;
+	ssize_t got;
+
+	while ((got = read(from, in, sizeof(in))) > 0 || (got < 0 && errno == EINTR)) {
+		size_t n = 0;
+
+		for (ssize_t i = 0; i < got && said < SAID_MAX; i++, said++) {
+			if (terminal)
+				n += term_filter(&filter, in[i], out + n);
+			else
+				out[n++] = in[i];
+			if (n < sizeof(in))
+				continue;
+			put(out, n);
+			n = 0;
+		}
+		put(out, n);
+		if (said == SAID_MAX) {
+			said++;
+			put((const uint8_t *)"\n", 1);
+			put((const uint8_t *)name, strlen(name));
+			put((const uint8_t *)flood, sizeof(flood) - 1);
+		}
+	}
+	_exit(0);
+}
+
+/* Its beginning and its end are the caller's to close. */
+static pid_t listen_to(int said[2], const char *name)
+{
+	pid_t pid = -1;
+
+	if (pipe2(said, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		syscall(SYS_close_range, SERVER_SOCKET, KEEPER_GONE, 0);
+		close(said[1]);
+		signal(SIGTTOU, SIG_IGN); /* whoever has the terminal */
+		speak(said[0], name);
+	}
+	close(said[0]);
+	return pid;
+}
+
+/* --- the keeper --- */
+
+static _Noreturn void serve(const char *path, char *const argv[], int say)
 {
 	const int null = open("/dev/null", O_RDWR);
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	dup2(null, STDIN_FILENO);
-	dup2(STDERR_FILENO, STDOUT_FILENO);
+	dup2(say, STDERR_FILENO);
+	dup2(say, STDOUT_FILENO);
 	syscall(SYS_close_range, SERVER_SOCKET + 1, ~0u, 0);
 	signal(SIGINT, SIG_DFL);
 	execv(path, argv);
 	_exit(127);
 }
 
+static struct pollfd end_of(pid_t pid)
+{
+	return (struct pollfd){.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+}
+
 /* Ours or the server's end, whichever comes first; then it is the other's. */
 static _Noreturn void keep(const char *path, char *const argv[])
 {
-	struct pollfd fd[2];
-	pid_t pid;
+	struct pollfd fd[2], silence;
+	pid_t pid, voice;
+	int said[2];
 
 	setpgid(0, 0); /* Ctrl-C is for us: the server ends in order */
 	signal(SIGINT, SIG_IGN);
+	voice = listen_to(said, argv[0]);
+	if (voice < 0)
+		_exit(1);
 	pid = fork();
 	if (pid == 0)
-		serve(path, argv);
+		serve(path, argv, said[1]);
 	close(SERVER_SOCKET);
+	close(said[1]);
 	if (pid < 0)
 		_exit(1);
-	fd[0] = (struct pollfd){.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+	silence = end_of(voice);
+	fd[0] = end_of(pid);
 	fd[1] = (struct pollfd){.fd = KEEPER_LIFE, .events = POLLIN};
 	while (poll(fd, 2, -1) < 0 && errno == EINTR)
 		;
@@ -73,6 +156,8 @@ static _Noreturn void keep(const char *path, char *const argv[])
 			kill(pid, SIGKILL);
 	}
 	waitpid(pid, NULL, 0);
+	/* its last words; the terminal may stand still, and children of the server live on */
+	poll(&silence, 1, LAST_WORDS_MS);
 	_exit(0);
 }
 

@@ -3,7 +3,8 @@
  * descriptor 3, ended when we say so or end ourselves, however that comes.
  *
  * A keeper, a process between it and us, sees to that: from a sandbox we could neither signal nor
- * wait for it. Before there are threads. */
+ * wait for it. What it says goes to standard error: to a terminal filtered (tools/term_filter.h),
+ * of more than 64 KiB the beginning. Before there are threads. */
 #ifndef TOOLS_SERVER_H
 #define TOOLS_SERVER_H
 
