@@ -55,6 +55,7 @@ typedef void vex_lane_fn(struct x86_cpu *cpu, uint8_t *d, const uint8_t *a, cons
 #define VEX_F_WIDE    0x040u /* registers of 512 bits are loaded and stored */
 #define VEX_F_HALF    0x080u /* makes half-precision numbers */
 #define VEX_F_SAE     0x100u /* raises no exception, whatever MXCSR says */
+#define VEX_F_WHOLE   0x200u /* faults for elements that the mask has not, too */
 
 /* What makes two forms one. */
 struct vex_key {

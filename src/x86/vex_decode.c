@@ -221,6 +221,8 @@ static unsigned flags_of(const struct vex_insn *v)
 		flags |= VEX_F_HALF;
 	if (v->mem && v->f.key.mask != VEX_NO_MASK && (v->f.mem_write || suppresses_faults(in)))
 		flags |= VEX_F_PART;
+	if ((flags & VEX_F_PART) && in->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E6NF)
+		flags |= VEX_F_WHOLE;
 	if (in->meta.category == ZYDIS_CATEGORY_COMPRESS ||
 	    in->meta.category == ZYDIS_CATEGORY_EXPAND)
 		flags |= VEX_F_PACKED;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Operands in memory of which a mask leaves elements out: what is left out is not accessed and
- * faults for nobody. Gathers and scatters, which stand where they came to when one faults. */
+/* Operands in memory of which a mask leaves elements out: what is left out is not accessed and, but
+ * for VEXTRACT, faults for nobody. Gathers and scatters, which stand where they came to when one
+ * faults. */
 #include "x86/vex.h"
 
 #define PAGE_BYTES 4096u
@@ -74,11 +75,13 @@ void vex_write(struct x86_cpu *cpu, const struct x86_op *op, uint64_t va, const 
 	       uint64_t active)
 {
 	const struct vex_form *f = vex_form_of(op);
-	uint8_t mask[VEX_BYTES] = {0};
+	uint8_t mask[VEX_BYTES] = {0}, there[VEX_BYTES];
 	unsigned i;
 
 	cpu->cur = op;
 	if (f->flags & VEX_F_PART && active != UINT64_MAX) {
+		if (f->flags & VEX_F_WHOLE)
+			x86_read(cpu, va, there, f->mem_size, ACC_W);
 		for (i = 0; i < f->elements; i++)
 			if (active >> i & 1)
 				memset(mask + i * f->element, 0xff, f->element);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* What a mask decides of vector instructions, one by one; the rest is compared with a host
+ * by x86_diff. The engine runs them by the host's, which must have AVX-512. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include "x86_guest.h"
+
+#define END 0x400000u /* of memory: nothing is mapped from here on */
+
+enum { NONE = -1 };
+
+static bool host_can(void)
+{
+	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+	       __builtin_cpu_supports("avx512bitalg");
+}
+
+static int open_guest(void **state)
+{
+	struct guest *g = malloc(sizeof(*g));
+
+	*state = g;
+	if (g_open(g))
+		return -1;
+	g->cpuid_all = UINT32_MAX;
+	g->cpu->cr4 |= CR4_OSXSAVE;
+	g->cpu->xcr0 = XFAM_X87 | XFAM_SSE | XFAM_AVX | XFAM_AVX3;
+	g->cpu->exception_bitmap = UINT32_MAX;
+	*g_pde(g, END) = 0;
+	x86_state_changed(g->cpu);
+	return 0;
+}
+
+static int close_guest(void **state)
+{
+	g_close(*state);
+	free(*state);
+	return 0;
+}
+
+/* The vector of its exception. */
+static int execute(struct guest *g, const char *insn, unsigned len, uint64_t rdi, uint64_t mask)
+{
+	struct x86_exit x;
+
+	g_put(g, G_CODE, insn, len);
+	g_put(g, G_CODE + len, "\xeb\xfe", 2);
+	g->cpu->rip = G_CODE;
+	g->cpu->regs.rdi = rdi;
+	g->cpu->k[1] = mask;
+	g->cpu->cr2 = 0;
+	assert_int_equal(x86_run(g->cpu, &x, 3), 0);
+	if (x.reason == X86_EXIT_BUDGET)
+		return NONE;
+	assert_int_equal(x.reason, VMX_EXIT_EXCEPTION_OR_NMI);
+	return (int)(x.intr_info & 0xff);
+}
+#define EXECUTE(g, insn, rdi, mask) execute(g, insn, sizeof(insn) - 1, rdi, mask)
+
+static void a_part_of_a_vector_is_stored_where_all_of_it_could_be(void **state)
+{
+	static const char extract[] = "\x62\xf3\x7d\x49\x39\x07\x01"; /* vextracti32x4 */
+	static const char move[] = "\x62\xf1\x7c\x49\x11\x07";	      /* vmovups */
+	struct guest *g = *state;
+
+	if (!host_can())
+		skip();
+	assert_int_equal(EXECUTE(g, move, END - 4, 1), NONE);
+	assert_int_equal(EXECUTE(g, move, END - 4, 2), VECTOR_PF);
+	assert_int_equal(EXECUTE(g, extract, END - 16, 1), NONE);
+	assert_int_equal(EXECUTE(g, extract, END - 12, 1), VECTOR_PF);
+	assert_int_equal(g->cpu->cr2, END);
+	assert_int_equal(EXECUTE(g, extract, END, 0), VECTOR_PF);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, open_guest, close_guest)
+	const struct CMUnitTest tests[] = {
+		T(a_part_of_a_vector_is_stored_where_all_of_it_could_be),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
