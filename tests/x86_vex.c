@@ -75,11 +75,28 @@ static void a_part_of_a_vector_is_stored_where_all_of_it_could_be(void **state)
 	assert_int_equal(EXECUTE(g, extract, END, 0), VECTOR_PF);
 }
 
+static void vpshufbitqmb_reads_the_bytes_that_its_mask_has(void **state)
+{
+	static const char shuffle[] = "\x62\xf2\x7d\x49\x8f\x17";
+	struct guest *g = *state;
+
+	if (!host_can())
+		skip();
+	/* Bit 3 of each quadword, by the last byte there is; the others are not looked at. */
+	g->cpu->xmm[0] = (struct x86_xmm){{8, 0}};
+	*g_q(g, END - 8) = 3ull << 56;
+	assert_int_equal(EXECUTE(g, shuffle, END - 8, 0x80), NONE);
+	assert_int_equal(g->cpu->k[2], 0x80);
+	assert_int_equal(EXECUTE(g, shuffle, END - 8, 0x100), VECTOR_PF);
+	assert_int_equal(EXECUTE(g, shuffle, END, 0), NONE);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_guest, close_guest)
 	const struct CMUnitTest tests[] = {
 		T(a_part_of_a_vector_is_stored_where_all_of_it_could_be),
+		T(vpshufbitqmb_reads_the_bytes_that_its_mask_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -87,6 +87,11 @@ static bool operands(struct vex_insn *v)
 			v->f.mem_size = (uint8_t)(o->size / 8);
 			v->f.element = (uint8_t)(o->element_size / 8);
 			v->f.elements = (uint8_t)o->element_count;
+			if (tr->in.mnemonic == ZYDIS_MNEMONIC_VPSHUFBITQMB) {
+				/* Its mask is of bytes. */
+				v->f.elements = v->f.mem_size;
+				v->f.element = 1;
+			}
 			continue;
 		}
 		if (tr_is_imm(o)) {
@@ -122,10 +127,11 @@ static unsigned masked(const struct vex_insn *v)
 		return v->f.elements;
 	for (i = 0; i < tr->in.operand_count_visible; i++) {
 		const ZydisDecodedOperand *o = &tr->o[i];
+		const unsigned size = o == v->mem ? v->f.element * 8u : o->element_size;
 
-		if ((&tr->o[i] == v->mem || (i == 0 && class_of(o->reg.value) == VEX_VECTOR)) &&
-		    o->element_size > widest)
-			widest = o->element_size;
+		if ((o == v->mem || (i == 0 && class_of(o->reg.value) == VEX_VECTOR)) &&
+		    size > widest)
+			widest = size;
 	}
 	return tr->in.avx.vector_length / widest;
 }
@@ -140,7 +146,6 @@ static bool suppresses_faults(const ZydisDecodedInstruction *in)
 	case ZYDIS_MNEMONIC_VGF2P8AFFINEINVQB:
 	case ZYDIS_MNEMONIC_VGF2P8AFFINEQB:
 	case ZYDIS_MNEMONIC_VPMULTISHIFTQB:
-	case ZYDIS_MNEMONIC_VPSHUFBITQMB:
 		return false;
 	default:
 		break;
