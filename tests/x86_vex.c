@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a mask decides of vector instructions, one by one; the rest is compared with a host
+/* What a mask and MXCSR decide of vector instructions, one by one; the rest is compared with a host
  * by x86_diff. The engine runs them by the host's, which must have AVX-512. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 
 #define END 0x400000u /* of memory: nothing is mapped from here on */
 
-enum { NONE = -1 };
+enum { NONE = -1, MXCSR_UE = 0x10, MXCSR_FZ = 0x8000, UNDERFLOW_UNMASKED = 0x1780 };
 
 static bool host_can(void)
 {
@@ -91,12 +91,32 @@ static void vpshufbitqmb_reads_the_bytes_that_its_mask_has(void **state)
 	assert_int_equal(EXECUTE(g, shuffle, END, 0), NONE);
 }
 
+static void what_vreduce_leaves_is_no_underflow(void **state)
+{
+	static const char reduce[] = "\x62\xf3\xed\x08\x57\xc1\x0b";
+	const uint64_t tiny = 0xf3515aab00;
+	struct guest *g = *state;
+
+	if (!host_can())
+		skip();
+	for (unsigned fz = 0; fz < 2; fz++) {
+		g->cpu->fx.mxcsr = UNDERFLOW_UNMASKED | (fz ? MXCSR_FZ : 0);
+		g->cpu->xmm[1] = (struct x86_xmm){{tiny, 0}};
+		g->cpu->xmm[0] = g->cpu->xmm[2] = (struct x86_xmm){{0, 0}};
+		assert_int_equal(EXECUTE(g, reduce, 0, 0), NONE);
+		/* FZ flushes what is a masked underflow. */
+		assert_int_equal(g->cpu->xmm[0].q[0], tiny);
+		assert_int_equal(g->cpu->fx.mxcsr & MXCSR_UE, 0);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_guest, close_guest)
 	const struct CMUnitTest tests[] = {
 		T(a_part_of_a_vector_is_stored_where_all_of_it_could_be),
 		T(vpshufbitqmb_reads_the_bytes_that_its_mask_has),
+		T(what_vreduce_leaves_is_no_underflow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -170,7 +170,9 @@ static void run_fp(struct x86_cpu *cpu, const struct x86_op *op, const struct ve
 		return;
 	}
 	r->mxcsr = (guest & ~MXCSR_FLAGS) | MXCSR_MASKS;
-	tiny = guest & MXCSR_UM ? 0 : underflow(f, r);
+	if (!(guest & MXCSR_UM)) /* which alone lets FZ flush */
+		r->mxcsr &= ~MXCSR_FZ;
+	tiny = guest & MXCSR_UM || (f->flags & VEX_F_TINY) ? 0 : underflow(f, r);
 	f->run(r);
 	got = (r->mxcsr & MXCSR_FLAGS) | tiny;
 	if (got & ~(guest >> 7) & MXCSR_OPERANDS)

@@ -56,6 +56,7 @@ typedef void vex_lane_fn(struct x86_cpu *cpu, uint8_t *d, const uint8_t *a, cons
 #define VEX_F_HALF    0x080u /* makes half-precision numbers */
 #define VEX_F_SAE     0x100u /* raises no exception, whatever MXCSR says */
 #define VEX_F_WHOLE   0x200u /* faults for elements that the mask has not, too */
+#define VEX_F_TINY    0x400u /* tiny results are no underflow */
 
 /* What makes two forms one. */
 struct vex_key {

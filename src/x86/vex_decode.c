@@ -187,6 +187,22 @@ static bool reads_mxcsr(ZydisMnemonic m)
 	}
 }
 
+/* What is left when a number is rounded may be tiny, and is no underflow. */
+static bool is_reduce(ZydisMnemonic m)
+{
+	switch (m) {
+	case ZYDIS_MNEMONIC_VREDUCEPD:
+	case ZYDIS_MNEMONIC_VREDUCEPH:
+	case ZYDIS_MNEMONIC_VREDUCEPS:
+	case ZYDIS_MNEMONIC_VREDUCESD:
+	case ZYDIS_MNEMONIC_VREDUCESH:
+	case ZYDIS_MNEMONIC_VREDUCESS:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static unsigned flags_of(const struct vex_insn *v)
 {
 	const ZydisDecodedInstruction *in = &v->tr->in;
@@ -224,6 +240,8 @@ static unsigned flags_of(const struct vex_insn *v)
 		flags |= VEX_F_FP;
 	if (in->mnemonic == ZYDIS_MNEMONIC_VCVTPS2PH)
 		flags |= VEX_F_HALF;
+	if (is_reduce(in->mnemonic))
+		flags |= VEX_F_TINY;
 	if (v->mem && v->f.key.mask != VEX_NO_MASK && (v->f.mem_write || suppresses_faults(in)))
 		flags |= VEX_F_PART;
 	if ((flags & VEX_F_PART) && in->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E6NF)
