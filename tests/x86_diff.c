@@ -755,9 +755,42 @@ static bool masked_operand_fault(const struct seen *s)
 	       s->in->avx.mask.reg != ZYDIS_REGISTER_K0;
 }
 
-static bool masked_store_fault(const struct seen *s)
+static bool masked_by_signs(const struct seen *s)
 {
-	return s->fault->vector == 14 && masked_store(s);
+	return s->in->mnemonic == ZYDIS_MNEMONIC_VMASKMOVPS ||
+	       s->in->mnemonic == ZYDIS_MNEMONIC_VMASKMOVPD ||
+	       s->in->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVD ||
+	       s->in->mnemonic == ZYDIS_MNEMONIC_VPMASKMOVQ;
+}
+
+static bool masked_bytes_fault(const struct seen *s)
+{
+	return s->fault->vector == 14 && (masked_store(s) || masked_by_signs(s));
+}
+
+/* The mask leaves all out. */
+static bool nothing_misaligned(const struct seen *s)
+{
+	const unsigned k = s->in->avx.mask.reg - ZYDIS_REGISTER_K0;
+
+	return !s->retired && s->vector == 13 && s->fault->vector < 0 && k >= 1 && k <= 7 &&
+	       s->in->meta.exception_class == ZYDIS_EXCEPTION_CLASS_E1 &&
+	       s->ours->k[k] << (64 - s->in->avx.vector_length / s->o[0].element_size) == 0;
+}
+
+static bool misaligned_fxsave(const struct seen *s)
+{
+	return !s->retired && s->vector == 13 && s->fault->vector == 12 &&
+	       (s->in->mnemonic == ZYDIS_MNEMONIC_FXSAVE ||
+		s->in->mnemonic == ZYDIS_MNEMONIC_FXSAVE64 ||
+		s->in->mnemonic == ZYDIS_MNEMONIC_FXRSTOR ||
+		s->in->mnemonic == ZYDIS_MNEMONIC_FXRSTOR64);
+}
+
+static bool half_store_fault(const struct seen *s)
+{
+	return !s->retired && s->vector == 19 && memory_fault(s) &&
+	       s->in->mnemonic == ZYDIS_MNEMONIC_VCVTPS2PH;
 }
 
 /* Faults for bytes which the mask leaves out. */
@@ -859,7 +892,7 @@ static const struct difference {
 	 split_store_fault},
 	{"which byte of a large operand is named first is the processor's choice", D_ADDRESS,
 	 large_operand_fault},
-	{"so it is with the bytes of a masked store", D_ADDRESS, masked_store_fault},
+	{"so it is with bytes under a mask in a vector", D_ADDRESS, masked_bytes_fault},
 	{"so it is with elements under an opmask", D_ADDRESS, masked_operand_fault},
 	{"whether a component that is in its initial state is tracked as such, and so left out of "
 	 "an image, is the processor's choice (SDM)",
@@ -869,6 +902,13 @@ static const struct difference {
 	 D_ALL, upper_registers_fault},
 	{"whether bytes that a mask leaves out can fault is the processor's choice (SDM)", D_ALL,
 	 masked_out_fault},
+	{"an operand that must be aligned must be so under a mask that leaves all out, too (SDM); "
+	 "AMD's do not look",
+	 D_ALL, nothing_misaligned},
+	{"which fault of FXSAVE is first where the operand is neither canonical nor aligned is the "
+	 "processor's choice",
+	 D_ALL, misaligned_fxsave},
+	{"so it is whether VCVTPS2PH converts before it looks where to", D_ALL, half_store_fault},
 	{"the mask of a gather is made all ones and all zeros before it begins (SDM), by AMD's as "
 	 "it "
 	 "comes to each element; a fault lets that be seen",
