@@ -482,6 +482,8 @@ static void make_state(struct x86_cpu *cpu, struct input *in)
 		cpu->rip = (uint32_t)-EIP_LEFT;
 		cpu->seg[X86_CS].base = CODE + EIP_LEFT;
 	}
+	if ((which & more & 0x80) && (cs == CS16 || cs == UCS16))
+		cpu->seg[X86_CS].limit = EIP_LEFT;
 	cpu->fx.ftw = (uint8_t)which;
 	cpu->dr[7] = more & 0x20 ? 0xd0002 : 0x400;
 	cpu->dr[0] = 0x20000;

@@ -193,6 +193,49 @@ static void the_ip_of_16_bit_code_is_not_cut_to_16_bits(void **state)
 	}
 }
 
+/* Nothing is fetched from beyond it, wherever a block began. */
+static void the_limit_of_code_holds_for_every_byte_of_it(void **state)
+{
+	static const uint8_t code[] = {0x90, 0xbb, 1, 2, 3, 4, 0x90, 0xf4}; /* mov $..., %ebx */
+
+	(void)state;
+	/* by the last byte that is within; then again, where a whole block was executed before; and
+	 * both with an instruction across two pages */
+	for (unsigned i = 0; i < 4 * sizeof(code); i++) {
+		const bool known = i / sizeof(code) & 1, across = i / sizeof(code) & 2;
+		const unsigned base = across ? G_CODE + 0x1000 - 3 : G_CODE + 0x810;
+		const unsigned limit = i % sizeof(code);
+		const unsigned reached = limit < 5 ? 1 : limit < 6 ? 6 : 7;
+		struct guest g;
+
+		open_at(&g, COMPATIBILITY, WITHIN);
+		g_gate(&g, 13, HANDLER, 0, 0);
+		g.ram[HANDLER] = 0xf4;
+		g_put(&g, base, code, sizeof(code));
+		g.cpu->seg[X86_CS].base = base;
+		x86_state_changed(g.cpu);
+		g.cpu->rip = 0;
+		if (across && limit < 3 && !known)
+			g.denied = G_CODE + 0x1000; /* it is not asked for */
+		if (known) {
+			expect_at(&g, "all of it", sizeof(code) - 1);
+			g.cpu->rip = 0;
+		}
+		g.cpu->seg[X86_CS].limit = limit;
+		x86_state_changed(g.cpu);
+		if (limit == sizeof(code) - 1) {
+			expect_at(&g, "within", sizeof(code) - 1);
+		} else {
+			expect_at(&g, "beyond the limit", HANDLER);
+			if (*g_q(&g, g.cpu->regs.rsp) != 0 ||
+			    *g_q(&g, g.cpu->regs.rsp + 8) != reached)
+				fail_msg("limit %u: at %llx", limit,
+					 (unsigned long long)*g_q(&g, g.cpu->regs.rsp + 8));
+		}
+		g_close(&g);
+	}
+}
+
 /* From a file or a host, as hostile as these are. */
 static void a_rip_that_is_given_is_cut_to_its_mode(void **state)
 {
@@ -212,6 +255,7 @@ int main(void)
 		cmocka_unit_test(an_instruction_goes_on_at_zero),
 		cmocka_unit_test(an_event_pushes_32_bits),
 		cmocka_unit_test(the_ip_of_16_bit_code_is_not_cut_to_16_bits),
+		cmocka_unit_test(the_limit_of_code_holds_for_every_byte_of_it),
 		cmocka_unit_test(a_rip_that_is_given_is_cut_to_its_mode),
 	};
 

@@ -434,6 +434,21 @@ static struct x86_block *keep(struct x86_cpu *cpu, const uint8_t *bytes, const u
 	return b;
 }
 
+/* So many bytes of code may be fetched at RIP, by the limit of its segment. */
+static uint64_t fetchable(const struct x86_cpu *cpu)
+{
+	const uint64_t limit = cpu->seg[X86_CS].limit;
+
+	if (is64(cpu) || limit == UINT32_MAX)
+		return UINT64_MAX;
+	return cpu->rip > limit ? 0 : limit - cpu->rip + 1;
+}
+
+static unsigned at_most(uint64_t most, unsigned n)
+{
+	return n < most ? n : (unsigned)most;
+}
+
 /* From a copy of the bytes, which are marked and compared afterwards: whoever writes them sees the
  * mark, or was seen. */
 static struct x86_block *translate(struct x86_cpu *cpu, uint64_t linear, const uint8_t *host,
@@ -442,9 +457,10 @@ static struct x86_block *translate(struct x86_cpu *cpu, uint64_t linear, const u
 	struct x86_cache *c = cpu->cache;
 	struct x86_tr *tr = &c->tr;
 	const unsigned here = 0x1000u - (unsigned)(linear & 0xfff);
+	const uint64_t most = fetchable(cpu);
 	const uint8_t *host2 = NULL;
 	uint8_t copy[BLOCK_BYTES];
-	unsigned n = here < BLOCK_BYTES ? here : BLOCK_BYTES;
+	unsigned n = at_most(most, here < BLOCK_BYTES ? here : BLOCK_BYTES);
 
 	if (c->segments[c->segment].used + sizeof(struct x86_tr) + BLOCK_BYTES > SEGMENT_SIZE)
 		next_segment(cpu);
@@ -463,17 +479,22 @@ static struct x86_block *translate(struct x86_cpu *cpu, uint64_t linear, const u
 	} while (!x86_same(copy, host, tr->extent));
 	if (tr->ninsns == 0) {
 		/* The first instruction goes on in the next page. */
+		if (most <= here)
+			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
+		n = at_most(most, here + INSN_MAX);
 		host2 = x86_fill(cpu, (linear & ~0xfffull) + 0x1000, ACC_X);
 		x86_code_add(cpu, host2);
 		tr->mode = (uint8_t)(mode | M_ONE);
 		do {
 			x86_copy(copy, host, here);
 			x86_copy(copy + here, host2, INSN_MAX);
-			x86_translate_block(tr, copy, here + INSN_MAX);
+			x86_translate_block(tr, copy, n);
 			x86_code_mark(cpu, host, here);
 			x86_code_mark(cpu, host2, INSN_MAX);
 		} while (!x86_same(copy, host, here) || !x86_same(copy + here, host2, INSN_MAX));
 		tr->mode = (uint8_t)mode;
+		if (tr->ninsns == 0)
+			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 		if (tr->extent <= here)
 			tr->extent = here + 1;
 	}
@@ -508,6 +529,7 @@ static struct x86_block *find(struct x86_cpu *cpu, uint64_t linear, const uint8_
 	struct x86_cache *c = cpu->cache;
 	const uint64_t key = key_of(host, mode);
 	const unsigned mask = (1u << c->hash_bits) - 1;
+	const uint64_t most = fetchable(cpu);
 	unsigned i;
 
 	for (i = slot_of(c, key); c->places[i].key; i = (i + 1) & mask) {
@@ -516,6 +538,8 @@ static struct x86_block *find(struct x86_cpu *cpu, uint64_t linear, const uint8_
 		if (c->places[i].key != key || !b)
 			continue;
 		if (unlikely(watched(cpu)) && b->rip != cpu->rip)
+			continue;
+		if (unlikely(b->len > most))
 			continue;
 		if (unlikely(b->host2) &&
 		    x86_fill(cpu, (linear & ~0xfffull) + 0x1000, ACC_X) != b->host2)
@@ -536,7 +560,7 @@ static bool leads_there(struct x86_cpu *cpu, const struct x86_block *b)
 
 	if (e->x != (la & ~0xfffull) || la + e->addend != (uintptr_t)b->host || b->host2 ||
 	    b->dropped || b->epoch != cpu->cache->epoch || b->mode != cpu->mode || watched(cpu) ||
-	    (!is64(cpu) && cpu->rip > cpu->seg[X86_CS].limit))
+	    b->len > fetchable(cpu))
 		return false;
 	segment_of(cpu->cache, b)->asked++;
 	fetched_from(cpu->cache, la);
@@ -553,7 +577,7 @@ static struct x86_block *look_up(struct x86_cpu *cpu, unsigned mode)
 	cpu->cur = NULL;
 	if (!(mode & M_L64)) {
 		linear = (uint32_t)(rip + cpu->seg[X86_CS].base);
-		if (rip > cpu->seg[X86_CS].limit)
+		if (!fetchable(cpu))
 			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	} else if (!x86_canonical_access(cpu, rip)) {
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
