@@ -314,9 +314,9 @@ static void bench_destroy(void)
 			peer = least(peer, clear(p));
 		}
 		printf("end of a TD of 1 GiB, %s  %7.1f ms  %.2f times clearing it with 64-byte "
-		       "stores (%.1f ms; at most 2)\n",
+		       "stores (%.1f ms; at most %.1f)\n",
 		       erratum ? "pages cleared    " : "pages not cleared", end * 1e3, end / peer,
-		       peer * 1e3);
+		       peer * 1e3, erratum ? 2.0 : 1.5);
 		munmap(p, GIB);
 		tdx_vmm_free(b.vmm);
 		tdx_model_free(b.model);
