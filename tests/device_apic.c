@@ -4,18 +4,20 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "device/apic.h"
 
-enum { CPUS = 4, HZ = 1000000000, BUS = 25000000 };
+enum { CPUS = 4, HZ = 1000000000, BUS = 25000000, DELIVERIES = 20000 };
 
 struct bus;
 
 struct processor {
 	struct apic apic;
 	struct bus *bus;
-	unsigned notified, posted[256], events[8];
+	_Atomic unsigned notified;
+	unsigned posted[256], events[8];
 	uint8_t sipi;
 	int eoi;
 	uint64_t due;
@@ -150,6 +152,39 @@ static void the_highest_vector_above_the_priority_is_taken(void **state)
 	assert_int_equal(apic_acknowledge(a), 0x41);
 	assert_true(apic_write(a, MSR_X2APIC_EOI, 0));
 	assert_int_equal(rd(a, MSR_X2APIC_PPR), 0x30);
+}
+
+static void *deliver(void *arg)
+{
+	const struct apic_message m = {.vector = 0x51, .assert = true};
+	struct apic *a = arg;
+
+	for (unsigned i = 0; i < DELIVERIES; i++)
+		apic_deliver(a, &m);
+	return NULL;
+}
+
+/* Nothing but what came is served, whenever it comes. */
+static void what_comes_while_it_is_looked_for_is_taken_whole(void **state)
+{
+	struct bus b;
+	struct apic *a = &b.cpu[0].apic;
+	pthread_t sender;
+
+	(void)state;
+	power_on(&b, APIC_WHOLE);
+	for (unsigned round = 0; round < 20; round++) {
+		assert_int_equal(pthread_create(&sender, NULL, deliver, a), 0);
+		for (unsigned i = 0; i < DELIVERIES; i++) {
+			const int vector = apic_acknowledge(a);
+
+			assert_true(vector == -1 || vector == 0x51);
+			assert_int_equal(rd(a, MSR_X2APIC_PPR), vector < 0 ? 0 : 0x50);
+			if (vector >= 0)
+				assert_true(apic_write(a, MSR_X2APIC_EOI, 0));
+		}
+		pthread_join(sender, NULL);
+	}
 }
 
 static void the_end_of_a_level_interrupt_is_told(void **state)
@@ -355,6 +390,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_highest_vector_above_the_priority_is_taken),
+		cmocka_unit_test(what_comes_while_it_is_looked_for_is_taken_whole),
 		cmocka_unit_test(the_end_of_a_level_interrupt_is_told),
 		cmocka_unit_test(an_ipi_goes_where_the_icr_says),
 		cmocka_unit_test(nmi_init_and_sipi_are_events),

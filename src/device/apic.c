@@ -130,18 +130,26 @@ static void error(struct apic *a, uint32_t bit)
 		request(a, (uint8_t)entry, false);
 }
 
-bool apic_pending(const struct apic *a)
+/* What would be delivered now, or -1. What is requested is looked at once: others add to it. */
+static int deliverable(const struct apic *a)
 {
 	const int vector = highest_requested(a);
 
-	return vector >= 0 && enabled(a) && ((uint32_t)vector & 0xf0) > (priority(a) & 0xf0);
+	return vector >= 0 && enabled(a) && ((uint32_t)vector & 0xf0) > (priority(a) & 0xf0)
+		       ? vector
+		       : -1;
+}
+
+bool apic_pending(const struct apic *a)
+{
+	return deliverable(a) >= 0;
 }
 
 int apic_acknowledge(struct apic *a)
 {
-	const int vector = highest_requested(a);
+	const int vector = deliverable(a);
 
-	if (!apic_pending(a))
+	if (vector < 0)
 		return -1;
 	a->irr[vector / 32] &= ~(1u << vector % 32);
 	a->isr[vector / 32] |= 1u << vector % 32;
