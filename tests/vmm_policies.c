@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "machine/splitmix.h"
 #include "module/hooks.h"
 
 enum {
@@ -61,14 +62,6 @@ struct outcome {
 	double us; /* of a processor, an event: a busy machine does not matter */
 };
 
-static uint64_t next(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
-}
-
 static void give_way(void *arg, struct lp *lp, enum lock_resource res, uint64_t key,
 		     enum lock_mode mode, bool guest, enum lock_result result)
 {
@@ -98,13 +91,12 @@ static void accept_on_ve(struct tdx_native_cpu *cpu, unsigned vector, uint32_t e
 static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	struct contest *s = arg;
-	uint64_t seed = 0x9e3779b97f4a7c15u * (guest_number(cpu) + 1 + s->seed), page = HOT,
-		 word = 0;
+	uint64_t seed = guest_number(cpu) + 1 + s->seed, page = HOT, word = 0;
 
 	tdx_native_on_event(cpu, accept_on_ve, &page);
 	while (!atomic_load(&s->stop)) {
-		page = HOT + (next(&seed) % HOT_PAGES << 12);
-		switch (next(&seed) % 32) {
+		page = HOT + (splitmix_next(&seed) % HOT_PAGES << 12);
+		switch (splitmix_next(&seed) % 32) {
 		case 0:
 			guest_vmcall(cpu, TDVMCALL_MAP_GPA, page | RIG_SHARED, 0x1000, NULL);
 			break;
@@ -115,7 +107,7 @@ static void guest(struct tdx_native_cpu *cpu, void *arg)
 			guest_accept(cpu, HOT_2M, TDX_LEVEL_2M);
 			break;
 		case 3:
-			page = HOT_2M + (next(&seed) % 512 << 12);
+			page = HOT_2M + (splitmix_next(&seed) % 512 << 12);
 			tdx_native_write(cpu, gpa(page), &word, sizeof(word));
 			break;
 		case 4:
@@ -168,9 +160,9 @@ static void *changes(void *arg)
 	uint64_t seed = t->n + 99 + s->seed;
 
 	while (!atomic_load(&s->stop)) {
-		const uint64_t page = HOT + (next(&seed) % HOT_PAGES << 12);
+		const uint64_t page = HOT + (splitmix_next(&seed) % HOT_PAGES << 12);
 
-		switch (next(&seed) % 16) {
+		switch (splitmix_next(&seed) % 16) {
 		case 0:
 			tdx_vm_set_private(vm, gpa(page), 0x1000, false);
 			break;

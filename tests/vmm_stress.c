@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "machine/splitmix.h"
+
 enum { VCPUS = 8, LIFE_MS = 2500, CHECK_MS = 250 };
 #define FIRST_PAGE 0x200ull /* above the page that was added */
 #define PAGES	   (RIG_RAM >> 12)
@@ -23,26 +25,18 @@ struct stress {
 	uint64_t generation;
 };
 
-static uint64_t next(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
-}
-
 /* The lower half is converted page by page, most of it in a small part, so that all meet there. */
 static uint64_t random_page(uint64_t *seed)
 {
-	uint64_t range = next(seed) % 4 ? 64 : PAGES / 2 - FIRST_PAGE;
+	uint64_t range = splitmix_next(seed) % 4 ? 64 : PAGES / 2 - FIRST_PAGE;
 
-	return (FIRST_PAGE + next(seed) % range) << 12;
+	return (FIRST_PAGE + splitmix_next(seed) % range) << 12;
 }
 
 /* The upper half is for 2M pages: split, made whole, and now and then converted as such. */
 static uint64_t random_2m(uint64_t *seed)
 {
-	return RIG_RAM / 2 + next(seed) % (RIG_RAM / 2 / TDX_SIZE_2M) * TDX_SIZE_2M;
+	return RIG_RAM / 2 + splitmix_next(seed) % (RIG_RAM / 2 / TDX_SIZE_2M) * TDX_SIZE_2M;
 }
 
 /* --- the guest --- */
@@ -65,7 +59,7 @@ static void accept_on_ve(struct tdx_native_cpu *cpu, unsigned vector, uint32_t e
 static void guest(struct tdx_native_cpu *cpu, void *arg)
 {
 	struct stress *s = arg;
-	uint64_t seed = 0x9e3779b97f4a7c15u * (guest_number(cpu) + 1 + s->generation), word = 0;
+	uint64_t seed = guest_number(cpu) + 1 + s->generation, word = 0;
 	struct guest_vcpu g = {0};
 
 	tdx_native_on_event(cpu, accept_on_ve, &g);
@@ -73,7 +67,7 @@ static void guest(struct tdx_native_cpu *cpu, void *arg)
 		uint64_t page = random_page(&seed);
 
 		g.page = page;
-		switch (next(&seed) % 8) {
+		switch (splitmix_next(&seed) % 8) {
 		case 0:
 			guest_accept(cpu, random_2m(&seed), TDX_LEVEL_2M);
 			break;
@@ -95,7 +89,7 @@ static void guest(struct tdx_native_cpu *cpu, void *arg)
 			atomic_fetch_add(&s->touches, 1);
 			break;
 		case 6:
-			g.page = random_2m(&seed) + (next(&seed) % 512 << 12);
+			g.page = random_2m(&seed) + (splitmix_next(&seed) % 512 << 12);
 			tdx_native_write(cpu, gpa(g.page), &word, sizeof(word));
 			atomic_fetch_add(&s->touches, 1);
 			break;
@@ -137,7 +131,7 @@ static void *vcpu_thread(void *arg)
 
 	for (;;) {
 		park(t->s);
-		t->err = tdx_vcpu_run(r->vcpu[t->n], (int)(next(&seed) % VCPUS), &run);
+		t->err = tdx_vcpu_run(r->vcpu[t->n], (int)(splitmix_next(&seed) % VCPUS), &run);
 		if (t->err || run.exit == TDX_EXIT_INTERNAL_ERROR || run.exit == TDX_EXIT_HLT)
 			break;
 		if (run.exit == TDX_EXIT_MEMORY_FAULT) /* converted by somebody else: follow */
@@ -157,10 +151,10 @@ static void *chaos_thread(void *arg)
 	uint64_t seed = t->n + 99;
 
 	while (!atomic_load(&s->stop)) {
-		uint64_t page = random_page(&seed), n = 1 + next(&seed) % 16;
+		uint64_t page = random_page(&seed), n = 1 + splitmix_next(&seed) % 16;
 
 		park(s);
-		switch (next(&seed) % 10) {
+		switch (splitmix_next(&seed) % 10) {
 		case 0:
 			tdx_vm_set_private(s->rig.vm, gpa(page), n << 12, false);
 			break;
@@ -181,15 +175,15 @@ static void *chaos_thread(void *arg)
 			break;
 		case 6: /* part of one, or all of it */
 			page = random_2m(&seed);
-			n = next(&seed) % 4 ? 512 : n;
-			tdx_vm_set_private(s->rig.vm, gpa(page), n << 12, next(&seed) % 8);
+			n = splitmix_next(&seed) % 4 ? 512 : n;
+			tdx_vm_set_private(s->rig.vm, gpa(page), n << 12, splitmix_next(&seed) % 8);
 			break;
 		default:
-			tdx_vcpu_kick(s->rig.vcpu[next(&seed) % VCPUS]);
+			tdx_vcpu_kick(s->rig.vcpu[splitmix_next(&seed) % VCPUS]);
 			break;
 		}
 		atomic_fetch_add(&s->zaps, 1);
-		usleep((useconds_t)(next(&seed) % 300));
+		usleep((useconds_t)(splitmix_next(&seed) % 300));
 	}
 	atomic_fetch_sub(&s->running, 1);
 	return NULL;

@@ -3,6 +3,7 @@
  * registers, defined flags, vectors, x87 state, memory and faults must agree. */
 #include <cpuid.h>
 #include <stdio.h>
+#include "machine/splitmix.h"
 #include "x86_diff.h"
 
 #define TABLES 0x20000u /* guest-physical place of the page tables; the mapped pages begin at 0 */
@@ -15,10 +16,7 @@
 
 uint64_t rnd(struct world *w)
 {
-	w->rng ^= w->rng << 13;
-	w->rng ^= w->rng >> 7;
-	w->rng ^= w->rng << 17;
-	return w->rng * 0x2545f4914f6cdd1dull;
+	return splitmix_next(&w->rng);
 }
 
 static unsigned gpa_map(struct x86_cpu *cpu, uint64_t gpa, unsigned access, void **host,
@@ -1173,7 +1171,7 @@ static void many(struct world *w, unsigned set, unsigned long count)
 	if (more)
 		count = strtoul(more, NULL, 0);
 	if (getenv("SWTDX_X86_SEED"))
-		w->rng ^= strtoull(getenv("SWTDX_X86_SEED"), NULL, 0) * 0x9e3779b97f4a7c15ull;
+		w->rng ^= strtoull(getenv("SWTDX_X86_SEED"), NULL, 0);
 	__asm__ volatile("fxsave64 %0" : "=m"(fx));
 	host_mask = &((struct x86_fxregs *)(void *)fx)->mxcsr_mask;
 	w->cpu->fx.mxcsr_mask = *host_mask;

@@ -5,14 +5,12 @@
 
 #include <stdlib.h>
 
+#include "machine/splitmix.h"
 #include "x86_guest.h"
 
 static uint64_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
+	return splitmix_next(&seed);
 }
 
 static unsigned below(unsigned n)
@@ -38,7 +36,7 @@ static void open_pair(struct guest *g, bool check)
 		g[k].cpu->exception_bitmap = UINT32_MAX;
 	}
 	if (getenv("SWTDX_X86_SEED"))
-		seed = (uint64_t)atoll(getenv("SWTDX_X86_SEED")) * 0x9e3779b97f4a7c15ull | 1;
+		seed = strtoull(getenv("SWTDX_X86_SEED"), NULL, 0);
 }
 
 static void close_pair(struct guest *g, unsigned programs, bool check)

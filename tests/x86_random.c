@@ -5,16 +5,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include "machine/splitmix.h"
 #include "x86_guest.h"
 
 static uint64_t seed = 0x9e3779b97f4a7c15ull;
 
 static uint64_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed * 0x2545f4914f6cdd1dull;
+	return splitmix_next(&seed);
 }
 
 static bool known_reason(unsigned reason)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include "machine/splitmix.h"
 #include "x86_guest.h"
 
 enum { BV_AT = XSAVE_LEGACY_SIZE, COMP_AT = BV_AT + 8, MXCSR_AT = 24, XMM_AT = 160, IMAGE = 2752 };
@@ -15,16 +16,13 @@ static uint64_t seed = 0x2545f4914f6cdd1dull;
 
 static uint64_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
+	return splitmix_next(&seed);
 }
 
 static void fill(void *to, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i++)
-		((uint8_t *)to)[i] = (uint8_t)(rnd() >> 11);
+		((uint8_t *)to)[i] = (uint8_t)rnd();
 }
 
 static int open_guest(void **state)
