@@ -452,30 +452,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		found("not everything came back");
 	return 0;
 }
-
-#ifndef FUZZING_ENGINE
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
-}
-
-int main(int argc, char **argv)
-{
-	unsigned long inputs = argc > 1 ? strtoul(argv[1], NULL, 0) : 200;
-	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) | 1 : 0x9e3779b97f4a7c15ull;
-	uint8_t data[512];
-
-	for (unsigned long i = 0; i < inputs; i++) {
-		size_t n = next_random(&seed) % sizeof(data);
-
-		for (size_t k = 0; k < n; k++)
-			data[k] = (uint8_t)(next_random(&seed) >> 32);
-		LLVMFuzzerTestOneInput(data, n);
-	}
-	printf("%lu inputs, no finding\n", inputs);
-	return 0;
-}
-#endif

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include "machine/splitmix.h"
 #include "x86/x86.h"
 
 #define RAM	  0x40000u
@@ -692,10 +693,7 @@ static uint64_t seed;
 
 static uint64_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed * 0x2545f4914f6cdd1dull >> 32;
+	return splitmix_next(&seed) >> 32;
 }
 
 int main(int argc, char **argv)
@@ -707,7 +705,6 @@ int main(int argc, char **argv)
 	size_t n, k;
 
 	seed = argc > 2 ? strtoul(argv[2], NULL, 0) : 1;
-	seed = seed * 0x9e3779b97f4a7c15ull | 1;
 	for (i = 0; i < inputs; i++) {
 		n = 40 + rnd() % (sizeof(data) - 40);
 		for (k = 0; k < n; k++)

@@ -6,7 +6,7 @@
 
 #include "fuzz/random.h"
 
-enum { MAX_INPUT = 4096 };
+enum { MAX_INPUT = 512 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Not every harness has one. */
