@@ -8,10 +8,11 @@
 #include "x86/seg.h"
 #include "x86/stack.h"
 
-#define GATE_TASK  5u
-#define GATE_INT16 6u
-#define GATE_INT   14u
-#define GATE_TRAP  15u
+#define GATE_TASK   5u
+#define GATE_INT16  6u
+#define GATE_TRAP16 7u
+#define GATE_INT    14u
+#define GATE_TRAP   15u
 
 struct gate {
 	uint64_t offset;
@@ -20,9 +21,16 @@ struct gate {
 	bool present;
 };
 
+/* INT n, INT3 or INTO: a gate is not for everyone, and what it lacks is the program's own fault.
+ * INT1 is neither. */
+static bool by_program(const struct x86_cpu *cpu)
+{
+	return cpu->delivering.soft && cpu->delivering.type != VMX_EVENT_PRIVILEGED_EXCEPTION;
+}
+
 static unsigned idt_error(const struct x86_cpu *cpu, unsigned vector)
 {
-	return vector * 8 + 2 + (cpu->delivering.soft ? 0 : 1);
+	return vector * 8 + 2 + (by_program(cpu) ? 0 : 1);
 }
 
 static struct gate read_gate(struct x86_cpu *cpu, unsigned vector, bool lma)
@@ -34,11 +42,13 @@ static struct gate read_gate(struct x86_cpu *cpu, unsigned vector, bool lma)
 	if (vector * size + size - 1 > cpu->idtr.limit)
 		x86_raise_err(cpu, NULL, VECTOR_GP, idt_error(cpu, vector));
 	x86_read(cpu, cpu->idtr.base + vector * size, w, size, ACC_SUP);
-	g.offset = (w[0] & 0xffff) | ((w[0] >> 32) & 0xffff0000u);
-	if (lma)
-		g.offset |= w[1] << 32;
 	g.sel = (uint16_t)(w[0] >> 16);
 	g.type = (unsigned)(w[0] >> 40) & 31u;
+	g.offset = w[0] & 0xffff;
+	if (g.type >= GATE_INT)
+		g.offset |= (w[0] >> 32) & 0xffff0000u;
+	if (lma)
+		g.offset |= w[1] << 32;
 	g.dpl = (unsigned)(w[0] >> 45) & 3u;
 	g.ist = lma ? (unsigned)(w[0] >> 32) & 7u : 0;
 	g.present = w[0] >> 47 & 1;
@@ -49,6 +59,13 @@ static bool takes_error(unsigned vector)
 {
 	return vector == VECTOR_DF || (vector >= VECTOR_TS && vector <= VECTOR_PF) ||
 	       vector == VECTOR_AC || vector == VECTOR_CP;
+}
+
+static bool is_gate(unsigned type, bool lma)
+{
+	if (type == GATE_INT || type == GATE_TRAP)
+		return true;
+	return !lma && (type == GATE_TASK || type == GATE_INT16 || type == GATE_TRAP16);
 }
 
 /* The frame: return address first in memory after the error code. */
@@ -74,10 +91,10 @@ static unsigned build_frame(const struct x86_cpu *cpu, uint8_t *frame, unsigned 
 
 static void deliver(struct x86_cpu *cpu, bool lma)
 {
-	const unsigned vector = cpu->delivering.vector, ext = cpu->delivering.soft ? 0 : 1;
+	const unsigned vector = cpu->delivering.vector, ext = by_program(cpu) ? 0 : 1;
 	const bool has_error = cpu->delivering.has_error && takes_error(vector);
 	const uint64_t rip = x86_rip_after(cpu, cpu->delivering.soft ? cpu->delivering.len : 0);
-	uint64_t flags = x86_rflags(cpu), sp = cpu->regs.rsp, base = 0;
+	uint64_t flags = x86_rflags(cpu), sp = cpu->regs.rsp, base = 0, mask = UINT64_MAX;
 	struct gate g = read_gate(cpu, vector, lma);
 	unsigned cpl = cpu->cpl, size, width;
 	struct x86_seg new_ss = cpu->seg[X86_SS];
@@ -86,15 +103,12 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 	uint32_t ar;
 	bool inner;
 
-	if (cpu->delivering.soft && cpu->delivering.type != VMX_EVENT_PRIVILEGED_EXCEPTION &&
-	    g.dpl < cpl)
-		x86_raise_err(cpu, NULL, VECTOR_GP, vector * 8 + 2);
-	if (g.type == GATE_TASK && !lma)
-		x86_leave(cpu, NULL, VMX_EXIT_TASK_SWITCH, g.sel | (3ull << 30));
-	if (g.type != GATE_INT && g.type != GATE_TRAP && (lma || (g.type | 1) != (GATE_INT16 | 1)))
+	if (!is_gate(g.type, lma) || (by_program(cpu) && g.dpl < cpl))
 		x86_raise_err(cpu, NULL, VECTOR_GP, idt_error(cpu, vector));
 	if (!g.present)
 		x86_raise_err(cpu, NULL, VECTOR_NP, idt_error(cpu, vector));
+	if (g.type == GATE_TASK)
+		x86_leave(cpu, NULL, VMX_EXIT_TASK_SWITCH, g.sel | (3ull << 30));
 	if (!(g.sel & ~3u))
 		x86_raise_err(cpu, NULL, VECTOR_GP, ext);
 	x86_desc_need(cpu, g.sel, VECTOR_GP, ext, &cs);
@@ -111,9 +125,9 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 
 	if (lma) {
 		if (g.ist)
-			sp = x86_tss_stack(cpu, 3 + g.ist, NULL);
+			sp = x86_tss_stack(cpu, 3 + g.ist, ext, NULL);
 		else if (inner)
-			sp = x86_tss_stack(cpu, cpl, NULL);
+			sp = x86_tss_stack(cpu, cpl, ext, NULL);
 		sp &= ~15ull;
 		new_ss = inner ? (struct x86_seg){.sel = (uint16_t)cpl,
 						  .ar = SEG_AR_UNUSABLE | (cpl << 5)}
@@ -121,7 +135,7 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 	} else if (inner) {
 		uint16_t sel;
 
-		sp = x86_tss_stack(cpu, cpl, &sel);
+		sp = x86_tss_stack(cpu, cpl, ext, &sel);
 		x86_desc_need(cpu, sel, VECTOR_TS, ext, &ss);
 		if ((sel & 3u) != cpl || SEG_AR_DPL(desc_ar(ss.low)) != cpl ||
 		    !(desc_ar(ss.low) & SEG_AR_S) || (desc_ar(ss.low) & 10u) != 2)
@@ -133,18 +147,18 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 	}
 	if (!lma) {
 		base = new_ss.base;
-		sp &= new_ss.ar & SEG_AR_DB ? UINT32_MAX : UINT16_MAX;
+		mask = new_ss.ar & SEG_AR_DB ? UINT32_MAX : UINT16_MAX;
 	}
 
 	/* The frame shows RF so that a fault restarts its instruction past a breakpoint. */
 	if (cpu->delivering.rf)
 		flags |= RFLAGS_RF;
 	size = build_frame(cpu, frame, width, has_error, lma || inner, rip, flags);
-	sp -= size;
-	if (!lma)
-		sp = (uint32_t)sp;
-	if (lma && !x86_canonical_access(cpu, sp))
-		x86_raise_err(cpu, NULL, VECTOR_SS, ext);
+	sp = (sp - size) & mask;
+	if (lma ? !x86_canonical_access(cpu, sp) || !x86_canonical_access(cpu, sp + size - 1)
+		: !x86_seg_allows(&new_ss, sp, size, true))
+		x86_raise_err(cpu, NULL, VECTOR_SS, (lma || !inner ? 0 : new_ss.sel & ~3u) | ext);
+	x86_code_target(cpu, &cs, g.offset, ext);
 	x86_write(cpu, sp + base, frame, size, cpl < 3 ? ACC_SUP : ACC_SYS);
 	x86_desc_accessed(cpu, &cs);
 

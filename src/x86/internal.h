@@ -158,6 +158,8 @@ uint8_t *x86_window(struct x86_cpu *cpu, uint64_t va, uint64_t *len, unsigned ac
 void x86_write_masked(struct x86_cpu *cpu, uint64_t va, const uint8_t *from, const uint8_t *mask,
 		      unsigned len);
 uint64_t x86_ea_chk(struct x86_cpu *cpu, const struct x86_op *op, uint64_t off);
+/* The segment has all these bytes, with this right. */
+bool x86_seg_allows(const struct x86_seg *s, uint64_t off, unsigned size, bool write);
 uint64_t x86_seg_ea(struct x86_cpu *cpu, unsigned seg, uint64_t off, unsigned size, bool write);
 
 /* Every pointer to a guest's bytes, before they are accessed. */

@@ -301,27 +301,30 @@ uint8_t *x86_window(struct x86_cpu *cpu, uint64_t va, uint64_t *len, unsigned ac
 }
 
 /* Segmentation where it is not flat: limits of expand-up and expand-down segments, rights. */
+bool x86_seg_allows(const struct x86_seg *s, uint64_t off, unsigned size, bool write)
+{
+	const unsigned type = s->ar & 15u;
+	const uint64_t last = off + size - 1;
+
+	if (s->ar & SEG_AR_UNUSABLE)
+		return false;
+	if (write ? (type & 8) || !(type & 2) : (type & 8) && !(type & 2))
+		return false;
+	if (!(type & 8) && (type & 4))
+		return off > s->limit && last <= (s->ar & SEG_AR_DB ? UINT32_MAX : UINT16_MAX);
+	return last <= s->limit;
+}
+
 uint64_t x86_seg_ea(struct x86_cpu *cpu, unsigned seg, uint64_t off, unsigned size, bool write)
 {
 	const struct x86_seg *s = &cpu->seg[seg];
-	const unsigned type = s->ar & 15u;
-	const unsigned vector = seg == X86_SS ? VECTOR_SS : VECTOR_GP;
-	const uint64_t last = off + size - 1;
 
 	if (is64(cpu))
 		return off + (seg >= X86_FS ? s->base : 0);
-	if (s->ar & SEG_AR_UNUSABLE)
-		x86_raise_err(cpu, cpu->cur, VECTOR_GP, 0);
-	if (write && ((type & 8) || !(type & 2)))
-		x86_raise_err(cpu, cpu->cur, vector, 0);
-	if (!write && (type & 8) && !(type & 2))
-		x86_raise_err(cpu, cpu->cur, vector, 0);
-	if (!(type & 8) && (type & 4)) {
-		if (off <= s->limit || last > (s->ar & SEG_AR_DB ? UINT32_MAX : UINT16_MAX))
-			x86_raise_err(cpu, cpu->cur, vector, 0);
-	} else if (last > s->limit) {
-		x86_raise_err(cpu, cpu->cur, vector, 0);
-	}
+	if (!x86_seg_allows(s, off, size, write))
+		x86_raise_err(cpu, cpu->cur,
+			      seg == X86_SS && !(s->ar & SEG_AR_UNUSABLE) ? VECTOR_SS : VECTOR_GP,
+			      0);
 	return x86_linear(cpu, off + s->base, 0);
 }
 

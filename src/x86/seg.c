@@ -40,6 +40,14 @@ void x86_desc_accessed(struct x86_cpu *cpu, struct desc *d)
 	x86_st(cpu, d->gla + 5, (uint8_t)(d->low >> 40), 1, ACC_SUP);
 }
 
+void x86_code_target(struct x86_cpu *cpu, const struct desc *d, uint64_t ip, unsigned ext)
+{
+	const bool l64 = (cpu->efer & EFER_LMA) && (desc_ar(d->low) & SEG_AR_L);
+
+	if (l64 ? !x86_canonical_access(cpu, ip) : ip > desc_limit(d->low))
+		x86_raise_err(cpu, NULL, VECTOR_GP, ext);
+}
+
 void x86_seg_set(struct x86_cpu *cpu, unsigned seg, uint16_t sel, uint64_t d)
 {
 	cpu->seg[seg] = (struct x86_seg){desc_base(d), desc_limit(d), desc_ar(d), sel};
@@ -91,7 +99,7 @@ void x86_seg_load(struct x86_cpu *cpu, unsigned seg, uint16_t sel)
 	x86_mode_changed(cpu);
 }
 
-uint64_t x86_tss_stack(struct x86_cpu *cpu, unsigned ring, uint16_t *ss)
+uint64_t x86_tss_stack(struct x86_cpu *cpu, unsigned ring, unsigned ext, uint16_t *ss)
 {
 	const unsigned type = cpu->tr.ar & 15u;
 	unsigned offset, size;
@@ -106,8 +114,8 @@ uint64_t x86_tss_stack(struct x86_cpu *cpu, unsigned ring, uint16_t *ss)
 		offset = 2 + ring * 4;
 		size = 2;
 	}
-	if (offset + size * 2 - 1 > cpu->tr.limit)
-		x86_raise_err(cpu, NULL, VECTOR_TS, cpu->tr.sel & ~3u);
+	if (offset + size + (ss ? 2 : 0) - 1 > cpu->tr.limit)
+		x86_raise_err(cpu, NULL, VECTOR_TS, (cpu->tr.sel & ~3u) | ext);
 	if (ss)
 		*ss = (uint16_t)x86_ld(cpu, cpu->tr.base + offset + size, 2, ACC_SUP);
 	return x86_ld(cpu, cpu->tr.base + offset, size, ACC_SUP);

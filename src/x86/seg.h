@@ -36,11 +36,14 @@ void x86_desc_need(struct x86_cpu *cpu, uint16_t sel, unsigned vector, unsigned 
 		   struct desc *d);
 /* Set the accessed bit, if needed. */
 void x86_desc_accessed(struct x86_cpu *cpu, struct desc *d);
+/* #GP(ext) where the code segment has no such address. */
+void x86_code_target(struct x86_cpu *cpu, const struct desc *d, uint64_t ip, unsigned ext);
 void x86_seg_set(struct x86_cpu *cpu, unsigned seg, uint16_t sel, uint64_t d);
 /* MOV and POP to DS, ES, FS, GS, SS. */
 void x86_seg_load(struct x86_cpu *cpu, unsigned seg, uint16_t sel);
-/* A stack pointer from the TSS: ring 0 to 2, or (64-bit) IST 1 to 7 as ring 3 + n. */
-uint64_t x86_tss_stack(struct x86_cpu *cpu, unsigned ring, uint16_t *ss);
+/* A stack pointer from the TSS: ring 0 to 2, or (64-bit) IST 1 to 7 as ring 3 + n; ss: NULL where
+ * the TSS has none. #TS(TR | ext) for one beyond it. */
+uint64_t x86_tss_stack(struct x86_cpu *cpu, unsigned ring, unsigned ext, uint16_t *ss);
 
 /* An instruction of GDTR, IDTR, LDTR or TR, which may be executed: it exits where that is wanted.
  * The information of the exit is the upper half of imm. */

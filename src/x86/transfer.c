@@ -52,14 +52,6 @@ static void code_desc(struct x86_cpu *cpu, uint16_t sel, struct desc *d)
 		x86_raise_err(cpu, NULL, VECTOR_NP, sel & ~3u);
 }
 
-static void check_target(struct x86_cpu *cpu, const struct desc *d, uint64_t ip)
-{
-	const bool l64 = (cpu->efer & EFER_LMA) && (desc_ar(d->low) & SEG_AR_L);
-
-	if (l64 ? !x86_canonical_access(cpu, ip) : ip > desc_limit(d->low))
-		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
-}
-
 /* sc: operand size; memory, or imm: offset and disp: selector. */
 static void far_operand(struct x86_cpu *cpu, const struct x86_op *op, uint64_t *ip, uint16_t *sel)
 {
@@ -82,7 +74,7 @@ OP(x86_far_jmp)
 
 	far_operand(cpu, op, &ip, &sel);
 	code_desc(cpu, sel, &d);
-	check_target(cpu, &d, ip);
+	x86_code_target(cpu, &d, ip, 0);
 	x86_desc_accessed(cpu, &d);
 	x86_seg_set(cpu, X86_CS, (uint16_t)((sel & ~3u) | cpu->cpl), d.low);
 	cpu->rip = ip;
@@ -92,19 +84,19 @@ OP(x86_far_jmp)
 OP(x86_far_call)
 {
 	struct desc d;
-	uint64_t ip, frame[2];
+	uint64_t ip, stack, frame[2];
 	uint8_t image[16];
 	uint16_t sel;
 
 	far_operand(cpu, op, &ip, &sel);
 	code_desc(cpu, sel, &d);
-	check_target(cpu, &d, ip);
+	stack = sp_ea(cpu, cpu->regs.rsp - 2u * op->s, 2u * op->s, true);
+	x86_code_target(cpu, &d, ip, 0);
 	frame[0] = x86_rip_after(cpu, op->len);
 	frame[1] = cpu->seg[X86_CS].sel;
 	memcpy(image, &frame[0], op->s);
 	memcpy(image + op->s, &frame[1], op->s);
-	x86_write(cpu, sp_ea(cpu, cpu->regs.rsp - 2u * op->s, 2u * op->s, true), image, 2u * op->s,
-		  0);
+	x86_write(cpu, stack, image, 2u * op->s, ACC_SS);
 	sp_set(cpu, cpu->regs.rsp - 2u * op->s);
 	x86_desc_accessed(cpu, &d);
 	x86_seg_set(cpu, X86_CS, (uint16_t)((sel & ~3u) | cpu->cpl), d.low);
@@ -184,7 +176,7 @@ static void far_return(struct x86_cpu *cpu, unsigned size, uint64_t offset, uint
 			ss = (struct x86_seg){desc_base(sd.low), desc_limit(sd.low), sar, sel};
 		}
 	}
-	check_target(cpu, &d, ip);
+	x86_code_target(cpu, &d, ip, 0);
 	x86_desc_accessed(cpu, &d);
 	if (sd.gla)
 		x86_desc_accessed(cpu, &sd);
@@ -194,8 +186,6 @@ static void far_return(struct x86_cpu *cpu, unsigned size, uint64_t offset, uint
 		cpu->cpl = (uint8_t)rpl;
 		x86_seg_set(cpu, X86_CS, cs, d.low);
 		x86_mode_changed(cpu);
-		if (size == 2)
-			new_sp = (cpu->regs.rsp & ~0xffffull) | (new_sp & 0xffff);
 		sp_set(cpu, outer ? new_sp + extra : new_sp);
 	} else {
 		sp_set(cpu, sp + used);
