@@ -23,6 +23,14 @@ enum { TS = 10, NP = 11, SS = 12, GP = 13 };
 #define TIGHT	     0x48u
 #define ABSENT_DATA  0x50u
 #define TASK	     0x58u
+#define A_TSS	     0x60u
+#define SHORT_TSS    0x68u
+#define ABSENT_TSS   0x70u
+#define BUSY_TSS     0x78u
+#define TSS_OF_16    0x80u
+#define TASK_GATE_AT 0x88u
+#define CALL_GATE_16 0x90u
+#define ABSENT_GATE  0x98u
 
 static const uint64_t descriptors[] = {
 	0,
@@ -37,6 +45,14 @@ static const uint64_t descriptors[] = {
 	0,
 	0x00cf13000000ffff,
 	0,
+	0x0000890000000067,
+	0x0000890000000066,
+	0x0000090000000067,
+	0x00008b0000000067,
+	0x000081000000002b,
+	0x0000e50000000000 | A_TSS << 16,
+	0x0000840000000000 | CODE << 16,
+	0x00000c0000000000 | CODE << 16,
 };
 
 #define WITHIN	     0x0f0000u
@@ -88,12 +104,16 @@ static const uint64_t descriptors[] = {
 #define CALL(sel, offset) FAR(0x9a, sel, offset)
 #define JMP(sel, offset)  FAR(0xea, sel, offset)
 
+#define LEAVES_FOR(by, sel)                                                                        \
+	.leaves = VMX_EXIT_TASK_SWITCH, .qualification = VMX_TASK_SWITCH(by, sel)
+
 /* How it begins, besides. */
 enum {
 	RING3 = 1,
 	EXTERNAL = 2, /* an interrupt instead of the instruction */
 	TSS16 = 4,
-	BAD_SS = 8, /* the TSS has an absent one */
+	BAD_SS = 8,  /* the TSS has an absent one */
+	NESTED = 16, /* the link of the TSS is what begins stack16 */
 };
 
 struct row {
@@ -106,9 +126,11 @@ struct row {
 	unsigned tss_limit; /* 0: enough */
 	uint32_t stack[5];
 	uint16_t stack16[5];
-	/* Either a fault, or so many bytes of a frame. */
+	/* A fault, or so many bytes of a frame, or an exit. */
 	unsigned vector, error;
 	int frame;
+	unsigned leaves;
+	uint64_t qualification;
 };
 
 static const struct row rows[] = {
@@ -170,6 +192,33 @@ static const struct row rows[] = {
 	 .error = ABSENT_CODE},
 	{"call beyond the limit, no room", CALL(SHORT_CODE, BEYOND), .push_room = 7, .vector = SS},
 	{"call", CALL(SHORT_CODE, WITHIN), .push_room = 8, .frame = 8},
+	/* gates and tasks */
+	{"jump to a task", JMP(A_TSS, 0u), LEAVES_FOR(VMX_TASK_BY_JMP, A_TSS)},
+	{"call of a 16-bit task", CALL(TSS_OF_16, 0u), LEAVES_FOR(VMX_TASK_BY_CALL, TSS_OF_16)},
+	{"jump to a task by a gate", JMP(TASK_GATE_AT, 0u), LEAVES_FOR(VMX_TASK_BY_JMP, A_TSS)},
+	{"call of a task by a gate for all", CALL(TASK_GATE_AT, 0u), RING3,
+	 LEAVES_FOR(VMX_TASK_BY_CALL, A_TSS)},
+	{"jump to ring 0's task", JMP(A_TSS, 0u), RING3, .vector = GP, .error = A_TSS},
+	{"jump to a task by a selector of ring 3", JMP(A_TSS | 3, 0u), .vector = GP,
+	 .error = A_TSS},
+	{"jump to a busy task", JMP(BUSY_TSS, 0u), .vector = GP, .error = BUSY_TSS},
+	{"jump to an absent task", JMP(ABSENT_TSS, 0u), .vector = NP, .error = ABSENT_TSS},
+	{"jump to a task that is too short", JMP(SHORT_TSS, 0u), .vector = TS, .error = SHORT_TSS},
+	{"an interrupt's task", INT, 0, GATE(TASK_GATE, A_TSS, 0u),
+	 LEAVES_FOR(VMX_TASK_BY_GATE, A_TSS)},
+	{"an interrupt's busy task", INT, EXTERNAL, GATE(TASK_GATE, BUSY_TSS, 0u), .vector = GP,
+	 .error = BUSY_TSS | 1},
+	{"an interrupt's task in the LDT", INT, 0, GATE(TASK_GATE, A_TSS | 4, 0u), .vector = GP,
+	 .error = A_TSS | 4},
+	{"IRET to a task", IRET, NESTED, .stack16 = {BUSY_TSS},
+	 LEAVES_FOR(VMX_TASK_BY_IRET, BUSY_TSS)},
+	{"IRET to a task that is not busy", IRET, NESTED, .stack16 = {A_TSS}, .vector = TS,
+	 .error = A_TSS},
+	{"call by a 16-bit gate", CALL(CALL_GATE_16, 0u), .leaves = X86_EXIT_UNSUPPORTED,
+	 .qualification = X86_UNSUPPORTED_CALL_GATE},
+	{"call by ring 0's gate", CALL(CALL_GATE_16, 0u), RING3, .vector = GP,
+	 .error = CALL_GATE_16},
+	{"call by an absent gate", CALL(ABSENT_GATE, 0u), .vector = NP, .error = ABSENT_GATE},
 	/* far RET */
 	{"return, no CS on the stack", RETF, .stack = {BEYOND, 0}, .pop_room = 7, .vector = SS},
 	{"return to no code", RETF, .stack = {BEYOND, 0}, .pop_room = 8, .vector = GP},
@@ -265,6 +314,10 @@ static void open_row(struct guest *g, const struct row *r)
 		memcpy(g->ram + G_STACK, r->stack16, sizeof(r->stack16));
 	cpu->exception_bitmap = ~(1u << 1);
 	x86_state_changed(cpu);
+	if (r->how & NESTED) {
+		x86_set_rflags(cpu, RFLAGS_NT);
+		memcpy(g->ram + G_TSS, r->stack16, 2);
+	}
 	if (r->how & EXTERNAL)
 		x86_inject(cpu, VECTOR, VMX_EVENT_EXTERNAL, false, 0, 0);
 }
@@ -310,6 +363,20 @@ static bool has_come(struct guest *g, const struct row *r, const struct x86_exit
 	return false;
 }
 
+static bool has_left(struct guest *g, const struct row *r, const struct x86_exit *x)
+{
+	const unsigned len = r->code[0] == 0xcd ? 2 : r->code[0] == 0xcf ? 1 : 7;
+
+	if (x->reason == r->leaves && x->qualification == r->qualification &&
+	    g->cpu->rip == G_CODE + 0x100 &&
+	    (r->leaves == X86_EXIT_UNSUPPORTED || x->insn_len == len))
+		return true;
+	print_message("%s: exit %u, 0x%llx, length %u, event 0x%x, error 0x%x\n", r->name,
+		      x->reason, (unsigned long long)x->qualification, x->insn_len, x->intr_info,
+		      x->intr_error);
+	return false;
+}
+
 static void each_is_checked_in_order_before_anything_changes(void **state)
 {
 	uint8_t *ram = malloc(G_RAM);
@@ -326,7 +393,9 @@ static void each_is_checked_in_order_before_anything_changes(void **state)
 		memcpy(ram, g.ram, G_RAM);
 		x86_save(g.cpu, &before);
 		assert_int_equal(x86_run(g.cpu, &x, 100), 0);
-		if (!r->vector)
+		if (r->leaves)
+			wrong += !has_left(&g, r, &x);
+		else if (!r->vector)
 			wrong += !has_come(&g, r, &x);
 		else
 			wrong += !has_faulted(&g, r, &x) || !is_unchanged(&g, r, &before, ram);

@@ -57,6 +57,10 @@ enum cr_access { CR_ACCESS_TO, CR_ACCESS_FROM, CR_ACCESS_CLTS, CR_ACCESS_LMSW };
 #define CR_QUAL_TYPE(q)	  ((unsigned)((q) >> 4) & 3u) /* enum cr_access */
 #define CR_QUAL_REG(q)	  ((unsigned)((q) >> 8) & 0xfu)
 
+/* Qualification of a task switch: the selector of the TSS, and what leads to it. */
+enum vmx_task_by { VMX_TASK_BY_CALL, VMX_TASK_BY_IRET, VMX_TASK_BY_JMP, VMX_TASK_BY_GATE };
+#define VMX_TASK_SWITCH(by, sel) ((uint64_t)(by) << 30 | (sel))
+
 /* An event, as the interruption-information fields of entry and exit and the IDT-vectoring
  * information hold it: vector in 7:0, type in 10:8 (SDM volume 3, 25.8.3 and 25.9.2). */
 enum vmx_event {

@@ -108,7 +108,8 @@ static void deliver(struct x86_cpu *cpu, bool lma)
 	if (!g.present)
 		x86_raise_err(cpu, NULL, VECTOR_NP, idt_error(cpu, vector));
 	if (g.type == GATE_TASK)
-		x86_leave(cpu, NULL, VMX_EXIT_TASK_SWITCH, g.sel | (3ull << 30));
+		x86_task_switch(cpu, g.sel, VMX_TASK_BY_GATE,
+				cpu->delivering.soft ? cpu->delivering.len : 0, ext);
 	if (!(g.sel & ~3u))
 		x86_raise_err(cpu, NULL, VECTOR_GP, ext);
 	x86_desc_need(cpu, g.sel, VECTOR_GP, ext, &cs);

@@ -121,6 +121,28 @@ uint64_t x86_tss_stack(struct x86_cpu *cpu, unsigned ring, unsigned ext, uint16_
 	return x86_ld(cpu, cpu->tr.base + offset, size, ACC_SUP);
 }
 
+/* In the order of SDM vol. 3, 25.4.2. */
+_Noreturn void x86_task_switch(struct x86_cpu *cpu, uint16_t sel, enum vmx_task_by by, unsigned len,
+			       unsigned ext)
+{
+	const bool back = by == VMX_TASK_BY_IRET;
+	const unsigned vector = back ? VECTOR_TS : VECTOR_GP, error = (sel & ~3u) | ext;
+	struct desc d;
+	uint32_t ar;
+
+	if ((sel & 4u) || !x86_desc_read(cpu, sel, false, &d))
+		x86_raise_err(cpu, NULL, vector, error);
+	ar = desc_ar(d.low);
+	if ((ar & 0x17u) != (back ? 3 : 1)) /* a TSS of either size, busy or not */
+		x86_raise_err(cpu, NULL, vector, error);
+	if (!(ar & SEG_AR_P))
+		x86_raise_err(cpu, NULL, VECTOR_NP, error);
+	if (desc_limit(d.low) < (ar & 8 ? 0x67 : 0x2b))
+		x86_raise_err(cpu, NULL, VECTOR_TS, error);
+	cpu->exit.insn_len = (uint8_t)len;
+	x86_leave(cpu, NULL, VMX_EXIT_TASK_SWITCH, VMX_TASK_SWITCH(by, sel));
+}
+
 /* --- instructions --- */
 
 uint16_t x86_selector(struct x86_cpu *cpu, const struct x86_op *op)

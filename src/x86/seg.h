@@ -45,6 +45,11 @@ void x86_seg_load(struct x86_cpu *cpu, unsigned seg, uint16_t sel);
  * the TSS has none. #TS(TR | ext) for one beyond it. */
 uint64_t x86_tss_stack(struct x86_cpu *cpu, unsigned ring, unsigned ext, uint16_t *ss);
 
+/* The exit for a task switch, or the fault that comes before it. len: of the instruction, if one
+ * leads to it. */
+_Noreturn void x86_task_switch(struct x86_cpu *cpu, uint16_t sel, enum vmx_task_by by, unsigned len,
+			       unsigned ext);
+
 /* An instruction of GDTR, IDTR, LDTR or TR, which may be executed: it exits where that is wanted.
  * The information of the exit is the upper half of imm. */
 void x86_desc_table(struct x86_cpu *cpu, const struct x86_op *op, enum vmx_exit reason);

@@ -27,8 +27,28 @@ OP(x86_into)
 	NEXT;
 }
 
+/* A far JMP or CALL has come to a gate or a TSS, if not to something that is neither. */
+_Noreturn static void to_system(struct x86_cpu *cpu, const struct x86_op *op, uint16_t sel,
+				const struct desc *d, enum vmx_task_by by)
+{
+	const bool lma = cpu->efer & EFER_LMA;
+	const uint32_t ar = desc_ar(d->low);
+	const unsigned type = ar & 15u, dpl = SEG_AR_DPL(ar);
+	const bool call_gate = type == 12 || (!lma && type == 4);
+	const bool task_gate = !lma && type == 5, tss = !lma && (type == 1 || type == 9);
+
+	if (!(call_gate || task_gate || tss) || dpl < cpu->cpl || dpl < (sel & 3u))
+		x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
+	if (!(ar & SEG_AR_P))
+		x86_raise_err(cpu, NULL, VECTOR_NP, sel & ~3u);
+	if (call_gate)
+		x86_leave(cpu, NULL, X86_EXIT_UNSUPPORTED, X86_UNSUPPORTED_CALL_GATE);
+	x86_task_switch(cpu, tss ? sel : (uint16_t)(d->low >> 16), by, op->len, 0);
+}
+
 /* A code descriptor that a jump or call (conform by the same rule) may reach. */
-static void code_desc(struct x86_cpu *cpu, uint16_t sel, struct desc *d)
+static void code_desc(struct x86_cpu *cpu, const struct x86_op *op, uint16_t sel, struct desc *d,
+		      enum vmx_task_by by)
 {
 	uint32_t ar;
 
@@ -36,11 +56,8 @@ static void code_desc(struct x86_cpu *cpu, uint16_t sel, struct desc *d)
 		x86_raise_err(cpu, NULL, VECTOR_GP, 0);
 	x86_desc_need(cpu, sel, VECTOR_GP, 0, d);
 	ar = desc_ar(d->low);
-	if (!(ar & SEG_AR_S)) {
-		if ((ar & 15u) == 12)
-			x86_leave(cpu, NULL, X86_EXIT_UNSUPPORTED, X86_UNSUPPORTED_CALL_GATE);
-		x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
-	}
+	if (!(ar & SEG_AR_S))
+		to_system(cpu, op, sel, d, by);
 	if (!(ar & 8))
 		x86_raise_err(cpu, NULL, VECTOR_GP, sel & ~3u);
 	if (ar & 4 ? SEG_AR_DPL(ar) > cpu->cpl
@@ -73,7 +90,7 @@ OP(x86_far_jmp)
 	uint16_t sel;
 
 	far_operand(cpu, op, &ip, &sel);
-	code_desc(cpu, sel, &d);
+	code_desc(cpu, op, sel, &d, VMX_TASK_BY_JMP);
 	x86_code_target(cpu, &d, ip, 0);
 	x86_desc_accessed(cpu, &d);
 	x86_seg_set(cpu, X86_CS, (uint16_t)((sel & ~3u) | cpu->cpl), d.low);
@@ -89,7 +106,7 @@ OP(x86_far_call)
 	uint16_t sel;
 
 	far_operand(cpu, op, &ip, &sel);
-	code_desc(cpu, sel, &d);
+	code_desc(cpu, op, sel, &d, VMX_TASK_BY_CALL);
 	stack = sp_ea(cpu, cpu->regs.rsp - 2u * op->s, 2u * op->s, true);
 	x86_code_target(cpu, &d, ip, 0);
 	frame[0] = x86_rip_after(cpu, op->len);
@@ -221,7 +238,8 @@ OP(x86_iret)
 	if (cpu->sysflags & RFLAGS_NT) {
 		if (cpu->efer & EFER_LMA)
 			x86_raise_err(cpu, NULL, VECTOR_GP, 0);
-		x86_leave(cpu, NULL, VMX_EXIT_TASK_SWITCH, 1ull << 30);
+		x86_task_switch(cpu, (uint16_t)x86_ld(cpu, cpu->tr.base, 2, ACC_SUP),
+				VMX_TASK_BY_IRET, op->len, 0);
 	}
 	far_return(cpu, op->s, 0, 0, true);
 	cpu->nmi_blocked = false;
