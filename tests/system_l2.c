@@ -233,6 +233,7 @@ static void in_long_mode(struct vmcs *vmcs, uint64_t rip)
 	vmcs_set_bits(vmcs, VMCS_GUEST_CR4, CR4_PAE);
 	vmcs_set_bits(vmcs, VMCS_GUEST_CR0, CR0_PG | CR0_PE);
 	vmcs_write(vmcs, VMCS_GUEST_EFER, EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE);
+	vmcs_set_bits(vmcs, VMCS_ENTRY_CTLS, ENTRY_IA32E_MODE_GUEST);
 	vmcs_write(vmcs, VMCS_GUEST_CS_AR, 0xa09b);
 	vmcs_write(vmcs, VMCS_GUEST_RIP, rip);
 	vmcs_write(vmcs, VMCS_GUEST_RSP, NOTES + 0x800);
@@ -588,6 +589,196 @@ static void ds_area_takes_what_is_canonical(void **state)
 	}
 }
 
+/* --- the state that a VM is entered in --- */
+
+#define ENTRY_FAILED (VMX_EXIT_ENTRY_FAIL_GUEST_STATE | VMX_EXIT_ENTRY_FAILURE)
+
+/* One field of a VM in 64-bit mode. */
+static const struct {
+	uint32_t field;
+	uint64_t value;
+} not_entered[] = {
+	{VMCS_GUEST_CR0, CR0_PG | CR0_PE},
+	{VMCS_GUEST_CR0, CR0_PG | CR0_NE},
+	{VMCS_GUEST_CR0, 1ull << 32 | CR0_PG | CR0_NE | CR0_PE},
+	{VMCS_GUEST_CR4, CR4_PAE},
+	{VMCS_GUEST_CR4, CR4_VMXE},
+	{VMCS_GUEST_CR4, CR4_PAE | CR4_VMXE | 1u << 31},
+	{VMCS_GUEST_CR4, CR4_PAE | CR4_VMXE | CR4_CET},
+	{VMCS_GUEST_CR3, PML4 | 1ull << 52},
+	{VMCS_GUEST_DR7, 1ull << 32 | 0x400},
+	{VMCS_GUEST_PAT, 0x0007040600070402},
+	{VMCS_GUEST_PAT, 0x0807040600070406},
+	{VMCS_GUEST_EFER, EFER_LME | EFER_LMA | 1u << 1},
+	{VMCS_GUEST_EFER, EFER_LME},
+	{VMCS_GUEST_EFER, EFER_LMA},
+	{VMCS_GUEST_SYSENTER_ESP, 1ull << 62},
+	{VMCS_GUEST_SYSENTER_EIP, 1ull << 62},
+	{VMCS_GUEST_CS_AR, 0xa091}, /* data */
+	{VMCS_GUEST_CS_AR, 0xa09a}, /* not accessed */
+	{VMCS_GUEST_CS_AR, 0xa08b}, /* of the system */
+	{VMCS_GUEST_CS_AR, 0xa01b}, /* not present */
+	{VMCS_GUEST_CS_AR, 0xa0fb}, /* another level than the stack */
+	{VMCS_GUEST_CS_AR, 0xa0ff}, /* conforming, to a lower one */
+	{VMCS_GUEST_CS_AR, 0xe09b}, /* of 64 and of 32 bits */
+	{VMCS_GUEST_CS_AR, 0x209b}, /* in bytes, and so large */
+	{VMCS_GUEST_CS_AR, 0xa19b},
+	{VMCS_GUEST_CS_AR, 0x2a09b},
+	{VMCS_GUEST_CS_LIMIT, 0xfffffff0},
+	{VMCS_GUEST_CS_BASE, 1ull << 32},
+	{VMCS_GUEST_SS_AR, 0xc091},
+	{VMCS_GUEST_SS_AR, 0xc09b},
+	{VMCS_GUEST_SS_AR, 0xc013},
+	{VMCS_GUEST_SS_AR, 0xc0f3},
+	{VMCS_GUEST_SS_AR, 0x10060}, /* not used, but the level is its own */
+	{VMCS_GUEST_SS_BASE, 1ull << 32},
+	{VMCS_GUEST_DS_AR, 0xc092},
+	{VMCS_GUEST_ES_AR, 0xc099}, /* not readable */
+	{VMCS_GUEST_FS_AR, 0xc083},
+	{VMCS_GUEST_GS_AR, 0xc013},
+	{VMCS_GUEST_DS_AR, 0x4093},
+	{VMCS_GUEST_ES_BASE, 1ull << 32},
+	{VMCS_GUEST_FS_BASE, 1ull << 62},
+	{VMCS_GUEST_GS_BASE, 1ull << 62},
+	{VMCS_GUEST_TR_SELECTOR, 4},
+	{VMCS_GUEST_TR_AR, 0x89}, /* not busy */
+	{VMCS_GUEST_TR_AR, 0x83}, /* of 16 bits */
+	{VMCS_GUEST_TR_AR, 0x9b},
+	{VMCS_GUEST_TR_AR, 0x0b},
+	{VMCS_GUEST_TR_AR, 0x1008b},
+	{VMCS_GUEST_TR_LIMIT, 0x100000},
+	{VMCS_GUEST_TR_BASE, 1ull << 62},
+	{VMCS_GUEST_LDTR_AR, 0x83},
+	{VMCS_GUEST_LDTR_AR, 0x92},
+	{VMCS_GUEST_LDTR_AR, 0x02},
+	{VMCS_GUEST_GDTR_BASE, 1ull << 62},
+	{VMCS_GUEST_IDTR_BASE, 1ull << 62},
+	{VMCS_GUEST_GDTR_LIMIT, 0x10000},
+	{VMCS_GUEST_IDTR_LIMIT, 0x10000},
+	{VMCS_GUEST_RIP, 1ull << 62},
+	{VMCS_GUEST_RFLAGS, 0},
+	{VMCS_GUEST_RFLAGS, RFLAGS_FIXED | 1u << 3},
+	{VMCS_GUEST_RFLAGS, RFLAGS_FIXED | 1u << 5},
+	{VMCS_GUEST_RFLAGS, RFLAGS_FIXED | 1u << 15},
+	{VMCS_GUEST_RFLAGS, RFLAGS_FIXED | 1u << 22},
+	{VMCS_GUEST_RFLAGS, RFLAGS_FIXED | 1ull << 63},
+	{VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_VM},
+	{VMCS_GUEST_INTERRUPTIBILITY, 1u << 5},
+	{VMCS_GUEST_INTERRUPTIBILITY, INTERRUPTIBILITY_STI}, /* with IF 0 */
+	{VMCS_GUEST_INTERRUPTIBILITY, INTERRUPTIBILITY_SMI},
+	{VMCS_GUEST_INTERRUPTIBILITY, INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS},
+	{VMCS_GUEST_ACTIVITY_STATE, 4},
+	{VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 1u << 4},
+	{VMCS_GUEST_PENDING_DEBUG_EXCEPTIONS, 1u << 17},
+	{VMCS_ENTRY_INTERRUPTION_INFO, 0x80000020}, /* an interrupt, with IF 0 */
+};
+
+static void set_in_vm(struct world *w, uint32_t field, uint64_t value)
+{
+	struct tdx_l2_state *st = page(w, STATE);
+
+	if (field == VMCS_GUEST_RIP)
+		st->rip = value;
+	else if (field == VMCS_GUEST_RFLAGS)
+		st->rflags = value;
+	else
+		vmcs_write(vmcs_of(w, 1), field, value);
+}
+
+/* The L1 VMM is told, whether the host waits for the processor or not, and nothing is changed. */
+static void vm_of_a_state_that_is_none_is_not_entered(void **state)
+{
+	static const uint8_t halt[] = {0xf4};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(not_entered) / sizeof(not_entered[0]); i++) {
+		const uint32_t field = not_entered[i].field;
+		struct tdx_l2_state before;
+		struct world w;
+		struct tdx_regs r;
+
+		prepare_x86(&w, halt, sizeof(halt));
+		set_in_vm(&w, field, not_entered[i].value);
+		before = *(struct tdx_l2_state *)page(&w, STATE);
+		r = enter(&w, 0);
+		if (r.r11 != ENTRY_FAILED)
+			print_message("field 0x%x, value 0x%llx\n", field,
+				      (unsigned long long)not_entered[i].value);
+		assert_int_equal(r.r11, ENTRY_FAILED);
+		assert_memory_equal(page(&w, STATE), &before, sizeof(before));
+		if (field != VMCS_ENTRY_INTERRUPTION_INFO) /* an exit takes the event back */
+			assert_int_equal(vmcs_read(vmcs_of(&w, 1), field), not_entered[i].value);
+		system_free(w.sys);
+	}
+}
+
+/* A VM that has only what its mode asks for, and how it leaves: what is odd, but a state. */
+static const struct {
+	uint16_t exit;
+	struct {
+		uint32_t field;
+		uint64_t value;
+	} set[12];
+} entered[] = {
+	/* 32-bit, without pages */
+	{VMX_EXIT_HLT,
+	 {{VMCS_GUEST_CR0, CR0_NE | CR0_PE},
+	  {VMCS_GUEST_EFER, EFER_LME},
+	  {VMCS_ENTRY_CTLS, 0},
+	  {VMCS_GUEST_CS_AR, 0xc09b},
+	  {VMCS_GUEST_TR_AR, 0x83}}},
+	/* real mode */
+	{VMX_EXIT_HLT,
+	 {{VMCS_GUEST_CR0, CR0_NE},
+	  {VMCS_GUEST_EFER, 0},
+	  {VMCS_ENTRY_CTLS, 0},
+	  {VMCS_GUEST_CS_AR, 0x93},
+	  {VMCS_GUEST_CS_LIMIT, 0xffff}}},
+	/* compatibility mode; the top of 16-bit stacks */
+	{VMX_EXIT_HLT, {{VMCS_GUEST_CS_AR, 0xc09b}, {VMCS_GUEST_SS_AR, 0xc097}}},
+	/* without segments of data, with an LDT, every kind of code for data */
+	{VMX_EXIT_HLT,
+	 {{VMCS_GUEST_SS_AR, 0x10000},
+	  {VMCS_GUEST_DS_AR, 0x10000},
+	  {VMCS_GUEST_DS_BASE, 1ull << 32},
+	  {VMCS_GUEST_ES_AR, 0xc09b},
+	  {VMCS_GUEST_GS_BASE, 0xffff800000000000},
+	  {VMCS_GUEST_LDTR_AR, 0x82},
+	  {VMCS_GUEST_LDTR_LIMIT, 0xfff}}},
+	/* conforming code at a level that is not its own: HLT is not for it */
+	{VMX_EXIT_TRIPLE_FAULT, {{VMCS_GUEST_CS_AR, 0xa09f}, {VMCS_GUEST_SS_AR, 0xc0f3}}},
+	/* an address that has a width, and is not canonical */
+	{VMX_EXIT_TRIPLE_FAULT, {{VMCS_GUEST_RIP, 1ull << 47}}},
+	{VMX_EXIT_HLT,
+	 {{VMCS_GUEST_RFLAGS, RFLAGS_FIXED | RFLAGS_IF},
+	  {VMCS_GUEST_INTERRUPTIBILITY, INTERRUPTIBILITY_STI}}},
+};
+
+static void vm_of_an_odd_state_is_entered(void **state)
+{
+	static const uint8_t halt[] = {0xf4};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(entered) / sizeof(entered[0]); i++) {
+		struct world w;
+		struct tdx_regs r;
+
+		prepare_x86(&w, halt, sizeof(halt));
+		for (unsigned k = 0; entered[i].set[k].field; k++) {
+			if (entered[i].set[k].field == VMCS_ENTRY_CTLS)
+				vmcs_clear_bits(vmcs_of(&w, 1), VMCS_ENTRY_CTLS,
+						ENTRY_IA32E_MODE_GUEST);
+			else
+				set_in_vm(&w, entered[i].set[k].field, entered[i].set[k].value);
+		}
+		r = enter(&w, 0);
+		if (r.r11 != entered[i].exit)
+			print_message("row %u\n", i);
+		assert_int_equal(r.r11, entered[i].exit);
+		system_free(w.sys);
+	}
+}
+
 static void priority_below_its_threshold_exits_without_virtual_interrupts(void **state)
 {
 	/* mov $2, %eax; mov %rax, %cr8; hlt */
@@ -680,6 +871,8 @@ int main(void)
 		cmocka_unit_test(cr3_of_the_target_list_is_loaded_without_an_exit),
 		cmocka_unit_test(end_of_an_interrupt_exits_for_its_vector),
 		cmocka_unit_test(ds_area_takes_what_is_canonical),
+		cmocka_unit_test(vm_of_a_state_that_is_none_is_not_entered),
+		cmocka_unit_test(vm_of_an_odd_state_is_entered),
 		cmocka_unit_test(priority_below_its_threshold_exits_without_virtual_interrupts),
 		cmocka_unit_test(native_vm_exits_where_the_l1_vmm_asks_for_it),
 	};

@@ -70,7 +70,9 @@ static const char *const fidelity_general[] = {
 	"and checked on every access of the host (integrity, poison, machine check).",
 	"The single-step defence leaves a debugger its monitor trap flag, which the module takes "
 	"away: each of its steps counts as two instructions.",
-	"VM entry never fails for a reason of the processor's own.",
+	"VM entry fails for the state of an L2 VM that its L1 VMM has made (exit reason "
+	"0x80000021; `src/engine/td/entry.c` says what is not asked), and for no other reason of "
+	"the processor's own.",
 	"Of a shared and an exclusive attempt on a lock that meet within an instant the module "
 	"lets one have it; here both may be refused (PAMT, OP_STATE, SEPT_TREE, EPOCH).",
 	"CHLDCNT and REFCOUNT read while other processors change them may count some of the "

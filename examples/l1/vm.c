@@ -40,9 +40,15 @@ void vm_init(struct vm *vm, uint64_t ram_end)
 
 void vm_set_cr0(struct vm *vm, uint64_t cr0)
 {
+	uint64_t efer;
+
 	vm->cr0 = cr0;
 	vm_vmcs(VMCS_CR0_READ_SHADOW, cr0, ~0ull);
 	vm_vmcs(VMCS_GUEST_CR0, (cr0 & ~(CR0_CD | CR0_NW)) | CR0_NE, ~0ull);
+	/* the module has made EFER.LMA of it; the processor wants to be told twice */
+	must(tdg_l2_vmcs_rd(&port, VM, VMCS_GUEST_EFER, &efer), "EFER");
+	vm_vmcs(VMCS_ENTRY_CTLS, efer & EFER_LMA ? ENTRY_IA32E_MODE_GUEST : 0,
+		ENTRY_IA32E_MODE_GUEST);
 }
 
 void vm_set_cr4(struct vm *vm, uint64_t cr4)

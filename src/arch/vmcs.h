@@ -240,8 +240,11 @@ enum vmcs_field {
 #define PROCBASED3_VIRT_SPEC_CTRL	(1ull << 7)
 #define EXIT_LOAD_PERF_GLOBAL_CTRL	(1u << 12)
 #define EXIT_SAVE_PERF_GLOBAL_CTRL	(1u << 30)
+#define ENTRY_LOAD_DEBUG_CTLS		(1u << 2)
 #define ENTRY_IA32E_MODE_GUEST		(1u << 9)
 #define ENTRY_LOAD_PERF_GLOBAL_CTRL	(1u << 13)
+#define ENTRY_LOAD_PAT			(1u << 14)
+#define ENTRY_LOAD_EFER			(1u << 15)
 #define ENTRY_LOAD_PKRS			(1u << 22)
 
 /* IA32_VMX_MISC: the VMX-preemption timer counts once in 2 to the power of this many TSC ticks. */

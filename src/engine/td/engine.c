@@ -18,6 +18,7 @@
 #define BUDGET	       20000000ull
 #define BUDGET_WATCHED 200000ull /* a byte of the host's, too: half a millisecond */
 #define ALL_VMX_EXITS  0x1000
+#define ENTRY_FAILED   (VMX_EXIT_ENTRY_FAIL_GUEST_STATE | VMX_EXIT_ENTRY_FAILURE)
 #define TIMER_BUDGET   20000ull
 #define WAIT_BUDGET    64ull /* of a guest that waits: is it over? */
 
@@ -133,8 +134,10 @@ static bool resume(struct td_cpu *t, unsigned insn_len)
 {
 	const struct module_entered in = module_entered(t->mod, t->lp_id);
 
-	if (in.vm != t->in.vm)
+	if (in.vm != t->in.vm) {
+		t->chosen = in.vm != 0;
 		return attach(t, &in);
+	}
 	if (in.vm != 0)
 		t->timer = timer(&in);
 	t->x86->ple_looping = false;
@@ -155,7 +158,8 @@ static enum module_next vmexit(struct td_cpu *t, struct vmexit *x)
 	enum module_next next;
 	struct tdx_regs regs;
 
-	td_save(t);
+	if (!(x->reason & VMX_EXIT_ENTRY_FAILURE)) /* which changes nothing */
+		td_save(t);
 	x->xcr0 = t->x86->xcr0;
 	x->xss = t->x86->xss;
 	x->stall = t->x86->rip == module_entry_rip(t->mod, t->lp_id);
@@ -401,6 +405,13 @@ static enum module_next guest(struct td_cpu *t)
 		struct x86_exit e;
 		uint32_t reason;
 
+		if (t->chosen) {
+			t->chosen = false;
+			if (!td_state_is_valid(t)) {
+				next = vmexit(t, &(struct vmexit){.reason = ENTRY_FAILED});
+				continue;
+			}
+		}
 		if (t->trap.reason) {
 			x = (struct vmexit){.reason = t->trap.reason,
 					    .qualification = t->trap.qualification};
@@ -473,6 +484,7 @@ static enum module_next run(struct tdx_engine *engine, struct module *mod, unsig
 		return next;
 	t->mod = mod;
 	t->lp_id = lp;
+	t->chosen = false; /* as the processor left it */
 	if (attach(t, &in))
 		next = guest(t);
 	vcpus_leave(&e->vcpus, lp);

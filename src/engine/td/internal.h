@@ -46,6 +46,7 @@ struct td_cpu {
 		uint32_t reason;
 		uint64_t qualification;
 	} trap;
+	bool chosen;  /* the state of the VM that is entered is its L1 VMM's choice */
 	bool took_ve; /* more than one, so that there is a handler */
 	bool had_ve;
 	bool told_limit; /* of the engine, although an L1 VMM handled it */
@@ -83,6 +84,10 @@ void td_load(struct td_cpu *t);
 void td_save(struct td_cpu *t);
 /* Back in the guest after a VM exit the module handled: what it may have changed. */
 void td_resume(struct td_cpu *t, unsigned insn_len);
+
+/* --- entry.c --- */
+/* Would a processor enter the VM in the state that its VMCS tells? */
+bool td_state_is_valid(const struct td_cpu *t);
 
 /* --- memory.c --- */
 unsigned td_gpa_map(struct x86_cpu *x86, uint64_t gpa, unsigned access, void **host,

@@ -247,6 +247,11 @@ void td_save(struct td_cpu *t)
 	vmcs_write(v, VMCS_GUEST_CR3, x->cr3);
 	vmcs_write(v, VMCS_GUEST_CR4, x->cr4);
 	vmcs_write(v, VMCS_GUEST_EFER, x->efer);
+	/* of an unrestricted guest, EFER.LMA */
+	if (x->efer & EFER_LMA)
+		vmcs_set_bits(v, VMCS_ENTRY_CTLS, ENTRY_IA32E_MODE_GUEST);
+	else
+		vmcs_clear_bits(v, VMCS_ENTRY_CTLS, ENTRY_IA32E_MODE_GUEST);
 	vmcs_write(v, VMCS_GUEST_RSP, x->regs.rsp);
 	vmcs_write(v, VMCS_GUEST_RIP, x->rip);
 	vmcs_write(v, VMCS_GUEST_RFLAGS, x86_rflags(x));
