@@ -110,6 +110,22 @@ static void what_vreduce_leaves_is_no_underflow(void **state)
 	}
 }
 
+static void what_vrcp14_approximates_is_flushed_by_fz_alone(void **state)
+{
+	static const char reciprocal[] = "\x62\xf2\x6d\x08\x4d\xc1";
+	struct guest *g = *state;
+
+	if (!host_can())
+		skip();
+	for (unsigned fz = 0; fz < 2; fz++) {
+		g->cpu->fx.mxcsr = UNDERFLOW_UNMASKED | (fz ? MXCSR_FZ : 0);
+		g->cpu->xmm[1] = (struct x86_xmm){{0x7f000000, 0}};
+		g->cpu->xmm[2] = (struct x86_xmm){{0, 0}};
+		assert_int_equal(EXECUTE(g, reciprocal, 0, 0), NONE);
+		assert_int_equal(g->cpu->xmm[0].q[0], fz ? 0 : 0x400000);
+	}
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, open_guest, close_guest)
@@ -117,6 +133,7 @@ int main(void)
 		T(a_part_of_a_vector_is_stored_where_all_of_it_could_be),
 		T(vpshufbitqmb_reads_the_bytes_that_its_mask_has),
 		T(what_vreduce_leaves_is_no_underflow),
+		T(what_vrcp14_approximates_is_flushed_by_fz_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

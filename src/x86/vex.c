@@ -170,7 +170,7 @@ static void run_fp(struct x86_cpu *cpu, const struct x86_op *op, const struct ve
 		return;
 	}
 	r->mxcsr = (guest & ~MXCSR_FLAGS) | MXCSR_MASKS;
-	if (!(guest & MXCSR_UM)) /* which alone lets FZ flush */
+	if (f->flags & VEX_F_TINY && !(guest & MXCSR_UM)) /* which alone lets FZ flush */
 		r->mxcsr &= ~MXCSR_FZ;
 	tiny = guest & MXCSR_UM || (f->flags & VEX_F_TINY) ? 0 : underflow(f, r);
 	f->run(r);
