@@ -309,6 +309,11 @@ void native_run(struct native *n, const uint8_t *insn, unsigned len, struct nati
 		memcpy(st->zmm, n->code + WIDE, sizeof(*st) - narrow);
 	} else {
 		__asm__ volatile("cld\n\tfninit");
+		/* the way out was not taken */
+		if (n->compat) {
+			__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(0));
+			syscall(SYS_arch_prctl, ARCH_SET_GS, (uint64_t)NATIVE_GS);
+		}
 		if (n->vector > 16)
 			__asm__ volatile(".byte 0xc5, 0xf8, 0x77"); /* vzeroupper */
 	}
