@@ -118,5 +118,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(random_code_stays_inside_the_guest)};
 
+	if (getenv("SWTDX_X86_SEED"))
+		seed ^= strtoull(getenv("SWTDX_X86_SEED"), NULL, 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -518,5 +518,7 @@ int main(void)
 		T(xgetbv_1_is_what_is_enabled_and_in_use),
 	};
 
+	if (getenv("SWTDX_X86_SEED"))
+		seed ^= strtoull(getenv("SWTDX_X86_SEED"), NULL, 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
