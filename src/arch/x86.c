@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of exceptions; see x86.h. Freestanding. */
+/* See x86.h. Freestanding. */
 #include "arch/x86.h"
 
 #include <stddef.h>
@@ -15,4 +15,12 @@ static const char *const vectors[VECTORS_OF_EXCEPTIONS] = {
 const char *x86_vector_name(unsigned vector)
 {
 	return vector < VECTORS_OF_EXCEPTIONS ? vectors[vector] : NULL;
+}
+
+bool x86_pat_valid(uint64_t pat)
+{
+	for (unsigned i = 0; i < 64; i += 8)
+		if ((pat >> i & 0xff) > 7 || (pat >> i & 6) == 2)
+			return false;
+	return true;
 }

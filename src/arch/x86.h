@@ -10,6 +10,9 @@
 #define X86_BIT(n)	(1 << (n))
 #define X86_FIELD(v, n) ((v) << (n))
 #else
+#include <stdbool.h>
+#include <stdint.h>
+
 #define X86_BIT(n)	(1ull << (n))
 #define X86_FIELD(v, n) ((v##ull) << (n))
 #endif
@@ -64,6 +67,7 @@
 #define EFER_LME       X86_BIT(8)
 #define EFER_LMA       X86_BIT(10)
 #define EFER_NXE       X86_BIT(11)
+#define EFER_DEFINED   (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
 #define RFLAGS_CF      X86_BIT(0)
 #define RFLAGS_FIXED   X86_BIT(1) /* always one */
@@ -231,6 +235,9 @@ enum x86_vector {
 
 /* "#PF", "NMI"; NULL: a vector without a name. */
 const char *x86_vector_name(unsigned vector);
+
+/* Eight memory types, none of them reserved. */
+bool x86_pat_valid(uint64_t pat);
 #endif
 
 #endif

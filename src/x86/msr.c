@@ -46,8 +46,6 @@ static uint64_t *own(struct x86_cpu *cpu, uint32_t msr)
 /* false: #GP */
 static bool acceptable(const struct x86_cpu *cpu, uint32_t msr, uint64_t v)
 {
-	unsigned i;
-
 	switch (msr) {
 	case MSR_SYSENTER_ESP:
 	case MSR_SYSENTER_EIP:
@@ -58,12 +56,9 @@ static bool acceptable(const struct x86_cpu *cpu, uint32_t msr, uint64_t v)
 	case MSR_KERNEL_GS_BASE:
 		return x86_canonical_register(cpu, v);
 	case MSR_PAT:
-		for (i = 0; i < 64; i += 8)
-			if ((v >> i & 0xff) > 7 || (v >> i & 6) == 2)
-				return false;
-		return true;
+		return x86_pat_valid(v);
 	case MSR_EFER:
-		if (v & ~(uint64_t)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE))
+		if (v & ~EFER_DEFINED)
 			return false;
 		return !((v ^ cpu->efer) & EFER_LME) || !(cpu->cr0 & CR0_PG);
 	case MSR_TSC_AUX:

@@ -29,7 +29,6 @@ enum {
 };
 #define SEG_BEYOND	    0xfffe0000u /* of the access rights */
 #define RFLAGS_RESERVED	    (~0x3fffffull | 1u << 15 | 1u << 5 | 1u << 3)
-#define EFER_DEFINED	    (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 #define BLOCKING_DEFINED    0x1fu
 #define PENDING_DEBUG_UNDEF (~0x1ffffull | 0xff0u | 1u << 13 | 1u << 15)
 
@@ -93,21 +92,13 @@ static bool control_is_valid(const struct state *s)
 	return !(rd(s, VMCS_GUEST_CR3) >> PHYSICAL_BITS);
 }
 
-static bool pat_is_valid(uint64_t pat)
-{
-	for (unsigned i = 0; i < 8; i++, pat >>= 8)
-		if ((pat & 0xff) > 7 || (pat & 0xff) == 2 || (pat & 0xff) == 3)
-			return false;
-	return true;
-}
-
 static bool msrs_are_valid(const struct state *s)
 {
 	const uint64_t ctls = rd(s, VMCS_ENTRY_CTLS), efer = rd(s, VMCS_GUEST_EFER);
 
 	if (ctls & ENTRY_LOAD_DEBUG_CTLS && rd(s, VMCS_GUEST_DR7) >> 32)
 		return false;
-	if (ctls & ENTRY_LOAD_PAT && !pat_is_valid(rd(s, VMCS_GUEST_PAT)))
+	if (ctls & ENTRY_LOAD_PAT && !x86_pat_valid(rd(s, VMCS_GUEST_PAT)))
 		return false;
 	if (ctls & ENTRY_LOAD_EFER &&
 	    (efer & ~EFER_DEFINED || !(efer & EFER_LMA) == s->ia32e ||
