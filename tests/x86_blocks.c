@@ -27,13 +27,6 @@ static int open_guest(void **state)
 	return g_open(g);
 }
 
-static int close_guest(void **state)
-{
-	g_close(*state);
-	free(*state);
-	return 0;
-}
-
 static uint64_t run_at(struct guest *g, uint64_t rip)
 {
 	struct x86_exit x;
@@ -319,7 +312,7 @@ static void a_thousand_programs_share_their_library(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, open_guest, close_guest)
+#define T(name) cmocka_unit_test_setup_teardown(name, open_guest, g_close_state)
 	const struct CMUnitTest tests[] = {
 		T(a_block_serves_every_address_its_page_is_mapped_at),
 		T(reloads_of_cr3_and_invlpg_translate_nothing_again),

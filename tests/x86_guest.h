@@ -209,6 +209,14 @@ static inline void g_close(struct guest *g)
 	free(g->ram);
 }
 
+/* The teardown of a test whose state it is, from malloc(). */
+static inline int g_close_state(void **state)
+{
+	g_close(*state);
+	free(*state);
+	return 0;
+}
+
 static inline void g_put(struct guest *g, uint64_t at, const void *bytes, unsigned len)
 {
 	memcpy(g->ram + at, bytes, len);

@@ -37,13 +37,6 @@ static int open_guest(void **state)
 	return 0;
 }
 
-static int close_guest(void **state)
-{
-	g_close(*state);
-	free(*state);
-	return 0;
-}
-
 /* What the SDM says: the error code, or -1. */
 static int expected(const struct given *c)
 {
@@ -280,7 +273,7 @@ static void the_register_is_read_and_written_as_the_manual_has_it(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, open_guest, close_guest)
+#define T(name) cmocka_unit_test_setup_teardown(name, open_guest, g_close_state)
 	const struct CMUnitTest tests[] = {
 		T(every_access_is_allowed_as_the_manual_has_it),
 		T(wrpkru_takes_effect_at_once),

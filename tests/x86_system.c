@@ -22,13 +22,6 @@ static int open_guest(void **state)
 	return g_open(g);
 }
 
-static int close_guest(void **state)
-{
-	g_close(*state);
-	free(*state);
-	return 0;
-}
-
 #define load(g, at, name) g_put(g, at, name, (unsigned)(name##_end - name))
 
 static struct x86_exit run(struct guest *g, uint64_t insns)
@@ -1561,7 +1554,7 @@ static void vectors_with_the_task_switched_bit_are_not_available(void **state)
 	expect_at_handler(g);
 }
 
-#define T(name) cmocka_unit_test_setup_teardown(name, open_guest, close_guest)
+#define T(name) cmocka_unit_test_setup_teardown(name, open_guest, g_close_state)
 
 int main(void)
 {

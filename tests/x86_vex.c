@@ -33,13 +33,6 @@ static int open_guest(void **state)
 	return 0;
 }
 
-static int close_guest(void **state)
-{
-	g_close(*state);
-	free(*state);
-	return 0;
-}
-
 /* The vector of its exception. */
 static int execute(struct guest *g, const char *insn, unsigned len, uint64_t rdi, uint64_t mask)
 {
@@ -128,7 +121,7 @@ static void what_vrcp14_approximates_is_flushed_by_fz_alone(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, open_guest, close_guest)
+#define T(name) cmocka_unit_test_setup_teardown(name, open_guest, g_close_state)
 	const struct CMUnitTest tests[] = {
 		T(a_part_of_a_vector_is_stored_where_all_of_it_could_be),
 		T(vpshufbitqmb_reads_the_bytes_that_its_mask_has),

@@ -38,13 +38,6 @@ static int open_guest(void **state)
 	return 0;
 }
 
-static int close_guest(void **state)
-{
-	g_close(*state);
-	free(*state);
-	return 0;
-}
-
 /* One instruction, with the area at RDI, and a jump to itself behind it. */
 static struct x86_exit execute(struct guest *g, unsigned what, uint64_t mask, uint64_t at)
 {
@@ -505,7 +498,7 @@ static void xgetbv_1_is_what_is_enabled_and_in_use(void **state)
 
 int main(void)
 {
-#define T(name) cmocka_unit_test_setup_teardown(name, open_guest, close_guest)
+#define T(name) cmocka_unit_test_setup_teardown(name, open_guest, g_close_state)
 	const struct CMUnitTest tests[] = {
 		T(what_any_of_them_saves_a_restore_brings_back),
 		T(xsaves_writes_what_xsavec_does),
